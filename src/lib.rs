@@ -1,1 +1,9 @@
 //! `taosd`: identity authority and control plane for the AI agents on one small box.
+//!
+//! Dependencies point one way: binaries, then `api`, then `access`, `store` and `jobs`, then `secret` and
+//! [`limits`]. [`http`] carries requests to handlers and knows nothing of what they do.
+
+#![forbid(unsafe_code)]
+
+pub mod http;
+pub mod limits;

@@ -1,0 +1,194 @@
+//! Every error code the daemon can answer with, in one table: status, what it means, how to fix it.
+//!
+//! A code always has the same status and the same `fix`; what is particular to a case goes into `detail`. The page
+//! `docs/agents/errors.md` is generated from this table, one heading a code.
+
+/// A stable error code.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The slug a client switches on.
+    pub slug: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// When it happens: one sentence for people, the first part of the documentation.
+    pub about: &'static str,
+    /// What to do: one imperative sentence.
+    pub fix: &'static str,
+    /// The page that explains it, where a recipe fits better than the list of codes.
+    pub doc: Option<&'static str>,
+}
+
+impl Code {
+    /// The path of the page that explains this code, anchor included.
+    pub fn doc_url(&self) -> String {
+        match self.doc {
+            Some(page) => format!("/docs/agents/{page}"),
+            None => format!("/docs/agents/errors#{}", self.slug),
+        }
+    }
+}
+
+macro_rules! codes {
+    ($( $name:ident $status:literal $slug:literal $about:literal $fix:literal $(in $doc:literal)? ;)*) => {
+        $(
+            #[doc = $about]
+            pub const $name: &Code = &Code {
+                slug: $slug, status: $status, about: $about, fix: $fix, doc: codes!(@doc $($doc)?),
+            };
+        )*
+        /// All codes, in the order of the documentation.
+        pub const ALL: &[&Code] = &[ $( $name, )* ];
+    };
+    (@doc) => { None };
+    (@doc $doc:literal) => { Some($doc) };
+}
+
+codes! {
+    // What the edge refuses.
+    BAD_REQUEST 400 "bad_request" "The request is not well-formed HTTP."
+        "Send a well-formed HTTP/1.1 request with one Host header." ;
+    INVALID_PATH 400 "invalid_path" "The path has dot segments, empty segments, backslashes, control characters or broken percent-escapes."
+        "Send a plain path without dot segments, empty segments or encoded separators." ;
+    REQUEST_TIMEOUT 408 "request_timeout" "The request did not arrive whole within its deadline."
+        "Send the whole request without long pauses." ;
+    BODY_TOO_LARGE 413 "body_too_large" "The body is larger than this route takes."
+        "Send a smaller body, or send a credential in the head: without one the limit is lower." ;
+    TARGET_TOO_LONG 414 "target_too_long" "The request target is too long."
+        "Shorten the path and the query." ;
+    EXPECTATION_FAILED 417 "expectation_failed" "The Expect header asks for something other than 100-continue."
+        "Leave the Expect header out, or send Expect: 100-continue." ;
+    HEADERS_TOO_LARGE 431 "headers_too_large" "The request's headers are too many or too long."
+        "Send fewer or shorter headers." ;
+    TRANSFER_ENCODING_UNSUPPORTED 501 "transfer_encoding_unsupported" "The Transfer-Encoding is not exactly chunked."
+        "Send the body with a Content-Length or with Transfer-Encoding: chunked alone." ;
+    HTTP_VERSION_UNSUPPORTED 505 "http_version_unsupported" "The request is not HTTP/1.0 or HTTP/1.1."
+        "Speak HTTP/1.1 to this daemon." ;
+    TOO_MANY_CONNECTIONS 503 "too_many_connections" "This peer, or all together, hold as many connections as the daemon allows."
+        "Close connections that are not in use and try again after the seconds in Retry-After." ;
+    BUSY 503 "busy" "More requests are waiting than the daemon queues."
+        "Try again after the seconds in Retry-After." ;
+    SHUTTING_DOWN 503 "shutting_down" "The daemon is stopping."
+        "Try again when the daemon has started again." ;
+    HOST_NOT_ALLOWED 403 "host_not_allowed" "A request without an Authorization header named a host that is not this machine."
+        "Use one of this machine's names, send an Authorization header, or add the name to allowed_hosts in taosd.toml." ;
+
+    // What every route may refuse.
+    NOT_FOUND 404 "not_found" "There is no such path."
+        "Look up the routes with GET /api." in "getting-started#discover" ;
+    METHOD_NOT_ALLOWED 405 "method_not_allowed" "The path exists, but not with this method."
+        "Use one of the methods in the Allow header." in "getting-started#discover" ;
+    AUTH_REQUIRED 401 "auth_required" "The route needs a credential and none was sent."
+        "Send the header Authorization: Bearer TOKEN." in "getting-started#auth" ;
+    INVALID_TOKEN 401 "invalid_token" "The credential is unknown, expired or revoked, or its owner is gone."
+        "Get a fresh token and send it as Authorization: Bearer TOKEN." in "recipes/tokens-and-rotation#rotate" ;
+    RATE_LIMITED 429 "rate_limited" "The credential, or the peer's failed logins, used up this minute's share."
+        "Wait the seconds in Retry-After and send fewer requests a minute." ;
+    SCOPE_DENIED 403 "scope_denied" "The credential's scopes do not cover this route's action."
+        "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
+    FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too small to do that."
+        "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
+    CSRF_REFUSED 403 "csrf_refused" "A browser's request by cookie came from another site, or does not say where it came from."
+        "Send the request from this daemon's own pages, or use an Authorization header." ;
+    BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
+        "Leave the Origin and Cookie headers out." ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes."
+        "Send the body as JSON with Content-Type: application/json." in "getting-started#request-shape" ;
+    INVALID_JSON 400 "invalid_json" "The body is not JSON, has a key twice, or is nested too deep."
+        "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
+    VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
+        "Correct the fields listed under fields." in "getting-started#request-shape" ;
+    INVALID_CURSOR 400 "invalid_cursor" "The cursor is not one that this list handed out."
+        "Follow the Link header of the previous page, or start again without a cursor." ;
+    INVALID_IDEMPOTENCY_KEY 400 "invalid_idempotency_key" "The Idempotency-Key is empty, longer than 255 characters, sent twice or not visible ASCII."
+        "Send one Idempotency-Key of 1 to 255 visible ASCII characters." in "getting-started#idempotency" ;
+    IDEMPOTENCY_IN_FLIGHT 409 "idempotency_in_flight" "The first request with this Idempotency-Key is still being worked on."
+        "Repeat the same request after the seconds in Retry-After." in "getting-started#idempotency" ;
+    IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "This Idempotency-Key was sent before with another body."
+        "Use a fresh Idempotency-Key for a new request." in "getting-started#idempotency" ;
+    PRECONDITION_FAILED 412 "precondition_failed" "The record has changed since the revision in If-Match."
+        "Read the record again and repeat the change on its present revision." ;
+    INTERNAL 500 "internal" "The daemon failed; the cause is in its log under the request id."
+        "Repeat the request; if it fails again, give the operator the X-Request-Id." in "recipes/troubleshooting#internal" ;
+    STORAGE_FULL 503 "storage_full" "The disk is full: nothing can be written until there is room. Reads go on."
+        "Free space on the data directory's file system and repeat the request." in "recipes/troubleshooting#disk" ;
+    STORAGE_READ_ONLY 503 "storage_read_only" "The data directory cannot be written: its file system is read-only. Reads go on."
+        "Make the data directory's file system writable and repeat the request." in "recipes/troubleshooting#disk" ;
+    STORAGE_DAMAGED 503 "storage_damaged" "The database file is damaged."
+        "Stop the daemon, run taosd check and restore a backup." in "recipes/troubleshooting#damaged" ;
+    NOT_READY 503 "not_ready" "A part of the daemon is not able to work; checks says which."
+        "Read checks and the daemon's log, mend the cause and ask again." in "recipes/troubleshooting#not-ready" ;
+
+    // Agents.
+    AGENT_NOT_FOUND 404 "agent_not_found" "There is no such agent, or the caller may not see it."
+        "List the agents you can see with GET /api/agents." in "recipes/managing-agents#list-agents" ;
+    ARCHIVED_AGENT_NOT_FOUND 404 "archived_agent_not_found" "There is no such archived agent, or the caller may not see it."
+        "List the archived agents with GET /api/agents/archived." in "recipes/managing-agents#restore-agent" ;
+    INVALID_AGENT_NAME 400 "invalid_agent_name" "The name is empty, longer than 64 characters or without a letter a-z or digit."
+        "Send a name of 1 to 64 characters with at least one of a-z or 0-9." in "recipes/managing-agents#create-agent" ;
+    SLUG_COLLISION_UNRESOLVABLE 409 "slug_collision_unresolvable" "All names made from this one, -2 to -9999, are taken."
+        "Choose another name." in "recipes/managing-agents#create-agent" ;
+    AGENT_EXISTS 409 "agent_exists" "An agent of this name exists already."
+        "Change the name in the export, or archive the existing agent first." in "recipes/managing-agents#import-agent" ;
+    INVALID_EXPORT_DATA 400 "invalid_export_data" "The export is not of a version this daemon reads."
+        "Send an export of version 1 as GET /api/agents/NAME/export gives it." in "recipes/managing-agents#import-agent" ;
+    INVALID_MEMORY_PLUGIN 400 "invalid_memory_plugin" "There is no such memory plugin."
+        "Use taosmd or none." in "recipes/managing-agents#update-agent" ;
+    INVALID_MODEL 400 "invalid_model" "The model's name is blank."
+        "Send the name of a model." in "recipes/managing-agents#update-agent" ;
+    MODEL_NOT_REACHABLE 409 "model_not_reachable" "No host in the models table serves this model."
+        "Use one of the models in the table, or add it to [models] in taosd.toml." in "recipes/managing-agents#update-agent" ;
+    MODEL_NOT_ON_WORKER 409 "model_not_on_worker" "The agent is pinned to a worker that does not serve this model."
+        "Use a model that the pinned worker serves, or unpin the agent." in "recipes/managing-agents#update-agent" ;
+    CREATE_NOT_ALLOWED 403 "create_not_allowed" "Creating agents needs the creator grant."
+        "Ask an admin for the role creator on agent:*." in "concepts/permissions#roles" ;
+    AGENT_HAS_NO_CONTAINER 409 "agent_has_no_container" "The agent is a record only: there is no container to deliver to."
+        "Leave deliver out, or give the agent a container first." in "recipes/tokens-and-rotation#issue" ;
+
+    // Tokens, users, grants.
+    INVALID_SCOPE 422 "invalid_scope" "A scope is not *, noun.* or an action, or the list is too long."
+        "Send at most 32 scopes, each *, a prefix like agents.* or an action like agents.read." in "concepts/permissions#scopes" ;
+    SCOPE_EXCEEDS_ISSUER 403 "scope_exceeds_issuer" "The scopes asked for go beyond the caller's own."
+        "Ask for scopes that your own credential covers." in "concepts/permissions#scopes" ;
+    USER_NOT_FOUND 404 "user_not_found" "There is no such user, or the caller may not see it."
+        "List the users with GET /api/users." in "recipes/users-and-tokens#users" ;
+    USERNAME_TAKEN 409 "username_taken" "A user of this name exists already."
+        "Choose another username." in "recipes/users-and-tokens#users" ;
+    LAST_ADMIN 409 "last_admin" "The change would leave no enabled admin."
+        "Make another user admin first." in "recipes/users-and-tokens#users" ;
+    USER_OWNS_AGENTS 409 "user_owns_agents" "The user owns agents, archived ones included."
+        "Purge the user's agents, or disable the user instead." in "recipes/users-and-tokens#users" ;
+    CANNOT_DELETE_SELF 409 "cannot_delete_self" "A user cannot delete itself."
+        "Ask another admin." in "recipes/users-and-tokens#users" ;
+    TOKEN_NOT_FOUND 404 "token_not_found" "The user has no such token."
+        "List the user's tokens with GET /api/users/NAME/tokens." in "recipes/users-and-tokens#tokens" ;
+    PRINCIPAL_NOT_FOUND 404 "principal_not_found" "The principal of the grant does not exist, or the caller may not see it."
+        "Name an existing user as user:NAME or an agent as agent:NAME." in "concepts/permissions#grants" ;
+    RESOURCE_NOT_FOUND 404 "resource_not_found" "The resource of the grant does not exist, or the caller may not see it."
+        "Name an agent by its id as agent:ID, or all of them as agent:*." in "concepts/permissions#grants" ;
+    GRANT_NOT_FOUND 404 "grant_not_found" "There is no such grant, or the caller may not give it."
+        "List the grants with GET /api/grants." in "concepts/permissions#grants" ;
+    DOC_NOT_FOUND 404 "doc_not_found" "There is no such page."
+        "Start at /docs and follow the links." ;
+}
+
+/// The code of this slug.
+pub fn by_slug(slug: &str) -> Option<&'static Code> {
+    ALL.iter().copied().find(|code| code.slug == slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_code_is_unique_an_error_and_has_a_one_sentence_fix() {
+        let mut seen = HashSet::new();
+        for code in ALL {
+            assert!(seen.insert(code.slug), "{} twice", code.slug);
+            assert!((400..600).contains(&code.status), "{}", code.slug);
+            assert!(code.fix.ends_with('.') && code.about.ends_with('.'), "{}", code.slug);
+            assert!(code.slug.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", code.slug);
+        }
+    }
+}

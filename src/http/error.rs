@@ -1,0 +1,190 @@
+//! The one error type of the HTTP surface, and how each dialect shows it (DESIGN D10).
+//!
+//! Policy: a handler fails with an [`ApiError`] built from a [`Code`]. `detail` is written for the client and names
+//! only what the client sent or may see. Causes (SQL, I/O, a panic's text) never go into it: they are logged with the
+//! request id where they happen, and the client gets [`codes::INTERNAL`] or one of the storage codes.
+
+use hyper::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::codes::{self, Code};
+use super::reply::Reply;
+
+/// Which clients a route speaks to; decides the shape of its errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The daemon's own.
+    Taos,
+    /// The aX client family.
+    Ax,
+    /// The Agentex SDK.
+    Agentex,
+}
+
+impl Dialect {
+    /// The dialect's name in `GET /api`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Taos => "taos",
+            Self::Ax => "ax",
+            Self::Agentex => "agentex",
+        }
+    }
+}
+
+/// An error as a client will see it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}: {detail}", code.slug)]
+pub struct ApiError {
+    /// The code, with status, fix and page.
+    pub code: &'static Code,
+    /// What went wrong in this case.
+    pub detail: String,
+    /// Fields beside the envelope's own.
+    pub extra: Map<String, Value>,
+    /// Headers that go with the status.
+    pub headers: Vec<(HeaderName, String)>,
+    /// Close the connection after the reply.
+    pub close: bool,
+}
+
+impl ApiError {
+    /// The error `code`; its detail is the code's own description until [`ApiError::detail`] sets another.
+    pub fn new(code: &'static Code) -> Self {
+        let headers = match code.status {
+            401 => vec![(WWW_AUTHENTICATE, "Bearer".to_owned())],
+            429 => vec![(RETRY_AFTER, "60".to_owned())],
+            503 => vec![(RETRY_AFTER, "1".to_owned())],
+            _ => Vec::new(),
+        };
+        Self { code, detail: code.about.to_owned(), extra: Map::new(), headers, close: false }
+    }
+
+    /// Says what went wrong in this case.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Adds a field beside the envelope's own.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.extra.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Sets a header, replacing one of the same name.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.retain(|(n, _)| *n != name);
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets `Retry-After`, in seconds, at least 1.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(RETRY_AFTER, seconds.max(1).to_string())
+    }
+
+    /// Closes the connection after the reply.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+
+    /// A 422 that names one field.
+    pub fn field(field: &str, problem: impl Into<String>) -> Self {
+        Self::fields(vec![(field.to_owned(), problem.into())])
+    }
+
+    /// A 422 that names every bad field.
+    pub fn fields(problems: Vec<(String, String)>) -> Self {
+        let detail = problems.iter().map(|(f, p)| format!("{f}: {p}")).collect::<Vec<_>>().join("; ");
+        let fields: Vec<Value> =
+            problems.into_iter().map(|(field, problem)| json!({"field": field, "problem": problem})).collect();
+        Self::new(codes::VALIDATION_ERROR).detail(detail).with("fields", fields)
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// The body in a dialect's shape.
+    pub fn envelope(&self, dialect: Dialect) -> Value {
+        let mut body = Map::new();
+        match dialect {
+            Dialect::Taos => {
+                body.insert("error".into(), json!(self.code.slug));
+                body.insert("detail".into(), json!(self.detail));
+            }
+            Dialect::Ax => {
+                let mut detail = Map::from_iter([
+                    ("error".to_owned(), json!(self.code.slug)),
+                    ("message".to_owned(), json!(self.detail)),
+                ]);
+                detail.extend(self.extra.clone());
+                body.insert("error".into(), json!(self.detail));
+                body.insert("detail".into(), Value::Object(detail));
+            }
+            Dialect::Agentex => {
+                body.insert("message".into(), json!(self.detail));
+                body.insert("code".into(), json!(self.code.status));
+                body.insert("data".into(), Value::Null);
+                body.insert("error".into(), json!(self.code.slug));
+            }
+        }
+        body.insert("fix".into(), json!(self.code.fix));
+        body.insert("doc_url".into(), json!(self.code.doc_url()));
+        if dialect != Dialect::Ax {
+            for (key, value) in &self.extra {
+                body.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        Value::Object(body)
+    }
+
+    /// The reply in a dialect's shape.
+    pub fn reply(&self, dialect: Dialect) -> Reply {
+        let mut reply = Reply::json(self.status(), &self.envelope(dialect));
+        for (name, value) in &self.headers {
+            reply = reply.with(name.clone(), value);
+        }
+        reply.close = self.close;
+        reply
+    }
+}
+
+impl From<&'static Code> for ApiError {
+    fn from(code: &'static Code) -> Self {
+        Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_taos_envelope_always_has_its_four_keys_and_extras_cannot_replace_them() {
+        let body = ApiError::new(codes::AGENT_NOT_FOUND).with("fix", "mine").with("known", 3).envelope(Dialect::Taos);
+        assert_eq!(body["error"], "agent_not_found");
+        assert_eq!(body["fix"], codes::AGENT_NOT_FOUND.fix);
+        assert_eq!(body["doc_url"], "/docs/agents/recipes/managing-agents#list-agents");
+        assert_eq!(body["known"], 3);
+        assert!(body["detail"].is_string());
+    }
+
+    #[test]
+    fn the_other_dialects_have_their_own_shapes() {
+        let error = ApiError::new(codes::RATE_LIMITED).detail("slow down");
+        let ax = error.envelope(Dialect::Ax);
+        assert_eq!((&ax["error"], &ax["detail"]["error"]), (&json!("slow down"), &json!("rate_limited")));
+        let agentex = error.envelope(Dialect::Agentex);
+        assert_eq!((&agentex["message"], &agentex["code"]), (&json!("slow down"), &json!(429)));
+    }
+}

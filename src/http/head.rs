@@ -1,0 +1,107 @@
+//! The head of a request as the edge hands it on: checked, decoded once, without any body.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
+
+use hyper::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
+use hyper::http::Method;
+
+/// Who is at the other end of a connection. Limits and failed logins count per [`Peer::key`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A TCP peer.
+    Ip(IpAddr),
+    /// A process on this host, on the operator's socket, by its kernel credentials.
+    Unix {
+        /// Effective user id.
+        uid: u32,
+        /// Effective group id.
+        gid: u32,
+        /// Process id at connect time; 0 where the kernel gives none.
+        pid: u32,
+    },
+    /// An agent's container, on the socket that belongs to it alone.
+    Agent {
+        /// The agent's id.
+        id: String,
+    },
+}
+
+impl Peer {
+    /// What limits are counted by: the address (IPv6: its /64), the uid, or the agent.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Ip(IpAddr::V4(v4)) => v4.to_string(),
+            Self::Ip(IpAddr::V6(v6)) => match v6.to_ipv4_mapped() {
+                Some(v4) => v4.to_string(),
+                None => {
+                    let s = v6.segments();
+                    format!("{}/64", Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))
+                }
+            },
+            Self::Unix { uid, .. } => format!("uid:{uid}"),
+            Self::Agent { id } => format!("agent:{id}"),
+        }
+    }
+
+    /// True for a connection that came over TCP.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Ip(_))
+    }
+}
+
+/// A request's head.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The method as sent; HEAD stays HEAD.
+    pub method: Method,
+    /// The path as sent, still percent-encoded, without the query.
+    pub raw_path: String,
+    /// The path's segments, each decoded once; a trailing slash leaves no empty last segment.
+    /// Kept free of control characters, `.` and `..`; `/` inside a segment only by `%2F`, which only a route
+    /// that declares the segment free text accepts.
+    pub segments: Vec<String>,
+    /// The query as sent, without `?`; empty if there is none.
+    pub query: String,
+    /// All header fields.
+    pub headers: HeaderMap,
+    /// Who is calling, as far as the connection tells.
+    pub peer: Peer,
+    /// The id that the reply and the log carry: the client's where it is well formed, else our own.
+    pub request_id: String,
+    /// When the head was complete.
+    pub arrived: Instant,
+}
+
+impl Head {
+    /// The value of a header that is sent exactly once and is visible ASCII; `None` otherwise.
+    pub fn header(&self, name: &HeaderName) -> Option<&str> {
+        let mut all = self.headers.get_all(name).iter();
+        let first = all.next()?;
+        match all.next() {
+            None => first.to_str().ok(),
+            Some(_) => None,
+        }
+    }
+
+    /// True if the head carries anything that could be a credential.
+    pub fn names_a_credential(&self) -> bool {
+        self.headers.contains_key(AUTHORIZATION)
+            || self.headers.contains_key(COOKIE)
+            || self.headers.contains_key("x-agent-api-key")
+            || matches!(self.peer, Peer::Unix { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_of_one_ipv6_network_share_a_key_and_mapped_addresses_are_v4() {
+        let ip = |s: &str| Peer::Ip(s.parse().unwrap());
+        assert_eq!(ip("2001:db8::1").key(), ip("2001:db8::ffff:2").key());
+        assert_ne!(ip("2001:db8::1").key(), ip("2001:db8:0:1::1").key());
+        assert_eq!(ip("::ffff:10.0.0.1").key(), ip("10.0.0.1").key());
+    }
+}

@@ -1,0 +1,87 @@
+//! A reply as handlers make it. The edge adds what every reply carries and writes it.
+
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::StatusCode;
+use serde::Serialize;
+
+/// What is sent after the head.
+#[derive(Debug)]
+pub enum Body {
+    /// A complete body; its length becomes `Content-Length`.
+    Bytes(Bytes),
+    /// A stream that lives on the runtime thread and costs no pool thread.
+    Stream(super::stream::StreamBody),
+}
+
+/// A reply: status, headers beyond the standard ones, body.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers beyond those every reply carries.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+    /// Close the connection after this reply.
+    pub close: bool,
+}
+
+impl Reply {
+    /// A reply without a body.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Body::Bytes(Bytes::new()), close: false }
+    }
+
+    /// 204 No Content.
+    pub fn no_content() -> Self {
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A JSON reply with this status.
+    pub fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => Self::typed(status, "application/json", bytes),
+            Err(error) => {
+                log::error!("a reply could not be serialised: {error}");
+                Self::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// 200 with a JSON body.
+    pub fn ok(value: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, value)
+    }
+
+    /// A reply of any content type; `content_type` is a literal and must be a valid header value.
+    pub fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let mut reply = Self::empty(status);
+        reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        reply.body = Body::Bytes(body.into());
+        reply
+    }
+
+    /// Adds a header. A value that is not visible ASCII, space or tab turns the reply into a bare 500: it would
+    /// be a way to write headers of one's own choice.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) if value.to_str().is_ok() => {
+                self.headers.insert(name, value);
+                self
+            }
+            _ => {
+                log::error!("a reply's {name} header had a value that may not be sent");
+                Self::empty(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+
+    /// Closes the connection after this reply.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.close = true;
+        self
+    }
+}

@@ -1,0 +1,61 @@
+//! The seam between the edge and the application: what the edge asks, and on which thread.
+
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+
+use super::error::ApiError;
+use super::head::Head;
+use super::reply::Reply;
+use super::stream::Wait;
+
+/// What came of a piece of work on the pool.
+pub enum Outcome {
+    /// The reply is ready.
+    Done(Reply),
+    /// Nothing to say yet: run `again` on the pool when `wait` is signalled or `until` has come. No pool
+    /// thread is held meanwhile.
+    Later {
+        /// What wakes the work.
+        wait: Wait,
+        /// When it is woken in any case.
+        until: Instant,
+        /// The rest of the work.
+        again: Work,
+    },
+}
+
+/// Work for a pool thread.
+pub type Work = Box<dyn FnOnce() -> Outcome + Send>;
+
+/// The application as the edge sees it.
+pub trait Service: Send + Sync + 'static {
+    /// What routing decided; carried from [`Service::plan`] to the pool.
+    type Plan: Send + Clone + 'static;
+    /// A caller that passed the access check.
+    type Admitted: Send + 'static;
+
+    /// Finds the route and says how large a body it takes (bytes). Runs on the runtime thread: memory only, no
+    /// file, no lock that is ever held over I/O.
+    ///
+    /// # Errors
+    /// 404, 405 and what else the head alone decides; also the 204 of OPTIONS. The edge sends it as it is.
+    fn plan(&self, head: &Head) -> Result<(Self::Plan, u64), Reply>;
+
+    /// Checks credential, throttle, scope and role. Runs on a pool thread, before a large body is read or
+    /// `100 Continue` is sent; for small bodies right before [`Service::run`].
+    ///
+    /// # Errors
+    /// The refusal, ready to send.
+    fn admit(&self, head: &Head, plan: &Self::Plan) -> Result<Self::Admitted, Reply>;
+
+    /// Runs the handler. On a pool thread; may panic, the pool catches it.
+    fn run(&self, head: Head, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
+
+    /// Renders an error of the edge's own in the dialect of the request's path; `head` is `None` where the request
+    /// could not be read.
+    fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply;
+
+    /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log.
+    fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration);
+}

@@ -1,0 +1,176 @@
+//! Every bound of the daemon in one place (http-edge contract 2.1, DESIGN D17).
+//!
+//! The numbers that an operator may change are fields of [`Limits`]; each is also a key of `taosd.toml` and
+//! `TAOSD_<KEY>` in the environment. What is part of the wire contract is a constant below.
+
+use std::time::Duration;
+
+macro_rules! limits {
+    ($( $(#[$doc:meta])* $name:ident: $default:expr, $min:expr, $max:expr; )*) => {
+        /// The bounds an operator may change. Times are whole seconds, sizes bytes, rates a minute.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Limits {
+            $( $(#[$doc])* pub $name: u64, )*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $( $name: $default, )* }
+            }
+        }
+
+        impl Limits {
+            /// Every key with its default and bounds, in the order of the documentation.
+            pub const KEYS: &'static [LimitKey] = &[ $( LimitKey {
+                name: stringify!($name), default: $default, min: $min, max: $max,
+            }, )* ];
+
+            /// Sets `key` to `value`; `None` if there is no such key.
+            ///
+            /// # Errors
+            /// The bounds, where `value` is outside them.
+            pub fn set(&mut self, key: &str, value: u64) -> Option<Result<(), String>> {
+                match key {
+                    $( stringify!($name) => Some(if ($min..=$max).contains(&value) {
+                        self.$name = value;
+                        Ok(())
+                    } else {
+                        Err(format!("{key} must be between {} and {}", $min, $max))
+                    }), )*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+/// One configurable limit: its key, default and bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitKey {
+    /// The key in `taosd.toml`; upper-cased with `TAOSD_` before it in the environment.
+    pub name: &'static str,
+    /// The value where nothing is set.
+    pub default: u64,
+    /// Smallest value allowed.
+    pub min: u64,
+    /// Largest value allowed.
+    pub max: u64,
+}
+
+limits! {
+    /// Connections open at once over all listeners.
+    max_connections: 1024, 1, 65_536;
+    /// Connections open at once from one peer.
+    max_connections_per_peer: 64, 1, 65_536;
+    /// Bytes of request line and headers together.
+    max_head_bytes: 16 * 1024, 8 * 1024, 1024 * 1024;
+    /// Header lines of one request.
+    max_header_lines: 100, 8, 1000;
+    /// Bytes of the request target.
+    max_target_bytes: 8 * 1024, 256, 60_000;
+    /// Bytes of a request body.
+    max_body_bytes: 1024 * 1024, 1024, 64 * 1024 * 1024;
+    /// Bytes of a request body on an upload route.
+    max_upload_bytes: 25 * 1024 * 1024, 1024, 1024 * 1024 * 1024;
+    /// Bytes of a request body without any credential in the head.
+    max_anonymous_body_bytes: 64 * 1024, 1024, 1024 * 1024;
+    /// Body bytes held in memory over all connections.
+    max_body_bytes_in_flight: 32 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024;
+    /// Seconds from a request's first byte (a new connection: from accept) to the end of its head.
+    head_timeout: 10, 1, 3600;
+    /// Seconds from the end of the head to the end of the body.
+    body_timeout: 30, 1, 3600;
+    /// Seconds a connection may rest after a reply.
+    idle_timeout: 60, 1, 86_400;
+    /// Seconds from a reply's first byte to its last; of a stream, without progress.
+    write_timeout: 30, 1, 3600;
+    /// Requests waiting for a worker.
+    queue_length: 256, 1, 65_536;
+    /// Worker threads; 0 means the larger of 4 and the number of cores.
+    workers: 0, 0, 256;
+    /// Event streams open at once.
+    max_streams: 128, 0, 65_536;
+    /// Event streams of one credential.
+    max_streams_per_credential: 8, 0, 65_536;
+    /// Requests a minute of one credential; 0 switches the rate off.
+    requests_per_minute: 6000, 0, 1_000_000_000;
+    /// Failed credentials a minute of one peer; 0 switches the rate off.
+    failed_logins_per_minute: 60, 0, 1_000_000_000;
+    /// Notifications a minute of one principal; 0, or no request rate, switches it off.
+    notify_per_minute: 120, 0, 1_000_000_000;
+    /// Seconds a stop waits for what runs.
+    stop_timeout: 10, 0, 600;
+    /// Days an audit row is kept.
+    audit_retention_days: 400, 1, 36_500;
+    /// Milliseconds from which a statement is logged as slow.
+    slow_query_ms: 250, 1, 600_000;
+    /// Bytes that must be free on the data directory's file system for `/readyz` to say ready.
+    min_free_bytes: 16 * 1024 * 1024, 0, 1 << 50;
+}
+
+impl Limits {
+    /// The number of worker threads to start.
+    pub fn worker_count(&self) -> usize {
+        if self.workers > 0 {
+            return self.workers as usize;
+        }
+        std::thread::available_parallelism().map_or(4, |n| n.get().max(4))
+    }
+}
+
+/// Seconds of a key as a duration.
+pub const fn seconds(value: u64) -> Duration {
+    Duration::from_secs(value)
+}
+
+/// Levels of nesting in a JSON body.
+pub const JSON_DEPTH: usize = 32;
+/// Items of a list page where the caller names none.
+pub const PAGE_DEFAULT: u64 = 100;
+/// Items of a list page at the most.
+pub const PAGE_MAX: u64 = 500;
+/// Characters of a display name.
+pub const NAME_CHARS: usize = 64;
+/// Bytes of an agent's slug; with the prefix `taos-agent-` a container name stays within 63.
+pub const SLUG_BYTES: usize = 52;
+/// Scopes in one list.
+pub const SCOPES: usize = 32;
+/// Characters of one scope.
+pub const SCOPE_CHARS: usize = 64;
+/// Bytes of a persona text.
+pub const TEXT_BYTES: usize = 64 * 1024;
+/// Characters of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// How long a stored reply is replayed.
+pub const IDEMPOTENCY_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long a repeat waits for the request that holds its key.
+pub const IDEMPOTENCY_WAIT: Duration = Duration::from_secs(10);
+/// Stored replies of one principal; the oldest make room.
+pub const IDEMPOTENCY_ROWS: u64 = 10_000;
+/// Peers or credentials a throttle remembers at once.
+pub const THROTTLE_ENTRIES: usize = 16_384;
+/// Requests that may be joined in one commit.
+pub const WRITER_BATCH: usize = 256;
+/// Bytes of a reply kept for replay.
+pub const IDEMPOTENCY_REPLY_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_lie_within_their_own_bounds() {
+        for key in Limits::KEYS {
+            assert!((key.min..=key.max).contains(&key.default), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn a_value_outside_the_bounds_is_refused_and_an_unknown_key_is_none() {
+        let mut limits = Limits::default();
+        assert_eq!(limits.set("head_timeout", 5), Some(Ok(())));
+        assert_eq!(limits.head_timeout, 5);
+        assert!(matches!(limits.set("head_timeout", 0), Some(Err(_))));
+        assert_eq!(limits.set("no_such_key", 1), None);
+    }
+}
