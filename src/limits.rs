@@ -105,7 +105,7 @@ limits! {
     /// Milliseconds from which a statement is logged as slow.
     slow_query_ms: 250, 1, 600_000;
     /// Bytes that must be free on the data directory's file system for `/readyz` to say ready.
-    min_free_bytes: 16 * 1024 * 1024, 0, 1 << 50;
+    min_free_bytes: 16 * 1024 * 1024, 0, 1_000_000_000_000;
 }
 
 impl Limits {

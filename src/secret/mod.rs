@@ -1,0 +1,46 @@
+//! Secrets: the kinds the box issues, their text formats, generation and hashing (DESIGN D5).
+//!
+//! One type a file. A plaintext exists only as a [`Plaintext`] on its way out to the one who asked for it; everything
+//! else in the daemon knows a [`SecretHash`]. What does not belong here: who may use a secret, and where it is stored.
+
+mod agent_key;
+mod agent_token;
+mod hash;
+mod kind;
+mod opaque;
+mod pat;
+mod plaintext;
+mod session;
+mod user_token;
+
+pub use agent_key::AgentKey;
+pub use agent_token::AgentToken;
+pub use hash::SecretHash;
+pub use kind::{Kind, recognise};
+pub use pat::{AgentPat, UserPat};
+pub use plaintext::Plaintext;
+pub use session::SessionSecret;
+pub use user_token::UserToken;
+
+/// A secret as made for a new credential: shown once, stored as its hash.
+#[derive(Debug)]
+pub struct Issued {
+    /// What is shown, once.
+    pub plaintext: Plaintext,
+    /// The public name of the secret: 10 characters of `[A-Za-z0-9]`.
+    pub key_id: String,
+    /// What is stored.
+    pub hash: SecretHash,
+}
+
+impl Issued {
+    fn of(text: String, key_id: String) -> Self {
+        let hash = SecretHash::of(&text);
+        Self { plaintext: Plaintext::new(text), key_id, hash }
+    }
+}
+
+/// The text is not a secret of this kind: wrong prefix, length, alphabet or checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed secret of this kind")]
+pub struct Malformed;
