@@ -31,17 +31,16 @@ macro_rules! limits {
             /// The bounds, where `value` is outside them.
             pub fn set(&mut self, key: &str, value: u64) -> Option<Result<(), String>> {
                 match key {
-                    $( stringify!($name) => Some(if ($min..=$max).contains(&value) {
-                        self.$name = value;
-                        Ok(())
-                    } else {
-                        Err(format!("{key} must be between {} and {}", $min, $max))
-                    }), )*
+                    $( stringify!($name) => Some(in_bounds(key, value, $min, $max).map(|()| self.$name = value)), )*
                     _ => None,
                 }
             }
         }
     };
+}
+
+fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} must be between {min} and {max}")) }
 }
 
 /// One configurable limit: its key, default and bounds.
