@@ -8,3 +8,5 @@
 pub mod http;
 pub mod limits;
 pub mod secret;
+pub mod store;
+pub mod time;

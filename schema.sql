@@ -1,0 +1,162 @@
+-- The schema of taosd.db, version 1: the one readable statement of what the daemon keeps.
+--
+-- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. Ids are lower-case UUIDs and are never used twice.
+-- Lists (scopes, models) are JSON arrays of strings. Secrets are present as 32-byte blake3 hashes only.
+
+-- Facts about this installation, such as `install_id`.
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- People, and the scripts that act for them.
+CREATE TABLE users (
+    id           TEXT PRIMARY KEY,
+    username     TEXT NOT NULL UNIQUE CHECK (username GLOB '[a-z]*' AND length(username) BETWEEN 1 AND 32),
+    display_name TEXT NOT NULL,
+    role         TEXT NOT NULL CHECK (role IN ('admin', 'member')),
+    disabled     INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where agents live; every user has exactly one default space.
+CREATE TABLE spaces (
+    id            TEXT PRIMARY KEY,
+    slug          TEXT NOT NULL UNIQUE,
+    name          TEXT NOT NULL,
+    visibility    TEXT NOT NULL CHECK (visibility IN ('private', 'public')),
+    owner_user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    is_default    INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
+    created_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX spaces_one_default ON spaces (owner_user_id) WHERE is_default = 1;
+
+-- The registry. An archived agent keeps its row and id; its slug is free again.
+CREATE TABLE agents (
+    id                   TEXT PRIMARY KEY,
+    slug                 TEXT NOT NULL CHECK (length(slug) BETWEEN 1 AND 64),
+    given_name           TEXT,
+    display_name         TEXT NOT NULL,
+    origin               TEXT NOT NULL CHECK (origin IN ('space_agent', 'cloud', 'external_gateway', 'agentcore', 'mcp')),
+    owner_user_id        TEXT NOT NULL REFERENCES users (id),
+    owner_space_id       TEXT NOT NULL REFERENCES spaces (id),
+    space_id             TEXT NOT NULL REFERENCES spaces (id),
+    created_by           TEXT NOT NULL,
+    host                 TEXT NOT NULL DEFAULT '',
+    qmd_index            TEXT NOT NULL DEFAULT '',
+    color                TEXT NOT NULL DEFAULT '#888888',
+    emoji                TEXT,
+    can_read_user_memory INTEGER NOT NULL DEFAULT 0 CHECK (can_read_user_memory IN (0, 1)),
+    framework            TEXT NOT NULL DEFAULT 'none',
+    model                TEXT,
+    fallback_models      TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fallback_models)),
+    target_worker        TEXT,
+    on_worker_failure    TEXT NOT NULL DEFAULT 'pause'
+                         CHECK (on_worker_failure IN ('pause', 'fallback', 'escalate-immediately')),
+    soul_md              TEXT NOT NULL DEFAULT '',
+    agent_md             TEXT NOT NULL DEFAULT '',
+    source_persona_id    TEXT,
+    memory_plugin        TEXT NOT NULL DEFAULT 'none' CHECK (memory_plugin IN ('taosmd', 'none')),
+    status               TEXT NOT NULL CHECK (status IN ('registered', 'deploying', 'running', 'stopped', 'failed')),
+    paused               INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    container_name       TEXT,
+    container_runtime    TEXT CHECK (container_runtime IN ('incus', 'lxd', 'lxc')),
+    scope                TEXT NOT NULL CHECK (json_valid(scope)),
+    token_delivery       TEXT CHECK (token_delivery IN ('delivered', 'pending_restart', 'not_injected', 'failed')),
+    token_delivery_at    INTEGER,
+    token_delivery_error TEXT,
+    revision             INTEGER NOT NULL DEFAULT 1,
+    created_at           INTEGER NOT NULL,
+    updated_at           INTEGER NOT NULL,
+    archived_at          INTEGER,
+    snapshot_name        TEXT,
+    CHECK ((container_name IS NULL) = (container_runtime IS NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX agents_live_slug ON agents (slug) WHERE archived_at IS NULL;
+CREATE UNIQUE INDEX agents_live_given_name ON agents (lower(given_name)) WHERE archived_at IS NULL AND given_name IS NOT NULL;
+CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_name IS NOT NULL;
+CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS NULL;
+CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
+CREATE INDEX agents_by_owner ON agents (owner_user_id);
+
+-- Every secret the box has issued.
+CREATE TABLE credentials (
+    id           TEXT PRIMARY KEY,
+    kind         TEXT NOT NULL CHECK (kind IN ('agent_token', 'user_token', 'user_pat', 'agent_pat', 'enrollment', 'agent_key', 'session')),
+    key_id       TEXT NOT NULL UNIQUE CHECK (length(key_id) = 10),
+    secret_hash  BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
+    user_id      TEXT REFERENCES users (id) ON DELETE CASCADE,
+    agent_id     TEXT REFERENCES agents (id) ON DELETE CASCADE,
+    scopes       TEXT NOT NULL CHECK (json_valid(scopes)),
+    label        TEXT NOT NULL DEFAULT '',
+    state        TEXT NOT NULL CHECK (state IN ('pending', 'active', 'grace', 'revoked', 'expired', 'pending_enrollment')),
+    issued_by    TEXT NOT NULL,
+    issued_at    INTEGER NOT NULL,
+    expires_at   INTEGER,
+    last_used_at INTEGER,
+    revoked_at   INTEGER,
+    CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
+    CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
+    CHECK ((state = 'revoked') = (revoked_at IS NOT NULL)),
+    CHECK (state <> 'grace' OR expires_at IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+-- One active token an agent, and at most one in its grace: the database itself refuses a second.
+CREATE UNIQUE INDEX credentials_one_active_agent_token ON credentials (agent_id)
+    WHERE kind = 'agent_token' AND state = 'active' AND revoked_at IS NULL;
+CREATE UNIQUE INDEX credentials_one_grace_agent_token ON credentials (agent_id)
+    WHERE kind = 'agent_token' AND state = 'grace' AND revoked_at IS NULL;
+CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
+CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
+CREATE TABLE grants (
+    id                 TEXT PRIMARY KEY,
+    principal_user_id  TEXT REFERENCES users (id) ON DELETE CASCADE,
+    principal_agent_id TEXT REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id           TEXT REFERENCES agents (id) ON DELETE CASCADE,
+    role               TEXT NOT NULL CHECK (role IN ('owner', 'editor', 'viewer', 'creator')),
+    granted_by         TEXT NOT NULL,
+    granted_at         INTEGER NOT NULL,
+    CHECK ((principal_user_id IS NULL) <> (principal_agent_id IS NULL)),
+    CHECK ((agent_id IS NULL) = (role = 'creator'))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, '*')) WHERE principal_user_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, '*')) WHERE principal_agent_id IS NOT NULL;
+CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX grants_by_age ON grants (granted_at, id);
+
+-- Replies kept for repeats of the same request. A row without a status is a reservation: its owner is at work.
+CREATE TABLE idempotency (
+    principal  TEXT NOT NULL,
+    route      TEXT NOT NULL,
+    key        TEXT NOT NULL,
+    body_hash  BLOB NOT NULL CHECK (length(body_hash) = 32),
+    owner      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    status     INTEGER CHECK (status BETWEEN 200 AND 499),
+    headers    TEXT CHECK (headers IS NULL OR json_valid(headers)),
+    body       BLOB,
+    PRIMARY KEY (principal, route, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_by_age ON idempotency (created_at);
+
+-- What happened: each row carries a hash over the previous row's hash and itself.
+CREATE TABLE audit (
+    seq        INTEGER PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    resource   TEXT NOT NULL,
+    outcome    TEXT NOT NULL CHECK (outcome IN ('ok', 'denied', 'failed', 'checkpoint')),
+    count      INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
+    request_id TEXT NOT NULL,
+    prev_hash  BLOB NOT NULL CHECK (length(prev_hash) = 32),
+    hash       BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX audit_by_resource ON audit (resource, seq);
+CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
+BEGIN
+    SELECT raise(ABORT, 'audit rows are never changed');
+END;

@@ -1,0 +1,120 @@
+//! Changing agents.
+
+use rusqlite::{Connection, params};
+
+use super::Agent;
+use crate::store::Result;
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO agents (id, slug, given_name, display_name, origin, owner_user_id, owner_space_id,
+        space_id, created_by, host, qmd_index, color, emoji, can_read_user_memory, framework, model, fallback_models,
+        target_worker, on_worker_failure, soul_md, agent_md, source_persona_id, memory_plugin, status, paused,
+        container_name, container_runtime, scope, revision, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
+const UPDATE: &str = "UPDATE agents SET display_name = ?2, host = ?3, qmd_index = ?4, color = ?5, emoji = ?6,
+        can_read_user_memory = ?7, framework = ?8, model = ?9, soul_md = ?10, agent_md = ?11, source_persona_id = ?12,
+        memory_plugin = ?13, paused = ?14, scope = ?15, revision = revision + 1, updated_at = ?16
+    WHERE id = ?1 AND archived_at IS NULL";
+const ARCHIVE: &str = "UPDATE agents SET archived_at = ?2, updated_at = ?2, revision = revision + 1,
+        status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0
+    WHERE id = ?1 AND archived_at IS NULL";
+const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_name = NULL, snapshot_name = NULL,
+        token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL,
+        revision = revision + 1, updated_at = ?3
+    WHERE id = ?1 AND archived_at IS NOT NULL";
+const PURGE: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NOT NULL";
+
+/// Adds an agent.
+///
+/// # Errors
+/// `Exists` if the name is taken.
+pub fn insert(conn: &Connection, a: &Agent) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        a.id,
+        a.slug,
+        a.given_name,
+        a.display_name,
+        a.origin,
+        a.owner_user_id,
+        a.owner_space_id,
+        a.space_id,
+        a.created_by,
+        a.host,
+        a.qmd_index,
+        a.color,
+        a.emoji,
+        a.can_read_user_memory,
+        a.framework,
+        a.model,
+        a.fallback_models,
+        a.target_worker,
+        a.on_worker_failure,
+        a.soul_md,
+        a.agent_md,
+        a.source_persona_id,
+        a.memory_plugin,
+        a.status,
+        a.paused,
+        a.container_name,
+        a.container_runtime,
+        a.scope,
+        a.revision,
+        a.created_at,
+        a.updated_at,
+    ])?;
+    Ok(())
+}
+
+/// Stores the settings of a live agent under the next revision.
+///
+/// # Errors
+/// The store's.
+pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
+    conn.prepare_cached(UPDATE)?.execute(params![
+        a.id,
+        a.display_name,
+        a.host,
+        a.qmd_index,
+        a.color,
+        a.emoji,
+        a.can_read_user_memory,
+        a.framework,
+        a.model,
+        a.soul_md,
+        a.agent_md,
+        a.source_persona_id,
+        a.memory_plugin,
+        a.paused,
+        a.scope,
+        now,
+    ])?;
+    Ok(())
+}
+
+/// Takes a live agent out of the registry; its slug is free. Credentials and grants are the caller's to end.
+///
+/// # Errors
+/// The store's.
+pub fn archive(conn: &Connection, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(ARCHIVE)?.execute(params![id, now])?;
+    Ok(())
+}
+
+/// Brings an archived agent back under a free slug.
+///
+/// # Errors
+/// `Exists` if the slug is taken.
+pub fn restore(conn: &Connection, id: &str, slug: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(RESTORE)?.execute(params![id, slug, now])?;
+    Ok(())
+}
+
+/// Removes an archived agent with its credentials and grants.
+///
+/// # Errors
+/// The store's.
+pub fn purge(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(PURGE)?.execute([id])?;
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Finding agents.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Agent, COLUMNS, WIDTH, read};
+use crate::store::Result;
+use crate::store::grants::Grantee;
+use crate::store::page::Page;
+use crate::time::Micros;
+
+const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
+    OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const REVISION: &str = "SELECT revision FROM agents WHERE id = ?1";
+const LIST_ARCHIVED: &str =
+    "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
+    FROM agents a JOIN users o ON o.id = a.owner_user_id
+    WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
+    ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
+
+/// A live agent with what is known of its active token.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// The agent.
+    pub agent: Agent,
+    /// When its active token was issued; `None` if it has none.
+    pub issued_at: Option<Micros>,
+    /// Until when that is good.
+    pub expires_at: Option<Micros>,
+    /// When that was last used.
+    pub last_used_at: Option<Micros>,
+}
+
+/// Who looks at the registry: decides which rows there are.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// Every agent.
+    All,
+    /// Those the principal holds a grant on, and itself.
+    By(Grantee),
+}
+
+fn join(condition: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, t.issued_at, t.expires_at, t.last_used_at
+        FROM agents a JOIN users o ON o.id = a.owner_user_id
+        LEFT JOIN credentials t ON t.agent_id = a.id AND t.kind = 'agent_token' AND t.state = 'active'
+            AND t.revoked_at IS NULL
+        WHERE {condition}"
+    )
+}
+
+fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
+    Ok(Live {
+        agent: read(row)?,
+        issued_at: row.get(WIDTH)?,
+        expires_at: row.get(WIDTH + 1)?,
+        last_used_at: row.get(WIDTH + 2)?,
+    })
+}
+
+/// The live agent of this name: its slug, or in any case the name another dialect gave it.
+///
+/// # Errors
+/// The store's.
+pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
+    let lower = name.to_lowercase();
+    let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
+    let found = conn.prepare_cached(&by_slug)?.query_row([&lower], read_live).optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let by_given = join("lower(a.given_name) = ?1 AND a.given_name IS NOT NULL AND a.archived_at IS NULL");
+    Ok(conn.prepare_cached(&by_given)?.query_row([&lower], read_live).optional()?)
+}
+
+/// The live agent of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
+    let sql = join("a.id = ?1 AND a.archived_at IS NULL");
+    Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
+}
+
+/// The archived agent of this id.
+///
+/// # Errors
+/// The store's.
+pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
+    let sql = join("a.id = ?1 AND a.archived_at IS NOT NULL");
+    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// True if a live agent has this name, as slug or as given name in any case.
+///
+/// # Errors
+/// The store's.
+pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(NAME_IS_TAKEN)?.query_row([lower], |row| row.get(0))?)
+}
+
+/// The present revision of an agent.
+///
+/// # Errors
+/// The store's.
+pub fn revision(conn: &Connection, id: &str) -> Result<Option<i64>> {
+    Ok(conn.prepare_cached(REVISION)?.query_row([id], |row| row.get(0)).optional()?)
+}
+
+/// Which agents to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this status.
+    pub status: Option<String>,
+    /// Only those whose slug or display name contains this, in any case.
+    pub text: Option<String>,
+}
+
+/// Live agents that `seen` shows, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Result<Vec<Live>> {
+    let (all, user, agent) = match seen {
+        Seen::All => (true, None, None),
+        Seen::By(Grantee::User(id)) => (false, Some(id), None),
+        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+    };
+    let sql = join(
+        "a.archived_at IS NULL AND (a.created_at, a.id) > (?1, ?2)
+        AND (?4 OR a.id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
+            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
+        AND (?7 IS NULL OR a.status = ?7)
+        AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
+        ORDER BY a.created_at, a.id LIMIT ?3",
+    );
+    let (at, id) = page.from_oldest();
+    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![at, id, page.fetch(), all, user, agent, filter.status, text], read_live)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// An archived agent as listed.
+#[derive(Debug, Clone)]
+pub struct ArchivedAgent {
+    /// The id.
+    pub id: String,
+    /// The slug it had.
+    pub slug: String,
+    /// The name for people.
+    pub display_name: String,
+    /// When it was archived.
+    pub archived_at: Micros,
+    /// The container's snapshot.
+    pub snapshot_name: Option<String>,
+    /// The container's name.
+    pub container: Option<String>,
+    /// The owner's name.
+    pub owner: String,
+}
+
+/// Archived agents, newest first; only those of `owner` where one is given.
+///
+/// # Errors
+/// The store's.
+pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Result<Vec<ArchivedAgent>> {
+    let (at, id) = page.from_newest();
+    let mut statement = conn.prepare_cached(LIST_ARCHIVED)?;
+    let rows = statement.query_map(params![at, id, page.fetch(), owner], |row| {
+        Ok(ArchivedAgent {
+            id: row.get(0)?,
+            slug: row.get(1)?,
+            display_name: row.get(2)?,
+            archived_at: row.get(3)?,
+            snapshot_name: row.get(4)?,
+            container: row.get(5)?,
+            owner: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

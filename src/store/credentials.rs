@@ -1,0 +1,256 @@
+//! Credentials: every secret the box has issued, as a hash with its binding, scopes and state.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::page::Page;
+use super::users::{Role, User};
+use crate::secret::{Issued, Kind, SecretHash};
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO credentials
+    (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11)";
+const SELECT_HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at, c.label,
+        u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
+        a.id, a.slug
+    FROM credentials c
+    LEFT JOIN agents a ON a.id = c.agent_id
+    LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)
+    WHERE c.secret_hash = ?1 AND c.state IN ('active', 'grace') AND c.revoked_at IS NULL
+        AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))";
+const COLUMNS: &str = "id, key_id, scopes, label, state, issued_by, issued_at, expires_at, last_used_at";
+const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
+const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
+const GRACE_AGENT_TOKEN: &str = "UPDATE credentials SET state = 'grace', expires_at = min(coalesce(expires_at, ?2), ?2)
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
+const END_GRACE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'grace'";
+const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace')";
+const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
+    WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
+const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
+    WHERE id = ?1 AND state IN ('active', 'grace') AND coalesce(last_used_at, 0) < ?2";
+const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
+    WHERE expires_at < ?1 AND state IN ('active', 'grace')";
+const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
+    AND coalesce(revoked_at, expires_at) < ?1";
+
+/// A credential to be stored.
+#[derive(Debug)]
+pub struct NewCredential<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The kind.
+    pub kind: Kind,
+    /// Key id and hash.
+    pub issued: &'a Issued,
+    /// The user it acts for.
+    pub user_id: Option<&'a str>,
+    /// The agent it is.
+    pub agent_id: Option<&'a str>,
+    /// Its scopes as a JSON array.
+    pub scopes: &'a str,
+    /// What people call it.
+    pub label: &'a str,
+    /// Who issued it: `user:NAME`, `agent:ID` or `system`.
+    pub issued_by: &'a str,
+    /// When.
+    pub issued_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Option<Micros>,
+}
+
+/// A live credential found by its hash, with the principal behind it.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The credential's id.
+    pub credential_id: String,
+    /// Its kind's name.
+    pub kind: String,
+    /// Its scopes as a JSON array.
+    pub scopes: String,
+    /// Until when it is good; the caller of [`find`] compares with its clock.
+    pub expires_at: Option<Micros>,
+    /// The user it acts for, or the owner of its agent.
+    pub user: User,
+    /// The agent it is: id and slug.
+    pub agent: Option<(String, String)>,
+}
+
+/// What is told about a credential: never its hash.
+#[derive(Debug, Clone)]
+pub struct Credential {
+    /// The id.
+    pub id: String,
+    /// The public name of the secret.
+    pub key_id: String,
+    /// Its scopes as a JSON array.
+    pub scopes: String,
+    /// What people call it.
+    pub label: String,
+    /// Its state's name.
+    pub state: String,
+    /// Who issued it.
+    pub issued_by: String,
+    /// When.
+    pub issued_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Option<Micros>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Micros>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
+    Ok(Credential {
+        id: row.get(0)?,
+        key_id: row.get(1)?,
+        scopes: row.get(2)?,
+        label: row.get(3)?,
+        state: row.get(4)?,
+        issued_by: row.get(5)?,
+        issued_at: row.get(6)?,
+        expires_at: row.get(7)?,
+        last_used_at: row.get(8)?,
+    })
+}
+
+/// Stores a new, active credential.
+///
+/// # Errors
+/// `Exists` for a second active token of an agent.
+pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        new.kind.as_str(),
+        new.issued.key_id,
+        new.issued.hash.as_bytes(),
+        new.user_id,
+        new.agent_id,
+        new.scopes,
+        new.label,
+        new.issued_by,
+        new.issued_at,
+        new.expires_at
+    ])?;
+    Ok(())
+}
+
+/// The live credential with this hash: one indexed lookup. Expiry and a disabled user are the caller's to judge.
+///
+/// # Errors
+/// The store's.
+pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
+    let found = conn.prepare_cached(SELECT_HOLDER)?.query_row([hash.as_bytes().as_slice()], |row| {
+        Ok(Holder {
+            credential_id: row.get(0)?,
+            kind: row.get(1)?,
+            scopes: row.get(2)?,
+            expires_at: row.get(3)?,
+            user: User {
+                id: row.get(5)?,
+                username: row.get(6)?,
+                display_name: row.get(7)?,
+                role: Role::named(row.get_ref(8)?.as_str()?),
+                disabled: row.get(9)?,
+                created_at: row.get(10)?,
+                updated_at: row.get(11)?,
+            },
+            agent: match row.get::<_, Option<String>>(12)? {
+                Some(id) => Some((id, row.get(13)?)),
+                None => None,
+            },
+        })
+    });
+    Ok(found.optional()?)
+}
+
+/// An agent's token in a state: the active one, or the one in its grace.
+///
+/// # Errors
+/// The store's.
+pub fn agent_token(conn: &Connection, agent_id: &str, state: &str) -> Result<Option<Credential>> {
+    let sql = format!("SELECT {COLUMNS} FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2");
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, state], read).optional()?)
+}
+
+/// Revokes every token an agent holds: active, in grace or being delivered. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_agent_tokens(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(REVOKE_AGENT_TOKENS)?.execute(params![agent_id, now])?)
+}
+
+/// Revokes every credential of any kind an agent holds. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
+}
+
+/// Ends any grace of the agent and puts its active token into grace until `until`. True if there was an active one.
+///
+/// # Errors
+/// The store's.
+pub fn move_agent_token_to_grace(conn: &Connection, agent_id: &str, now: Micros, until: Micros) -> Result<bool> {
+    conn.prepare_cached(END_GRACE)?.execute(params![agent_id, now])?;
+    Ok(conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])? > 0)
+}
+
+/// Gives an agent's live tokens these scopes.
+///
+/// # Errors
+/// The store's.
+pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<()> {
+    conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?;
+    Ok(())
+}
+
+/// A user's live tokens, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page) -> Result<Vec<Credential>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM credentials WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
+            AND (issued_at, id) > (?2, ?3) ORDER BY issued_at, id LIMIT ?4"
+    );
+    let (at, id) = page.from_oldest();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![user_id, at, id, page.fetch()], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Revokes one token of a user. False if it has no such live token.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_user_token(conn: &Connection, id: &str, user_id: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(REVOKE_USER_TOKEN)?.execute(params![id, user_id, now])? > 0)
+}
+
+/// Notes when live credentials were last used; a time never goes back and a dead row is never touched.
+///
+/// # Errors
+/// The store's.
+pub fn touch(conn: &Connection, used: &[(String, Micros)]) -> Result<()> {
+    let mut statement = conn.prepare_cached(TOUCH)?;
+    for (id, at) in used {
+        statement.execute(params![id, at])?;
+    }
+    Ok(())
+}
+
+/// Marks what has expired and removes dead rows older than `before`. How many rows changed.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, now: Micros, before: Micros) -> Result<usize> {
+    let expired = conn.prepare_cached(EXPIRE)?.execute([now])?;
+    Ok(expired + conn.prepare_cached(SWEEP)?.execute([before])?)
+}

@@ -1,0 +1,61 @@
+//! What can go wrong in the store, told apart by what the caller can do about it.
+
+use rusqlite::ErrorCode;
+
+/// A failure of the store. Its text is for the log: it may name files and statements, never a client's data.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// There is no room for a write; reads go on.
+    #[error("the disk is full: {0}")]
+    Full(String),
+    /// The file system is read-only; reads go on.
+    #[error("the database cannot be written: {0}")]
+    ReadOnly(String),
+    /// The file is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// A UNIQUE constraint refused the row.
+    #[error("the row exists already: {0}")]
+    Exists(String),
+    /// Another constraint refused the row.
+    #[error("a constraint refused the row: {0}")]
+    Constraint(String),
+    /// The store is closed, or no connection was free in time.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// Anything else.
+    #[error("the database failed: {0}")]
+    Other(String),
+}
+
+/// The result of store functions.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        let Some(failure) = error.sqlite_error() else { return Self::Other(text) };
+        match (failure.code, failure.extended_code) {
+            (ErrorCode::DiskFull, _) => Self::Full(text),
+            (ErrorCode::SystemIoFailure, _) if out_of_space() => Self::Full(text),
+            (ErrorCode::ReadOnly, _) => Self::ReadOnly(text),
+            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged(text),
+            (ErrorCode::ConstraintViolation, code)
+                if code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
+                    || code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>
+            {
+                Self::Exists(text)
+            }
+            (ErrorCode::ConstraintViolation, _) => Self::Constraint(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
+/// Quotas and some file systems report a full disk as a plain I/O error; the errno tells.
+fn out_of_space() -> bool {
+    matches!(
+        std::io::Error::last_os_error().kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    )
+}

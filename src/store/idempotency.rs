@@ -1,0 +1,139 @@
+//! Reservations and stored replies for `Idempotency-Key` (DESIGN D12).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use crate::limits;
+use crate::time::Micros;
+
+const SELECT: &str =
+    "SELECT body_hash, owner, status, headers, body FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3";
+const INSERT: &str = "INSERT INTO idempotency (principal, route, key, body_hash, owner, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const COMPLETE: &str = "UPDATE idempotency SET status = ?5, headers = ?6, body = ?7
+    WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NULL";
+const RELEASE: &str = "DELETE FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3 AND status IS NULL";
+const RELEASE_ALL: &str = "DELETE FROM idempotency WHERE status IS NULL";
+const SWEEP: &str = "DELETE FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL";
+const CROWDED: &str = "SELECT principal FROM idempotency GROUP BY principal HAVING count(*) > ?1";
+const SWEEP_CROWDED: &str = "DELETE FROM idempotency WHERE principal = ?1 AND status IS NOT NULL AND created_at <=
+    (SELECT created_at FROM idempotency WHERE principal = ?1 ORDER BY created_at DESC LIMIT 1 OFFSET ?2)";
+
+/// What names a request for its repeats.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RequestKey {
+    /// Who sends it.
+    pub principal: String,
+    /// Method and path.
+    pub route: String,
+    /// The `Idempotency-Key`.
+    pub key: String,
+}
+
+/// A reply kept for repeats.
+#[derive(Debug, Clone)]
+pub struct StoredReply {
+    /// The status.
+    pub status: u16,
+    /// The headers as a JSON object.
+    pub headers: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a reservation met.
+#[derive(Debug)]
+pub enum Reserved {
+    /// The key is ours: do the work.
+    Ours,
+    /// The work was done before with the same body.
+    Done(StoredReply),
+    /// The same request is being worked on.
+    InFlight,
+    /// The key was used with another body.
+    OtherBody,
+}
+
+/// Reserves a key for `owner`, or says what stands in the way.
+///
+/// # Errors
+/// The store's.
+pub fn reserve(
+    conn: &Connection,
+    key: &RequestKey,
+    body_hash: &[u8; 32],
+    owner: &str,
+    now: Micros,
+) -> Result<Reserved> {
+    let id = params![key.principal, key.route, key.key];
+    let found = conn
+        .prepare_cached(SELECT)?
+        .query_row(id, |row| {
+            let same = row.get_ref(0)?.as_blob()? == body_hash;
+            let reply = match row.get::<_, Option<u16>>(2)? {
+                None => None,
+                Some(status) => Some(StoredReply { status, headers: row.get(3)?, body: row.get(4)? }),
+            };
+            Ok(match (same, reply) {
+                (false, _) => Reserved::OtherBody,
+                (true, Some(reply)) => Reserved::Done(reply),
+                (true, None) => Reserved::InFlight,
+            })
+        })
+        .optional()?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    conn.prepare_cached(INSERT)?.execute(params![key.principal, key.route, key.key, body_hash, owner, now])?;
+    Ok(Reserved::Ours)
+}
+
+/// Stores the reply of the work that `owner` reserved.
+///
+/// # Errors
+/// The store's.
+pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
+    conn.prepare_cached(COMPLETE)?.execute(params![
+        key.principal,
+        key.route,
+        key.key,
+        owner,
+        reply.status,
+        reply.headers,
+        reply.body
+    ])?;
+    Ok(())
+}
+
+/// Gives a reservation up, so that the next repeat does the work.
+///
+/// # Errors
+/// The store's.
+pub fn release(conn: &Connection, key: &RequestKey) -> Result<()> {
+    conn.prepare_cached(RELEASE)?.execute(params![key.principal, key.route, key.key])?;
+    Ok(())
+}
+
+/// Gives up every reservation: at start-up their owners are gone. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn release_all(conn: &Connection) -> Result<usize> {
+    Ok(conn.prepare_cached(RELEASE_ALL)?.execute([])?)
+}
+
+/// Removes replies stored before `before`, and the oldest of any principal that holds more than
+/// [`limits::IDEMPOTENCY_ROWS`]. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
+    let mut swept = conn.prepare_cached(SWEEP)?.execute([before])?;
+    let mut statement = conn.prepare_cached(CROWDED)?;
+    let crowded: Vec<String> =
+        statement.query_map([limits::IDEMPOTENCY_ROWS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for principal in crowded {
+        swept += conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, limits::IDEMPOTENCY_ROWS])?;
+    }
+    Ok(swept)
+}

@@ -1,0 +1,29 @@
+//! Facts about this installation, by name.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::Result;
+
+const SELECT: &str = "SELECT value FROM meta WHERE key = ?1";
+const UPSERT: &str =
+    "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+
+/// The user whom the Unix socket acts as.
+pub const OPERATOR: &str = "operator_user_id";
+
+/// The value of `key`.
+///
+/// # Errors
+/// The store's.
+pub fn get(conn: &Connection, key: &str) -> Result<Option<String>> {
+    Ok(conn.prepare_cached(SELECT)?.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Sets `key`.
+///
+/// # Errors
+/// The store's.
+pub fn set(conn: &Connection, key: &str, value: &str) -> Result<()> {
+    conn.prepare_cached(UPSERT)?.execute([key, value])?;
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The schema's versions. `schema.sql` is the newest one; a step here brings an older file up to it.
+//!
+//! A released step is never edited. `tests/data/released/` keeps a database of every released version, and a test
+//! brings each of them up.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::open::APPLICATION_ID;
+
+/// The whole schema of a new database.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// One step from a version to the next.
+struct Step {
+    /// What it does, like a commit's subject.
+    name: &'static str,
+    /// How.
+    sql: &'static str,
+}
+
+/// `STEPS[i]` leads from version `i + 1` to version `i + 2`.
+const STEPS: &[Step] = &[];
+
+/// The version this daemon writes.
+pub const VERSION: i64 = 1 + STEPS.len() as i64;
+
+/// What bringing a database up can end in, beside SQLite's own errors.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// The file is of a newer release.
+    #[error("schema version {0} is newer than this daemon's")]
+    TooNew(i64),
+    /// SQLite refused.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Brings the database to [`VERSION`]: a new one in one transaction, an older one step by step, each in its own.
+///
+/// # Errors
+/// [`MigrateError`].
+pub fn migrate(conn: &mut Connection) -> Result<(), MigrateError> {
+    let mut version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > VERSION {
+        return Err(MigrateError::TooNew(version));
+    }
+    if version == 0 {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute_batch(SCHEMA)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        tx.pragma_update(None, "user_version", VERSION)?;
+        tx.commit()?;
+        return Ok(());
+    }
+    while version < VERSION {
+        let Some(step) = usize::try_from(version - 1).ok().and_then(|i| STEPS.get(i)) else { break };
+        log::info!("schema version {version} -> {}: {}", version + 1, step.name);
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute_batch(step.sql)?;
+        version += 1;
+        tx.pragma_update(None, "user_version", version)?;
+        tx.commit()?;
+    }
+    Ok(())
+}

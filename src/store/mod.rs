@@ -1,0 +1,157 @@
+//! The store: the only room that knows SQL. One file, one writer, a pool of readers, one file a noun.
+//!
+//! What does not belong here: who may do what, and how anything looks on the wire.
+
+pub mod agents;
+pub mod audit;
+pub mod credentials;
+pub mod error;
+pub mod grants;
+pub mod idempotency;
+pub mod meta;
+mod migrate;
+mod open;
+pub mod page;
+mod readers;
+pub mod spaces;
+pub mod users;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+pub use error::{Result, StoreError};
+pub use migrate::VERSION;
+pub use open::{DirLock, FILE, OpenError};
+
+use migrate::MigrateError;
+use readers::Readers;
+use writer::Writer;
+
+/// How long a read waits for a free connection. There is one for every worker, so it never should.
+const READER_WAIT: Duration = Duration::from_secs(5);
+/// Writes that may wait for the writer.
+const WRITE_QUEUE: usize = 4096;
+
+/// The open database.
+pub struct Store {
+    // Declared in the order they must go: readers first, so that the writer's connection is the last to close.
+    readers: r2d2::Pool<Readers>,
+    writer: Writer,
+    dir: PathBuf,
+    _lock: DirLock,
+}
+
+/// How to open a [`Store`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data directory; made if it is missing.
+    pub dir: PathBuf,
+    /// Reading connections at the most.
+    pub readers: usize,
+    /// From how many milliseconds on a statement is logged as slow.
+    pub slow_query_ms: u64,
+}
+
+impl Store {
+    /// Locks the data directory, makes or checks the file and brings its schema up.
+    ///
+    /// # Errors
+    /// [`OpenError`] says which exit code fits.
+    pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
+        let dir = options.dir.clone();
+        let lock = open::lock_dir(&dir)?;
+        let path = dir.join(FILE);
+        open::prepare_file(&path)?;
+        open::log_statements_slower_than(options.slow_query_ms);
+        let store = |error: StoreError| match error {
+            StoreError::Damaged(why) => OpenError::Damaged(path.clone(), why),
+            other => OpenError::Store(path.clone(), other),
+        };
+        let mut conn = open::writing(&path).map_err(|e| store(e.into()))?;
+        migrate::migrate(&mut conn).map_err(|error| match error {
+            MigrateError::TooNew(found) => OpenError::TooNew { path: path.clone(), found, known: VERSION },
+            MigrateError::Sqlite(error) => store(error.into()),
+        })?;
+        let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
+        let readers = r2d2::Pool::builder()
+            .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
+            .min_idle(Some(1))
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_on_check_out(false)
+            .connection_timeout(READER_WAIT)
+            .build(Readers::new(path.clone()))
+            .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
+        Ok(Self { readers, writer, dir, _lock: lock })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Reads with one statement: no transaction around it.
+    ///
+    /// # Errors
+    /// The read's own, or the store's.
+    pub fn lookup<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        read(&conn)
+    }
+
+    /// Reads with several statements that must see one state.
+    ///
+    /// # Errors
+    /// The read's own, or the store's.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let mut conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let tx = conn.transaction().map_err(StoreError::from)?;
+        read(&tx)
+    }
+
+    /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.
+    ///
+    /// # Errors
+    /// The work's own, or the store's.
+    pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        self.writer.write(work)
+    }
+
+    /// Like [`Store::write`] without waiting: `done` is told on the writer's thread. It must be quick.
+    pub fn submit<T, E, F, D>(&self, work: F, done: D)
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        D: FnOnce(std::result::Result<T, E>) + Send + 'static,
+    {
+        self.writer.submit(work, done);
+    }
+
+    /// False once the writer's thread has died.
+    pub fn writer_is_alive(&self) -> bool {
+        self.writer.is_alive()
+    }
+
+    /// Bytes free on the data directory's file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn free_bytes(&self) -> std::io::Result<u64> {
+        fs2::available_space(&self.dir)
+    }
+}

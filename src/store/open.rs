@@ -1,0 +1,177 @@
+//! Opening the data directory: the lock, the file's identity, modes and pragmas.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fs2::FileExt;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::StoreError;
+
+/// The name of the one file.
+pub const FILE: &str = "taosd.db";
+const LOCK: &str = "taosd.lock";
+/// `taos` in ASCII: what `PRAGMA application_id` says of our files.
+pub const APPLICATION_ID: i32 = 0x7461_6f73;
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// How long a connection waits for a lock held by another process (a backup, an administrator's shell).
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Why the data directory cannot be used. The binary turns these into exit codes (DESIGN section 3).
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another daemon holds the directory: exit code 3.
+    #[error("{path} is in use by another taosd; stop it, or choose another --data-dir", path = .0.display())]
+    Locked(PathBuf),
+    /// The file is damaged: exit code 4.
+    #[error("{path} is damaged: {1}; run `taosd check`, then restore a backup", path = .0.display())]
+    Damaged(PathBuf, String),
+    /// The file is a database of something else, or no database: exit code 4.
+    #[error("{path} is not a taosd database ({1}); move it away or choose another --data-dir", path = .0.display())]
+    Foreign(PathBuf, String),
+    /// The file was written by a newer release.
+    #[error("{} has schema version {found}, newer than this taosd's {known}; install the newer taosd again or restore a backup made before the upgrade", .path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// The version it has.
+        found: i64,
+        /// The newest version this daemon knows.
+        known: i64,
+    },
+    /// The directory or file cannot be made, read or written.
+    #[error("{path}: {1}", path = .0.display())]
+    Io(PathBuf, std::io::Error),
+    /// The database failed in another way.
+    #[error("{path}: {1}", path = .0.display())]
+    Store(PathBuf, StoreError),
+}
+
+/// Exclusive use of a data directory, as long as this lives. The kernel lets go of it when the process dies.
+#[derive(Debug)]
+pub struct DirLock {
+    _file: File,
+}
+
+/// Makes the directory (0700) if need be and takes its lock.
+///
+/// # Errors
+/// [`OpenError::Locked`] if another process holds it; [`OpenError::Io`].
+pub fn lock_dir(dir: &Path) -> Result<DirLock, OpenError> {
+    let io = |error| OpenError::Io(dir.to_owned(), error);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
+    tighten(dir, 0o700).map_err(io)?;
+    let path = dir.join(LOCK);
+    // A read-only file system can still be served for reading if the lock file is there.
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .or_else(|error| if error.kind() == ErrorKind::ReadOnlyFilesystem { File::open(&path) } else { Err(error) })
+        .map_err(|error| OpenError::Io(path.clone(), error))?;
+    match file.try_lock_exclusive() {
+        Ok(()) => Ok(DirLock { _file: file }),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(OpenError::Locked(dir.to_owned())),
+        Err(error) => Err(OpenError::Io(path, error)),
+    }
+}
+
+/// Takes group's and others' rights away, where they have any.
+fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
+    let present = fs::metadata(path)?.permissions().mode() & 0o777;
+    if present & !mode == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(present & mode))
+}
+
+/// Makes sure that `path` is a taosd database, or a new empty file, 0600.
+///
+/// # Errors
+/// [`OpenError::Foreign`] for anything else; [`OpenError::Io`].
+pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
+    let io = |error| OpenError::Io(path.to_owned(), error);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(io(error)),
+    }
+    let foreign = |why: &str| OpenError::Foreign(path.to_owned(), why.to_owned());
+    let mut head = Vec::with_capacity(100);
+    File::open(path).map_err(io)?.take(100).read_to_end(&mut head).map_err(io)?;
+    if !head.is_empty() {
+        if !head.starts_with(MAGIC) {
+            return Err(foreign("it is not an SQLite file"));
+        }
+        // Offset 68 of the header is the application id (SQLite file format, section 1.3).
+        let id = head.get(68..72).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+        let wal = PathBuf::from(format!("{}-wal", path.display()));
+        // A first start killed before its first checkpoint has the id in the WAL alone.
+        if id != Some(APPLICATION_ID) && !(id == Some(0) && wal.exists()) {
+            return Err(foreign("its application id is another"));
+        }
+    }
+    tighten(path, 0o600).map_err(io)
+}
+
+static SLOW_MICROS: AtomicU64 = AtomicU64::new(250_000);
+
+/// Sets from how many milliseconds on a statement is logged as slow.
+pub fn log_statements_slower_than(millis: u64) {
+    SLOW_MICROS.store(millis.saturating_mul(1000), Ordering::Relaxed);
+}
+
+fn log_if_slow(event: TraceEvent<'_>) {
+    if let TraceEvent::Profile(statement, took) = event
+        && took.as_micros() as u64 >= SLOW_MICROS.load(Ordering::Relaxed)
+    {
+        // The statement's own text, without its parameters.
+        log::warn!("slow statement, {} ms: {}", took.as_millis(), statement.sql());
+    }
+}
+
+/// What every connection has in common.
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(96);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(log_if_slow))?;
+    Ok(conn)
+}
+
+/// The one writing connection: WAL, every commit on disk before it is answered.
+///
+/// # Errors
+/// What SQLite says.
+pub fn writing(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "cache_size", -2048)?;
+    // A burst may grow the WAL; afterwards it is cut back to this.
+    conn.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
+    Ok(conn)
+}
+
+/// A connection that only reads.
+///
+/// # Errors
+/// What SQLite says.
+pub fn reading(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    conn.pragma_update(None, "cache_size", -512)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}

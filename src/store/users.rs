@@ -1,0 +1,156 @@
+//! Users.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::page::Page;
+use crate::time::Micros;
+
+const COLUMNS: &str = "id, username, display_name, role, disabled, created_at, updated_at";
+const INSERT: &str =
+    "INSERT INTO users (id, username, display_name, role, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = ?4, updated_at = ?5 WHERE id = ?1";
+const DELETE: &str = "DELETE FROM users WHERE id = ?1";
+const COUNT_OTHER_ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND id <> ?1";
+const OWNS_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1)";
+
+/// What a user may do beside its grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Acts as owner of everything and runs the box.
+    Admin,
+    /// Has what it was granted.
+    Member,
+}
+
+impl Role {
+    /// The role's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+
+    /// The role of that name; a name the schema does not allow is the smaller role.
+    pub fn named(name: &str) -> Self {
+        if name == "admin" { Self::Admin } else { Self::Member }
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The id.
+    pub id: String,
+    /// The unique name.
+    pub username: String,
+    /// The name for people.
+    pub display_name: String,
+    /// The role.
+    pub role: Role,
+    /// True while none of its credentials, nor its agents', is accepted.
+    pub disabled: bool,
+    /// When it was made.
+    pub created_at: Micros,
+    /// When it was last changed.
+    pub updated_at: Micros,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: row.get(0)?,
+        username: row.get(1)?,
+        display_name: row.get(2)?,
+        role: Role::named(row.get_ref(3)?.as_str()?),
+        disabled: row.get(4)?,
+        created_at: row.get(5)?,
+        updated_at: row.get(6)?,
+    })
+}
+
+/// Adds a user.
+///
+/// # Errors
+/// `Exists` if the username is taken.
+pub fn insert(conn: &Connection, user: &User) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        user.id,
+        user.username,
+        user.display_name,
+        user.role.as_str(),
+        user.created_at
+    ])?;
+    Ok(())
+}
+
+/// The user of this name.
+///
+/// # Errors
+/// The store's.
+pub fn by_username(conn: &Connection, username: &str) -> Result<Option<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE username = ?1");
+    Ok(conn.prepare_cached(&sql)?.query_row([username], read).optional()?)
+}
+
+/// The user of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
+    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// Users, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, page: &Page) -> Result<Vec<User>> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3");
+    let (at, id) = page.from_oldest();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![at, id, page.fetch()], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Stores display name, role, disabled and `updated_at` of a user.
+///
+/// # Errors
+/// The store's.
+pub fn update(conn: &Connection, user: &User) -> Result<()> {
+    conn.prepare_cached(UPDATE)?.execute(params![
+        user.id,
+        user.display_name,
+        user.role.as_str(),
+        user.disabled,
+        user.updated_at
+    ])?;
+    Ok(())
+}
+
+/// Removes a user with its credentials, grants and spaces.
+///
+/// # Errors
+/// `Constraint` while it owns agents.
+pub fn delete(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(DELETE)?.execute([id])?;
+    Ok(())
+}
+
+/// True if some other user is an enabled admin.
+///
+/// # Errors
+/// The store's.
+pub fn another_admin_than(conn: &Connection, id: &str) -> Result<bool> {
+    let others: i64 = conn.prepare_cached(COUNT_OTHER_ADMINS)?.query_row([id], |row| row.get(0))?;
+    Ok(others > 0)
+}
+
+/// True if the user owns agents, archived ones included.
+///
+/// # Errors
+/// The store's.
+pub fn owns_agents(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(OWNS_AGENTS)?.query_row([id], |row| row.get(0))?)
+}

@@ -1,0 +1,72 @@
+//! The one kind of time the daemon keeps: microseconds since the epoch, UTC.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+/// A point in time, as stored: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// Microseconds of a second.
+    pub const SECOND: i64 = 1_000_000;
+    /// Microseconds of a day.
+    pub const DAY: i64 = 86_400 * Self::SECOND;
+
+    /// The host's clock.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// This time `micros` later (earlier if negative), clamped to what can be stored.
+    #[must_use]
+    pub fn plus(self, micros: i64) -> Self {
+        Self(self.0.saturating_add(micros))
+    }
+
+    /// RFC 3339, UTC, milliseconds, `Z`: the taOS dialect's form.
+    pub fn millis(self) -> String {
+        self.format(3)
+    }
+
+    /// RFC 3339, UTC, microseconds, `Z`: the form of the aX and Agentex dialects.
+    pub fn micros(self) -> String {
+        self.format(6)
+    }
+
+    fn format(self, digits: u8) -> String {
+        let time =
+            Timestamp::from_microsecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });
+        // Truncated, never rounded: a time must not come out later than it is.
+        format!("{time:.*}", usize::from(digits))
+    }
+}
+
+impl ToSql for Micros {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        self.0.to_sql()
+    }
+}
+
+impl FromSql for Micros {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        value.as_i64().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_truncated_and_fixed_width() {
+        let time = Micros(1_700_000_000_123_999);
+        assert_eq!(time.millis(), "2023-11-14T22:13:20.123Z");
+        assert_eq!(time.micros(), "2023-11-14T22:13:20.123999Z");
+        assert_eq!(Micros(0).millis(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Micros(i64::MAX).millis().len(), 24);
+    }
+}
