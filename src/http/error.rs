@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
 use super::reply::Reply;
+use crate::store::StoreError;
 
 /// Which clients a route speaks to; decides the shape of its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,6 +157,19 @@ impl ApiError {
         }
         reply.close = self.close;
         reply
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        log::error!("{error}");
+        Self::new(match error {
+            StoreError::Full(_) => codes::STORAGE_FULL,
+            StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
+            StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
+            StoreError::Unavailable(_) => codes::BUSY,
+            StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
+        })
     }
 }
 

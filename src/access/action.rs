@@ -1,0 +1,140 @@
+//! Every action a route can need, in one list: what scopes are matched against and what the documentation's table is
+//! made from.
+
+macro_rules! actions {
+    ($( $name:ident $slug:literal $(($flag:ident))? $about:literal; )*) => {
+        /// What a credential needs a scope for. All dialects share the list.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Action { $( #[doc = $about] $name, )* }
+
+        impl Action {
+            /// Every action, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
+
+            /// The slug, as in scopes: `noun.verb`.
+            pub fn slug(self) -> &'static str {
+                match self { $( Self::$name => $slug, )* }
+            }
+
+            /// What it allows, for people.
+            pub fn about(self) -> &'static str {
+                match self { $( Self::$name => $about, )* }
+            }
+
+            /// True if the user's role must be admin as well.
+            pub fn is_admin(self) -> bool {
+                match self { $( Self::$name => actions!(@admin $($flag)?), )* }
+            }
+        }
+    };
+    (@admin) => { false };
+    (@admin admin) => { true };
+}
+
+actions! {
+    AuthWhoami "auth.whoami" "Ask who the credential is; always allowed.";
+    AuthLogout "auth.logout" "End the session; always allowed.";
+    AgentsList "agents.list" "List agents.";
+    AgentsRead "agents.read" "Read one agent.";
+    AgentsCreate "agents.create" "Create or import an agent.";
+    AgentsUpdate "agents.update" "Change an agent's settings, persona, memory or model.";
+    AgentsPermissions "agents.permissions" "Change what an agent may do.";
+    AgentsDelete "agents.delete" "Archive an agent.";
+    AgentsRestore "agents.restore" "Bring an archived agent back.";
+    AgentsPurge "agents.purge" "Remove an archived agent for good.";
+    AgentsExport "agents.export" "Export an agent's settings.";
+    AgentsRegister "agents.register" "Register an agent's build or endpoint.";
+    AgentsLifecycle "agents.lifecycle" "Start, stop, restart, pause and resume.";
+    AgentsLogs "agents.logs" "Read an agent's logs.";
+    AgentsDeploy "agents.deploy" "Deploy an agent into a container.";
+    AgentsTokenIssue "agents.token.issue" "Issue an agent's token.";
+    AgentsTokenRead "agents.token.read" "Read what is known of an agent's token.";
+    AgentsTokenRevoke "agents.token.revoke" "Revoke an agent's token.";
+    AgentsKeysCreate "agents.keys.create" "Make an agent's key.";
+    AgentsKeysRead "agents.keys.read" "List an agent's keys.";
+    AgentsKeysDelete "agents.keys.delete" "Delete an agent's key.";
+    AgentsForward "agents.forward" "Send a request on to an agent.";
+    AgentsPresence "agents.presence" "See which agents are online.";
+    AgentsHeartbeat "agents.heartbeat" "Say that the agent is alive.";
+    AgentsProcessing "agents.processing" "Say what the agent is working on.";
+    AgentsPlace "agents.place" "Put an agent into a space.";
+    DeploymentsCreate "deployments.create" "Record a deployment.";
+    DeploymentsRead "deployments.read" "Read deployments.";
+    DeploymentsPromote "deployments.promote" "Make a deployment the production one.";
+    DeploymentsDelete "deployments.delete" "Delete a deployment.";
+    GrantsCreate "grants.create" "Give a role on an agent.";
+    GrantsList "grants.list" "List grants.";
+    GrantsDelete "grants.delete" "Take a role back.";
+    UsersList "users.list" (admin) "List users.";
+    UsersCreate "users.create" (admin) "Create a user.";
+    UsersRead "users.read" "Read a user; members only themselves.";
+    UsersUpdate "users.update" (admin) "Change a user.";
+    UsersDelete "users.delete" (admin) "Delete a user.";
+    UsersTokenIssue "users.token.issue" "Issue a user's token; members only their own.";
+    UsersTokenList "users.token.list" "List a user's tokens; members only their own.";
+    UsersTokenRevoke "users.token.revoke" "Revoke a user's token; members only their own.";
+    UiNotify "ui.notify" "Send the owner a notification.";
+    NotificationsRead "notifications.read" "Read notifications.";
+    NotificationsUpdate "notifications.update" "Mark notifications as read.";
+    NotificationsDelete "notifications.delete" "Delete notifications.";
+    KnowledgeRead "knowledge.read" "Read and search the knowledge.";
+    KnowledgeWrite "knowledge.write" "Write a source of knowledge.";
+    OperationsRead "operations.read" "Follow long work.";
+    OperationsCancel "operations.cancel" "Cancel long work.";
+    AuditRead "audit.read" (admin) "Read the audit chain.";
+    BackupsCreate "backups.create" (admin) "Make a backup.";
+    BackupsList "backups.list" (admin) "List backups.";
+    MetricsRead "metrics.read" "Read the metrics.";
+    SpacesList "spaces.list" "List spaces.";
+    SpacesRead "spaces.read" "Read a space.";
+    SpacesCreate "spaces.create" "Create a space.";
+    MessagesSend "messages.send" "Send messages.";
+    MessagesList "messages.list" "List messages.";
+    MessagesRead "messages.read" "Read a message.";
+    MessagesEdit "messages.edit" "Edit a message.";
+    MessagesDelete "messages.delete" "Delete a message.";
+    MessagesMark "messages.mark" "Mark messages as read.";
+    MessagesSearch "messages.search" "Search messages.";
+    TasksCreate "tasks.create" "Create tasks.";
+    TasksList "tasks.list" "List tasks.";
+    TasksRead "tasks.read" "Read a task.";
+    TasksUpdate "tasks.update" "Change a task.";
+    ContextWrite "context.write" "Write shared context.";
+    ContextList "context.list" "List shared context.";
+    ContextRead "context.read" "Read shared context.";
+    ContextDelete "context.delete" "Delete shared context.";
+    UploadsCreate "uploads.create" "Upload files.";
+    UploadsRead "uploads.read" "Download files.";
+    EventsRead "events.read" "Follow the event stream.";
+    KeysCreate "keys.create" "Make personal access tokens.";
+    KeysList "keys.list" "List personal access tokens.";
+    KeysRotate "keys.rotate" "Rotate a personal access token.";
+    KeysRevoke "keys.revoke" "Revoke a personal access token.";
+    CredentialsIssue "credentials.issue" "Issue agents' personal access tokens and enrollments.";
+    CredentialsList "credentials.list" "List credentials.";
+    CredentialsRevoke "credentials.revoke" "Revoke credentials.";
+    CredentialsFingerprint "credentials.fingerprint" "Register a client's fingerprint.";
+}
+
+impl Action {
+    /// True for what every credential may do, whatever its scopes.
+    pub fn is_implied(self) -> bool {
+        matches!(self, Self::AuthWhoami | Self::AuthLogout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_unique_dotted_lower_case_words() {
+        let mut seen = std::collections::HashSet::new();
+        for action in Action::ALL {
+            let slug = action.slug();
+            assert!(seen.insert(slug), "{slug} twice");
+            assert!(slug.split('.').count() >= 2, "{slug}");
+            assert!(slug.split('.').all(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_lowercase())), "{slug}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The access check: credential, throttle, scope, role, in this order (taOS contract, section 1).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::action::Action;
+use super::bearer::{Presented, presented};
+use super::caller::Caller;
+use super::denials::Denials;
+use super::last_used::LastUsed;
+use super::operator::Operators;
+use super::throttle::Throttle;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::head::{Head, Peer};
+use crate::limits::Limits;
+use crate::secret::{Kind, SecretHash};
+use crate::store::{Store, audit, credentials, meta, users};
+use crate::time::Micros;
+
+/// Lets requests in or turns them away.
+pub struct Gate {
+    store: Arc<Store>,
+    operators: Operators,
+    requests: Throttle,
+    failed_logins: Throttle,
+    last_used: LastUsed,
+    denials: Denials,
+}
+
+impl Gate {
+    /// A gate with these limits.
+    pub fn new(store: Arc<Store>, limits: &Limits) -> Self {
+        Self {
+            store,
+            operators: Operators::new(),
+            requests: Throttle::new(limits.requests_per_minute),
+            failed_logins: Throttle::new(limits.failed_logins_per_minute),
+            last_used: LastUsed::default(),
+            denials: Denials::default(),
+        }
+    }
+
+    /// The caller of a route that needs `action`.
+    ///
+    /// # Errors
+    /// 401, 429 or 403, or the store's.
+    pub fn admit(&self, head: &Head, action: Action) -> Result<Caller, ApiError> {
+        let caller = match presented(head) {
+            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => self.holder(head, kind, &hash)?,
+            Presented::Secret(..) | Presented::Malformed => return Err(self.refuse_credential(head, action)),
+            Presented::Nothing => self.operator(head)?,
+        };
+        let Some(caller) = caller else { return Err(self.refuse_credential(head, action)) };
+        let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
+        self.requests.take(&key, head.arrived).map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("This credential has used up its requests of this minute.")
+                .retry_after(seconds)
+        })?;
+        if let Some(id) = caller.credential_id() {
+            self.last_used.note(id, Micros::now());
+        }
+        self.check_scope_and_role(head, &caller, action)?;
+        Ok(caller)
+    }
+
+    fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {
+        let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
+        Ok(found
+            .filter(|holder| {
+                let expired = holder.expires_at.is_some_and(|at| at <= Micros::now());
+                holder.kind == kind.as_str() && !expired && !holder.user.disabled
+            })
+            .map(|holder| Caller::from_holder(holder, head.request_id.clone())))
+    }
+
+    /// The operator, if the request came over its socket from someone who may use it.
+    fn operator(&self, head: &Head) -> Result<Option<Caller>, ApiError> {
+        let Peer::Unix { uid, gid, .. } = head.peer else { return Err(codes::AUTH_REQUIRED.into()) };
+        if !self.operators.admit(uid, gid) {
+            return Err(ApiError::new(codes::AUTH_REQUIRED)
+                .detail("This user is not root, not the daemon's own and not in group taosd."));
+        }
+        let user = self.store.lookup(|conn| match meta::get(conn, meta::OPERATOR)? {
+            Some(id) => users::by_id(conn, &id),
+            None => Ok(None),
+        })?;
+        Ok(user.filter(|user| !user.disabled).map(|user| Caller::operator(user, head.request_id.clone())))
+    }
+
+    fn check_scope_and_role(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {
+        let refusal = if !caller.scopes().allow(action) {
+            ApiError::new(codes::SCOPE_DENIED)
+                .detail(format!("The credential's scopes do not cover {}.", action.slug()))
+                .with("action", action.slug())
+        } else if action.is_admin() && !caller.is_admin() {
+            ApiError::new(codes::FORBIDDEN).detail("This needs the role admin.")
+        } else {
+            return Ok(());
+        };
+        self.deny(caller.actor(), action, head);
+        Err(refusal)
+    }
+
+    /// A credential that is not good: 401, or 429 once this peer has failed too often.
+    fn refuse_credential(&self, head: &Head, action: Action) -> ApiError {
+        let peer = head.peer.key();
+        self.deny(format!("peer:{peer}"), action, head);
+        match self.failed_logins.take(&peer, Instant::now()) {
+            Ok(()) => codes::INVALID_TOKEN.into(),
+            Err(seconds) => ApiError::new(codes::RATE_LIMITED)
+                .detail("Too many failed credentials from this peer in this minute.")
+                .retry_after(seconds),
+        }
+    }
+
+    /// Records a denial, aggregated.
+    pub fn deny(&self, actor: String, action: Action, head: &Head) {
+        let resource = format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>());
+        self.record(self.denials.note(actor, action.slug(), resource, &head.request_id, Micros::now()));
+    }
+
+    /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
+    pub fn flush(&self, all: bool) {
+        self.record(self.denials.take(Micros::now(), all));
+        let uses = self.last_used.take();
+        if uses.is_empty() {
+            return;
+        }
+        let written = self.store.write({
+            let uses = uses.clone();
+            move |conn| credentials::touch(conn, &uses)
+        });
+        if let Err(error) = written {
+            log::warn!("the last uses of credentials could not be written, trying again later: {error}");
+            self.last_used.put_back(uses);
+        }
+    }
+
+    fn record(&self, entries: Vec<audit::Entry>) {
+        if entries.is_empty() {
+            return;
+        }
+        self.store.submit(
+            move |conn| entries.iter().try_for_each(|entry| audit::append(conn, entry)),
+            |written| {
+                if let Err(error) = written {
+                    log::error!("denials could not be recorded: {error}");
+                }
+            },
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! Rates: fixed windows of 60 s, counted in memory (DESIGN D17).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::limits::THROTTLE_ENTRIES;
+
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Counts events by key and says when a key has used up its share of the minute.
+#[derive(Debug)]
+pub struct Throttle {
+    per_minute: u64,
+    counts: Mutex<HashMap<String, Count>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    since: Instant,
+    events: u64,
+}
+
+impl Throttle {
+    /// A throttle of so many events a minute and key; 0 switches it off.
+    pub fn new(per_minute: u64) -> Self {
+        Self { per_minute, counts: Mutex::default() }
+    }
+
+    /// Counts one event of `key`.
+    ///
+    /// # Errors
+    /// The seconds until the window ends, at least 1, if the share is used up; then nothing is counted.
+    pub fn take(&self, key: &str, now: Instant) -> Result<(), u64> {
+        if self.per_minute == 0 {
+            return Ok(());
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(key) {
+            Some(count) if now.saturating_duration_since(count.since) < WINDOW => {
+                if count.events >= self.per_minute {
+                    let left = WINDOW.saturating_sub(now.saturating_duration_since(count.since));
+                    return Err(left.as_secs().max(1));
+                }
+                count.events += 1;
+            }
+            Some(count) => *count = Count { since: now, events: 1 },
+            None => {
+                if counts.len() >= THROTTLE_ENTRIES {
+                    make_room(&mut counts, now);
+                }
+                counts.insert(key.to_owned(), Count { since: now, events: 1 });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Drops windows that have ended; if all still run, those with the fewest events.
+fn make_room(counts: &mut HashMap<String, Count>, now: Instant) {
+    counts.retain(|_, count| now.saturating_duration_since(count.since) < WINDOW);
+    let mut least = 1;
+    while counts.len() >= THROTTLE_ENTRIES {
+        counts.retain(|_, count| count.events > least);
+        least = least.saturating_mul(2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_used_up_its_minute_waits_for_the_next_and_others_go_on() {
+        let throttle = Throttle::new(2);
+        let start = Instant::now();
+        assert_eq!(throttle.take("a", start), Ok(()));
+        assert_eq!(throttle.take("a", start), Ok(()));
+        assert_eq!(throttle.take("a", start + Duration::from_secs(20)), Err(40));
+        assert_eq!(throttle.take("b", start), Ok(()));
+        assert_eq!(throttle.take("a", start + WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn zero_switches_it_off_and_the_table_stays_bounded() {
+        let off = Throttle::new(0);
+        assert!((0..1000).all(|_| off.take("a", Instant::now()).is_ok()));
+        let throttle = Throttle::new(5);
+        let start = Instant::now();
+        for n in 0..THROTTLE_ENTRIES * 2 {
+            let _ = throttle.take(&n.to_string(), start);
+        }
+        assert!(throttle.counts.lock().unwrap().len() <= THROTTLE_ENTRIES);
+    }
+}
