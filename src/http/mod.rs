@@ -1,11 +1,17 @@
-//! HTTP: the edge that faces the network, the pool that runs handlers, and the table of routes.
+//! HTTP: the edge that faces the network, the pool that runs handlers, and what a table of routes is made of.
 //!
-//! Nothing outside this room names hyper or tokio. Handlers see an input and return a
+//! Nothing outside this room names hyper's connections or tokio. Handlers see an [`input::Input`] and return a
 //! [`reply::Reply`]; what the network does to a connection is the edge's business alone.
 
 pub mod codes;
 pub mod error;
+pub mod field;
 pub mod head;
+pub mod input;
+pub mod json;
+pub mod openapi;
 pub mod reply;
+pub mod route;
+pub mod router;
 pub mod service;
 pub mod stream;

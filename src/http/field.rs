@@ -1,0 +1,390 @@
+//! Fields of bodies, queries and replies, declared once: what is checked, what `/openapi.json` says and which flags
+//! `taosctl` has come from the same declaration.
+
+use serde_json::{Map, Value, json};
+
+/// What a field may hold.
+#[derive(Debug, Clone, Copy)]
+pub enum Type {
+    /// A text of so many characters.
+    Text {
+        /// Fewest characters.
+        min: usize,
+        /// Most characters.
+        max: usize,
+    },
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// An integer within bounds.
+    Integer {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// A fraction; replies only.
+    Number,
+    /// True or false.
+    Flag,
+    /// A list of texts: at most so many, each of at most so many characters.
+    Texts {
+        /// Most entries.
+        max: usize,
+        /// Most characters of an entry.
+        chars: usize,
+    },
+    /// An object with these fields.
+    Object(&'static [Field]),
+    /// A list of objects with these fields.
+    Objects(&'static [Field]),
+    /// A list that must be empty.
+    EmptyList,
+    /// Any object; replies only.
+    AnyObject,
+}
+
+/// One field.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The name on the wire.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Type,
+    /// Whether it must be there.
+    pub required: bool,
+    /// Whether it may be null; in replies only, in requests null means absent.
+    pub nullable: bool,
+    /// What it is, for people.
+    pub about: &'static str,
+}
+
+impl Field {
+    const fn new(name: &'static str, kind: Type, about: &'static str) -> Self {
+        Self { name, kind, required: false, nullable: false, about }
+    }
+
+    /// A text of at most `max` characters.
+    pub const fn text(name: &'static str, max: usize, about: &'static str) -> Self {
+        Self::new(name, Type::Text { min: 0, max }, about)
+    }
+
+    /// One of these words.
+    pub const fn word(name: &'static str, words: &'static [&'static str], about: &'static str) -> Self {
+        Self::new(name, Type::Word(words), about)
+    }
+
+    /// An integer within bounds.
+    pub const fn integer(name: &'static str, min: i64, max: i64, about: &'static str) -> Self {
+        Self::new(name, Type::Integer { min, max }, about)
+    }
+
+    /// True or false.
+    pub const fn flag(name: &'static str, about: &'static str) -> Self {
+        Self::new(name, Type::Flag, about)
+    }
+
+    /// A list of texts.
+    pub const fn texts(name: &'static str, max: usize, chars: usize, about: &'static str) -> Self {
+        Self::new(name, Type::Texts { max, chars }, about)
+    }
+
+    /// Anything else.
+    pub const fn of(name: &'static str, kind: Type, about: &'static str) -> Self {
+        Self::new(name, kind, about)
+    }
+
+    /// Must be there.
+    #[must_use]
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// Must hold at least one character.
+    #[must_use]
+    pub const fn not_empty(mut self) -> Self {
+        if let Type::Text { max, .. } = self.kind {
+            self.kind = Type::Text { min: 1, max };
+        }
+        self
+    }
+
+    /// May be null in a reply.
+    #[must_use]
+    pub const fn nullable(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+
+    /// The JSON schema of this field.
+    pub fn schema(&self) -> Value {
+        let mut schema = match self.kind {
+            Type::Text { min, max } => {
+                let mut text = json!({"type": "string"});
+                if min > 0 {
+                    text["minLength"] = json!(min);
+                }
+                if max < usize::MAX {
+                    text["maxLength"] = json!(max);
+                }
+                text
+            }
+            Type::Word(words) => json!({"type": "string", "enum": words}),
+            Type::Integer { min, max } => {
+                let mut integer = json!({"type": "integer"});
+                if min > i64::MIN {
+                    integer["minimum"] = json!(min);
+                }
+                if max < i64::MAX {
+                    integer["maximum"] = json!(max);
+                }
+                integer
+            }
+            Type::Number => json!({"type": "number"}),
+            Type::Flag => json!({"type": "boolean"}),
+            Type::Texts { max, chars } => {
+                let mut list = json!({"type": "array", "items": {"type": "string"}});
+                if max < usize::MAX {
+                    list["maxItems"] = json!(max);
+                    list["items"]["maxLength"] = json!(chars);
+                }
+                list
+            }
+            Type::Object(fields) => object_schema(fields),
+            Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
+            Type::EmptyList => json!({"type": "array", "maxItems": 0}),
+            Type::AnyObject => json!({"type": "object"}),
+        };
+        if self.nullable {
+            schema = json!({"anyOf": [schema, {"type": "null"}]});
+        }
+        schema["description"] = json!(self.about);
+        schema
+    }
+}
+
+/// The JSON schema of an object with exactly these fields.
+pub fn object_schema(fields: &[Field]) -> Value {
+    let properties: Map<String, Value> = fields.iter().map(|f| (f.name.to_owned(), f.schema())).collect();
+    let required: Vec<&str> = fields.iter().filter(|f| f.required).map(|f| f.name).collect();
+    let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+/// A field's name and what is wrong with it.
+pub type Problem = (String, String);
+
+/// Checks an object against its fields and drops nulls. Every problem is told, not just the first.
+///
+/// # Errors
+/// All problems found.
+pub fn check(fields: &[Field], object: Map<String, Value>) -> Result<Map<String, Value>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut checked = Map::new();
+    for (name, value) in object {
+        match fields.iter().find(|field| field.name == name) {
+            None => problems.push((shown(&name), "there is no such field".to_owned())),
+            Some(_) if value.is_null() => {}
+            Some(field) => match check_value(field, value) {
+                Ok(value) => {
+                    checked.insert(name, value);
+                }
+                Err(mut found) => problems.append(&mut found),
+            },
+        }
+    }
+    for field in fields.iter().filter(|field| field.required && !checked.contains_key(field.name)) {
+        if !problems.iter().any(|(name, _)| name == field.name) {
+            problems.push((field.name.to_owned(), "this field is required".to_owned()));
+        }
+    }
+    if problems.is_empty() { Ok(checked) } else { Err(problems) }
+}
+
+/// A name from outside, cut and without control characters, to be told back.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+fn check_value(field: &Field, value: Value) -> Result<Value, Vec<Problem>> {
+    let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
+    match (field.kind, value) {
+        (Type::Text { min, max }, Value::String(text)) => match text_problem(&text, min, max) {
+            None => Ok(Value::String(text)),
+            Some(text) => problem(text),
+        },
+        (Type::Word(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Value::String(text)),
+        (Type::Word(words), _) => problem(format!("must be one of {}", words.join(", "))),
+        (Type::Integer { min, max }, Value::Number(number)) => match number.as_i64() {
+            Some(n) if (min..=max).contains(&n) => Ok(Value::Number(number)),
+            _ => problem(format!("must be a whole number from {min} to {max}")),
+        },
+        (Type::Flag, value @ Value::Bool(_)) => Ok(value),
+        (Type::Texts { max, chars }, Value::Array(list)) => check_texts(field, list, max, chars),
+        (Type::Object(fields), Value::Object(object)) => check(fields, object)
+            .map(Value::Object)
+            .map_err(|found| found.into_iter().map(|(name, text)| (format!("{}.{name}", field.name), text)).collect()),
+        (Type::Objects(fields), Value::Array(list)) => check_objects(field, fields, list),
+        (Type::EmptyList, Value::Array(list)) if list.is_empty() => Ok(Value::Array(list)),
+        (Type::EmptyList, _) => problem("must be an empty list".into()),
+        (kind, _) => problem(format!("must be {}", wanted(kind))),
+    }
+}
+
+fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Result<Value, Vec<Problem>> {
+    let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
+    if list.len() > max {
+        return problem(format!("must hold at most {max} entries"));
+    }
+    for entry in &list {
+        match entry.as_str() {
+            None => return problem("must be a list of strings".into()),
+            Some(text) => {
+                if let Some(text) = text_problem(text, 0, chars) {
+                    return problem(format!("every entry {text}"));
+                }
+            }
+        }
+    }
+    Ok(Value::Array(list))
+}
+
+fn check_objects(field: &Field, fields: &[Field], list: Vec<Value>) -> Result<Value, Vec<Problem>> {
+    let mut checked = Vec::with_capacity(list.len());
+    for (at, entry) in list.into_iter().enumerate() {
+        let place = format!("{}[{at}]", field.name);
+        let Value::Object(object) = entry else { return Err(vec![(place, "must be an object".into())]) };
+        let object = check(fields, object).map_err(|found| {
+            found.into_iter().map(|(name, text)| (format!("{place}.{name}"), text)).collect::<Vec<_>>()
+        })?;
+        checked.push(Value::Object(object));
+    }
+    Ok(Value::Array(checked))
+}
+
+fn wanted(kind: Type) -> &'static str {
+    match kind {
+        Type::Text { .. } | Type::Word(_) => "a string",
+        Type::Integer { .. } => "a whole number",
+        Type::Number => "a number",
+        Type::Flag => "true or false",
+        Type::Texts { .. } => "a list of strings",
+        Type::Object(_) | Type::AnyObject => "an object",
+        Type::Objects(_) => "a list of objects",
+        Type::EmptyList => "an empty list",
+    }
+}
+
+fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
+    // Counting characters of what is too long in bytes already is work for nothing.
+    if text.len() > max.saturating_mul(4) || text.chars().count() > max {
+        return Some(format!("must be at most {max} characters long"));
+    }
+    if text.chars().take(min).count() < min {
+        return Some(if min == 1 {
+            "must not be empty".into()
+        } else {
+            format!("must have at least {min} characters")
+        });
+    }
+    text.contains('\0').then(|| "must not contain U+0000".into())
+}
+
+/// Reads a query: percent-decoded, `+` as a blank, each parameter at most once, then checked like an object.
+///
+/// # Errors
+/// All problems found.
+pub fn check_query(fields: &[Field], query: &str) -> Result<Map<String, Value>, Vec<Problem>> {
+    let mut object = Map::new();
+    let mut problems = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (Some(name), Some(value)) = (decode(name), decode(value)) else {
+            problems.push((shown(name), "is not well-formed UTF-8 in percent-encoding".to_owned()));
+            continue;
+        };
+        let value = match fields.iter().find(|field| field.name == name).map(|field| field.kind) {
+            Some(Type::Integer { .. }) => value.parse::<i64>().map_or(Value::String(value), Value::from),
+            Some(Type::Flag) => match value.as_str() {
+                "true" | "1" => Value::Bool(true),
+                "false" | "0" => Value::Bool(false),
+                _ => Value::String(value),
+            },
+            _ => Value::String(value),
+        };
+        if object.insert(name.clone(), value).is_some() {
+            problems.push((shown(&name), "is given twice".to_owned()));
+        }
+    }
+    match check(fields, object) {
+        Ok(checked) if problems.is_empty() => Ok(checked),
+        Ok(_) => Err(problems),
+        Err(mut more) => {
+            problems.append(&mut more);
+            Err(problems)
+        }
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let whole = |at: usize| bytes.get(at + 1..at + 3).is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+    if bytes.iter().enumerate().any(|(at, b)| *b == b'%' && !whole(at)) {
+        return None;
+    }
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FIELDS: &[Field] = &[
+        Field::text("name", 4, "").not_empty().required(),
+        Field::integer("age", 1, 9, ""),
+        Field::flag("ok", ""),
+        Field::texts("tags", 2, 3, ""),
+        Field::word("size", &["s", "l"], ""),
+        Field::of("inner", Type::Object(&[Field::text("x", 1, "").required()]), ""),
+    ];
+
+    fn problems(value: Value) -> Vec<String> {
+        let Value::Object(object) = value else { unreachable!() };
+        check(FIELDS, object).err().unwrap_or_default().into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn every_problem_is_told_by_the_fields_name() {
+        assert_eq!(
+            problems(json!({"name": "", "age": 10, "ok": 1, "tags": ["abcd"], "size": "m", "inner": {}, "x": 1})),
+            ["name", "age", "ok", "tags", "size", "inner.x", "x"]
+        );
+        assert_eq!(problems(json!({})), ["name"]);
+        assert!(problems(json!({"name": "ünïc", "age": null, "tags": []})).is_empty());
+        assert_eq!(problems(json!({"name": "a\u{0}"})), ["name"]);
+        assert_eq!(problems(json!({"name": "a", "age": 1.5})), ["age"]);
+    }
+
+    #[test]
+    fn a_query_is_decoded_once_and_typed_by_its_fields() {
+        let query = check_query(FIELDS, "name=a%20b&age=3&ok=true").unwrap();
+        assert_eq!(Value::Object(query), json!({"name": "a b", "age": 3, "ok": true}));
+        for bad in ["name=a&name=b", "name=%zz", "name=%ff", "name=a&other=1", "age=3", "name=a&age=x", "name=a&ok=yes"]
+        {
+            assert!(check_query(FIELDS, bad).is_err(), "{bad}");
+        }
+        assert_eq!(check_query(FIELDS, "name=%2541").unwrap()["name"], "%41");
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_without_panic(query in ".{0,100}") {
+            let _ = check_query(FIELDS, &query);
+        }
+    }
+}

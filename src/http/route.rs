@@ -1,0 +1,105 @@
+//! What a route is. The table itself stands with the handlers, in `api`.
+
+use hyper::http::Method;
+
+use super::codes::Code;
+use super::error::Dialect;
+use super::field::Field;
+use crate::access::Action;
+
+/// What a repeat of the request does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Safe by itself.
+    Safe,
+    /// Takes an `Idempotency-Key`.
+    Key,
+    /// The reply carries a secret: nothing is stored, a key is ignored.
+    Secret,
+}
+
+/// What a route takes as body.
+#[derive(Debug, Clone, Copy)]
+pub enum BodyKind {
+    /// None; an empty one is tolerated.
+    None,
+    /// A JSON object with these fields; may be left out if none is required.
+    Json(&'static [Field]),
+}
+
+/// What a route answers when all is well.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer {
+    /// An object with these fields.
+    Object(&'static [Field]),
+    /// A bare array of objects with these fields, paged by `Link`.
+    List(&'static [Field]),
+    /// No body.
+    Empty,
+    /// Another content type.
+    Other(&'static str),
+}
+
+/// Who may call a route. There is no default: a route that names no action cannot be written.
+pub enum Access<Public, Checked> {
+    /// Anybody.
+    Public(Public),
+    /// Whoever's scopes cover the action.
+    Action(Action, Checked),
+}
+
+/// One row of the table.
+pub struct Route<Public: 'static, Checked: 'static> {
+    /// The method.
+    pub method: Method,
+    /// The path: `{name}` stands for one segment, a last `{name...}` for all the rest.
+    pub path: &'static str,
+    /// Which clients it speaks to.
+    pub dialect: Dialect,
+    /// Who may call it, and the handler.
+    pub access: Access<Public, Checked>,
+    /// The unique name of the operation, `noun_verb`.
+    pub id: &'static str,
+    /// What it does, in a few words.
+    pub title: &'static str,
+    /// What else to know.
+    pub about: &'static str,
+    /// What a repeat does.
+    pub repeat: Repeat,
+    /// The query parameters.
+    pub query: &'static [Field],
+    /// The body.
+    pub body: BodyKind,
+    /// An example of the body; the first is shown in `/openapi.json`.
+    pub example: &'static str,
+    /// Status and shape of the answer.
+    pub answer: (u16, Answer),
+    /// The codes it can answer with, beyond those every route has.
+    pub errors: &'static [&'static Code],
+    /// The page that explains it, below `/docs/agents/`.
+    pub doc: &'static str,
+}
+
+impl<P, C> Route<P, C> {
+    /// The action, `None` for a public route.
+    pub fn action(&self) -> Option<Action> {
+        match self.access {
+            Access::Public(_) => None,
+            Access::Action(action, _) => Some(action),
+        }
+    }
+
+    /// The path up to its first parameter.
+    pub fn prefix(&self) -> &'static str {
+        self.path.split('{').next().unwrap_or(self.path)
+    }
+
+    /// The names of the path's parameters, in order.
+    pub fn parameters(&self) -> Vec<&'static str> {
+        self.path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| name.trim_end_matches("..."))
+            .collect()
+    }
+}

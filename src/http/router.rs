@@ -1,0 +1,122 @@
+//! From method and path to a route.
+
+use std::collections::{BTreeSet, HashMap};
+
+use hyper::http::Method;
+
+use super::route::Route;
+
+/// The values of a path's parameters, in the order of the path.
+pub type Params = Vec<String>;
+
+/// What a lookup ends in.
+pub enum Found<P: 'static, C: 'static> {
+    /// This route, with its parameters.
+    Route(&'static Route<P, C>, Params),
+    /// The path is known, the method is not: these are (HEAD and OPTIONS included).
+    OtherMethod(BTreeSet<&'static str>),
+    /// No such path.
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Segment {
+    Literal(&'static str),
+    One,
+    Rest,
+}
+
+struct Entry<P: 'static, C: 'static> {
+    segments: Vec<Segment>,
+    routes: Vec<&'static Route<P, C>>,
+}
+
+/// All paths, by their number of segments; literal segments win over parameters.
+pub struct Router<P: 'static, C: 'static> {
+    by_length: HashMap<usize, Vec<Entry<P, C>>>,
+    open_ended: Vec<Entry<P, C>>,
+}
+
+fn segments(path: &'static str) -> Vec<Segment> {
+    path.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| match segment.strip_prefix('{') {
+            Some(name) if name.ends_with("...}") => Segment::Rest,
+            Some(_) => Segment::One,
+            None => Segment::Literal(segment),
+        })
+        .collect()
+}
+
+impl<P, C> Entry<P, C> {
+    fn matches(&self, path: &[String]) -> bool {
+        let open = self.segments.last() == Some(&Segment::Rest);
+        if if open { path.len() < self.segments.len() } else { path.len() != self.segments.len() } {
+            return false;
+        }
+        self.segments.iter().zip(path).all(|(segment, given)| match segment {
+            Segment::Literal(literal) => literal == given,
+            // Only a route that says so takes a separator inside a segment.
+            Segment::One => !given.contains('/'),
+            Segment::Rest => true,
+        })
+    }
+
+    fn params(&self, path: &[String]) -> Params {
+        let mut params = Vec::new();
+        for (at, segment) in self.segments.iter().enumerate() {
+            match segment {
+                Segment::Literal(_) => {}
+                Segment::One => params.push(path[at].clone()),
+                Segment::Rest => params.push(path[at..].join("/")),
+            }
+        }
+        params
+    }
+}
+
+impl<P, C> Router<P, C> {
+    /// A router over these tables.
+    pub fn new(tables: &[&'static [Route<P, C>]]) -> Self {
+        let mut router = Self { by_length: HashMap::new(), open_ended: Vec::new() };
+        for route in tables.iter().flat_map(|table| table.iter()) {
+            let segments = segments(route.path);
+            let entries = match segments.last() {
+                Some(Segment::Rest) => &mut router.open_ended,
+                _ => router.by_length.entry(segments.len()).or_default(),
+            };
+            match entries.iter_mut().find(|entry| entry.segments == segments) {
+                Some(entry) => entry.routes.push(route),
+                None => entries.push(Entry { segments, routes: vec![route] }),
+            }
+        }
+        for entries in router.by_length.values_mut() {
+            // The more literal a path begins, the earlier it is tried.
+            entries.sort_by_key(|entry| entry.segments.iter().map(|s| *s == Segment::One).collect::<Vec<_>>());
+        }
+        router
+    }
+
+    /// Finds the route of a request. HEAD finds the route of GET.
+    pub fn find(&self, method: &Method, path: &[String]) -> Found<P, C> {
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        let mut allowed = BTreeSet::new();
+        let closed = self.by_length.get(&path.len()).into_iter().flatten();
+        for entry in closed.chain(&self.open_ended).filter(|entry| entry.matches(path)) {
+            for route in &entry.routes {
+                if route.method == *wanted {
+                    return Found::Route(route, entry.params(path));
+                }
+                allowed.insert(route.method.as_str());
+                if route.method == Method::GET {
+                    allowed.insert("HEAD");
+                }
+            }
+        }
+        if allowed.is_empty() {
+            return Found::Nothing;
+        }
+        allowed.insert("OPTIONS");
+        Found::OtherMethod(allowed)
+    }
+}
