@@ -4,8 +4,10 @@
 //! [`reply::Reply`]; what the network does to a connection is the edge's business alone.
 
 pub mod codes;
+pub mod edge;
 pub mod error;
 pub mod head;
+pub mod pool;
 pub mod reply;
 pub mod service;
 pub mod stream;
