@@ -48,6 +48,8 @@ pub struct ApiError {
     pub headers: Vec<(HeaderName, String)>,
     /// Close the connection after the reply.
     pub close: bool,
+    /// What happened inside; for the log, never for the client.
+    pub cause: Option<String>,
 }
 
 impl ApiError {
@@ -59,7 +61,7 @@ impl ApiError {
             503 => vec![(RETRY_AFTER, "1".to_owned())],
             _ => Vec::new(),
         };
-        Self { code, detail: code.about.to_owned(), extra: Map::new(), headers, close: false }
+        Self { code, detail: code.about.to_owned(), extra: Map::new(), headers, close: false, cause: None }
     }
 
     /// Says what went wrong in this case.
@@ -162,14 +164,14 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        log::error!("{error}");
-        Self::new(match error {
+        let code = match error {
             StoreError::Full(_) => codes::STORAGE_FULL,
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
             StoreError::Unavailable(_) => codes::BUSY,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
-        })
+        };
+        Self { cause: Some(error.to_string()), ..Self::new(code) }
     }
 }
 

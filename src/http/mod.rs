@@ -4,12 +4,14 @@
 //! [`reply::Reply`]; what the network does to a connection is the edge's business alone.
 
 pub mod codes;
+pub mod edge;
 pub mod error;
 pub mod field;
 pub mod head;
 pub mod input;
 pub mod json;
 pub mod openapi;
+pub mod pool;
 pub mod reply;
 pub mod route;
 pub mod router;

@@ -7,12 +7,16 @@ use hyper::body::Bytes;
 use super::error::ApiError;
 use super::head::Head;
 use super::reply::Reply;
-use super::stream::Wait;
+use super::stream::{Promise, Wait};
 
 /// What came of a piece of work on the pool.
 pub enum Outcome {
     /// The reply is ready.
     Done(Reply),
+    /// Another thread, the database's writer above all, will say; no pool thread is held meanwhile.
+    Pending(Promise),
+    /// There is more to do on the pool.
+    Again(Work),
     /// Nothing to say yet: run `again` on the pool when `wait` is signalled or `until` has come. No pool
     /// thread is held meanwhile.
     Later {
@@ -42,6 +46,11 @@ pub trait Service: Send + Sync + 'static {
     /// 404, 405 and what else the head alone decides; also the 204 of OPTIONS. The edge sends it as it is.
     fn plan(&self, head: &Head) -> Result<(Self::Plan, u64), Reply>;
 
+    /// True if the plan's route declares the path segment of this index free text, which may hold `%2F`.
+    fn takes_slash(&self, _plan: &Self::Plan, _segment: usize) -> bool {
+        false
+    }
+
     /// Checks credential, throttle, scope and role. Runs on a pool thread, before a large body is read or
     /// `100 Continue` is sent; for small bodies right before [`Service::run`].
     ///
@@ -56,6 +65,8 @@ pub trait Service: Send + Sync + 'static {
     /// could not be read.
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply;
 
-    /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log.
+    /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log. The
+    /// head shown here, as to [`Service::render`] once a body or handler is concerned, has no headers and no query.
+    /// `bytes` is the length of the body sent, 0 for a stream.
     fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration);
 }

@@ -1,10 +1,12 @@
-//! What lets a reply come later or in pieces without holding a pool thread: [`Signal`] and [`StreamBody`].
+//! What lets a reply come later or in pieces without holding a pool thread: [`Signal`], [`Promise`] and [`StreamBody`].
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::body::Bytes;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::service::Outcome;
 
 /// Something that may happen: any thread raises it, the runtime thread waits for it.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +36,33 @@ impl Wait {
     /// Resolves when the signal is raised or `until` has come. Runtime thread only.
     pub(super) async fn finished(self, until: Instant) {
         let _ = tokio::time::timeout_at(until.into(), self.0).await;
+    }
+}
+
+/// An outcome that is still to come.
+pub struct Promise(oneshot::Receiver<Outcome>);
+
+/// Keeps a [`Promise`]; dropping it breaks it.
+pub struct Keeper(oneshot::Sender<Outcome>);
+
+/// A promise and what keeps it.
+pub fn promise() -> (Keeper, Promise) {
+    let (keeper, promise) = oneshot::channel();
+    (Keeper(keeper), Promise(promise))
+}
+
+impl Keeper {
+    /// Keeps the promise, from any thread.
+    pub fn keep(self, outcome: Outcome) {
+        // Nobody waits any more where the client has gone.
+        let _ = self.0.send(outcome);
+    }
+}
+
+impl Promise {
+    /// The outcome; `None` if the promise was broken. Runtime thread only.
+    pub(super) async fn kept(self) -> Option<Outcome> {
+        self.0.await.ok()
     }
 }
 

@@ -220,7 +220,7 @@ pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page) -> Result<Vec<
         "SELECT {COLUMNS} FROM credentials WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
             AND (issued_at, id) > (?2, ?3) ORDER BY issued_at, id LIMIT ?4"
     );
-    let (at, id) = page.from_oldest();
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![user_id, at, id, page.fetch()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -154,7 +154,7 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Grant
     let (user, agent) = ids(&filter.grantee);
     let (owner_user, owner_agent) = ids(&filter.owned_by);
     let resource = filter.agent_id.as_ref().map(|id| id.as_deref().unwrap_or("*"));
-    let (at, id) = page.from_oldest();
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
     let rows =
         statement.query_map(params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent], read)?;

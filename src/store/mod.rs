@@ -155,3 +155,26 @@ impl Store {
         fs2::available_space(&self.dir)
     }
 }
+
+/// Runs `work` so that an error of it takes back what it wrote, and only that.
+///
+/// # Errors
+/// The work's own, or the store's.
+pub fn savepoint<T, E: From<StoreError>>(
+    conn: &Connection,
+    work: impl FnOnce(&Connection) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let execute = |sql| -> Result<()> {
+        conn.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    };
+    execute("SAVEPOINT inner")?;
+    let result = work(conn);
+    if result.is_err() && !conn.is_autocommit() {
+        execute("ROLLBACK TO inner")?;
+    }
+    if !conn.is_autocommit() {
+        execute("RELEASE inner")?;
+    }
+    result
+}

@@ -14,12 +14,12 @@ pub struct Page {
 
 impl Page {
     /// The time to start after, for a list whose oldest rows come first.
-    pub(super) fn from_oldest(&self) -> (Micros, &str) {
+    pub(super) fn oldest_first(&self) -> (Micros, &str) {
         self.after.as_ref().map_or((Micros(i64::MIN), ""), |(at, id)| (*at, id))
     }
 
     /// The time to start before, for a list whose newest rows come first. No id sorts after `~`.
-    pub(super) fn from_newest(&self) -> (Micros, &str) {
+    pub(super) fn newest_first(&self) -> (Micros, &str) {
         self.after.as_ref().map_or((Micros(i64::MAX), "~"), |(at, id)| (*at, id))
     }
 

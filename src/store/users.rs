@@ -108,7 +108,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
 /// The store's.
 pub fn list(conn: &Connection, page: &Page) -> Result<Vec<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3");
-    let (at, id) = page.from_oldest();
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![at, id, page.fetch()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -134,7 +134,7 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
         AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
         ORDER BY a.created_at, a.id LIMIT ?3",
     );
-    let (at, id) = page.from_oldest();
+    let (at, id) = page.oldest_first();
     let text = filter.text.as_ref().map(|text| text.to_lowercase());
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![at, id, page.fetch(), all, user, agent, filter.status, text], read_live)?;
@@ -165,7 +165,7 @@ pub struct ArchivedAgent {
 /// # Errors
 /// The store's.
 pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Result<Vec<ArchivedAgent>> {
-    let (at, id) = page.from_newest();
+    let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(LIST_ARCHIVED)?;
     let rows = statement.query_map(params![at, id, page.fetch(), owner], |row| {
         Ok(ArchivedAgent {

@@ -1,0 +1,111 @@
+//! Taking connections in: who is at the other end, whether there is room, and what to do when accept fails.
+
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::task::spawn_local;
+
+use super::connection;
+use super::core::Core;
+use super::gate::Gate;
+use super::io::{Socket, Wire};
+use super::meters::count;
+use super::request::Link;
+use crate::http::codes;
+use crate::http::head::Peer;
+use crate::http::service::Service;
+
+/// How long accepting rests after an error: with no descriptor left, the next try would fail as fast.
+const REST: Duration = Duration::from_millis(50);
+/// Refusals past the limit that may be closed politely at once; beyond, the connection is dropped.
+const REFUSALS: usize = 8;
+
+/// Where connections come from.
+pub(super) enum Listener {
+    /// The network.
+    Tcp(TcpListener),
+    /// The operator's socket.
+    Operator(UnixListener),
+    /// The socket of one agent's container.
+    Agent(UnixListener, String),
+}
+
+struct Arrival {
+    socket: Socket,
+    peer: Peer,
+    local: Option<IpAddr>,
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                // A socket that was reset meanwhile cannot be told anything; the first read will say so.
+                let _ = stream.set_nodelay(true);
+                let local = stream.local_addr().ok().map(|a| a.ip());
+                Ok(Arrival { socket: Socket::Tcp(stream), peer: Peer::Ip(from.ip()), local })
+            }
+            Self::Operator(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = credentials(&stream)?;
+                Ok(Arrival { socket: Socket::Unix(stream), peer, local: None })
+            }
+            Self::Agent(listener, id) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Arrival { socket: Socket::Unix(stream), peer: Peer::Agent { id: id.clone() }, local: None })
+            }
+        }
+    }
+}
+
+/// Who connected, by the kernel's word.
+fn credentials(stream: &UnixStream) -> io::Result<Peer> {
+    let who = stream.peer_cred()?;
+    let pid = who.pid().and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+    Ok(Peer::Unix { uid: who.uid(), gid: who.gid(), pid })
+}
+
+/// Accepts for ever; the task is aborted to stop.
+pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, gate: Rc<Gate>) {
+    loop {
+        match listener.accept().await {
+            Ok(arrival) => take_in(&core, arrival, &gate),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                count(&core.meters.accept_errors);
+                if core.may_log_accept_error() {
+                    log::warn!("a connection could not be accepted: {error}");
+                }
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<Gate>) {
+    count(&core.meters.accepted);
+    let admission = core.admit(arrival.peer.key());
+    let wire = Rc::new(Wire::new(arrival.socket, core.timeouts, core.scratch.clone()));
+    match admission {
+        Some(admission) => {
+            let link = Link { wire, peer: arrival.peer, local: arrival.local, gate: gate.clone() };
+            spawn_local(connection::serve(core.clone(), Rc::new(link), admission));
+        }
+        None => {
+            count(&core.meters.refused_connections);
+            if core.refusals.get() < REFUSALS {
+                core.refusals.set(core.refusals.get() + 1);
+                spawn_local(turn_away(core.clone(), wire));
+            }
+        }
+    }
+}
+
+async fn turn_away<S: Service>(core: Rc<Core<S>>, wire: Rc<Wire>) {
+    connection::refuse(&core, &wire, codes::TOO_MANY_CONNECTIONS).await;
+    core.refusals.set(core.refusals.get() - 1);
+}

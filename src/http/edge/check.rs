@@ -1,0 +1,393 @@
+//! The checks around the parser: what hyper lets through and the daemon does not. Pure functions over what was
+//! parsed, or over the bytes that could not be; no I/O, no state. The fuzz target `head` runs them.
+
+use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::http::uri::Scheme;
+use hyper::http::{Method, Uri, Version};
+
+use crate::http::codes::{self, Code};
+use crate::limits::Limits;
+
+/// Why a request is refused before any route is looked up.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code of the answer.
+    pub code: &'static Code,
+    /// What is wrong, in a few words.
+    pub detail: &'static str,
+    /// Whether the connection ends with the answer: framing or parsing is in doubt.
+    pub close: bool,
+}
+
+impl Refusal {
+    const fn close(code: &'static Code, detail: &'static str) -> Self {
+        Self { code, detail, close: true }
+    }
+}
+
+/// What the head says about the rest of the request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The path's segments, decoded once.
+    pub segments: Vec<String>,
+    /// True if a segment holds a slash that was sent as `%2F`.
+    pub encoded_slash: bool,
+    /// The client waits for `100 Continue`.
+    pub expects_continue: bool,
+    /// The body is chunked.
+    pub chunked: bool,
+}
+
+/// Checks a parsed head (http-edge contract, section 2.2).
+///
+/// # Errors
+/// The refusal to send.
+pub fn head(
+    method: &Method,
+    uri: &Uri,
+    version: Version,
+    headers: &HeaderMap,
+    limits: &Limits,
+) -> Result<Checked, Refusal> {
+    if target_length(uri) as u64 > limits.max_target_bytes {
+        return Err(Refusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
+    }
+    let host = host(version, headers)?;
+    if method == Method::CONNECT || method == Method::TRACE {
+        return Err(Refusal::close(codes::METHOD_NOT_ALLOWED, "this method is not served on any path"));
+    }
+    let chunked = chunked(headers)?;
+    content_length(headers)?;
+    let expects_continue = expect(version, headers)?;
+    form(method, uri, host)?;
+    let (segments, encoded_slash) = if uri.path() == "*" { (Vec::new(), false) } else { segments(uri.path())? };
+    Ok(Checked { segments, encoded_slash, expects_continue, chunked })
+}
+
+fn target_length(uri: &Uri) -> usize {
+    let authority = uri.authority().map_or(0, |a| a.as_str().len());
+    authority + uri.path_and_query().map_or(0, |p| p.as_str().len())
+}
+
+/// The one Host header: required in HTTP/1.1, well-formed in any case.
+fn host(version: Version, headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        return match version {
+            Version::HTTP_10 => Ok(None),
+            _ => Err(Refusal::close(codes::BAD_REQUEST, "there is no Host header")),
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(Refusal::close(codes::BAD_REQUEST, "there is more than one Host header"));
+    }
+    match host.to_str() {
+        Ok(host) if split_host(host).is_some() => Ok(Some(host)),
+        _ => Err(Refusal::close(codes::BAD_REQUEST, "the Host header is malformed")),
+    }
+}
+
+/// Splits `host[:port]` (RFC 9110, 7.2); IPv6 keeps its brackets. `None` if it is malformed.
+pub fn split_host(value: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = if value.starts_with('[') {
+        let end = value.find(']')?;
+        value[1..end].parse::<std::net::Ipv6Addr>().ok()?;
+        (&value[..=end], &value[end + 1..])
+    } else {
+        let end = value.find(':').unwrap_or(value.len());
+        let host = &value[..end];
+        let name = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        if host.is_empty() || host.len() > 255 || !host.bytes().all(name) {
+            return None;
+        }
+        (host, &value[end..])
+    };
+    if port.is_empty() {
+        return Some((host, None));
+    }
+    let digits = port.strip_prefix(':')?;
+    if digits.is_empty() || digits.len() > 5 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(|port| (host, Some(port)))
+}
+
+/// hyper takes any list that ends in `chunked`; only that one word may stand there.
+fn chunked(headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(false),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ => Err(Refusal::close(
+            codes::TRANSFER_ENCODING_UNSUPPORTED,
+            "a Transfer-Encoding other than chunked is not supported",
+        )),
+    }
+}
+
+/// hyper has refused bad and differing lengths and dropped repeated ones, and drops the length of a chunked body:
+/// more than one here would mean that the two of us count differently.
+fn content_length(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let digits = |v: &HeaderValue| !v.is_empty() && v.as_bytes().iter().all(u8::is_ascii_digit);
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if digits(one) && !headers.contains_key(TRANSFER_ENCODING) => Ok(()),
+        _ => Err(Refusal::close(codes::BAD_REQUEST, "the length of the body is in doubt")),
+    }
+}
+
+fn expect(version: Version, headers: &HeaderMap) -> Result<bool, Refusal> {
+    let mut expectations = headers.get_all(EXPECT).iter();
+    match (expectations.next(), expectations.next()) {
+        (None, _) => Ok(false),
+        // RFC 9110, 10.1.1: a 1.0 request's expectation is ignored.
+        _ if version == Version::HTTP_10 => Ok(false),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"100-continue") => Ok(true),
+        _ => Err(Refusal::close(codes::EXPECTATION_FAILED, "only Expect: 100-continue is understood")),
+    }
+}
+
+/// Origin-form, absolute-form whose authority is the Host, or `OPTIONS *`.
+fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), Refusal> {
+    let path = uri.path();
+    match (uri.scheme(), uri.authority()) {
+        (None, None) if path == "*" && method == Method::OPTIONS => Ok(()),
+        (None, None) if path.starts_with('/') => Ok(()),
+        (Some(scheme), Some(authority)) => {
+            let same = host.is_none_or(|host| host.eq_ignore_ascii_case(authority.as_str()));
+            let plain = split_host(authority.as_str()).is_some() && *scheme == Scheme::HTTP;
+            if same && plain && path.starts_with('/') {
+                Ok(())
+            } else {
+                Err(Refusal::close(codes::BAD_REQUEST, "the target's authority is not the Host header's"))
+            }
+        }
+        _ => Err(Refusal::close(codes::BAD_REQUEST, "the request target is malformed")),
+    }
+}
+
+/// Splits a path at its slashes and decodes each segment once. One trailing slash is dropped. True beside it if a
+/// segment holds an encoded slash.
+///
+/// # Errors
+/// `invalid_path`; the framing is sound, so the connection may stay.
+pub fn segments(path: &str) -> Result<(Vec<String>, bool), Refusal> {
+    let invalid = |detail| Refusal { code: codes::INVALID_PATH, detail, close: false };
+    let path = path.strip_prefix('/').ok_or(invalid("the path does not start with a slash"))?;
+    let mut slash = false;
+    if path.is_empty() {
+        return Ok((Vec::new(), slash));
+    }
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = Vec::with_capacity(6);
+    for raw in path.split('/') {
+        segments.push(segment(raw, &mut slash).map_err(invalid)?);
+    }
+    Ok((segments, slash))
+}
+
+fn segment(raw: &str, slash: &mut bool) -> Result<String, &'static str> {
+    if raw.is_empty() || raw == "." || raw == ".." {
+        return Err("a segment of the path is empty, . or ..");
+    }
+    if !raw.is_ascii() {
+        return Err("the path is not ASCII");
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' | 0..=0x20 | 0x7f => return Err("the path has a backslash, a space or a control character"),
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|b| char::from(b).to_digit(16));
+                let (Some(high), Some(low)) = (digit(), digit()) else {
+                    return Err("a percent-escape of the path is broken");
+                };
+                match (high * 16 + low) as u8 {
+                    b'.' | b'\\' => return Err("the path has an encoded dot or backslash"),
+                    b'/' => {
+                        *slash = true;
+                        decoded.push(b'/');
+                    }
+                    byte => decoded.push(byte),
+                }
+            }
+            byte => decoded.push(byte),
+        }
+    }
+    let text = String::from_utf8(decoded).map_err(|_| "the decoded path is not UTF-8")?;
+    if text.chars().any(char::is_control) {
+        return Err("the path has an encoded control character");
+    }
+    Ok(text)
+}
+
+/// The client's request id, if it sent exactly one and it is of `[A-Za-z0-9._-]{1,64}`.
+pub fn request_id(headers: &HeaderMap) -> Option<&str> {
+    let mut ids = headers.get_all(HeaderName::from_static("x-request-id")).iter();
+    let (Some(id), None) = (ids.next(), ids.next()) else { return None };
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    id.to_str().ok().filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(good))
+}
+
+/// The code for bytes that hyper refused to parse as a head. `unparsed` is what is left of them; `too_large` is
+/// hyper's word that a size was exceeded.
+pub fn unparsable(unparsed: &[u8], too_large: bool, limits: &Limits) -> &'static Code {
+    let start = unparsed.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(unparsed.len());
+    let head = &unparsed[start..];
+    let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+    if too_large {
+        // The method and version beside the target: generous, an oddly long method is no long target.
+        let spare = 32;
+        if line.len() as u64 > limits.max_target_bytes + spare {
+            return codes::TARGET_TOO_LONG;
+        }
+        let lines = head.iter().filter(|b| **b == b'\n').count() as u64;
+        if head.len() as u64 >= limits.max_head_bytes || lines > limits.max_header_lines {
+            return codes::HEADERS_TOO_LARGE;
+        }
+        // A Content-Length that hyper cannot count: its head is already taken out of the buffer.
+        return codes::BODY_TOO_LARGE;
+    }
+    if other_version(line) { codes::HTTP_VERSION_UNSUPPORTED } else { codes::BAD_REQUEST }
+}
+
+/// True for a request line that would be sound but for its HTTP version.
+fn other_version(line: &[u8]) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut words = line.split(|b| *b == b' ');
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    else {
+        return false;
+    };
+    let number = version.strip_prefix(b"HTTP/");
+    !method.is_empty()
+        && method.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+        && !target.is_empty()
+        && target.iter().all(u8::is_ascii_graphic)
+        && number.is_some_and(|n| !n.is_empty() && n.len() <= 8 && n != b"1.1" && n != b"1.0")
+        && number.is_some_and(|n| n.iter().all(|b| b.is_ascii_digit() || *b == b'.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Checked, Refusal> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        head(&method, &uri.parse().unwrap(), Version::HTTP_11, &map, &Limits::default())
+    }
+
+    fn code(method: &str, uri: &str, headers: &[(&str, &str)]) -> &'static str {
+        checked(method, uri, headers).map_or_else(|r| r.code.slug, |_| "ok")
+    }
+
+    #[test]
+    fn one_well_formed_host_is_required() {
+        for host in ["a", "localhost:1", "127.0.0.1", "[::1]:6969", "box.local", "a_b"] {
+            assert_eq!(code("GET", "/", &[("host", host)]), "ok", "{host}");
+        }
+        for host in ["", "a b", "a:", "a:b", "a:99999", "a:123456", "[::1", "[x]", "a@b", "a/b", "a,b", "::1", "[::1]x"]
+        {
+            assert_eq!(code("GET", "/", &[("host", host)]), "bad_request", "{host}");
+        }
+        assert_eq!(code("GET", "/", &[]), "bad_request");
+        assert_eq!(code("GET", "/", &[("host", "a"), ("host", "a")]), "bad_request");
+        let none = head(&Method::GET, &"/".parse().unwrap(), Version::HTTP_10, &HeaderMap::new(), &Limits::default());
+        assert!(none.is_ok());
+    }
+
+    #[test]
+    fn an_absolute_target_must_name_the_host_header() {
+        assert_eq!(code("GET", "http://a:1/p", &[("host", "A:1")]), "ok");
+        assert_eq!(code("GET", "http://a:1/p", &[("host", "a")]), "bad_request");
+        assert_eq!(code("GET", "http://u@a/p", &[("host", "a")]), "bad_request");
+        assert_eq!(code("GET", "a:80", &[("host", "a:80")]), "bad_request");
+        assert_eq!(code("OPTIONS", "*", &[("host", "a")]), "ok");
+        assert_eq!(code("GET", "*", &[("host", "a")]), "bad_request");
+        assert_eq!(code("CONNECT", "a:80", &[("host", "a:80")]), "method_not_allowed");
+    }
+
+    #[test]
+    fn only_the_one_word_chunked_is_a_transfer_encoding() {
+        let te = |value| checked("POST", "/", &[("host", "a"), ("transfer-encoding", value)]);
+        assert!(te("Chunked").unwrap().chunked);
+        for value in ["gzip, chunked", "chunked, chunked", "identity", "chunked;q=1", ""] {
+            assert_eq!(te(value).unwrap_err().code.slug, "transfer_encoding_unsupported", "{value}");
+        }
+        let twice = [("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
+        assert_eq!(code("POST", "/", &twice), "transfer_encoding_unsupported");
+        let both = [("host", "a"), ("transfer-encoding", "chunked"), ("content-length", "3")];
+        assert_eq!(code("POST", "/", &both), "bad_request");
+    }
+
+    #[test]
+    fn a_path_is_decoded_once_and_tricks_are_refused() {
+        assert_eq!(segments("/a/%C3%A9%20b/").unwrap().0, ["a", "é b"]);
+        assert_eq!(segments("/").unwrap().0, Vec::<String>::new());
+        assert_eq!(segments("/a/%2525").unwrap().0, ["a", "%25"]);
+        assert_eq!(segments("/k/a%2Fb").unwrap(), (vec!["k".into(), "a/b".into()], true));
+        for path in [
+            "",
+            "a",
+            "//",
+            "/a//b",
+            "/a//",
+            "/.",
+            "/a/../b",
+            "/%2e",
+            "/a%2Eb",
+            "/a\\b",
+            "/a%5cb",
+            "/%00",
+            "/%0a",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/%+1",
+            "/%ff",
+            "/%c2%85",
+            "/%7f",
+            "/é",
+            "/%ed%a0%80",
+            "/a b",
+        ] {
+            assert_eq!(segments(path).unwrap_err().code.slug, "invalid_path", "{path}");
+        }
+    }
+
+    #[test]
+    fn only_a_plain_request_id_is_taken_over() {
+        let id = |value: &str| {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static("x-request-id"), value.parse().unwrap())]);
+            request_id(&headers).map(str::to_owned)
+        };
+        assert_eq!(id("a.B_9-").as_deref(), Some("a.B_9-"));
+        assert_eq!(id(&"a".repeat(64)).map(|i| i.len()), Some(64));
+        for bad in ["", "a b", "a/b", &"a".repeat(65)] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_request_get_the_right_status() {
+        let limits = Limits::default();
+        let status = |bytes: &[u8], large| unparsable(bytes, large, &limits).status;
+        assert_eq!(status(b"PRI * HTTP/2.0\r\n\r\n", false), 505);
+        assert_eq!(status(b"\r\nGET / HTTP/1.2\r\n", false), 505);
+        assert_eq!(status(b"GET / HTTP/0.9\r\n", false), 505);
+        assert_eq!(status(b"GET / HTTP/x\r\n", false), 400);
+        assert_eq!(status(b"\x16\x03\x01\x02\x00", false), 400);
+        assert_eq!(status(b"GET  / HTTP/2.0\r\n", false), 400);
+        assert_eq!(status(b"", false), 400);
+        assert_eq!(status(&[b'a'; 20_000], true), 414);
+        assert_eq!(status(&[b"GET / HTTP/1.1\r\na: ".as_slice(), &[b'a'; 20_000]].concat(), true), 431);
+        assert_eq!(status(&[b"GET / HTTP/1.1\r\n".as_slice(), &b"a: b\r\n".repeat(101)].concat(), true), 431);
+        assert_eq!(status(b"", true), 413);
+    }
+}

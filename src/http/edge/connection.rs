@@ -1,0 +1,149 @@
+//! One connection from accept to close: polls hyper, keeps the deadlines, has the last word.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::service::service_fn;
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::check;
+use super::core::{Admission, Core};
+use super::io::{Io, Phase, Wire};
+use super::meters::count;
+use super::reply::refusal_bytes;
+use super::request::{self, Link};
+use crate::http::codes::{self, Code};
+use crate::http::error::ApiError;
+use crate::http::service::Service;
+
+/// How much of an unwanted rest is read and dropped, and for how long, before a connection is closed.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_millis(500);
+/// How long a refusal may take to leave.
+const REFUSAL_WRITE: Duration = Duration::from_secs(1);
+
+/// Why hyper is done with a connection, or is made to be.
+enum End {
+    /// hyper has ended it.
+    Http(hyper::Result<()>),
+    /// The head did not come in time.
+    HeadLate,
+    /// It rested too long, or the daemon stops.
+    Rested,
+    /// The client does not take what it is sent.
+    Stuck,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admission: Admission) {
+    let answer = {
+        let (core, link) = (core.clone(), link.clone());
+        service_fn(move |request| request::answer(core.clone(), link.clone(), request))
+    };
+    let mut http = core.http.serve_connection(Io(link.wire.clone()), answer);
+    let end = drive(&mut http, &link).await;
+    let wire = &link.wire;
+    match end {
+        End::Http(Ok(())) if wire.is_gone() => {}
+        End::Http(Ok(())) => {
+            drop(http);
+            linger(wire).await;
+        }
+        End::Http(Err(error)) if error.is_parse() && wire.between_requests() => {
+            let rest = http.into_parts().read_buf;
+            let code = check::unparsable(&rest, error.is_parse_too_large(), &core.limits);
+            drop(rest);
+            count(&core.meters.malformed);
+            refuse(&core, wire, code).await;
+        }
+        End::Http(Err(error)) => log::debug!("a connection of {} broke: {error}", link.peer.key()),
+        End::HeadLate => {
+            drop(http);
+            count(&core.meters.timeouts);
+            refuse(&core, wire, codes::REQUEST_TIMEOUT).await;
+        }
+        End::Rested => {}
+        End::Stuck => {
+            count(&core.meters.timeouts);
+            wire.discard_unsent();
+        }
+    }
+    drop(admission);
+}
+
+/// Polls hyper until the connection ends. One timer serves all phases: it is set back only when a phase ends sooner
+/// than it would fire, so that a busy connection hardly ever touches it.
+async fn drive<H>(http: &mut H, link: &Link) -> End
+where
+    H: Future<Output = hyper::Result<()>> + Unpin,
+{
+    let wire = &link.wire;
+    let mut timer = pin!(sleep_until(wire.deadline().unwrap_or_else(Instant::now).into()));
+    let mut closing = pin!(link.gate.closing());
+    let mut registered = false;
+    let mut last_look = false;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
+                return Poll::Ready(End::Http(result));
+            }
+            if link.gate.is_closed() && wire.between_requests() {
+                // One more turn of the event loop: a head that has arrived is answered.
+                if last_look {
+                    return Poll::Ready(End::Rested);
+                }
+                last_look = true;
+                let mut turn = pin!(tokio::task::yield_now());
+                let _ = turn.as_mut().poll(cx);
+                return Poll::Pending;
+            }
+            // The task's waker never changes: once is enough.
+            if !std::mem::replace(&mut registered, true) && closing.as_mut().poll(cx).is_ready() {
+                continue;
+            }
+            if !passed(wire.deadline(), timer.as_mut(), cx) {
+                return Poll::Pending;
+            }
+            match wire.phase() {
+                Phase::Head => return Poll::Ready(End::HeadLate),
+                Phase::Idle => return Poll::Ready(End::Rested),
+                Phase::Writing | Phase::Streaming => return Poll::Ready(End::Stuck),
+                Phase::Body => wire.set_body_late(),
+                Phase::Handling => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// True if the deadline has passed; otherwise the task will be woken by then.
+fn passed(deadline: Option<Instant>, mut timer: Pin<&mut Sleep>, cx: &mut Context<'_>) -> bool {
+    let Some(deadline) = deadline else { return false };
+    if timer.deadline() > deadline.into() {
+        timer.as_mut().reset(deadline.into());
+    }
+    while timer.as_mut().poll(cx).is_ready() {
+        if deadline <= Instant::now() {
+            return true;
+        }
+        timer.as_mut().reset(deadline.into());
+    }
+    false
+}
+
+/// Says why nothing of this connection is served (any more), and closes it.
+pub(super) async fn refuse<S: Service>(core: &Core<S>, wire: &Wire, code: &'static Code) {
+    let reply = core.service.render(&ApiError::new(code).closing(), None);
+    let bytes = refusal_bytes(reply, &core.ids.next());
+    if let Ok(Ok(())) = timeout(REFUSAL_WRITE, wire.send(&bytes)).await {
+        linger(wire).await;
+    }
+}
+
+/// Ends our side and drops what the client still sends, within bounds.
+async fn linger(wire: &Wire) {
+    let _ = timeout(LINGER, wire.drain(LINGER_BYTES)).await;
+}

@@ -1,0 +1,153 @@
+//! What all connections share on the runtime thread.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use tokio::sync::Notify;
+
+use super::host::AllowedHosts;
+use super::io::{READ_BYTES, Timeouts};
+use super::meters::{Gauge, Meters};
+use crate::http::head::Head;
+use crate::http::pool::Pool;
+use crate::http::service::{Outcome, Service};
+use crate::limits::Limits;
+
+/// What comes back from the pool.
+pub(super) enum PoolAnswer<S: Service> {
+    /// The access check passed; the head comes back with it.
+    Admitted(Head, S::Admitted),
+    /// The request is done, or postponed.
+    Outcome(Outcome),
+}
+
+/// Shared by all connections of an edge.
+pub(super) struct Core<S: Service> {
+    pub(super) service: Arc<S>,
+    pub(super) limits: Limits,
+    pub(super) timeouts: Timeouts,
+    pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) hosts: AllowedHosts,
+    pub(super) meters: Arc<Meters>,
+    pub(super) ids: RequestIds,
+    pub(super) http: http1::Builder,
+    pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
+    /// Refusals past the connection limit that are still being closed politely.
+    pub(super) refusals: Cell<usize>,
+    pub(super) crowd: Rc<Crowd>,
+    last_accept_log: Cell<Option<Instant>>,
+}
+
+impl<S: Service> Core<S> {
+    pub(super) fn new(
+        service: Arc<S>,
+        limits: Limits,
+        hosts: AllowedHosts,
+        pool: Arc<Pool<PoolAnswer<S>>>,
+        meters: Arc<Meters>,
+    ) -> Self {
+        Self {
+            timeouts: Timeouts::new(&limits),
+            http: builder(&limits),
+            service,
+            limits,
+            pool,
+            hosts,
+            meters,
+            ids: RequestIds::new(),
+            scratch: Rc::new(RefCell::new(vec![0; READ_BYTES].into_boxed_slice())),
+            refusals: Cell::new(0),
+            crowd: Rc::default(),
+            last_accept_log: Cell::new(None),
+        }
+    }
+
+    /// Lets a connection in if its peer and all together have room.
+    pub(super) fn admit(&self, peer: String) -> Option<Admission> {
+        let open = Gauge::raise(self.meters.clone(), |m| &m.connections, self.limits.max_connections)?;
+        let mut peers = self.crowd.peers.borrow_mut();
+        let of_peer = peers.entry(peer.clone()).or_insert(0);
+        if *of_peer >= self.limits.max_connections_per_peer {
+            return None;
+        }
+        *of_peer += 1;
+        Some(Admission { crowd: self.crowd.clone(), peer, open: Some(open) })
+    }
+
+    /// True at most once a second.
+    pub(super) fn may_log_accept_error(&self) -> bool {
+        let now = Instant::now();
+        let due = self.last_accept_log.get().is_none_or(|last| now - last >= Duration::from_secs(1));
+        if due {
+            self.last_accept_log.set(Some(now));
+        }
+        due
+    }
+}
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    let head = usize::try_from(limits.max_head_bytes).unwrap_or(usize::MAX);
+    http.max_header_size(head)
+        .max_buf_size(head.max(8 * 1024))
+        .header_read_timeout(None)
+        .half_close(false)
+        .ignore_invalid_headers(false)
+        .allow_multiple_spaces_in_request_line_delimiters(false);
+    // Left unset hyper allows 100 and keeps its tables on the stack.
+    if limits.max_header_lines != 100 {
+        http.max_headers(usize::try_from(limits.max_header_lines).unwrap_or(usize::MAX));
+    }
+    http
+}
+
+/// Who is connected.
+#[derive(Default)]
+pub(super) struct Crowd {
+    peers: RefCell<HashMap<String, u64>>,
+    /// Raised whenever a connection ends.
+    pub(super) left: Notify,
+}
+
+/// A connection's place; given back on drop.
+pub(super) struct Admission {
+    crowd: Rc<Crowd>,
+    peer: String,
+    open: Option<Gauge>,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut peers = self.crowd.peers.borrow_mut();
+        if let Some(of_peer) = peers.get_mut(&self.peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                peers.remove(&self.peer);
+            }
+        }
+        self.open = None;
+        self.crowd.left.notify_waiters();
+    }
+}
+
+/// Request ids: a random start for this run of the daemon, then a count.
+pub(super) struct RequestIds {
+    run: u32,
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    fn new() -> Self {
+        Self { run: getrandom::u32().unwrap_or_else(|_| std::process::id()), next: Cell::new(1) }
+    }
+
+    pub(super) fn next(&self) -> String {
+        let n = self.next.get();
+        self.next.set(n + 1);
+        format!("{:08x}-{n:x}", self.run)
+    }
+}

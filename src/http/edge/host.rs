@@ -1,0 +1,132 @@
+//! Browsers as attackers (http-edge contract, section 2.5): which names a request may use for this machine, and what
+//! the operator's socket refuses. A page on the internet can point its own name at 127.0.0.1 and have a browser send
+//! requests here, cookies included; only the Host header tells.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+
+use super::check::split_host;
+use crate::http::codes::{self, Code};
+use crate::http::head::{Head, Peer};
+
+/// Paths anyone may read under any name: they hold nothing that is not public.
+const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
+
+/// The names of this machine, made once at start.
+#[derive(Debug, Clone, Default)]
+pub struct AllowedHosts {
+    names: HashSet<String>,
+}
+
+impl AllowedHosts {
+    /// Loopback names, the addresses listened on, the machine's own name (alone and under `.local`) and `more`.
+    pub fn new<'a>(listening: &[SocketAddr], machine: Option<&str>, more: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut names = HashSet::from(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+        for address in listening.iter().filter(|a| !a.ip().is_unspecified()) {
+            names.insert(literal(address.ip()));
+        }
+        if let Some(machine) = machine.filter(|name| !name.is_empty()) {
+            names.insert(plain(machine));
+            names.insert(format!("{}.local", plain(machine)));
+        }
+        names.extend(more.into_iter().map(|name| split_host(name).map_or_else(|| plain(name), |(h, _)| plain(h))));
+        Self { names }
+    }
+
+    /// True if `host` (a Host header's value) is one of the names, or the very address the client connected to:
+    /// an address as a name cannot be pointed elsewhere.
+    pub fn allows(&self, host: &str, connected_to: Option<IpAddr>) -> bool {
+        let Some((name, _)) = split_host(host) else { return false };
+        self.names.contains(&plain(name)) || connected_to.is_some_and(|ip| literal(ip) == plain(name))
+    }
+}
+
+/// An address as it stands in a Host header.
+fn literal(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => v4.to_string(),
+        IpAddr::V6(v6) => format!("[{v6}]"),
+    }
+}
+
+/// Names are compared without case and without the root's dot.
+fn plain(name: &str) -> String {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
+}
+
+/// The code of the refusal if a browser may have been tricked into sending this request.
+pub fn refusal(head: &Head, allowed: &AllowedHosts, connected_to: Option<IpAddr>) -> Option<&'static Code> {
+    match head.peer {
+        Peer::Unix { .. } => {
+            let browser = head.headers.contains_key(ORIGIN) || head.headers.contains_key(COOKIE);
+            browser.then_some(codes::BROWSER_REFUSED)
+        }
+        // A container's own socket: what runs there has its own names for it and no browser of the operator's.
+        Peer::Agent { .. } => None,
+        Peer::Ip(_) => {
+            if head.headers.contains_key(AUTHORIZATION)
+                || head.headers.contains_key("x-agent-api-key")
+                || EXEMPT.contains(&head.raw_path.as_str())
+            {
+                return None;
+            }
+            // HTTP/1.0 may leave the Host out, which no browser does.
+            let good = head.headers.get(HOST).is_none_or(|h| h.to_str().is_ok_and(|h| allowed.allows(h, connected_to)));
+            (!good).then_some(codes::HOST_NOT_ALLOWED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::{HeaderMap, HeaderName};
+    use hyper::http::Method;
+
+    fn head(peer: Peer, path: &str, headers: &[(&str, &str)]) -> Head {
+        let header = |(n, v): &(&str, &str)| (HeaderName::from_bytes(n.as_bytes()).unwrap(), v.parse().unwrap());
+        Head {
+            method: Method::GET,
+            raw_path: path.into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: headers.iter().map(header).collect::<HeaderMap>(),
+            peer,
+            request_id: "r".into(),
+            arrived: std::time::Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_foreign_name_is_refused_unless_the_request_carries_what_no_browser_adds() {
+        let allowed =
+            AllowedHosts::new(&["192.0.2.7:80".parse().unwrap()], Some("Box"), ["agents.example:443", "Plain"]);
+        let tcp = || Peer::Ip([127, 0, 0, 1].into());
+        let code = |path: &str, headers: &[(&str, &str)]| refusal(&head(tcp(), path, headers), &allowed, None);
+        for host in
+            ["localhost:6969", "127.0.0.1", "[::1]:1", "192.0.2.7", "box", "BOX.local", "agents.example", "plain."]
+        {
+            assert_eq!(code("/api", &[("host", host)]), None, "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.8"] {
+            assert_eq!(code("/api", &[("host", host)]), Some(codes::HOST_NOT_ALLOWED), "{host}");
+        }
+        let evil = ("host", "evil.example");
+        assert_eq!(code("/api", &[evil, ("cookie", "a=b")]), Some(codes::HOST_NOT_ALLOWED));
+        assert_eq!(code("/api", &[evil, ("authorization", "Bearer x")]), None);
+        assert_eq!(code("/api", &[evil, ("x-agent-api-key", "x")]), None);
+        assert_eq!(code("/healthz", &[evil]), None);
+        assert!(allowed.allows("192.0.2.9:1", Some([192, 0, 2, 9].into())));
+    }
+
+    #[test]
+    fn the_operators_socket_takes_any_host_but_nothing_of_a_browsers() {
+        let unix = || Peer::Unix { uid: 0, gid: 0, pid: 0 };
+        let code = |headers: &[(&str, &str)]| refusal(&head(unix(), "/api", headers), &AllowedHosts::default(), None);
+        assert_eq!(code(&[("host", "evil.example")]), None);
+        assert_eq!(code(&[("host", "a"), ("origin", "null")]), Some(codes::BROWSER_REFUSED));
+        assert_eq!(code(&[("host", "a"), ("cookie", "a=b")]), Some(codes::BROWSER_REFUSED));
+    }
+}

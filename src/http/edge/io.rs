@@ -1,0 +1,294 @@
+//! The bytes of one connection: what hyper reads and writes through, which phase the exchange is in, and until when
+//! that phase may last. What happens when a deadline has passed is the connection task's business.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::limits::{Limits, seconds};
+
+/// Bytes read from a socket in one go: no larger than a head, so that pipelined requests wait in the kernel.
+pub(super) const READ_BYTES: usize = 16 * 1024;
+
+/// Where an exchange stands. Each phase has one absolute deadline, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// After a reply: nothing of a next request has come.
+    Idle,
+    /// A head is being read; a fresh connection starts here.
+    Head,
+    /// A handler has the request.
+    Handling,
+    /// The body is being read.
+    Body,
+    /// A complete reply is being written.
+    Writing,
+    /// A stream is being written.
+    Streaming,
+}
+
+/// How long each phase may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    head: Duration,
+    body: Duration,
+    idle: Duration,
+    write: Duration,
+}
+
+impl Timeouts {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            head: seconds(limits.head_timeout),
+            body: seconds(limits.body_timeout),
+            idle: seconds(limits.idle_timeout),
+            write: seconds(limits.write_timeout),
+        }
+    }
+}
+
+/// A connected socket.
+pub(super) enum Socket {
+    /// Over TCP.
+    Tcp(TcpStream),
+    /// Over a Unix socket.
+    Unix(UnixStream),
+}
+
+/// Calls a poll method on whichever socket it is.
+macro_rules! socket {
+    ($socket:expr, $s:ident => $call:expr) => {
+        match &mut *$socket.borrow_mut() {
+            Socket::Tcp($s) => $call,
+            Socket::Unix($s) => $call,
+        }
+    };
+}
+
+/// One connection, shared by hyper, the request in hand and the connection task.
+pub(super) struct Wire {
+    socket: RefCell<Socket>,
+    scratch: Rc<RefCell<Box<[u8]>>>,
+    timeouts: Timeouts,
+    phase: Cell<Phase>,
+    deadline: Cell<Option<Instant>>,
+    body_late: Cell<bool>,
+    handed_over: Cell<bool>,
+    read_ahead: Cell<bool>,
+    gone: Cell<bool>,
+}
+
+impl Wire {
+    /// A fresh connection, its first head due within the head timeout. `scratch` is shared by all connections.
+    pub(super) fn new(socket: Socket, timeouts: Timeouts, scratch: Rc<RefCell<Box<[u8]>>>) -> Self {
+        Self {
+            socket: RefCell::new(socket),
+            scratch,
+            timeouts,
+            phase: Cell::new(Phase::Head),
+            deadline: Cell::new(Some(Instant::now() + timeouts.head)),
+            body_late: Cell::new(false),
+            handed_over: Cell::new(false),
+            read_ahead: Cell::new(false),
+            gone: Cell::new(false),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// When the present phase ends.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
+    }
+
+    /// True once the client has closed its side or the connection has failed.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    /// True once the body's deadline has passed.
+    pub(super) fn body_is_late(&self) -> bool {
+        self.body_late.get()
+    }
+
+    /// The body's deadline has passed: whoever collects it is to give up.
+    pub(super) fn set_body_late(&self) {
+        self.body_late.set(true);
+        self.deadline.set(None);
+    }
+
+    fn enter(&self, phase: Phase, lasts: Option<Duration>) {
+        self.phase.set(phase);
+        self.deadline.set(lasts.map(|lasts| Instant::now() + lasts));
+    }
+
+    /// The head is complete, or the body is: no clock runs.
+    pub(super) fn handling(&self) {
+        self.enter(Phase::Handling, None);
+    }
+
+    /// The body is awaited from now on.
+    pub(super) fn awaiting_body(&self) {
+        self.enter(Phase::Body, Some(self.timeouts.body));
+    }
+
+    /// A complete reply is on its way; `empty` if nothing follows its head.
+    pub(super) fn writing(&self, empty: bool) {
+        self.handed_over.set(empty);
+        self.enter(Phase::Writing, Some(self.timeouts.write));
+    }
+
+    /// A streamed reply begins: only a write that makes no progress has a deadline.
+    pub(super) fn streaming(&self) {
+        self.handed_over.set(false);
+        self.enter(Phase::Streaming, Some(self.timeouts.write));
+    }
+
+    /// hyper has taken the last of the reply's body; the flush that follows ends the reply.
+    pub(super) fn handed_over(&self) {
+        self.handed_over.set(true);
+    }
+
+    fn flushed(&self) {
+        if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
+            self.handed_over.set(false);
+            if self.read_ahead.replace(false) {
+                self.enter(Phase::Head, Some(self.timeouts.head));
+            } else {
+                self.enter(Phase::Idle, Some(self.timeouts.idle));
+            }
+        }
+    }
+
+    fn received(&self, bytes: usize) {
+        match self.phase() {
+            _ if bytes == 0 => self.gone.set(true),
+            Phase::Idle => self.enter(Phase::Head, Some(self.timeouts.head)),
+            Phase::Head | Phase::Body => {}
+            Phase::Handling | Phase::Writing | Phase::Streaming => self.read_ahead.set(true),
+        }
+    }
+
+    /// Notes what became of a write: a stream's clock runs only while the client takes nothing.
+    fn wrote(&self, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Ready(Err(_)) => self.gone.set(true),
+            Poll::Ready(Ok(_)) if self.phase() == Phase::Streaming => self.deadline.set(None),
+            Poll::Pending if self.phase() == Phase::Streaming && self.deadline().is_none() => {
+                self.deadline.set(Some(Instant::now() + self.timeouts.write));
+            }
+            _ => {}
+        }
+    }
+
+    /// True while no request is in hand: what hyper writes then is its own refusal, and we send a better one.
+    pub(super) fn between_requests(&self) -> bool {
+        matches!(self.phase(), Phase::Idle | Phase::Head)
+    }
+
+    /// Sends what fits at once, past hyper; for refusals.
+    pub(super) async fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let n = std::future::poll_fn(|cx| socket!(self.socket, s => Pin::new(s).poll_write(cx, rest))).await?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            rest = &rest[n..];
+        }
+        Ok(())
+    }
+
+    /// Ends our side, then reads and drops until the client ends its side or `limit` bytes have come: an unread
+    /// byte at close would send a reset that eats the reply.
+    pub(super) async fn drain(&self, limit: usize) -> io::Result<()> {
+        std::future::poll_fn(|cx| socket!(self.socket, s => Pin::new(s).poll_shutdown(cx))).await?;
+        let mut left = limit;
+        while left > 0 {
+            let n = std::future::poll_fn(|cx| self.poll_fill(cx, READ_BYTES.min(left), |_| ())).await?;
+            if n == 0 {
+                break;
+            }
+            left -= n;
+        }
+        Ok(())
+    }
+
+    /// Makes the close that follows drop what the client has not taken, kernel buffers included.
+    pub(super) fn discard_unsent(&self) {
+        if let Socket::Tcp(stream) = &*self.socket.borrow() {
+            let _ = stream.set_zero_linger();
+        }
+    }
+
+    fn poll_fill(&self, cx: &mut Context<'_>, most: usize, take: impl FnOnce(&[u8])) -> Poll<io::Result<usize>> {
+        let mut scratch = self.scratch.borrow_mut();
+        let most = most.min(scratch.len());
+        let mut buffer = ReadBuf::new(&mut scratch[..most]);
+        ready!(socket!(self.socket, s => Pin::new(s).poll_read(cx, &mut buffer)))?;
+        take(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+}
+
+/// hyper's handle on a connection.
+pub(super) struct Io(pub(super) Rc<Wire>);
+
+impl Read for Io {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut to: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let read = ready!(self.0.poll_fill(cx, to.remaining(), |bytes| to.put_slice(bytes)));
+        match &read {
+            Ok(bytes) => self.0.received(*bytes),
+            Err(_) => self.0.gone.set(true),
+        }
+        Poll::Ready(read.map(drop))
+    }
+}
+
+impl Write for Io {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.0.between_requests() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let result = socket!(self.0.socket, s => Pin::new(s).poll_write(cx, bytes));
+        self.0.wrote(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.0.between_requests() {
+            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
+        }
+        let result = socket!(self.0.socket, s => Pin::new(s).poll_write_vectored(cx, parts));
+        self.0.wrote(&result);
+        result
+    }
+
+    /// A body in a buffer of its own: a large reply is not copied and leaves no large buffer with the connection.
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The connection task closes, after it has had the last word.
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

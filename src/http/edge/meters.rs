@@ -1,0 +1,103 @@
+//! Counters of the edge, written on the runtime thread and read from any.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The live counters.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    pub(super) connections: AtomicU64,
+    pub(super) streams: AtomicU64,
+    pub(super) accepted: AtomicU64,
+    pub(super) refused_connections: AtomicU64,
+    pub(super) refused_busy: AtomicU64,
+    pub(super) malformed: AtomicU64,
+    pub(super) timeouts: AtomicU64,
+    pub(super) accept_errors: AtomicU64,
+    pub(super) body_bytes: AtomicU64,
+}
+
+/// A reading of the edge's counters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Connections open now.
+    pub connections: u64,
+    /// Streams open now.
+    pub streams: u64,
+    /// Requests that wait for a worker now.
+    pub queued: u64,
+    /// Body bytes held for requests now.
+    pub body_bytes: u64,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// Connections refused for their number.
+    pub refused_connections: u64,
+    /// Requests refused because the queue, the body memory or the streams were full.
+    pub refused_busy: u64,
+    /// Requests that could not be read as HTTP.
+    pub malformed: u64,
+    /// Connections that ran into a deadline, idle ones not counted.
+    pub timeouts: u64,
+    /// Errors of accept.
+    pub accept_errors: u64,
+}
+
+impl Meters {
+    pub(super) fn read(&self, queued: u64) -> Metrics {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Metrics {
+            connections: get(&self.connections),
+            streams: get(&self.streams),
+            queued,
+            body_bytes: get(&self.body_bytes),
+            accepted: get(&self.accepted),
+            refused_connections: get(&self.refused_connections),
+            refused_busy: get(&self.refused_busy),
+            malformed: get(&self.malformed),
+            timeouts: get(&self.timeouts),
+            accept_errors: get(&self.accept_errors),
+        }
+    }
+}
+
+/// Adds one.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// One raised level of a gauge, lowered on drop.
+pub(super) struct Gauge {
+    meters: Arc<Meters>,
+    which: fn(&Meters) -> &AtomicU64,
+    by: u64,
+}
+
+impl Gauge {
+    /// Raises the gauge by one unless it stands at `most`.
+    pub(super) fn raise(meters: Arc<Meters>, which: fn(&Meters) -> &AtomicU64, most: u64) -> Option<Self> {
+        let mut gauge = Self { meters, which, by: 0 };
+        gauge.more(1, most).then_some(gauge)
+    }
+
+    /// An empty share of the gauge.
+    pub(super) fn empty(meters: Arc<Meters>, which: fn(&Meters) -> &AtomicU64) -> Self {
+        Self { meters, which, by: 0 }
+    }
+
+    /// Adds to this share; false, and nothing added, if the gauge would pass `most`.
+    pub(super) fn more(&mut self, by: u64, most: u64) -> bool {
+        let gauge = (self.which)(&self.meters);
+        let fits = gauge.load(Ordering::Relaxed).checked_add(by).is_some_and(|sum| sum <= most);
+        if fits {
+            gauge.fetch_add(by, Ordering::Relaxed);
+            self.by += by;
+        }
+        fits
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        (self.which)(&self.meters).fetch_sub(self.by, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,123 @@
+//! The edge: one thread with an event loop that faces the network (http-edge contract; DESIGN D2).
+//!
+//! It accepts, keeps limits and deadlines, checks what the parser lets through, collects bodies and writes replies.
+//! The application is behind [`Service`]; its work runs on the [`super::pool`]. The event loop never blocks: no file,
+//! no database, no name lookup.
+
+mod accept;
+mod body;
+pub mod check;
+mod connection;
+mod core;
+mod descriptors;
+mod gate;
+pub mod host;
+mod io;
+mod meters;
+mod reply;
+mod request;
+mod run;
+
+use std::io::Result;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use self::meters::Meters;
+pub use self::meters::Metrics;
+use self::run::Command;
+pub use super::pool::Worker;
+use super::pool::{Pool, States};
+use super::service::Service;
+use crate::limits::Limits;
+
+/// Where the edge listens, bound beforehand.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// The network.
+    pub tcp: Vec<TcpListener>,
+    /// The operator's socket; peers are known by their kernel credentials.
+    pub operator: Option<UnixListener>,
+    /// Names for this machine beside its own, as in `allowed_hosts`.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// A running edge.
+pub struct Running {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+/// A hold on a running edge, for any thread.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    meters: Arc<Meters>,
+    states: Arc<States>,
+}
+
+/// Starts the edge: all its threads are made here.
+///
+/// # Errors
+/// A thread or the event loop cannot be had, or a listener cannot be used.
+pub fn start<S: Service>(service: Arc<S>, mut limits: Limits, listeners: Listeners) -> Result<Running> {
+    limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
+    let queue = usize::try_from(limits.queue_length).unwrap_or(usize::MAX);
+    let pool = Arc::new(Pool::start(limits.worker_count(), queue)?);
+    let meters = Arc::new(Meters::default());
+    let (commands, orders) = mpsc::unbounded_channel();
+    let handle = Handle { commands, meters: Arc::clone(&meters), states: pool.states() };
+    let start = run::Start { service, limits, pool, meters, orders };
+    let thread = run::spawn(start, listeners)?;
+    Ok(Running { handle, thread })
+}
+
+impl Running {
+    /// A hold on it for others.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits until the edge has stopped.
+    pub fn join(self) {
+        if self.thread.join().is_err() {
+            log::error!("the edge's thread panicked");
+        }
+    }
+}
+
+impl Handle {
+    /// Stops: no more connections; idle ones close; requests whose head has arrived are answered, within
+    /// `stop_timeout`.
+    pub fn shutdown(&self) {
+        let _ = self.commands.send(Command::Shutdown);
+    }
+
+    /// Stops at once, or cuts the wait of a [`Handle::shutdown`].
+    pub fn cut(&self) {
+        let _ = self.commands.send(Command::Cut);
+    }
+
+    /// Takes connections of an agent's container on this socket; replaces an earlier socket of the same agent.
+    pub fn add_agent(&self, id: impl Into<String>, listener: UnixListener) {
+        let _ = self.commands.send(Command::AddAgent(id.into(), listener));
+    }
+
+    /// Closes an agent's socket; its connections end after the request in hand.
+    pub fn remove_agent(&self, id: impl Into<String>) {
+        let _ = self.commands.send(Command::RemoveAgent(id.into()));
+    }
+
+    /// A reading of the counters.
+    pub fn metrics(&self) -> Metrics {
+        self.meters.read(self.states.queued())
+    }
+
+    /// What each worker thread is doing.
+    pub fn workers(&self) -> Vec<Worker> {
+        self.states.workers()
+    }
+}

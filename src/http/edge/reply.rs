@@ -1,0 +1,169 @@
+//! What every reply carries (http-edge contract, section 2.4), the body hyper pulls, and the bytes of a refusal that
+//! goes out past hyper. The one place where standard headers are set.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, SERVER, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::StatusCode;
+use tokio::sync::mpsc;
+
+use super::gate::Gate;
+use super::io::Wire;
+use super::meters::{Gauge, Meters};
+use crate::http::reply::{Body, Reply};
+
+/// The header that carries the request id.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const HTML_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Sets the headers that every reply has. `path` is empty where no request could be read.
+pub(super) fn standard_headers(headers: &mut HeaderMap, path: &str, request_id: &str) {
+    headers.remove(SERVER);
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    if is_private(path) && !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let html = headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
+    if html {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(HTML_POLICY));
+    }
+}
+
+/// `/api`, `/auth` and what could not be read are not for caches.
+fn is_private(path: &str) -> bool {
+    let under = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    path.is_empty() || under("/api") || under("/auth")
+}
+
+/// True if every value may be sent: visible ASCII, space and tab.
+pub(super) fn may_be_sent(headers: &HeaderMap) -> bool {
+    headers.values().all(|value| value.to_str().is_ok())
+}
+
+/// Drops what belongs to the connection: a handler has no say in framing.
+pub(super) fn strip_framing(headers: &mut HeaderMap) {
+    for name in [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING] {
+        headers.remove(name);
+    }
+}
+
+/// Statuses that never have a body.
+pub(super) fn is_bodyless(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+/// A reply's body on its way to hyper.
+pub(super) enum ReplyBody {
+    /// All of it; `None` once taken.
+    Whole(Option<Bytes>, Rc<Wire>),
+    /// Chunks as they come.
+    Stream { chunks: mpsc::Receiver<Bytes>, wire: Rc<Wire>, gate: Rc<Gate>, _open: Gauge },
+}
+
+impl HttpBody for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes, wire) => {
+                wire.handed_over();
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Stream { chunks, wire, gate, .. } => {
+                let next = if gate.is_closed() { Poll::Ready(None) } else { chunks.poll_recv(cx) };
+                if let Poll::Ready(None) = next {
+                    wire.handed_over();
+                }
+                next.map(|chunk| chunk.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Stream { .. } => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Stream { .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// Takes a place among the open streams, if there is one.
+pub(super) fn open_stream(meters: &Arc<Meters>, most: u64) -> Option<Gauge> {
+    Gauge::raise(Arc::clone(meters), |m| &m.streams, most)
+}
+
+/// A refusal as bytes, for a connection that hyper does not serve (any more). Always the last thing on it.
+pub(super) fn refusal_bytes(mut reply: Reply, request_id: &str) -> Vec<u8> {
+    standard_headers(&mut reply.headers, "", request_id);
+    strip_framing(&mut reply.headers);
+    let body = match reply.body {
+        Body::Bytes(bytes) => bytes,
+        Body::Stream(_) => Bytes::new(),
+    };
+    let reason = reply.status.canonical_reason().unwrap_or("Error");
+    let mut out = format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_str()).into_bytes();
+    for (name, value) in reply.headers.iter().filter(|(_, value)| value.to_str().is_ok()) {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+    if let Ok(date) = date {
+        out.extend_from_slice(format!("date: {date}\r\n").as_bytes());
+    }
+    out.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes());
+    out.extend_from_slice(&body);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_replies_under_api_and_auth_and_refusals_are_kept_from_caches() {
+        let cache = |path: &str| {
+            let mut headers = HeaderMap::new();
+            standard_headers(&mut headers, path, "id");
+            headers.get(CACHE_CONTROL).map(|v| v.to_str().unwrap().to_owned())
+        };
+        for path in ["", "/api", "/api/agents", "/auth", "/auth/exchange"] {
+            assert_eq!(cache(path).as_deref(), Some("no-store"), "{path}");
+        }
+        for path in ["/", "/apis", "/docs/api", "/healthz"] {
+            assert_eq!(cache(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_complete_reply_that_closes() {
+        let reply = Reply::typed(StatusCode::BAD_REQUEST, "application/json", "{}");
+        let text = String::from_utf8(refusal_bytes(reply, "the-id")).unwrap();
+        assert!(text.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{text}");
+        assert!(text.contains("\r\nx-request-id: the-id\r\n") && text.contains("\r\nconnection: close\r\n"), "{text}");
+        assert!(text.contains(" GMT\r\n") && text.ends_with("content-length: 2\r\nconnection: close\r\n\r\n{}"));
+    }
+}

@@ -1,0 +1,193 @@
+//! The edge's thread: from its listeners to its orderly end.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io::Result;
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::time::timeout;
+
+use super::Listeners;
+use super::accept::{self, Listener};
+use super::core::{Core, PoolAnswer};
+use super::gate::Gate;
+use super::host::AllowedHosts;
+use super::meters::Meters;
+use crate::http::pool::Pool;
+use crate::http::service::Service;
+use crate::limits::{Limits, seconds};
+
+/// What other threads ask of the edge.
+pub(super) enum Command {
+    Shutdown,
+    Cut,
+    AddAgent(String, StdUnixListener),
+    RemoveAgent(String),
+}
+
+/// What the thread starts from.
+pub(super) struct Start<S: Service> {
+    pub(super) service: Arc<S>,
+    pub(super) limits: Limits,
+    pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) meters: Arc<Meters>,
+    pub(super) orders: UnboundedReceiver<Command>,
+}
+
+/// Makes the event loop and its thread.
+pub(super) fn spawn<S: Service>(start: Start<S>, listeners: Listeners) -> Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let guard = runtime.enter();
+    let mut addresses = Vec::new();
+    let mut sources = Vec::new();
+    for listener in listeners.tcp {
+        listener.set_nonblocking(true)?;
+        addresses.push(listener.local_addr()?);
+        sources.push(Listener::Tcp(TcpListener::from_std(listener)?));
+    }
+    if let Some(listener) = listeners.operator {
+        listener.set_nonblocking(true)?;
+        sources.push(Listener::Operator(UnixListener::from_std(listener)?));
+    }
+    drop(guard);
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let more = listeners.allowed_hosts.iter().map(String::as_str);
+    let hosts = AllowedHosts::new(&addresses, machine.as_deref().map(str::trim), more);
+    std::thread::Builder::new().name("edge".to_owned()).spawn(move || run(runtime, start, sources, hosts))
+}
+
+fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, hosts: AllowedHosts) {
+    let Start { service, limits, pool, meters, mut orders } = start;
+    let patience = seconds(limits.stop_timeout);
+    let local = LocalSet::new();
+    let until = local.block_on(&runtime, async {
+        let core = Rc::new(Core::new(service, limits, hosts, Arc::clone(&pool), meters));
+        spawn_local({
+            let pool = Arc::clone(&pool);
+            async move { pool.deliver().await }
+        });
+        Edge { core, open: Vec::new(), agents: HashMap::new() }.live(sources, &mut orders, patience).await
+    });
+    // Dropping the tasks cuts what is left of the connections.
+    drop(local);
+    runtime.shutdown_background();
+    if !pool.close(until) {
+        log::warn!("work was still running when the wait for it ended");
+    }
+}
+
+struct Edge<S: Service> {
+    core: Rc<Core<S>>,
+    open: Vec<Door>,
+    agents: HashMap<String, Door>,
+}
+
+/// A listener at work. Dropped: it accepts no more, and its connections end after the request in hand.
+struct Door {
+    accepting: AbortHandle,
+    gate: Rc<Gate>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        self.gate.close();
+    }
+}
+
+impl<S: Service> Edge<S> {
+    /// Works until told to stop; returns until when running work may be waited for.
+    async fn live(
+        mut self,
+        sources: Vec<Listener>,
+        orders: &mut UnboundedReceiver<Command>,
+        patience: Duration,
+    ) -> Instant {
+        for source in sources {
+            let door = self.open(source);
+            self.open.push(door);
+        }
+        loop {
+            match orders.recv().await {
+                Some(Command::AddAgent(id, listener)) => self.add_agent(id, listener),
+                Some(Command::RemoveAgent(id)) => drop(self.agents.remove(&id)),
+                Some(Command::Shutdown) => break,
+                // Without a handle left nobody could ever stop it.
+                Some(Command::Cut) | None => return Instant::now(),
+            }
+        }
+        let until = Instant::now() + patience;
+        self.open.clear();
+        self.agents.clear();
+        let gone = drained(&self.core);
+        match timeout(patience, first(gone, cut(orders))).await {
+            Ok(First::Left) | Err(_) => until,
+            Ok(First::Right) => Instant::now(),
+        }
+    }
+
+    fn open(&self, source: Listener) -> Door {
+        let gate = Rc::<Gate>::default();
+        let accepting = spawn_local(accept::accept(self.core.clone(), source, gate.clone())).abort_handle();
+        Door { accepting, gate }
+    }
+
+    fn add_agent(&mut self, id: String, listener: StdUnixListener) {
+        let ready = listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener));
+        match ready {
+            Ok(listener) => {
+                let door = self.open(Listener::Agent(listener, id.clone()));
+                self.agents.insert(id, door);
+            }
+            Err(error) => log::error!("the socket of agent {id} cannot be used: {error}"),
+        }
+    }
+}
+
+/// Resolves when no connection is left.
+async fn drained<S: Service>(core: &Core<S>) {
+    loop {
+        let left = core.crowd.left.notified();
+        if core.meters.read(0).connections == 0 {
+            return;
+        }
+        left.await;
+    }
+}
+
+/// Resolves when the wait is to be cut; further commands mean nothing now.
+async fn cut(orders: &mut UnboundedReceiver<Command>) {
+    loop {
+        match orders.recv().await {
+            Some(Command::Cut) => return,
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
+}
+
+enum First {
+    Left,
+    Right,
+}
+
+async fn first(left: impl Future<Output = ()>, right: impl Future<Output = ()>) -> First {
+    let (mut left, mut right) = (pin!(left), pin!(right));
+    poll_fn(|cx| {
+        if left.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(First::Left);
+        }
+        right.as_mut().poll(cx).map(|()| First::Right)
+    })
+    .await
+}
