@@ -108,7 +108,8 @@ CREATE UNIQUE INDEX credentials_one_grace_agent_token ON credentials (agent_id)
     WHERE kind = 'agent_token' AND state = 'grace' AND revoked_at IS NULL;
 CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
 CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE expires_at IS NOT NULL AND state IN ('active', 'grace');
+CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
 -- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
 CREATE TABLE grants (

@@ -6,7 +6,12 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod api;
+pub mod config;
+pub mod daemon;
+pub mod docs;
 pub mod http;
+pub mod jobs;
 pub mod limits;
 pub mod secret;
 pub mod store;

@@ -66,7 +66,7 @@ impl Denials {
 }
 
 fn summary(one: Running) -> Option<Entry> {
-    (one.more > 0).then_some( Entry { count: one.more, ..one.last })
+    (one.more > 0).then_some(Entry { count: one.more, ..one.last })
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
-use crate::store::{Store, audit, credentials, meta, users};
+use crate::store::{Store, audit, credentials, users};
 use crate::time::Micros;
 
 /// Lets requests in or turns them away.
@@ -82,11 +82,8 @@ impl Gate {
             return Err(ApiError::new(codes::AUTH_REQUIRED)
                 .detail("This user is not root, not the daemon's own and not in group taosd."));
         }
-        let user = self.store.lookup(|conn| match meta::get(conn, meta::OPERATOR)? {
-            Some(id) => users::by_id(conn, &id),
-            None => Ok(None),
-        })?;
-        Ok(user.filter(|user| !user.disabled).map(|user| Caller::operator(user, head.request_id.clone())))
+        let user = self.store.lookup(users::operator)?;
+        Ok(user.map(|user| Caller::operator(user, head.request_id.clone())))
     }
 
     fn check_scope_and_role(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {

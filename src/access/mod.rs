@@ -19,7 +19,7 @@ pub use caller::{Caller, Principal};
 pub use denials::Denials;
 pub use gate::Gate;
 pub use last_used::LastUsed;
-pub use operator::Operators;
+pub use operator::{Operators, group_id};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use throttle::Throttle;

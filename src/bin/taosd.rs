@@ -1,2 +1,84 @@
-//! The daemon.
-fn main() {}
+//! `taosd`: the daemon. Argument parsing only; see `taosd::daemon`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use taosd::config::{Config, Flags};
+use taosd::daemon::{self, Failure};
+
+/// Identity authority and control plane for the AI agents on one small box.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (what happens without a command).
+    Serve(Settings),
+    /// Check the database: structure, foreign keys, audit chain.
+    Check {
+        #[command(flatten)]
+        settings: Settings,
+        /// The file to check; the data directory's if absent.
+        file: Option<PathBuf>,
+    },
+    /// Print the operator's token.
+    OperatorToken {
+        #[command(flatten)]
+        settings: Settings,
+        /// Replace it first; the daemon must not be running.
+        #[arg(long)]
+        rotate: bool,
+    },
+}
+
+#[derive(Args)]
+struct Settings {
+    /// Configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where everything is kept.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Address to listen on; may be given several times. Port 0 picks a free one.
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<SocketAddr>,
+    /// The operator's Unix socket.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl Settings {
+    fn load(self) -> Result<Config, Failure> {
+        let Self { config, data_dir, listen, socket } = self;
+        Ok(Config::load(&Flags { config, data_dir, listen, socket })?)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    daemon::init_log();
+    let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(settings) => settings.load().and_then(daemon::serve),
+        Command::Check { settings, file } => {
+            settings.load().and_then(|config| daemon::check(&file.unwrap_or_else(|| daemon::database(&config))))
+        }
+        Command::OperatorToken { settings, rotate } => {
+            settings.load().and_then(|config| daemon::operator_token(&config, rotate))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("taosd: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

@@ -87,8 +87,6 @@ codes! {
         "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too small to do that."
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
-    CSRF_REFUSED 403 "csrf_refused" "A browser's request by cookie came from another site, or does not say where it came from."
-        "Send the request from this daemon's own pages, or use an Authorization header." ;
     BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes."
@@ -163,8 +161,6 @@ codes! {
         "List the user's tokens with GET /api/users/NAME/tokens." in "recipes/users-and-tokens#tokens" ;
     PRINCIPAL_NOT_FOUND 404 "principal_not_found" "The principal of the grant does not exist, or the caller may not see it."
         "Name an existing user as user:NAME or an agent as agent:NAME." in "concepts/permissions#grants" ;
-    RESOURCE_NOT_FOUND 404 "resource_not_found" "The resource of the grant does not exist, or the caller may not see it."
-        "Name an agent by its id as agent:ID, or all of them as agent:*." in "concepts/permissions#grants" ;
     GRANT_NOT_FOUND 404 "grant_not_found" "There is no such grant, or the caller may not give it."
         "List the grants with GET /api/grants." in "concepts/permissions#grants" ;
     DOC_NOT_FOUND 404 "doc_not_found" "There is no such page."

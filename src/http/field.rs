@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::limits;
+
 /// What a field may hold.
 #[derive(Debug, Clone, Copy)]
 pub enum Type {
@@ -33,6 +35,8 @@ pub enum Type {
         /// Most characters of an entry.
         chars: usize,
     },
+    /// A list of scopes; what each may be is the access layer's to say.
+    Scopes,
     /// An object with these fields.
     Object(&'static [Field]),
     /// A list of objects with these fields.
@@ -150,6 +154,8 @@ impl Field {
                 }
                 list
             }
+            Type::Scopes => json!({"type": "array", "maxItems": limits::SCOPES,
+                "items": {"type": "string", "maxLength": limits::SCOPE_CHARS}}),
             Type::Object(fields) => object_schema(fields),
             Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
             Type::EmptyList => json!({"type": "array", "maxItems": 0}),
@@ -224,6 +230,7 @@ fn check_value(field: &Field, value: Value) -> Result<Value, Vec<Problem>> {
         },
         (Type::Flag, value @ Value::Bool(_)) => Ok(value),
         (Type::Texts { max, chars }, Value::Array(list)) => check_texts(field, list, max, chars),
+        (Type::Scopes, Value::Array(list)) => check_texts(field, list, usize::MAX, usize::MAX),
         (Type::Object(fields), Value::Object(object)) => check(fields, object)
             .map(Value::Object)
             .map_err(|found| found.into_iter().map(|(name, text)| (format!("{}.{name}", field.name), text)).collect()),
@@ -271,7 +278,7 @@ fn wanted(kind: Type) -> &'static str {
         Type::Integer { .. } => "a whole number",
         Type::Number => "a number",
         Type::Flag => "true or false",
-        Type::Texts { .. } => "a list of strings",
+        Type::Texts { .. } | Type::Scopes => "a list of strings",
         Type::Object(_) | Type::AnyObject => "an object",
         Type::Objects(_) => "a list of objects",
         Type::EmptyList => "an empty list",

@@ -3,6 +3,7 @@
 //! Nothing outside this room names hyper's connections or tokio. Handlers see an [`input::Input`] and return a
 //! [`reply::Reply`]; what the network does to a connection is the edge's business alone.
 
+pub mod access_log;
 pub mod codes;
 pub mod edge;
 pub mod error;

@@ -1,1 +1,175 @@
-//! x
+//! `/openapi.json`: OpenAPI 3.1.0, made from the table of routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::codes::{self, Code};
+use super::error::{ApiError, Dialect};
+use super::field::{Field, object_schema};
+use super::route::{Answer, BodyKind, Repeat, Route};
+
+/// The document for these tables.
+pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in tables.iter().flat_map(|table| table.iter()) {
+        let path = route.path.replace("...}", "}");
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        item[route.method.as_str().to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "taosd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Identity authority and control plane for the AI agents on one small box.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A taos_user_ or taos_agent_ token.",
+            }},
+            "schemas": {"Error": error_schema()},
+        },
+    })
+}
+
+fn error_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong, how to fix it, and a page that explains it. Some codes add fields.",
+        "required": ["error", "detail", "fix", "doc_url"],
+        "properties": {
+            "error": {"type": "string", "description": "A stable code."},
+            "detail": {"description": "What went wrong in this case."},
+            "fix": {"type": "string", "description": "What to do."},
+            "doc_url": {"type": "string", "description": "A path on this daemon."},
+        },
+    })
+}
+
+fn operation<P, C>(route: &Route<P, C>) -> Value {
+    let mut operation = json!({
+        "operationId": route.id,
+        "summary": route.title,
+        "description": route.about,
+        "tags": [route.id.split('_').next().unwrap_or(route.id)],
+        "x-action": route.action().map_or("public", |action| action.slug()),
+        "x-doc-url": format!("/docs/agents/{}", route.doc),
+        "security": if route.action().is_some() { json!([{"bearer": []}]) } else { json!([]) },
+        "responses": responses(route),
+    });
+    let parameters = parameters(route);
+    if !parameters.is_empty() {
+        operation["parameters"] = Value::Array(parameters);
+    }
+    if let BodyKind::Json(fields) = route.body
+        && !fields.is_empty()
+    {
+        operation["requestBody"] = request_body(route, fields);
+    }
+    operation
+}
+
+fn request_body<P, C>(route: &Route<P, C>, fields: &[Field]) -> Value {
+    let mut media = json!({"schema": object_schema(fields)});
+    if let Ok(example) = serde_json::from_str::<Value>(route.example) {
+        media["example"] = example;
+    }
+    json!({"required": fields.iter().any(|field| field.required), "content": {"application/json": media}})
+}
+
+fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
+    let mut parameters: Vec<Value> = route
+        .parameters()
+        .into_iter()
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect();
+    parameters.extend(route.query.iter().map(|field| {
+        json!({
+            "name": field.name,
+            "in": "query",
+            "required": field.required,
+            "description": field.about,
+            "schema": field.schema(),
+        })
+    }));
+    if route.repeat == Repeat::Key {
+        parameters.push(json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": false,
+            "description": "Makes a repeat of the request safe: it is answered, not done again.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        }));
+    }
+    parameters
+}
+
+/// The codes a route can answer with: its own and those every route of its kind has.
+pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+    let mut all: Vec<&'static Code> = route.errors.to_vec();
+    if route.action().is_some() {
+        all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
+        if !route.action().is_some_and(|action| action.is_implied()) {
+            all.push(codes::SCOPE_DENIED);
+        }
+    }
+    all.push(codes::VALIDATION_ERROR);
+    all.push(codes::INVALID_JSON);
+    all.push(codes::UNSUPPORTED_MEDIA_TYPE);
+    if route.repeat == Repeat::Key {
+        all.extend([codes::INVALID_IDEMPOTENCY_KEY, codes::IDEMPOTENCY_IN_FLIGHT, codes::IDEMPOTENCY_KEY_REUSED]);
+    }
+    let mut seen = BTreeSet::new();
+    all.retain(|code| seen.insert(code.slug));
+    all
+}
+
+fn responses<P, C>(route: &Route<P, C>) -> Value {
+    let (status, answer) = &route.answer;
+    let mut success = json!({"description": route.title});
+    match answer {
+        Answer::Object([]) => {
+            success["content"] = json!({"application/json": {"schema": {"type": "object"}}});
+        }
+        Answer::Object(fields) => success["content"] = json!({"application/json": {"schema": object_schema(fields)}}),
+        Answer::List(fields) => {
+            success["content"] =
+                json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
+            success["headers"] = json!({"Link": {
+                "description": "The next page, if there is one: <URL>; rel=\"next\".",
+                "schema": {"type": "string"},
+            }});
+        }
+        Answer::Empty => {}
+        Answer::Other(media) => {
+            let mut content = Map::new();
+            content.insert((*media).to_owned(), json!({"schema": {"type": "string"}}));
+            success["content"] = Value::Object(content);
+        }
+    }
+    let mut responses = Map::from_iter([(status.to_string(), success)]);
+    let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
+    for code in codes_of(route) {
+        by_status.entry(code.status).or_default().push(code);
+    }
+    for (status, codes) in by_status {
+        let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
+        responses.insert(
+            status.to_string(),
+            json!({
+                "description": names.join(", "),
+                "content": {"application/json": {
+                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "example": ApiError::new(codes[0]).envelope(Dialect::Taos),
+                }},
+            }),
+        );
+    }
+    Value::Object(responses)
+}

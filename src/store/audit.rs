@@ -13,6 +13,7 @@ const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, req
     WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
 const LAST_BEFORE: &str = "SELECT seq FROM audit WHERE at < ?1 AND outcome <> 'checkpoint' ORDER BY seq DESC LIMIT 1";
+const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
 /// How an action ended.
@@ -212,6 +213,18 @@ pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>>
         last = Some(record);
     }
     Ok(Ok(count))
+}
+
+/// True if [`retain`] may find something.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(OLDEST)?
+        .query_row([], |row| row.get::<_, Micros>(0))
+        .optional()?
+        .is_some_and(|at| at < before))
 }
 
 /// Replaces rows older than `before` by one checkpoint row in the place of the last of them, carrying its hash; what

@@ -39,6 +39,11 @@ const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
 const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
     AND coalesce(revoked_at, expires_at) < ?1";
 
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1 AND state IN ('active', 'grace'))
+    OR EXISTS (SELECT 1 FROM credentials WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?2)";
+const REVOKE_LABELLED: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
+    WHERE user_id = ?1 AND kind = 'user_token' AND label = ?2 AND state = 'active'";
+
 /// A credential to be stored.
 #[derive(Debug)]
 pub struct NewCredential<'a> {
@@ -232,6 +237,23 @@ pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page) -> Result<Vec<
 /// The store's.
 pub fn revoke_user_token(conn: &Connection, id: &str, user_id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKE_USER_TOKEN)?.execute(params![id, user_id, now])? > 0)
+}
+
+/// Revokes a user's tokens of this label.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_labelled(conn: &Connection, user_id: &str, label: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(REVOKE_LABELLED)?.execute(params![user_id, label, now])?;
+    Ok(())
+}
+
+/// True if [`sweep`] may find something.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, now: Micros, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_DUE)?.query_row([now, before], |row| row.get(0))?)
 }
 
 /// Notes when live credentials were last used; a time never goes back and a dead row is never touched.

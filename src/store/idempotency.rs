@@ -19,6 +19,10 @@ const CROWDED: &str = "SELECT principal FROM idempotency GROUP BY principal HAVI
 const SWEEP_CROWDED: &str = "DELETE FROM idempotency WHERE principal = ?1 AND status IS NOT NULL AND created_at <=
     (SELECT created_at FROM idempotency WHERE principal = ?1 ORDER BY created_at DESC LIMIT 1 OFFSET ?2)";
 
+const COUNT_RESERVED: &str = "SELECT count(*) FROM idempotency WHERE status IS NULL";
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL)
+    OR (SELECT count(*) FROM idempotency) > ?2";
+
 /// What names a request for its repeats.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RequestKey {
@@ -112,6 +116,22 @@ pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &Stored
 pub fn release(conn: &Connection, key: &RequestKey) -> Result<()> {
     conn.prepare_cached(RELEASE)?.execute(params![key.principal, key.route, key.key])?;
     Ok(())
+}
+
+/// How many reservations there are.
+///
+/// # Errors
+/// The store's.
+pub fn reserved(conn: &Connection) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_RESERVED)?.query_row([], |row| row.get(0))?)
+}
+
+/// True if [`sweep`] may find something.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_DUE)?.query_row(params![before, limits::IDEMPOTENCY_ROWS], |row| row.get(0))?)
 }
 
 /// Gives up every reservation: at start-up their owners are gone. How many there were.

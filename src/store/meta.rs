@@ -8,8 +8,8 @@ const SELECT: &str = "SELECT value FROM meta WHERE key = ?1";
 const UPSERT: &str =
     "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 
-/// The user whom the Unix socket acts as.
-pub const OPERATOR: &str = "operator_user_id";
+/// The id of this installation; there from the first start on.
+pub const INSTALL_ID: &str = "install_id";
 
 /// The value of `key`.
 ///

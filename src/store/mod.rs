@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod audit;
+mod check;
 pub mod credentials;
 pub mod error;
 pub mod grants;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+pub use check::{Finding, check};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
 pub use open::{DirLock, FILE, OpenError};
@@ -147,6 +149,32 @@ impl Store {
         self.writer.is_alive()
     }
 
+    /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    pub fn probe(&self) -> Result<()> {
+        self.write(|conn| meta::get(conn, meta::INSTALL_ID).map(|_| ()))?;
+        self.lookup(|conn| meta::get(conn, meta::INSTALL_ID).map(|_| ()))
+    }
+
+    /// True if the data directory lies on a file system mounted read-only.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn is_read_only(&self) -> std::io::Result<bool> {
+        let status = rustix::fs::statvfs(&self.dir)?;
+        Ok(status.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+    }
+
+    /// Bytes of the database file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn file_bytes(&self) -> std::io::Result<u64> {
+        Ok(std::fs::metadata(self.dir.join(FILE))?.len())
+    }
+
     /// Bytes free on the data directory's file system.
     ///
     /// # Errors
@@ -154,6 +182,11 @@ impl Store {
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         fs2::available_space(&self.dir)
     }
+}
+
+/// A fresh id: a lower-case UUID whose order is that of its making (RFC 9562, version 7), kind to the indexes.
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
 }
 
 /// Runs `work` so that an error of it takes back what it wrote, and only that.

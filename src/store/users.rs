@@ -102,6 +102,16 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
+/// The user whom the operator's socket acts as: the oldest enabled admin. There always is one.
+///
+/// # Errors
+/// The store's.
+pub fn operator(conn: &Connection) -> Result<Option<User>> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1");
+    Ok(conn.prepare_cached(&sql)?.query_row([], read).optional()?)
+}
+
 /// Users, oldest first.
 ///
 /// # Errors

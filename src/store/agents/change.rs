@@ -23,6 +23,8 @@ const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_na
         token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL,
         revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NOT NULL";
+const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = NULL
+    WHERE id = ?1";
 const PURGE: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NOT NULL";
 
 /// Adds an agent.
@@ -89,6 +91,15 @@ pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
         a.scope,
         now,
     ])?;
+    Ok(())
+}
+
+/// Notes what became of the last delivery of a token.
+///
+/// # Errors
+/// The store's.
+pub fn set_delivery(conn: &Connection, id: &str, delivery: Option<&str>, now: Micros) -> Result<()> {
+    conn.prepare_cached(SET_DELIVERY)?.execute(params![id, delivery, delivery.map(|_| now)])?;
     Ok(())
 }
 

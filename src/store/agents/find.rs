@@ -10,7 +10,6 @@ use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
-const REVISION: &str = "SELECT revision FROM agents WHERE id = ?1";
 const LIST_ARCHIVED: &str =
     "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
     FROM agents a JOIN users o ON o.id = a.owner_user_id
@@ -97,14 +96,6 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
 /// The store's.
 pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
     Ok(conn.prepare_cached(NAME_IS_TAKEN)?.query_row([lower], |row| row.get(0))?)
-}
-
-/// The present revision of an agent.
-///
-/// # Errors
-/// The store's.
-pub fn revision(conn: &Connection, id: &str) -> Result<Option<i64>> {
-    Ok(conn.prepare_cached(REVISION)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// Which agents to list.

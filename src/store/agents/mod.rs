@@ -5,10 +5,8 @@ mod find;
 
 use rusqlite::Row;
 
-pub use change::{archive, insert, purge, restore, update};
-pub use find::{
-    ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken, revision,
-};
+pub use change::{archive, insert, purge, restore, set_delivery, update};
+pub use find::{ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken};
 
 use crate::time::Micros;
 

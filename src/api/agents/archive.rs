@@ -1,0 +1,93 @@
+//! Archiving, restoring and purging agents that have no container.
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::{name, read};
+use crate::access::{AgentRole, Caller, Principal};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::paging;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+use crate::store::agents::{self, Agent, ArchivedAgent};
+use crate::store::grants::{self, Grantee};
+use crate::store::{self, credentials};
+
+/// Ends every credential and grant and frees the name, in one transaction.
+pub(super) fn archive(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        agents::archive(tx.conn, &agent.id, tx.now)?;
+        credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
+        grants::delete_of_agent(tx.conn, &agent.id)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        Ok(Reply::ok(&json!({
+            "status": "archived",
+            "id": agent.id,
+            "name": agent.slug,
+            "archived_at": tx.now.millis(),
+            "snapshot_name": agent.snapshot_name,
+        })))
+    })
+}
+
+pub(super) fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "archived")?;
+    // An agent owns no archived agent: its grants ended with the archiving.
+    let owner = match call.caller.principal() {
+        _ if call.caller.is_admin() => None,
+        Principal::User(user) => Some(user.id.as_str()),
+        Principal::Agent { .. } => Some(""),
+    };
+    let rows = app.store.lookup(|conn| agents::list_archived(conn, owner, &page))?;
+    let key = |row: &ArchivedAgent| (row.archived_at, row.id.clone());
+    let show = |row: &ArchivedAgent| {
+        json!({
+            "id": row.id,
+            "archived_slug": row.slug,
+            "display_name": row.display_name,
+            "archived_at": row.archived_at.millis(),
+            "snapshot_name": row.snapshot_name,
+            "container": row.container,
+            "owner": row.owner,
+        })
+    };
+    Ok(paging::reply(&call.input, "archived", &page, rows, key, show).into())
+}
+
+/// The archived agent of this id, if it is the caller's.
+fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError> {
+    let agent = agents::archived(conn, id)?.ok_or(codes::ARCHIVED_AGENT_NOT_FOUND)?;
+    let own = matches!(caller.principal(), Principal::User(user) if user.id == agent.owner_user_id);
+    if own || caller.is_admin() { Ok(agent) } else { Err(codes::ARCHIVED_AGENT_NOT_FOUND.into()) }
+}
+
+/// The same id under a free slug; no old credential lives again, and of the grants only the owner's is given anew.
+pub(super) fn restore(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
+        let slug = name::free_slug(tx.conn, &agent.slug)?;
+        agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
+        let owner = Grantee::User(agent.owner_user_id.clone());
+        grants::put(tx.conn, &store::new_id(), &owner, Some(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        Ok(Reply::ok(&json!({
+            "status": "restored",
+            "id": agent.id,
+            "name": slug,
+            "display_name": agent.display_name,
+            "container_renamed": false,
+        })))
+    })
+}
+
+pub(super) fn purge(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
+        agents::purge(tx.conn, &agent.id)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        Ok(Reply::ok(&json!({"status": "purged", "id": agent.id})))
+    })
+}

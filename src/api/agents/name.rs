@@ -1,0 +1,108 @@
+//! Names of agents: the display name, the slug made from it, and the slugs that stay free (taOS contract, section 2).
+
+use rusqlite::Connection;
+
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::limits::{NAME_CHARS, SLUG_BYTES};
+use crate::store::agents::name_is_taken;
+
+/// Words that stand in paths where a slug does.
+const RESERVED: &[&str] =
+    &["archived", "containers", "bulk", "deploy", "import", "export", "system-prompt", "self", "me"];
+/// The largest number put behind a taken name.
+const LAST_SUFFIX: u32 = 9999;
+
+/// A display name, stripped.
+///
+/// # Errors
+/// `invalid_agent_name`.
+pub fn display_name(text: &str) -> Result<String, ApiError> {
+    let name = text.trim();
+    let usable = name.chars().count() <= NAME_CHARS && !name.contains(char::is_control) && !slug_of(name).is_empty();
+    if usable { Ok(name.to_owned()) } else { Err(codes::INVALID_AGENT_NAME.into()) }
+}
+
+/// The slug of a name: lower-case ASCII, each run of anything else one dash, at most [`SLUG_BYTES`] long.
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::with_capacity(name.len());
+    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_lowercase() || c.is_ascii_digit() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    cut(&slug, SLUG_BYTES).to_owned()
+}
+
+/// True for a slug as [`slug_of`] makes it that may be used as it is.
+pub fn is_slug(text: &str) -> bool {
+    !text.is_empty() && slug_of(text) == text && !RESERVED.contains(&text)
+}
+
+fn cut(slug: &str, bytes: usize) -> &str {
+    slug.get(..bytes).unwrap_or(slug).trim_end_matches('-')
+}
+
+/// The slug itself, or the smallest free of `-2` to `-9999` behind it.
+///
+/// # Errors
+/// `slug_collision_unresolvable`, or the store's.
+pub fn free_slug(conn: &Connection, base: &str) -> Result<String, ApiError> {
+    let is_free =
+        |slug: &str| -> Result<bool, ApiError> { Ok(!RESERVED.contains(&slug) && !name_is_taken(conn, slug)?) };
+    if is_free(base)? {
+        return Ok(base.to_owned());
+    }
+    for number in 2..=LAST_SUFFIX {
+        let suffix = format!("-{number}");
+        let slug = format!("{}{suffix}", cut(base, SLUG_BYTES - suffix.len()));
+        if is_free(&slug)? {
+            return Ok(slug);
+        }
+    }
+    Err(codes::SLUG_COLLISION_UNRESOLVABLE.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn slugs_are_made_as_the_contract_says() {
+        for (name, slug) in [
+            ("Atlas", "atlas"),
+            ("Ünïcode", "n-code"),
+            ("  A -- b__c ", "a-b-c"),
+            ("7 of 9", "7-of-9"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("日本", ""),
+        ] {
+            assert_eq!(slug_of(name), slug, "{name}");
+        }
+        assert_eq!(slug_of(&format!("{}-x", "a".repeat(51))), "a".repeat(51));
+        assert_eq!(slug_of(&"b".repeat(60)).len(), 52);
+    }
+
+    #[test]
+    fn display_names_are_stripped_and_bounded() {
+        assert_eq!(display_name("  Atlas \n").unwrap(), "Atlas");
+        for bad in ["", "   ", "日本", "a\u{7}b", &"a".repeat(65)] {
+            assert!(display_name(bad).is_err(), "{bad:?}");
+        }
+        assert!(display_name(&"a".repeat(64)).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn a_slug_is_its_own_slug_and_fits_a_container_name(name in ".{0,80}") {
+            let slug = slug_of(&name);
+            prop_assert_eq!(slug_of(&slug), slug.clone());
+            prop_assert!(format!("taos-agent-{slug}").len() <= 63);
+            prop_assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+            prop_assert!(!slug.starts_with('-') && !slug.ends_with('-') && !slug.contains("--"));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What handlers share: the store, the gate, the settings, the counters.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::idempotency::InFlight;
+use super::metrics::Metrics;
+use super::table::{self, CheckedHandler, PublicHandler};
+use crate::access::Gate;
+use crate::config::Config;
+use crate::http::access_log::AccessLog;
+use crate::http::edge;
+use crate::http::router::Router;
+use crate::jobs::first_start;
+use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
+
+/// The application.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// The database.
+    pub store: Arc<Store>,
+    /// The access check.
+    pub gate: Arc<Gate>,
+    /// From path to route.
+    pub router: Router<PublicHandler, CheckedHandler>,
+    /// Keys being worked on.
+    pub in_flight: Arc<InFlight>,
+    /// This run of the daemon; owns its reservations.
+    pub instance: Arc<str>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where lines of the access log go.
+    pub access_log: AccessLog,
+    /// When this run began.
+    pub started: Instant,
+    edge: OnceLock<edge::Handle>,
+}
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The first records cannot be written.
+    #[error("the first records could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// A file or thread cannot be had.
+    #[error("{0}: {1}")]
+    Io(String, std::io::Error),
+}
+
+impl App {
+    /// Opens the store and makes what the first start needs.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let store = Arc::new(Store::open(&Options {
+            dir: config.data_dir.clone(),
+            readers: config.limits.worker_count(),
+            slow_query_ms: config.limits.slow_query_ms,
+        })?);
+        first_start::prepare(&store)?;
+        let released = store.write(|conn: &Connection| -> store::Result<usize> {
+            let waiting = idempotency::reserved(conn)?;
+            if waiting == 0 { Ok(0) } else { idempotency::release_all(conn) }
+        });
+        match released {
+            Ok(0) => {}
+            Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
+            // A read-only disk is no reason not to serve reads.
+            Err(error) => log::error!("reservations of the last run could not be released: {error}"),
+        }
+        let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
+        Ok(Self {
+            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits)),
+            router: Router::new(table::routes()),
+            in_flight: Arc::default(),
+            instance: store::new_id().into(),
+            metrics: Metrics::default(),
+            access_log,
+            started: Instant::now(),
+            edge: OnceLock::new(),
+            config,
+            store,
+        })
+    }
+
+    /// Makes the running edge known, for `/readyz` and `/metrics`.
+    pub fn set_edge(&self, handle: edge::Handle) {
+        let _ = self.edge.set(handle);
+    }
+
+    /// The running edge.
+    pub fn edge(&self) -> Option<&edge::Handle> {
+        self.edge.get()
+    }
+}

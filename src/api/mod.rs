@@ -1,0 +1,27 @@
+//! Handlers: one file a noun, each with its rows of the route table. They read like the contract: checks in its order,
+//! one transaction, one reply.
+//!
+//! What does not belong here: SQL, sockets, and how a credential is checked.
+
+mod agents;
+mod app;
+mod audit;
+mod call;
+mod dispatch;
+mod docs;
+mod grants;
+mod health;
+mod idempotency;
+mod index;
+mod metrics;
+mod paging;
+mod scope;
+mod table;
+mod tokens;
+mod user_tokens;
+mod users;
+mod whoami;
+
+pub use app::{App, StartError};
+pub use dispatch::Dispatcher;
+pub use table::{ApiRoute, routes};

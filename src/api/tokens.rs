@@ -1,0 +1,249 @@
+//! Agents' tokens: issue, show, revoke (taOS contract, section 3).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::agents::find;
+use super::app::App;
+use super::call::{Call, Handled, Tx};
+use super::scope;
+use super::table::ApiRoute;
+use crate::access::{Action, AgentRole, Scopes};
+use crate::http::codes;
+use crate::http::error::{ApiError, Dialect::Taos};
+use crate::http::field::{Field, Type};
+use crate::http::reply::Reply;
+use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::secret::{AgentToken, Issued, Kind};
+use crate::store;
+use crate::store::agents::{self, Agent};
+use crate::store::credentials::{self, Credential, NewCredential};
+use crate::time::Micros;
+
+const NOT_INJECTED: &str = "not_injected";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required().nullable()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/agents/{name}/token/issue",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenIssue, issue),
+        id: "agents_token_issue",
+        title: "Issue an agent's token",
+        about: "Shows the token once and replaces the one before. One token an agent is active, whatever happens.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[
+            Field::of("scope", Type::Scopes, "Its scopes; the agent's if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days it is good for; for ever if absent."),
+            Field::integer("grace_seconds", 0, 3600, "Seconds the token before goes on working; 0 if absent."),
+            Field::flag("deliver", "Whether to put it into the agent's container; true if it has one."),
+        ]),
+        example: r#"{"grace_seconds": 60}"#,
+        answer: (
+            200,
+            Answer::Object(&[
+                text("token", "The token; null where it was delivered instead."),
+                Field::text("credential_id", usize::MAX, "Its id.").required(),
+                Field::text("issued_at", usize::MAX, "When.").required(),
+                text("expires_at", "Until when it is good."),
+                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
+                text("token_delivery", "What became of the delivery."),
+                text("previous_valid_until", "Until when the token before goes on working."),
+            ]),
+        ),
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::AGENT_HAS_NO_CONTAINER,
+            codes::INVALID_SCOPE,
+            codes::SCOPE_EXCEEDS_ISSUER,
+        ],
+        doc: "recipes/tokens-and-rotation#issue",
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/agents/{name}/token",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenRead, show),
+        id: "agents_token_show",
+        title: "Show what is known of an agent's token",
+        about: "Never the token itself.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                Field::flag("has_token", "Whether it has a token that is good now.").required(),
+                text("credential_id", "The active token's id."),
+                text("key_id", "The active token's public name."),
+                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
+                text("issued_at", "When it was issued."),
+                text("issued_by", "Who issued it."),
+                text("expires_at", "Until when it is good."),
+                text("last_used_at", "When it was last used, to the minute."),
+                text("grace_until", "Until when the token before goes on working."),
+                text("token_delivery", "What became of the last delivery."),
+                text("token_delivery_at", "When that was."),
+                text("token_delivery_error", "Why it failed."),
+            ]),
+        ),
+        errors: &[codes::AGENT_NOT_FOUND],
+        doc: "recipes/tokens-and-rotation#issue",
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/agents/{name}/token",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenRevoke, revoke),
+        id: "agents_token_revoke",
+        title: "Revoke an agent's token",
+        about: "Ends the active token and one in its grace at once; also fine if there is none.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+        doc: "recipes/tokens-and-rotation#revoke",
+    },
+];
+
+/// What was asked for, checked.
+struct Wanted {
+    scopes: Option<Scopes>,
+    lifetime: Option<i64>,
+    grace: i64,
+}
+
+fn issue(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let wanted = Wanted {
+        scopes: scope::asked(body)?,
+        lifetime: body.integer("expires_in_days").map(|days| days * Micros::DAY),
+        grace: body.integer("grace_seconds").unwrap_or(0) * Micros::SECOND,
+    };
+    if let Some(scopes) = &wanted.scopes {
+        scope::within(&call.caller, scopes)?;
+    }
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        if tx.input.body.flag("deliver") == Some(true) && agent.container_name.is_none() {
+            return Err(codes::AGENT_HAS_NO_CONTAINER.into());
+        }
+        replace(tx, &agent, wanted)
+    })
+}
+
+/// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
+fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError> {
+    let scopes = match wanted.scopes {
+        Some(scopes) => scopes,
+        None => {
+            let scopes = Scopes::from_stored(&agent.scope);
+            scope::within(tx.caller, &scopes)?;
+            scopes
+        }
+    };
+    let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
+    let previous_valid_until = retire(tx, agent, wanted.grace)?;
+    let issued = AgentToken::generate();
+    let id = store::new_id();
+    insert(tx, agent, &issued, &id, &scopes, expires_at)?;
+    agents::set_delivery(tx.conn, &agent.id, Some(NOT_INJECTED), tx.now)?;
+    tx.audit(format!("agent:{}", agent.id))?;
+    Ok(Reply::ok(&json!({
+        "token": issued.plaintext.reveal(),
+        "credential_id": id,
+        "issued_at": tx.now.millis(),
+        "expires_at": expires_at.map(Micros::millis),
+        "scope": scopes.texts(),
+        "token_delivery": NOT_INJECTED,
+        "previous_valid_until": previous_valid_until.map(Micros::millis),
+    })))
+}
+
+/// Ends the tokens there are; the active one after its grace, if it is given one. Until when that goes on working.
+fn retire(tx: &Tx<'_>, agent: &Agent, grace: i64) -> Result<Option<Micros>, ApiError> {
+    let active = credentials::agent_token(tx.conn, &agent.id, "active")?;
+    if let Some(active) = active.filter(|token| grace > 0 && !expired(token, tx.now)) {
+        let until = tx.now.plus(grace);
+        credentials::move_agent_token_to_grace(tx.conn, &agent.id, tx.now, until)?;
+        return Ok(Some(active.expires_at.map_or(until, |at| at.min(until))));
+    }
+    credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)?;
+    Ok(None)
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    agent: &Agent,
+    issued: &Issued,
+    id: &str,
+    scopes: &Scopes,
+    expires_at: Option<Micros>,
+) -> Result<(), ApiError> {
+    let new = NewCredential {
+        id,
+        kind: Kind::AgentToken,
+        issued,
+        user_id: None,
+        agent_id: Some(&agent.id),
+        scopes: &scopes.stored(),
+        label: "",
+        issued_by: &tx.caller.actor(),
+        issued_at: tx.now,
+        expires_at,
+    };
+    Ok(credentials::insert(tx.conn, &new)?)
+}
+
+fn expired(token: &Credential, now: Micros) -> bool {
+    token.expires_at.is_some_and(|at| at <= now)
+}
+
+fn show(app: &App, call: Call) -> Handled {
+    let (agent, active, grace) = app.store.read(|conn| {
+        let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
+        let active = credentials::agent_token(conn, &agent.id, "active")?;
+        let grace = credentials::agent_token(conn, &agent.id, "grace")?;
+        Ok::<_, ApiError>((agent, active, grace))
+    })?;
+    let now = Micros::now();
+    let token = active.as_ref();
+    let time = |at: Option<Micros>| at.map(Micros::millis);
+    let scopes = token.map_or(Value::from(Vec::<Value>::new()), |t| json!(Scopes::from_stored(&t.scopes).texts()));
+    Ok(Reply::ok(&json!({
+        "has_token": token.is_some_and(|t| !expired(t, now)),
+        "credential_id": token.map(|t| &t.id),
+        "key_id": token.map(|t| &t.key_id),
+        "scope": scopes,
+        "issued_at": time(token.map(|t| t.issued_at)),
+        "issued_by": token.map(|t| &t.issued_by),
+        "expires_at": time(token.and_then(|t| t.expires_at)),
+        "last_used_at": time(token.and_then(|t| t.last_used_at)),
+        "grace_until": time(grace.filter(|t| !expired(t, now)).and_then(|t| t.expires_at)),
+        "token_delivery": agent.token_delivery,
+        "token_delivery_at": time(agent.token_delivery_at),
+        "token_delivery_error": agent.token_delivery_error,
+    }))
+    .into())
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? > 0 {
+            agents::set_delivery(tx.conn, &agent.id, None, tx.now)?;
+            tx.audit(format!("agent:{}", agent.id))?;
+        }
+        Ok(Reply::no_content())
+    })
+}

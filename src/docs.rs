@@ -1,0 +1,119 @@
+//! The documentation in the binary: the pages of `docs/agents`, and how they become HTML.
+
+use std::fmt::Write as _;
+
+use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+macro_rules! pages {
+    ($($path:literal),* $(,)?) => {
+        /// Every page, by its path below `/docs/` without `.md`.
+        pub const PAGES: &[(&str, &str)] = &[ $( ($path, include_str!(concat!("../docs/", $path, ".md"))), )* ];
+    };
+}
+
+pages![
+    "agents/README",
+    "agents/getting-started",
+    "agents/concepts/permissions",
+    "agents/concepts/identity",
+    "agents/recipes/managing-agents",
+    "agents/recipes/tokens-and-rotation",
+    "agents/recipes/users-and-tokens",
+    "agents/recipes/troubleshooting",
+    "agents/errors",
+];
+
+/// The Markdown of a page.
+pub fn page(path: &str) -> Option<&'static str> {
+    let path = match path {
+        "" | "agents" => "agents/README",
+        other => other,
+    };
+    PAGES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+}
+
+/// The anchor of a heading: lower-cased, blanks to `-`, all but letters, digits, `-` and `_` dropped.
+pub fn anchor(heading: &str) -> String {
+    heading
+        .trim()
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_whitespace() { '-' } else { c })
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+        .collect()
+}
+
+/// The headings of a page, as text.
+pub fn headings(markdown: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Option<String> = None;
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => open = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => found.extend(open.take()),
+            Event::Text(text) | Event::Code(text) => {
+                if let Some(heading) = &mut open {
+                    heading.push_str(&text);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The page as a whole HTML document; headings carry their anchor as `id`. Raw HTML in a page is shown as text.
+pub fn html(path: &str, markdown: &str) -> String {
+    let anchors: Vec<String> = headings(markdown).iter().map(|heading| anchor(heading)).collect();
+    let mut next = anchors.into_iter();
+    let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
+        Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
+            Event::Start(Tag::Heading { level, id: next.next().map(CowStr::from), classes, attrs })
+        }
+        Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
+        other => other,
+    });
+    let mut body = String::with_capacity(markdown.len() * 2);
+    html::push_html(&mut body, events);
+    let title = first_heading(markdown).unwrap_or_else(|| path.to_owned());
+    let mut page = String::with_capacity(body.len() + 512);
+    let _ = write!(
+        page,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n</head>\n<body>\n\
+        <nav><a href=\"/docs\">taosd documentation</a></nav>\n<main>\n{body}</main>\n</body>\n</html>\n",
+        escape(&title)
+    );
+    page
+}
+
+fn first_heading(markdown: &str) -> Option<String> {
+    let mut in_first = false;
+    let mut text = String::new();
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }) => in_first = true,
+            Event::End(TagEnd::Heading(HeadingLevel::H1)) => return Some(text),
+            Event::Text(part) | Event::Code(part) if in_first => text.push_str(&part),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_carry_their_anchor_and_raw_html_is_inert() {
+        let page = html("x", "# A `b` c!\n\n<script>alert(1)</script>\n\ntext <b>x</b>\n");
+        assert!(page.contains("<h1 id=\"a-b-c\">"), "{page}");
+        assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
+        assert!(page.contains("<title>A b c!</title>"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Work that no request asks for: the first start, sweeping, flushing.
+
+pub mod first_start;
+pub mod sweeper;

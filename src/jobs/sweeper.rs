@@ -1,0 +1,77 @@
+//! The sweeper: once a minute it writes what is due and removes what has had its time (DESIGN D17). On an idle box it
+//! finds nothing and writes nothing.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::access::Gate;
+use crate::limits::IDEMPOTENCY_LIFE;
+use crate::store::{self, Store, audit, credentials, idempotency};
+use crate::time::Micros;
+
+const PERIOD: Duration = Duration::from_secs(60);
+/// How long a dead credential's row stays to be looked at.
+const DEAD_CREDENTIALS: i64 = 30 * Micros::DAY;
+
+/// The sweeper's thread; dropping it ends the thread after a last flush.
+pub struct Sweeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, audit_days: u64) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
+            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                gate.flush(false);
+                sweep(&store, audit_days, Micros::now());
+            }
+            gate.flush(true);
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn sweep(store: &Store, audit_days: u64, now: Micros) {
+    let life = i64::try_from(IDEMPOTENCY_LIFE.as_micros()).unwrap_or(i64::MAX);
+    let audit_days = i64::try_from(audit_days).unwrap_or(i64::MAX);
+    let audit_before = now.plus(-audit_days.saturating_mul(Micros::DAY));
+    let due = |conn: &Connection| -> store::Result<bool> {
+        Ok(idempotency::is_due(conn, now.plus(-life))?
+            || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
+            || audit::is_due(conn, audit_before)?)
+    };
+    // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
+    match store.read(due) {
+        Ok(false) => return,
+        Ok(true) => {}
+        Err(error) => return log::warn!("sweeping: {error}"),
+    }
+    let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
+        Ok(idempotency::sweep(conn, now.plus(-life))?
+            + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
+            + audit::retain(conn, audit_before)?)
+    });
+    match swept {
+        Ok(count) => log::debug!("swept {count} rows"),
+        Err(error) => log::warn!("sweeping: {error}"),
+    }
+}

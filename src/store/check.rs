@@ -1,0 +1,74 @@
+//! Checking a database file without opening it for writing: `taosd check`.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::open::APPLICATION_ID;
+use super::{Result, VERSION, audit};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// What was found, or what is wrong.
+    pub result: std::result::Result<String, String>,
+}
+
+/// What a look ends in: what was found, or what is wrong.
+type Looked = Result<std::result::Result<String, String>>;
+type Look = fn(&Connection) -> Looked;
+
+/// Looks at a database file: identity, schema version, structure, foreign keys, audit chain.
+///
+/// # Errors
+/// Where the file cannot be opened at all.
+pub fn check(path: &Path) -> Result<Vec<Finding>> {
+    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let checks: [(&'static str, Look); 5] = [
+        ("file", identity),
+        ("schema version", version),
+        ("structure", structure),
+        ("foreign keys", foreign_keys),
+        ("audit chain", chain),
+    ];
+    let run = |(name, look): (&'static str, Look)| Finding {
+        name,
+        result: look(&conn).unwrap_or_else(|error| Err(error.to_string())),
+    };
+    Ok(checks.into_iter().map(run).collect())
+}
+
+fn identity(conn: &Connection) -> Looked {
+    let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    Ok(if id == APPLICATION_ID { Ok("a taosd database".into()) } else { Err("not a taosd database".into()) })
+}
+
+fn version(conn: &Connection) -> Looked {
+    let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(if found <= VERSION {
+        Ok(format!("{found}, this taosd writes {VERSION}"))
+    } else {
+        Err(format!("{found}, newer than this taosd's {VERSION}"))
+    })
+}
+
+fn structure(conn: &Connection) -> Looked {
+    let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
+    let rows: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(if rows == ["ok"] { Ok("ok".into()) } else { Err(rows.join("; ")) })
+}
+
+fn foreign_keys(conn: &Connection) -> Looked {
+    let mut statement = conn.prepare("PRAGMA foreign_key_check")?;
+    let broken = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(if broken.is_empty() { Ok("ok".into()) } else { Err(format!("{} rows point nowhere", broken.len())) })
+}
+
+fn chain(conn: &Connection) -> Looked {
+    Ok(match audit::verify(conn)? {
+        Ok(rows) => Ok(format!("{rows} rows, unbroken")),
+        Err(broken) => Err(broken.to_string()),
+    })
+}
