@@ -1,0 +1,323 @@
+//! A real daemon in a temporary directory, and a small HTTP client that hides nothing.
+//!
+//! Every test starts its own `taosd` binary on a free port. What the daemon logged is shown when the test fails.
+
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A directory that goes when this does.
+pub struct TempDir(PathBuf);
+
+impl TempDir {
+    /// A fresh directory; the name is short because Unix socket paths are.
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("taosd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a temporary directory");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running daemon.
+pub struct Daemon {
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub address: String,
+    /// The operator's token.
+    pub token: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    /// Where its data is.
+    pub data: PathBuf,
+    /// Where stderr goes.
+    pub log: PathBuf,
+    dir: TempDir,
+}
+
+/// A reply.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The value of a header, its name in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("not JSON ({e}): {}", self.text()))
+    }
+
+    /// Fails unless the status is this one; the reply itself otherwise.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// Fails unless this is the error `code` with its whole envelope.
+    #[track_caller]
+    pub fn expect_error(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.json()["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
+        for key in ["error", "detail", "fix", "doc_url"] {
+            assert!(self.json()[key].is_string(), "{key} is missing in {}", self.text());
+        }
+        assert!(self.header("x-request-id").is_some());
+        self
+    }
+}
+
+impl Daemon {
+    /// A daemon with defaults, on a free port.
+    pub fn start() -> Self {
+        Self::with(&[], &[])
+    }
+
+    /// A daemon with more arguments and environment.
+    pub fn with(args: &[&str], env: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new();
+        let data = dir.path().join("d");
+        let mut daemon = Self {
+            child: Command::new("true").spawn().expect("a placeholder"),
+            address: String::new(),
+            token: String::new(),
+            args: args.iter().map(|a| (*a).to_owned()).collect(),
+            env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            log: dir.path().join("log"),
+            data,
+            dir,
+        };
+        let _ = daemon.child.wait();
+        daemon.spawn();
+        daemon
+    }
+
+    /// The command that starts this daemon.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
+        command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
+        command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
+        command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        command
+    }
+
+    /// Starts it again on the same data; it must not be running.
+    pub fn spawn(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log).expect("the log file");
+        let mut child = self.command().stdout(Stdio::piped()).stderr(log).spawn().expect("taosd starts");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("the ready line");
+        self.child = child;
+        let address = line.strip_prefix("taosd listening on http://").and_then(|rest| rest.split(' ').next());
+        self.address = address.unwrap_or_else(|| panic!("no ready line: {line:?}\n{}", self.log_text())).to_owned();
+        self.token = fs::read_to_string(self.data.join("operator.token")).expect("operator.token").trim().to_owned();
+        // What it prints later goes nowhere, but must not block it.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.data.join("taosd.sock")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data.join("taosd.db")
+    }
+
+    pub fn log_text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Kills it without warning.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Stops it as systemd does; its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.wait(Duration::from_secs(20))
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn wait(&mut self, at_most: Duration) -> Option<i32> {
+        let end = Instant::now() + at_most;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("taosd did not end within {at_most:?}\n{}", self.log_text());
+    }
+
+    /// Stops it cleanly and starts it again.
+    pub fn restart(&mut self) {
+        assert_eq!(self.stop(), Some(0), "{}", self.log_text());
+        self.spawn();
+    }
+
+    /// A client with the operator's token.
+    pub fn operator(&self) -> Client {
+        self.client(&self.token)
+    }
+
+    /// A client with any token.
+    pub fn client(&self, token: &str) -> Client {
+        Client { to: To::Tcp(self.address.clone()), token: Some(token.to_owned()), headers: Vec::new() }
+    }
+
+    /// A client without a credential.
+    pub fn anonymous(&self) -> Client {
+        Client { to: To::Tcp(self.address.clone()), token: None, headers: Vec::new() }
+    }
+
+    /// A client on the operator's Unix socket.
+    pub fn on_socket(&self) -> Client {
+        Client { to: To::Unix(self.socket()), token: None, headers: Vec::new() }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let text = self.log_text();
+            let tail: Vec<&str> = text.lines().rev().take(40).collect();
+            eprintln!("--- the daemon's log, newest line first ---\n{}", tail.join("\n"));
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum To {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// Sends requests, one connection each.
+#[derive(Debug, Clone)]
+pub struct Client {
+    to: To,
+    token: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    /// The same client, sending one more header.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.push((name.to_owned(), value.to_owned()));
+        other
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, None)
+    }
+
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, None)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Reply {
+        self.send("POST", path, Some(body.to_string().as_bytes()))
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Reply {
+        self.send("PUT", path, Some(body.to_string().as_bytes()))
+    }
+
+    pub fn patch(&self, path: &str, body: Value) -> Reply {
+        self.send("PATCH", path, Some(body.to_string().as_bytes()))
+    }
+
+    /// Sends a request; a body is JSON unless a header says otherwise.
+    pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Reply {
+        self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// Like [`Client::send`], for a daemon that may die meanwhile.
+    pub fn try_send(&self, method: &str, path: &str, body: Option<&[u8]>) -> std::io::Result<Reply> {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        let named = |name: &str| self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+        if !named("host") {
+            head += "Host: localhost\r\n";
+        }
+        if let Some(token) = &self.token {
+            head += &format!("Authorization: Bearer {token}\r\n");
+        }
+        for (name, value) in &self.headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if let Some(body) = body {
+            if !named("content-type") {
+                head += "Content-Type: application/json\r\n";
+            }
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        head += "\r\n";
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body.unwrap_or_default());
+        let raw = match &self.to {
+            To::Tcp(address) => exchange(TcpStream::connect(address)?, &bytes)?,
+            To::Unix(path) => exchange(UnixStream::connect(path)?, &bytes)?,
+        };
+        parse(&raw).ok_or_else(|| std::io::Error::other(format!("no reply: {:?}", String::from_utf8_lossy(&raw))))
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    stream.write_all(bytes)?;
+    let mut raw = Vec::new();
+    stream.read_to_end(&mut raw)?;
+    Ok(raw)
+}
+
+/// Splits a whole reply as it came; chunked bodies are not expected from the daemon.
+pub fn parse(raw: &[u8]) -> Option<Reply> {
+    let end = raw.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&raw[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines.filter_map(|l| l.split_once(':')).map(|(n, v)| (n.to_owned(), v.trim().to_owned())).collect();
+    let mut reply = Reply { status, headers, body: raw[end + 4..].to_vec() };
+    if status == 100 {
+        reply = parse(&raw[end + 4..])?;
+    }
+    Some(reply)
+}
