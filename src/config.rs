@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::limits::Limits;
+use crate::limits::{Limits, in_bounds};
 
 /// Where the daemon listens when nothing is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
@@ -18,6 +18,24 @@ const SOCKET_PATH_BYTES: usize = 107;
 
 /// Models by name, each with the hosts that serve it; `None` where no table is set and nothing is checked.
 pub type Models = Option<BTreeMap<String, Vec<String>>>;
+
+/// What a client's new fingerprint does (aX contract, section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FingerprintPolicy {
+    /// It is told in the audit.
+    Warn,
+    /// The request is refused as well.
+    Deny,
+}
+
+/// The table `[ax]` of `taosd.toml`; in the environment `TAOSD_AX_<KEY>`.
+#[derive(Debug, Clone)]
+pub struct Ax {
+    /// `fingerprint_policy`: `warn` or `deny`.
+    pub fingerprint_policy: FingerprintPolicy,
+    /// `max_agent_pats`: active keys of one agent at the most, 1 to 100.
+    pub max_agent_pats: u64,
+}
 
 /// The daemon's settings.
 #[derive(Debug, Clone)]
@@ -34,6 +52,10 @@ pub struct Config {
     pub limits: Limits,
     /// Which models there are, and where.
     pub models: Models,
+    /// Where what outlives a restart but not a reboot is kept: the signing keys.
+    pub runtime_dir: PathBuf,
+    /// What the aX dialect leaves to the operator.
+    pub ax: Ax,
 }
 
 /// What the command line says; `None` leaves it to the environment and the file.
@@ -130,10 +152,17 @@ impl Config {
             None => default_data_dir(sources.env)?,
         };
         let from_sources = sources.path("socket")?;
-        let socket = flags.socket.clone().or(from_sources).unwrap_or_else(|| {
-            let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
-            runtime.unwrap_or_else(|| data_dir.clone()).join("taosd.sock")
-        });
+        let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
+        let socket = flags
+            .socket
+            .clone()
+            .or(from_sources)
+            .unwrap_or_else(|| runtime.as_ref().unwrap_or(&data_dir).join("taosd.sock"));
+        let runtime_dir = match (runtime, socket.parent()) {
+            (Some(dir), _) => dir,
+            (None, Some(dir)) if !dir.as_os_str().is_empty() => dir.to_owned(),
+            (None, _) => PathBuf::from("."),
+        };
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
             return wrong(format!(
                 "the socket path {} is longer than {SOCKET_PATH_BYTES} bytes; choose a shorter one with --socket",
@@ -155,11 +184,12 @@ impl Config {
                 return Err(ConfigError(why));
             }
         }
+        let ax = ax(sources)?;
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models })
+        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, runtime_dir, ax })
     }
 }
 
@@ -188,6 +218,34 @@ fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, Con
         Some(home) => Ok(Path::new(&home).join(".local/state/taosd")),
         None => wrong("there is no HOME to keep the data under; name a directory with --data-dir".into()),
     }
+}
+
+/// The table `[ax]`: its keys are read like the others, with `ax_` before their names.
+fn ax(sources: &mut Sources<'_>) -> Result<Ax, ConfigError> {
+    let table = match sources.file.remove("ax") {
+        None => Table::new(),
+        Some(Value::Table(table)) => table,
+        Some(_) => return wrong("[ax] must be a table".into()),
+    };
+    let mut own = Sources {
+        file: table.into_iter().map(|(key, value)| (format!("ax_{key}"), value)).collect(),
+        file_name: sources.file_name.clone(),
+        env: sources.env,
+    };
+    let fingerprint_policy = match own.take("ax_fingerprint_policy") {
+        None => FingerprintPolicy::Warn,
+        Some((value, place)) => match value.as_str() {
+            Some("warn") => FingerprintPolicy::Warn,
+            Some("deny") => FingerprintPolicy::Deny,
+            _ => return wrong(format!("{place} must be warn or deny")),
+        },
+    };
+    let max_agent_pats = own.limit("ax_max_agent_pats")?.unwrap_or(3);
+    in_bounds("ax.max_agent_pats", max_agent_pats, 1, 100).map_err(ConfigError)?;
+    if let Some(key) = own.file.keys().next() {
+        return wrong(format!("[ax] of {} has an unknown key: {}", own.file_name, key.trim_start_matches("ax_")));
+    }
+    Ok(Ax { fingerprint_policy, max_agent_pats })
 }
 
 fn models(value: &Value) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
@@ -245,6 +303,9 @@ mod tests {
             "listen = [3]",
             "[models]\na = 'b'",
             "[other]\na = 1",
+            "[ax]\nfingerprint_policy = 'maybe'",
+            "[ax]\nmax_agent_pats = 0",
+            "[ax]\nother = 1",
         ] {
             assert!(load(&Flags::default(), file, &env).is_err(), "{file}");
         }

@@ -8,13 +8,14 @@ use rusqlite::Connection;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::table::{self, CheckedHandler, PublicHandler};
-use crate::access::Gate;
+use crate::access::{Gate, SigningKeys};
 use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::http::router::Router;
 use crate::jobs::first_start;
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
+use crate::time::Micros;
 
 /// The application.
 pub struct App {
@@ -76,8 +77,10 @@ impl App {
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
+        let keys = SigningKeys::open(&config.runtime_dir, Micros::now().0 / Micros::SECOND)
+            .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
         Ok(Self {
-            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits)),
+            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, config.ax.fingerprint_policy)),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),

@@ -76,6 +76,11 @@ impl Tx<'_> {
 }
 
 impl Call {
+    /// The call of a principal that a handler had the access layer judge itself.
+    pub fn of(caller: Caller, input: Input, action: Action) -> Self {
+        Self { caller, input, action, reservation: Slot::default() }
+    }
+
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
     /// No pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction.
     ///

@@ -180,6 +180,15 @@ pub fn object_schema(fields: &[Field]) -> Value {
     schema
 }
 
+/// What happens to a field that is not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// It is a problem.
+    Refused,
+    /// It is dropped.
+    Ignored,
+}
+
 /// A field's name and what is wrong with it.
 pub type Problem = (String, String);
 
@@ -187,14 +196,15 @@ pub type Problem = (String, String);
 ///
 /// # Errors
 /// All problems found.
-pub fn check(fields: &[Field], object: Map<String, Value>) -> Result<Map<String, Value>, Vec<Problem>> {
+pub fn check(fields: &[Field], object: Map<String, Value>, unknown: Unknown) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut checked = Map::new();
     for (name, value) in object {
         match fields.iter().find(|field| field.name == name) {
+            None if unknown == Unknown::Ignored => {}
             None => problems.push((shown(&name), "there is no such field".to_owned())),
             Some(_) if value.is_null() => {}
-            Some(field) => match check_value(field, value) {
+            Some(field) => match check_value(field, value, unknown) {
                 Ok(value) => {
                     checked.insert(name, value);
                 }
@@ -215,7 +225,7 @@ fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-fn check_value(field: &Field, value: Value) -> Result<Value, Vec<Problem>> {
+fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, Vec<Problem>> {
     let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
     match (field.kind, value) {
         (Type::Text { min, max }, Value::String(text)) => match text_problem(&text, min, max) {
@@ -231,10 +241,10 @@ fn check_value(field: &Field, value: Value) -> Result<Value, Vec<Problem>> {
         (Type::Flag, value @ Value::Bool(_)) => Ok(value),
         (Type::Texts { max, chars }, Value::Array(list)) => check_texts(field, list, max, chars),
         (Type::Scopes, Value::Array(list)) => check_texts(field, list, usize::MAX, usize::MAX),
-        (Type::Object(fields), Value::Object(object)) => check(fields, object)
+        (Type::Object(fields), Value::Object(object)) => check(fields, object, unknown)
             .map(Value::Object)
             .map_err(|found| found.into_iter().map(|(name, text)| (format!("{}.{name}", field.name), text)).collect()),
-        (Type::Objects(fields), Value::Array(list)) => check_objects(field, fields, list),
+        (Type::Objects(fields), Value::Array(list)) => check_objects(field, fields, list, unknown),
         (Type::EmptyList, Value::Array(list)) if list.is_empty() => Ok(Value::Array(list)),
         (Type::EmptyList, _) => problem("must be an empty list".into()),
         (kind, _) => problem(format!("must be {}", wanted(kind))),
@@ -259,12 +269,12 @@ fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Res
     Ok(Value::Array(list))
 }
 
-fn check_objects(field: &Field, fields: &[Field], list: Vec<Value>) -> Result<Value, Vec<Problem>> {
+fn check_objects(field: &Field, fields: &[Field], list: Vec<Value>, unknown: Unknown) -> Result<Value, Vec<Problem>> {
     let mut checked = Vec::with_capacity(list.len());
     for (at, entry) in list.into_iter().enumerate() {
         let place = format!("{}[{at}]", field.name);
         let Value::Object(object) = entry else { return Err(vec![(place, "must be an object".into())]) };
-        let object = check(fields, object).map_err(|found| {
+        let object = check(fields, object, unknown).map_err(|found| {
             found.into_iter().map(|(name, text)| (format!("{place}.{name}"), text)).collect::<Vec<_>>()
         })?;
         checked.push(Value::Object(object));
@@ -304,7 +314,7 @@ fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
 ///
 /// # Errors
 /// All problems found.
-pub fn check_query(fields: &[Field], query: &str) -> Result<Map<String, Value>, Vec<Problem>> {
+pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut object = Map::new();
     let mut problems = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -326,7 +336,7 @@ pub fn check_query(fields: &[Field], query: &str) -> Result<Map<String, Value>, 
             problems.push((shown(&name), "is given twice".to_owned()));
         }
     }
-    match check(fields, object) {
+    match check(fields, object, unknown) {
         Ok(checked) if problems.is_empty() => Ok(checked),
         Ok(_) => Err(problems),
         Err(mut more) => {
@@ -362,7 +372,7 @@ mod tests {
 
     fn problems(value: Value) -> Vec<String> {
         let Value::Object(object) = value else { unreachable!() };
-        check(FIELDS, object).err().unwrap_or_default().into_iter().map(|(name, _)| name).collect()
+        check(FIELDS, object, Unknown::Refused).err().unwrap_or_default().into_iter().map(|(name, _)| name).collect()
     }
 
     #[test]
@@ -379,19 +389,27 @@ mod tests {
 
     #[test]
     fn a_query_is_decoded_once_and_typed_by_its_fields() {
-        let query = check_query(FIELDS, "name=a%20b&age=3&ok=true").unwrap();
+        let query = check_query(FIELDS, "name=a%20b&age=3&ok=true", Unknown::Refused).unwrap();
         assert_eq!(Value::Object(query), json!({"name": "a b", "age": 3, "ok": true}));
         for bad in ["name=a&name=b", "name=%zz", "name=%ff", "name=a&other=1", "age=3", "name=a&age=x", "name=a&ok=yes"]
         {
-            assert!(check_query(FIELDS, bad).is_err(), "{bad}");
+            assert!(check_query(FIELDS, bad, Unknown::Refused).is_err(), "{bad}");
         }
-        assert_eq!(check_query(FIELDS, "name=%2541").unwrap()["name"], "%41");
+        assert_eq!(check_query(FIELDS, "name=%2541", Unknown::Refused).unwrap()["name"], "%41");
+    }
+
+    #[test]
+    fn where_unknown_fields_are_ignored_the_known_ones_are_still_checked() {
+        let check = |value: Value| check(FIELDS, value.as_object().cloned().unwrap_or_default(), Unknown::Ignored);
+        assert!(check(json!({"name": "a", "x": 1})).is_ok_and(|object| !object.contains_key("x")));
+        assert!(check(json!({"name": 7, "x": 1})).is_err());
+        assert!(check_query(FIELDS, "name=a&x=1", Unknown::Ignored).is_ok());
     }
 
     proptest! {
         #[test]
         fn any_query_is_read_without_panic(query in ".{0,100}") {
-            let _ = check_query(FIELDS, &query);
+            let _ = check_query(FIELDS, &query, Unknown::Refused);
         }
     }
 }
