@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{name, read};
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
-use crate::api::call::{Call, Handled};
+use crate::api::call::{Call, Handled, Tx};
 use crate::api::paging;
 use crate::http::codes;
 use crate::http::error::ApiError;
@@ -19,10 +19,7 @@ use crate::store::{self, credentials};
 pub(super) fn archive(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
-        agents::archive(tx.conn, &agent.id, tx.now)?;
-        credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
-        grants::delete_of_agent(tx.conn, &agent.id)?;
-        tx.audit(format!("agent:{}", agent.id))?;
+        end(tx, &agent)?;
         Ok(Reply::ok(&json!({
             "status": "archived",
             "id": agent.id,
@@ -31,6 +28,17 @@ pub(super) fn archive(app: &App, call: Call) -> Handled {
             "snapshot_name": agent.snapshot_name,
         })))
     })
+}
+
+/// Takes a live agent out of the registry with every credential and grant it has.
+///
+/// # Errors
+/// The store's.
+pub fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
+    agents::archive(tx.conn, &agent.id, tx.now)?;
+    credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
+    grants::delete_of_agent(tx.conn, &agent.id)?;
+    Ok(tx.audit(format!("agent:{}", agent.id))?)
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {

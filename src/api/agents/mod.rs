@@ -1,9 +1,9 @@
 //! Agents: the registry's routes (taOS contract, section 2), as far as no container is involved.
 
-mod archive;
-mod create;
+pub mod archive;
+pub mod create;
 mod model;
-mod name;
+pub mod name;
 mod permissions;
 mod read;
 mod record;
@@ -12,7 +12,7 @@ mod transfer;
 
 use hyper::http::Method;
 
-pub use read::find;
+pub use read::{find, seen_by, visible};
 
 use super::paging::{CURSOR, LIMIT};
 use super::table::ApiRoute;

@@ -5,7 +5,7 @@ mod find;
 
 use rusqlite::Row;
 
-pub use change::{archive, insert, purge, restore, set_delivery, update};
+pub use change::{archive, insert, place, purge, restore, set_delivery, update};
 pub use find::{ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken};
 
 use crate::time::Micros;
