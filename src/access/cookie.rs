@@ -24,6 +24,12 @@ pub fn session(head: &Head) -> Option<Option<SecretHash>> {
     found
 }
 
+/// The cookie that a browser keeps for so many seconds; 0 takes it away. The daemon speaks plain HTTP on the box, so it
+/// cannot ask for `Secure`; scripts and other sites never see it.
+pub fn set(value: &str, seconds: i64) -> String {
+    format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
 /// True if a request by cookie may change something: it comes from a page of ours.
 pub fn is_same_origin(head: &Head) -> bool {
     if head.method == Method::GET || head.method == Method::HEAD {

@@ -13,7 +13,7 @@ mod gate;
 pub mod jwt;
 mod last_used;
 mod operator;
-mod presence;
+pub mod presence;
 mod role;
 mod scope;
 pub mod signing_keys;
