@@ -247,8 +247,9 @@ impl Gate {
         let missing = unauthenticated(need.dialect);
         let Peer::Unix { uid, gid, .. } = head.peer else { return Err(missing.into()) };
         if !self.operators.admit(uid, gid) {
-            return Err(ApiError::new(missing)
-                .detail("This user is not root, not the daemon's own and not in group taosd."));
+            return Err(
+                ApiError::new(missing).detail("This user is not root, not the daemon's own and not in group taosd.")
+            );
         }
         let Some(user) = self.store.lookup(users::operator)? else {
             return Err(self.refuse_credential(head, need, Bad::Dead));
@@ -267,9 +268,8 @@ impl Gate {
     pub fn exchanger(&self, head: &Head, need: &Need) -> Result<Exchanger, ApiError> {
         let (kind, hash) = match presented(head) {
             Presented::Nothing => return Err(codes::NOT_AUTHENTICATED.into()),
-            Presented::Key(Some((kind, hash))) | Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
-                (kind, hash)
-            }
+            Presented::Key(Some((kind, hash)))
+            | Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => (kind, hash),
             _ => return Err(self.refuse_credential(head, need, Bad::Dead)),
         };
         let found = self.store.lookup(|conn| credentials::find_exchangeable(conn, &hash))?;
@@ -282,7 +282,9 @@ impl Gate {
             self.last_used.note(id, Micros::now());
         }
         if kind == Kind::UserToken {
-            return Err(ApiError::new(codes::CLASS_NOT_ALLOWED).detail("A user's token is used as it is, not exchanged."));
+            return Err(
+                ApiError::new(codes::CLASS_NOT_ALLOWED).detail("A user's token is used as it is, not exchanged.")
+            );
         }
         Ok(Exchanger { caller, hash })
     }

@@ -128,7 +128,12 @@ fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
 ///
 /// # Errors
 /// The words that are not the class's or not the key's, and those it could have asked for.
-pub fn grant(class: Class, wanted: &str, own: &Scopes, admin: bool) -> Result<String, (Vec<String>, Vec<&'static str>)> {
+pub fn grant(
+    class: Class,
+    wanted: &str,
+    own: &Scopes,
+    admin: bool,
+) -> Result<String, (Vec<String>, Vec<&'static str>)> {
     let held = held(class, own, admin);
     let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
     if asked.is_empty() {

@@ -44,10 +44,7 @@ pub const ROUTES: &[ApiRoute] = &[
         example: r#"{"token": "taos_user_…"}"#,
         answer: (
             200,
-            Answer::Object(&[
-                text("username", "Whose session it is."),
-                text("expires_at", "Until when it is good."),
-            ]),
+            Answer::Object(&[text("username", "Whose session it is."), text("expires_at", "Until when it is good.")]),
         ),
         errors: &[codes::INVALID_TOKEN, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
         doc: DOC,

@@ -63,7 +63,15 @@ impl ApiError {
             503 => vec![(RETRY_AFTER, "1".to_owned())],
             _ => Vec::new(),
         };
-        Self { code, detail: code.about.to_owned(), extra: Map::new(), headers, other_status: None, close: false, cause: None }
+        Self {
+            code,
+            detail: code.about.to_owned(),
+            extra: Map::new(),
+            headers,
+            other_status: None,
+            close: false,
+            cause: None,
+        }
     }
 
     /// Says what went wrong in this case.

@@ -196,7 +196,11 @@ pub type Problem = (String, String);
 ///
 /// # Errors
 /// All problems found.
-pub fn check(fields: &[Field], object: Map<String, Value>, unknown: Unknown) -> Result<Map<String, Value>, Vec<Problem>> {
+pub fn check(
+    fields: &[Field],
+    object: Map<String, Value>,
+    unknown: Unknown,
+) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut checked = Map::new();
     for (name, value) in object {

@@ -6,7 +6,8 @@ use super::Result;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
-const INSERT: &str = "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, audience,
+const INSERT: &str =
+    "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, audience,
         admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 const SELECT: &str = "SELECT c.id, c.key_id, c.kind, c.label, c.audience, c.admin, c.scopes, c.only_agents, c.space_id,
@@ -26,7 +27,8 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
 const HOST: &str = "SELECT host_binding FROM credentials WHERE id = ?1";
 const MARK: &str = "SELECT token_mark FROM credentials WHERE id = ?1";
 const SET_HOST: &str = "UPDATE credentials SET host_binding = ?2 WHERE id = ?1";
-const DUE_NOTICES: &str = "SELECT c.id, c.label, coalesce(c.user_id, a.owner_user_id), c.agent_id, c.expires_at, c.notices
+const DUE_NOTICES: &str =
+    "SELECT c.id, c.label, coalesce(c.user_id, a.owner_user_id), c.agent_id, c.expires_at, c.notices
     FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
     WHERE c.expires_at IS NOT NULL AND c.state IN ('active', 'grace', 'pending_enrollment')
         AND c.kind IN ('user_pat', 'agent_pat') AND c.expires_at > ?1 AND c.expires_at <= ?2 AND c.notices < ?3";

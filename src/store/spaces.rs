@@ -5,10 +5,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Result;
 use crate::time::Micros;
 
-const INSERT: &str = "INSERT INTO spaces (id, slug, name, description, visibility, owner_user_id, is_default, created_at)
+const INSERT: &str =
+    "INSERT INTO spaces (id, slug, name, description, visibility, owner_user_id, is_default, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
-const SELECT: &str = "SELECT s.id, s.slug, s.name, s.description, s.visibility, s.owner_user_id, u.username, s.is_default,
+const SELECT: &str =
+    "SELECT s.id, s.slug, s.name, s.description, s.visibility, s.owner_user_id, u.username, s.is_default,
         s.created_at
     FROM spaces s JOIN users u ON u.id = s.owner_user_id";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";

@@ -112,7 +112,8 @@ fn presence_is_of_those_seen_lately_and_is_forgotten_with_the_daemon() {
 fn an_agent_is_placed_in_a_space_of_its_owner_and_listed_there() {
     let daemon = Daemon::start();
     agent(&daemon, "mover");
-    let space = daemon.operator().post("/api/spaces/create", json!({"name": "Lab"})).expect(201).json()["space"].clone();
+    let space =
+        daemon.operator().post("/api/spaces/create", json!({"name": "Lab"})).expect(201).json()["space"].clone();
     let id = space["id"].as_str().unwrap();
     let path = "/api/v1/agents/mover/placement";
     let placed = daemon.operator().post(path, json!({"space_id": id, "pinned": true})).expect(200).json();
@@ -120,7 +121,8 @@ fn an_agent_is_placed_in_a_space_of_its_owner_and_listed_there() {
     assert_eq!(daemon.operator().get(path).expect(200).json()["agent"]["space_id"], id);
     let listed = daemon.operator().get(&format!("/api/v1/agents?space_id={id}&limit=500")).expect(200).json();
     assert_eq!(listed["count"], 1);
-    let roster = daemon.operator().get(&format!("/api/v1/organizations/{id}/roster?entry_type=agent")).expect(200).json();
+    let roster =
+        daemon.operator().get(&format!("/api/v1/organizations/{id}/roster?entry_type=agent")).expect(200).json();
     assert_eq!(roster["entries"][0]["name"], "mover");
     let foreign = "/api/v1/agents?space_id=00000000-0000-7000-8000-000000000000";
     daemon.operator().get(foreign).expect_ax(404, "space_not_found");

@@ -1,5 +1,7 @@
 //! What the tests of this dialect share: making keys, exchanging them, reading its errors.
 
+use std::time::{Duration, Instant};
+
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
@@ -22,6 +24,21 @@ impl AxReply for Reply {
         assert!(body["fix"].is_string() && body["doc_url"].is_string(), "{body}");
         assert!(self.header("x-request-id").is_some());
         body["detail"].clone()
+    }
+}
+
+/// Waits until the audit holds `count` rows of an action, which are written behind the reply; their outcomes, newest first.
+pub fn audited(daemon: &Daemon, action: &str, count: usize) -> Vec<String> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let rows = daemon.operator().get(&format!("/api/audit?action={action}")).expect(200).json();
+        let outcomes: Vec<String> =
+            rows.as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect();
+        if outcomes.len() >= count || Instant::now() > end {
+            assert_eq!(outcomes.len(), count, "{action}: {rows}");
+            return outcomes;
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

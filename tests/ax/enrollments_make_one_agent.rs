@@ -73,7 +73,8 @@ fn what_is_refused_does_not_spend_it() {
     named(&daemon, &key, "TAKEN").expect_ax(409, "name_conflict");
     named(&daemon, &key, "not a name").expect_ax(422, "invalid_request");
     named(&daemon, &key, "manage").expect_ax(422, "invalid_request");
-    exchange(&daemon, secret(&key), json!({"agent_name": "x", "scope": "spaces:write"})).expect_ax(400, "scope_not_allowed");
+    exchange(&daemon, secret(&key), json!({"agent_name": "x", "scope": "spaces:write"}))
+        .expect_ax(400, "scope_not_allowed");
     let made = named(&daemon, &key, "fresh").expect(200).json();
     let shown = daemon.operator().get("/api/v1/agents/fresh").expect(200).json();
     assert_eq!((&shown["id"], &shown["origin"]), (&made["agent_id"], &json!("mcp")));
@@ -92,7 +93,8 @@ fn a_revoked_enrollment_makes_nothing() {
 #[test]
 fn an_enrollment_can_be_for_a_space_of_ones_own_and_for_no_other() {
     let daemon = Daemon::start();
-    let space = daemon.operator().post("/api/spaces/create", json!({"name": "Lab"})).expect(201).json()["space"].clone();
+    let space =
+        daemon.operator().post("/api/spaces/create", json!({"name": "Lab"})).expect(201).json()["space"].clone();
     let key = enrollment(&daemon, json!({"space_id": space["id"]}));
     assert_eq!(named(&daemon, &key, "lab-rat").expect(200).json()["space_id"], space["id"]);
     let foreign = json!({"space_id": "00000000-0000-7000-8000-000000000000"});

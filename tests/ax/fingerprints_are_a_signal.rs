@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ax::{AxReply, agent, agent_key, secret, token};
+use crate::ax::{AxReply, agent, agent_key, audited, secret, token};
 use crate::support::Daemon;
 
 fn sha256(text: &str) -> String {
@@ -16,11 +16,6 @@ fn key(daemon: &Daemon) -> (String, Value) {
     (id, key)
 }
 
-fn events(daemon: &Daemon, action: &str) -> usize {
-    let rows = daemon.operator().get(&format!("/api/audit?action={action}")).expect(200).json();
-    rows.as_array().unwrap().len()
-}
-
 #[test]
 fn a_new_place_and_another_keys_mark_are_told_and_nothing_else_happens() {
     let daemon = Daemon::start();
@@ -30,12 +25,12 @@ fn a_new_place_and_another_keys_mark_are_told_and_nothing_else_happens() {
     for value in ["a".repeat(24), "a".repeat(24), "malformed".into(), "b".repeat(24), "b".repeat(24)] {
         from(&value);
     }
-    assert_eq!(events(&daemon, "credential.fingerprint_changed"), 1);
+    audited(&daemon, "credential.fingerprint_changed", 1);
     let mark = &sha256(secret(&key))[..16];
     client.with("X-AX-FP-Token", mark).get("/auth/me").expect(200);
-    assert_eq!(events(&daemon, "credential.fingerprint_token_mismatch"), 0);
+    audited(&daemon, "credential.fingerprint_token_mismatch", 0);
     client.with("X-AX-FP-Token", "0000000000000000").get("/auth/me").expect(200);
-    assert_eq!(events(&daemon, "credential.fingerprint_token_mismatch"), 1);
+    audited(&daemon, "credential.fingerprint_token_mismatch", 1);
 }
 
 #[test]

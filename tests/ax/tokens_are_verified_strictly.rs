@@ -14,7 +14,8 @@ fn now() -> i64 {
 fn altered_unsigned_foreign_early_and_late_tokens_are_refused() {
     let daemon = Daemon::start();
     let key = user_key(&daemon, json!({}));
-    let good = exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let good =
+        exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     let (head, body, own) = (header(&good), claims(&good), signing_key(&daemon));
     let with = |base: &Value, name: &str, value: Value| {
         let mut changed = base.clone();
@@ -58,7 +59,8 @@ fn altered_unsigned_foreign_early_and_late_tokens_are_refused() {
 fn words_a_token_claims_beyond_its_key_are_worth_nothing() {
     let daemon = Daemon::start();
     let key = user_key(&daemon, json!({"scopes": ["spaces.list"]}));
-    let good = exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let good =
+        exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     let mut body = claims(&good);
     body["scope"] = json!("messages tasks context agents spaces search nonsense");
     let wide = daemon.client(&forged(&header(&good), &body, &signing_key(&daemon)));

@@ -12,7 +12,8 @@ use crate::support::{Daemon, TempDir};
 fn a_token_survives_a_restart_and_a_kill() {
     let mut daemon = Daemon::start();
     let key = user_key(&daemon, json!({}));
-    let text = exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let text =
+        exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     daemon.restart();
     daemon.client(&text).get("/auth/me").expect(200);
     daemon.kill();
@@ -67,7 +68,8 @@ fn a_stolen_data_directory_verifies_and_mints_no_token_of_the_box() {
     let daemon = Daemon::with(&[], &[("RUNTIME_DIRECTORY", runtime.path().to_str().unwrap())]);
     assert!(runtime.path().join("signing-keys.json").exists() && !daemon.data.join("signing-keys.json").exists());
     let key = user_key(&daemon, json!({}));
-    let text = exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let text =
+        exchange(&daemon, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     let before = daemon.anonymous().get("/.well-known/jwks.json").expect(200).json();
 
     let thief_runtime = TempDir::new();
@@ -85,6 +87,7 @@ fn a_stolen_data_directory_verifies_and_mints_no_token_of_the_box() {
     let after = thief.anonymous().get("/.well-known/jwks.json").expect(200).json();
     assert_ne!(before["keys"][0]["kid"], after["keys"][0]["kid"]);
     // What the thief mints with the key it does have is nothing on the box.
-    let minted = exchange(&thief, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let minted =
+        exchange(&thief, secret(&key), json!({})).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     daemon.client(&minted).get("/auth/me").expect_ax(401, "invalid_token");
 }

@@ -144,8 +144,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::SPACE_NOT_FOUND]),
 ];
 
-const PLACED: Answer =
-    Answer::Object(&[Field::of("agent", Type::Object(record::FIELDS), "The agent.").required()]);
+const PLACED: Answer = Answer::Object(&[Field::of("agent", Type::Object(record::FIELDS), "The agent.").required()]);
 
 /// The agents a caller may read, in a space or in all, oldest first.
 pub fn readable(app: &App, call: &Call, space: Option<&str>, limit: u64) -> Result<Vec<Live>, ApiError> {

@@ -144,10 +144,8 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
         if let Some(own) = tx.caller.agent_id() {
             let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field.name).is_some());
             if own != live.agent.id || foreign {
-                return Err(ApiError::new(codes::FORBIDDEN).detail(format!(
-                    "An agent may change only of itself, and only {}.",
-                    OWN.join(", ")
-                )));
+                return Err(ApiError::new(codes::FORBIDDEN)
+                    .detail(format!("An agent may change only of itself, and only {}.", OWN.join(", "))));
             }
         }
         let before = profiles::of(tx.conn, &live.agent.id)?;

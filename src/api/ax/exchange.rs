@@ -30,55 +30,54 @@ const BOUND_DAYS: i64 = 90;
 const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] =
-    &[row(Method::POST, "/auth/exchange", Access::Bearer(Action::AuthExchange, exchange))
-        .described(
-            "auth_exchange",
-            "Exchange a key for a short-lived token",
-            "Takes a personal access token, an enrollment or an agent's own token as Bearer. The first exchange of an \
+pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Bearer(Action::AuthExchange, exchange))
+    .described(
+        "auth_exchange",
+        "Exchange a key for a short-lived token",
+        "Takes a personal access token, an enrollment or an agent's own token as Bearer. The first exchange of an \
              enrollment creates and binds its agent.",
-            DOC,
-        )
-        .taking(
-            &[
-                Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent."),
-                Field::text("audience", 64, "ax-api for this daemon, ax-mcp for other services; ax-api if absent."),
-                Field::text("scope", 2048, "Scope words with blanks between them; all the key holds if absent."),
-                Field::integer("requested_ttl", 1, i64::MAX, "Seconds it should live; never more than the class's."),
-                Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
-                Field::text("agent_name", 128, "That agent's name or id; names the new agent of an enrollment."),
-            ],
-            r#"{"requested_token_class": "agent_access", "scope": "messages tasks"}"#,
-        )
-        .secret()
-        .answering(
-            200,
-            Answer::Object(&[
-                text("access_token", "The token."),
-                Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
-                Field::integer("expires_in", 1, 900, "Seconds it lives.").required(),
-                text("scope", "The words granted."),
-                text("token_class", "What it is for."),
-                text("audience", "Whom it is for."),
-                Field::word("principal_type", &["user", "agent"], "Who acts with it.").required(),
-                text("user_id", "The user, or the agent's owner."),
-                text("credential_id", "The key behind it."),
-                text("space_id", "Where it works if nothing is said."),
-                Field::text("agent_id", usize::MAX, "The agent."),
-                Field::text("agent_name", usize::MAX, "The agent's name."),
-            ]),
-        )
-        .failing(&[
-            codes::NOT_AUTHENTICATED,
-            codes::INVALID_CREDENTIAL,
-            codes::CLASS_NOT_ALLOWED,
-            codes::AUDIENCE_NOT_ALLOWED,
-            codes::SCOPE_NOT_ALLOWED,
-            codes::AGENT_NAME_REQUIRED,
-            codes::BINDING_NOT_ALLOWED,
-            codes::NAME_CONFLICT,
-            codes::CREATE_NOT_ALLOWED,
-        ])];
+        DOC,
+    )
+    .taking(
+        &[
+            Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent."),
+            Field::text("audience", 64, "ax-api for this daemon, ax-mcp for other services; ax-api if absent."),
+            Field::text("scope", 2048, "Scope words with blanks between them; all the key holds if absent."),
+            Field::integer("requested_ttl", 1, i64::MAX, "Seconds it should live; never more than the class's."),
+            Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
+            Field::text("agent_name", 128, "That agent's name or id; names the new agent of an enrollment."),
+        ],
+        r#"{"requested_token_class": "agent_access", "scope": "messages tasks"}"#,
+    )
+    .secret()
+    .answering(
+        200,
+        Answer::Object(&[
+            text("access_token", "The token."),
+            Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
+            Field::integer("expires_in", 1, 900, "Seconds it lives.").required(),
+            text("scope", "The words granted."),
+            text("token_class", "What it is for."),
+            text("audience", "Whom it is for."),
+            Field::word("principal_type", &["user", "agent"], "Who acts with it.").required(),
+            text("user_id", "The user, or the agent's owner."),
+            text("credential_id", "The key behind it."),
+            text("space_id", "Where it works if nothing is said."),
+            Field::text("agent_id", usize::MAX, "The agent."),
+            Field::text("agent_name", usize::MAX, "The agent's name."),
+        ]),
+    )
+    .failing(&[
+        codes::NOT_AUTHENTICATED,
+        codes::INVALID_CREDENTIAL,
+        codes::CLASS_NOT_ALLOWED,
+        codes::AUDIENCE_NOT_ALLOWED,
+        codes::SCOPE_NOT_ALLOWED,
+        codes::AGENT_NAME_REQUIRED,
+        codes::BINDING_NOT_ALLOWED,
+        codes::NAME_CONFLICT,
+        codes::CREATE_NOT_ALLOWED,
+    ])];
 
 fn exchange(app: &App, input: Input) -> Handled {
     let exchanger = app.gate.exchanger(&input.head, &NEED)?;
@@ -164,9 +163,8 @@ fn plain(text: &str) -> String {
 
 /// Lets pass who names the agent the key is bound to, or none. The id decides over the name.
 fn check_binding(agent: &Holding, body: &Fields) -> Result<(), ApiError> {
-    let refused = |field| {
-        Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")))
-    };
+    let refused =
+        |field| Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")));
     if let Some(id) = body.text("agent_id").filter(|id| !id.is_empty()) {
         return if id.eq_ignore_ascii_case(&agent.id) { Ok(()) } else { refused("agent_id") };
     }

@@ -332,8 +332,9 @@ fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
     let restricted = match (tx.caller.only_agents(), &key.only_agents) {
         (None, _) => true,
         (Some(_), None) => key.agent_id.is_some(),
-        (Some(own), Some(list)) => serde_json::from_str::<Vec<String>>(list)
-            .is_ok_and(|ids| ids.iter().all(|id| own.contains(id))),
+        (Some(own), Some(list)) => {
+            serde_json::from_str::<Vec<String>>(list).is_ok_and(|ids| ids.iter().all(|id| own.contains(id)))
+        }
     };
     if restricted && own.first_not_covered(&scopes).is_none() && (!key.admin || tx.caller.may_make_managers()) {
         return Ok(());

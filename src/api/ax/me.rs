@@ -73,7 +73,10 @@ pub const ROUTES: &[ApiRoute] = &[
             "What clients tell when somebody uses a key that was laid out as a trap. It goes to the log.",
             DOC,
         )
-        .taking(&[Field::text("provider_pattern", 64, "What the key looks like.")], r#"{"provider_pattern": "aws-iam"}"#)
+        .taking(
+            &[Field::text("provider_pattern", 64, "What the key looks like.")],
+            r#"{"provider_pattern": "aws-iam"}"#,
+        )
         .answering(202, OK),
 ];
 
@@ -134,7 +137,8 @@ fn health(_: &App, _: Input) -> Handled {
 
 fn honeypot(app: &App, input: Input) -> Handled {
     app.gate.throttle_public(&input.head)?;
-    let pattern: String = input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
+    let pattern: String =
+        input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
     log::warn!("request {}: a planted key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({"ok": true})).into())
 }

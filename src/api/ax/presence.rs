@@ -106,7 +106,8 @@ type Shown = fn(&App, &Live, &str, Micros) -> Value;
 fn of_all(app: &App, call: &Call, show: Shown) -> Handled {
     let (rows, now) = (readable(app, call, None, PAGE_MAX)?, Micros::now());
     let shown = app.store.read(|conn| {
-        let one = |live: &Live| Ok::<_, ApiError>(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now));
+        let one =
+            |live: &Live| Ok::<_, ApiError>(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now));
         rows.iter().map(one).collect::<Result<Vec<_>, _>>()
     })?;
     Ok(Reply::ok(&json!({"agents": shown})).into())
