@@ -10,6 +10,7 @@ pub mod api;
 pub mod config;
 pub mod daemon;
 pub mod docs;
+pub mod containers;
 pub mod http;
 pub mod jobs;
 pub mod limits;
