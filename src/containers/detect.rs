@@ -113,7 +113,9 @@ fn chosen(runtime: Runtime, options: &Options) -> Result<Arc<dyn Driver>, Error>
     let sockets = match runtime {
         Runtime::Incus => &options.places.incus,
         Runtime::Lxd => &options.places.lxd,
-        Runtime::Lxc => return lxc(options).ok_or_else(|| Error::unavailable(runtime, "its tools are not installed")),
+        Runtime::Lxc => {
+            return lxc(options).ok_or_else(|| Error::unavailable(runtime, "its tools or its folder are not here"));
+        }
         Runtime::None => return Ok(Arc::new(NoRuntime)),
     };
     if let Some(socket) = &options.socket {
@@ -145,7 +147,7 @@ fn lxc(options: &Options) -> Option<Arc<dyn Driver>> {
         _ => &options.places.lxc_path,
     };
     let driver = ClassicLxc::find(path, &options.places.lxc_images)?;
-    Some(Arc::new(driver))
+    if is_there(path) { Some(Arc::new(driver)) } else { None }
 }
 
 /// Only "no such file" counts as absent: what may not be looked at may be there.

@@ -20,8 +20,11 @@ pub struct LogLimits {
     pub bytes: usize,
 }
 
-/// Cuts a log to its last lines. `more` says that the bytes are themselves only the end of the log.
+/// Cuts a log to its last lines. `more` says that the bytes are themselves only the end of the log, and so may begin
+/// within a line, which is left out.
 pub(super) fn tail(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
+    let whole = raw.iter().position(|&b| b == b'\n').filter(|_| more).map_or(0, |end| end + 1);
+    let raw = &raw[whole..];
     let clean = printable(&String::from_utf8_lossy(raw));
     let lines: Vec<&str> = clean.lines().collect();
     let (mut first, mut bytes) = (lines.len(), 0);
@@ -87,7 +90,7 @@ mod tests {
         let logs = tail(b"one\ntwo\nthree\n", false, LogLimits { lines: 2, bytes: 100 });
         assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("two\nthree\n", 2, true));
         assert!(!tail(b"one\n", false, LogLimits { lines: 1, bytes: 100 }).truncated);
-        assert!(tail(b"one\n", true, LogLimits { lines: 1, bytes: 100 }).truncated);
+        assert!(tail(b"e\none\n", true, LogLimits { lines: 1, bytes: 100 }).truncated);
     }
 
     #[test]

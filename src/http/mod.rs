@@ -15,6 +15,7 @@ pub mod input;
 pub mod json;
 pub mod openapi;
 pub mod pool;
+pub mod relay;
 pub mod reply;
 pub mod route;
 pub mod router;

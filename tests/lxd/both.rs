@@ -1,0 +1,408 @@
+//! What every driver promises, on each real runtime.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use taosd::containers::{
+    ContainerName, EnvKey, EnvState, EnvValue, Error, FileSpec, ImageName, LogLimits, Mount, SnapshotName, Status,
+};
+
+use super::bed::{Bed, Folder, path, set, soon, unique, unset};
+
+macro_rules! on_both {
+    ($($scenario:ident)*) => {
+        mod on_lxd {
+            $(#[test] fn $scenario() { if let Some(bed) = super::Bed::lxd() { super::$scenario(&bed) } })*
+        }
+        mod on_classic_lxc {
+            $(#[test] fn $scenario() { if let Some(bed) = super::Bed::classic() { super::$scenario(&bed) } })*
+        }
+    };
+}
+
+on_both! {
+    a_new_container_is_stopped_and_says_what_it_is_made_of
+    a_name_that_is_taken_is_refused
+    an_unknown_image_is_refused_and_leaves_nothing
+    start_and_stop_are_safe_to_repeat
+    a_clean_stop_lets_the_container_say_goodbye
+    a_frozen_container_can_be_started_and_stopped
+    freezing_what_does_not_run_is_refused
+    variables_are_set_and_removed_together
+    variables_set_at_the_same_time_all_arrive
+    a_running_process_keeps_its_environment_until_a_restart
+    the_runs_of_a_container_are_told_apart
+    a_file_arrives_with_its_content_mode_and_folders
+    a_file_replaces_one_of_another_mode
+    a_file_can_be_written_before_the_first_start
+    removing_a_file_is_safe_to_repeat
+    the_console_log_is_read_from_its_end
+    a_renamed_container_keeps_its_owner_and_starts
+    only_a_stopped_container_can_be_renamed_or_deleted
+    a_snapshot_is_kept_once_and_goes_with_its_container
+    no_such_container_is_said_by_every_call
+    the_inside_address_leads_to_the_socket
+    a_read_only_mount_cannot_be_written
+    the_memory_limit_holds
+    no_secret_is_ever_in_a_process_list
+}
+
+fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
+    let guard = bed.name();
+    let mut spec = bed.spec();
+    (spec.memory_bytes, spec.cpus) = (Some(64 << 20), Some(1));
+    spec.env = vec![(EnvKey::parse("TAOS_URL").unwrap(), EnvValue::parse("http://127.0.0.1:6969").unwrap())];
+    bed.driver.create(&guard.name, &spec, soon()).unwrap();
+
+    let state = guard.state();
+    assert_eq!((state.status, state.owner.as_deref(), &state.boot), (Status::Stopped, Some("agent-1"), &None));
+    assert_eq!((state.memory_limit_mb, state.cpu_cores, state.ip.as_deref()), (Some(64), Some(1), None));
+    let listed = bed.driver.list(soon()).unwrap().into_iter().find(|other| other.name == guard.name);
+    assert_eq!(listed, Some(state));
+
+    bed.driver.start(&guard.name, soon()).unwrap();
+    assert!(guard.environment().contains(&"TAOS_URL=http://127.0.0.1:6969".to_owned()));
+    assert!(guard.state().memory_mb.is_some());
+}
+
+fn a_name_that_is_taken_is_refused(bed: &Bed) {
+    let (guard, other) = (bed.stopped(), bed.stopped());
+    let taken = |name: &ContainerName| Err(Error::AlreadyExists(name.to_string()));
+    assert_eq!(bed.driver.create(&guard.name, &bed.spec(), soon()), taken(&guard.name));
+    assert_eq!(bed.driver.rename(&guard.name, &other.name, soon()), taken(&other.name));
+    assert_eq!(guard.state().status, Status::Stopped);
+}
+
+fn an_unknown_image_is_refused_and_leaves_nothing(bed: &Bed) {
+    let guard = bed.name();
+    let mut spec = bed.spec();
+    spec.image = ImageName::parse("no/such-image").unwrap();
+    let error = bed.driver.create(&guard.name, &spec, soon()).unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+    assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+}
+
+fn start_and_stop_are_safe_to_repeat(bed: &Bed) {
+    let guard = bed.stopped();
+    for _ in 0..2 {
+        bed.driver.start(&guard.name, soon()).unwrap();
+        assert_eq!(guard.state().status, Status::Running);
+    }
+    for _ in 0..2 {
+        bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+        assert_eq!(guard.state().status, Status::Stopped);
+    }
+    bed.driver.start(&guard.name, soon()).unwrap();
+}
+
+fn a_clean_stop_lets_the_container_say_goodbye(bed: &Bed) {
+    let guard = bed.running();
+    bed.says(&guard.name, &["ip", "link"]);
+    bed.driver.stop(&guard.name, Duration::from_secs(20), false, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Stopped);
+    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
+    assert!(logs.text.contains("bb is going down"), "{}", logs.text);
+}
+
+fn a_frozen_container_can_be_started_and_stopped(bed: &Bed) {
+    let guard = bed.running();
+    for _ in 0..2 {
+        bed.driver.freeze(&guard.name, soon()).unwrap();
+        assert_eq!(guard.state().status, Status::Frozen);
+    }
+    for _ in 0..2 {
+        bed.driver.unfreeze(&guard.name, soon()).unwrap();
+        assert_eq!(guard.state().status, Status::Running);
+    }
+    bed.driver.freeze(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Running);
+    bed.driver.freeze(&guard.name, soon()).unwrap();
+    bed.driver.stop(&guard.name, Duration::from_secs(20), true, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Stopped);
+    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.freeze(&guard.name, soon()).unwrap();
+    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Stopped);
+}
+
+fn freezing_what_does_not_run_is_refused(bed: &Bed) {
+    let guard = bed.stopped();
+    for result in [bed.driver.freeze(&guard.name, soon()), bed.driver.unfreeze(&guard.name, soon())] {
+        assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+    }
+}
+
+fn variables_are_set_and_removed_together(bed: &Bed) {
+    let guard = bed.stopped();
+    let check = |key: &str, value: &str| {
+        bed.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == value, soon()).unwrap()
+    };
+    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "one"), set("TAOS_URL", "u=\"v\" # w")], soon()).unwrap();
+    assert_eq!((check("TAOS_TOKEN", "one"), check("TAOS_URL", "u=\"v\" # w")), (EnvState::Matches, EnvState::Matches));
+    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "two"), unset("TAOS_URL"), unset("NONE")], soon()).unwrap();
+    assert_eq!((check("TAOS_TOKEN", "one"), check("TAOS_URL", "")), (EnvState::Differs, EnvState::Absent));
+    assert_eq!(check("TAOS_TOKEN", "two"), EnvState::Matches);
+}
+
+fn variables_set_at_the_same_time_all_arrive(bed: &Bed) {
+    let guard = bed.stopped();
+    let keys: Vec<String> = (0..8).map(|n| format!("KEY_{n}")).collect();
+    thread::scope(|scope| {
+        for key in &keys {
+            scope.spawn(|| bed.driver.set_env(&guard.name, &[set(key, "here")], soon()).unwrap());
+        }
+    });
+    for key in &keys {
+        let state = bed.driver.check_env(&guard.name, &EnvKey::parse(key).unwrap(), &|v| v == "here", soon());
+        assert_eq!(state, Ok(EnvState::Matches), "{key}");
+    }
+}
+
+fn a_running_process_keeps_its_environment_until_a_restart(bed: &Bed) {
+    let guard = bed.running();
+    let odd = "x = \"y\" # z";
+    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", odd)], soon()).unwrap();
+    assert!(!guard.environment().iter().any(|pair| pair.starts_with("TAOS_TOKEN=")));
+    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert!(guard.environment().contains(&format!("TAOS_TOKEN={odd}")));
+}
+
+fn the_runs_of_a_container_are_told_apart(bed: &Bed) {
+    let guard = bed.running();
+    let first = guard.state().boot;
+    assert!(first.is_some());
+    bed.driver.set_env(&guard.name, &[set("A", "1")], soon()).unwrap();
+    assert_eq!(guard.state().boot, first);
+    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_ne!(guard.state().boot, first);
+    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_eq!(guard.state().boot, None);
+}
+
+fn a_file_arrives_with_its_content_mode_and_folders(bed: &Bed) {
+    let guard = bed.running();
+    let before = fs::metadata(guard.inside("/run")).unwrap().mode();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"first"), soon()).unwrap();
+    let file = guard.inside("/run/taos/sub/token");
+    assert_eq!(fs::read(&file).unwrap(), b"first");
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, 0o400);
+    assert_eq!(fs::metadata(guard.inside("/run/taos")).unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(fs::metadata(guard.inside("/run")).unwrap().mode(), before);
+    assert_eq!(bed.says(&guard.name, &["stat", "-c", "%u:%g %a", "/run/taos/sub/token"]), "0:0 400\n");
+
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/sub/token"), b"2"), soon()).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"2");
+    let mut odd = FileSpec::secret(path("/run/taos/odd name &%"), b"\0\xff\n");
+    (odd.mode, odd.uid, odd.gid) = (0o640, 1000, 1001);
+    bed.driver.write_file(&guard.name, &odd, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &["stat", "-c", "%u:%g %a %s", "/run/taos/odd name &%"]), "1000:1001 640 3\n");
+}
+
+fn a_file_replaces_one_of_another_mode(bed: &Bed) {
+    let guard = bed.running();
+    let mut file = FileSpec::secret(path("/run/token"), b"old and open");
+    file.mode = 0o666;
+    bed.driver.write_file(&guard.name, &file, soon()).unwrap();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/token"), b"new"), soon()).unwrap();
+    let there = guard.inside("/run/token");
+    assert_eq!((fs::read(&there).unwrap(), fs::metadata(&there).unwrap().mode() & 0o777), (b"new".to_vec(), 0o400));
+}
+
+fn a_file_can_be_written_before_the_first_start(bed: &Bed) {
+    let guard = bed.stopped();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/agent.toml"), b"x"), soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &["cat", "/etc/taos/agent.toml"]), "x");
+}
+
+fn removing_a_file_is_safe_to_repeat(bed: &Bed) {
+    let guard = bed.running();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/run/taos/token"), b"x"), soon()).unwrap();
+    for _ in 0..2 {
+        bed.driver.remove_file(&guard.name, &path("/run/taos/token"), soon()).unwrap();
+        assert!(!guard.inside("/run/taos/token").exists());
+    }
+    bed.driver.remove_file(&guard.name, &path("/no/such/folder/file"), soon()).unwrap();
+}
+
+fn the_console_log_is_read_from_its_end(bed: &Bed) {
+    let guard = bed.stopped();
+    let limits = LogLimits { lines: 100, bytes: 10_000 };
+    assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap().text, "");
+    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
+    let logs = bed.driver.logs(&guard.name, limits, soon()).unwrap();
+    assert!(logs.text.contains("bb has booted\n") && !logs.truncated, "{}", logs.text);
+    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 2, bytes: 10_000 }, soon()).unwrap();
+    assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("line 2\nline 3\n", 2, true));
+    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10 }, soon()).unwrap();
+    assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("line 3\n", 1, true));
+}
+
+fn a_renamed_container_keeps_its_owner_and_starts(bed: &Bed) {
+    let old = bed.stopped();
+    let mut new = bed.name();
+    new.name = ContainerName::archived(&format!("abcdefgh{}", unique())).unwrap();
+    bed.driver.rename(&old.name, &new.name, soon()).unwrap();
+    assert_eq!(bed.driver.get(&old.name, soon()), Err(Error::NotFound(old.name.to_string())));
+    assert_eq!(new.state().owner.as_deref(), Some("agent-1"));
+    bed.driver.start(&new.name, soon()).unwrap();
+    assert_eq!(new.state().status, Status::Running);
+    assert_eq!(bed.says(&new.name, &["cat", "/proc/sys/kernel/hostname"]).trim(), new.name.as_str());
+}
+
+fn only_a_stopped_container_can_be_renamed_or_deleted(bed: &Bed) {
+    let guard = bed.running();
+    let to = ContainerName::for_agent(&unique()).unwrap();
+    for result in [bed.driver.rename(&guard.name, &to, soon()), bed.driver.delete(&guard.name, soon())] {
+        assert!(matches!(result, Err(Error::Refused(_))), "{result:?}");
+    }
+    assert_eq!(guard.state().status, Status::Running);
+    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    bed.driver.delete(&guard.name, soon()).unwrap();
+    assert_eq!(bed.driver.delete(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+}
+
+fn a_snapshot_is_kept_once_and_goes_with_its_container(bed: &Bed) {
+    let guard = bed.stopped();
+    let snapshot = SnapshotName::parse("archive-1").unwrap();
+    bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
+    let again = bed.driver.snapshot(&guard.name, &snapshot, soon());
+    assert_eq!(again, Err(Error::AlreadyExists("archive-1".to_owned())));
+    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    bed.driver.delete(&guard.name, soon()).unwrap();
+    bed.driver.create(&guard.name, &bed.spec(), soon()).unwrap();
+    bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
+}
+
+fn no_such_container_is_said_by_every_call(bed: &Bed) {
+    let (driver, name) = (&bed.driver, ContainerName::for_agent(&unique()).unwrap());
+    let (to, key) = (ContainerName::for_agent(&unique()).unwrap(), EnvKey::parse("A").unwrap());
+    let (snapshot, file) = (SnapshotName::parse("s").unwrap(), FileSpec::secret(path("/run/x"), b"x"));
+    let limits = LogLimits { lines: 1, bytes: 1 };
+    let results: Vec<(&str, Result<(), Error>)> = vec![
+        ("get", driver.get(&name, soon()).map(|_| ())),
+        ("start", driver.start(&name, soon())),
+        ("stop", driver.stop(&name, Duration::ZERO, true, soon())),
+        ("restart", driver.restart(&name, Duration::ZERO, true, soon())),
+        ("freeze", driver.freeze(&name, soon())),
+        ("unfreeze", driver.unfreeze(&name, soon())),
+        ("delete", driver.delete(&name, soon())),
+        ("rename", driver.rename(&name, &to, soon())),
+        ("snapshot", driver.snapshot(&name, &snapshot, soon())),
+        ("set_env", driver.set_env(&name, &[set("A", "1")], soon())),
+        ("check_env", driver.check_env(&name, &key, &|_| true, soon()).map(|_| ())),
+        ("write_file", driver.write_file(&name, &file, soon())),
+        ("remove_file", driver.remove_file(&name, &file.path, soon())),
+        ("logs", driver.logs(&name, limits, soon()).map(|_| ())),
+        ("ensure_proxy", driver.ensure_proxy(&name, Path::new("/run/x.sock"), soon())),
+        ("remove_proxy", driver.remove_proxy(&name, soon())),
+    ];
+    for (call, result) in results {
+        assert_eq!(result, Err(Error::NotFound(name.to_string())), "{call}");
+    }
+    assert!(!driver.list(soon()).unwrap().iter().any(|state| state.name == name));
+}
+
+/// Answers every connection with its own text.
+fn answering(folder: &Folder, text: &'static str) -> std::path::PathBuf {
+    let path = folder.0.join(format!("{text}.sock"));
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request);
+            let _ = write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        }
+    });
+    path
+}
+
+fn the_inside_address_leads_to_the_socket(bed: &Bed) {
+    let (folder, guard) = (Folder::new(), bed.name());
+    let (one, two) = (answering(&folder, "one"), answering(&folder, "two"));
+    let mut spec = bed.spec();
+    spec.proxy_socket = Some(one.clone());
+    bed.driver.create(&guard.name, &spec, soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let ask = ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"];
+    assert_eq!(bed.says(&guard.name, &ask), "one");
+    bed.driver.ensure_proxy(&guard.name, &one, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &ask), "one");
+
+    bed.driver.ensure_proxy(&guard.name, &two, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &ask), "two");
+    bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &ask), "two");
+    for _ in 0..2 {
+        bed.driver.remove_proxy(&guard.name, soon()).unwrap();
+    }
+    assert!(!bed.exec(&guard.name, &ask).status.success());
+}
+
+fn a_read_only_mount_cannot_be_written(bed: &Bed) {
+    let (folder, guard) = (Folder::new(), bed.name());
+    fs::write(folder.0.join("given"), "given").unwrap();
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o777)).unwrap();
+    let mut spec = bed.spec();
+    spec.mounts = [("/mnt/ro only", true), ("/mnt/rw", false)]
+        .map(|(target, read_only)| Mount { source: folder.0.clone(), target: path(target), read_only })
+        .to_vec();
+    bed.driver.create(&guard.name, &spec, soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &["cat", "/mnt/ro only/given"]), "given");
+    assert!(!bed.exec(&guard.name, &["sh", "-c", "echo x >'/mnt/ro only/new'"]).status.success());
+    assert!(bed.exec(&guard.name, &["sh", "-c", "echo x >/mnt/rw/new"]).status.success());
+    assert!(folder.0.join("new").exists());
+}
+
+fn the_memory_limit_holds(bed: &Bed) {
+    let guard = bed.name();
+    let mut spec = bed.spec();
+    spec.memory_bytes = Some(48 << 20);
+    bed.driver.create(&guard.name, &spec, soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", guard.pid())).unwrap();
+    let group = |mark: &str| groups.lines().find_map(|line| line.split_once(mark).map(|(_, path)| path.to_owned()));
+    let limit = match group(":memory:") {
+        Some(path) => fs::read_to_string(format!("/sys/fs/cgroup/memory{path}/memory.limit_in_bytes")),
+        None => fs::read_to_string(format!("/sys/fs/cgroup{}/memory.max", group("0::").unwrap())),
+    };
+    assert_eq!(limit.unwrap().trim(), (48 << 20).to_string());
+}
+
+fn no_secret_is_ever_in_a_process_list(bed: &Bed) {
+    let guard = bed.running();
+    let secret = format!("taos_agent_{}", unique());
+    let done = AtomicBool::new(false);
+    let seen = thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut seen = false;
+            while !done.load(Ordering::Relaxed) {
+                for process in fs::read_dir("/proc").unwrap().flatten() {
+                    let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+                    seen |= String::from_utf8_lossy(&line).contains(&secret);
+                }
+            }
+            seen
+        });
+        let file = FileSpec::secret(path("/run/taos/token"), secret.as_bytes());
+        for _ in 0..3 {
+            bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", &secret)], soon()).unwrap();
+            bed.driver.write_file(&guard.name, &file, soon()).unwrap();
+            bed.driver.restart(&guard.name, Duration::ZERO, true, soon()).unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+        watcher.join().unwrap()
+    });
+    assert!(!seen);
+}
