@@ -4,7 +4,6 @@
 mod config;
 mod disk;
 mod inside;
-mod locks;
 mod make;
 mod proxy;
 mod tools;
@@ -20,9 +19,9 @@ use std::time::{Duration, Instant};
 
 use self::config::Config;
 use self::inside::Root;
-use self::locks::Locks;
 use self::proxy::Proxies;
 use super::incus_lxd::wire::pick_address;
+use super::locks::Locks;
 use super::values::host_path;
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvState, Error, FileSpec,
@@ -61,7 +60,7 @@ impl ClassicLxc {
         Some(Self {
             path: path.to_owned(),
             images: images.to_owned(),
-            locks: Locks::default(),
+            locks: Locks::new(Runtime::Lxc),
             proxies: Proxies::default(),
             inside: Arc::default(),
         })

@@ -1,6 +1,7 @@
 //! The driver for Incus and LXD, which speak the same REST API over a Unix socket and differ in the prefix of some
 //! headers. What goes over the wire is in the modules below; what the calls mean is here.
 
+mod console;
 mod files;
 mod make;
 mod rest;
@@ -11,31 +12,31 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+use self::console::Consoles;
 use self::make::{PROXY, proxy_device};
 use self::rest::{Reply, Rest, RestError, parse};
 use self::wire::{ENVIRONMENT, Instance};
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvState, Error, FileSpec,
-    Info, LogLimits, Logs, Runtime, SnapshotName, Status, text,
+    Info, LogLimits, Logs, Runtime, SnapshotName, Status, locks::Locks, text,
 };
-use crate::http::client::Request;
 
-/// The longest console log that is read, in bytes; the runtimes keep 128 KiB of a running container's.
-const MAX_CONSOLE: usize = 4 * 1024 * 1024;
 /// How often a change is tried that others get in before.
 const TRIES: usize = 5;
 
 /// Incus or LXD behind a Unix socket.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct IncusLxd {
     rest: Rest,
+    locks: Locks,
+    consoles: Consoles,
 }
 
 impl IncusLxd {
     /// The runtime behind this socket; nothing is asked yet.
     #[must_use]
     pub fn new(runtime: Runtime, socket: &Path) -> Self {
-        Self { rest: Rest::new(runtime, socket) }
+        Self { rest: Rest::new(runtime, socket), locks: Locks::new(runtime), consoles: Consoles::default() }
     }
 
     fn instance(&self, name: &ContainerName, deadline: Instant) -> Result<Instance, Error> {
@@ -74,6 +75,7 @@ impl IncusLxd {
         edit: &dyn Fn(&mut Map<String, Value>) -> bool,
         deadline: Instant,
     ) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
         for _ in 0..TRIES {
             let Reply { mut metadata, etag, .. } =
                 self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?;
@@ -168,11 +170,13 @@ impl Driver for IncusLxd {
     }
 
     fn delete(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.consoles.forget(name);
         let result = self.rest.operate("DELETE", &url(name), &json!({}), deadline);
         result.map_err(|error| error.about(name)).or_else(|error| self.unless_stopped(name, error, deadline))
     }
 
     fn rename(&self, name: &ContainerName, to: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.consoles.forget(name);
         let result = self.rest.operate("POST", &url(name), &json!({ "name": to.as_str() }), deadline);
         let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
         if matches!(error, Error::Refused(_) | Error::Failed(_)) && self.instance(to, deadline).is_ok() {
@@ -194,7 +198,8 @@ impl Driver for IncusLxd {
     }
 
     fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
-        // A patch merges under the runtime's own lock, and an empty value removes the key.
+        let _lock = self.locks.lock(&[name], deadline)?;
+        // A patch merges with what there is, and an empty value removes the key.
         let values = changes.iter().map(|change| change.value.as_ref().map_or("", |value| value.reveal()));
         let keys = changes.iter().map(|change| format!("{ENVIRONMENT}{}", change.key.as_str()));
         let config: Map<String, Value> = keys.zip(values.clone().map(Value::from)).collect();
@@ -226,13 +231,7 @@ impl Driver for IncusLxd {
     }
 
     fn logs(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error> {
-        let request = Request::new("GET", format!("{}/console", url(name)), deadline).with_max_response(MAX_CONSOLE);
-        match self.rest.raw(request) {
-            Ok(answer) => Ok(text::tail(&answer.body, false, limits)),
-            // A container that never ran has no console log.
-            Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| text::tail(b"", false, limits)),
-            Err(other) => Err(other.into()),
-        }
+        self.console(name, limits, deadline)
     }
 
     fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {

@@ -9,6 +9,7 @@ mod classic_lxc;
 mod detect;
 mod error;
 mod incus_lxd;
+mod locks;
 mod name;
 mod none;
 mod size;

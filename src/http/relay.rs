@@ -5,7 +5,9 @@ use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Handle};
@@ -15,7 +17,7 @@ use tokio::task::AbortHandle;
 /// Connections open at once through one way.
 const MAX_CONNECTIONS: usize = 64;
 /// The pause after a failed accept, such as one for want of file descriptors.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// One thread that carries for any number of ways. Dropping it ends them all.
 pub struct Relay {
@@ -23,12 +25,21 @@ pub struct Relay {
     _until_dropped: oneshot::Sender<()>,
 }
 
-/// One way from a listener to a socket. Dropping it closes the listener and its connections.
-pub struct Way(AbortHandle);
+/// One way from a listener to a socket. Dropping it closes the listener and its connections, and waits until that is
+/// done, so that the address is free again.
+pub struct Way {
+    task: AbortHandle,
+    closed: Receiver<()>,
+}
+
+/// How long a closing way is waited for.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 impl Drop for Way {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
+        // The sender is dropped, and nothing ever sent: the error is what is waited for.
+        let _ = self.closed.recv_timeout(CLOSE_WAIT);
     }
 }
 
@@ -56,12 +67,14 @@ impl Relay {
         listener.set_nonblocking(true)?;
         let _inside = self.runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let task = self.runtime.spawn(accept(listener, path.to_owned()));
-        Ok(Way(task.abort_handle()))
+        let (open, closed) = channel();
+        let task = self.runtime.spawn(accept(open, listener, path.to_owned()));
+        Ok(Way { task: task.abort_handle(), closed })
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, path: PathBuf) {
+/// `_open` comes first because arguments are dropped from the last to the first: it outlives the listener.
+async fn accept(_open: Sender<()>, listener: tokio::net::TcpListener, path: PathBuf) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     // Ends its connections together with the listener.
     let mut connections = tokio::task::JoinSet::new();

@@ -81,6 +81,16 @@ impl Bed {
         driver
     }
 
+    /// The image with systemd in it, where it was provisioned.
+    pub fn systemd_image() -> Option<ImageName> {
+        static SAID: Once = Once::new();
+        let image = setting("TAOSD_TEST_SYSTEMD_IMAGE").and_then(|image| ImageName::parse(&image).ok());
+        if image.is_none() {
+            left_out(&SAID, "a systemd box", "its image is not provisioned");
+        }
+        image
+    }
+
     pub fn lxc_path() -> PathBuf {
         setting("TAOSD_TEST_LXC_PATH").unwrap().into()
     }

@@ -238,8 +238,15 @@ fn the_console_log_is_read_from_its_end(bed: &Bed) {
     assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap().text, "");
     bed.driver.start(&guard.name, soon()).unwrap();
     bed.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
-    let logs = bed.driver.logs(&guard.name, limits, soon()).unwrap();
+    let logs = loop {
+        let logs = bed.driver.logs(&guard.name, limits, soon()).unwrap();
+        if logs.text.contains("line 3\n") {
+            break logs;
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
     assert!(logs.text.contains("bb has booted\n") && !logs.truncated, "{}", logs.text);
+    assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap(), logs, "reading takes nothing away");
     let logs = bed.driver.logs(&guard.name, LogLimits { lines: 2, bytes: 10_000 }, soon()).unwrap();
     assert_eq!((logs.text.as_str(), logs.lines, logs.truncated), ("line 2\nline 3\n", 2, true));
     let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10 }, soon()).unwrap();
@@ -313,7 +320,7 @@ fn no_such_container_is_said_by_every_call(bed: &Bed) {
 }
 
 /// Answers every connection with its own text.
-fn answering(folder: &Folder, text: &'static str) -> std::path::PathBuf {
+pub fn answering(folder: &Folder, text: &'static str) -> std::path::PathBuf {
     let path = folder.0.join(format!("{text}.sock"));
     let listener = UnixListener::bind(&path).unwrap();
     thread::spawn(move || {

@@ -191,10 +191,13 @@ impl Rest {
     }
 }
 
-/// The runtime has an operation on this container under way, such as tidying up after a stop: it passes.
+/// The runtime has an operation on this container under way, such as tidying up after a stop, or had one when asked:
+/// trying again is right. Where a version words it otherwise, the failure is passed on as what it is.
 fn is_busy(error: &RestError) -> bool {
     match error {
-        RestError::Status(_, message) | RestError::Other(Error::Failed(message)) => message.contains("busy running"),
+        RestError::Status(_, message) | RestError::Other(Error::Failed(message)) => {
+            message.contains("busy running") || message.contains("non-reusable operation")
+        }
         RestError::Other(_) => false,
     }
 }
