@@ -24,8 +24,8 @@ use super::incus_lxd::wire::pick_address;
 use super::locks::Locks;
 use super::values::host_path;
 use super::{
-    ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvState, Error, FileSpec,
-    Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, text,
+    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, text,
 };
 
 /// The columns asked of `lxc-ls`. Addresses come last: they may be several words.
@@ -229,7 +229,7 @@ impl Driver for ClassicLxc {
         Ok(Info { runtime: Runtime::Lxc, version: text::one_line(&version, 64) })
     }
 
-    fn list(&self, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+    fn list(&self, _: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
         let states = self.rows("", deadline)?.into_iter().map(|row| self.state(row));
         // One that goes away meanwhile is not there any more, which is no failure of the list.
         states.filter(|state| !matches!(state, Err(Error::NotFound(_)))).collect()

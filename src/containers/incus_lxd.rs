@@ -17,8 +17,8 @@ use self::make::{PROXY, proxy_device};
 use self::rest::{Reply, Rest, RestError, parse};
 use self::wire::{ENVIRONMENT, Instance};
 use super::{
-    ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvState, Error, FileSpec,
-    Info, LogLimits, Logs, Runtime, SnapshotName, Status, locks::Locks, text,
+    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, locks::Locks, text,
 };
 
 /// How often a change is tried that others get in before.
@@ -118,8 +118,10 @@ impl Driver for IncusLxd {
         Ok(Info { runtime: self.rest.runtime, version: text::one_line(version, 64) })
     }
 
-    fn list(&self, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
-        let all: Vec<Instance> = parse(self.rest.get("/1.0/instances?recursion=2", deadline)?.metadata)?;
+    fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+        let depth = if detail == Detail::Full { 2 } else { 1 };
+        let all = self.rest.get(&format!("/1.0/instances?recursion={depth}"), deadline)?.metadata;
+        let all: Vec<Instance> = parse(all)?;
         Ok(all.into_iter().filter_map(Instance::into_state).collect())
     }
 

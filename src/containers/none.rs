@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{
-    ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvState, Error, FileSpec,
-    Info, LogLimits, Logs, Runtime, SnapshotName,
+    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName,
 };
 
 /// No runtime: an empty list, and [`Error::RuntimeUnavailable`] for everything else.
@@ -25,7 +25,7 @@ impl Driver for NoRuntime {
         Ok(Info { runtime: Runtime::None, version: String::new() })
     }
 
-    fn list(&self, _: Instant) -> Result<Vec<ContainerState>, Error> {
+    fn list(&self, _: Detail, _: Instant) -> Result<Vec<ContainerState>, Error> {
         Ok(Vec::new())
     }
 

@@ -3,15 +3,15 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use taosd::containers::{ContainerName, Driver, Error, FileSpec, Runtime, Status};
+use taosd::containers::{ContainerName, Driver, Error, FileSpec, ImageName, Runtime, Status};
 
 use super::bed::{Bed, Folder, Guard, path, set, soon};
-use super::both::answering;
+use super::inside::answering;
 
 fn folder(guard: &Guard<'_>) -> PathBuf {
     Bed::lxc_path().join(guard.name.as_str())
@@ -164,4 +164,21 @@ fn the_inside_address_is_opened_again_after_the_container_restarts_itself() {
     }
     bed.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
     assert_eq!(bed.says(&guard.name, &["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]), "again");
+}
+
+#[test]
+fn a_file_in_a_container_with_mapped_ids_belongs_to_its_own_root() {
+    let Some(mut bed) = Bed::classic() else { return };
+    bed.image = ImageName::parse("bb-mapped").unwrap();
+    let guard = bed.stopped();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/before"), b"x"), soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let mut file = FileSpec::secret(path("/run/taos/token"), b"x");
+    bed.driver.write_file(&guard.name, &file, soon()).unwrap();
+    for target in ["/run/taos", "/run/taos/token", "/etc/taos/before"] {
+        assert_eq!(fs::metadata(guard.inside(target)).unwrap().uid(), 100_000, "{target}");
+    }
+    assert_eq!(bed.says(&guard.name, &["cat", "/run/taos/token"]), "x");
+    file.uid = 70_000;
+    assert!(bed.driver.write_file(&guard.name, &file, soon()).is_err(), "an id that the container does not have");
 }

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use taosd::containers::{Choice, ContainerName, Containers, Error, Options, Places, Runtime};
+use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Options, Places, Runtime};
 
 use super::bed::{Folder, soon};
 
@@ -32,7 +32,7 @@ fn a_runtime_that_is_down_is_unavailable_by_name_and_never_none() {
         let folder = Folder::new();
         dead(folder.0.join(socket));
         let driver = containers(&folder).driver().unwrap();
-        let error = driver.list(soon()).unwrap_err();
+        let error = driver.list(Detail::Full, soon()).unwrap_err();
         assert!(matches!(&error, Error::RuntimeUnavailable { runtime: r, .. } if *r == runtime), "{socket}: {error}");
     }
 }
@@ -42,7 +42,7 @@ fn a_runtime_that_comes_later_is_found_then() {
     let folder = Folder::new();
     let containers = containers(&folder);
     let none = containers.driver().unwrap();
-    assert_eq!((none.runtime(), none.list(soon())), (Runtime::None, Ok(Vec::new())));
+    assert_eq!((none.runtime(), none.list(Detail::Full, soon())), (Runtime::None, Ok(Vec::new())));
     assert!(matches!(none.start(&ContainerName::parse("x").unwrap(), soon()), Err(Error::RuntimeUnavailable { .. })));
     dead(folder.0.join("lxd.sock"));
     assert_eq!(containers.driver().unwrap().runtime(), Runtime::Lxd);

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use taosd::containers::{
-    ContainerName, CreateSpec, Driver, EnvKey, Error, FileSpec, ImageName, IncusLxd, LogLimits, Runtime, SnapshotName,
+    ContainerName, CreateSpec, Detail, Driver, EnvKey, Error, FileSpec, ImageName, IncusLxd, LogLimits, Runtime,
+    SnapshotName,
 };
 
 use super::bed::{Folder, path, set, soon};
@@ -33,7 +34,7 @@ fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> 
     let limits = LogLimits { lines: 1, bytes: 1 };
     vec![
         ("info", driver.info(deadline()).map(|_| ())),
-        ("list", driver.list(deadline()).map(|_| ())),
+        ("list", driver.list(Detail::Full, deadline()).map(|_| ())),
         ("get", driver.get(&name, deadline()).map(|_| ())),
         ("create", driver.create(&name, &spec, deadline())),
         ("start", driver.start(&name, deadline())),
@@ -137,7 +138,7 @@ fn a_failing_server_is_a_failure_with_its_message() {
 #[test]
 fn a_list_without_end_is_garbage() {
     let fake = Fake::new(|_| Answer::Body(200, " ".repeat(9 * 1024 * 1024)));
-    assert!(matches!(lxd(&fake.socket()).list(soon()), Err(Error::Garbage(_))));
+    assert!(matches!(lxd(&fake.socket()).list(Detail::Full, soon()), Err(Error::Garbage(_))));
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn a_container_that_vanishes_between_list_and_set_is_not_found() {
         _ => Answer::error(500, "asked before the list"),
     });
     let driver = lxd(&fake.socket());
-    let listed = driver.list(soon()).unwrap();
+    let listed = driver.list(Detail::Full, soon()).unwrap();
     assert_eq!(listed[0].name, name());
     assert_eq!(driver.set_env(&name(), &[set("A", "1")], soon()), Err(Error::NotFound(name().to_string())));
 }
@@ -225,7 +226,7 @@ fn a_message_that_quotes_the_secret_is_redacted() {
 #[test]
 fn a_message_without_end_is_cut_and_carries_no_terminal_codes() {
     let fake = Fake::new(|_| Answer::error(500, &format!("\\u001b[31m{}", "long ".repeat(10_000))));
-    let error = lxd(&fake.socket()).list(soon()).unwrap_err().to_string();
+    let error = lxd(&fake.socket()).list(Detail::Full, soon()).unwrap_err().to_string();
     assert!(error.len() < 600 && !error.contains('\u{1b}'), "{error}");
 }
 
@@ -276,6 +277,6 @@ fn incus_gets_its_own_headers() {
 fn a_list_is_one_request_and_leaves_out_names_that_are_not_ours_to_write() {
     let odd = INSTANCE.replace("taos-agent-a", "Über/../x");
     let fake = Fake::new(move |_| Answer::sync(&format!("[{INSTANCE},{odd}]")));
-    assert_eq!(lxd(&fake.socket()).list(soon()).unwrap().len(), 1);
+    assert_eq!(lxd(&fake.socket()).list(Detail::Full, soon()).unwrap().len(), 1);
     assert_eq!(fake.requests().len(), 1);
 }

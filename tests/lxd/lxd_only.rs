@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use taosd::containers::{FileSpec, Status};
+use taosd::containers::{Error, FileSpec, Runtime, Status};
 
 use super::bed::{Bed, path, soon};
 
@@ -53,6 +53,24 @@ fn a_container_that_restarts_itself_is_another_run() {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("it did not come back as another run");
+}
+
+#[test]
+fn one_that_will_not_stop_is_killed_only_if_asked() {
+    let Some(bed) = Bed::lxd() else { return };
+    let guard = bed.stopped();
+    lxc(&["config", "set", guard.name.as_str(), "raw.lxc", "lxc.signal.halt=SIGWINCH"]);
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let second = Duration::from_secs(1);
+    let result = bed.driver.stop(&guard.name, second, false, soon());
+    assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
+    let began = Instant::now();
+    let late = bed.driver.stop(&guard.name, 30 * second, false, began + second / 2);
+    assert_eq!(late, Err(Error::Deadline(Runtime::Lxd)));
+    assert!(began.elapsed() < 2 * second);
+    assert_eq!(guard.state().status, Status::Running);
+    bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Stopped);
 }
 
 #[test]
