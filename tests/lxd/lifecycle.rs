@@ -39,7 +39,9 @@ fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
     assert_eq!((state.status, state.owner.as_deref(), &state.boot), (Status::Stopped, Some("agent-1"), &None));
     assert_eq!((state.memory_limit_mb, state.cpu_cores, state.ip.as_deref()), (Some(64), Some(1), None));
     let listed = bed.driver.list(Detail::Full, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
-    assert_eq!(listed, Some(state));
+    assert_eq!(listed.as_ref(), Some(&state));
+    let brief = bed.driver.list(Detail::Brief, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
+    assert_eq!(brief, Some(state), "there is no more to say of a stopped one");
 
     bed.driver.start(&guard.name, soon()).unwrap();
     assert!(guard.environment().contains(&"TAOS_URL=http://127.0.0.1:6969".to_owned()));

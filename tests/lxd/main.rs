@@ -23,3 +23,4 @@ mod faults;
 mod inside;
 mod lifecycle;
 mod lxd_only;
+mod relay;
