@@ -39,13 +39,14 @@ impl IncusLxd {
         Self { rest: Rest::new(runtime, socket), locks: Locks::new(runtime), consoles: Consoles::default() }
     }
 
+    /// What the runtime has written down of an instance: its state inside is a look into it, and twenty times the
+    /// price.
     fn instance(&self, name: &ContainerName, deadline: Instant) -> Result<Instance, Error> {
-        let path = format!("{}?recursion=1", url(name));
-        parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)
+        parse(self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?.metadata)
     }
 
     fn status(&self, name: &ContainerName, deadline: Instant) -> Result<Status, Error> {
-        self.get(name, deadline).map(|state| state.status)
+        same(name, self.instance(name, deadline)?).map(|state| state.status)
     }
 
     fn act(&self, name: &ContainerName, body: &Value, deadline: Instant) -> Result<(), Error> {
@@ -99,6 +100,11 @@ fn url(name: &ContainerName) -> String {
     format!("/1.0/instances/{name}")
 }
 
+fn same(name: &ContainerName, instance: Instance) -> Result<ContainerState, Error> {
+    let state = instance.into_state().filter(|state| state.name == *name);
+    state.ok_or_else(|| Error::garbage("another instance than was asked for"))
+}
+
 /// The fields of an instance that `PUT` takes.
 fn writable(instance: &Value) -> Value {
     let fields = ["architecture", "config", "devices", "ephemeral", "profiles", "stateful", "description"];
@@ -126,8 +132,8 @@ impl Driver for IncusLxd {
     }
 
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
-        let state = self.instance(name, deadline)?.into_state();
-        state.filter(|state| state.name == *name).ok_or_else(|| Error::garbage("another instance than was asked for"))
+        let path = format!("{}?recursion=1", url(name));
+        same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
     }
 
     fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {

@@ -14,7 +14,7 @@ pub(super) const ENVIRONMENT: &str = "environment.";
 
 pub(super) type Config = BTreeMap<String, String>;
 
-/// An instance, with its state as `recursion=1` (one) and `recursion=2` (all) give it. Go writes an empty map as `null`.
+/// An instance; `recursion=1` (of one) and `recursion=2` (of all) add its state. Go writes an empty map as `null`.
 #[derive(Deserialize)]
 pub(super) struct Instance {
     pub(super) name: String,
