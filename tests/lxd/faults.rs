@@ -218,9 +218,19 @@ fn a_write_that_leaves_an_empty_file_is_noticed() {
 
 #[test]
 fn a_message_that_quotes_the_secret_is_redacted() {
-    let fake = Fake::new(|_| Answer::error(400, "bad value taos_agent_hunter2 for environment.TAOS_TOKEN"));
-    let error = lxd(&fake.socket()).set_env(&name(), &[set("TAOS_TOKEN", "taos_agent_hunter2")], soon()).unwrap_err();
-    assert!(!error.to_string().contains("hunter2") && error.to_string().contains("[redacted]"), "{error}");
+    let fake = Fake::new(|line| match line {
+        "GET /1.0/images/aliases/bb" => Answer::sync(r#"{"target":"abc"}"#),
+        line if line.starts_with("GET") => Answer::error(404, "Instance not found"),
+        _ => Answer::error(400, "bad value taos_agent_hunter2 for environment.TAOS_TOKEN"),
+    });
+    let change = set("TAOS_TOKEN", "taos_agent_hunter2");
+    let mut spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
+    spec.env = vec![(change.key.clone(), change.value.clone().unwrap())];
+    let errors =
+        [lxd(&fake.socket()).set_env(&name(), &[change], soon()), lxd(&fake.socket()).create(&name(), &spec, soon())];
+    for error in errors.map(Result::unwrap_err) {
+        assert!(!error.to_string().contains("hunter2") && error.to_string().contains("[redacted]"), "{error}");
+    }
 }
 
 #[test]

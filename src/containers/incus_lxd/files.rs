@@ -16,10 +16,14 @@ impl IncusLxd {
         if file.content.len() > MAX_FILE {
             return Err(Error::refused("the file is too long"));
         }
-        if self.push(name, file, deadline).is_err() {
+        match self.push(name, file, deadline) {
+            Ok(()) => {}
+            Err(RestError::Other(error)) => return Err(error),
             // Most likely its folder is missing; if it was something else, it fails again below.
-            self.make_folders(name, file, deadline)?;
-            self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
+            Err(RestError::Status(..)) => {
+                self.make_folders(name, file, deadline)?;
+                self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
+            }
         }
         if self.has_arrived(name, file, deadline)? {
             return Ok(());
