@@ -8,9 +8,9 @@
 pub mod access;
 pub mod api;
 pub mod config;
+pub mod containers;
 pub mod daemon;
 pub mod docs;
-pub mod containers;
 pub mod http;
 pub mod jobs;
 pub mod limits;
