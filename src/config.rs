@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+mod containers;
+
+pub use containers::{BindCredentials, Containers, Framework};
+
 use crate::limits::Limits;
 
 /// Where the daemon listens when nothing is said.
@@ -34,6 +38,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which models there are, and where.
     pub models: Models,
+    /// The container runtime, and what may be deployed.
+    pub containers: Containers,
 }
 
 /// What the command line says; `None` leaves it to the environment and the file.
@@ -47,6 +53,10 @@ pub struct Flags {
     pub listen: Vec<SocketAddr>,
     /// `--socket`.
     pub socket: Option<PathBuf>,
+    /// `--containers`.
+    pub containers: Option<String>,
+    /// `--containers-socket`.
+    pub containers_socket: Option<PathBuf>,
 }
 
 /// A setting that cannot be used. The text is one sentence for the person who set it.
@@ -156,10 +166,11 @@ impl Config {
             }
         }
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
+        let containers = Containers::from_sources(flags, sources)?;
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models })
+        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers })
     }
 }
 

@@ -10,6 +10,7 @@ use super::denials::Denials;
 use super::last_used::LastUsed;
 use super::operator::Operators;
 use super::throttle::Throttle;
+use crate::config::BindCredentials;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
@@ -26,11 +27,12 @@ pub struct Gate {
     failed_logins: Throttle,
     last_used: LastUsed,
     denials: Denials,
+    bind_credentials: BindCredentials,
 }
 
 impl Gate {
     /// A gate with these limits.
-    pub fn new(store: Arc<Store>, limits: &Limits) -> Self {
+    pub fn new(store: Arc<Store>, limits: &Limits, bind_credentials: BindCredentials) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -38,6 +40,7 @@ impl Gate {
             failed_logins: Throttle::new(limits.failed_logins_per_minute),
             last_used: LastUsed::default(),
             denials: Denials::default(),
+            bind_credentials,
         }
     }
 
@@ -52,6 +55,7 @@ impl Gate {
             Presented::Nothing => self.operator(head)?,
         };
         let Some(caller) = caller else { return Err(self.refuse_credential(head, action)) };
+        self.check_channel(head, &caller, action)?;
         let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
         self.requests.take(&key, head.arrived).map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
@@ -84,6 +88,21 @@ impl Gate {
         }
         let user = self.store.lookup(users::operator)?;
         Ok(user.map(|user| Caller::operator(user, head.request_id.clone())))
+    }
+
+    /// A token stolen from one container is useless in the next: over an agent's own socket no other agent's credential
+    /// is taken (DESIGN D14).
+    fn check_channel(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {
+        let Peer::Agent { id } = &head.peer else { return Ok(()) };
+        if caller.agent_id().is_none_or(|agent| agent == id) || self.bind_credentials == BindCredentials::Off {
+            return Ok(());
+        }
+        log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
+        if self.bind_credentials == BindCredentials::Warn {
+            return Ok(());
+        }
+        self.deny(caller.actor(), action, head);
+        Err(codes::WRONG_CHANNEL.into())
     }
 
     fn check_scope_and_role(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {

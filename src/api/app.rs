@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::http::router::Router;
-use crate::jobs::first_start;
+use crate::jobs::{Jobs, first_start};
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
 
 /// The application.
@@ -24,6 +24,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The access check.
     pub gate: Arc<Gate>,
+    /// Slow work.
+    pub jobs: Arc<Jobs>,
     /// From path to route.
     pub router: Router<PublicHandler, CheckedHandler>,
     /// Keys being worked on.
@@ -76,8 +78,12 @@ impl App {
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
+        let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
+        let jobs = Jobs::start(Arc::clone(&store), config.containers.clone(), sockets)
+            .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         Ok(Self {
-            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits)),
+            jobs: Arc::new(jobs),
+            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits, config.containers.bind_credentials)),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),

@@ -21,11 +21,13 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
     TABLES.get_or_init(|| {
         vec![
             super::agents::ROUTES,
+            super::agents::CONTAINER_ROUTES,
             super::tokens::ROUTES,
             super::users::ROUTES,
             super::user_tokens::ROUTES,
             super::grants::ROUTES,
             super::whoami::ROUTES,
+            super::operations::ROUTES,
             super::audit::ROUTES,
             super::health::ROUTES,
             super::index::ROUTES,

@@ -47,6 +47,12 @@ impl Fields {
         self.0.get(name)?.as_object().cloned().map(Self)
     }
 
+    /// A list of objects; empty if it was not sent.
+    pub fn objects(&self, name: &str) -> Vec<Self> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_object).cloned().map(Self).collect()
+    }
+
     /// True if no field was sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

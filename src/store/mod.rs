@@ -12,6 +12,7 @@ pub mod idempotency;
 pub mod meta;
 mod migrate;
 mod open;
+pub mod operations;
 pub mod page;
 mod readers;
 pub mod spaces;

@@ -1,4 +1,4 @@
-//! Archiving, restoring and purging agents that have no container.
+//! Archiving, restoring and purging agents; with a container each is an operation.
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -8,6 +8,7 @@ use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
 use crate::api::paging;
+use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
@@ -15,10 +16,17 @@ use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee};
 use crate::store::{self, credentials};
 
-/// Ends every credential and grant and frees the name, in one transaction.
+/// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(super) fn archive(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
         let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        if agent.container_name.is_some() {
+            runtime?;
+            return slow.promise(tx, "archive", &agent, &json!({}));
+        }
+        refuse_busy(tx, &agent.id)?;
         agents::archive(tx.conn, &agent.id, tx.now)?;
         credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
         grants::delete_of_agent(tx.conn, &agent.id)?;
@@ -29,7 +37,8 @@ pub(super) fn archive(app: &App, call: Call) -> Handled {
             "name": agent.slug,
             "archived_at": tx.now.millis(),
             "snapshot_name": agent.snapshot_name,
-        })))
+        }))
+        .into())
     })
 }
 
@@ -66,9 +75,15 @@ fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError
 
 /// The same id under a free slug; no old credential lives again, and of the grants only the owner's is given anew.
 pub(super) fn restore(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
         let slug = name::free_slug(tx.conn, &agent.slug)?;
+        if agent.container_name.is_some() {
+            runtime?;
+            return slow.promise(tx, "restore", &agent, &json!({"slug": slug}));
+        }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
         grants::put(tx.conn, &store::new_id(), &owner, Some(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
@@ -79,15 +94,22 @@ pub(super) fn restore(app: &App, call: Call) -> Handled {
             "name": slug,
             "display_name": agent.display_name,
             "container_renamed": false,
-        })))
+        }))
+        .into())
     })
 }
 
 pub(super) fn purge(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
+        if agent.container_name.is_some() {
+            runtime?;
+            return slow.promise(tx, "purge", &agent, &json!({}));
+        }
         agents::purge(tx.conn, &agent.id)?;
         tx.audit(format!("agent:{}", agent.id))?;
-        Ok(Reply::ok(&json!({"status": "purged", "id": agent.id})))
+        Ok(Reply::ok(&json!({"status": "purged", "id": agent.id})).into())
     })
 }

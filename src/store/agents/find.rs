@@ -90,6 +90,26 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
+/// Live agents that have a container, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
+    let sql = join("a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Live agents that have none and belong to an admin: those a container of their name may be taken for.
+///
+/// # Errors
+/// The store's.
+pub fn without_containers(conn: &Connection, slug: &str) -> Result<Option<Agent>> {
+    let sql = join("a.archived_at IS NULL AND a.container_name IS NULL AND a.slug = ?1 AND o.role = 'admin'");
+    Ok(conn.prepare_cached(&sql)?.query_row([slug], read).optional()?)
+}
+
 /// True if a live agent has this name, as slug or as given name in any case.
 ///
 /// # Errors
