@@ -140,6 +140,7 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     step(jobs, op, "starting", 80)?;
     driver.start(&to, within(CALL))?;
     lifecycle::open_way(jobs, driver.as_ref(), &restored, &to)?;
+    delivery::write_file(jobs, &restored, &prepared);
     jobs.store.write({
         let id = restored.id.clone();
         move |conn| agents::set_status(conn, &id, "running", false, Micros::now())

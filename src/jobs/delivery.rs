@@ -126,6 +126,19 @@ pub fn complete(
     }
 }
 
+/// Writes the token file of a container that has just been started with this token.
+pub fn write_file(jobs: &Arc<Jobs>, agent: &Agent, prepared: &Prepared) {
+    let written = target(jobs, agent).and_then(|(driver, name)| {
+        let file = ContainerPath::parse(TOKEN_FILE).map_err(|why| Error::Refused(why.to_string()))?;
+        let spec = FileSpec::secret(file, prepared.issued.plaintext.reveal().as_bytes());
+        driver.write_file(&name, &spec, within(CALL))
+    });
+    if let Err(error) = written {
+        // Its processes have the token in their environment; the file is for later rotations.
+        log::warn!("the token file of agent {} could not be written: {error}", agent.slug);
+    }
+}
+
 /// What the container's configuration has: this token, something else, or unknown.
 fn what_arrived(jobs: &Arc<Jobs>, agent: &Agent, hash: &SecretHash, error: &Error) -> Option<bool> {
     if !matches!(error, Error::Deadline(_) | Error::Garbage(_)) {
@@ -168,6 +181,9 @@ fn deliver(jobs: &Arc<Jobs>, agent: &Agent, issued: &Issued) -> Result<Option<St
     if running {
         let spec = FileSpec::secret(file.clone(), issued.plaintext.reveal().as_bytes());
         driver.write_file(&name, &spec, within(CALL))?;
+    } else {
+        // Where `/run` is on the root disk, the token before would outlive its rotation there.
+        let _ = driver.remove_file(&name, &file, within(CALL));
     }
     let set = driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL));
     if set.is_err() && running {

@@ -100,6 +100,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiErr
     step(jobs, op, "starting", 80)?;
     driver.start(&name, within(START))?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
+    delivery::write_file(jobs, agent, &prepared);
     jobs.store.write({
         let id = agent.id.clone();
         move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
