@@ -3,13 +3,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::limits::{Limits, seconds};
@@ -77,28 +79,39 @@ pub(super) struct Wire {
     socket: RefCell<Socket>,
     scratch: Rc<RefCell<Box<[u8]>>>,
     timeouts: Timeouts,
+    now: Cell<Instant>,
     phase: Cell<Phase>,
     deadline: Cell<Option<Instant>>,
     body_late: Cell<bool>,
     handed_over: Cell<bool>,
-    read_ahead: Cell<bool>,
     gone: Cell<bool>,
 }
 
 impl Wire {
     /// A fresh connection, its first head due within the head timeout. `scratch` is shared by all connections.
     pub(super) fn new(socket: Socket, timeouts: Timeouts, scratch: Rc<RefCell<Box<[u8]>>>) -> Self {
+        let now = Instant::now();
         Self {
             socket: RefCell::new(socket),
             scratch,
             timeouts,
+            now: Cell::new(now),
             phase: Cell::new(Phase::Head),
-            deadline: Cell::new(Some(Instant::now() + timeouts.head)),
+            deadline: Cell::new(Some(now + timeouts.head)),
             body_late: Cell::new(false),
             handed_over: Cell::new(false),
-            read_ahead: Cell::new(false),
             gone: Cell::new(false),
         }
+    }
+
+    /// Reads the clock, once for all that happens in one turn of the connection's task.
+    pub(super) fn tick(&self) {
+        self.now.set(Instant::now());
+    }
+
+    /// The time of this turn.
+    pub(super) fn now(&self) -> Instant {
+        self.now.get()
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -128,7 +141,7 @@ impl Wire {
 
     fn enter(&self, phase: Phase, lasts: Option<Duration>) {
         self.phase.set(phase);
-        self.deadline.set(lasts.map(|lasts| Instant::now() + lasts));
+        self.deadline.set(lasts.map(|lasts| self.now() + lasts));
     }
 
     /// The head is complete, or the body is: no clock runs.
@@ -161,20 +174,35 @@ impl Wire {
     fn flushed(&self) {
         if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
             self.handed_over.set(false);
-            if self.read_ahead.replace(false) {
-                self.enter(Phase::Head, Some(self.timeouts.head));
-            } else {
-                self.enter(Phase::Idle, Some(self.timeouts.idle));
-            }
+            self.enter(Phase::Idle, Some(self.timeouts.idle));
         }
     }
 
     fn received(&self, bytes: usize) {
-        match self.phase() {
-            _ if bytes == 0 => self.gone.set(true),
-            Phase::Idle => self.enter(Phase::Head, Some(self.timeouts.head)),
-            Phase::Head | Phase::Body => {}
-            Phase::Handling | Phase::Writing | Phase::Streaming => self.read_ahead.set(true),
+        if bytes == 0 {
+            self.gone.set(true);
+        } else if self.phase() == Phase::Idle {
+            self.enter(Phase::Head, Some(self.timeouts.head));
+        }
+    }
+
+    /// While a request is in hand nothing is read, so that a client cannot make us hold what it sends ahead. This
+    /// looks whether it has gone meanwhile, and otherwise has the task woken when there is something to look at.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+        loop {
+            // In a statement of its own: the socket is borrowed no longer than that.
+            let ready = socket!(self.socket, s => s.poll_read_ready(cx));
+            let Poll::Ready(ready) = ready else { return false };
+            let mut byte = [0];
+            let mut look = |fd: BorrowedFd<'_>| Ok(rustix::net::recv(fd, &mut byte, RecvFlags::PEEK)?.0);
+            match ready.and_then(|()| socket!(self.socket, s => s.try_io(Interest::READABLE, || look(s.as_fd())))) {
+                Ok(1..) => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => {
+                    self.gone.set(true);
+                    return true;
+                }
+            }
         }
     }
 
@@ -184,7 +212,7 @@ impl Wire {
             Poll::Ready(Err(_)) => self.gone.set(true),
             Poll::Ready(Ok(_)) if self.phase() == Phase::Streaming => self.deadline.set(None),
             Poll::Pending if self.phase() == Phase::Streaming && self.deadline().is_none() => {
-                self.deadline.set(Some(Instant::now() + self.timeouts.write));
+                self.deadline.set(Some(self.now() + self.timeouts.write));
             }
             _ => {}
         }
