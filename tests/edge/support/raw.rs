@@ -77,6 +77,17 @@ impl Client {
         Self::over(Box::new(socket))
     }
 
+    /// Connects from an address of one's own choice.
+    pub fn connect_from(from: SocketAddr, to: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &from).unwrap();
+        connect(&socket, &to).unwrap();
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true).unwrap();
+        Self::over(Box::new(socket))
+    }
+
     pub fn unix(path: &std::path::Path) -> Self {
         Self::over(Box::new(UnixStream::connect(path).unwrap()))
     }
