@@ -2,6 +2,7 @@
 
 mod support;
 
+mod a_probe_succeeds_through_every_trouble;
 mod a_well_behaved_client_is_served;
 mod bodies_never_become_requests;
 mod deadlines_are_absolute;

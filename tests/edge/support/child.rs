@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use taosd::http::edge::{self, Listeners};
@@ -18,6 +19,7 @@ const SETTINGS: &str = "EDGE_TEST_SERVER";
 /// A server process; ended on drop.
 pub struct Process {
     child: Child,
+    log: Option<JoinHandle<String>>,
     pub target: Target,
 }
 
@@ -28,11 +30,19 @@ impl Process {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "support::child::a_server_process", "--nocapture"])
             .env(SETTINGS, settings)
+            .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        // Read all the time: a full pipe would stop the server.
+        let mut stderr = child.stderr.take().unwrap();
+        let log = std::thread::spawn(move || {
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            log
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address: SocketAddr = loop {
             let line = lines.next().expect("the server process ended").unwrap();
@@ -40,7 +50,7 @@ impl Process {
                 break address.parse().unwrap();
             }
         };
-        Self { child, target: Target::at(address) }
+        Self { child, log: Some(log), target: Target::at(address) }
     }
 
     pub fn connect(&self) -> Client {
@@ -83,9 +93,7 @@ impl Process {
     /// Ends the process and returns its log.
     pub fn log(mut self) -> String {
         drop(self.child.stdin.take());
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        log
+        self.log.take().unwrap().join().unwrap()
     }
 }
 
