@@ -69,7 +69,7 @@ fn misbehave(server: &Process) {
             6 => post("/api/agents", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\nGET /"),
             7 => get("/api/large?bytes=400000", &auth),
             8 => get("/api/panic", &auth),
-            9 => get("/healthz", "").repeat(300),
+            9 => get(server.target.public, "").repeat(300),
             10 => post("/api/uploads", "Expect: 100-continue\r\nContent-Length: 1000000\r\n", ""),
             11 => get("/api/events", &auth),
             12 => get("/%00", ""),

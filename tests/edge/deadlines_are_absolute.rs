@@ -138,3 +138,19 @@ fn a_stream_is_cut_only_when_it_makes_no_progress() {
     });
     assert!(server.edge.metrics().timeouts >= 1);
 }
+
+#[test]
+fn slow_readers_together_hold_a_bounded_amount_and_the_oldest_make_room() {
+    let server = Server::start();
+    let auth = format!("Authorization: Bearer {TOKEN}\r\n");
+    let mut slow: Vec<Client> = (0..12).map(|_| server.connect()).collect();
+    for (n, client) in slow.iter_mut().enumerate() {
+        client.send(get("/api/large?bytes=8000000", &auth));
+        eventually(Duration::from_secs(5), "it is made", || server.app.log.lock().unwrap().len() == n + 1);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.edge.metrics().reply_bytes <= 32 * 1024 * 1024);
+    eventually(Duration::from_secs(2), "the oldest are cut", || server.edge.metrics().connections <= 4);
+    assert_eq!(slow.last_mut().unwrap().reply().body.len(), 8_000_000, "the youngest is served");
+    server.assert_well();
+}

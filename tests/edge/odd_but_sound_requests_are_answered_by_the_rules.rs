@@ -73,7 +73,7 @@ fn http_1_0_is_served_without_chunks_and_closed_unless_asked() {
 #[test]
 fn head_is_get_without_the_body() {
     let server = Server::start();
-    let get = server.once(get("/healthz", ""));
+    let get = server.once(get(server.target.public, ""));
     let mut client = server.connect();
     client.send("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let head = client.reply_to_head();
@@ -164,7 +164,7 @@ fn a_flood_of_pipelined_requests_is_not_held_in_memory() {
     let mut client = server.connect();
     let auth = format!("Authorization: Bearer {TOKEN}\r\n");
     client.send(get("/api/sleep?ms=300", &auth));
-    let one = get("/healthz", "");
+    let one = get(server.target.public, "");
     let flood = one.repeat(2_000);
     client.send(&flood);
     assert_eq!(client.reply().status, 200);

@@ -42,7 +42,7 @@ fn a_full_queue_is_a_503_and_the_connection_stays() {
         });
     }
     let mut client = server.connect();
-    client.send(get("/healthz", ""));
+    client.send(get(server.target.public, ""));
     let reply = client.reply();
     assert_eq!((reply.status, reply.error().as_str()), (503, "busy"));
     assert!(reply.header("retry-after").is_some() && !reply.closes());
@@ -96,7 +96,7 @@ fn a_connection_too_many_is_turned_away_with_the_reason() {
             client.assert_open(&server.target);
         }
         let mut fourth = server.connect();
-        fourth.send(get("/healthz", ""));
+        fourth.send(get(server.target.public, ""));
         let reply = fourth.reply();
         assert_eq!((reply.status, reply.error().as_str()), (503, "too_many_connections"));
         assert!(reply.header("retry-after").is_some() && reply.closes());

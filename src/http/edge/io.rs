@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -14,6 +14,8 @@ use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::meters::Gauge;
+use super::stalled::Stalled;
 use crate::limits::{Limits, seconds};
 
 /// Bytes read from a socket in one go: no larger than a head, so that pipelined requests wait in the kernel.
@@ -79,6 +81,11 @@ pub(super) struct Wire {
     socket: RefCell<Socket>,
     scratch: Rc<RefCell<Box<[u8]>>>,
     timeouts: Timeouts,
+    stalled: Rc<Stalled>,
+    /// The memory that the reply in hand holds, while it is worth counting.
+    held: RefCell<Option<Gauge>>,
+    /// Set while the client does not take the reply in hand.
+    stuck: RefCell<Option<Waker>>,
     now: Cell<Instant>,
     phase: Cell<Phase>,
     deadline: Cell<Option<Instant>>,
@@ -88,13 +95,22 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// A fresh connection, its first head due within the head timeout. `scratch` is shared by all connections.
-    pub(super) fn new(socket: Socket, timeouts: Timeouts, scratch: Rc<RefCell<Box<[u8]>>>) -> Self {
+    /// A fresh connection, its first head due within the head timeout. `scratch` and `stalled` are shared by all
+    /// connections.
+    pub(super) fn new(
+        socket: Socket,
+        timeouts: Timeouts,
+        scratch: Rc<RefCell<Box<[u8]>>>,
+        stalled: Rc<Stalled>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             socket: RefCell::new(socket),
             scratch,
             timeouts,
+            stalled,
+            held: RefCell::new(None),
+            stuck: RefCell::new(None),
             now: Cell::new(now),
             phase: Cell::new(Phase::Head),
             deadline: Cell::new(Some(now + timeouts.head)),
@@ -154,8 +170,11 @@ impl Wire {
         self.enter(Phase::Body, Some(self.timeouts.body));
     }
 
-    /// A complete reply is on its way; `empty` if nothing follows its head.
-    pub(super) fn writing(&self, empty: bool) {
+    /// A complete reply is on its way; `empty` if nothing follows its head. `held` is given back with its end.
+    pub(super) fn writing(&self, empty: bool, held: Option<Gauge>) {
+        if held.is_some() {
+            *self.held.borrow_mut() = held;
+        }
         self.handed_over.set(empty);
         self.enter(Phase::Writing, Some(self.timeouts.write));
     }
@@ -174,6 +193,8 @@ impl Wire {
     fn flushed(&self) {
         if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
             self.handed_over.set(false);
+            self.held.take();
+            self.stuck.take();
             self.enter(Phase::Idle, Some(self.timeouts.idle));
         }
     }
@@ -206,16 +227,32 @@ impl Wire {
         }
     }
 
-    /// Notes what became of a write: a stream's clock runs only while the client takes nothing.
-    fn wrote(&self, result: &Poll<io::Result<usize>>) {
-        match result {
-            Poll::Ready(Err(_)) => self.gone.set(true),
-            Poll::Ready(Ok(_)) if self.phase() == Phase::Streaming => self.deadline.set(None),
-            Poll::Pending if self.phase() == Phase::Streaming && self.deadline().is_none() => {
+    /// Notes what became of a write: a stream's clock runs only while the client takes nothing, and a large reply
+    /// that stalls may have to go to make room for others.
+    fn wrote(self: &Rc<Self>, result: &Poll<io::Result<usize>>, cx: &Context<'_>) {
+        match (result, self.phase()) {
+            (Poll::Ready(Err(_)), _) => self.gone.set(true),
+            (Poll::Ready(Ok(_)), Phase::Streaming) => self.deadline.set(None),
+            (Poll::Pending, Phase::Streaming) if self.deadline().is_none() => {
                 self.deadline.set(Some(self.now() + self.timeouts.write));
+            }
+            (Poll::Pending, Phase::Writing) if self.held.borrow().is_some() => {
+                let stalled_before = self.stuck.replace(Some(cx.waker().clone())).is_some();
+                if !stalled_before {
+                    self.stalled.push(self);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Ends a stalled reply before its time and gives its memory back; false if it is not stalled any more.
+    pub(super) fn give_up(&self) -> bool {
+        let Some(task) = self.stuck.take() else { return false };
+        self.held.take();
+        self.deadline.set(Some(self.now()));
+        task.wake();
+        true
     }
 
     /// True while no request is in hand: what hyper writes then is its own refusal, and we send a better one.
@@ -288,7 +325,7 @@ impl Write for Io {
             return Poll::Ready(Ok(bytes.len()));
         }
         let result = socket!(self.0.socket, s => Pin::new(s).poll_write(cx, bytes));
-        self.0.wrote(&result);
+        self.0.wrote(&result, cx);
         result
     }
 
@@ -301,7 +338,7 @@ impl Write for Io {
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
         let result = socket!(self.0.socket, s => Pin::new(s).poll_write_vectored(cx, parts));
-        self.0.wrote(&result);
+        self.0.wrote(&result, cx);
         result
     }
 

@@ -303,15 +303,15 @@ impl<S: Service> Exchange<S> {
                 (ReplyBody::Stream { chunks: stream.chunks, wire, gate, _open: open }, 0)
             }
             (Body::Bytes(bytes), _) if !silent => {
-                wire.writing(bytes.is_empty());
                 let length = bytes.len() as u64;
+                wire.writing(bytes.is_empty(), self.core.stalled.make_room(length, &self.core.meters));
                 (ReplyBody::Whole(Some(bytes), wire), length)
             }
             (body, _) => {
                 if let (Body::Bytes(bytes), false) = (&body, is_bodyless(status)) {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
                 }
-                wire.writing(true);
+                wire.writing(true, None);
                 (ReplyBody::Whole(None, wire), 0)
             }
         }
