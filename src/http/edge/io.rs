@@ -190,6 +190,8 @@ impl Wire {
         self.handed_over.set(true);
     }
 
+    /// The reply has left. If the start of a next head came in one read with the last request, its clock starts with
+    /// its next byte, and the rest's clock runs until then.
     fn flushed(&self) {
         if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
             self.handed_over.set(false);
