@@ -211,9 +211,11 @@ impl<T: Send + 'static> Pool<T> {
         Arc::clone(&self.inner.states)
     }
 
-    /// Drops what has not started and waits until `until` for what has; false if something still runs.
+    /// Drops what has not started and waits until `until` for what has, but long enough for idle threads to end;
+    /// false if something still runs.
     pub fn close(&self, until: Instant) -> bool {
         self.end();
+        let until = until.max(Instant::now() + Duration::from_millis(100));
         while self.threads.iter().any(|t| !t.is_finished()) {
             if Instant::now() >= until {
                 return false;

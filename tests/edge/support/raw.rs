@@ -79,8 +79,9 @@ impl Client {
 
     /// Connects from an address of one's own choice.
     pub fn connect_from(from: SocketAddr, to: SocketAddr) -> Self {
-        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+        // Not for the server processes that other scenarios start meanwhile.
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
         bind(&socket, &from).unwrap();
         connect(&socket, &to).unwrap();
         let socket = TcpStream::from(socket);
