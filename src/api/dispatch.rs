@@ -103,7 +103,7 @@ impl Service for Dispatcher {
             .map_err(|error| render(&error, plan.route.dialect, &head.request_id))
     }
 
-    fn run(&self, head: Head, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
+    fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
         let (route, request_id, arrived) = (plan.route, head.request_id.clone(), head.arrived);
         let refuse = |error: ApiError| Outcome::Done(render(&error, route.dialect, &request_id));
         let input = match Input::new(head, route, plan.params, &body) {

@@ -1,5 +1,7 @@
 //! What a handler is given: the request, checked against its route.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
 use serde_json::{Map, Value};
@@ -63,7 +65,7 @@ impl Fields {
 #[derive(Debug, Clone)]
 pub struct Input {
     /// The head.
-    pub head: Head,
+    pub head: Arc<Head>,
     /// The route's dialect.
     pub dialect: Dialect,
     /// The path's parameters, in order.
@@ -79,7 +81,7 @@ impl Input {
     ///
     /// # Errors
     /// 415, 400 `invalid_json` or 422 with every bad field.
-    pub fn new<P, C>(head: Head, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
+    pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
         let query = field::check_query(route.query, &head.query).map_err(ApiError::fields)?;
         let fields = match route.body {
             BodyKind::Json(fields) => json_object(&head, fields, body)?,
