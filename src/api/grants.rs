@@ -49,7 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
         example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
-        answer: (201, Answer::Object(RECORD)),
+        answer: (201, Answer::Upsert(RECORD)),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND],
         doc: DOC,
     },

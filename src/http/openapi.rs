@@ -137,7 +137,7 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
         Answer::Object([]) => {
             success["content"] = json!({"application/json": {"schema": {"type": "object"}}});
         }
-        Answer::Object(fields) => success["content"] = json!({"application/json": {"schema": object_schema(fields)}}),
+        Answer::Object(fields) | Answer::Upsert(fields) => success["content"] = json!({"application/json": {"schema": object_schema(fields)}}),
         Answer::List(fields) => {
             success["content"] =
                 json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
@@ -153,7 +153,10 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
             success["content"] = Value::Object(content);
         }
     }
-    let mut responses = Map::from_iter([(status.to_string(), success)]);
+    let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
+    if let Answer::Upsert(_) = answer {
+        responses.insert("200".to_owned(), success);
+    }
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
     for code in codes_of(route) {
         by_status.entry(code.status).or_default().push(code);

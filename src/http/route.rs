@@ -32,6 +32,8 @@ pub enum BodyKind {
 pub enum Answer {
     /// An object with these fields.
     Object(&'static [Field]),
+    /// An object with these fields: 201 where it was made, 200 where it was there before.
+    Upsert(&'static [Field]),
     /// A bare array of objects with these fields, paged by `Link`.
     List(&'static [Field]),
     /// No body.
