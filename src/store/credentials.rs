@@ -29,7 +29,7 @@ const GRACE_AGENT_TOKEN: &str = "UPDATE credentials SET state = 'grace', expires
 const END_GRACE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'grace'";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace')";
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') AND scopes <> ?2";
 const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
@@ -207,13 +207,12 @@ pub fn move_agent_token_to_grace(conn: &Connection, agent_id: &str, now: Micros,
     Ok(conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])? > 0)
 }
 
-/// Gives an agent's live tokens these scopes.
+/// Gives an agent's live tokens these scopes. How many had others.
 ///
 /// # Errors
 /// The store's.
-pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<()> {
-    conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?;
-    Ok(())
+pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<usize> {
+    Ok(conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?)
 }
 
 /// A user's live tokens, oldest first.
