@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::app::App;
 use super::idempotency::{self, Reservation, Slot};
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Watch};
 use crate::http::error::ApiError;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
@@ -41,6 +41,7 @@ pub struct Call {
     /// What the route needs, as the audit names it.
     pub action: Action,
     pub(super) reservation: Slot,
+    pub(super) watch: Arc<Watch>,
 }
 
 /// A call inside its transaction, on the writer's thread.
@@ -82,7 +83,7 @@ impl Call {
     /// # Errors
     /// None now; the work's own error becomes the reply.
     pub fn write(self, app: &App, work: impl FnOnce(&Tx<'_>) -> Result<Reply, ApiError> + Send + 'static) -> Handled {
-        let Self { caller, input, action, reservation } = self;
+        let Self { caller, input, action, reservation, watch } = self;
         let (keeper, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
@@ -102,7 +103,10 @@ impl Call {
             if let Some(reservation) = reservation {
                 reservation.settle(result.is_ok());
             }
-            let reply = result.unwrap_or_else(|error| super::dispatch::render(&error, dialect, &request_id));
+            let reply = result.unwrap_or_else(|error| {
+                watch.saw(&error);
+                super::dispatch::render(&error, dialect, &request_id)
+            });
             keeper.keep(Outcome::Done(reply));
         });
         Ok(Step::Later(Outcome::Pending(promise)))
