@@ -148,9 +148,8 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
         }
         Answer::Empty => {}
         Answer::Other(media) => {
-            let mut content = Map::new();
-            content.insert((*media).to_owned(), json!({"schema": {"type": "string"}}));
-            success["content"] = Value::Object(content);
+            let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
+            success["content"] = Value::Object(media.iter().map(text).collect());
         }
     }
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);

@@ -38,8 +38,8 @@ pub enum Answer {
     List(&'static [Field]),
     /// No body.
     Empty,
-    /// Another content type.
-    Other(&'static str),
+    /// Text of one of these content types.
+    Other(&'static [&'static str]),
 }
 
 /// Who may call a route. There is no default: a route that names no action cannot be written.
