@@ -124,6 +124,8 @@ pub const fn seconds(value: u64) -> Duration {
 
 /// Levels of nesting in a JSON body.
 pub const JSON_DEPTH: usize = 32;
+/// Problems told of one request: a body may hold a hundred thousand unknown fields, the reply to it must not.
+pub const PROBLEMS: usize = 32;
 /// Items of a list page where the caller names none.
 pub const PAGE_DEFAULT: u64 = 100;
 /// Items of a list page at the most.

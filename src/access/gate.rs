@@ -97,11 +97,11 @@ impl Gate {
         if caller.agent_id().is_none_or(|agent| agent == id) || self.bind_credentials == BindCredentials::Off {
             return Ok(());
         }
-        log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
         if self.bind_credentials == BindCredentials::Warn {
+            log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
             return Ok(());
         }
-        self.deny(caller.actor(), action, head);
+        self.deny(&key_of(caller), caller.actor(), action, head);
         Err(codes::WRONG_CHANNEL.into())
     }
 
@@ -115,14 +115,15 @@ impl Gate {
         } else {
             return Ok(());
         };
-        self.deny(caller.actor(), action, head);
+        self.deny(&key_of(caller), caller.actor(), action, head);
         Err(refusal)
     }
 
     /// A credential that is not good: 401, or 429 once this peer has failed too often.
     fn refuse_credential(&self, head: &Head, action: Action) -> ApiError {
         let peer = head.peer.key();
-        self.deny(format!("peer:{peer}"), action, head);
+        let actor = format!("peer:{peer}");
+        self.deny(&actor, actor.clone(), action, head);
         match self.failed_logins.take(&peer, Instant::now()) {
             Ok(()) => codes::INVALID_TOKEN.into(),
             Err(seconds) => ApiError::new(codes::RATE_LIMITED)
@@ -132,9 +133,13 @@ impl Gate {
     }
 
     /// Records a denial, aggregated.
-    pub fn deny(&self, actor: String, action: Action, head: &Head) {
-        let resource = format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>());
-        self.record(self.denials.note(actor, action.slug(), resource, &head.request_id, Micros::now()));
+    fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+        self.record(self.denials.note(key, entry(actor, action, head)));
+    }
+
+    /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
+    pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
+        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.actor(), action, head) }
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
@@ -166,5 +171,39 @@ impl Gate {
                 }
             },
         );
+    }
+}
+
+/// What an admitted call is recorded as if its handler refuses it.
+pub struct Watch {
+    gate: Arc<Gate>,
+    key: String,
+    entry: audit::Entry,
+}
+
+impl Watch {
+    /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
+    pub fn saw(&self, error: &ApiError) {
+        if error.code.status == 403 {
+            let entry = audit::Entry { at: Micros::now(), ..self.entry.clone() };
+            self.gate.record(self.gate.denials.note(&self.key, entry));
+        }
+    }
+}
+
+/// What denials are counted by: the credential; on the operator's socket, which needs none, the principal.
+fn key_of(caller: &Caller) -> String {
+    caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
+}
+
+fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
+    audit::Entry {
+        at: Micros::now(),
+        actor,
+        action: action.slug().to_owned(),
+        resource: format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>()),
+        outcome: audit::Outcome::Denied,
+        count: 1,
+        request_id: head.request_id.clone(),
     }
 }

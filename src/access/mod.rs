@@ -17,7 +17,7 @@ pub use action::Action;
 pub use bearer::{Presented, presented};
 pub use caller::{Caller, Principal};
 pub use denials::Denials;
-pub use gate::Gate;
+pub use gate::{Gate, Watch};
 pub use last_used::LastUsed;
 pub use operator::{Operators, group_id};
 pub use role::{AgentRole, may_create, require, role_on};

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::app::App;
 use super::idempotency::{self, Claim, Reservation, Slot};
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Watch};
 use crate::http::error::ApiError;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
@@ -41,6 +41,7 @@ pub struct Call {
     /// What the route needs, as the audit names it.
     pub action: Action,
     pub(super) reservation: Slot,
+    pub(super) watch: Arc<Watch>,
 }
 
 /// A call inside its transaction, on the writer's thread.
@@ -105,7 +106,7 @@ impl Call {
         app: &App,
         work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
     ) -> Handled {
-        let Self { caller, input, action, reservation } = self;
+        let Self { caller, input, action, reservation, watch } = self;
         let (keeper, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
@@ -130,7 +131,10 @@ impl Call {
             keeper.keep(match result {
                 Ok(Written::Reply(reply)) => Outcome::Done(reply),
                 Ok(Written::Then(reply, after)) => after(reply, later),
-                Err(error) => Outcome::Done(super::dispatch::render(&error, dialect, &request_id)),
+                Err(error) => {
+                    watch.saw(&error);
+                    Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
+                }
             });
         });
         Ok(Step::Later(Outcome::Pending(promise)))

@@ -183,14 +183,18 @@ pub fn object_schema(fields: &[Field]) -> Value {
 /// A field's name and what is wrong with it.
 pub type Problem = (String, String);
 
-/// Checks an object against its fields and drops nulls. Every problem is told, not just the first.
+/// Checks an object against its fields and drops nulls. Every problem is told, not just the first, up to
+/// [`limits::PROBLEMS`].
 ///
 /// # Errors
-/// All problems found.
+/// The problems found.
 pub fn check(fields: &[Field], object: Map<String, Value>) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut checked = Map::new();
     for (name, value) in object {
+        if problems.len() >= limits::PROBLEMS {
+            return Err(problems);
+        }
         match fields.iter().find(|field| field.name == name) {
             None => problems.push((shown(&name), "there is no such field".to_owned())),
             Some(_) if value.is_null() => {}
@@ -308,6 +312,9 @@ pub fn check_query(fields: &[Field], query: &str) -> Result<Map<String, Value>, 
     let mut object = Map::new();
     let mut problems = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        if problems.len() >= limits::PROBLEMS {
+            return Err(problems);
+        }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (decode(name), decode(value)) else {
             problems.push((shown(name), "is not well-formed UTF-8 in percent-encoding".to_owned()));

@@ -39,7 +39,7 @@ const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AN
 const DELETE_PENDING: &str =
     "DELETE FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace')";
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') AND scopes <> ?2";
 const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
@@ -274,13 +274,12 @@ pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives an agent's live tokens these scopes.
+/// Gives an agent's live tokens these scopes. How many had others.
 ///
 /// # Errors
 /// The store's.
-pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<()> {
-    conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?;
-    Ok(())
+pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<usize> {
+    Ok(conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?)
 }
 
 /// A user's live tokens, oldest first.

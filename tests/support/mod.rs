@@ -4,6 +4,13 @@
 
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
+mod actors;
+pub mod conformance;
+mod db;
+pub mod schema;
+
+pub use actors::text;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -238,6 +245,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The token it sends; empty for none.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or("")
+    }
+
     /// The same client, sending one more header.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
@@ -246,29 +258,43 @@ impl Client {
         other
     }
 
+    #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, None)
     }
 
+    #[track_caller]
     pub fn delete(&self, path: &str) -> Reply {
         self.send("DELETE", path, None)
     }
 
+    #[track_caller]
     pub fn post(&self, path: &str, body: Value) -> Reply {
         self.send("POST", path, Some(body.to_string().as_bytes()))
     }
 
+    #[track_caller]
     pub fn put(&self, path: &str, body: Value) -> Reply {
         self.send("PUT", path, Some(body.to_string().as_bytes()))
     }
 
+    #[track_caller]
     pub fn patch(&self, path: &str, body: Value) -> Reply {
         self.send("PATCH", path, Some(body.to_string().as_bytes()))
     }
 
-    /// Sends a request; a body is JSON unless a header says otherwise.
+    /// Sends a request; a body is JSON unless a header says otherwise. What holds for every reply is checked here.
+    #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Reply {
-        self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+        let reply = self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        conformance::check(method, path, &reply);
+        reply
+    }
+
+    /// Sends a request with a JSON body, if there is one.
+    #[track_caller]
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        self.send(method, path, body.map(|body| body.to_string().into_bytes()).as_deref())
     }
 
     /// Like [`Client::send`], for a daemon that may die meanwhile.

@@ -62,7 +62,8 @@ fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
 /// # Errors
 /// The store's.
 pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
-    let lower = name.to_lowercase();
+    // ASCII alone, as SQLite's own lower(): a sign that merely folds to a letter names nobody.
+    let lower = name.to_ascii_lowercase();
     let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
     let found = conn.prepare_cached(&by_slug)?.query_row([&lower], read_live).optional()?;
     if found.is_some() {
@@ -146,7 +147,7 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
         ORDER BY a.created_at, a.id LIMIT ?3",
     );
     let (at, id) = page.oldest_first();
-    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![at, id, page.fetch(), all, user, agent, filter.status, text], read_live)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
