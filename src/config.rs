@@ -184,11 +184,12 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
 }
 
 /// systemd may name several directories, separated by colons; the first is the one to use.
-fn first_dir(dirs: &str) -> Option<PathBuf> {
+pub(crate) fn first_dir(dirs: &str) -> Option<PathBuf> {
     dirs.split(':').next().filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+/// The data directory where none is named.
+pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
     if let Some(dir) = env("STATE_DIRECTORY").and_then(|dirs| first_dir(&dirs)) {
         return Ok(dir);
     }
