@@ -9,6 +9,7 @@ pub mod access;
 pub mod api;
 pub mod config;
 pub mod containers;
+pub mod ctl;
 pub mod daemon;
 pub mod docs;
 pub mod http;
