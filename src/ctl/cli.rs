@@ -25,24 +25,24 @@ pub fn command() -> Command {
     entry::add_all(root, nouns::ALL)
 }
 
-fn globals() -> [Arg; 6] {
+fn globals() -> impl Iterator<Item = Arg> {
     let text = |id: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(id).long(id).value_name(value).help(help).value_parser(NonEmptyStringValueParser::new()).global(true)
+        Arg::new(id).long(id).value_name(value).help(help).value_parser(NonEmptyStringValueParser::new())
     };
-    [
+    let args = [
         text("url", "URL", "The daemon: http://HOST:PORT or unix:PATH"),
         text("token", "TOKEN", "The credential; others can read it in the process list, prefer --token-file"),
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
         text("idempotency-key", "KEY", "Key that makes running a changing command twice safe; random if absent"),
-        Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help("Print the reply on one line"),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
         Arg::new("timeout")
             .long("timeout")
             .value_name("SECONDS")
             .default_value(TIMEOUT)
             .value_parser(value_parser!(u64).range(1..=3600))
-            .global(true)
             .help("Seconds an answer may take"),
-    ]
+    ];
+    args.into_iter().map(|arg| arg.global(true).help_heading("Options of every command"))
 }
 
 #[cfg(test)]

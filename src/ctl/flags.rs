@@ -68,8 +68,13 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
             let none = none.action(ArgAction::SetTrue).conflicts_with(id(field));
             vec![arg.action(ArgAction::Append).value_name("TEXT").help(format!("{} Repeatable", field.about)), none]
         }
-        // Objects have no flags; a verb that needs one takes its body from a file.
-        Type::Object(_) | Type::Objects(_) | Type::EmptyList | Type::AnyObject | Type::Number => Vec::new(),
+        Type::Objects(fields) => {
+            let names: Vec<String> = fields.iter().map(|field| format!("{}=…", field.name)).collect();
+            let help = format!("{} Repeatable: {}", field.about, names.join(","));
+            vec![arg.action(ArgAction::Append).value_name("KEY=VALUE,…").help(help)]
+        }
+        // A single object has no flag; a verb that needs one takes its body from a file.
+        Type::Object(_) | Type::EmptyList | Type::AnyObject | Type::Number => Vec::new(),
     }
 }
 
@@ -102,8 +107,30 @@ fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<
         Type::Texts { .. } | Type::Scopes => {
             matches.get_many::<String>(&id).map(|texts| texts.map(String::as_str).collect::<Value>())
         }
+        Type::Objects(fields) => match matches.get_many::<String>(&id) {
+            Some(texts) => Some(Value::Array(texts.map(|text| object(fields, text)).collect::<Result<_, _>>()?)),
+            None => None,
+        },
         _ => None,
     })
+}
+
+/// An object written as `key=value,…`; a flag alone is true. Which fields there must be is the daemon's to say.
+fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
+    let mut object = Map::new();
+    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, "true"));
+        let field = fields.iter().find(|field| field.name.replace('_', "-") == name.replace('_', "-"));
+        let value = match field.map(|field| field.kind) {
+            Some(Type::Flag) => value.parse::<bool>().ok().map(Value::from),
+            Some(Type::Integer { .. }) => value.parse::<i64>().ok().map(Value::from),
+            Some(Type::Text { .. } | Type::Word(_)) => Some(Value::from(value)),
+            _ => None,
+        };
+        let wrong = || Failure::usage(format!("{pair} is no field of this flag."), "See --help for its fields.");
+        object.insert(field.ok_or_else(wrong)?.name.to_owned(), value.ok_or_else(wrong)?);
+    }
+    Ok(Value::Object(object))
 }
 
 /// The text of a file, or of stdin for `-`.
@@ -144,6 +171,7 @@ mod tests {
         Field::of("scope", Type::Scopes, "x"),
         Field::word("role", &["a", "b"], "x"),
         Field::text("cursor", 9, "x"),
+        Field::of("mounts", Type::Objects(&[Field::text("source", 9, "x"), Field::flag("read_only", "x")]), "x"),
     ];
 
     fn given(args: &[&str]) -> Option<Value> {
@@ -163,6 +191,17 @@ mod tests {
         );
         assert_eq!(given(&["--no-deliver", "--no-scope"]), Some(json!({"deliver": false, "scope": []})));
         assert_eq!(given(&["--no-deliver", "--deliver"]), Some(json!({"deliver": true})));
+    }
+
+    #[test]
+    fn a_list_of_objects_is_written_as_pairs() {
+        assert_eq!(
+            given(&["--mounts", "source=/a,read-only=false", "--mounts", "read_only"]),
+            Some(json!({"mounts": [{"source": "/a", "read_only": false}, {"read_only": true}]}))
+        );
+        for bad in ["x=1", "source=/a,x", "read-only=maybe"] {
+            assert_eq!(given(&["--mounts", bad]), None, "{bad}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod private;
 mod server;
 mod session;
 mod show;
+mod slow;
 mod table;
 mod text;
 mod verb;

@@ -1,6 +1,6 @@
 //! How a reply is shown: whole on one line with `--json`, otherwise for people.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -10,6 +10,8 @@ use super::table::{self, Column};
 use super::text;
 
 const SHOWN_ONCE: &str = "warning: the token is shown this once; keep it where nobody else reads";
+
+const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
 
 /// What people are shown.
 pub enum Show {
@@ -23,6 +25,10 @@ pub enum Show {
     Stored(&'static str, &'static str),
     /// One line: what was done, and to what. The hint goes to stderr; `{id}` in it is the reply's.
     Done(&'static str, Option<&'static str>),
+    /// The text in this field, line by line.
+    Lines(&'static str),
+    /// What became of each agent, a line each.
+    Results,
     /// The bare secret in this field.
     Secret(&'static str),
     /// The reply as it is, to be kept in a file.
@@ -43,6 +49,8 @@ pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Va
         Show::Part(field) => record(&reply[*field]),
         Show::Stored(route, field) => stored(session, route, field, reply),
         Show::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),
+        Show::Lines(field) => lines(object(reply)?, field),
+        Show::Results => Ok(Output::text(table::table(RESULTS, &results(object(reply)?)))),
         Show::Document => Ok(Output::text(text::json_pretty(reply))),
     }
 }
@@ -80,6 +88,20 @@ fn stored(session: &Session<'_>, route: &str, field: &str, reply: &Value) -> Res
             Ok(record(reply)?.with_note(&note))
         }
     }
+}
+
+fn lines(reply: &Map<String, Value>, field: &str) -> Result<Output, Failure> {
+    let wrong = || Failure::Unexpected("The answer has no text.".to_owned());
+    let output = Output::text(text::clean_lines(reply.get(field).and_then(Value::as_str).ok_or_else(wrong)?));
+    let truncated = reply.get("truncated").is_some_and(|flag| *flag == true);
+    Ok(if truncated { output.with_note("note: there are more lines before these") } else { output })
+}
+
+/// The results by name as rows.
+fn results(reply: &Map<String, Value>) -> Vec<Value> {
+    let by_name = reply.get("results").and_then(Value::as_object);
+    let row = |(name, result): (&String, &Value)| json!({"name": name, "success": result["success"], "error": result["error"]});
+    by_name.into_iter().flatten().map(row).collect()
 }
 
 fn done(word: &str, hint: Option<&str>, parameters: &[&str], reply: &Value) -> Output {

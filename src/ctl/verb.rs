@@ -9,7 +9,8 @@ use super::failure::Failure;
 use super::flags::{self, Flag};
 use super::output::Output;
 use super::show::{self, Show};
-use super::{ask, paging, path};
+use super::slow::{self, End};
+use super::{ask, paging, path, session};
 use crate::http::field::Field;
 use crate::http::route::BodyKind;
 
@@ -32,12 +33,13 @@ pub struct Verb {
     flags: &'static [Flag],
     ask: Option<&'static str>,
     body: Body,
+    at_once: bool,
 }
 
 impl Verb {
     /// A verb whose flags are the route's fields.
     pub const fn new(name: &'static str, route: &'static str, show: Show) -> Self {
-        Self { name, route, show, flags: &[], ask: None, body: Body::Flags }
+        Self { name, route, show, flags: &[], ask: None, body: Body::Flags, at_once: false }
     }
 
     /// Flags that depart from the rule.
@@ -58,6 +60,16 @@ impl Verb {
         self
     }
 
+    /// It never waits, though its route can.
+    pub const fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+
+    fn is_slow(&self) -> bool {
+        !self.at_once && slow::is_slow(path::route(self.route))
+    }
+
     /// The command.
     pub fn command(&self) -> Command {
         let route = path::route(self.route);
@@ -74,8 +86,11 @@ impl Verb {
             let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
             command = command.arg(yes.help("Do not ask"));
         }
-        if matches!(self.show, Show::Table(_)) {
+        if route.query.iter().any(|field| field.name == "limit") {
             command = command.arg(limit());
+        }
+        if self.is_slow() {
+            command = command.arg(slow::no_wait());
         }
         command.args(flags::args(self.body_fields(), self.flags)).args(flags::args(route.query, self.flags))
     }
@@ -89,18 +104,26 @@ impl Verb {
         let names = route.parameters();
         let parameters: Vec<&str> =
             names.iter().filter_map(|name| matches.get_one::<String>(name)).map(String::as_str).collect();
-        let query = flags::read(route.query, self.flags, matches)?;
+        let mut query = flags::read(route.query, self.flags, matches)?;
         let body = self.body(matches)?;
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", parameters.last().unwrap_or(&"")))?;
         }
         let session = context.session()?;
-        let reply = if let Show::Table(_) = self.show {
-            Value::Array(paging::rows(&session, route, &parameters, query, rows_wanted(matches))?)
-        } else {
-            session.send_for_json(route, &path::target(route, &parameters, &query), body.as_ref())?
-        };
-        show::reply(&session, &self.show, &parameters, &reply)
+        if let Show::Table(_) = self.show {
+            let rows = paging::rows(&session, route, &parameters, query, rows_wanted(matches))?;
+            return show::reply(&session, &self.show, &parameters, &Value::Array(rows));
+        }
+        if self.is_slow() {
+            query.extend(slow::query(&session, matches));
+        }
+        let reply = session.send(route, &path::target(route, &parameters, &query), body.as_ref())?;
+        let end =
+            if self.is_slow() { slow::end(&session, &reply, matches)? } else { End::Result(session::json(&reply)?) };
+        match end {
+            End::Result(reply) => show::reply(&session, &self.show, &parameters, &reply),
+            End::Promised(output) => Ok(output),
+        }
     }
 
     fn body_fields(&self) -> &'static [Field] {
@@ -130,5 +153,7 @@ pub fn limit() -> Arg {
 
 /// What `--limit` says.
 pub fn rows_wanted(matches: &ArgMatches) -> Option<usize> {
-    matches.get_one::<u64>("limit").map(|n| usize::try_from(*n).unwrap_or(usize::MAX))
+    // A list that is not paged has no such flag.
+    let limit = matches.try_get_one::<u64>("limit").ok().flatten();
+    limit.map(|n| usize::try_from(*n).unwrap_or(usize::MAX))
 }

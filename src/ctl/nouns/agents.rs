@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use super::{agent_token, grants};
+use super::{agent_containers as containers, agent_token, grants};
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
@@ -69,6 +69,16 @@ pub const ENTRY: Entry = Entry::Noun {
             run: grants_of_agent,
         },
         agent_token::ENTRY,
+        containers::DEPLOY,
+        containers::DEPLOY_STATUS,
+        containers::START,
+        containers::STOP,
+        containers::RESTART,
+        containers::PAUSE,
+        containers::RESUME,
+        containers::BULK,
+        containers::LOGS,
+        containers::LIST,
     ],
 };
 

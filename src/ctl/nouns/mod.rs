@@ -1,5 +1,6 @@
 //! The nouns, one a file. A new one is a file with an [`Entry`] and a line in [`ALL`].
 
+mod agent_containers;
 mod agent_token;
 mod agents;
 mod audit;
@@ -8,6 +9,7 @@ mod completion;
 mod docs;
 mod grants;
 mod login;
+mod operations;
 mod user_token;
 mod users;
 
@@ -16,6 +18,7 @@ use super::entry::Entry;
 /// Everything there is.
 pub const ALL: &[Entry] = &[
     agents::ENTRY,
+    operations::ENTRY,
     grants::ENTRY,
     users::ENTRY,
     auth::ENTRY,
