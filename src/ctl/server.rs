@@ -1,7 +1,7 @@
 //! Where the daemon is: `http://HOST[:PORT]` or `unix:PATH`.
 
 use std::fmt;
-use std::net::ToSocketAddrs;
+use std::net::{Ipv6Addr, ToSocketAddrs};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
@@ -43,8 +43,12 @@ impl Server {
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split_port(authority).ok_or_else(wrong)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let is_v6 = authority.starts_with('[') && host.parse::<std::net::Ipv6Addr>().is_ok();
-        if scheme.eq_ignore_ascii_case("http") && (is_v6 || (!host.is_empty() && host.chars().all(plain))) {
+        let is_host = if authority.starts_with('[') {
+            host.parse::<Ipv6Addr>().is_ok()
+        } else {
+            !host.is_empty() && host.chars().all(plain)
+        };
+        if scheme.eq_ignore_ascii_case("http") && is_host {
             return Ok(Self::Tcp(host.to_ascii_lowercase(), port));
         }
         Err(wrong())
