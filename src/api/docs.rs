@@ -35,6 +35,22 @@ pub const ROUTES: &[ApiRoute] = &[
     },
     Route {
         method: Method::GET,
+        path: "/docs/style.css",
+        dialect: Taos,
+        access: Access::Public(style),
+        id: "docs_style",
+        title: "Read the documentation's style sheet",
+        about: "For browsers.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other("text/css")),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
         path: "/docs/{path...}",
         dialect: Taos,
         access: Access::Public(page),
@@ -53,6 +69,10 @@ pub const ROUTES: &[ApiRoute] = &[
 
 fn front(_: &App, input: Input) -> Handled {
     serve(&input, "agents/README")
+}
+
+fn style(_: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", docs::STYLE).into())
 }
 
 fn page(_: &App, input: Input) -> Handled {
