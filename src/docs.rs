@@ -28,10 +28,7 @@ pub const STYLE: &str = include_str!("../docs/style.css");
 
 /// The Markdown of a page.
 pub fn page(path: &str) -> Option<&'static str> {
-    let path = match path {
-        "" | "agents" => "agents/README",
-        other => other,
-    };
+    let path = if path == "agents" { "agents/README" } else { path };
     PAGES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
 }
 
