@@ -1,16 +1,25 @@
 //! Compares what stands in a file with what the code's tables make of it; `UPDATE_DOCS=1` writes it instead.
 
 use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pages::root;
 
+/// Several sections of one file are made by several tests at once; each reads what the other wrote.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Fails unless the file is exactly this.
 pub fn whole(file: &str, made: &str) {
+    let _lock = one_at_a_time();
     settle(file, &fs::read_to_string(root().join(file)).unwrap_or_default(), made);
 }
 
 /// Fails unless what stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->` is exactly this.
 pub fn section(file: &str, name: &str, made: &str) {
+    let _lock = one_at_a_time();
     let text = fs::read_to_string(root().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
     let (begin, end) = (format!("<!-- begin: {name} -->\n"), format!("<!-- end: {name} -->"));
     let (before, rest) = text.split_once(&begin).unwrap_or_else(|| panic!("{file} lacks {begin}"));

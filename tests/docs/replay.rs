@@ -3,7 +3,8 @@
 //! A block is a request line, headers, and after an empty line the body. `$TAOS_URL` and `$TAOS_TOKEN` stand for the
 //! daemon's address and the operator's token, `{{last.FIELD}}` for a field of the last JSON reply (`{{last.0.id}}`: of
 //! its first row). Its info string says the one status that is right. A `json` block right behind it is what the reply
-//! holds at least; `"…"` stands for any value.
+//! holds at least; `"…"` stands for any value. `requires=containers` behind the status means a daemon with a container runtime; such
+//! blocks are a sequence of their own.
 
 use serde_json::Value;
 
@@ -18,10 +19,28 @@ struct Request {
     body: Option<String>,
 }
 
+/// Which blocks to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Those that any daemon answers.
+    Nothing,
+    /// Those that need a container runtime.
+    Containers,
+}
+
+impl Needs {
+    /// True if this block is one of them.
+    pub fn of(self, block: &Block) -> bool {
+        block.language() == "http" && (self == Self::Containers) == block.info.ends_with(REQUIRES)
+    }
+}
+
+const REQUIRES: &str = " requires=containers";
+
 /// Sends the blocks; the first that goes wrong ends it, with its place.
-pub fn replay(daemon: &Daemon, blocks: &[Block]) -> Result<(), String> {
+pub fn replay(daemon: &Daemon, blocks: &[Block], needs: Needs) -> Result<(), String> {
     let mut last = Value::Null;
-    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| block.language() == "http") {
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| needs.of(block)) {
         let reply = send(daemon, block, &last).map_err(|why| format!("{}: {why}", block.place))?;
         if let Ok(json) = serde_json::from_slice(&reply.body) {
             last = json;
@@ -70,7 +89,8 @@ fn send(daemon: &Daemon, block: &Block, last: &Value) -> Result<Reply, String> {
 }
 
 fn expected(info: &str) -> Result<u16, String> {
-    let status = info.strip_prefix("http expect=").and_then(|text| text.parse().ok());
+    let status =
+        info.strip_suffix(REQUIRES).unwrap_or(info).strip_prefix("http expect=").and_then(|text| text.parse().ok());
     status.ok_or_else(|| format!("`{info}` is not `http expect=NNN`"))
 }
 
@@ -116,7 +136,7 @@ fn a_wrong_status_or_a_broken_block_is_told_with_its_place() {
     let daemon = Daemon::start();
     let run = |info: &str, text: &str| {
         let block = Block { place: "p.md:7".into(), info: info.into(), text: text.into() };
-        replay(&daemon, &[block])
+        replay(&daemon, &[block], Needs::Nothing)
     };
     assert_eq!(run("http expect=200", "GET /healthz\n"), Ok(()));
     assert_eq!(run("http expect=200", "GET $TAOS_URL/api/agents\nAuthorization: Bearer $TAOS_TOKEN\n"), Ok(()));
@@ -150,7 +170,7 @@ fn a_reply_that_is_shown_otherwise_than_it_is_is_told() {
     let daemon = Daemon::start();
     let block = |info: &str, text: &str| Block { place: "p.md:9".into(), info: info.into(), text: text.into() };
     let request = block("http expect=200", "GET /healthz\n");
-    let run = |shown: &str| replay(&daemon, &[request.clone(), block("json", shown)]);
+    let run = |shown: &str| replay(&daemon, &[request.clone(), block("json", shown)], Needs::Nothing);
     assert_eq!(run(r#"{"status": "ok", "version": "…"}"#), Ok(()));
     for (shown, why) in [
         (r#"{"status": "well"}"#, "p.md:9: the reply.status is \"ok\", not \"well\""),
