@@ -45,7 +45,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Other("text/css")),
+        answer: (200, Answer::Other(&["text/css"])),
         errors: &[],
         doc: DOC,
     },
