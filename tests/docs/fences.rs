@@ -18,11 +18,19 @@ pub struct Block {
 }
 
 impl Block {
+    /// True if it needs a daemon with a container runtime.
+    pub fn needs_containers(&self) -> bool {
+        self.info.ends_with(REQUIRES)
+    }
+
     /// The first word of the info string.
     pub fn language(&self) -> &str {
         self.info.split(' ').next().unwrap_or("")
     }
 }
+
+/// Stands behind the info string of a block that needs a daemon with a container runtime.
+pub const REQUIRES: &str = " requires=containers";
 
 /// The languages a block may have. `http` and `bash` are run; the others show output or files.
 const LANGUAGES: &[&str] = &["http", "bash", "text", "json", "toml"];
@@ -66,8 +74,14 @@ fn check(block: &Block) -> Result<(), String> {
     if !LANGUAGES.contains(&block.language()) {
         return Err(format!("{}: `{}` is none of {}", block.place, block.info, LANGUAGES.join(", ")));
     }
-    if block.language() != "http" && block.info != block.language() {
-        return Err(format!("{}: `{}` takes no options", block.place, block.language()));
+    let rest = block.info.strip_prefix(block.language()).unwrap_or("");
+    let allowed = match block.language() {
+        "http" => true,
+        "bash" => rest.is_empty() || rest == REQUIRES,
+        _ => rest.is_empty(),
+    };
+    if !allowed {
+        return Err(format!("{}: `{}` cannot be so", block.place, block.info));
     }
     Ok(())
 }
@@ -107,7 +121,8 @@ fn what_would_not_be_run_is_an_error_with_its_place() {
         ("```sh\ntrue\n```\n", "p.md:1: `sh` is none of"),
         ("```\ntrue\n```\n", "p.md:1: `` is none of"),
         ("```bash-skip\ntrue\n```\n", "p.md:1: `bash-skip` is none of"),
-        ("```bash skip\ntrue\n```\n", "p.md:1: `bash` takes no options"),
+        ("```bash skip\ntrue\n```\n", "p.md:1: `bash skip` cannot be so"),
+        ("```json requires=containers\n{}\n```\n", "p.md:1: `json requires=containers` cannot be so"),
         ("~~~bash\ntrue\n~~~\n", "p.md:1: a fence must be of backticks"),
         ("- a\n\n  ```bash\n  true\n  ```\n", "p.md:3: a fence must be of backticks"),
         ("a\n\n    indented\n", "p.md:3: an indented code block"),

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bed;
 mod fences;
 mod generated;
 mod pages;

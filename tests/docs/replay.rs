@@ -8,7 +8,7 @@
 
 use serde_json::Value;
 
-use crate::fences::Block;
+use crate::fences::{Block, REQUIRES};
 use crate::support::{Daemon, Reply};
 
 /// A block, read.
@@ -19,28 +19,10 @@ struct Request {
     body: Option<String>,
 }
 
-/// Which blocks to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Those that any daemon answers.
-    Nothing,
-    /// Those that need a container runtime.
-    Containers,
-}
-
-impl Needs {
-    /// True if this block is one of them.
-    pub fn of(self, block: &Block) -> bool {
-        block.language() == "http" && (self == Self::Containers) == block.info.ends_with(REQUIRES)
-    }
-}
-
-const REQUIRES: &str = " requires=containers";
-
-/// Sends the blocks; the first that goes wrong ends it, with its place.
-pub fn replay(daemon: &Daemon, blocks: &[Block], needs: Needs) -> Result<(), String> {
+/// Sends the blocks that need `containers`, or those that do not; the first that goes wrong ends it, with its place.
+pub fn replay(daemon: &Daemon, blocks: &[Block], containers: bool) -> Result<(), String> {
     let mut last = Value::Null;
-    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| needs.of(block)) {
+    for (at, block) in blocks.iter().enumerate().filter(|(_, block)| is_one(block, containers)) {
         let reply = send(daemon, block, &last).map_err(|why| format!("{}: {why}", block.place))?;
         if let Ok(json) = serde_json::from_slice(&reply.body) {
             last = json;
@@ -52,6 +34,10 @@ pub fn replay(daemon: &Daemon, blocks: &[Block], needs: Needs) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+fn is_one(block: &Block, containers: bool) -> bool {
+    block.language() == "http" && block.needs_containers() == containers
 }
 
 /// True if `reply` holds all that is `shown`.
@@ -136,7 +122,7 @@ fn a_wrong_status_or_a_broken_block_is_told_with_its_place() {
     let daemon = Daemon::start();
     let run = |info: &str, text: &str| {
         let block = Block { place: "p.md:7".into(), info: info.into(), text: text.into() };
-        replay(&daemon, &[block], Needs::Nothing)
+        replay(&daemon, &[block], false)
     };
     assert_eq!(run("http expect=200", "GET /healthz\n"), Ok(()));
     assert_eq!(run("http expect=200", "GET $TAOS_URL/api/agents\nAuthorization: Bearer $TAOS_TOKEN\n"), Ok(()));
@@ -170,7 +156,7 @@ fn a_reply_that_is_shown_otherwise_than_it_is_is_told() {
     let daemon = Daemon::start();
     let block = |info: &str, text: &str| Block { place: "p.md:9".into(), info: info.into(), text: text.into() };
     let request = block("http expect=200", "GET /healthz\n");
-    let run = |shown: &str| replay(&daemon, &[request.clone(), block("json", shown)], Needs::Nothing);
+    let run = |shown: &str| replay(&daemon, &[request.clone(), block("json", shown)], false);
     assert_eq!(run(r#"{"status": "ok", "version": "…"}"#), Ok(()));
     for (shown, why) in [
         (r#"{"status": "well"}"#, "p.md:9: the reply.status is \"ok\", not \"well\""),
