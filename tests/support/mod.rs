@@ -2,7 +2,7 @@
 //!
 //! Every test starts its own `taosd` binary on a free port. What the daemon logged is shown when the test fails.
 
-#![allow(dead_code, reason = "each test target uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "each test target uses its own part of this")]
 
 mod actors;
 pub mod conformance;

@@ -71,6 +71,11 @@ pub const CASES: &[Case] = &[
         assert_eq!(reply.header("content-type"), Some("text/markdown; charset=utf-8"));
         reply
     }),
+    case("docs_style", "", |w| {
+        let reply = w.daemon.anonymous().get("/docs/style.css").expect(200);
+        assert_eq!(reply.header("content-type"), Some("text/css; charset=utf-8"));
+        reply
+    }),
     case("docs_get", "", |w| {
         let markdown = w.daemon.anonymous().get("/docs/agents/errors").expect(200);
         assert_eq!(w.daemon.anonymous().get("/docs/agents/errors.md").expect(200).body, markdown.body);
