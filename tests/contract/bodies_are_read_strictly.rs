@@ -11,9 +11,24 @@ fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
     let deep = |n: usize| format!(r#"{{"name":"a","x":{}{}}}"#, "[".repeat(n), "]".repeat(n));
     let too_deep = deep(32);
     let bodies: &[&[u8]] = &[
-        b"[]", b"null", b"\"a\"", b"1", b"{", b"{} {}", b"{\"name\":\"a\",\"name\":\"b\"}", b"{\"name\":\"\xff\"}",
-        b"\xef\xbb\xbf{\"name\":\"a\"}", b"{\"name\":\"\\ud800\"}", b"{'name':'a'}", b"{\"name\":\"a\",}", b"{\"name\":NaN}",
-        b"{\"name\":1e999}", b"// x\n{}", b" ", &[b'['; 70_000], too_deep.as_bytes(),
+        b"[]",
+        b"null",
+        b"\"a\"",
+        b"1",
+        b"{",
+        b"{} {}",
+        b"{\"name\":\"a\",\"name\":\"b\"}",
+        b"{\"name\":\"\xff\"}",
+        b"\xef\xbb\xbf{\"name\":\"a\"}",
+        b"{\"name\":\"\\ud800\"}",
+        b"{'name':'a'}",
+        b"{\"name\":\"a\",}",
+        b"{\"name\":NaN}",
+        b"{\"name\":1e999}",
+        b"// x\n{}",
+        b" ",
+        &[b'['; 70_000],
+        too_deep.as_bytes(),
         br#"{"name":"a","\u006eame":"b"}"#,
     ];
     for body in bodies {
@@ -27,7 +42,8 @@ fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
 #[test]
 fn only_json_in_utf_8_is_taken_and_only_an_empty_body_needs_no_type() {
     let daemon = Daemon::start();
-    let post = |kind: &str, body: &[u8]| daemon.operator().with("Content-Type", kind).send("POST", "/api/agents", Some(body));
+    let post =
+        |kind: &str, body: &[u8]| daemon.operator().with("Content-Type", kind).send("POST", "/api/agents", Some(body));
     let good = |n: u8| format!(r#"{{"name":"t{n}"}}"#).into_bytes();
     for (n, kind) in ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8"].iter().enumerate() {
         post(kind, &good(n as u8)).expect(200);
@@ -37,8 +53,11 @@ fn only_json_in_utf_8_is_taken_and_only_an_empty_body_needs_no_type() {
     }
     post("text/plain", b"").expect_error(415, "unsupported_media_type");
     let operator = daemon.operator();
-    let raw = format!("POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
-        Content-Length: 12\r\n\r\n{{\"name\":\"x\"}}", operator.token());
+    let raw = format!(
+        "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+        Content-Length: 12\r\n\r\n{{\"name\":\"x\"}}",
+        operator.token()
+    );
     operator.raw(raw.as_bytes()).expect_error(415, "unsupported_media_type");
     // Without a body nothing is declared, and the field is missing.
     operator.send("POST", "/api/agents", None).expect_error(422, "validation_error");

@@ -16,7 +16,9 @@ fn garbage(client: &Client, method: &str, path: &str) -> Reply {
 #[test]
 fn an_unknown_path_is_told_before_anything_else() {
     let world = World::new();
-    for path in ["/", "/nothing", "/api/nothing", "/api/agents/a/b/c/d", "/healthz/x", "/api//agents", "/api/%61gents/x/y"] {
+    for path in
+        ["/", "/nothing", "/api/nothing", "/api/agents/a/b/c/d", "/healthz/x", "/api//agents", "/api/%61gents/x/y"]
+    {
         let reply = garbage(&world.daemon.anonymous(), "POST", path);
         let code = if path.contains("//") { (400, "invalid_path") } else { (404, "not_found") };
         reply.expect_error(code.0, code.1);

@@ -38,12 +38,14 @@ fn a_request_id_is_kept_if_it_is_well_formed() {
 fn every_time_is_utc_in_milliseconds() {
     let world = World::new();
     let name = world.agent();
-    let issued = world.operator().post(&format!("/api/agents/{name}/token/issue"), serde_json::json!({"expires_in_days": 1}));
+    let issued =
+        world.operator().post(&format!("/api/agents/{name}/token/issue"), serde_json::json!({"expires_in_days": 1}));
     let record = world.daemon.record(&name);
     let mut times = vec![issued.json()["expires_at"].clone()];
     times.extend(["created_at", "updated_at", "issued_at", "token_delivery_at"].map(|field| record[field].clone()));
     for time in times {
-        let shape: String = time.as_str().expect("a time").chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        let shape: String =
+            time.as_str().expect("a time").chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
         assert_eq!(shape, "9999-99-99T99:99:99.999Z");
     }
     let stored = world.daemon.number("SELECT created_at FROM agents WHERE slug = ?1", [&name]);

@@ -52,7 +52,13 @@ fn values(field: &Field) -> (Vec<Value>, Vec<Value>) {
             good.extend([json!(true), json!(false)]);
         }
         Type::Texts { max, chars } => {
-            bad.extend([json!("a"), json!([1]), json!(["a\u{0}"]), json!(vec!["a"; max + 1]), json!([long(chars + 1)])]);
+            bad.extend([
+                json!("a"),
+                json!([1]),
+                json!(["a\u{0}"]),
+                json!(vec!["a"; max + 1]),
+                json!([long(chars + 1)]),
+            ]);
             good.extend([json!([]), json!(vec![long(chars); max])]);
         }
         Type::Scopes => {
@@ -80,7 +86,10 @@ fn try_field(world: &World, field: &Field, name: &str, put: &dyn Fn(Value) -> Re
         let reply = put(value.clone()).by(&world.operator());
         // A rule of the field's own may still refuse it, but not its type or size.
         let told = problem(&reply, name).unwrap_or_default();
-        assert!(reply.status < 500 && !told.contains("characters long") && !told.contains("must be a "), "{name} = {value}: {told}");
+        assert!(
+            reply.status < 500 && !told.contains("characters long") && !told.contains("must be a "),
+            "{name} = {value}: {told}"
+        );
     }
     let missing = problem(&put(Value::Null).by(&world.operator()), name);
     assert_eq!(missing.is_some(), field.required, "{name} = null: {missing:?}");
@@ -126,11 +135,14 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
     for route in all_routes() {
         let request = world.request(route);
         for field in route.query {
-            let with = |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&world.operator());
+            let with =
+                |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&world.operator());
             let refused: Vec<String> = match field.kind {
                 Type::Text { max, .. } => vec!["%C3%A9".repeat(max + 1), "%00".into(), "%zz".into(), "%ff".into()],
                 Type::Word(_) => vec!["other".into(), String::new()],
-                Type::Integer { min, max } => vec![(min - 1).to_string(), (max + 1).to_string(), "x".into(), "1.0".into()],
+                Type::Integer { min, max } => {
+                    vec![(min - 1).to_string(), (max + 1).to_string(), "x".into(), "1.0".into()]
+                }
                 Type::Flag => vec!["yes".into()],
                 other => panic!("say what a parameter of {other:?} takes"),
             };

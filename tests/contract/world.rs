@@ -1,12 +1,13 @@
 //! A daemon with a table of models, and requests made from the table of routes on things that really exist.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::http::route::BodyKind;
 
-use crate::support::{Client, Daemon, Reply, TempDir, text};
+use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
 
 /// Which models there are in these tests, and where.
 pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n";
@@ -177,4 +178,10 @@ impl World {
         assert!(!path.contains('{'), "{path}: say in the tests what stands for its parameter");
         path
     }
+}
+
+/// The keys of rows that were added, removed or changed.
+pub fn changed(before: &Rows, after: &Rows) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }

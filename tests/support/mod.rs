@@ -10,6 +10,7 @@ mod db;
 pub mod schema;
 
 pub use actors::text;
+pub use db::Rows;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
