@@ -169,7 +169,11 @@ impl World {
             return if path.contains("{id}") { path.replace("{id}", &self.user_token_of(&user)) } else { path };
         }
         if path.contains("{name}") {
-            return path.replace("{name}", &self.agent());
+            let agent = self.agent();
+            if route.id == "agents_token_revoke" {
+                self.daemon.agent_token(&agent, &[]);
+            }
+            return path.replace("{name}", &agent);
         }
         if path.contains("/grants/{id}") {
             let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");
