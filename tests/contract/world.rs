@@ -1,12 +1,13 @@
 //! A daemon with a table of models, and requests made from the table of routes on things that really exist.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::http::route::BodyKind;
 
-use crate::support::{Client, Daemon, Reply, TempDir, text};
+use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
 
 /// Which models there are in these tests, and where.
 pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n";
@@ -168,7 +169,11 @@ impl World {
             return if path.contains("{id}") { path.replace("{id}", &self.user_token_of(&user)) } else { path };
         }
         if path.contains("{name}") {
-            return path.replace("{name}", &self.agent());
+            let agent = self.agent();
+            if route.id == "agents_token_revoke" {
+                self.daemon.agent_token(&agent, &[]);
+            }
+            return path.replace("{name}", &agent);
         }
         if path.contains("/grants/{id}") {
             let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");
@@ -177,4 +182,10 @@ impl World {
         assert!(!path.contains('{'), "{path}: say in the tests what stands for its parameter");
         path
     }
+}
+
+/// The keys of rows that were added, removed or changed.
+pub fn changed(before: &Rows, after: &Rows) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }

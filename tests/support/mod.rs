@@ -10,6 +10,7 @@ mod db;
 pub mod schema;
 
 pub use actors::text;
+pub use db::Rows;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -319,9 +320,19 @@ impl Client {
         head += "\r\n";
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body.unwrap_or_default());
+        self.try_raw(&bytes)
+    }
+
+    /// Sends these bytes as they are; the connection must end with the reply.
+    #[track_caller]
+    pub fn raw(&self, bytes: &[u8]) -> Reply {
+        self.try_raw(bytes).expect("a reply")
+    }
+
+    fn try_raw(&self, bytes: &[u8]) -> std::io::Result<Reply> {
         let raw = match &self.to {
-            To::Tcp(address) => exchange(TcpStream::connect(address)?, &bytes)?,
-            To::Unix(path) => exchange(UnixStream::connect(path)?, &bytes)?,
+            To::Tcp(address) => exchange(TcpStream::connect(address)?, bytes)?,
+            To::Unix(path) => exchange(UnixStream::connect(path)?, bytes)?,
         };
         parse(&raw).ok_or_else(|| std::io::Error::other(format!("no reply: {:?}", String::from_utf8_lossy(&raw))))
     }

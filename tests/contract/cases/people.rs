@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::{Case, case};
 use crate::support::text;
-use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("users_list", "", |w| {

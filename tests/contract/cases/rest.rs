@@ -82,7 +82,7 @@ pub const CASES: &[Case] = &[
         let browser = w.daemon.anonymous().with("Accept", "text/html,*/*;q=0.8");
         let html = browser.get("/docs/agents/errors").expect(200);
         assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
-        assert!(html.text().contains("id=\"agent_not_found\""));
+        assert!(html.text().contains("<h1 id=\""));
         markdown
     }),
     case("docs_get", "doc_not_found", |w| w.daemon.anonymous().get("/docs/agents/nothing")),
