@@ -68,6 +68,7 @@ CREATE TABLE agents (
     token_delivery       TEXT CHECK (token_delivery IN ('delivered', 'pending_restart', 'not_injected', 'failed')),
     token_delivery_at    INTEGER,
     token_delivery_error TEXT,
+    token_delivery_boot  TEXT,
     revision             INTEGER NOT NULL DEFAULT 1,
     created_at           INTEGER NOT NULL,
     updated_at           INTEGER NOT NULL,
@@ -160,6 +161,35 @@ CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_
 CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, '*')) WHERE principal_agent_id IS NOT NULL;
 CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
+
+-- Slow work: what is asked of containers. At most one that is not finished an agent.
+CREATE TABLE operations (
+    id          TEXT PRIMARY KEY,
+    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate')),
+    status      TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+    agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,
+    agent_name  TEXT,
+    parent_id   TEXT REFERENCES operations (id) ON DELETE CASCADE,
+    step        TEXT NOT NULL DEFAULT '',
+    progress    INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    cancelling  INTEGER NOT NULL DEFAULT 0 CHECK (cancelling IN (0, 1)),
+    payload     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(payload)),
+    result      TEXT CHECK (result IS NULL OR json_valid(result)),
+    error       TEXT CHECK (error IS NULL OR json_valid(error)),
+    actor       TEXT NOT NULL,
+    request_id  TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    started_at  INTEGER,
+    finished_at INTEGER,
+    CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX operations_one_open_an_agent ON operations (agent_id)
+    WHERE status IN ('queued', 'running') AND agent_id IS NOT NULL;
+CREATE INDEX operations_open ON operations (created_at) WHERE status IN ('queued', 'running');
+CREATE INDEX operations_by_age ON operations (created_at, id);
+CREATE INDEX operations_by_agent ON operations (agent_id, created_at) WHERE agent_id IS NOT NULL;
+CREATE INDEX operations_by_parent ON operations (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Replies kept for repeats of the same request. A row without a status is a reservation: its owner is at work.
 CREATE TABLE idempotency (

@@ -9,7 +9,13 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::limits::{Limits, in_bounds};
+mod ax;
+mod containers;
+
+pub use ax::{Ax, FingerprintPolicy};
+pub use containers::{BindCredentials, Containers, Framework};
+
+use crate::limits::Limits;
 
 /// Where the daemon listens when nothing is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
@@ -18,24 +24,6 @@ const SOCKET_PATH_BYTES: usize = 107;
 
 /// Models by name, each with the hosts that serve it; `None` where no table is set and nothing is checked.
 pub type Models = Option<BTreeMap<String, Vec<String>>>;
-
-/// What a client's new fingerprint does (aX contract, section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FingerprintPolicy {
-    /// It is told in the audit.
-    Warn,
-    /// The request is refused as well.
-    Deny,
-}
-
-/// The table `[ax]` of `taosd.toml`; in the environment `TAOSD_AX_<KEY>`.
-#[derive(Debug, Clone)]
-pub struct Ax {
-    /// `fingerprint_policy`: `warn` or `deny`.
-    pub fingerprint_policy: FingerprintPolicy,
-    /// `max_agent_pats`: active keys of one agent at the most, 1 to 100.
-    pub max_agent_pats: u64,
-}
 
 /// The daemon's settings.
 #[derive(Debug, Clone)]
@@ -52,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which models there are, and where.
     pub models: Models,
+    /// The container runtime, and what may be deployed.
+    pub containers: Containers,
     /// Where what outlives a restart but not a reboot is kept: the signing keys.
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
@@ -69,6 +59,10 @@ pub struct Flags {
     pub listen: Vec<SocketAddr>,
     /// `--socket`.
     pub socket: Option<PathBuf>,
+    /// `--containers`.
+    pub containers: Option<String>,
+    /// `--containers-socket`.
+    pub containers_socket: Option<PathBuf>,
 }
 
 /// A setting that cannot be used. The text is one sentence for the person who set it.
@@ -184,12 +178,13 @@ impl Config {
                 return Err(ConfigError(why));
             }
         }
-        let ax = ax(sources)?;
+        let ax = Ax::from_sources(sources)?;
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
+        let containers = Containers::from_sources(flags, sources)?;
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, runtime_dir, ax })
+        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, runtime_dir, ax })
     }
 }
 
@@ -203,11 +198,12 @@ fn address(text: &str) -> Result<SocketAddr, ConfigError> {
 }
 
 /// systemd may name several directories, separated by colons; the first is the one to use.
-fn first_dir(dirs: &str) -> Option<PathBuf> {
+pub(crate) fn first_dir(dirs: &str) -> Option<PathBuf> {
     dirs.split(':').next().filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
-fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+/// The data directory where none is named.
+pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
     if let Some(dir) = env("STATE_DIRECTORY").and_then(|dirs| first_dir(&dirs)) {
         return Ok(dir);
     }
@@ -218,34 +214,6 @@ fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, Con
         Some(home) => Ok(Path::new(&home).join(".local/state/taosd")),
         None => wrong("there is no HOME to keep the data under; name a directory with --data-dir".into()),
     }
-}
-
-/// The table `[ax]`: its keys are read like the others, with `ax_` before their names.
-fn ax(sources: &mut Sources<'_>) -> Result<Ax, ConfigError> {
-    let table = match sources.file.remove("ax") {
-        None => Table::new(),
-        Some(Value::Table(table)) => table,
-        Some(_) => return wrong("[ax] must be a table".into()),
-    };
-    let mut own = Sources {
-        file: table.into_iter().map(|(key, value)| (format!("ax_{key}"), value)).collect(),
-        file_name: sources.file_name.clone(),
-        env: sources.env,
-    };
-    let fingerprint_policy = match own.take("ax_fingerprint_policy") {
-        None => FingerprintPolicy::Warn,
-        Some((value, place)) => match value.as_str() {
-            Some("warn") => FingerprintPolicy::Warn,
-            Some("deny") => FingerprintPolicy::Deny,
-            _ => return wrong(format!("{place} must be warn or deny")),
-        },
-    };
-    let max_agent_pats = own.limit("ax_max_agent_pats")?.unwrap_or(3);
-    in_bounds("ax.max_agent_pats", max_agent_pats, 1, 100).map_err(ConfigError)?;
-    if let Some(key) = own.file.keys().next() {
-        return wrong(format!("[ax] of {} has an unknown key: {}", own.file_name, key.trim_start_matches("ax_")));
-    }
-    Ok(Ax { fingerprint_policy, max_agent_pats })
 }
 
 fn models(value: &Value) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {

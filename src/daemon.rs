@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,8 +18,8 @@ use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
-use crate::jobs::first_start;
 use crate::jobs::sweeper::Sweeper;
+use crate::jobs::{Reconciler, first_start};
 use crate::store::{self, FILE, OpenError, Options, Store};
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
@@ -80,6 +81,8 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
     let running = edge::start(service, limits, listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
     app.set_edge(running.handle());
+    app.jobs.begin(running.handle());
+    let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
     announce(&app.config, &addresses);
     let handle = running.handle();
     let waiter = std::thread::Builder::new()
@@ -98,6 +101,9 @@ pub fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|e| Failure::Io("the signal thread".into(), e))?;
     drop(waiter);
     running.join();
+    drop(reconciler);
+    app.jobs.stop(Duration::from_secs(app.config.limits.stop_timeout));
+    app.jobs.sockets.close_all();
     remove_socket(&app.config.socket);
     drop(sweeper);
     drop(app);

@@ -16,19 +16,21 @@ pages![
     "agents/getting-started",
     "agents/concepts/permissions",
     "agents/concepts/identity",
+    "agents/concepts/operations",
     "agents/recipes/managing-agents",
+    "agents/recipes/deploying",
     "agents/recipes/tokens-and-rotation",
     "agents/recipes/users-and-tokens",
     "agents/recipes/troubleshooting",
     "agents/errors",
 ];
 
+/// How the pages look in a browser: served beside them, for nothing inline is allowed.
+pub const STYLE: &str = include_str!("../docs/style.css");
+
 /// The Markdown of a page.
 pub fn page(path: &str) -> Option<&'static str> {
-    let path = match path {
-        "" | "agents" => "agents/README",
-        other => other,
-    };
+    let path = if path == "agents" { "agents/README" } else { path };
     PAGES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
 }
 
@@ -62,7 +64,8 @@ pub fn headings(markdown: &str) -> Vec<String> {
     found
 }
 
-/// The page as a whole HTML document; headings carry their anchor as `id`. Raw HTML in a page is shown as text.
+/// The page as a whole HTML document; headings carry their anchor as `id`. Raw HTML in a page is shown as text, a
+/// comment on a line of its own (the marks around what is generated) is left out.
 pub fn html(path: &str, markdown: &str) -> String {
     let anchors: Vec<String> = headings(markdown).iter().map(|heading| anchor(heading)).collect();
     let mut next = anchors.into_iter();
@@ -70,6 +73,7 @@ pub fn html(path: &str, markdown: &str) -> String {
         Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
             Event::Start(Tag::Heading { level, id: next.next().map(CowStr::from), classes, attrs })
         }
+        Event::Html(text) if is_comment(&text) => Event::Text(CowStr::Borrowed("")),
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         other => other,
     });
@@ -80,11 +84,16 @@ pub fn html(path: &str, markdown: &str) -> String {
     let _ = write!(
         page,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-        <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n</head>\n<body>\n\
+        <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n\
+        <link rel=\"stylesheet\" href=\"/docs/style.css\">\n</head>\n<body>\n\
         <nav><a href=\"/docs\">taosd documentation</a></nav>\n<main>\n{body}</main>\n</body>\n</html>\n",
         escape(&title)
     );
     page
+}
+
+fn is_comment(html: &str) -> bool {
+    html.trim().strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->")).is_some_and(|text| !text.contains("--"))
 }
 
 fn first_heading(markdown: &str) -> Option<String> {
@@ -115,5 +124,12 @@ mod tests {
         assert!(page.contains("<h1 id=\"a-b-c\">"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
         assert!(page.contains("<title>A b c!</title>"));
+    }
+
+    #[test]
+    fn a_comment_on_its_own_line_is_left_out_and_nothing_else_passes_as_one() {
+        let page = html("x", "# A\n\n<!-- begin -->\n\ntext\n\n<!-- a --><b>x</b><!-- c -->\n");
+        assert!(!page.contains("begin") && page.contains("text"), "{page}");
+        assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
     }
 }

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod api;
 pub mod config;
+pub mod containers;
+pub mod ctl;
 pub mod daemon;
 pub mod docs;
 pub mod http;

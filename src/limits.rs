@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 macro_rules! limits {
-    ($( $(#[$doc:meta])* $name:ident: $default:expr, $min:expr, $max:expr; )*) => {
+    ($( #[doc = $about:literal] $name:ident: $default:expr, $min:expr, $max:expr; )*) => {
         /// The bounds an operator may change. Times are whole seconds, sizes bytes, rates a minute.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub struct Limits {
-            $( $(#[$doc])* pub $name: u64, )*
+            $( #[doc = $about] pub $name: u64, )*
         }
 
         impl Default for Limits {
@@ -22,7 +22,7 @@ macro_rules! limits {
         impl Limits {
             /// Every key with its default and bounds, in the order of the documentation.
             pub const KEYS: &'static [LimitKey] = &[ $( LimitKey {
-                name: stringify!($name), default: $default, min: $min, max: $max,
+                name: stringify!($name), about: $about, default: $default, min: $min, max: $max,
             }, )* ];
 
             /// Sets `key` to `value`; `None` if there is no such key.
@@ -52,6 +52,8 @@ pub fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String
 pub struct LimitKey {
     /// The key in `taosd.toml`; upper-cased with `TAOSD_` before it in the environment.
     pub name: &'static str,
+    /// What it bounds, for people.
+    pub about: &'static str,
     /// The value where nothing is set.
     pub default: u64,
     /// Smallest value allowed.
@@ -128,6 +130,8 @@ pub const fn seconds(value: u64) -> Duration {
 
 /// Levels of nesting in a JSON body.
 pub const JSON_DEPTH: usize = 32;
+/// Problems told of one request: a body may hold a hundred thousand unknown fields, the reply to it must not.
+pub const PROBLEMS: usize = 32;
 /// Items of a list page where the caller names none.
 pub const PAGE_DEFAULT: u64 = 100;
 /// Items of a list page at the most.

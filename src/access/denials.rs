@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::limits::THROTTLE_ENTRIES;
-use crate::store::audit::{Entry, Outcome};
+use crate::store::audit::Entry;
 use crate::time::Micros;
 
 const WINDOW: i64 = 60 * Micros::SECOND;
@@ -22,19 +22,12 @@ struct Running {
 }
 
 impl Denials {
-    /// Notes a denial of `actor` at `action`. The entry to record now, if it is the first of its minute.
-    pub fn note(&self, actor: String, action: &str, resource: String, request_id: &str, now: Micros) -> Vec<Entry> {
-        let entry = Entry {
-            at: now,
-            actor,
-            action: action.to_owned(),
-            resource,
-            outcome: Outcome::Denied,
-            count: 1,
-            request_id: request_id.to_owned(),
-        };
+    /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
+    /// now: itself if it is the first of its minute, and the rest of the minute before.
+    pub fn note(&self, key: &str, entry: Entry) -> Vec<Entry> {
+        let now = entry.at;
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (entry.actor.clone(), entry.action.clone());
+        let key = (key.to_owned(), entry.action.clone());
         if let Some(same) = running.get_mut(&key)
             && now.0 - same.since.0 < WINDOW
         {
@@ -72,10 +65,31 @@ fn summary(one: Running) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::audit::Outcome;
+
+    fn note_of(denials: &Denials, key: &str, at: i64) -> Vec<u64> {
+        let entry = Entry {
+            at: Micros(at * Micros::SECOND),
+            actor: "agent:1".into(),
+            action: "agents.read".into(),
+            resource: "r".into(),
+            outcome: Outcome::Denied,
+            count: 1,
+            request_id: "q".into(),
+        };
+        denials.note(key, entry).iter().map(|entry| entry.count).collect()
+    }
 
     fn note(denials: &Denials, at: i64) -> Vec<u64> {
-        let entries = denials.note("agent:1".into(), "agents.read", "r".into(), "q", Micros(at * Micros::SECOND));
-        entries.iter().map(|entry| entry.count).collect()
+        note_of(denials, "credential", at)
+    }
+
+    #[test]
+    fn each_credential_has_minutes_of_its_own() {
+        let denials = Denials::default();
+        assert_eq!(note_of(&denials, "one", 0), [1]);
+        assert_eq!(note_of(&denials, "other", 0), [1]);
+        assert_eq!(note_of(&denials, "one", 1), Vec::<u64>::new());
     }
 
     #[test]

@@ -1,26 +1,28 @@
-//! The access check: credential, throttle, class, audience, scope, role, in this order (taOS contract, section 1; aX
-//! contract, section 5).
+//! The access check: credential, throttle, channel, class, audience, scope, role, in this order (taOS contract, section
+//! 1; aX contract, section 5).
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::action::Action;
-use super::bearer::{Presented, presented, secret_of};
+use super::bearer::{Presented, presented};
 use super::caller::Caller;
 use super::class::Class;
 use super::cookie;
 use super::denials::Denials;
 use super::fingerprints::{Fingerprints, Known};
+use super::judge::{Bad, Need, unauthenticated};
 use super::jwt::{Audience, Claims, Refused};
 use super::last_used::LastUsed;
 use super::operator::Operators;
 use super::presence::Presence;
 use super::signing_keys::SigningKeys;
 use super::throttle::Throttle;
-use super::words;
-use crate::config::FingerprintPolicy;
-use crate::http::codes::{self, Code};
-use crate::http::error::{ApiError, Dialect};
+use hyper::http::StatusCode;
+
+use crate::config::{BindCredentials, FingerprintPolicy};
+use crate::http::codes;
+use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
@@ -30,62 +32,32 @@ use crate::time::Micros;
 
 /// Lets requests in or turns them away.
 pub struct Gate {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     operators: Operators,
     requests: Throttle,
-    failed_logins: Throttle,
-    last_used: LastUsed,
+    pub(super) failed_logins: Throttle,
+    pub(super) last_used: LastUsed,
     denials: Denials,
     fingerprints: Fingerprints,
+    pub(super) policies: Policies,
     /// The keys that sign short-lived tokens.
     pub keys: SigningKeys,
     /// Which agents were seen lately.
     pub presence: Presence,
 }
 
-/// What a route needs.
+/// What the operator decides about suspicious uses of credentials.
 #[derive(Debug, Clone, Copy)]
-pub struct Need {
-    /// The action that a scope must cover.
-    pub action: Action,
-    /// The classes of token it takes; none: it does not tell them apart.
-    pub classes: &'static [Class],
-    /// How its refusals are called.
-    pub dialect: Dialect,
-}
-
-/// What may be exchanged, and whom it stands for.
-pub struct Exchanger {
-    /// The principal behind it; of an enrollment, its issuer.
-    pub caller: Caller,
-    /// Its hash, to read it again where it is used.
-    pub hash: SecretHash,
-}
-
-/// Why a credential is not good.
-#[derive(Debug, Clone, Copy)]
-enum Bad {
-    /// No credential of ours looks like it.
-    Unverifiable,
-    /// A good token past its end.
-    Expired,
-    /// Unknown, revoked, expired, or its principal is gone.
-    Dead,
-}
-
-impl Bad {
-    fn code(self, dialect: Dialect) -> &'static Code {
-        match (dialect, self) {
-            (Dialect::Ax, Self::Expired) => codes::TOKEN_EXPIRED,
-            (Dialect::Ax, Self::Dead) => codes::INVALID_CREDENTIAL,
-            _ => codes::INVALID_TOKEN,
-        }
-    }
+pub struct Policies {
+    /// A credential on another agent's socket.
+    pub bind_credentials: BindCredentials,
+    /// A key from a new place.
+    pub fingerprints: FingerprintPolicy,
 }
 
 impl Gate {
     /// A gate with these limits.
-    pub fn new(store: Arc<Store>, limits: &Limits, keys: SigningKeys, fingerprints: FingerprintPolicy) -> Self {
+    pub fn new(store: Arc<Store>, limits: &Limits, keys: SigningKeys, policies: Policies) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -93,7 +65,8 @@ impl Gate {
             failed_logins: Throttle::new(limits.failed_logins_per_minute),
             last_used: LastUsed::default(),
             denials: Denials::default(),
-            fingerprints: Fingerprints::new(fingerprints),
+            fingerprints: Fingerprints::new(policies.fingerprints),
+            policies,
             keys,
             presence: Presence::default(),
         }
@@ -118,7 +91,7 @@ impl Gate {
                 None => refuse(Bad::Dead),
                 Some((_, hash)) => {
                     let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
-                    match found.filter(|holder| is_good_key(holder)) {
+                    match found.filter(is_good_key) {
                         Some(holder) => self.pass_as(head, need, holder, Caller::from_key),
                         None => refuse(Bad::Dead),
                     }
@@ -174,6 +147,7 @@ impl Gate {
     ) -> Result<Caller, ApiError> {
         let (mark, stored) = (holder.token_mark.clone(), holder.fingerprints.clone());
         let caller = caller(holder, head.request_id.clone());
+        self.check_channel(head, &caller, need)?;
         self.throttle(head, &caller)?;
         if let Some(id) = caller.credential_id() {
             self.note(head, &caller, Known { credential_id: id, mark: mark.as_deref(), stored: &stored })?;
@@ -182,7 +156,7 @@ impl Gate {
         Ok(caller)
     }
 
-    fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+    pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
         self.requests.take(&key, head.arrived).map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
@@ -236,7 +210,7 @@ impl Gate {
             return Err(self.refuse_credential(head, need, Bad::Dead));
         };
         if !cookie::is_same_origin(head) {
-            self.deny(format!("user:{}", holder.user.username), need.action, head);
+            self.deny(&holder.credential_id, format!("user:{}", holder.user.username), need.action, head);
             return Err(codes::CSRF_REFUSED.into());
         }
         self.pass(head, need, holder, None)
@@ -261,111 +235,19 @@ impl Gate {
         Ok(caller)
     }
 
-    /// What a request to the exchange presents: a key, or an agent's own token.
-    ///
-    /// # Errors
-    /// 401 `invalid_credential` or 429; 422 `class_not_allowed` for what is a credential and no key.
-    pub fn exchanger(&self, head: &Head, need: &Need) -> Result<Exchanger, ApiError> {
-        let (kind, hash) = match presented(head) {
-            Presented::Nothing => return Err(codes::NOT_AUTHENTICATED.into()),
-            Presented::Key(Some((kind, hash)))
-            | Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => (kind, hash),
-            _ => return Err(self.refuse_credential(head, need, Bad::Dead)),
-        };
-        let found = self.store.lookup(|conn| credentials::find_exchangeable(conn, &hash))?;
-        let Some(holder) = found.filter(|holder| is_good(holder, kind) || is_good_key(holder)) else {
-            return Err(self.refuse_credential(head, need, Bad::Dead));
-        };
-        let caller = Caller::from_key(holder, head.request_id.clone());
-        self.throttle(head, &caller)?;
-        if let Some(id) = caller.credential_id() {
-            self.last_used.note(id, Micros::now());
-        }
-        if kind == Kind::UserToken {
-            return Err(
-                ApiError::new(codes::CLASS_NOT_ALLOWED).detail("A user's token is used as it is, not exchanged.")
-            );
-        }
-        Ok(Exchanger { caller, hash })
-    }
-
-    /// The user behind a token shown in a body, to open a session.
-    ///
-    /// # Errors
-    /// 401, 429, or 403 `user_token_required`.
-    pub fn login(&self, head: &Head, need: &Need, text: &str) -> Result<Caller, ApiError> {
-        let hash = match secret_of(text) {
-            Presented::Secret(Kind::UserToken, hash) => hash,
-            Presented::Secret(Kind::AgentToken, hash) => {
-                let known = self.store.lookup(|conn| credentials::find(conn, &hash))?;
-                return Err(match known.filter(is_alive) {
-                    Some(_) => codes::USER_TOKEN_REQUIRED.into(),
-                    None => self.refuse_credential(head, need, Bad::Dead),
-                });
-            }
-            _ => return Err(self.refuse_credential(head, need, Bad::Unverifiable)),
-        };
-        let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
-        match found.filter(|holder| is_good(holder, Kind::UserToken)) {
-            Some(holder) => Ok(Caller::from_holder(holder, head.request_id.clone())),
-            None => Err(self.refuse_credential(head, need, Bad::Dead)),
-        }
-    }
-
-    fn check_class(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
-        if need.classes.is_empty() || caller.class_among(need.classes).is_some() {
-            return Ok(());
-        }
-        let class = caller.class();
-        let takes = |class| need.classes.contains(&class);
-        let refusal = match class {
-            _ if takes(Class::Admin) && !takes(Class::User) => ApiError::new(codes::ADMIN_REQUIRED)
-                .detail(format!("Management endpoints require user_admin token, got {}", class.as_str())),
-            Class::Agent => codes::USER_REQUIRED.into(),
-            _ => insufficient(if takes(Class::User) { Class::User } else { Class::Agent }, need.action),
-        };
-        Err(self.denied(head, caller, need, refusal))
-    }
-
-    fn check_scope_and_role(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
-        let class = caller.class_among(need.classes);
-        let action = class.map_or(need.action, |class| class.action(need.action));
-        let refusal = if caller.scopes().allow(action) {
-            if !action.is_admin() || caller.is_admin() {
-                return Ok(());
-            }
-            ApiError::new(codes::FORBIDDEN).detail("This needs the role admin.")
-        } else if need.dialect == Dialect::Ax {
-            insufficient(class.unwrap_or(Class::User), action)
-        } else {
-            ApiError::new(codes::SCOPE_DENIED)
-                .detail(format!("The credential's scopes do not cover {}.", action.slug()))
-                .with("action", action.slug())
-        };
-        Err(self.denied(head, caller, need, refusal))
-    }
-
-    fn denied(&self, head: &Head, caller: &Caller, need: &Need, refusal: ApiError) -> ApiError {
-        self.deny(caller.actor(), need.action, head);
-        refusal
-    }
-
-    /// A credential that is not good: 401, or 429 once this peer has failed too often.
-    fn refuse_credential(&self, head: &Head, need: &Need, bad: Bad) -> ApiError {
-        let peer = head.peer.key();
-        self.deny(format!("peer:{peer}"), need.action, head);
-        match self.failed_logins.take(&peer, Instant::now()) {
-            Ok(()) => bad.code(need.dialect).into(),
-            Err(seconds) => ApiError::new(codes::RATE_LIMITED)
-                .detail("Too many failed credentials from this peer in this minute.")
-                .retry_after(seconds),
-        }
-    }
-
     /// Records a denial, aggregated.
-    pub fn deny(&self, actor: String, action: Action, head: &Head) {
-        let resource = format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>());
-        self.record(self.denials.note(actor, action.slug(), resource, &head.request_id, Micros::now()));
+    pub(super) fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+        self.record(self.denials.note(key, entry(actor, action, head)));
+    }
+
+    /// Records that a caller was denied, aggregated.
+    pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
+        self.deny(&key_of(caller), caller.actor(), action, head);
+    }
+
+    /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
+    pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
+        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.actor(), action, head) }
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
@@ -404,28 +286,49 @@ impl Gate {
     }
 }
 
-/// What a request without any credential is told.
-fn unauthenticated(dialect: Dialect) -> &'static Code {
-    if dialect == Dialect::Ax { codes::NOT_AUTHENTICATED } else { codes::AUTH_REQUIRED }
-}
-
-/// The refusal that names the scope word a token of this class would need.
-fn insufficient(class: Class, action: Action) -> ApiError {
-    let word = words::needed(class, action);
-    ApiError::new(codes::INSUFFICIENT_SCOPE)
-        .detail(format!("Missing required scopes: ['{word}']"))
-        .with("required", vec![word])
-}
-
 /// Neither expired nor of a disabled user.
-fn is_alive(holder: &Holder) -> bool {
+pub(super) fn is_alive(holder: &Holder) -> bool {
     holder.expires_at.is_none_or(|at| at > Micros::now()) && !holder.user.disabled
 }
 
-fn is_good(holder: &Holder, kind: Kind) -> bool {
+pub(super) fn is_good(holder: &Holder, kind: Kind) -> bool {
     holder.kind == kind.as_str() && is_alive(holder)
 }
 
-fn is_good_key(holder: &Holder) -> bool {
+pub(super) fn is_good_key(holder: &Holder) -> bool {
     [Kind::UserPat, Kind::AgentPat, Kind::Enrollment].iter().any(|kind| is_good(holder, *kind))
+}
+
+/// What an admitted call is recorded as if its handler refuses it.
+pub struct Watch {
+    gate: Arc<Gate>,
+    key: String,
+    entry: audit::Entry,
+}
+
+impl Watch {
+    /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
+    pub fn saw(&self, error: &ApiError) {
+        if error.status() == StatusCode::FORBIDDEN {
+            let entry = audit::Entry { at: Micros::now(), ..self.entry.clone() };
+            self.gate.record(self.gate.denials.note(&self.key, entry));
+        }
+    }
+}
+
+/// What denials are counted by: the credential; on the operator's socket, which needs none, the principal.
+fn key_of(caller: &Caller) -> String {
+    caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
+}
+
+fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
+    audit::Entry {
+        at: Micros::now(),
+        actor,
+        action: action.slug().to_owned(),
+        resource: format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>()),
+        outcome: audit::Outcome::Denied,
+        count: 1,
+        request_id: head.request_id.clone(),
+    }
 }

@@ -8,12 +8,12 @@ use rusqlite::Connection;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::table::{self, CheckedHandler, PublicHandler};
-use crate::access::{Gate, SigningKeys};
+use crate::access::{Gate, Policies, SigningKeys};
 use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::http::router::Router;
-use crate::jobs::first_start;
+use crate::jobs::{Jobs, first_start};
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
 use crate::time::Micros;
 
@@ -25,6 +25,8 @@ pub struct App {
     pub store: Arc<Store>,
     /// The access check.
     pub gate: Arc<Gate>,
+    /// Slow work.
+    pub jobs: Arc<Jobs>,
     /// From path to route.
     pub router: Router<PublicHandler, CheckedHandler>,
     /// Keys being worked on.
@@ -79,8 +81,16 @@ impl App {
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let keys = SigningKeys::open(&config.runtime_dir, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
+        let policies = Policies {
+            bind_credentials: config.containers.bind_credentials,
+            fingerprints: config.ax.fingerprint_policy,
+        };
+        let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
+        let jobs = Jobs::start(Arc::clone(&store), config.containers.clone(), sockets)
+            .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         Ok(Self {
-            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, config.ax.fingerprint_policy)),
+            jobs: Arc::new(jobs),
+            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, policies)),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::app::App;
-use super::idempotency::{self, Reservation, Slot};
-use crate::access::{Action, Caller};
+use super::idempotency::{self, Claim, Reservation, Slot};
+use crate::access::{Action, Caller, Watch};
 use crate::http::error::ApiError;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
@@ -41,6 +41,7 @@ pub struct Call {
     /// What the route needs, as the audit names it.
     pub action: Action,
     pub(super) reservation: Slot,
+    pub(super) watch: Arc<Watch>,
 }
 
 /// A call inside its transaction, on the writer's thread.
@@ -53,7 +54,8 @@ pub struct Tx<'a> {
     pub input: &'a Input,
     /// The one time of everything this transaction writes.
     pub now: Micros,
-    action: Action,
+    /// What the route needs, as the audit names it.
+    pub action: Action,
 }
 
 impl Tx<'_> {
@@ -75,10 +77,29 @@ impl Tx<'_> {
     }
 }
 
+/// What a transaction ends in.
+pub enum Written {
+    /// The reply, to be sent once it is on disk.
+    Reply(Reply),
+    /// The reply as a repeat would get it now, and what is to be done once it is on disk.
+    Then(Reply, After),
+}
+
+/// What is done after the commit. Runs on the writer's thread: it must be quick and must not write there. It is given
+/// the committed reply and, with an `Idempotency-Key`, the means to store a later one.
+pub type After = Box<dyn FnOnce(Reply, Option<Claim>) -> Outcome + Send>;
+
+impl From<Reply> for Written {
+    fn from(reply: Reply) -> Self {
+        Self::Reply(reply)
+    }
+}
+
 impl Call {
-    /// The call of a principal that a handler had the access layer judge itself.
-    pub fn of(caller: Caller, input: Input, action: Action) -> Self {
-        Self { caller, input, action, reservation: Slot::default() }
+    /// The call of a caller that the access layer let pass.
+    pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
+        let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
+        Self { caller, input, action, reservation: Slot::default(), watch }
     }
 
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
@@ -86,29 +107,41 @@ impl Call {
     ///
     /// # Errors
     /// None now; the work's own error becomes the reply.
-    pub fn write(self, app: &App, work: impl FnOnce(&Tx<'_>) -> Result<Reply, ApiError> + Send + 'static) -> Handled {
-        let Self { caller, input, action, reservation } = self;
+    pub fn write<W: Into<Written>>(
+        self,
+        app: &App,
+        work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
+    ) -> Handled {
+        let Self { caller, input, action, reservation, watch } = self;
         let (keeper, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
+        let later = claim.clone();
         let (dialect, request_id) = (input.dialect, Arc::<str>::from(caller.request_id()));
         let run = move |conn: &Connection| {
             let tx = Tx { conn, caller: &caller, input: &input, now: Micros::now(), action };
-            let Some(claim) = claim else { return work(&tx) };
-            let reply = match store::savepoint(conn, |_| work(&tx)) {
-                Ok(reply) => reply,
-                Err(error) if idempotency::is_kept(&error) => error.reply(dialect),
+            let Some(claim) = claim else { return work(&tx).map(Into::into) };
+            let written = match store::savepoint(conn, |_| work(&tx)) {
+                Ok(written) => written.into(),
+                Err(error) if idempotency::is_kept(&error) => Written::Reply(error.reply(dialect)),
                 Err(error) => return Err(error),
             };
-            claim.complete(conn, &reply)?;
-            Ok(reply)
+            let (Written::Reply(reply) | Written::Then(reply, _)) = &written;
+            claim.complete(conn, reply)?;
+            Ok(written)
         };
-        app.store.submit(run, move |result: Result<Reply, ApiError>| {
+        app.store.submit(run, move |result: Result<Written, ApiError>| {
             if let Some(reservation) = reservation {
                 reservation.settle(result.is_ok());
             }
-            let reply = result.unwrap_or_else(|error| super::dispatch::render(&error, dialect, &request_id));
-            keeper.keep(Outcome::Done(reply));
+            keeper.keep(match result {
+                Ok(Written::Reply(reply)) => Outcome::Done(reply),
+                Ok(Written::Then(reply, after)) => after(reply, later),
+                Err(error) => {
+                    watch.saw(&error);
+                    Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
+                }
+            });
         });
         Ok(Step::Later(Outcome::Pending(promise)))
     }

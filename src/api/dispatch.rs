@@ -11,7 +11,7 @@ use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::table::{ApiRoute, CheckedHandler};
-use crate::access::{self, Action, Caller, Presented};
+use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::Head;
@@ -111,7 +111,7 @@ impl Service for Dispatcher {
         }
     }
 
-    fn run(&self, head: Head, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
+    fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
         let (route, request_id, arrived) = (plan.route, head.request_id.clone(), head.arrived);
         let refuse = |error: ApiError| Outcome::Done(render(&error, route.dialect, &request_id));
         let input = match Input::new(head, route, plan.params, &body) {
@@ -120,13 +120,17 @@ impl Service for Dispatcher {
         };
         match (&route.access, admitted) {
             (Access::Public(handler) | Access::Bearer(_, handler), _) => {
-                finish(handler(&self.app, input), &Slot::default(), route.dialect, &request_id)
+                finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
-                let call = Call { caller: *caller, input, action: *action, reservation: Slot::default() };
+                let call = Call::of(&self.app, *caller, input, *action);
+                let watch = Arc::clone(&call.watch);
                 match idempotency_key(route, &call) {
                     Err(error) => refuse(error),
-                    Ok(None) => finish(handler(&self.app, call), &Slot::default(), route.dialect, &request_id),
+                    Ok(None) => {
+                        let handled = handler(&self.app, call);
+                        finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
+                    }
                     Ok(Some(key)) => {
                         let body_hash = *blake3::hash(&body).as_bytes();
                         let app = Arc::clone(&self.app);
@@ -162,11 +166,16 @@ fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, 
 }
 
 /// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
-fn finish(handled: Handled, reservation: &Slot, dialect: Dialect, request_id: &str) -> Outcome {
+fn finish(handled: Handled, reservation: &Slot, watch: Option<&Watch>, dialect: Dialect, request_id: &str) -> Outcome {
     let (reply, kept) = match handled {
         Ok(Step::Later(outcome)) => return outcome,
         Ok(Step::Reply(reply)) => (reply, true),
-        Err(error) => (render(&error, dialect, request_id), idempotency::is_kept(&error)),
+        Err(error) => {
+            if let Some(watch) = watch {
+                watch.saw(&error);
+            }
+            (render(&error, dialect, request_id), idempotency::is_kept(&error))
+        }
     };
     if let Some(reservation) = reservation.take()
         && kept
@@ -226,10 +235,10 @@ impl Keyed {
 
     fn work(self, reservation: Reservation) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let Call { caller, input, .. } = self.call;
+        let Call { caller, input, watch, .. } = self.call;
         // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
         let slot = Slot::new(reservation);
-        let call = Call { caller, input, action: self.action, reservation: slot.clone() };
-        finish((self.handler)(&self.app, call), &slot, dialect, &request_id)
+        let call = Call { caller, input, action: self.action, reservation: slot.clone(), watch: Arc::clone(&watch) };
+        finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
     }
 }

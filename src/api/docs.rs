@@ -29,7 +29,23 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Other("text/markdown")),
+        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/docs/style.css",
+        dialect: Taos,
+        access: Access::Public(style),
+        id: "docs_style",
+        title: "Read the documentation's style sheet",
+        about: "For browsers.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/css"])),
         errors: &[],
         doc: DOC,
     },
@@ -45,7 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Other("text/markdown")),
+        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
         errors: &[codes::DOC_NOT_FOUND],
         doc: DOC,
     },
@@ -53,6 +69,10 @@ pub const ROUTES: &[ApiRoute] = &[
 
 fn front(_: &App, input: Input) -> Handled {
     serve(&input, "agents/README")
+}
+
+fn style(_: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", docs::STYLE).into())
 }
 
 fn page(_: &App, input: Input) -> Handled {
@@ -70,7 +90,36 @@ fn serve(input: &Input, path: &str) -> Handled {
     Ok(reply.with(VARY, "Accept").into())
 }
 
-/// Browsers name `text/html`; `curl` says `*/*`.
+/// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.
 fn wants_html(accept: &str) -> bool {
-    accept.split(',').any(|range| range.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/html"))
+    let html = quality(accept, "text/html");
+    html > 0.0 && html >= quality(accept, "text/markdown")
+}
+
+/// How much the client likes this very media type (RFC 9110, section 12.5.1); 0 if it does not name it.
+fn quality(accept: &str, wanted: &str) -> f32 {
+    let named = accept.split(',').map(|range| range.split(';').map(str::trim)).find_map(|mut parts| {
+        let media = parts.next().unwrap_or("");
+        media.eq_ignore_ascii_case(wanted).then_some(parts)
+    });
+    let Some(mut parameters) = named else { return 0.0 };
+    let given = parameters.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
+    given.map_or(1.0, |q| q.parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_goes_to_those_who_ask_for_it() {
+        for browser in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Text/HTML ; q=0.5"] {
+            assert!(wants_html(browser), "{browser}");
+        }
+        let others =
+            ["", "*/*", "text/*", "text/markdown, text/html;q=0.5", "text/html;q=0", "text/html;q=x", "text/htmlx"];
+        for other in others {
+            assert!(!wants_html(other), "{other}");
+        }
+    }
 }

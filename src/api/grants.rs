@@ -49,7 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
         example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
-        answer: (201, Answer::Object(RECORD)),
+        answer: (201, Answer::Upsert(RECORD)),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND],
         doc: DOC,
     },
@@ -116,6 +116,17 @@ fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     }
 }
 
+/// The principal of a grant to be given. An agent that the caller may not see is none: nobody learns of another's
+/// agents by sharing.
+fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, ApiError> {
+    match grantee(conn, text)? {
+        Some(Grantee::Agent(id)) if access::role_on(conn, caller, &id)?.is_none() => {
+            Err(codes::PRINCIPAL_NOT_FOUND.into())
+        }
+        found => found.ok_or_else(|| codes::PRINCIPAL_NOT_FOUND.into()),
+    }
+}
+
 /// Lets the caller pass if it may give roles on this agent, or on all (`None`).
 fn may_give(conn: &Connection, caller: &Caller, agent_id: Option<&str>) -> Result<(), ApiError> {
     match agent_id {
@@ -138,8 +149,7 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let agent_id = agent_id.as_deref();
         may_give(tx.conn, tx.caller, agent_id)?;
-        let principal = tx.input.body.text("principal").unwrap_or("");
-        let grantee = grantee(tx.conn, principal)?.ok_or(codes::PRINCIPAL_NOT_FOUND)?;
+        let grantee = receiver(tx.conn, tx.caller, tx.input.body.text("principal").unwrap_or(""))?;
         let before = grants::role_of(tx.conn, &grantee, agent_id)?;
         if before.as_deref() != Some(role.as_str()) {
             grants::put(tx.conn, &store::new_id(), &grantee, agent_id, &role, &tx.caller.actor(), tx.now)?;

@@ -80,7 +80,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Other("text/plain")),
+        answer: (200, Answer::Other(&["text/plain"])),
         errors: &[],
         doc: "recipes/troubleshooting#metrics",
     },

@@ -87,6 +87,7 @@ pub struct Reservation {
 }
 
 /// What the work's transaction needs to store the reply.
+#[derive(Clone)]
 pub struct Claim {
     key: RequestKey,
     owner: Arc<str>,
@@ -204,6 +205,24 @@ impl Claim {
     /// The store's.
     pub fn complete(&self, conn: &Connection, reply: &Reply) -> store::Result<()> {
         rows::complete(conn, &self.key, &self.owner, &stored(reply))
+    }
+}
+
+impl Claim {
+    /// Stores the reply that slow work ended in, in place of the one that promised it.
+    pub fn replace(self, store: &Store, reply: &Reply) {
+        let stored = stored(reply);
+        if stored.status >= 500 {
+            return;
+        }
+        store.submit(
+            move |conn| rows::replace(conn, &self.key, &self.owner, &stored),
+            |done: store::Result<()>| {
+                if let Err(error) = done {
+                    log::warn!("a later reply could not be stored, repeats get the first one: {error}");
+                }
+            },
+        );
     }
 }
 

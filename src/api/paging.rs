@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use hyper::header::LINK;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::http::codes;
@@ -18,6 +18,9 @@ use crate::time::Micros;
 pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of this page, 1 to 500; 100 if absent.");
 /// Where to go on.
 pub const CURSOR: Field = Field::text("cursor", 200, "Where to go on: taken from the Link header of the page before.");
+
+/// What of a query may not stand as it is between `<` and `>` in a header.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'"');
 
 /// The page that the query asks for.
 ///
@@ -76,14 +79,8 @@ fn next_url(input: &Input, cursor: &str) -> String {
         .query
         .split('&')
         .filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=") && *pair != "cursor")
-        .map(|pair| {
-            // What came in goes out again only if it may stand in a header.
-            if pair.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"')) {
-                pair.to_owned()
-            } else {
-                utf8_percent_encode(pair, NON_ALPHANUMERIC).to_string()
-            }
-        })
+        // What came in goes out again only as it may stand in a header; the escapes it has stay as they are.
+        .map(|pair| utf8_percent_encode(pair, UNSAFE).to_string())
         .collect();
     query.push(format!("cursor={cursor}"));
     format!("{}?{}", input.head.raw_path, query.join("&"))

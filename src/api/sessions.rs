@@ -111,7 +111,7 @@ pub const ROUTES: &[ApiRoute] = &[
 
 fn open(app: &App, input: Input) -> Handled {
     let caller = app.gate.login(&input.head, &LOGIN, input.body.text("token").unwrap_or(""))?;
-    Call::of(caller, input, Action::AuthLogin).write(app, |tx| {
+    Call::of(app, caller, input, Action::AuthLogin).write(app, |tx| {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
         let until = tx.now.plus(LIFETIME);

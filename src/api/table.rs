@@ -21,6 +21,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
     TABLES.get_or_init(|| {
         vec![
             super::agents::ROUTES,
+            super::agents::CONTAINER_ROUTES,
             super::tokens::ROUTES,
             super::users::ROUTES,
             super::user_tokens::ROUTES,
@@ -34,6 +35,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::AGENTS,
             super::ax::PRESENCE,
             super::ax::KEYS,
+            super::operations::ROUTES,
             super::audit::ROUTES,
             super::health::ROUTES,
             super::index::ROUTES,

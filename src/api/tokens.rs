@@ -1,11 +1,14 @@
 //! Agents' tokens: issue, show, revoke (taOS contract, section 3).
 
+use std::sync::Arc;
+
 use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::agents::find;
 use super::app::App;
-use super::call::{Call, Handled, Tx};
+use super::call::{After, Call, Handled, Tx, Written};
+use super::dispatch::render;
 use super::scope;
 use super::table::ApiRoute;
 use crate::access::{Action, AgentRole, Scopes};
@@ -14,9 +17,13 @@ use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::http::service::Outcome;
+use crate::http::stream;
+use crate::jobs::Jobs;
+use crate::jobs::delivery::{self, Activated, Asker, Prepared};
 use crate::secret::{AgentToken, Issued, Kind};
 use crate::store;
-use crate::store::agents::{self, Agent};
+use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials::{self, Credential, NewCredential};
 use crate::time::Micros;
 
@@ -61,6 +68,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
             codes::AGENT_HAS_NO_CONTAINER,
+            codes::DELIVERY_FAILED,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
@@ -133,31 +141,74 @@ fn issue(app: &App, call: Call) -> Handled {
     if let Some(scopes) = &wanted.scopes {
         scope::within(&call.caller, scopes)?;
     }
+    let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
-        if tx.input.body.flag("deliver") == Some(true) && agent.container_name.is_none() {
-            return Err(codes::AGENT_HAS_NO_CONTAINER.into());
+        match (tx.input.body.flag("deliver"), &agent.container_name) {
+            (Some(true), None) => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
+            (Some(false), _) | (None, None) => replace(tx, &agent, wanted).map(Written::from),
+            (_, Some(_)) => deliver(tx, jobs, agent, wanted),
         }
-        replace(tx, &agent, wanted)
     })
+}
+
+/// The scopes that were asked for, or the agent's, which the caller must hold as well.
+fn scopes(tx: &Tx<'_>, agent: &Agent, asked: Option<Scopes>) -> Result<Scopes, ApiError> {
+    if let Some(scopes) = asked {
+        return Ok(scopes);
+    }
+    let scopes = Scopes::from_stored(&agent.scope);
+    scope::within(tx.caller, &scopes)?;
+    Ok(scopes)
+}
+
+/// Stores the new token as pending; what follows the commit puts it into the container and activates it.
+fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
+    let scopes = scopes(tx, &agent, wanted.scopes)?;
+    let asker = Asker { actor: tx.caller.actor(), request_id: tx.caller.request_id().to_owned() };
+    let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
+    let prepared = delivery::prepare(tx.conn, &agent, scopes, expires_at, &asker, tx.now)?;
+    let dialect = tx.input.dialect;
+    let after: After = Box::new(move |_, _| {
+        let (keeper, promise) = stream::promise();
+        let id = agent.id.clone();
+        let queued = jobs.run(Some(&id), move |jobs| {
+            let reply = delivery::complete(jobs, &agent, &prepared, wanted.grace, &asker)
+                .map(|activated| delivered(&prepared, &activated))
+                .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));
+            keeper.keep(Outcome::Done(reply));
+        });
+        match queued {
+            Ok(()) => Outcome::Pending(promise),
+            Err(error) => Outcome::Done(render(&error, dialect, "-")),
+        }
+    });
+    Ok(Written::Then(Reply::no_content(), after))
+}
+
+/// The key stays in the container: the reply does not show it.
+fn delivered(prepared: &Prepared, activated: &Activated) -> Reply {
+    Reply::ok(&json!({
+        "token": null,
+        "credential_id": prepared.id,
+        "issued_at": prepared.issued_at.millis(),
+        "expires_at": prepared.expires_at.map(Micros::millis),
+        "scope": prepared.scopes.texts(),
+        "token_delivery": activated.delivery,
+        "previous_valid_until": activated.previous_valid_until.map(Micros::millis),
+    }))
 }
 
 /// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
 fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError> {
-    let scopes = match wanted.scopes {
-        Some(scopes) => scopes,
-        None => {
-            let scopes = Scopes::from_stored(&agent.scope);
-            scope::within(tx.caller, &scopes)?;
-            scopes
-        }
-    };
+    let scopes = scopes(tx, agent, wanted.scopes)?;
     let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
-    let previous_valid_until = retire(tx, agent, wanted.grace)?;
+    credentials::delete_pending(tx.conn, &agent.id)?;
+    let previous_valid_until = credentials::retire_agent_token(tx.conn, &agent.id, wanted.grace, tx.now)?;
     let issued = AgentToken::generate();
     let id = store::new_id();
     insert(tx, agent, &issued, &id, &scopes, expires_at)?;
-    agents::set_delivery(tx.conn, &agent.id, Some(NOT_INJECTED), tx.now)?;
+    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(NOT_INJECTED), tx.now)?;
     tx.audit(format!("agent:{}", agent.id))?;
     Ok(Reply::ok(&json!({
         "token": issued.plaintext.reveal(),
@@ -168,18 +219,6 @@ fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError
         "token_delivery": NOT_INJECTED,
         "previous_valid_until": previous_valid_until.map(Micros::millis),
     })))
-}
-
-/// Ends the tokens there are; the active one after its grace, if it is given one. Until when that goes on working.
-fn retire(tx: &Tx<'_>, agent: &Agent, grace: i64) -> Result<Option<Micros>, ApiError> {
-    let active = credentials::agent_token(tx.conn, &agent.id, "active")?;
-    if let Some(active) = active.filter(|token| grace > 0 && !expired(token, tx.now)) {
-        let until = tx.now.plus(grace);
-        credentials::move_agent_token_to_grace(tx.conn, &agent.id, tx.now, until)?;
-        return Ok(Some(active.expires_at.map_or(until, |at| at.min(until))));
-    }
-    credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)?;
-    Ok(None)
 }
 
 fn insert(
@@ -198,6 +237,7 @@ fn insert(
         agent_id: Some(&agent.id),
         scopes: &scopes.stored(),
         label: "",
+        state: "active",
         issued_by: &tx.caller.actor(),
         issued_at: tx.now,
         expires_at,
@@ -238,12 +278,25 @@ fn show(app: &App, call: Call) -> Handled {
 }
 
 fn revoke(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
-        if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? > 0 {
-            agents::set_delivery(tx.conn, &agent.id, None, tx.now)?;
-            tx.audit(format!("agent:{}", agent.id))?;
+        if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? == 0 {
+            return Ok(Written::Reply(Reply::no_content()));
         }
-        Ok(Reply::no_content())
+        agents::set_delivery(tx.conn, &agent.id, &Delivery::default(), tx.now)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        if agent.container_name.is_none() {
+            return Ok(Written::Reply(Reply::no_content()));
+        }
+        let after: After = Box::new(move |reply, _| {
+            // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
+            let id = agent.id.clone();
+            if jobs.run(Some(&id), move |jobs| delivery::withdraw(jobs, &agent)).is_err() {
+                log::warn!("a revoked token stays in the container of agent {id}: too much is waiting");
+            }
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::no_content(), after))
     })
 }

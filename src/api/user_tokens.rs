@@ -123,6 +123,7 @@ fn issue(app: &App, call: Call) -> Handled {
             agent_id: None,
             scopes: &scopes.stored(),
             label: &label,
+            state: "active",
             issued_by: &tx.caller.actor(),
             issued_at: tx.now,
             expires_at: Some(expires_at),

@@ -53,12 +53,18 @@ struct Settings {
     /// The operator's Unix socket.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Container runtime: auto, incus, lxd, lxc or none.
+    #[arg(long, value_name = "RUNTIME")]
+    containers: Option<String>,
+    /// Where that runtime's socket is.
+    #[arg(long, value_name = "PATH")]
+    containers_socket: Option<PathBuf>,
 }
 
 impl Settings {
     fn load(self) -> Result<Config, Failure> {
-        let Self { config, data_dir, listen, socket } = self;
-        Ok(Config::load(&Flags { config, data_dir, listen, socket })?)
+        let Self { config, data_dir, listen, socket, containers, containers_socket } = self;
+        Ok(Config::load(&Flags { config, data_dir, listen, socket, containers, containers_socket })?)
     }
 }
 

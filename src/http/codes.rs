@@ -139,8 +139,32 @@ codes! {
         "Use a model that the pinned worker serves, or unpin the agent." in "recipes/managing-agents#update-agent" ;
     CREATE_NOT_ALLOWED 403 "create_not_allowed" "Creating agents needs the creator grant."
         "Ask an admin for the role creator on agent:*." in "concepts/permissions#roles" ;
-    AGENT_HAS_NO_CONTAINER 409 "agent_has_no_container" "The agent is a record only: there is no container to deliver to."
-        "Leave deliver out, or give the agent a container first." in "recipes/tokens-and-rotation#issue" ;
+    AGENT_HAS_NO_CONTAINER 409 "agent_has_no_container" "The agent is a record only: it has no container."
+        "Deploy an agent with a container, or leave out what needs one." in "recipes/deploying#no-container" ;
+    AGENT_BUSY 409 "agent_busy" "Another operation on this agent has not ended; operation_id says which."
+        "Wait for that operation to end, or cancel it." in "concepts/operations#busy" ;
+    CONTAINER_FAILED 502 "container_failed" "The container runtime did not do what was asked."
+        "Read the detail and the agent's logs, then try again." in "recipes/deploying#failures" ;
+    CONTAINER_RUNTIME_UNAVAILABLE 503 "container_runtime_unavailable" "This host has no container runtime, or it does not answer."
+        "Start the container runtime, or name its socket with --containers-socket." in "recipes/deploying#runtime" ;
+    DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the one before goes on working."
+        "Look at token_delivery_error, mend the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
+    WRONG_CHANNEL 403 "wrong_channel" "A credential of one agent came over the socket of another agent's container."
+        "Use the token that this container was given, in its environment as TAOS_TOKEN." in "concepts/identity#channels" ;
+    UNKNOWN_FRAMEWORK 400 "unknown_framework" "There is no such framework; known lists those there are."
+        "Use one of the frameworks listed under known." in "recipes/deploying#frameworks" ;
+    DEPLOY_TASK_NOT_FOUND 404 "deploy_task_not_found" "The agent was never deployed."
+        "Deploy it with POST /api/agents/deploy." in "recipes/deploying#deploy" ;
+    OPERATION_NOT_FOUND 404 "operation_not_found" "There is no such operation, or the caller may not see it."
+        "List the operations with GET /api/operations." in "concepts/operations#follow" ;
+    OPERATION_FINISHED 409 "operation_finished" "The operation has ended already."
+        "Read its result with GET /api/operations/ID." in "concepts/operations#cancel" ;
+    NOT_CANCELLABLE 409 "not_cancellable" "An operation of this kind cannot be stopped half-way."
+        "Wait for it to end." in "concepts/operations#cancel" ;
+    INTERRUPTED 500 "interrupted" "The daemon ended in the middle of this operation; what it had done was taken back or finished."
+        "Look at the agent and start the operation again." in "concepts/operations#crash" ;
+    CANCELLED 409 "cancelled" "The operation was cancelled; what it had done was taken back."
+        "Start it again if it is still wanted." in "concepts/operations#cancel" ;
 
     // Tokens, users, grants.
     INVALID_SCOPE 422 "invalid_scope" "A scope is not *, noun.* or an action, or the list is too long."

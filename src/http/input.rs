@@ -1,5 +1,7 @@
 //! What a handler is given: the request, checked against its route.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
 use serde_json::{Map, Value};
@@ -47,6 +49,12 @@ impl Fields {
         self.0.get(name)?.as_object().cloned().map(Self)
     }
 
+    /// A list of objects; empty if it was not sent.
+    pub fn objects(&self, name: &str) -> Vec<Self> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_object).cloned().map(Self).collect()
+    }
+
     /// True if no field was sent.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -57,7 +65,7 @@ impl Fields {
 #[derive(Debug, Clone)]
 pub struct Input {
     /// The head.
-    pub head: Head,
+    pub head: Arc<Head>,
     /// The route's dialect.
     pub dialect: Dialect,
     /// The path's parameters, in order.
@@ -73,7 +81,7 @@ impl Input {
     ///
     /// # Errors
     /// 415, 400 `invalid_json` or 422 with every bad field.
-    pub fn new<P, C>(head: Head, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
+    pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
         let dialect = route.dialect;
         // The aX clients send more than they were told to: what is not known there is ignored.
         let unknown = if dialect == Dialect::Ax { Unknown::Ignored } else { Unknown::Refused };

@@ -4,6 +4,8 @@
 //! [`reply::Reply`]; what the network does to a connection is the edge's business alone.
 
 pub mod access_log;
+pub mod client;
+mod client_io;
 pub mod codes;
 pub mod edge;
 pub mod error;
@@ -13,6 +15,7 @@ pub mod input;
 pub mod json;
 pub mod openapi;
 pub mod pool;
+pub mod relay;
 pub mod reply;
 pub mod route;
 pub mod router;

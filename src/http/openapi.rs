@@ -137,7 +137,9 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
         Answer::Object([]) => {
             success["content"] = json!({"application/json": {"schema": {"type": "object"}}});
         }
-        Answer::Object(fields) => success["content"] = json!({"application/json": {"schema": object_schema(fields)}}),
+        Answer::Object(fields) | Answer::Upsert(fields) => {
+            success["content"] = json!({"application/json": {"schema": object_schema(fields)}})
+        }
         Answer::List(fields) => {
             success["content"] =
                 json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
@@ -148,12 +150,14 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
         }
         Answer::Empty => {}
         Answer::Other(media) => {
-            let mut content = Map::new();
-            content.insert((*media).to_owned(), json!({"schema": {"type": "string"}}));
-            success["content"] = Value::Object(content);
+            let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
+            success["content"] = Value::Object(media.iter().map(text).collect());
         }
     }
-    let mut responses = Map::from_iter([(status.to_string(), success)]);
+    let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
+    if let Answer::Upsert(_) = answer {
+        responses.insert("200".to_owned(), success);
+    }
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
     for code in codes_of(route) {
         by_status.entry(code.status).or_default().push(code);

@@ -1,7 +1,11 @@
 //! The pool: a fixed number of threads that run synchronous work for the runtime thread.
 //!
-//! Submitting never blocks: a full queue refuses. Answers go back in batches, with one wake-up of the runtime thread
-//! for all that are ready. What the work is, the pool does not know.
+//! Submitting never blocks: a full queue refuses. What the work is, the pool does not know.
+//!
+//! Waking a thread costs more than most of the work. So one awake worker is left to drain the queue by itself, and
+//! another is woken only when work has waited for [`PATIENCE`]; and answers are signalled to the runtime thread when
+//! the queue is empty or enough have gathered, not one by one. [`Pool::watch`] makes sure that neither thrift lasts
+//! longer than a few milliseconds when a piece of work turns out to be slow.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -13,6 +17,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
+
+/// How long work waits behind a busy worker before another is woken.
+const PATIENCE: Duration = Duration::from_millis(1);
+/// Answers gathered before the runtime thread is told in any case.
+const BATCH: usize = 16;
 
 /// The work panicked, with this message.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,6 +52,7 @@ pub struct Pool<T> {
 }
 
 struct Job<T> {
+    queued: Instant,
     work: Box<dyn FnOnce() -> T + Send>,
     to: oneshot::Sender<Answer<T>>,
 }
@@ -56,6 +66,8 @@ struct Queue<T> {
     idle: usize,
     /// Workers that were woken and have not taken a job yet; one at a time is enough, it wakes the next.
     waking: usize,
+    /// When a job was last taken.
+    taken: Instant,
     open: bool,
 }
 
@@ -66,6 +78,8 @@ struct Inner<T> {
     done: Mutex<Vec<Done<T>>>,
     signalled: AtomicBool,
     deliver: Notify,
+    watching: AtomicBool,
+    watch: Notify,
     states: Arc<States>,
 }
 
@@ -85,13 +99,13 @@ struct State {
 }
 
 impl States {
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    fn at(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.duration_since(self.started).as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
     /// One entry a worker.
     pub fn workers(&self) -> Vec<Worker> {
-        let now = self.now();
+        let now = self.at(Instant::now());
         let state = |w: &State| match (w.dead.load(Ordering::Relaxed), w.busy_since.load(Ordering::Relaxed)) {
             (true, _) => Worker::Dead,
             (false, 0) => Worker::Idle,
@@ -118,12 +132,14 @@ impl<T: Send + 'static> Pool<T> {
             workers: (0..workers).map(|_| State::default()).collect(),
         });
         let inner = Arc::new(Inner {
-            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0, waking: 0, open: true }),
+            queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0, waking: 0, taken: Instant::now(), open: true }),
             work: Condvar::new(),
             capacity,
             done: Mutex::new(Vec::new()),
             signalled: AtomicBool::new(false),
             deliver: Notify::new(),
+            watching: AtomicBool::new(false),
+            watch: Notify::new(),
             states,
         });
         let mut pool = Self { inner, threads: Vec::with_capacity(workers) };
@@ -150,8 +166,14 @@ impl<T: Send + 'static> Pool<T> {
                 return Err(Full);
             }
         }
-        queue.jobs.push_back(Job { work, to });
-        self.inner.wake_one(queue);
+        let now = Instant::now();
+        queue.jobs.push_back(Job { queued: now, work, to });
+        self.inner.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
+        let nobody = queue.idle == self.threads.len() || now.duration_since(queue.taken) >= PATIENCE;
+        self.inner.wake_one(queue, nobody);
+        if !self.inner.watching.swap(true, Ordering::Relaxed) {
+            self.inner.watch.notify_one();
+        }
         Ok(answer)
     }
 
@@ -168,14 +190,32 @@ impl<T: Send + 'static> Pool<T> {
         }
     }
 
+    /// Looks after work that waits behind slow work; runs for ever on the runtime thread. Costs nothing while there
+    /// is nothing to look after.
+    pub async fn watch(&self) {
+        loop {
+            self.inner.watch.notified().await;
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                if !self.inner.look() {
+                    // Submitting happens on this thread, so none can slip in between.
+                    self.inner.watching.store(false, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+    }
+
     /// What the workers are doing.
     pub fn states(&self) -> Arc<States> {
         Arc::clone(&self.inner.states)
     }
 
-    /// Drops what has not started and waits until `until` for what has; false if something still runs.
+    /// Drops what has not started and waits until `until` for what has, but long enough for idle threads to end;
+    /// false if something still runs.
     pub fn close(&self, until: Instant) -> bool {
         self.end();
+        let until = until.max(Instant::now() + Duration::from_millis(100));
         while self.threads.iter().any(|t| !t.is_finished()) {
             if Instant::now() >= until {
                 return false;
@@ -203,9 +243,9 @@ impl<T> Drop for Pool<T> {
 }
 
 impl<T> Inner<T> {
-    fn wake_one(&self, mut queue: MutexGuard<'_, Queue<T>>) {
-        self.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
-        let wake = !queue.jobs.is_empty() && queue.idle > queue.waking && queue.waking == 0;
+    /// Wakes a worker if one is `needed` and none is on its way.
+    fn wake_one(&self, mut queue: MutexGuard<'_, Queue<T>>, needed: bool) {
+        let wake = needed && !queue.jobs.is_empty() && queue.idle > 0 && queue.waking == 0;
         queue.waking += usize::from(wake);
         drop(queue);
         if wake {
@@ -213,12 +253,24 @@ impl<T> Inner<T> {
         }
     }
 
-    fn next(&self) -> Option<Job<T>> {
+    /// The next job and when it was taken; `None` when the pool is closed. `untold` answers of this worker are still
+    /// to be signalled.
+    fn next(&self, untold: &mut usize) -> Option<(Job<T>, Instant)> {
         let mut queue = lock(&self.queue);
         loop {
             if let Some(job) = queue.jobs.pop_front() {
-                self.wake_one(queue);
-                return Some(job);
+                let now = Instant::now();
+                queue.taken = now;
+                self.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
+                let overdue = queue.jobs.front().is_some_and(|next| now.duration_since(next.queued) >= PATIENCE);
+                self.wake_one(queue, overdue);
+                return Some((job, now));
+            }
+            if std::mem::take(untold) > 0 {
+                drop(queue);
+                self.signal();
+                queue = lock(&self.queue);
+                continue;
             }
             if !queue.open {
                 return None;
@@ -233,22 +285,42 @@ impl<T> Inner<T> {
     fn work_until_closed(&self, index: usize) {
         let state = &self.states.workers[index];
         let _guard = DeadOnDrop(&state.dead);
-        while let Some(job) = self.next() {
+        let mut untold = 0;
+        while let Some((job, now)) = self.next(&mut untold) {
             if job.to.is_closed() {
                 continue;
             }
-            state.busy_since.store(self.states.now(), Ordering::Relaxed);
+            state.busy_since.store(self.states.at(now), Ordering::Relaxed);
             let answer = catch_unwind(AssertUnwindSafe(job.work)).map_err(|cause| Panicked(message(&*cause)));
             state.busy_since.store(0, Ordering::Relaxed);
-            self.finish(job.to, answer);
+            lock(&self.done).push((job.to, answer));
+            untold += 1;
+            if untold >= BATCH {
+                untold = 0;
+                self.signal();
+            }
         }
     }
 
-    fn finish(&self, to: oneshot::Sender<Answer<T>>, answer: Answer<T>) {
-        lock(&self.done).push((to, answer));
+    /// Tells the runtime thread that there are answers.
+    fn signal(&self) {
         if !self.signalled.swap(true, Ordering::SeqCst) {
             self.deliver.notify_one();
         }
+    }
+
+    /// Wakes a worker for overdue work and signals answers that wait for a busy worker; true if there is anything
+    /// to look at again.
+    fn look(&self) -> bool {
+        let queue = lock(&self.queue);
+        let overdue = queue.jobs.front().is_some_and(|next| next.queued.elapsed() >= PATIENCE);
+        let mut more = !queue.jobs.is_empty();
+        self.wake_one(queue, overdue);
+        if !lock(&self.done).is_empty() {
+            more = true;
+            self.signal();
+        }
+        more
     }
 }
 

@@ -1,7 +1,7 @@
 //! A reply as handlers make it. The edge adds what every reply carries and writes it.
 
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::StatusCode;
 use serde::Serialize;
 
@@ -54,10 +54,14 @@ impl Reply {
         Self::json(StatusCode::OK, value)
     }
 
-    /// A reply of any content type; `content_type` is a literal and must be a valid header value.
+    /// A reply of any content type; `content_type` is a literal and must be a valid header value. JSON is not for
+    /// caches (taOS contract, section 1), wherever it is served.
     pub fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         let mut reply = Self::empty(status);
         reply.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if content_type == "application/json" {
+            reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         reply.body = Body::Bytes(body.into());
         reply
     }

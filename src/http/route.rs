@@ -32,12 +32,14 @@ pub enum BodyKind {
 pub enum Answer {
     /// An object with these fields.
     Object(&'static [Field]),
+    /// An object with these fields: 201 where it was made, 200 where it was there before.
+    Upsert(&'static [Field]),
     /// A bare array of objects with these fields, paged by `Link`.
     List(&'static [Field]),
     /// No body.
     Empty,
-    /// Another content type.
-    Other(&'static str),
+    /// Text of one of these content types.
+    Other(&'static [&'static str]),
 }
 
 /// Who may call a route. There is no default: a route that names no action cannot be written.

@@ -1,5 +1,6 @@
 //! The seam between the edge and the application: what the edge asks, and on which thread.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
@@ -58,15 +59,15 @@ pub trait Service: Send + Sync + 'static {
     /// The refusal, ready to send.
     fn admit(&self, head: &Head, plan: &Self::Plan) -> Result<Self::Admitted, Reply>;
 
-    /// Runs the handler. On a pool thread; may panic, the pool catches it.
-    fn run(&self, head: Head, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
+    /// Runs the handler. On a pool thread; may panic, the pool catches it. The edge keeps the head beside it, for
+    /// errors and the log.
+    fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
 
     /// Renders an error of the edge's own in the dialect of the request's path; `head` is `None` where the request
     /// could not be read.
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply;
 
-    /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log. The
-    /// head shown here, as to [`Service::render`] once a body or handler is concerned, has no headers and no query.
+    /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log.
     /// `bytes` is the length of the body sent, 0 for a stream.
     fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration);
 }

@@ -69,6 +69,7 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
             agent_id: None,
             scopes: &Scopes::all().stored(),
             label: LABEL,
+            state: "active",
             issued_by: "system",
             issued_at: now,
             expires_at: None,

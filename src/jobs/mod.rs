@@ -1,4 +1,124 @@
-//! Work that no request asks for: the first start, sweeping, flushing.
+//! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping.
+//!
+//! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
+//! hangs holds up its own agents and nobody else.
 
+mod archive;
+pub mod delivery;
+mod deploy;
 pub mod first_start;
+mod lifecycle;
+pub mod operations;
+mod reconcile;
+pub mod runner;
+pub mod sockets;
+mod start_up;
 pub mod sweeper;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::config;
+use crate::containers::{Containers, Driver, Runtime};
+use crate::http::codes;
+use crate::http::edge;
+use crate::http::error::ApiError;
+use crate::http::stream::Signal;
+use crate::store::Store;
+
+use runner::Runner;
+use sockets::AgentSockets;
+
+pub use deploy::Wanted as WantedContainer;
+pub use lifecycle::{container as container_of, result as lifecycle_result};
+pub use reconcile::Reconciler;
+
+/// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
+const THREADS: usize = 4;
+/// Jobs that may wait.
+const QUEUE: usize = 1024;
+
+/// What jobs share.
+pub struct Jobs {
+    /// The database.
+    pub store: Arc<Store>,
+    /// Settings about containers.
+    pub settings: config::Containers,
+    /// Raised whenever an operation has changed.
+    pub changed: Signal,
+    /// The agents' own sockets.
+    pub sockets: AgentSockets,
+    containers: Containers,
+    runner: Runner,
+}
+
+impl Jobs {
+    /// Starts the threads. `sockets` is the directory for the agents' sockets.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: Arc<Store>, settings: config::Containers, sockets: PathBuf) -> std::io::Result<Self> {
+        Ok(Self {
+            store,
+            containers: Containers::new(settings.runtime.clone()),
+            settings,
+            changed: Signal::new(),
+            sockets: AgentSockets::new(sockets),
+            runner: Runner::start(THREADS, QUEUE)?,
+        })
+    }
+
+    /// The daemon answers now: opens the agents' sockets, ends what a crash left open and delivers what is missing, all
+    /// in the background.
+    pub fn begin(self: &Arc<Self>, edge: edge::Handle) {
+        self.sockets.set_edge(edge);
+        start_up::begin(self);
+    }
+
+    /// Takes no new work and waits, at most `patience`, for what runs.
+    pub fn stop(&self, patience: Duration) {
+        self.runner.stop(patience);
+    }
+
+    /// The host's container runtime.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable`, also where the host has none.
+    pub fn driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+        let driver = self.containers.driver()?;
+        if driver.runtime() == Runtime::None {
+            return Err(ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
+                .detail("This host has no container runtime.")
+                .retry_after(60));
+        }
+        Ok(driver)
+    }
+
+    /// The host's container runtime, or the driver that says there is none.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable` where the one that was chosen is not there.
+    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+        Ok(self.containers.driver()?)
+    }
+
+    /// Runs `work` on a thread that may wait for the runtime; work on the same agent runs one after the other.
+    ///
+    /// # Errors
+    /// `busy` if too much is waiting.
+    pub fn run(
+        self: &Arc<Self>,
+        agent_id: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let jobs = Arc::clone(self);
+        let queued = self.runner.submit(agent_id.map(str::to_owned), Box::new(move || work(&jobs)));
+        queued.map_err(|runner::Full| codes::BUSY.into())
+    }
+}
+
+/// The deadline of a call that takes at most so many seconds.
+fn within(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds)
+}

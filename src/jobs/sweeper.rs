@@ -10,10 +10,12 @@ use rusqlite::Connection;
 
 use crate::access::Gate;
 use crate::limits::IDEMPOTENCY_LIFE;
-use crate::store::{self, Store, audit, credentials, idempotency};
+use crate::store::{self, Store, audit, credentials, idempotency, operations};
 use crate::time::Micros;
 
 const PERIOD: Duration = Duration::from_secs(60);
+/// How long an operation stays after its end.
+const FINISHED_OPERATIONS: i64 = 30 * Micros::DAY;
 /// How long a dead credential's row stays to be looked at.
 const DEAD_CREDENTIALS: i64 = 30 * Micros::DAY;
 
@@ -57,6 +59,7 @@ fn sweep(store: &Store, audit_days: u64, now: Micros) {
     let due = |conn: &Connection| -> store::Result<bool> {
         Ok(idempotency::is_due(conn, now.plus(-life))?
             || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
+            || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?
             || audit::is_due(conn, audit_before)?)
     };
     // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
@@ -68,6 +71,7 @@ fn sweep(store: &Store, audit_days: u64, now: Micros) {
     let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
         Ok(idempotency::sweep(conn, now.plus(-life))?
             + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
+            + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?
             + audit::retain(conn, audit_before)?)
     });
     match swept {

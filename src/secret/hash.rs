@@ -13,6 +13,11 @@ impl SecretHash {
         Self(*blake3::hash(secret.as_bytes()).as_bytes())
     }
 
+    /// A hash as the store keeps it.
+    pub fn from_stored(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes as stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

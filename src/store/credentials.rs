@@ -10,7 +10,7 @@ use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11)";
 const HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at,
         u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
         a.id, a.slug, a.given_name, a.space_id,
@@ -29,8 +29,18 @@ const GRACE_AGENT_TOKEN: &str = "UPDATE credentials SET state = 'grace', expires
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
 const END_GRACE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'grace'";
+const END_ACTIVE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
+const SELECT_PENDING: &str =
+    "SELECT id, secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
+const SELECT_ACTIVE_HASH: &str = "SELECT secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token'
+    AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
+const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND state = 'pending')";
+const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
+const DELETE_PENDING: &str =
+    "DELETE FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace')";
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') AND scopes <> ?2";
 const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
@@ -67,6 +77,8 @@ pub struct NewCredential<'a> {
     pub scopes: &'a str,
     /// What people call it.
     pub label: &'a str,
+    /// `active`, or `pending` until it is delivered.
+    pub state: &'static str,
     /// Who issued it: `user:NAME`, `agent:ID` or `system`.
     pub issued_by: &'a str,
     /// When.
@@ -156,7 +168,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
     })
 }
 
-/// Stores a new, active credential.
+/// Stores a new credential.
 ///
 /// # Errors
 /// `Exists` for a second active token of an agent.
@@ -172,7 +184,8 @@ pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
         new.label,
         new.issued_by,
         new.issued_at,
-        new.expires_at
+        new.expires_at,
+        new.state
     ])?;
     Ok(())
 }
@@ -272,22 +285,75 @@ pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Re
     Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
 }
 
-/// Ends any grace of the agent and puts its active token into grace until `until`. True if there was an active one.
+/// Ends the tokens an agent has; its active one only after `grace` microseconds, if it is to have a grace. Until when
+/// that goes on working. A token that waits for its delivery stays.
 ///
 /// # Errors
 /// The store's.
-pub fn move_agent_token_to_grace(conn: &Connection, agent_id: &str, now: Micros, until: Micros) -> Result<bool> {
+pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Micros) -> Result<Option<Micros>> {
     conn.prepare_cached(END_GRACE)?.execute(params![agent_id, now])?;
-    Ok(conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])? > 0)
+    let active = agent_token(conn, agent_id, "active")?;
+    if let Some(active) = active.filter(|token| grace > 0 && token.expires_at.is_none_or(|at| at > now)) {
+        let until = active.expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
+        conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])?;
+        return Ok(Some(until));
+    }
+    conn.prepare_cached(END_ACTIVE)?.execute(params![agent_id, now])?;
+    Ok(None)
 }
 
-/// Gives an agent's live tokens these scopes.
+/// The id and hash of the token that waits for its delivery to this agent.
 ///
 /// # Errors
 /// The store's.
-pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<()> {
-    conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?;
+pub fn pending(conn: &Connection, agent_id: &str) -> Result<Option<(String, SecretHash)>> {
+    let found = conn
+        .prepare_cached(SELECT_PENDING)?
+        .query_row([agent_id], |row| Ok((row.get(0)?, SecretHash::from_stored(row.get(1)?))));
+    Ok(found.optional()?)
+}
+
+/// The hash of an agent's active token.
+///
+/// # Errors
+/// The store's.
+pub fn active_hash(conn: &Connection, agent_id: &str, now: Micros) -> Result<Option<SecretHash>> {
+    let found = conn.prepare_cached(SELECT_ACTIVE_HASH)?.query_row(params![agent_id, now], |row| row.get(0));
+    Ok(found.optional()?.map(SecretHash::from_stored))
+}
+
+/// True while the credential waits for its delivery.
+///
+/// # Errors
+/// The store's.
+pub fn is_pending(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_PENDING)?.query_row([id], |row| row.get(0))?)
+}
+
+/// Makes a delivered token the active one; the one before must be retired.
+///
+/// # Errors
+/// `Exists` if there is an active one.
+pub fn activate(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(ACTIVATE)?.execute([id])?;
     Ok(())
+}
+
+/// Forgets the tokens that wait for their delivery to this agent.
+///
+/// # Errors
+/// The store's.
+pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
+    conn.prepare_cached(DELETE_PENDING)?.execute([agent_id])?;
+    Ok(())
+}
+
+/// Gives an agent's live tokens these scopes. How many had others.
+///
+/// # Errors
+/// The store's.
+pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<usize> {
+    Ok(conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?)
 }
 
 /// A user's live tokens, oldest first.

@@ -12,6 +12,8 @@ const INSERT: &str = "INSERT INTO idempotency (principal, route, key, body_hash,
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const COMPLETE: &str = "UPDATE idempotency SET status = ?5, headers = ?6, body = ?7
     WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NULL";
+const REPLACE: &str = "UPDATE idempotency SET status = ?5, headers = ?6, body = ?7
+    WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NOT NULL";
 const RELEASE: &str = "DELETE FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3 AND status IS NULL";
 const RELEASE_ALL: &str = "DELETE FROM idempotency WHERE status IS NULL";
 const SWEEP: &str = "DELETE FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL";
@@ -97,7 +99,19 @@ pub fn reserve(
 /// # Errors
 /// The store's.
 pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
-    conn.prepare_cached(COMPLETE)?.execute(params![
+    set_reply(conn, COMPLETE, key, owner, reply)
+}
+
+/// Stores another reply in place of the one that `owner` stored.
+///
+/// # Errors
+/// The store's.
+pub fn replace(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
+    set_reply(conn, REPLACE, key, owner, reply)
+}
+
+fn set_reply(conn: &Connection, sql: &str, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
+    conn.prepare_cached(sql)?.execute(params![
         key.principal,
         key.route,
         key.key,

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod meta;
 mod migrate;
 mod open;
+pub mod operations;
 pub mod page;
 pub mod profiles;
 mod readers;

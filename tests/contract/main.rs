@@ -1,6 +1,28 @@
-//! The wire contract, noun by noun, through the real binary.
+//! The wire contract, noun by noun, through the real binary. One scenario a file.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod agents_are_created;
+mod cases;
+mod world;
+
+mod agents_are_exported_and_imported;
+mod archived_agents_end;
+mod bodies_are_read_strictly;
+mod checks_come_in_the_contracts_order;
+mod every_change_is_audited;
+mod every_reply_carries_its_headers;
+mod every_route_and_code_is_provoked;
+mod fields_are_bounded;
+mod lists_are_paged;
+mod names_become_slugs;
+mod one_agents_change_is_no_others;
+mod repeats_are_answered_not_done_again;
+mod roles_decide_on_each_agent;
+mod scopes_decide_by_the_table;
+mod settings_are_changed;
+mod the_operators_socket;
+mod the_surface_is_described;
+mod throttles_hold_back;
+mod tokens_of_agents;
+mod users_and_their_tokens;

@@ -2,7 +2,15 @@
 //!
 //! Every test starts its own `taosd` binary on a free port. What the daemon logged is shown when the test fails.
 
-#![allow(dead_code, reason = "each test target uses its own part of this")]
+#![allow(dead_code, unused_imports, reason = "each test target uses its own part of this")]
+
+mod actors;
+pub mod conformance;
+mod db;
+pub mod schema;
+
+pub use actors::text;
+pub use db::Rows;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -238,6 +246,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// The token it sends; empty for none.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or("")
+    }
+
     /// The same client, sending one more header.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
@@ -246,29 +259,43 @@ impl Client {
         other
     }
 
+    #[track_caller]
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, None)
     }
 
+    #[track_caller]
     pub fn delete(&self, path: &str) -> Reply {
         self.send("DELETE", path, None)
     }
 
+    #[track_caller]
     pub fn post(&self, path: &str, body: Value) -> Reply {
         self.send("POST", path, Some(body.to_string().as_bytes()))
     }
 
+    #[track_caller]
     pub fn put(&self, path: &str, body: Value) -> Reply {
         self.send("PUT", path, Some(body.to_string().as_bytes()))
     }
 
+    #[track_caller]
     pub fn patch(&self, path: &str, body: Value) -> Reply {
         self.send("PATCH", path, Some(body.to_string().as_bytes()))
     }
 
-    /// Sends a request; a body is JSON unless a header says otherwise.
+    /// Sends a request; a body is JSON unless a header says otherwise. What holds for every reply is checked here.
+    #[track_caller]
     pub fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Reply {
-        self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+        let reply = self.try_send(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        conformance::check(method, path, &reply);
+        reply
+    }
+
+    /// Sends a request with a JSON body, if there is one.
+    #[track_caller]
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        self.send(method, path, body.map(|body| body.to_string().into_bytes()).as_deref())
     }
 
     /// Like [`Client::send`], for a daemon that may die meanwhile.
@@ -293,9 +320,19 @@ impl Client {
         head += "\r\n";
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body.unwrap_or_default());
+        self.try_raw(&bytes)
+    }
+
+    /// Sends these bytes as they are; the connection must end with the reply.
+    #[track_caller]
+    pub fn raw(&self, bytes: &[u8]) -> Reply {
+        self.try_raw(bytes).expect("a reply")
+    }
+
+    fn try_raw(&self, bytes: &[u8]) -> std::io::Result<Reply> {
         let raw = match &self.to {
-            To::Tcp(address) => exchange(TcpStream::connect(address)?, &bytes)?,
-            To::Unix(path) => exchange(UnixStream::connect(path)?, &bytes)?,
+            To::Tcp(address) => exchange(TcpStream::connect(address)?, bytes)?,
+            To::Unix(path) => exchange(UnixStream::connect(path)?, bytes)?,
         };
         parse(&raw).ok_or_else(|| std::io::Error::other(format!("no reply: {:?}", String::from_utf8_lossy(&raw))))
     }

@@ -1,13 +1,14 @@
-//! Archiving, restoring and purging agents that have no container.
+//! Archiving, restoring and purging agents; with a container each is an operation.
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{name, read};
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
+use crate::api::call::{Call, Handled, Tx, Written};
 use crate::api::paging;
+use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
@@ -15,30 +16,51 @@ use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee};
 use crate::store::{self, credentials};
 
-/// Ends every credential and grant and frees the name, in one transaction.
+/// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(super) fn archive(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let ending = Ending::new(app, &call);
+    call.write(app, move |tx| {
         let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
-        end(tx, &agent)?;
-        Ok(Reply::ok(&json!({
+        let archived = json!({
             "status": "archived",
             "id": agent.id,
             "name": agent.slug,
             "archived_at": tx.now.millis(),
             "snapshot_name": agent.snapshot_name,
-        })))
+        });
+        ending.run(tx, &agent, &archived)
     })
 }
 
-/// Takes a live agent out of the registry with every credential and grant it has.
-///
-/// # Errors
-/// The store's.
-pub fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
-    agents::archive(tx.conn, &agent.id, tx.now)?;
-    credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
-    grants::delete_of_agent(tx.conn, &agent.id)?;
-    Ok(tx.audit(format!("agent:{}", agent.id))?)
+/// The end of a live agent, in whatever dialect it was asked for.
+pub struct Ending {
+    runtime: Result<(), ApiError>,
+    slow: Slow,
+}
+
+impl Ending {
+    /// What the transaction will need.
+    pub fn new(app: &App, call: &Call) -> Self {
+        Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }
+    }
+
+    /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
+    /// it promises an operation that does.
+    ///
+    /// # Errors
+    /// `agent_busy`, no runtime for its container, or the store's.
+    pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
+        if agent.container_name.is_some() {
+            self.runtime?;
+            return self.slow.promise(tx, "archive", agent, &json!({}));
+        }
+        refuse_busy(tx, &agent.id)?;
+        agents::archive(tx.conn, &agent.id, tx.now)?;
+        credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
+        grants::delete_of_agent(tx.conn, &agent.id)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        Ok(Reply::ok(done).into())
+    }
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
@@ -74,9 +96,15 @@ fn owned(conn: &Connection, caller: &Caller, id: &str) -> Result<Agent, ApiError
 
 /// The same id under a free slug; no old credential lives again, and of the grants only the owner's is given anew.
 pub(super) fn restore(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
         let slug = name::free_slug(tx.conn, &agent.slug)?;
+        if agent.container_name.is_some() {
+            runtime?;
+            return slow.promise(tx, "restore", &agent, &json!({"slug": slug}));
+        }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
         grants::put(tx.conn, &store::new_id(), &owner, Some(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
@@ -87,15 +115,22 @@ pub(super) fn restore(app: &App, call: Call) -> Handled {
             "name": slug,
             "display_name": agent.display_name,
             "container_renamed": false,
-        })))
+        }))
+        .into())
     })
 }
 
 pub(super) fn purge(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
+        if agent.container_name.is_some() {
+            runtime?;
+            return slow.promise(tx, "purge", &agent, &json!({}));
+        }
         agents::purge(tx.conn, &agent.id)?;
         tx.audit(format!("agent:{}", agent.id))?;
-        Ok(Reply::ok(&json!({"status": "purged", "id": agent.id})))
+        Ok(Reply::ok(&json!({"status": "purged", "id": agent.id})).into())
     })
 }

@@ -1,30 +1,34 @@
 //! Agents: the registry's routes (taOS contract, section 2), as far as no container is involved.
 
 pub mod archive;
+mod containers;
 pub mod create;
+mod deploy;
+mod lifecycle;
 mod model;
 pub mod name;
 mod permissions;
 mod read;
 mod record;
+mod routes;
 mod settings;
 mod transfer;
 
 use hyper::http::Method;
 
 pub use read::{find, seen_by, visible};
+pub use routes::CONTAINER_ROUTES;
 
 use super::paging::{CURSOR, LIMIT};
+use super::slow::WAIT;
 use super::table::ApiRoute;
 use crate::access::Action;
-use crate::http::codes;
+use crate::http::codes::{self, Code};
 use crate::http::error::Dialect::Taos;
 use crate::http::field::{Field, Type};
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::limits::TEXT_BYTES;
 
-const WAIT: Field =
-    Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
 const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
 
 const NAME: Field = Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.");
@@ -128,6 +132,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::SLUG_COLLISION_UNRESOLVABLE,
+            codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
         ],
         doc: "recipes/managing-agents#create-agent",
@@ -170,7 +175,13 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::flag("container_renamed", "Whether its container has its name again.").required(),
             ]),
         ),
-        errors: &[codes::ARCHIVED_AGENT_NOT_FOUND, codes::SLUG_COLLISION_UNRESOLVABLE],
+        errors: &[
+            codes::ARCHIVED_AGENT_NOT_FOUND,
+            codes::SLUG_COLLISION_UNRESOLVABLE,
+            codes::AGENT_BUSY,
+            codes::CONTAINER_FAILED,
+            codes::CONTAINER_RUNTIME_UNAVAILABLE,
+        ],
         doc: "recipes/managing-agents#restore-agent",
     },
     Route {
@@ -186,7 +197,12 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Object(&[STATUS, AGENT_ID])),
-        errors: &[codes::ARCHIVED_AGENT_NOT_FOUND],
+        errors: &[
+            codes::ARCHIVED_AGENT_NOT_FOUND,
+            codes::AGENT_BUSY,
+            codes::CONTAINER_FAILED,
+            codes::CONTAINER_RUNTIME_UNAVAILABLE,
+        ],
         doc: "recipes/managing-agents#purge-agent",
     },
     Route {
@@ -214,6 +230,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CREATE_NOT_ALLOWED,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
+            codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
         ],
@@ -271,7 +288,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: ARCHIVE_ANSWER,
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+        errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
     },
     Route {
@@ -287,7 +304,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: ARCHIVE_ANSWER,
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+        errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
     },
     Route {
@@ -414,6 +431,14 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#import-agent",
     },
+];
+
+const ARCHIVE_ERRORS: &[&Code] = &[
+    codes::AGENT_NOT_FOUND,
+    codes::FORBIDDEN,
+    codes::AGENT_BUSY,
+    codes::CONTAINER_FAILED,
+    codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
 
 const ARCHIVE_ANSWER: (u16, Answer) = (

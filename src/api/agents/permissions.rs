@@ -25,8 +25,12 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             }
             Ok(())
         })?;
-        if scopes.is_some() {
-            credentials::set_agent_scopes(tx.conn, &live.agent.id, &live.agent.scope)?;
+        // The token may have had scopes of its own: then it changes even where the record does not.
+        if scopes.is_some()
+            && credentials::set_agent_scopes(tx.conn, &live.agent.id, &live.agent.scope)? > 0
+            && live.agent.updated_at != tx.now
+        {
+            tx.audit(format!("agent:{}", live.agent.id))?;
         }
         Ok(Reply::ok(&json!({
             "status": "updated",

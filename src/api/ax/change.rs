@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::{is_id, own_space, record};
 use crate::access::{self, AgentRole, Caller, Scopes};
+use crate::api::agents::archive::Ending;
 use crate::api::agents::create::{self, Birth};
-use crate::api::agents::{archive, name};
+use crate::api::agents::name;
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx};
 use crate::http::codes;
@@ -163,12 +164,13 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
     })
 }
 
-/// Archives an agent that has no container; its name is free and all its credentials are dead.
+/// Archives an agent; its name is free and all its credentials are dead.
 pub(super) fn delete(app: &App, call: Call) -> Handled {
+    let ending = Ending::new(app, &call);
     call.write(app, |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
-        archive::end(tx, &agent)?;
-        Ok(Reply::ok(&json!({"message": format!("Agent {} deleted", record::name(&agent)), "id": agent.id})))
+        let deleted = json!({"message": format!("Agent {} deleted", record::name(&agent)), "id": agent.id});
+        ending.run(tx, &agent, &deleted)
     })
 }
 

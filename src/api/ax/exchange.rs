@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hyper::http::Method;
+use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{ID_CHARS, change, default_space, row, text};
@@ -82,12 +82,13 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
 fn exchange(app: &App, input: Input) -> Handled {
     let exchanger = app.gate.exchanger(&input.head, &NEED)?;
     let gate = Arc::clone(&app.gate);
-    Call::of(exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
-        let result = run(tx, &gate, &exchanger.hash);
-        if result.is_err() {
-            gate.deny(tx.caller.actor(), Action::AuthExchange, &tx.input.head);
-        }
-        result
+    Call::of(app, exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
+        // For want of rights a refusal is told anyway; here all the others are told as well.
+        run(tx, &gate, &exchanger.hash).inspect_err(|error| {
+            if error.status() != StatusCode::FORBIDDEN {
+                gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);
+            }
+        })
     })
 }
 

@@ -29,6 +29,8 @@ const REFUSAL_WRITE: Duration = Duration::from_secs(1);
 enum End {
     /// hyper has ended it.
     Http(hyper::Result<()>),
+    /// The client went while its request was in hand.
+    Gone,
     /// The head did not come in time.
     HeadLate,
     /// It rested too long, or the daemon stops.
@@ -65,7 +67,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
             count(&core.meters.timeouts);
             refuse(&core, wire, codes::REQUEST_TIMEOUT).await;
         }
-        End::Rested => {}
+        End::Rested | End::Gone => {}
         End::Stuck => {
             count(&core.meters.timeouts);
             wire.discard_unsent();
@@ -86,6 +88,7 @@ where
     let mut registered = false;
     let mut last_look = false;
     poll_fn(|cx| {
+        wire.tick();
         loop {
             if let Poll::Ready(result) = Pin::new(&mut *http).poll(cx) {
                 return Poll::Ready(End::Http(result));
@@ -103,6 +106,10 @@ where
             // The task's waker never changes: once is enough.
             if !std::mem::replace(&mut registered, true) && closing.as_mut().poll(cx).is_ready() {
                 continue;
+            }
+            let in_hand = matches!(wire.phase(), Phase::Handling | Phase::Streaming);
+            if in_hand && wire.poll_gone(cx) {
+                return Poll::Ready(End::Gone);
             }
             if !passed(wire.deadline(), timer.as_mut(), cx) {
                 return Poll::Pending;

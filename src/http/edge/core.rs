@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,15 +13,15 @@ use tokio::sync::Notify;
 use super::host::AllowedHosts;
 use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
-use crate::http::head::Head;
+use super::stalled::Stalled;
 use crate::http::pool::Pool;
 use crate::http::service::{Outcome, Service};
 use crate::limits::Limits;
 
 /// What comes back from the pool.
 pub(super) enum PoolAnswer<S: Service> {
-    /// The access check passed; the head comes back with it.
-    Admitted(Head, S::Admitted),
+    /// The access check passed.
+    Admitted(S::Admitted),
     /// The request is done, or postponed.
     Outcome(Outcome),
 }
@@ -36,6 +37,7 @@ pub(super) struct Core<S: Service> {
     pub(super) ids: RequestIds,
     pub(super) http: http1::Builder,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
+    pub(super) stalled: Rc<Stalled>,
     /// Refusals past the connection limit that are still being closed politely.
     pub(super) refusals: Cell<usize>,
     pub(super) crowd: Rc<Crowd>,
@@ -60,6 +62,7 @@ impl<S: Service> Core<S> {
             meters,
             ids: RequestIds::new(),
             scratch: Rc::new(RefCell::new(vec![0; READ_BYTES].into_boxed_slice())),
+            stalled: Rc::default(),
             refusals: Cell::new(0),
             crowd: Rc::default(),
             last_accept_log: Cell::new(None),
@@ -95,7 +98,8 @@ fn builder(limits: &Limits) -> http1::Builder {
     http.max_header_size(head)
         .max_buf_size(head.max(8 * 1024))
         .header_read_timeout(None)
-        .half_close(false)
+        // We look out for clients that go; hyper would do it by reading ahead, into a fresh buffer every time.
+        .half_close(true)
         .ignore_invalid_headers(false)
         .allow_multiple_spaces_in_request_line_delimiters(false);
     // Left unset hyper allows 100 and keeps its tables on the stack.
@@ -148,6 +152,9 @@ impl RequestIds {
     pub(super) fn next(&self) -> String {
         let n = self.next.get();
         self.next.set(n + 1);
-        format!("{:08x}-{n:x}", self.run)
+        let mut id = String::with_capacity(26);
+        // Writing to a string does not fail.
+        let _ = write!(id, "{:08x}-{n:x}", self.run);
+        id
     }
 }

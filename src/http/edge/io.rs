@@ -3,15 +3,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::meters::Gauge;
+use super::stalled::Stalled;
 use crate::limits::{Limits, seconds};
 
 /// Bytes read from a socket in one go: no larger than a head, so that pipelined requests wait in the kernel.
@@ -77,28 +81,53 @@ pub(super) struct Wire {
     socket: RefCell<Socket>,
     scratch: Rc<RefCell<Box<[u8]>>>,
     timeouts: Timeouts,
+    stalled: Rc<Stalled>,
+    /// The memory that the reply in hand holds, while it is worth counting.
+    held: RefCell<Option<Gauge>>,
+    /// Set while the client does not take the reply in hand.
+    stuck: RefCell<Option<Waker>>,
+    now: Cell<Instant>,
     phase: Cell<Phase>,
     deadline: Cell<Option<Instant>>,
     body_late: Cell<bool>,
     handed_over: Cell<bool>,
-    read_ahead: Cell<bool>,
     gone: Cell<bool>,
 }
 
 impl Wire {
-    /// A fresh connection, its first head due within the head timeout. `scratch` is shared by all connections.
-    pub(super) fn new(socket: Socket, timeouts: Timeouts, scratch: Rc<RefCell<Box<[u8]>>>) -> Self {
+    /// A fresh connection, its first head due within the head timeout. `scratch` and `stalled` are shared by all
+    /// connections.
+    pub(super) fn new(
+        socket: Socket,
+        timeouts: Timeouts,
+        scratch: Rc<RefCell<Box<[u8]>>>,
+        stalled: Rc<Stalled>,
+    ) -> Self {
+        let now = Instant::now();
         Self {
             socket: RefCell::new(socket),
             scratch,
             timeouts,
+            stalled,
+            held: RefCell::new(None),
+            stuck: RefCell::new(None),
+            now: Cell::new(now),
             phase: Cell::new(Phase::Head),
-            deadline: Cell::new(Some(Instant::now() + timeouts.head)),
+            deadline: Cell::new(Some(now + timeouts.head)),
             body_late: Cell::new(false),
             handed_over: Cell::new(false),
-            read_ahead: Cell::new(false),
             gone: Cell::new(false),
         }
+    }
+
+    /// Reads the clock, once for all that happens in one turn of the connection's task.
+    pub(super) fn tick(&self) {
+        self.now.set(Instant::now());
+    }
+
+    /// The time of this turn.
+    pub(super) fn now(&self) -> Instant {
+        self.now.get()
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -128,7 +157,7 @@ impl Wire {
 
     fn enter(&self, phase: Phase, lasts: Option<Duration>) {
         self.phase.set(phase);
-        self.deadline.set(lasts.map(|lasts| Instant::now() + lasts));
+        self.deadline.set(lasts.map(|lasts| self.now() + lasts));
     }
 
     /// The head is complete, or the body is: no clock runs.
@@ -141,8 +170,11 @@ impl Wire {
         self.enter(Phase::Body, Some(self.timeouts.body));
     }
 
-    /// A complete reply is on its way; `empty` if nothing follows its head.
-    pub(super) fn writing(&self, empty: bool) {
+    /// A complete reply is on its way; `empty` if nothing follows its head. `held` is given back with its end.
+    pub(super) fn writing(&self, empty: bool, held: Option<Gauge>) {
+        if held.is_some() {
+            *self.held.borrow_mut() = held;
+        }
         self.handed_over.set(empty);
         self.enter(Phase::Writing, Some(self.timeouts.write));
     }
@@ -158,36 +190,71 @@ impl Wire {
         self.handed_over.set(true);
     }
 
+    /// The reply has left. If the start of a next head came in one read with the last request, its clock starts with
+    /// its next byte, and the rest's clock runs until then.
     fn flushed(&self) {
         if self.handed_over.get() && matches!(self.phase(), Phase::Writing | Phase::Streaming) {
             self.handed_over.set(false);
-            if self.read_ahead.replace(false) {
-                self.enter(Phase::Head, Some(self.timeouts.head));
-            } else {
-                self.enter(Phase::Idle, Some(self.timeouts.idle));
-            }
+            self.held.take();
+            self.stuck.take();
+            self.enter(Phase::Idle, Some(self.timeouts.idle));
         }
     }
 
     fn received(&self, bytes: usize) {
-        match self.phase() {
-            _ if bytes == 0 => self.gone.set(true),
-            Phase::Idle => self.enter(Phase::Head, Some(self.timeouts.head)),
-            Phase::Head | Phase::Body => {}
-            Phase::Handling | Phase::Writing | Phase::Streaming => self.read_ahead.set(true),
+        if bytes == 0 {
+            self.gone.set(true);
+        } else if self.phase() == Phase::Idle {
+            self.enter(Phase::Head, Some(self.timeouts.head));
         }
     }
 
-    /// Notes what became of a write: a stream's clock runs only while the client takes nothing.
-    fn wrote(&self, result: &Poll<io::Result<usize>>) {
-        match result {
-            Poll::Ready(Err(_)) => self.gone.set(true),
-            Poll::Ready(Ok(_)) if self.phase() == Phase::Streaming => self.deadline.set(None),
-            Poll::Pending if self.phase() == Phase::Streaming && self.deadline().is_none() => {
-                self.deadline.set(Some(Instant::now() + self.timeouts.write));
+    /// While a request is in hand nothing is read, so that a client cannot make us hold what it sends ahead. This
+    /// looks whether it has gone meanwhile, and otherwise has the task woken when there is something to look at.
+    pub(super) fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+        loop {
+            // In a statement of its own: the socket is borrowed no longer than that.
+            let ready = socket!(self.socket, s => s.poll_read_ready(cx));
+            let Poll::Ready(ready) = ready else { return false };
+            let mut byte = [0];
+            let mut look = |fd: BorrowedFd<'_>| Ok(rustix::net::recv(fd, &mut byte, RecvFlags::PEEK)?.0);
+            match ready.and_then(|()| socket!(self.socket, s => s.try_io(Interest::READABLE, || look(s.as_fd())))) {
+                Ok(1..) => return false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => {
+                    self.gone.set(true);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Notes what became of a write: a stream's clock runs only while the client takes nothing, and a large reply
+    /// that stalls may have to go to make room for others.
+    fn wrote(self: &Rc<Self>, result: &Poll<io::Result<usize>>, cx: &Context<'_>) {
+        match (result, self.phase()) {
+            (Poll::Ready(Err(_)), _) => self.gone.set(true),
+            (Poll::Ready(Ok(_)), Phase::Streaming) => self.deadline.set(None),
+            (Poll::Pending, Phase::Streaming) if self.deadline().is_none() => {
+                self.deadline.set(Some(self.now() + self.timeouts.write));
+            }
+            (Poll::Pending, Phase::Writing) if self.held.borrow().is_some() => {
+                let stalled_before = self.stuck.replace(Some(cx.waker().clone())).is_some();
+                if !stalled_before {
+                    self.stalled.push(self);
+                }
             }
             _ => {}
         }
+    }
+
+    /// Ends a stalled reply before its time and gives its memory back; false if it is not stalled any more.
+    pub(super) fn give_up(&self) -> bool {
+        let Some(task) = self.stuck.take() else { return false };
+        self.held.take();
+        self.deadline.set(Some(self.now()));
+        task.wake();
+        true
     }
 
     /// True while no request is in hand: what hyper writes then is its own refusal, and we send a better one.
@@ -260,7 +327,7 @@ impl Write for Io {
             return Poll::Ready(Ok(bytes.len()));
         }
         let result = socket!(self.0.socket, s => Pin::new(s).poll_write(cx, bytes));
-        self.0.wrote(&result);
+        self.0.wrote(&result, cx);
         result
     }
 
@@ -273,7 +340,7 @@ impl Write for Io {
             return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
         }
         let result = socket!(self.0.socket, s => Pin::new(s).poll_write_vectored(cx, parts));
-        self.0.wrote(&result);
+        self.0.wrote(&result, cx);
         result
     }
 

@@ -15,6 +15,7 @@ pub(super) struct Meters {
     pub(super) timeouts: AtomicU64,
     pub(super) accept_errors: AtomicU64,
     pub(super) body_bytes: AtomicU64,
+    pub(super) reply_bytes: AtomicU64,
 }
 
 /// A reading of the edge's counters.
@@ -28,6 +29,8 @@ pub struct Metrics {
     pub queued: u64,
     /// Body bytes held for requests now.
     pub body_bytes: u64,
+    /// Bytes of large replies that are being written now.
+    pub reply_bytes: u64,
     /// Connections accepted since the start.
     pub accepted: u64,
     /// Connections refused for their number.
@@ -50,6 +53,7 @@ impl Meters {
             streams: get(&self.streams),
             queued,
             body_bytes: get(&self.body_bytes),
+            reply_bytes: get(&self.reply_bytes),
             accepted: get(&self.accepted),
             refused_connections: get(&self.refused_connections),
             refused_busy: get(&self.refused_busy),

@@ -17,6 +17,7 @@ mod meters;
 mod reply;
 mod request;
 mod run;
+mod stalled;
 
 use std::io::Result;
 use std::net::TcpListener;

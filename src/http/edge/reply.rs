@@ -37,10 +37,19 @@ pub(super) fn standard_headers(headers: &mut HeaderMap, path: &str, request_id: 
     if is_private(path) && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    if let Some(kind) = headers.get(CONTENT_TYPE).and_then(without_charset) {
+        headers.insert(CONTENT_TYPE, kind);
+    }
     let html = headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
     if html {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(HTML_POLICY));
     }
+}
+
+/// A text type that does not name its charset, with UTF-8 added.
+fn without_charset(kind: &HeaderValue) -> Option<HeaderValue> {
+    let kind = kind.to_str().ok().filter(|k| k.starts_with("text/") && !k.contains("charset="))?;
+    HeaderValue::from_str(&format!("{kind}; charset=utf-8")).ok()
 }
 
 /// `/api`, `/auth` and what could not be read are not for caches.

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -81,7 +81,7 @@ pub(super) async fn answer<S: Service>(
         method: parts.method,
         headers: parts.headers,
         peer: link.peer.clone(),
-        arrived: Instant::now(),
+        arrived: link.wire.now(),
     };
     let mut close = false;
     let checked = checked.map_err(|refusal| {
@@ -94,9 +94,10 @@ pub(super) async fn answer<S: Service>(
         close = checked.chunked;
         checked
     });
-    let mut exchange = Exchange { unread: !body.is_end_stream(), shown: shown(&head), core, link, close };
+    let head = Arc::new(head);
+    let mut exchange = Exchange { unread: !body.is_end_stream(), head, core, link, close };
     let result = match checked {
-        Ok(checked) => exchange.handle(head, &checked, body).await,
+        Ok(checked) => exchange.handle(&checked, body).await,
         Err(halt) => Err(halt),
     };
     let reply = match result {
@@ -107,24 +108,10 @@ pub(super) async fn answer<S: Service>(
     Ok(exchange.send(reply))
 }
 
-/// What errors and the log need of a head once a handler owns it: no headers, no query.
-fn shown(head: &Head) -> Head {
-    Head {
-        method: head.method.clone(),
-        raw_path: head.raw_path.clone(),
-        segments: head.segments.clone(),
-        query: String::new(),
-        headers: HeaderMap::new(),
-        peer: head.peer.clone(),
-        request_id: head.request_id.clone(),
-        arrived: head.arrived,
-    }
-}
-
 struct Exchange<S: Service> {
     core: Rc<Core<S>>,
     link: Rc<Link>,
-    shown: Head,
+    head: Arc<Head>,
     /// The connection ends with this reply.
     close: bool,
     /// Bytes of the body are still to be read: they must never become the next request.
@@ -132,7 +119,8 @@ struct Exchange<S: Service> {
 }
 
 impl<S: Service> Exchange<S> {
-    async fn handle(&mut self, head: Head, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
+    async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
+        let head = Arc::clone(&self.head);
         if let Some(code) = host::refusal(&head, &self.core.hosts, self.link.local) {
             return Err(code.into());
         }
@@ -160,13 +148,13 @@ impl<S: Service> Exchange<S> {
             };
             self.trip(Box::new(whole)).await?
         } else {
-            let (admitting, admitted_plan) = (service.clone(), plan.clone());
-            let admit = move || match admitting.admit(&head, &admitted_plan) {
-                Ok(admitted) => PoolAnswer::Admitted(head, admitted),
+            let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+            let admit = move || match checking.admit(&checked_head, &checked_plan) {
+                Ok(admitted) => PoolAnswer::Admitted(admitted),
                 Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
             };
             match self.trip(Box::new(admit)).await? {
-                PoolAnswer::Admitted(head, admitted) => {
+                PoolAnswer::Admitted(admitted) => {
                     let body = self.collect(body, limit, &mut held).await?;
                     let run = move || PoolAnswer::Outcome(service.run(head, plan, admitted, body));
                     self.trip(Box::new(run)).await?
@@ -229,7 +217,7 @@ impl<S: Service> Exchange<S> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {
-                log::error!("request {}: the handler panicked: {}", self.shown.request_id, panic.0);
+                log::error!("request {}: the handler panicked: {}", self.head.request_id, panic.0);
                 Err(codes::INTERNAL.into())
             }
             Err(_) => Err(Halt::Error(ApiError::new(codes::SHUTTING_DOWN).closing())),
@@ -263,16 +251,16 @@ impl<S: Service> Exchange<S> {
     }
 
     fn render(&self, error: &ApiError) -> Reply {
-        self.core.service.render(error, Some(&self.shown))
+        self.core.service.render(error, Some(&self.head))
     }
 
     /// Turns a reply into what hyper sends, and starts the clock of the write.
     fn send(self, mut reply: Reply) -> Response<ReplyBody> {
         if !may_be_sent(&reply.headers) {
-            log::error!("request {}: a reply header's value may not be sent", self.shown.request_id);
+            log::error!("request {}: a reply header's value may not be sent", self.head.request_id);
             reply = self.render(&codes::INTERNAL.into());
         }
-        let silent = self.shown.method == Method::HEAD || is_bodyless(reply.status);
+        let silent = self.head.method == Method::HEAD || is_bodyless(reply.status);
         let mut body = reply.body;
         let mut open = None;
         if matches!(body, Body::Stream(_)) && !silent {
@@ -286,12 +274,13 @@ impl<S: Service> Exchange<S> {
         let close = reply.close || self.close || self.unread || self.link.gate.is_closed();
         let mut headers = reply.headers;
         strip_framing(&mut headers);
-        standard_headers(&mut headers, &self.shown.raw_path, &self.shown.request_id);
+        standard_headers(&mut headers, &self.head.raw_path, &self.head.request_id);
         if close {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        let took = self.link.wire.now().duration_since(self.head.arrived);
         let (body, bytes) = self.body(body, open, silent, reply.status, &mut headers);
-        self.core.service.finished(&self.shown, reply.status.as_u16(), bytes, self.shown.arrived.elapsed());
+        self.core.service.finished(&self.head, reply.status.as_u16(), bytes, took);
         let mut response = Response::new(body);
         *response.status_mut() = reply.status;
         *response.headers_mut() = headers;
@@ -314,15 +303,15 @@ impl<S: Service> Exchange<S> {
                 (ReplyBody::Stream { chunks: stream.chunks, wire, gate, _open: open }, 0)
             }
             (Body::Bytes(bytes), _) if !silent => {
-                wire.writing(bytes.is_empty());
                 let length = bytes.len() as u64;
+                wire.writing(bytes.is_empty(), self.core.stalled.make_room(length, &self.core.meters));
                 (ReplyBody::Whole(Some(bytes), wire), length)
             }
             (body, _) => {
                 if let (Body::Bytes(bytes), false) = (&body, is_bodyless(status)) {
                     headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
                 }
-                wire.writing(true);
+                wire.writing(true, None);
                 (ReplyBody::Whole(None, wire), 0)
             }
         }

@@ -72,10 +72,9 @@ fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, ho
     let local = LocalSet::new();
     let until = local.block_on(&runtime, async {
         let core = Rc::new(Core::new(service, limits, hosts, Arc::clone(&pool), meters));
-        spawn_local({
-            let pool = Arc::clone(&pool);
-            async move { pool.deliver().await }
-        });
+        let (delivering, watching) = (Arc::clone(&pool), Arc::clone(&pool));
+        spawn_local(async move { delivering.deliver().await });
+        spawn_local(async move { watching.watch().await });
         Edge { core, open: Vec::new(), agents: HashMap::new() }.live(sources, &mut orders, patience).await
     });
     // Dropping the tasks cuts what is left of the connections.

@@ -20,13 +20,18 @@ const ARCHIVE: &str = "UPDATE agents SET archived_at = ?2, updated_at = ?2, revi
         status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0
     WHERE id = ?1 AND archived_at IS NULL";
 const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_name = NULL, snapshot_name = NULL,
-        token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL,
+        token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL, token_delivery_boot = NULL,
         revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NOT NULL";
 const PLACE: &str = "UPDATE agents SET space_id = ?2, revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NULL";
-const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = NULL
-    WHERE id = ?1";
+const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = ?4,
+    token_delivery_boot = ?5 WHERE id = ?1";
+const SET_CONTAINER: &str = "UPDATE agents SET container_name = ?2, container_runtime = ?3, status = ?4,
+    revision = revision + 1, updated_at = ?5 WHERE id = ?1";
+const SET_STATUS: &str = "UPDATE agents SET status = ?2, paused = ?3, revision = revision + 1, updated_at = ?4
+    WHERE id = ?1 AND (status <> ?2 OR paused <> ?3)";
+const SET_SNAPSHOT: &str = "UPDATE agents SET snapshot_name = ?2 WHERE id = ?1";
 const PURGE: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NOT NULL";
 
 /// Adds an agent.
@@ -105,12 +110,64 @@ pub fn place(conn: &Connection, id: &str, space_id: &str, now: Micros) -> Result
     Ok(())
 }
 
+/// What became of a delivery.
+#[derive(Debug, Default)]
+pub struct Delivery<'a> {
+    /// `delivered`, `pending_restart`, `not_injected` or `failed`; `None` where there is no token.
+    pub state: Option<&'a str>,
+    /// Why it failed.
+    pub error: Option<&'a str>,
+    /// The run of the container whose processes still have the environment from before.
+    pub boot: Option<&'a str>,
+}
+
+impl<'a> Delivery<'a> {
+    /// Just a state.
+    pub fn state(state: &'a str) -> Self {
+        Self { state: Some(state), ..Self::default() }
+    }
+}
+
 /// Notes what became of the last delivery of a token.
 ///
 /// # Errors
 /// The store's.
-pub fn set_delivery(conn: &Connection, id: &str, delivery: Option<&str>, now: Micros) -> Result<()> {
-    conn.prepare_cached(SET_DELIVERY)?.execute(params![id, delivery, delivery.map(|_| now)])?;
+pub fn set_delivery(conn: &Connection, id: &str, delivery: &Delivery<'_>, now: Micros) -> Result<()> {
+    let Delivery { state, error, boot } = delivery;
+    conn.prepare_cached(SET_DELIVERY)?.execute(params![id, state, state.map(|_| now), error, boot])?;
+    Ok(())
+}
+
+/// Notes which container an agent has, and its status; `None`: none any more.
+///
+/// # Errors
+/// `Exists` if the container is another agent's.
+pub fn set_container(
+    conn: &Connection,
+    id: &str,
+    container: Option<(&str, &str)>,
+    status: &str,
+    now: Micros,
+) -> Result<()> {
+    let (name, runtime) = container.unzip();
+    conn.prepare_cached(SET_CONTAINER)?.execute(params![id, name, runtime, status, now])?;
+    Ok(())
+}
+
+/// Notes an agent's status and whether it is paused. True if that changed anything.
+///
+/// # Errors
+/// The store's.
+pub fn set_status(conn: &Connection, id: &str, status: &str, paused: bool, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(SET_STATUS)?.execute(params![id, status, paused, now])? > 0)
+}
+
+/// Notes the snapshot made at archiving.
+///
+/// # Errors
+/// The store's.
+pub fn set_snapshot(conn: &Connection, id: &str, snapshot: &str) -> Result<()> {
+    conn.prepare_cached(SET_SNAPSHOT)?.execute([id, snapshot])?;
     Ok(())
 }
 

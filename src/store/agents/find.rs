@@ -62,7 +62,8 @@ fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
 /// # Errors
 /// The store's.
 pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
-    let lower = name.to_lowercase();
+    // ASCII alone, as SQLite's own lower(): a sign that merely folds to a letter names nobody.
+    let lower = name.to_ascii_lowercase();
     let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
     let found = conn.prepare_cached(&by_slug)?.query_row([&lower], read_live).optional()?;
     if found.is_some() {
@@ -88,6 +89,26 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
 pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NOT NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// Live agents that have a container, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
+    let sql = join("a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Live agents that have none and belong to an admin: those a container of their name may be taken for.
+///
+/// # Errors
+/// The store's.
+pub fn without_containers(conn: &Connection, slug: &str) -> Result<Option<Agent>> {
+    let sql = join("a.archived_at IS NULL AND a.container_name IS NULL AND a.slug = ?1 AND o.role = 'admin'");
+    Ok(conn.prepare_cached(&sql)?.query_row([slug], read).optional()?)
 }
 
 /// True if a live agent has this name, as slug or as given name in any case.
@@ -132,7 +153,7 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
         ORDER BY a.created_at, a.id LIMIT ?3",
     );
     let (at, id) = page.oldest_first();
-    let text = filter.text.as_ref().map(|text| text.to_lowercase());
+    let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
     let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
     let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];

@@ -5,8 +5,13 @@ mod find;
 
 use rusqlite::Row;
 
-pub use change::{archive, insert, place, purge, restore, set_delivery, update};
-pub use find::{ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken};
+pub use change::{
+    Delivery, archive, insert, place, purge, restore, set_container, set_delivery, set_snapshot, set_status, update,
+};
+pub use find::{
+    ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken, with_containers,
+    without_containers,
+};
 
 use crate::time::Micros;
 
@@ -77,6 +82,8 @@ pub struct Agent {
     pub token_delivery_at: Option<Micros>,
     /// Why it failed.
     pub token_delivery_error: Option<String>,
+    /// The run of the container whose processes still have the environment from before.
+    pub token_delivery_boot: Option<String>,
     /// Grows by one with every change.
     pub revision: i64,
     /// When it was made.
@@ -125,6 +132,7 @@ impl Agent {
             token_delivery: None,
             token_delivery_at: None,
             token_delivery_error: None,
+            token_delivery_boot: None,
             revision: 1,
             created_at: now,
             updated_at: now,
@@ -155,9 +163,9 @@ const COLUMNS: &str = "a.id, a.slug, a.given_name, a.display_name, a.origin, a.o
     a.framework, a.model, a.fallback_models, a.target_worker, a.on_worker_failure, a.soul_md, a.agent_md,
     a.source_persona_id, a.memory_plugin, a.status, a.paused, a.container_name, a.container_runtime, a.scope,
     a.token_delivery, a.token_delivery_at, a.token_delivery_error, a.revision, a.created_at, a.updated_at,
-    a.archived_at, a.snapshot_name";
+    a.archived_at, a.snapshot_name, a.token_delivery_boot";
 /// How many columns those are: what a query adds starts here.
-const WIDTH: usize = 37;
+const WIDTH: usize = 38;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Agent> {
     Ok(Agent {
@@ -198,5 +206,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Agent> {
         updated_at: row.get(34)?,
         archived_at: row.get(35)?,
         snapshot_name: row.get(36)?,
+        token_delivery_boot: row.get(37)?,
     })
 }

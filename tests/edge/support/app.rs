@@ -1,7 +1,7 @@
 //! A small application: a public route, an authenticated one, and one for each kind of trouble.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
@@ -127,7 +127,7 @@ impl Service for App {
         }
     }
 
-    fn run(&self, head: Head, plan: Route, (): (), body: Bytes) -> Outcome {
+    fn run(&self, head: Arc<Head>, plan: Route, (): (), body: Bytes) -> Outcome {
         self.started.fetch_add(1, Ordering::SeqCst);
         let number = || head.query.rsplit('=').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         Outcome::Done(match plan {

@@ -3,6 +3,7 @@
 //! A scenario names paths through [`Target`] only, so that it can be pointed at another server with the same routes.
 
 pub mod app;
+pub mod child;
 pub mod raw;
 
 use std::net::{SocketAddr, TcpListener};
@@ -13,6 +14,7 @@ use taosd::http::edge::{self, Handle, Listeners, Running};
 use taosd::limits::Limits;
 
 pub use app::{App, TOKEN};
+pub use child::Process;
 pub use raw::{Client, Reply};
 
 /// A served address and the paths the scenarios use.
@@ -24,6 +26,12 @@ pub struct Target {
     pub private: &'static str,
     /// Takes a JSON body with the token.
     pub post: &'static str,
+}
+
+impl Target {
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, public: "/healthz", private: "/api/auth/whoami", post: "/api/agents" }
+    }
 }
 
 /// An edge in this process; stopped on drop.

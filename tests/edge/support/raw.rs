@@ -77,6 +77,18 @@ impl Client {
         Self::over(Box::new(socket))
     }
 
+    /// Connects from an address of one's own choice.
+    pub fn connect_from(from: SocketAddr, to: SocketAddr) -> Self {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+        // Not for the server processes that other scenarios start meanwhile.
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        bind(&socket, &from).unwrap();
+        connect(&socket, &to).unwrap();
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true).unwrap();
+        Self::over(Box::new(socket))
+    }
+
     pub fn unix(path: &std::path::Path) -> Self {
         Self::over(Box::new(UnixStream::connect(path).unwrap()))
     }

@@ -1,0 +1,86 @@
+//! What the container runtime says: logs, and the list of containers. Asked on threads that may wait, never on the pool.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::read::find;
+use crate::access::AgentRole;
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Step};
+use crate::api::dispatch::render;
+use crate::containers::{ContainerState, Detail, LogLimits, Status};
+use crate::http::error::ApiError;
+use crate::http::reply::Reply;
+use crate::http::service::Outcome;
+use crate::http::stream;
+use crate::jobs::{Jobs, container_of};
+use crate::store::agents::{self, Agent, Filter, Seen};
+use crate::store::page::Page;
+
+/// How long the runtime may take.
+const CALL: Duration = Duration::from_secs(15);
+/// Bytes of a log at the most.
+const LOG_BYTES: usize = 1024 * 1024;
+/// Agents looked at for the list of containers.
+const AGENTS: u64 = 10_000;
+
+pub(super) fn logs(app: &App, call: Call) -> Handled {
+    let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
+    let (agent, name) = (live.agent.slug.clone(), container_of(&live.agent)?);
+    app.jobs.driver()?;
+    let lines = call.input.query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
+    ask(app, call, move |jobs| {
+        let limits = LogLimits { lines, bytes: LOG_BYTES };
+        let logs = jobs.driver()?.logs(&name, limits, Instant::now() + CALL)?;
+        let body = json!({"name": agent, "logs": logs.text, "lines": logs.lines, "truncated": logs.truncated});
+        Ok(Reply::ok(&body))
+    })
+}
+
+pub(super) fn list(app: &App, call: Call) -> Handled {
+    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    ask(app, call, move |jobs| {
+        let driver = jobs.any_driver()?;
+        let states = driver.list(Detail::Full, Instant::now() + CALL)?;
+        let page = Page { limit: AGENTS, after: None };
+        let agents = jobs.store.lookup(|conn| agents::list(conn, &seen, &Filter::default(), &page))?;
+        let rows: Vec<Value> = agents.iter().filter_map(|live| show(&live.agent, &states)).collect();
+        Ok(Reply::ok(&rows))
+    })
+}
+
+/// Asks on a thread that may wait; the reply comes when it comes.
+fn ask(
+    app: &App,
+    call: Call,
+    question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
+) -> Handled {
+    let (keeper, promise) = stream::promise();
+    app.jobs.run(None, move |jobs| {
+        let reply = question(jobs).unwrap_or_else(|error| render(&error, call.input.dialect, call.caller.request_id()));
+        keeper.keep(Outcome::Done(reply));
+    })?;
+    Ok(Step::Later(Outcome::Pending(promise)))
+}
+
+fn show(agent: &Agent, states: &[ContainerState]) -> Option<Value> {
+    let name = agent.container_name.as_deref()?;
+    let state = states.iter().find(|state| state.name.as_str() == name)?;
+    let status = match state.status {
+        Status::Running => "running",
+        Status::Frozen => "frozen",
+        Status::Stopped => "stopped",
+        Status::Error => "error",
+        Status::Other => "changing",
+    };
+    Some(json!({
+        "name": name,
+        "agent_name": agent.slug,
+        "status": status,
+        "ip": state.ip,
+        "memory_mb": state.memory_mb,
+        "cpu_cores": state.cpu_cores,
+    }))
+}

@@ -1,0 +1,377 @@
+//! The driver for classic LXC: its tools start and stop, its configuration files hold the rest. Containers are folders
+//! below one path, so "there is no such container" means that the folder has no configuration.
+
+mod config;
+mod disk;
+mod inside;
+mod make;
+mod proxy;
+mod tools;
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::config::Config;
+use self::inside::Root;
+use self::proxy::Proxies;
+use super::incus_lxd::wire::pick_address;
+use super::locks::Locks;
+use super::values::host_path;
+use super::{
+    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, text,
+};
+
+/// The columns asked of `lxc-ls`. Addresses come last: they may be several words.
+const COLUMNS: &str = "NAME,STATE,PID,RAM,IPV4,IPV6";
+/// Calls into containers' file systems that may hang at once: the file system may be the container's own program.
+const MAX_HANGING: usize = 16;
+
+/// Classic LXC below one folder.
+pub struct ClassicLxc {
+    path: PathBuf,
+    images: PathBuf,
+    locks: Locks,
+    proxies: Proxies,
+    inside: Arc<AtomicUsize>,
+}
+
+/// What one line of `lxc-ls` says.
+struct Row {
+    name: ContainerName,
+    status: Status,
+    pid: Option<u32>,
+    memory_mb: Option<u64>,
+    ip: Option<String>,
+}
+
+impl ClassicLxc {
+    /// The driver for the containers below `path`, if this host has LXC's tools. Images are folders below `images`:
+    /// `rootfs`, and optionally `config` with the lines that a container of it begins with.
+    #[must_use]
+    pub fn find(path: &Path, images: &Path) -> Option<Self> {
+        tools::find("lxc-start")?;
+        Some(Self {
+            path: path.to_owned(),
+            images: images.to_owned(),
+            locks: Locks::new(Runtime::Lxc),
+            proxies: Proxies::default(),
+            inside: Arc::default(),
+        })
+    }
+
+    fn folder(&self, name: &ContainerName) -> PathBuf {
+        self.path.join(name.as_str())
+    }
+
+    fn config_path(&self, name: &ContainerName) -> PathBuf {
+        self.folder(name).join("config")
+    }
+
+    fn config(&self, name: &ContainerName) -> Result<Config, Error> {
+        disk::read_config(&self.config_path(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
+    }
+
+    /// Changes a configuration, all or nothing.
+    fn edit(&self, name: &ContainerName, edit: impl FnOnce(&mut Config), deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        let before = self.config(name)?;
+        let mut after = before.clone();
+        edit(&mut after);
+        if after == before { Ok(()) } else { disk::write_config(&self.config_path(name), &after) }
+    }
+
+    /// Runs a tool on one container.
+    fn tool(&self, tool: &str, name: &ContainerName, more: &[&str], deadline: Instant) -> Result<String, Error> {
+        let path = host_path(&self.path)?;
+        tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), deadline)?.ok()
+    }
+
+    fn rows(&self, filter: &str, deadline: Instant) -> Result<Vec<Row>, Error> {
+        let path = host_path(&self.path)?;
+        let filter = format!("--filter={filter}");
+        let output = tools::run("lxc-ls", &["-P", path, "-f", "-F", COLUMNS, &filter], deadline)?.ok()?;
+        Ok(output.lines().skip(1).filter_map(row).collect())
+    }
+
+    fn row(&self, name: &ContainerName, deadline: Instant) -> Result<Row, Error> {
+        self.config(name)?;
+        let rows = self.rows(&format!("^{name}$"), deadline)?;
+        let found = rows.into_iter().find(|row| row.name == *name);
+        found.ok_or_else(|| Error::garbage("lxc-ls does not list a container that has a configuration"))
+    }
+
+    fn state(&self, row: Row) -> Result<ContainerState, Error> {
+        let config = self.config(&row.name)?;
+        Ok(ContainerState {
+            status: row.status,
+            owner: config.note("owner").map(str::to_owned),
+            ip: row.ip,
+            memory_mb: row.memory_mb,
+            memory_limit_mb: config.memory_limit().map(|bytes| bytes >> 20),
+            cpu_cores: config.cpus(),
+            boot: row.pid.and_then(boot),
+            name: row.name,
+        })
+    }
+
+    /// Opens something through `/proc/PID` of the container's first process. The process is looked up again after:
+    /// if it is still the same one, the number has not come to mean another in between.
+    fn through_init<T>(
+        &self,
+        name: &ContainerName,
+        pid: u32,
+        open: impl FnOnce(u32) -> std::io::Result<T>,
+        deadline: Instant,
+    ) -> Result<T, Error> {
+        let before = boot(pid);
+        let opened = open(pid).map_err(|error| Error::io("looking into a container", &error))?;
+        let now = self.row(name, deadline)?.pid;
+        let same = now == Some(pid) && before.is_some() && boot(pid) == before;
+        if same { Ok(opened) } else { Err(Error::failed("the container has just stopped or restarted")) }
+    }
+
+    fn root(&self, name: &ContainerName, deadline: Instant) -> Result<Root, Error> {
+        match self.row(name, deadline)?.pid {
+            Some(pid) => self.through_init(name, pid, Root::of_process, deadline),
+            None => Root::of_folder(&self.folder(name).join("rootfs"), &self.config(name)?.values("lxc.idmap"))
+                .map_err(|error| Error::io("opening a container's root", &error)),
+        }
+    }
+
+    /// Does something to a container's files in a thread of its own, so that a file system that hangs costs a thread
+    /// and not the caller.
+    fn inside(
+        &self,
+        deadline: Instant,
+        work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), Error> {
+        if self.inside.fetch_add(1, Ordering::Relaxed) >= MAX_HANGING {
+            self.inside.fetch_sub(1, Ordering::Relaxed);
+            return Err(Error::failed("too many containers' file systems hang"));
+        }
+        let (sender, receiver) = channel();
+        let running = Arc::clone(&self.inside);
+        thread::spawn(move || {
+            // Nobody listens any more when it comes too late.
+            let _ = sender.send(work());
+            running.fetch_sub(1, Ordering::Relaxed);
+        });
+        match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(done) => done.map_err(|error| Error::io("a file in a container", &error)),
+            Err(_) => Err(Error::Deadline(Runtime::Lxc)),
+        }
+    }
+
+    /// Opens the way to the daemon that the configuration asks for, if the container runs.
+    fn open_proxy(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        let config = self.config(name)?;
+        let Some(socket) = config.note("proxy") else { return Ok(()) };
+        let Some(pid) = self.row(name, deadline)?.pid else { return Ok(()) };
+        let Some(boot) = boot(pid) else { return Ok(()) };
+        let network = self.through_init(name, pid, |pid| File::open(format!("/proc/{pid}/ns/net")), deadline)?;
+        let opened = self.proxies.open(name, &boot, network.as_fd(), Path::new(socket));
+        opened.map_err(|error| Error::io("listening inside a container", &error))
+    }
+
+    fn refused_unless_running(&self, name: &ContainerName, deadline: Instant) -> Result<Status, Error> {
+        match self.row(name, deadline)?.status {
+            Status::Stopped => Err(Error::refused("it does not run")),
+            other => Ok(other),
+        }
+    }
+
+    fn refused_unless_stopped(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        match self.row(name, deadline)?.status {
+            Status::Stopped => Ok(()),
+            _ => Err(Error::refused("it is not stopped")),
+        }
+    }
+}
+
+fn row(line: &str) -> Option<Row> {
+    let mut words = line.split_whitespace();
+    let name = ContainerName::parse(words.next()?).ok()?;
+    let status = match words.next()? {
+        "RUNNING" => Status::Running,
+        "FROZEN" => Status::Frozen,
+        "STOPPED" => Status::Stopped,
+        _ => Status::Other,
+    };
+    let pid = words.next()?.parse().ok();
+    let memory_mb = words.next()?.strip_suffix("MB").and_then(|mb| mb.parse::<f64>().ok()).map(|mb| mb as u64);
+    let addresses = words.filter_map(|word| word.trim_end_matches(',').parse().ok());
+    Some(Row { name, status, pid, memory_mb, ip: pick_address(addresses).map(|ip| ip.to_string()) })
+}
+
+/// What tells this run of a process from any other: the host's boot, the process's number and when it began.
+fn boot(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 22; the second field may itself hold blanks and brackets.
+    let began = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+    let host = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{}:{pid}:{began}", host.trim()))
+}
+
+impl Driver for ClassicLxc {
+    fn runtime(&self) -> Runtime {
+        Runtime::Lxc
+    }
+
+    fn info(&self, deadline: Instant) -> Result<Info, Error> {
+        let version = tools::run("lxc-start", &["--version"], deadline)?.ok()?;
+        Ok(Info { runtime: Runtime::Lxc, version: text::one_line(&version, 64) })
+    }
+
+    fn list(&self, _: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+        let states = self.rows("", deadline)?.into_iter().map(|row| self.state(row));
+        // One that goes away meanwhile is not there any more, which is no failure of the list.
+        states.filter(|state| !matches!(state, Err(Error::NotFound(_)))).collect()
+    }
+
+    fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
+        self.state(self.row(name, deadline)?)
+    }
+
+    fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
+        self.make(name, spec, deadline)
+    }
+
+    fn start(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        match self.row(name, deadline)?.status {
+            Status::Running => {}
+            Status::Frozen => self.tool("lxc-unfreeze", name, &[], deadline).map(|_| ())?,
+            _ => {
+                self.heal(name)?;
+                self.tool("lxc-start", name, &["-d"], deadline)?;
+            }
+        }
+        self.open_proxy(name, deadline)
+    }
+
+    fn stop(&self, name: &ContainerName, grace: Duration, force: bool, deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        let status = self.row(name, deadline)?.status;
+        let mut stopped = status == Status::Stopped;
+        if !stopped && (!grace.is_zero() || !force) {
+            if status == Status::Frozen {
+                self.tool("lxc-unfreeze", name, &[], deadline)?;
+            }
+            let seconds = grace.as_secs().max(1).to_string();
+            let asked = self.tool("lxc-stop", name, &["-t", &seconds, "--nokill"], deadline);
+            stopped = self.row(name, deadline)?.status == Status::Stopped;
+            if !stopped && !force {
+                return asked.and(Err(Error::failed("it did not shut down in time")));
+            }
+        }
+        if !stopped {
+            let killed = self.tool("lxc-stop", name, &["-k"], deadline);
+            if self.row(name, deadline)?.status != Status::Stopped {
+                return killed.and(Err(Error::failed("it was killed and still runs")));
+            }
+        }
+        self.proxies.close(name);
+        Ok(())
+    }
+
+    fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        match self.refused_unless_running(name, deadline)? {
+            Status::Frozen => Ok(()),
+            _ => self.tool("lxc-freeze", name, &[], deadline).map(|_| ()),
+        }
+    }
+
+    fn unfreeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        match self.refused_unless_running(name, deadline)? {
+            Status::Running => Ok(()),
+            _ => self.tool("lxc-unfreeze", name, &[], deadline).map(|_| ()),
+        }
+    }
+
+    fn delete(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        self.refused_unless_stopped(name, deadline)?;
+        self.heal(name)?;
+        self.proxies.close(name);
+        self.tool("lxc-destroy", name, &["-s"], deadline).map(|_| ())
+    }
+
+    fn rename(&self, name: &ContainerName, to: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        if name == to {
+            return Err(Error::AlreadyExists(to.to_string()));
+        }
+        let _lock = self.locks.lock(&[name, to], deadline)?;
+        self.refused_unless_stopped(name, deadline)?;
+        self.heal(name)?;
+        self.move_to(name, to)
+    }
+
+    fn snapshot(&self, name: &ContainerName, snapshot: &SnapshotName, deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        self.refused_unless_stopped(name, deadline)?;
+        self.copy(name, snapshot, deadline)
+    }
+
+    fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
+        let edit = |config: &mut Config| {
+            for EnvChange { key, value } in changes {
+                config.set_env(key.as_str(), value.as_ref().map(|value| value.reveal()));
+            }
+        };
+        self.edit(name, edit, deadline)
+    }
+
+    fn check_env(
+        &self,
+        name: &ContainerName,
+        key: &EnvKey,
+        test: &dyn Fn(&str) -> bool,
+        _deadline: Instant,
+    ) -> Result<EnvState, Error> {
+        Ok(match self.config(name)?.env(key.as_str()) {
+            None => EnvState::Absent,
+            Some(value) if test(value) => EnvState::Matches,
+            Some(_) => EnvState::Differs,
+        })
+    }
+
+    fn write_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
+        if file.content.len() > MAX_FILE {
+            return Err(Error::refused("the file is too long"));
+        }
+        let (root, file) = (self.root(name, deadline)?, file.clone());
+        self.inside(deadline, move || root.write(&file))
+    }
+
+    fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
+        let (root, path) = (self.root(name, deadline)?, path.clone());
+        self.inside(deadline, move || root.remove(&path))
+    }
+
+    fn logs(&self, name: &ContainerName, limits: LogLimits, _deadline: Instant) -> Result<Logs, Error> {
+        let Some(path) = self.config(name)?.get("lxc.console.logfile").map(PathBuf::from) else {
+            return Ok(text::tail(b"", false, limits));
+        };
+        let (end, more) = disk::read_end(&path, limits.bytes)?;
+        Ok(text::tail(&end, more, limits))
+    }
+
+    fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {
+        let socket = host_path(socket)?;
+        self.edit(name, |config| config.set_note("proxy", Some(socket)), deadline)?;
+        self.open_proxy(name, deadline)
+    }
+
+    fn remove_proxy(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.edit(name, |config| config.set_note("proxy", None), deadline)?;
+        self.proxies.close(name);
+        Ok(())
+    }
+}

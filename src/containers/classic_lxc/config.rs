@@ -1,0 +1,215 @@
+//! A container's configuration file as text: what we set is replaced exactly, every other line stays as it is.
+
+use super::super::parse_bytes;
+
+/// The longest configuration that is read, in bytes.
+pub(super) const MAX_CONFIG: u64 = 1024 * 1024;
+const ENVIRONMENT: &str = "lxc.environment";
+/// What our own notes begin with: comments to LXC.
+const NOTE: &str = "# taosd.";
+/// The period of the processor quota, in microseconds.
+const CPU_PERIOD: u64 = 100_000;
+
+/// The lines of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Config {
+    lines: Vec<String>,
+}
+
+impl Config {
+    pub(super) fn parse(text: &str) -> Self {
+        Self { lines: text.lines().map(str::to_owned).collect() }
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+    }
+
+    /// The value that counts where a key may stand once: the last.
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.values(key).pop()
+    }
+
+    /// All values of a key, in order.
+    pub(super) fn values(&self, key: &str) -> Vec<&str> {
+        let entries = self.lines.iter().filter_map(|line| entry(line));
+        entries.filter(|(k, _)| *k == key).map(|(_, value)| value).collect()
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: &str) {
+        self.replace(|line| entry(line).is_some_and(|(k, _)| k == key), Some(format!("{key} = {value}")));
+    }
+
+    /// Adds one more value of a key that may stand several times.
+    pub(super) fn add(&mut self, key: &str, value: &str) {
+        self.lines.push(format!("{key} = {value}"));
+    }
+
+    /// A variable of the environment, if it is set here; the last line counts.
+    pub(super) fn env(&self, key: &str) -> Option<&str> {
+        let mut pairs = self.values(ENVIRONMENT).into_iter().filter_map(|value| value.split_once('='));
+        pairs.rfind(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+
+    pub(super) fn set_env(&mut self, key: &str, value: Option<&str>) {
+        let this = |line: &str| entry(line).is_some_and(|(k, v)| k == ENVIRONMENT && variable(v) == key);
+        self.replace(this, value.map(|value| format!("{ENVIRONMENT} = {key}={value}")));
+    }
+
+    /// One of our own notes.
+    pub(super) fn note(&self, key: &str) -> Option<&str> {
+        self.lines.iter().find_map(|line| note(line).filter(|(k, _)| *k == key)).map(|(_, value)| value)
+    }
+
+    pub(super) fn set_note(&mut self, key: &str, value: Option<&str>) {
+        self.replace(
+            |line| note(line).is_some_and(|(k, _)| k == key),
+            value.map(|value| format!("{NOTE}{key} = {value}")),
+        );
+    }
+
+    /// Puts the line where the first that matches was (or at the end), and takes the other ones away.
+    fn replace(&mut self, matches: impl Fn(&str) -> bool, line: Option<String>) {
+        let at = self.lines.iter().position(|line| matches(line)).unwrap_or(self.lines.len());
+        self.lines.retain(|line| !matches(line));
+        if let Some(line) = line {
+            self.lines.insert(at, line);
+        }
+    }
+
+    /// Makes every value that names something below folder `from` name it below `to`.
+    pub(super) fn move_paths(&mut self, from: &str, to: &str) {
+        let (from, to) = (format!("{from}/"), format!("{to}/"));
+        for line in &mut self.lines {
+            let Some((key, value)) = entry(line) else { continue };
+            let path = value.strip_prefix("dir:").unwrap_or(value);
+            if key.starts_with("lxc.") && path.starts_with(&from) {
+                *line = format!("{key} = {}", value.replacen(&from, &to, 1));
+            }
+        }
+    }
+
+    /// Limits for both generations of control groups: LXC takes the one the host has.
+    pub(super) fn set_limits(&mut self, memory_bytes: Option<u64>, cpus: Option<u32>) {
+        if let Some(bytes) = memory_bytes {
+            self.set("lxc.cgroup.memory.limit_in_bytes", &bytes.to_string());
+            self.set("lxc.cgroup2.memory.max", &bytes.to_string());
+        }
+        if let Some(cpus) = cpus {
+            let quota = u64::from(cpus) * CPU_PERIOD;
+            self.set("lxc.cgroup.cpu.cfs_period_us", &CPU_PERIOD.to_string());
+            self.set("lxc.cgroup.cpu.cfs_quota_us", &quota.to_string());
+            self.set("lxc.cgroup2.cpu.max", &format!("{quota} {CPU_PERIOD}"));
+        }
+    }
+
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        let limit = self.get("lxc.cgroup2.memory.max").or_else(|| self.get("lxc.cgroup.memory.limit_in_bytes"));
+        parse_bytes(limit?)
+    }
+
+    /// Processors by quota, rounded up.
+    pub(super) fn cpus(&self) -> Option<u32> {
+        let (quota, period) = self.get("lxc.cgroup2.cpu.max")?.split_once(' ')?;
+        let (quota, period): (u64, u64) = (quota.parse().ok()?, period.trim().parse().ok()?);
+        if period == 0 { None } else { u32::try_from(quota.div_ceil(period)).ok() }
+    }
+}
+
+/// `key = value` of a line, if it is neither empty nor a comment. LXC takes off blanks and one pair of quotes.
+fn entry(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    if line.starts_with('#') {
+        return None;
+    }
+    let (key, value) = line.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let quoted = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    Some((key, quoted('"').or_else(|| quoted('\'')).unwrap_or(value)))
+}
+
+fn note(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix(NOTE)?.split_once(" = ")
+}
+
+fn variable(value: &str) -> &str {
+    value.split_once('=').map_or(value, |(key, _)| key)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SAMPLE: &str = "# by hand\nlxc.include = /usr/share/x\n\nlxc.environment = A=1\n lxc.environment=B=2\nodd line\n\
+                          lxc.environment = A=3\nlxc.rootfs.path = dir:/var/lib/lxc/one/rootfs\n";
+
+    #[test]
+    fn a_variable_is_replaced_in_place_and_its_doubles_go() {
+        let mut config = Config::parse(SAMPLE);
+        assert_eq!(config.env("A"), Some("3"));
+        config.set_env("A", Some("x = \"y\" # z"));
+        assert_eq!(config.env("A"), Some("x = \"y\" # z"));
+        assert_eq!(config.text().matches("A=").count(), 1);
+        assert!(config.text().starts_with("# by hand\nlxc.include = /usr/share/x\n\nlxc.environment = A=x"));
+        config.set_env("A", None);
+        assert_eq!((config.env("A"), config.env("B")), (None, Some("2")));
+        assert!(config.text().contains("odd line\n"));
+    }
+
+    #[test]
+    fn a_variable_is_not_taken_for_one_that_begins_like_it() {
+        let mut config = Config::parse("lxc.environment = AB=1\n");
+        config.set_env("A", Some("2"));
+        assert_eq!((config.env("A"), config.env("AB")), (Some("2"), Some("1")));
+    }
+
+    #[test]
+    fn paths_move_with_their_folder_and_no_further() {
+        let mut config = Config::parse("lxc.rootfs.path = dir:/l/one/rootfs\nlxc.console.logfile = /l/one-two/log\n");
+        config.move_paths("/l/one", "/l/new");
+        assert_eq!(config.get("lxc.rootfs.path"), Some("dir:/l/new/rootfs"));
+        assert_eq!(config.get("lxc.console.logfile"), Some("/l/one-two/log"));
+    }
+
+    #[test]
+    fn limits_read_back() {
+        let mut config = Config::parse("");
+        config.set_limits(Some(64 << 20), Some(3));
+        assert_eq!((config.memory_limit(), config.cpus()), (Some(64 << 20), Some(3)));
+    }
+
+    #[test]
+    fn a_note_is_a_comment() {
+        let mut config = Config::parse(SAMPLE);
+        config.set_note("owner", Some("id1"));
+        config.set_note("owner", Some("id2"));
+        assert_eq!(config.note("owner"), Some("id2"));
+        assert!(config.text().contains("# taosd.owner = id2\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn lines_that_are_not_ours_survive(text in "(([a-z.# =\"']{0,20}|lxc\\.environment = [A-C]=[a-z]{0,3})\n){0,12}") {
+            let before = Config::parse(&text);
+            let mut after = before.clone();
+            after.set_env("A", Some("new value"));
+            prop_assert_eq!(after.env("A"), Some("new value"));
+            prop_assert_eq!(after.env("B"), before.env("B"));
+            let others = |config: &Config| -> Vec<String> {
+                config.lines.iter().filter(|l| entry(l).is_none_or(|(k, v)| k != ENVIRONMENT || variable(v) != "A")).cloned().collect()
+            };
+            prop_assert_eq!(others(&after), others(&before));
+        }
+
+        #[test]
+        fn no_file_makes_it_panic(text in "[\\PC\n]{0,200}") {
+            let mut config = Config::parse(&text);
+            let _ = (config.env("A"), config.memory_limit(), config.cpus(), config.note("owner"));
+            config.move_paths("/a", "/b");
+            config.set_limits(Some(1), Some(1));
+            prop_assert_eq!(Config::parse(&config.text()), config);
+        }
+    }
+}

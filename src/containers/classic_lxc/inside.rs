@@ -1,0 +1,260 @@
+//! Files inside a container, written from the host.
+//!
+//! The tree belongs to hostile code: any part of a path may be, or become, a symbolic link to the host's files. So
+//! nothing here follows a path the ordinary way. The root is opened once (of a running container through its init
+//! process, so that its own mounts such as `/run` are seen); every folder is resolved by `openat2` with
+//! `RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS`, which keeps absolute and `..` links inside that root; the file is made
+//! under a new name with `O_EXCL | O_NOFOLLOW` and renamed over the old one, so that nothing existing is ever opened.
+//! `lxc-attach` would need the content in its arguments or trust in the container's own programs.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, fchmod, fchown, mkdirat, openat, openat2, renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
+
+use crate::containers::{ContainerPath, FileSpec};
+
+/// How often `openat2` is tried while the container moves folders about.
+const TRIES: usize = 16;
+
+/// The root folder of a container, and how its ids read on the host.
+pub(super) struct Root {
+    folder: OwnedFd,
+    uids: IdMap,
+    gids: IdMap,
+}
+
+impl Root {
+    /// The root as the process sees it. The caller makes sure afterwards that it was still the container's.
+    pub(super) fn of_process(pid: u32) -> io::Result<Self> {
+        let read = |map: &str| std::fs::read_to_string(format!("/proc/{pid}/{map}")).map(|text| IdMap::parse(&text));
+        let path = format!("/proc/{pid}/root");
+        let folder = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { folder, uids: read("uid_map")?, gids: read("gid_map")? })
+    }
+
+    /// The root folder of a stopped container. `maps` are its `lxc.idmap` values.
+    pub(super) fn of_folder(path: &Path, maps: &[&str]) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let map = |kind| {
+            let rows: Vec<&str> = maps.iter().filter_map(|map| map.strip_prefix(kind)).collect();
+            if rows.is_empty() { IdMap::identity() } else { IdMap::parse(&rows.join("\n")) }
+        };
+        Ok(Self { folder: rustix::fs::open(path, flags, Mode::empty())?, uids: map("u "), gids: map("g ") })
+    }
+
+    pub(super) fn write(&self, file: &FileSpec) -> io::Result<()> {
+        let owner = (Uid::from_raw(self.uids.host(file.uid)?), Gid::from_raw(self.gids.host(file.gid)?));
+        let folder = self.make_folders(&file.path, owner)?;
+        let (name, part) = (file.path.split().1, temporary_name()?);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut out = File::from(openat(&folder, &part, flags, Mode::from_raw_mode(0o600))?);
+        let written = fill(&mut out, file, owner).and_then(|()| Ok(renameat(&folder, &part, &folder, name)?));
+        if written.is_err() {
+            // Nothing else can be done about a part that does not go away.
+            let _ = unlinkat(&folder, &part, AtFlags::empty());
+        }
+        written?;
+        let there = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let same = there.st_size == file.content.len() as i64 && there.st_mode & 0o7777 == file.mode & 0o7777;
+        if same { Ok(()) } else { Err(io::Error::other("the file did not arrive")) }
+    }
+
+    /// Removes a file or a link; missing is as good.
+    pub(super) fn remove(&self, path: &ContainerPath) -> io::Result<()> {
+        let (folder, name) = path.split();
+        let folder = match self.folder(folder) {
+            Err(Errno::NOENT) => return Ok(()),
+            other => other?,
+        };
+        match unlinkat(&folder, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    fn make_folders(&self, path: &ContainerPath, (uid, gid): (Uid, Gid)) -> io::Result<OwnedFd> {
+        let mut above = self.folder("")?;
+        for folder in path.folders() {
+            above = match self.folder(folder) {
+                Err(Errno::NOENT) => {
+                    let name = folder.rsplit('/').next().unwrap_or_default();
+                    mkdirat(&above, name, Mode::from_raw_mode(0o755))?;
+                    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    let made = openat(&above, name, flags, Mode::empty())?;
+                    fchown(&made, Some(uid), Some(gid))?;
+                    fchmod(&made, Mode::from_raw_mode(0o755))?;
+                    made
+                }
+                other => other?,
+            };
+        }
+        Ok(above)
+    }
+
+    /// A folder by its path from the root, wherever its links lead inside it.
+    fn folder(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let path = path.trim_start_matches('/');
+        let path = if path.is_empty() { "." } else { path };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..TRIES {
+            match openat2(self.folder.as_fd(), path, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN) => {}
+                other => return other,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+}
+
+fn fill(out: &mut File, file: &FileSpec, (uid, gid): (Uid, Gid)) -> io::Result<()> {
+    out.write_all(&file.content)?;
+    fchown(&*out, Some(uid), Some(gid))?;
+    // The last, since a change of owner takes bits away.
+    fchmod(&*out, Mode::from_raw_mode(file.mode & 0o7777))?;
+    out.sync_all()
+}
+
+fn temporary_name() -> io::Result<String> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!(".taosd-{}", data_encoding::HEXLOWER.encode(&random)))
+}
+
+/// Rows of first id inside, first id outside, count: the form of `/proc/PID/uid_map` and of `lxc.idmap`.
+#[derive(Debug, PartialEq, Eq)]
+struct IdMap(Vec<(u32, u32, u32)>);
+
+impl IdMap {
+    fn identity() -> Self {
+        Self(vec![(0, 0, u32::MAX)])
+    }
+
+    /// Rows that make no sense map nothing.
+    fn parse(text: &str) -> Self {
+        let row = |line: &str| {
+            let mut numbers = line.split_whitespace().map(str::parse);
+            Some((numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?))
+        };
+        Self(text.lines().filter_map(row).collect())
+    }
+
+    /// The host's id for one inside.
+    fn host(&self, inside: u32) -> io::Result<u32> {
+        let mapped = self.0.iter().find_map(|&(first, host, count)| {
+            let offset = inside.checked_sub(first).filter(|offset| *offset < count)?;
+            host.checked_add(offset)
+        });
+        mapped.ok_or_else(|| io::Error::other("the container has no such id"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A container's root and, beside it, something of the host's that must not change.
+    struct Tree(std::path::PathBuf);
+
+    impl Tree {
+        fn new(name: &str) -> Self {
+            let base = std::env::temp_dir().join(format!("taosd-inside-{name}-{}", std::process::id()));
+            fs::create_dir_all(base.join("root")).unwrap();
+            fs::create_dir_all(base.join("host")).unwrap();
+            fs::write(base.join("host/secret"), "host").unwrap();
+            Self(base)
+        }
+
+        fn root(&self) -> Root {
+            Root::of_folder(&self.0.join("root"), &[]).unwrap()
+        }
+
+        fn spec(&self, path: &str) -> FileSpec {
+            let me = rustix::process::getuid().as_raw();
+            let mut spec = FileSpec::secret(ContainerPath::parse(path).unwrap(), b"token");
+            (spec.uid, spec.gid) = (me, rustix::process::getgid().as_raw());
+            spec
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_with_its_folders_and_mode() {
+        let tree = Tree::new("plain");
+        tree.root().write(&tree.spec("/run/taos/token")).unwrap();
+        let path = tree.0.join("root/run/taos/token");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "token");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o400);
+        tree.root().write(&tree.spec("/run/taos/token")).unwrap();
+        assert_eq!(fs::read_dir(tree.0.join("root/run/taos")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_to_the_host_leads_back_into_the_container() {
+        let tree = Tree::new("links");
+        let root = tree.0.join("root");
+        symlink(tree.0.join("host"), root.join("absolute")).unwrap();
+        symlink("../../../../../../../..", root.join("climbing")).unwrap();
+        assert!(tree.root().write(&tree.spec("/absolute/secret")).is_err());
+        tree.root().write(&tree.spec("/climbing/secret")).unwrap();
+        assert_eq!(fs::read_to_string(root.join("secret")).unwrap(), "token");
+        assert_eq!(fs::read_to_string(tree.0.join("host/secret")).unwrap(), "host");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_file_is_replaced_not_followed() {
+        let tree = Tree::new("file-link");
+        let place = tree.0.join("root/token");
+        symlink(tree.0.join("host/secret"), &place).unwrap();
+        tree.root().write(&tree.spec("/token")).unwrap();
+        assert!(place.symlink_metadata().unwrap().is_file());
+        assert_eq!(fs::read_to_string(tree.0.join("host/secret")).unwrap(), "host");
+        symlink(tree.0.join("host/secret"), tree.0.join("root/gone")).unwrap();
+        tree.root().remove(&ContainerPath::parse("/gone").unwrap()).unwrap();
+        assert!(tree.0.join("host/secret").exists());
+    }
+
+    #[test]
+    fn a_magic_link_is_refused() {
+        let tree = Tree::new("magic");
+        symlink("/proc/self/cwd", tree.0.join("root/magic")).unwrap();
+        assert!(tree.root().write(&tree.spec("/magic/x")).is_err());
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_fine() {
+        let tree = Tree::new("absent");
+        tree.root().remove(&ContainerPath::parse("/no/such/file").unwrap()).unwrap();
+    }
+
+    #[test]
+    fn ids_outside_the_map_are_refused() {
+        let map = IdMap::parse("0 100000 1000\nnonsense\n 2000 5 1");
+        assert_eq!(map.host(7).unwrap(), 100_007);
+        assert_eq!(map.host(2000).unwrap(), 5);
+        assert!(map.host(1000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_map_makes_it_panic(text in "[0-9 \n]{0,60}", id: u32) {
+            let _ = IdMap::parse(&text).host(id);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The way from a container's `127.0.0.1:6969` to a Unix socket of the host's, where LXC has no proxy device: a thread
+//! enters the container's network name space, opens the listener there, and the daemon carries what comes in.
+//!
+//! A socket bound into the container instead would be a dead file after each start of the daemon, and every client
+//! would need to know of it. The listener belongs to one run of the container and to this process: it is opened again
+//! at each start of either.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::containers::{ContainerName, INSIDE_ADDRESS};
+use crate::http::relay::{Relay, Way};
+
+/// The ways that are open.
+#[derive(Default)]
+pub(super) struct Proxies {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    relay: Option<Relay>,
+    open: HashMap<ContainerName, Open>,
+}
+
+struct Open {
+    boot: String,
+    socket: PathBuf,
+    _way: Way,
+}
+
+impl Proxies {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens the way into this run of the container, unless it is open. `network` is its network name space.
+    pub(super) fn open(
+        &self,
+        name: &ContainerName,
+        boot: &str,
+        network: BorrowedFd<'_>,
+        socket: &Path,
+    ) -> io::Result<()> {
+        let mut state = self.lock();
+        let State { relay, open } = &mut *state;
+        if open.get(name).is_some_and(|open| open.boot == boot && open.socket == socket) {
+            return Ok(());
+        }
+        open.remove(name);
+        let listener = listen_inside(network)?;
+        let relay = match relay {
+            Some(relay) => relay,
+            None => relay.insert(Relay::start()?),
+        };
+        let way = relay.carry(listener, socket)?;
+        open.insert(name.clone(), Open { boot: boot.to_owned(), socket: socket.to_owned(), _way: way });
+        Ok(())
+    }
+
+    pub(super) fn close(&self, name: &ContainerName) {
+        self.lock().open.remove(name);
+    }
+}
+
+/// A socket stays in the name space it was made in; the thread that went there ends here.
+fn listen_inside(network: BorrowedFd<'_>) -> io::Result<TcpListener> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            move_into_link_name_space(network, Some(LinkNameSpaceType::Network))?;
+            TcpListener::bind(INSIDE_ADDRESS)
+        });
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that listens has failed")))
+    })
+}

@@ -1,0 +1,155 @@
+//! Running LXC's tools: by absolute path, without a shell, with a fixed environment, bounded in time and output.
+//! Arguments are names and paths only: anybody on the host can read them.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::containers::{Error, Runtime};
+
+/// Where tools are looked for. The daemon's own `PATH` has no say.
+const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin"];
+/// How much of each output stream is kept, in bytes; the rest is read and dropped.
+const MAX_OUTPUT: usize = 1024 * 1024;
+/// How long the output may stay open after the tool has ended: a daemon it left behind may hold it.
+const AFTER_EXIT: Duration = Duration::from_millis(200);
+
+/// What a tool said.
+#[derive(Debug)]
+pub(super) struct Output {
+    status: ExitStatus,
+    pub(super) stdout: String,
+    stderr: String,
+}
+
+impl Output {
+    /// What went to standard output, if the tool succeeded.
+    pub(super) fn ok(self) -> Result<String, Error> {
+        if self.status.success() {
+            return Ok(self.stdout);
+        }
+        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        Err(Error::failed(format!("{}: {said}", self.status)))
+    }
+}
+
+/// The absolute path of a tool, if this host has it.
+pub(super) fn find(tool: &str) -> Option<PathBuf> {
+    FOLDERS.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
+}
+
+/// Runs a tool to its end. Past the deadline its whole process group is killed and reaped.
+pub(super) fn run<A: AsRef<OsStr>>(tool: &str, arguments: &[A], deadline: Instant) -> Result<Output, Error> {
+    let path = find(tool).ok_or_else(|| Error::unavailable(Runtime::Lxc, format!("{tool} is not installed")))?;
+    let mut child = Command::new(path)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", FOLDERS.join(":"))
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Error::io(tool, &error))?;
+    let stdout = child.stdout.take().map(drain);
+    let stderr = child.stderr.take().map(drain);
+    let status = wait(&mut child, deadline)?;
+    Ok(Output { status, stdout: collected(stdout), stderr: collected(stderr) })
+}
+
+fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Error> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| Error::io("waiting for a tool", &error))? {
+            return Ok(status);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            kill_and_reap(child);
+            return Err(Error::Deadline(Runtime::Lxc));
+        }
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(25));
+    }
+}
+
+fn kill_and_reap(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // Not reaped yet, so the group's number is still its own. It may be gone already, which is as good.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Reads a pipe to its end in a thread, so that a full pipe never stops the tool.
+fn drain(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        let mut chunk = [0; 8192];
+        while let Ok(count @ 1..) = pipe.read(&mut chunk) {
+            let room = MAX_OUTPUT.saturating_sub(kept.len());
+            kept.extend_from_slice(&chunk[..count.min(room)]);
+        }
+        // Nobody waits any more if a daemon held the pipe open for too long.
+        let _ = sender.send(kept);
+    });
+    receiver
+}
+
+fn collected(output: Option<Receiver<Vec<u8>>>) -> String {
+    let bytes = output.and_then(|output| output.recv_timeout(AFTER_EXIT).ok()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn soon(ms: u64) -> Instant {
+        Instant::now() + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_tool_past_its_deadline_is_killed_with_its_children() {
+        let began = Instant::now();
+        let result = run("sh", &["-c", "sleep 30 & sleep 30"], soon(150));
+        assert_eq!(result.unwrap_err(), Error::Deadline(Runtime::Lxc));
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn output_without_end_is_bounded() {
+        let output = run("sh", &["-c", "head -c 5000000 /dev/zero"], soon(10_000)).unwrap();
+        assert_eq!(output.stdout.len(), MAX_OUTPUT);
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_the_output_open_does_not_hold_the_call() {
+        let began = Instant::now();
+        let output = run("sh", &["-c", "setsid sleep 3 & exit 0"], soon(10_000)).unwrap();
+        assert!(output.status.success() && began.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_environment_of_the_daemon_does_not_leak() {
+        let output = run("env", &[] as &[&str], soon(10_000)).unwrap().ok().unwrap();
+        assert!(output.lines().all(|line| line.starts_with("PATH=") || line.starts_with("LC_ALL=")), "{output}");
+    }
+
+    #[test]
+    fn a_failing_tool_says_why() {
+        let error = run("sh", &["-c", "echo no such thing >&2; exit 3"], soon(10_000)).unwrap().ok().unwrap_err();
+        assert!(error.to_string().contains("no such thing"), "{error}");
+    }
+}

@@ -1,0 +1,190 @@
+//! Which runtime this host has. A socket that is there decides, whether or not it answers: a runtime that is down
+//! is a failure to report, never the absence of one.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{ClassicLxc, Driver, Error, IncusLxd, NoRuntime, Runtime};
+
+/// What the operator chose (`--containers`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// The first that is there: Incus, LXD, classic LXC.
+    #[default]
+    Auto,
+    /// This one and no other.
+    Only(Runtime),
+}
+
+impl FromStr for Choice {
+    type Err = super::InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "incus" => Ok(Self::Only(Runtime::Incus)),
+            "lxd" => Ok(Self::Only(Runtime::Lxd)),
+            "lxc" => Ok(Self::Only(Runtime::Lxc)),
+            "none" => Ok(Self::Only(Runtime::None)),
+            _ => Err(super::InvalidName("container runtime: auto, incus, lxd, lxc or none")),
+        }
+    }
+}
+
+/// Where runtimes are looked for.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Sockets of Incus, first one first.
+    pub incus: Vec<PathBuf>,
+    /// Sockets of LXD, first one first.
+    pub lxd: Vec<PathBuf>,
+    /// The folder of classic LXC's containers.
+    pub lxc_path: PathBuf,
+    /// The folder of classic LXC's images.
+    pub lxc_images: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            incus: vec!["/var/lib/incus/unix.socket".into(), "/run/incus/unix.socket".into()],
+            lxd: vec!["/var/lib/lxd/unix.socket".into(), "/var/snap/lxd/common/lxd/unix.socket".into()],
+            lxc_path: "/var/lib/lxc".into(),
+            lxc_images: "/var/lib/lxc/.images".into(),
+        }
+    }
+}
+
+/// What decides which driver is used.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The operator's choice.
+    pub choice: Choice,
+    /// The operator's socket (`--containers-socket`); with `lxc`, the folder of the containers. With `auto`, the
+    /// runtime behind it is told by its path: Incus where that contains `incus`, else LXD.
+    pub socket: Option<PathBuf>,
+    /// Where to look otherwise.
+    pub places: Places,
+}
+
+/// The host's runtime, found when it is first needed. While there is none, each call looks again, so a runtime that
+/// is installed later needs no restart of the daemon.
+pub struct Containers {
+    options: Options,
+    found: Mutex<Option<Arc<dyn Driver>>>,
+}
+
+impl Containers {
+    /// Nothing is looked at yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self { options, found: Mutex::new(None) }
+    }
+
+    /// The driver of this host's runtime; [`NoRuntime`] where it has none. It costs a few `stat` calls at most: whether
+    /// the runtime answers is for the calls to show.
+    ///
+    /// # Errors
+    /// [`Error::RuntimeUnavailable`] where the one that was chosen is not there.
+    pub fn driver(&self) -> Result<Arc<dyn Driver>, Error> {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(driver) = found.as_ref() {
+            return Ok(Arc::clone(driver));
+        }
+        let driver = detect(&self.options)?;
+        if driver.runtime() != Runtime::None {
+            log::info!("the container runtime is {}", driver.runtime());
+            *found = Some(Arc::clone(&driver));
+        }
+        Ok(driver)
+    }
+}
+
+fn detect(options: &Options) -> Result<Arc<dyn Driver>, Error> {
+    match options.choice {
+        Choice::Only(runtime) => chosen(runtime, options),
+        Choice::Auto => Ok(first(options)),
+    }
+}
+
+fn chosen(runtime: Runtime, options: &Options) -> Result<Arc<dyn Driver>, Error> {
+    let sockets = match runtime {
+        Runtime::Incus => &options.places.incus,
+        Runtime::Lxd => &options.places.lxd,
+        Runtime::Lxc => {
+            return lxc(options).ok_or_else(|| Error::unavailable(runtime, "its tools or its folder are not here"));
+        }
+        Runtime::None => return Ok(Arc::new(NoRuntime)),
+    };
+    if let Some(socket) = &options.socket {
+        return Ok(Arc::new(IncusLxd::new(runtime, socket)));
+    }
+    let socket = sockets.iter().find(|socket| is_there(socket));
+    let socket = socket.ok_or_else(|| Error::unavailable(runtime, "it has no socket on this host"))?;
+    Ok(Arc::new(IncusLxd::new(runtime, socket)))
+}
+
+fn first(options: &Options) -> Arc<dyn Driver> {
+    if let Some(socket) = &options.socket {
+        let incus = socket.to_string_lossy().contains("incus");
+        return Arc::new(IncusLxd::new(if incus { Runtime::Incus } else { Runtime::Lxd }, socket));
+    }
+    let places = &options.places;
+    let rest = [(Runtime::Incus, &places.incus), (Runtime::Lxd, &places.lxd)];
+    for (runtime, sockets) in rest {
+        if let Some(socket) = sockets.iter().find(|socket| is_there(socket)) {
+            return Arc::new(IncusLxd::new(runtime, socket));
+        }
+    }
+    lxc(options).unwrap_or_else(|| Arc::new(NoRuntime))
+}
+
+fn lxc(options: &Options) -> Option<Arc<dyn Driver>> {
+    let path = match (&options.choice, &options.socket) {
+        (Choice::Only(Runtime::Lxc), Some(path)) => path,
+        _ => &options.places.lxc_path,
+    };
+    let driver = ClassicLxc::find(path, &options.places.lxc_images)?;
+    if is_there(path) { Some(Arc::new(driver)) } else { None }
+}
+
+/// Only "no such file" counts as absent: what may not be looked at may be there.
+fn is_there(path: &Path) -> bool {
+    let absent = |error: &std::io::Error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+    !path.symlink_metadata().is_err_and(|error| absent(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nowhere() -> Places {
+        let absent = PathBuf::from("/nonexistent/unix.socket");
+        Places { incus: vec![absent.clone()], lxd: vec![absent.clone()], lxc_path: absent.clone(), lxc_images: absent }
+    }
+
+    #[test]
+    fn a_host_without_a_runtime_has_none() {
+        let containers = Containers::new(Options { places: nowhere(), ..Options::default() });
+        assert_eq!(containers.driver().unwrap().runtime(), Runtime::None);
+    }
+
+    #[test]
+    fn a_chosen_runtime_that_is_not_there_is_an_error_not_none() {
+        for runtime in [Runtime::Incus, Runtime::Lxd, Runtime::Lxc] {
+            let options = Options { choice: Choice::Only(runtime), places: nowhere(), socket: None };
+            let error = Containers::new(options).driver().err().unwrap();
+            assert!(matches!(error, Error::RuntimeUnavailable { runtime: r, .. } if r == runtime), "{error}");
+        }
+    }
+
+    #[test]
+    fn incus_comes_before_lxd() {
+        let here = PathBuf::from("/dev/null");
+        let places = Places { incus: vec![here.clone()], lxd: vec![here], ..nowhere() };
+        let containers = Containers::new(Options { places, ..Options::default() });
+        assert_eq!(containers.driver().unwrap().runtime(), Runtime::Incus);
+    }
+}

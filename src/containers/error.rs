@@ -1,0 +1,111 @@
+//! The one error type of the container drivers. It tells "the runtime says there is none" from every way of not knowing.
+
+use std::fmt;
+
+use super::text;
+
+/// The longest message kept from a runtime, in bytes.
+const MAX_MESSAGE: usize = 500;
+
+/// A container runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Runtime {
+    /// Incus, over its REST API.
+    Incus,
+    /// LXD, over its REST API.
+    Lxd,
+    /// Classic LXC, by its tools.
+    Lxc,
+    /// This host has none, or the operator wants none.
+    None,
+}
+
+impl Runtime {
+    /// The word used in configuration, answers and log lines.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Incus => "incus",
+            Self::Lxd => "lxd",
+            Self::Lxc => "lxc",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a call on a container failed. After `Deadline` and `Garbage` its effect is unknown: read the state again.
+///
+/// Messages come from the runtime, are cut to 500 bytes, carry no control characters and no secret; they belong in
+/// the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The runtime itself said that there is no such container. No failure ever reads like this.
+    #[error("there is no container {0}")]
+    NotFound(String),
+    /// The name is taken by another container.
+    #[error("there is a container {0} already")]
+    AlreadyExists(String),
+    /// No runtime here, or it cannot be reached. Nothing was done.
+    #[error("the container runtime {runtime} is unavailable: {reason}")]
+    RuntimeUnavailable {
+        /// The runtime that was looked for.
+        runtime: Runtime,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// The deadline came first.
+    #[error("the container runtime {0} did not finish before the deadline")]
+    Deadline(Runtime),
+    /// The runtime, or the driver before asking it, declined: the request or the container's state does not allow it.
+    #[error("the container runtime refused: {0}")]
+    Refused(String),
+    /// The runtime tried and did not succeed.
+    #[error("the container runtime failed: {0}")]
+    Failed(String),
+    /// The runtime's answer makes no sense, or it ended in the middle.
+    #[error("the container runtime gave an unreadable answer: {0}")]
+    Garbage(String),
+}
+
+impl Error {
+    pub(super) fn refused(message: impl AsRef<str>) -> Self {
+        Self::Refused(text::one_line(message.as_ref(), MAX_MESSAGE))
+    }
+
+    pub(super) fn failed(message: impl AsRef<str>) -> Self {
+        Self::Failed(text::one_line(message.as_ref(), MAX_MESSAGE))
+    }
+
+    pub(super) fn garbage(message: impl AsRef<str>) -> Self {
+        Self::Garbage(text::one_line(message.as_ref(), MAX_MESSAGE))
+    }
+
+    pub(super) fn unavailable(runtime: Runtime, reason: impl AsRef<str>) -> Self {
+        Self::RuntimeUnavailable { runtime, reason: text::one_line(reason.as_ref(), MAX_MESSAGE) }
+    }
+
+    /// An error of the file system on the host, while doing `what`.
+    pub(super) fn io(what: &str, error: &std::io::Error) -> Self {
+        Self::failed(format!("{what}: {error}"))
+    }
+
+    /// The same error with every one of these texts taken out of its message: a runtime may quote what it was sent.
+    #[must_use]
+    pub(super) fn without(self, secrets: &[&str]) -> Self {
+        let clean = |message: String| {
+            secrets.iter().filter(|s| s.len() >= 4).fold(message, |m, secret| m.replace(secret, "[redacted]"))
+        };
+        match self {
+            Self::Refused(message) => Self::Refused(clean(message)),
+            Self::Failed(message) => Self::Failed(clean(message)),
+            Self::Garbage(message) => Self::Garbage(clean(message)),
+            other => other,
+        }
+    }
+}

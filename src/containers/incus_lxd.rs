@@ -1,0 +1,265 @@
+//! The driver for Incus and LXD, which speak the same REST API over a Unix socket and differ in the prefix of some
+//! headers. What goes over the wire is in the modules below; what the calls mean is here.
+
+mod console;
+mod files;
+mod make;
+mod rest;
+pub(super) mod wire;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use self::console::Consoles;
+use self::make::{PROXY, proxy_device};
+use self::rest::{Reply, Rest, RestError, parse};
+use self::wire::{ENVIRONMENT, Instance};
+use super::{
+    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, locks::Locks, text,
+};
+
+/// How often a change is tried that others get in before.
+const TRIES: usize = 5;
+
+/// Incus or LXD behind a Unix socket.
+#[derive(Debug)]
+pub struct IncusLxd {
+    rest: Rest,
+    locks: Locks,
+    consoles: Consoles,
+}
+
+impl IncusLxd {
+    /// The runtime behind this socket; nothing is asked yet.
+    #[must_use]
+    pub fn new(runtime: Runtime, socket: &Path) -> Self {
+        Self { rest: Rest::new(runtime, socket), locks: Locks::new(runtime), consoles: Consoles::default() }
+    }
+
+    /// What the runtime has written down of an instance: its state inside is a look into it, and twenty times the
+    /// price.
+    fn instance(&self, name: &ContainerName, deadline: Instant) -> Result<Instance, Error> {
+        parse(self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?.metadata)
+    }
+
+    fn status(&self, name: &ContainerName, deadline: Instant) -> Result<Status, Error> {
+        same(name, self.instance(name, deadline)?).map(|state| state.status)
+    }
+
+    fn act(&self, name: &ContainerName, body: &Value, deadline: Instant) -> Result<(), Error> {
+        self.rest.operate("PUT", &format!("{}/state", url(name)), body, deadline).map_err(|error| error.about(name))
+    }
+
+    /// Brings about a state. The runtime calls it a failure if it holds already, so a failure asks for the state.
+    fn reach(&self, name: &ContainerName, wanted: Status, body: &Value, deadline: Instant) -> Result<(), Error> {
+        let Err(error) = self.act(name, body, deadline) else { return Ok(()) };
+        if !matches!(error, Error::Refused(_) | Error::Failed(_)) {
+            return Err(error);
+        }
+        match self.status(name, deadline)? {
+            status if status == wanted => Ok(()),
+            Status::Stopped if wanted != Status::Stopped && body["action"] != "start" => {
+                Err(Error::refused("it does not run"))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Replaces the devices, as `edit` makes them from those there are, unless it says that nothing needs to change.
+    /// The entity tag keeps a change by somebody else in between from being lost.
+    fn edit_devices(
+        &self,
+        name: &ContainerName,
+        edit: &dyn Fn(&mut Map<String, Value>) -> bool,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        for _ in 0..TRIES {
+            let Reply { mut metadata, etag, .. } =
+                self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?;
+            let Some(devices) = metadata["devices"].as_object_mut() else {
+                return Err(Error::garbage("an instance without devices"));
+            };
+            if !edit(devices) {
+                return Ok(());
+            }
+            let body = writable(&metadata);
+            match self.rest.operate_if("PUT", &url(name), &body, etag.as_deref(), deadline) {
+                Err(RestError::Status(412, _)) => {}
+                other => return other.map_err(|error| error.about(name)),
+            }
+        }
+        Err(Error::failed("others keep changing the container"))
+    }
+}
+
+fn url(name: &ContainerName) -> String {
+    format!("/1.0/instances/{name}")
+}
+
+fn same(name: &ContainerName, instance: Instance) -> Result<ContainerState, Error> {
+    let state = instance.into_state().filter(|state| state.name == *name);
+    state.ok_or_else(|| Error::garbage("another instance than was asked for"))
+}
+
+/// The fields of an instance that `PUT` takes.
+fn writable(instance: &Value) -> Value {
+    let fields = ["architecture", "config", "devices", "ephemeral", "profiles", "stateful", "description"];
+    let kept = fields.iter().filter_map(|field| Some(((*field).to_owned(), instance.get(field)?.clone())));
+    Value::Object(kept.collect())
+}
+
+impl Driver for IncusLxd {
+    fn runtime(&self) -> Runtime {
+        self.rest.runtime
+    }
+
+    fn info(&self, deadline: Instant) -> Result<Info, Error> {
+        let metadata = self.rest.get("/1.0", deadline)?.metadata;
+        let version = metadata["environment"]["server_version"].as_str();
+        let version = version.ok_or_else(|| Error::garbage("a server without a version"))?;
+        Ok(Info { runtime: self.rest.runtime, version: text::one_line(version, 64) })
+    }
+
+    fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error> {
+        let depth = if detail == Detail::Full { 2 } else { 1 };
+        let all = self.rest.get(&format!("/1.0/instances?recursion={depth}"), deadline)?.metadata;
+        let all: Vec<Instance> = parse(all)?;
+        Ok(all.into_iter().filter_map(Instance::into_state).collect())
+    }
+
+    fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error> {
+        let path = format!("{}?recursion=1", url(name));
+        same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
+    }
+
+    fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
+        self.make(name, spec, deadline)
+    }
+
+    fn start(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        let result = self.reach(name, Status::Running, &json!({ "action": "start" }), deadline);
+        match result {
+            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Frozen => {
+                self.unfreeze(name, deadline)
+            }
+            other => other,
+        }
+    }
+
+    fn stop(&self, name: &ContainerName, grace: Duration, force: bool, deadline: Instant) -> Result<(), Error> {
+        let status = self.status(name, deadline)?;
+        if status == Status::Stopped {
+            return Ok(());
+        }
+        if !grace.is_zero() || !force {
+            if status == Status::Frozen {
+                self.unfreeze(name, deadline)?;
+            }
+            let seconds = grace.as_secs().max(1);
+            let clean = json!({ "action": "stop", "timeout": seconds, "force": false });
+            match self.reach(name, Status::Stopped, &clean, deadline) {
+                Err(Error::Failed(_) | Error::Refused(_)) if force => {}
+                other => return other,
+            }
+        }
+        self.reach(name, Status::Stopped, &json!({ "action": "stop", "force": true }), deadline)
+    }
+
+    fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.reach(name, Status::Frozen, &json!({ "action": "freeze" }), deadline)
+    }
+
+    fn unfreeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.reach(name, Status::Running, &json!({ "action": "unfreeze" }), deadline)
+    }
+
+    fn delete(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.consoles.forget(name);
+        let result = self.rest.operate("DELETE", &url(name), &json!({}), deadline);
+        result.map_err(|error| error.about(name)).or_else(|error| self.unless_stopped(name, error, deadline))
+    }
+
+    fn rename(&self, name: &ContainerName, to: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.consoles.forget(name);
+        let result = self.rest.operate("POST", &url(name), &json!({ "name": to.as_str() }), deadline);
+        let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
+        if matches!(error, Error::Refused(_) | Error::Failed(_)) && self.instance(to, deadline).is_ok() {
+            return Err(Error::AlreadyExists(to.to_string()));
+        }
+        self.unless_stopped(name, error, deadline)
+    }
+
+    fn snapshot(&self, name: &ContainerName, snapshot: &SnapshotName, deadline: Instant) -> Result<(), Error> {
+        let path = format!("{}/snapshots", url(name));
+        let body = json!({ "name": snapshot.as_str(), "stateful": false });
+        let result = self.rest.operate("POST", &path, &body, deadline);
+        let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
+        let answered = matches!(error, Error::Refused(_) | Error::Failed(_));
+        if answered && self.rest.get(&format!("{path}/{}", snapshot.as_str()), deadline).is_ok() {
+            return Err(Error::AlreadyExists(snapshot.as_str().to_owned()));
+        }
+        Err(error)
+    }
+
+    fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        // A patch merges with what there is, and an empty value removes the key.
+        let values = changes.iter().map(|change| change.value.as_ref().map_or("", |value| value.reveal()));
+        let keys = changes.iter().map(|change| format!("{ENVIRONMENT}{}", change.key.as_str()));
+        let config: Map<String, Value> = keys.zip(values.clone().map(Value::from)).collect();
+        let result = self.rest.operate("PATCH", &url(name), &json!({ "config": config }), deadline);
+        result.map_err(|error| error.about(name).without(&values.collect::<Vec<_>>()))
+    }
+
+    fn check_env(
+        &self,
+        name: &ContainerName,
+        key: &EnvKey,
+        test: &dyn Fn(&str) -> bool,
+        deadline: Instant,
+    ) -> Result<EnvState, Error> {
+        let instance = self.instance(name, deadline)?;
+        Ok(match instance.config.get(&format!("{ENVIRONMENT}{}", key.as_str())) {
+            None => EnvState::Absent,
+            Some(value) if test(value) => EnvState::Matches,
+            Some(_) => EnvState::Differs,
+        })
+    }
+
+    fn write_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
+        self.put_file(name, file, deadline)
+    }
+
+    fn remove_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
+        self.drop_file(name, path, deadline)
+    }
+
+    fn logs(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error> {
+        self.console(name, limits, deadline)
+    }
+
+    fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {
+        let device = proxy_device(socket)?;
+        let put =
+            |devices: &mut Map<String, Value>| devices.insert(PROXY.to_owned(), device.clone()) != Some(device.clone());
+        self.edit_devices(name, &put, deadline)
+    }
+
+    fn remove_proxy(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+        self.edit_devices(name, &|devices| devices.remove(PROXY).is_some(), deadline)
+    }
+}
+
+impl IncusLxd {
+    /// A failure reads as a refusal where the cause is that the container runs.
+    fn unless_stopped(&self, name: &ContainerName, error: Error, deadline: Instant) -> Result<(), Error> {
+        if !matches!(error, Error::Failed(_)) || self.status(name, deadline)? == Status::Stopped {
+            return Err(error);
+        }
+        Err(Error::refused("it is not stopped"))
+    }
+}

@@ -1,0 +1,103 @@
+//! The console log. Of a running container the runtimes hand out what has come since somebody last asked, and then
+//! forget it (LXD 5.0: nothing new is even an error); of a stopped one, the whole file. So what was read is kept here.
+//! What another reader took before this daemon began shows up when the container stops.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::rest::RestError;
+use super::{IncusLxd, url};
+use crate::containers::{ContainerName, Error, LogLimits, Logs, text};
+use crate::http::client::Request;
+
+/// The longest answer that is read, in bytes; the runtimes keep 128 KiB of a running container's console.
+const MAX_CONSOLE: usize = 4 * 1024 * 1024;
+/// Bytes kept of one container.
+const MAX_KEPT: usize = 128 * 1024;
+/// Containers kept; past this all are forgotten.
+const MAX_CONTAINERS: usize = 128;
+
+/// The ends of consoles as far as they were read, and whether more came before them.
+#[derive(Debug, Default)]
+pub(super) struct Consoles(Mutex<HashMap<ContainerName, (Vec<u8>, bool)>>);
+
+impl Consoles {
+    pub(super) fn forget(&self, name: &ContainerName) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// Adds what is new (or, if it is `whole`, takes it for all there is) and gives the end within the limits.
+    fn add(&self, name: &ContainerName, read: &[u8], whole: bool, limits: LogLimits) -> Logs {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_CONTAINERS && !all.contains_key(name) {
+            all.clear();
+        }
+        let (kept, more) = all.entry(name.clone()).or_default();
+        if whole {
+            kept.clear();
+            *more = false;
+        }
+        kept.extend_from_slice(read);
+        let logs = text::tail(kept, *more, limits);
+        let excess = kept.len().saturating_sub(MAX_KEPT);
+        kept.drain(..excess);
+        *more |= excess > 0;
+        logs
+    }
+}
+
+impl IncusLxd {
+    pub(super) fn console(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error> {
+        let _lock = self.locks.lock(&[name], deadline)?;
+        let request = Request::new("GET", format!("{}/console", url(name)), deadline).with_max_response(MAX_CONSOLE);
+        match self.rest.raw(request) {
+            Ok(answer) => {
+                // A file has a name; what comes from the console's buffer has none.
+                let whole = answer.header("content-disposition").is_some_and(|place| !place.ends_with("filename="));
+                Ok(self.consoles.add(name, &answer.body, whole, limits))
+            }
+            Err(error) => {
+                self.instance(name, deadline)?;
+                if !is_nothing_new(&error) {
+                    return Err(error.into());
+                }
+                Ok(self.consoles.add(name, b"", false, limits))
+            }
+        }
+    }
+}
+
+/// There is no log file because the container never ran, or no name of one because nothing was said since.
+fn is_nothing_new(error: &RestError) -> bool {
+    match error {
+        RestError::Status(404, _) => true,
+        RestError::Status(_, message) => message.contains("no such file"),
+        RestError::Other(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_kept_and_a_whole_file_replaces_it() {
+        let (consoles, name) = (Consoles::default(), ContainerName::parse("a").unwrap());
+        let limits = LogLimits { lines: 100, bytes: 1_000_000 };
+        assert_eq!(consoles.add(&name, b"one\n", false, limits).text, "one\n");
+        assert_eq!(consoles.add(&name, b"two\n", false, limits).text, "one\ntwo\n");
+        assert_eq!(consoles.add(&name, b"zero\none\ntwo\n", true, limits).lines, 3);
+        consoles.forget(&name);
+        assert_eq!(consoles.add(&name, b"", false, limits).text, "");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let (consoles, name) = (Consoles::default(), ContainerName::parse("a").unwrap());
+        let limits = LogLimits { lines: 1, bytes: 100 };
+        consoles.add(&name, &vec![b'x'; 3 * MAX_KEPT], false, limits);
+        assert!(consoles.add(&name, b"\nend\n", false, limits).truncated);
+        assert!(consoles.0.lock().unwrap()[&name].0.len() <= MAX_KEPT);
+    }
+}

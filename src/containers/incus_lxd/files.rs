@@ -1,0 +1,106 @@
+//! Files in an instance. The API answers 200 to a write it did not make, so every write is read back.
+
+use std::time::Instant;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::IncusLxd;
+use super::rest::RestError;
+use crate::containers::{ContainerName, ContainerPath, Error, FileSpec, MAX_FILE};
+use crate::http::client::Request;
+
+const BINARY: &str = "application/octet-stream";
+
+impl IncusLxd {
+    pub(super) fn put_file(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
+        if file.content.len() > MAX_FILE {
+            return Err(Error::refused("the file is too long"));
+        }
+        match self.push(name, file, deadline) {
+            Ok(()) => {}
+            Err(RestError::Other(error)) => return Err(error),
+            // Most likely its folder is missing; if it was something else, it fails again below.
+            Err(RestError::Status(..)) => {
+                self.make_folders(name, file, deadline)?;
+                self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
+            }
+        }
+        if self.has_arrived(name, file, deadline)? {
+            return Ok(());
+        }
+        // What was there before had another type or mode: make it anew.
+        self.drop_file(name, &file.path, deadline)?;
+        self.push(name, file, deadline).map_err(|error| self.about_file(name, error, deadline))?;
+        if self.has_arrived(name, file, deadline)? { Ok(()) } else { Err(Error::failed("the file did not arrive")) }
+    }
+
+    pub(super) fn drop_file(&self, name: &ContainerName, path: &ContainerPath, deadline: Instant) -> Result<(), Error> {
+        match self.rest.raw(Request::new("DELETE", url(name, path.as_str()), deadline)) {
+            Ok(_) => Ok(()),
+            // The path or the container: only the container itself can tell.
+            Err(RestError::Status(404, _)) => self.instance(name, deadline).map(|_| ()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn push(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), RestError> {
+        let request = self.owned_by(file, Request::new("POST", url(name, file.path.as_str()), deadline));
+        let request = request
+            .with_header(&self.rest.header("type"), "file")
+            .with_header(&self.rest.header("mode"), mode(file.mode))
+            .with_header(&self.rest.header("write"), "overwrite")
+            .with_body(BINARY, file.content.to_vec());
+        self.rest.raw(request).map(|_| ())
+    }
+
+    /// Folders that exist are left as they are: making one again would change its mode.
+    fn make_folders(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<(), Error> {
+        for folder in file.path.folders() {
+            match self.rest.raw(Request::new("GET", url(name, folder), deadline)) {
+                Err(RestError::Status(404, _)) => {}
+                Ok(_) => continue,
+                Err(other) => return Err(other.into()),
+            }
+            let request = self.owned_by(file, Request::new("POST", url(name, folder), deadline));
+            let request = request
+                .with_header(&self.rest.header("type"), "directory")
+                .with_header(&self.rest.header("mode"), mode(0o755))
+                .with_body(BINARY, Vec::new());
+            self.rest.raw(request).map_err(|error| self.about_file(name, error, deadline))?;
+        }
+        Ok(())
+    }
+
+    fn owned_by(&self, file: &FileSpec, request: Request) -> Request {
+        request
+            .with_header(&self.rest.header("uid"), file.uid.to_string())
+            .with_header(&self.rest.header("gid"), file.gid.to_string())
+    }
+
+    fn has_arrived(&self, name: &ContainerName, file: &FileSpec, deadline: Instant) -> Result<bool, Error> {
+        let request = Request::new("GET", url(name, file.path.as_str()), deadline).with_max_response(MAX_FILE + 1);
+        let answer = self.rest.raw(request).map_err(|error| self.about_file(name, error, deadline))?;
+        Ok(answer.body == *file.content
+            && answer.header(&self.rest.header("type")) == Some("file")
+            && answer.header(&self.rest.header("mode")) == Some(mode(file.mode).as_str()))
+    }
+
+    /// 404 on a file is about the container only where the container says so too.
+    fn about_file(&self, name: &ContainerName, error: RestError, deadline: Instant) -> Error {
+        match error {
+            RestError::Status(404, message) => match self.instance(name, deadline) {
+                Ok(_) => Error::failed(format!("no such file or folder: {message}")),
+                Err(error) => error,
+            },
+            other => other.into(),
+        }
+    }
+}
+
+fn url(name: &ContainerName, path: &str) -> String {
+    format!("/1.0/instances/{name}/files?path={}", utf8_percent_encode(path, NON_ALPHANUMERIC))
+}
+
+fn mode(bits: u32) -> String {
+    format!("{:04o}", bits & 0o7777)
+}

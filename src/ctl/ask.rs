@@ -1,0 +1,38 @@
+//! Questions to a person: only where there is one.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use super::failure::Failure;
+use super::output::complain;
+use super::text;
+use crate::secret::Plaintext;
+
+/// Bytes of an answer that are read.
+const ANSWER: u64 = 1024;
+
+/// Asks whether to go on.
+///
+/// # Errors
+/// Where there is no terminal to ask on, or the answer is not yes.
+pub fn confirm(question: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::usage("This needs a confirmation, and there is no terminal to ask on.", "Add --yes."));
+    }
+    complain(&format!("{} [y/N] ", text::clean(question)));
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(ANSWER).read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::usage("Not confirmed; nothing was done.", "Answer y, or add --yes."))
+}
+
+/// Asks for a token without showing it.
+///
+/// # Errors
+/// Where there is no terminal to ask on.
+pub fn token() -> Result<Plaintext, Failure> {
+    rpassword::prompt_password("Token: ").map(Plaintext::new).map_err(|_| {
+        Failure::usage("There is no terminal to ask for the token on.", "Name a file with --token-file; - reads stdin.")
+    })
+}

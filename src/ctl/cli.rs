@@ -1,0 +1,56 @@
+//! The whole command as clap sees it: the global flags and the tree of nouns.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::{entry, nouns};
+
+/// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
+const TIMEOUT: &str = "30";
+
+/// The command.
+pub fn command() -> Command {
+    let root = Command::new("taosctl")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Talks to taosd: agents, their tokens, users and grants")
+        .after_help(
+            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then what `taosctl login` \
+             saved, then the local socket.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
+             unreachable.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .args(globals());
+    entry::add_all(root, nouns::ALL)
+}
+
+fn globals() -> impl Iterator<Item = Arg> {
+    let text = |id: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name(value).help(help).value_parser(NonEmptyStringValueParser::new())
+    };
+    let args = [
+        text("url", "URL", "The daemon: http://HOST:PORT or unix:PATH"),
+        text("token", "TOKEN", "The credential; others can read it in the process list, prefer --token-file"),
+        text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
+        text("idempotency-key", "KEY", "Key that makes running a changing command twice safe; random if absent"),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
+        Arg::new("timeout")
+            .long("timeout")
+            .value_name("SECONDS")
+            .default_value(TIMEOUT)
+            .value_parser(value_parser!(u64).range(1..=3600))
+            .help("Seconds an answer may take"),
+    ];
+    args.into_iter().map(|arg| arg.global(true).help_heading("Options of every command"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,169 @@
+//! How a command ends badly: each way has its exit code and says what is wrong and what to do.
+
+use std::fmt::Write as _;
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::text;
+
+/// Where the documentation speaks of logging in.
+const DOC_LOGIN: &str = "/docs/agents/getting-started#auth";
+/// Where it speaks of the first steps.
+const DOC_START: &str = "/docs/agents/getting-started";
+/// Where it speaks of a daemon that does not answer.
+const DOC_TROUBLE: &str = "/docs/agents/recipes/troubleshooting";
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line, a file or an answer to a question cannot be used.
+    #[error("{detail}")]
+    Usage {
+        /// What is wrong.
+        detail: String,
+        /// What to do.
+        fix: String,
+    },
+    /// There is no login, or what is saved of one cannot be trusted.
+    #[error("{detail}")]
+    Login {
+        /// What is wrong.
+        detail: String,
+        /// What to do.
+        fix: String,
+    },
+    /// Nobody answered.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What answered does not speak as a taosd does.
+    #[error("{0}")]
+    Unexpected(String),
+    /// The server said no.
+    #[error("{}: {}", .0.error, .0.detail)]
+    Refused(Box<Refusal>),
+    /// The output could not be written.
+    #[error("the output could not be written: {0}")]
+    Output(#[source] io::Error),
+}
+
+/// An error as the server told it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: u16,
+    /// The code.
+    pub error: String,
+    /// What went wrong.
+    pub detail: String,
+    /// What to do.
+    pub fix: String,
+    /// Where that is explained.
+    pub doc_url: String,
+    /// The other fields of the envelope, and what is worth knowing beside it.
+    pub more: Vec<(String, String)>,
+}
+
+impl Failure {
+    /// A misuse.
+    pub fn usage(detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Usage { detail: detail.into(), fix: fix.into() }
+    }
+
+    /// No login that can be used.
+    pub fn login(detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::Login { detail: detail.into(), fix: fix.into() }
+    }
+
+    /// The refusal in a reply that is no success; a body that is no error envelope is told as such.
+    pub fn refused(status: u16, body: &[u8], request_id: Option<&str>) -> Self {
+        let object = serde_json::from_slice::<Map<String, Value>>(body).unwrap_or_default();
+        let mut refusal = if object.get("error").is_some_and(Value::is_string) {
+            envelope(status, object)
+        } else {
+            let detail = format!("The server answered with status {status} and no reason.");
+            let fix = "Check that the URL is that of a taosd.".to_owned();
+            let (error, doc_url) = (format!("http_{status}"), DOC_TROUBLE.to_owned());
+            Refusal { status, error, detail, fix, doc_url, more: Vec::new() }
+        };
+        if let Some(id) = request_id.filter(|_| status >= 500) {
+            refusal.more.push(("request_id".to_owned(), id.to_owned()));
+        }
+        Self::Refused(Box::new(refusal))
+    }
+
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(refusal) if refusal.status == 401 => 2,
+            Self::Refused(_) | Self::Output(_) => 1,
+            Self::Usage { .. } | Self::Login { .. } => 2,
+            Self::Unreachable(_) | Self::Unexpected(_) => 3,
+        }
+    }
+
+    /// The lines for stderr: `error`, `detail`, `fix`, `doc_url`, and whatever else the server told.
+    pub fn to_text(&self) -> String {
+        let detail = self.to_string();
+        match self {
+            Self::Usage { fix, .. } => lines("usage", &detail, fix, DOC_START, &[]),
+            Self::Login { fix, .. } => lines("login", &detail, fix, DOC_LOGIN, &[]),
+            Self::Unreachable(_) => {
+                let fix = "Start taosd, or name a running one with --url or TAOS_URL.";
+                lines("unreachable", &detail, fix, DOC_TROUBLE, &[])
+            }
+            Self::Unexpected(_) => {
+                lines("unexpected_reply", &detail, "Check that the URL is that of a taosd.", DOC_TROUBLE, &[])
+            }
+            Self::Refused(r) => lines(&r.error, &r.detail, &r.fix, &r.doc_url, &r.more),
+            Self::Output(_) => lines("output", &detail, "Make the output writable and run it again.", DOC_START, &[]),
+        }
+    }
+}
+
+fn envelope(status: u16, mut object: Map<String, Value>) -> Refusal {
+    let mut take = |key: &str| object.shift_remove(key).map(|value| text::plain(&value)).unwrap_or_default();
+    let (error, detail, fix, doc_url) = (take("error"), take("detail"), take("fix"), take("doc_url"));
+    let more = object.into_iter().map(|(key, value)| (key, text::plain(&value))).collect();
+    Refusal { status, error, detail, fix, doc_url, more }
+}
+
+fn lines(error: &str, detail: &str, fix: &str, doc_url: &str, more: &[(String, String)]) -> String {
+    let mut out = String::new();
+    let mut line = |key: &str, value: &str| {
+        let _ = writeln!(out, "{}: {}", text::clean(key), text::clean(value));
+    };
+    line("error", error);
+    line("detail", detail);
+    line("fix", fix);
+    line("doc_url", doc_url);
+    for (key, value) in more {
+        line(key, value);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_whole_and_without_control_characters() {
+        let body =
+            br#"{"error":"agent_busy","detail":"a\u001b[2Jb","fix":"Wait.","doc_url":"/docs/x","operation_id":"7"}"#;
+        let failure = Failure::refused(409, body, Some("r1"));
+        assert_eq!(failure.exit_code(), 1);
+        let text = failure.to_text();
+        assert_eq!(text, "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\ndoc_url: /docs/x\noperation_id: 7\n");
+    }
+
+    #[test]
+    fn a_body_that_is_no_envelope_still_ends_in_four_lines_and_the_request_id() {
+        for body in ["", "<html>", "[]", "{}", "{\"error\":3}", "\u{0}"] {
+            let text = Failure::refused(502, body.as_bytes(), Some("r1")).to_text();
+            assert!(text.starts_with("error: http_502\n") && text.contains("\nfix: "), "{text}");
+            assert!(text.ends_with("request_id: r1\n"), "{text}");
+        }
+        assert_eq!(Failure::refused(401, b"", None).exit_code(), 2);
+    }
+}

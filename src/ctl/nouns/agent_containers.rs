@@ -1,0 +1,49 @@
+//! The verbs of `taosctl agents` that are about an agent's container.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::flags::Flag;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const CONTAINERS: &[Column] = &[
+    Column("NAME", "name"),
+    Column("AGENT", "agent_name"),
+    Column("STATUS", "status"),
+    Column("IP", "ip"),
+    Column("MEMORY MB", "memory_mb"),
+    Column("CPUS", "cpu_cores"),
+];
+
+/// Start.
+pub const START: Entry = Entry::Verb(Verb::new("start", "agents_start", Show::Done("started", None)));
+/// Stop.
+pub const STOP: Entry = Entry::Verb(Verb::new("stop", "agents_stop", Show::Done("stopped", None)));
+/// Restart.
+pub const RESTART: Entry = Entry::Verb(Verb::new("restart", "agents_restart", Show::Done("restarted", None)));
+/// Pause.
+pub const PAUSE: Entry = Entry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
+/// Resume.
+pub const RESUME: Entry = Entry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
+/// Logs.
+pub const LOGS: Entry = Entry::Verb(Verb::new("logs", "agents_logs", Show::Lines("logs")));
+/// Containers.
+pub const LIST: Entry = Entry::Verb(Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)));
+/// How a deployment goes.
+pub const DEPLOY_STATUS: Entry = Entry::Verb(Verb::new("deploy-status", "agents_deploy_status", Show::Record));
+/// Deploy.
+pub const DEPLOY: Entry = Entry::Verb(
+    Verb::new("deploy", "agents_deploy", Show::Stored("agents_get", "name"))
+        .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
+);
+
+/// All agents at once.
+pub const BULK: Entry = Entry::Noun {
+    name: "bulk",
+    about: "Start, stop or restart every agent one may",
+    entries: &[
+        Entry::Verb(Verb::new("start", "agents_bulk_start", Show::Results)),
+        Entry::Verb(Verb::new("stop", "agents_bulk_stop", Show::Results)),
+        Entry::Verb(Verb::new("restart", "agents_bulk_restart", Show::Results)),
+    ],
+};

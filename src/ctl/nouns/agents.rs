@@ -1,0 +1,100 @@
+//! `taosctl agents`.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Map, Value};
+
+use super::{agent_containers as containers, agent_token, grants};
+use crate::ctl::context::Context;
+use crate::ctl::entry::Entry;
+use crate::ctl::failure::Failure;
+use crate::ctl::flags::Flag;
+use crate::ctl::output::Output;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::{Verb, limit, rows_wanted};
+use crate::ctl::{paging, path, show};
+
+const COLUMNS: &[Column] = &[
+    Column("NAME", "name"),
+    Column("STATUS", "status"),
+    Column("TOKEN", "has_token"),
+    Column("MODEL", "model"),
+    Column("OWNER", "owner"),
+];
+
+const ARCHIVED: &[Column] = &[
+    Column("ID", "id"),
+    Column("NAME", "archived_slug"),
+    Column("ARCHIVED", "archived_at"),
+    Column("CONTAINER", "container"),
+    Column("OWNER", "owner"),
+];
+
+const STORED: Show = Show::Stored("agents_get", "name");
+const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {id}");
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "agents",
+    about: "Agents and their settings",
+    entries: &[
+        Entry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS))),
+        Entry::Verb(Verb::new("get", "agents_get", Show::Record)),
+        Entry::Verb(Verb::new("create", "agents_create", STORED)),
+        Entry::Verb(Verb::new("update", "agents_update", STORED)),
+        Entry::Verb(Verb::new("permissions", "agents_permissions", STORED)),
+        Entry::Verb(
+            Verb::new("persona", "agents_persona", Show::Part("agent"))
+                .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
+        ),
+        Entry::Verb(Verb::new("model", "agents_model", STORED)),
+        Entry::Verb(Verb::new("memory", "agents_memory", Show::Part("agent"))),
+        Entry::Verb(
+            Verb::new("delete", "agents_delete", Show::Done("archived", RESTORABLE))
+                .ask("Archive agent {} and end all its credentials and grants?"),
+        ),
+        Entry::Verb(Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED))),
+        Entry::Verb(Verb::new("restore", "agents_restore", STORED)),
+        Entry::Verb(
+            Verb::new("purge", "agents_purge", Show::Done("purged", None))
+                .ask("Remove archived agent {} for good? There is no way back."),
+        ),
+        Entry::Verb(Verb::new("export", "agents_export", Show::Document)),
+        Entry::Verb(Verb::new("import", "agents_import", STORED).body_from_file()),
+        Entry::Own {
+            name: "grants",
+            routes: &["agents_get", "grants_list"],
+            command: grants_command,
+            run: grants_of_agent,
+        },
+        agent_token::ENTRY,
+        containers::DEPLOY,
+        containers::DEPLOY_STATUS,
+        containers::START,
+        containers::STOP,
+        containers::RESTART,
+        containers::PAUSE,
+        containers::RESUME,
+        containers::BULK,
+        containers::LOGS,
+        containers::LIST,
+    ],
+};
+
+fn grants_command(name: &'static str) -> Command {
+    let agent = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());
+    Command::new(name).about("List the grants on an agent").arg(agent).arg(limit())
+}
+
+/// Grants hang on the agent's id; people know its name.
+fn grants_of_agent(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let name = matches.get_one::<String>("name").map_or("", String::as_str);
+    let get = path::route("agents_get");
+    let agent = session.send_for_json(get, &path::target(get, &[name], &Map::new()), None)?;
+    let id = agent["id"].as_str().unwrap_or_default();
+    let query = Map::from_iter([("resource".to_owned(), Value::from(format!("agent:{id}")))]);
+    let rows = paging::rows(&session, path::route("grants_list"), &[], query, rows_wanted(matches))?;
+    show::reply(&session, &Show::Table(grants::COLUMNS), &[], &Value::Array(rows))
+}

@@ -1,0 +1,19 @@
+//! `taosctl audit`.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const COLUMNS: &[Column] = &[
+    Column("SEQ", "seq"),
+    Column("AT", "at"),
+    Column("ACTOR", "actor"),
+    Column("ACTION", "action"),
+    Column("RESOURCE", "resource"),
+    Column("OUTCOME", "outcome"),
+    Column("COUNT", "count"),
+];
+
+/// The verb.
+pub const ENTRY: Entry = Entry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)));

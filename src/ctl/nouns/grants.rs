@@ -1,0 +1,27 @@
+//! `taosctl grants`.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+/// The columns of a list of grants.
+pub const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("PRINCIPAL", "principal"),
+    Column("RESOURCE", "resource"),
+    Column("ROLE", "role"),
+    Column("BY", "granted_by"),
+    Column("AT", "granted_at"),
+];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "grants",
+    about: "Who may do what with which agent",
+    entries: &[
+        Entry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
+        Entry::Verb(Verb::new("create", "grants_create", Show::Record)),
+        Entry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Take grant {} back?")),
+    ],
+};

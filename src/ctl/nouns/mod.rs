@@ -1,0 +1,30 @@
+//! The nouns, one a file. A new one is a file with an [`Entry`] and a line in [`ALL`].
+
+mod agent_containers;
+mod agent_token;
+mod agents;
+mod audit;
+mod auth;
+mod completion;
+mod docs;
+mod grants;
+mod login;
+mod operations;
+mod user_token;
+mod users;
+
+use super::entry::Entry;
+
+/// Everything there is.
+pub const ALL: &[Entry] = &[
+    agents::ENTRY,
+    operations::ENTRY,
+    grants::ENTRY,
+    users::ENTRY,
+    auth::ENTRY,
+    login::ENTRY,
+    auth::WHOAMI,
+    audit::ENTRY,
+    docs::ENTRY,
+    completion::ENTRY,
+];

@@ -1,0 +1,46 @@
+//! `taosctl operations`.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgMatches, Command};
+
+use crate::ctl::context::Context;
+use crate::ctl::entry::Entry;
+use crate::ctl::failure::Failure;
+use crate::ctl::output::Output;
+use crate::ctl::show::{self, Show};
+use crate::ctl::slow;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("KIND", "kind"),
+    Column("AGENT", "agent_name"),
+    Column("STATUS", "status"),
+    Column("STEP", "step"),
+    Column("CREATED", "created_at"),
+];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "operations",
+    about: "Slow work: what runs and what became of it",
+    entries: &[
+        Entry::Verb(Verb::new("list", "operations_list", Show::Table(COLUMNS))),
+        Entry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
+        Entry::Own { name: "wait", routes: &["operations_get"], command: wait_command, run: wait },
+        Entry::Verb(Verb::new("cancel", "operations_cancel", Show::Record)),
+    ],
+};
+
+fn wait_command(name: &'static str) -> Command {
+    let id = Arg::new("id").value_name("ID").required(true).value_parser(NonEmptyStringValueParser::new());
+    Command::new(name).about("Wait for an operation's end; 1 if it failed").arg(id)
+}
+
+fn wait(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let id = matches.get_one::<String>("id").map_or("", String::as_str);
+    let session = context.session()?;
+    let operation = slow::follow(&session, id)?;
+    show::reply(&session, &Show::Record, &[], &operation)
+}

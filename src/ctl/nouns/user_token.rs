@@ -1,0 +1,26 @@
+//! `taosctl users token`.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("LABEL", "label"),
+    Column("SCOPE", "scope"),
+    Column("CREATED", "created_at"),
+    Column("EXPIRES", "expires_at"),
+    Column("LAST USED", "last_used_at"),
+];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "token",
+    about: "A user's tokens",
+    entries: &[
+        Entry::Verb(Verb::new("issue", "users_token_issue", Show::Secret("token"))),
+        Entry::Verb(Verb::new("list", "users_token_list", Show::Table(COLUMNS))),
+        Entry::Verb(Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))),
+    ],
+};

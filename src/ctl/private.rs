@@ -1,0 +1,128 @@
+//! Files that hold secrets: mode 0600 in a directory of their owner's, read only if nobody else could have written or
+//! read them, written whole or not at all.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use super::failure::Failure;
+
+/// Bytes of such a file that are read; one that is longer is none of ours.
+const MAX: u64 = 64 * 1024;
+
+/// The bytes of a file, `None` where there is none.
+///
+/// # Errors
+/// [`Failure::Login`] for a symbolic link, another's file, or a mode that lets others in.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let shown = path.display();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match open(path, flags, Mode::empty()) {
+        Ok(descriptor) => File::from(descriptor),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(Errno::LOOP) => return Err(is_a_link(path)),
+        Err(error) => return Err(cannot(path, &error.into())),
+    };
+    if let Some(dir) = path.parent() {
+        check_dir(dir)?;
+    }
+    let meta = file.metadata().map_err(|error| cannot(path, &error))?;
+    if !meta.is_file() {
+        return Err(Failure::login(format!("{shown} is not a file."), "Remove it and log in again."));
+    }
+    if meta.uid() != geteuid().as_raw() {
+        return Err(not_owned(path));
+    }
+    if meta.mode() & 0o077 != 0 {
+        let detail = format!("{shown} has mode {:04o}: others on this machine may use it.", meta.mode() & 0o7777);
+        return Err(Failure::login(detail, format!("Run chmod 600 {shown}, or log in again.")));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX + 1).read_to_end(&mut bytes).map_err(|error| cannot(path, &error))?;
+    // Longer than anything written here: no use reading on, and what is cut is no longer JSON.
+    Ok(Some(bytes))
+}
+
+/// Puts a file in place of the one there is: a reader sees the old or the new, whole. A wider mode of the old one goes.
+///
+/// # Errors
+/// [`Failure::Login`] for a symbolic link, another's directory, or a disk that does not take it.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| cannot(dir, &error))?;
+    check_dir(dir)?;
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => return Err(is_a_link(path)),
+        Ok(meta) if meta.uid() != geteuid().as_raw() => return Err(not_owned(path)),
+        _ => {}
+    }
+    replace(dir, path, bytes).map_err(|error| cannot(path, &error))
+}
+
+/// Removes a file; false if there was none.
+///
+/// # Errors
+/// [`Failure::Login`] where it cannot be removed.
+pub fn remove(path: &Path) -> Result<bool, Failure> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(cannot(path, &error)),
+    }
+}
+
+fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = dir.join(format!(".{name}.{}", HEXLOWER.encode(&random)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = (|| {
+        // The umask may have taken more than it should.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written?;
+    File::open(dir)?.sync_all()
+}
+
+fn check_dir(dir: &Path) -> Result<(), Failure> {
+    let meta = fs::symlink_metadata(dir).map_err(|error| cannot(dir, &error))?;
+    if meta.is_symlink() {
+        return Err(is_a_link(dir));
+    }
+    if meta.uid() != geteuid().as_raw() {
+        return Err(not_owned(dir));
+    }
+    if meta.mode() & 0o022 != 0 {
+        let detail = format!("{} can be written by others on this machine.", dir.display());
+        return Err(Failure::login(detail, format!("Run chmod 700 {}.", dir.display())));
+    }
+    Ok(())
+}
+
+fn is_a_link(path: &Path) -> Failure {
+    let detail = format!("{} is a symbolic link.", path.display());
+    Failure::login(detail, "Put a real one in its place, or name another directory with TAOS_CONFIG_DIR.")
+}
+
+fn not_owned(path: &Path) -> Failure {
+    let detail = format!("{} belongs to another user.", path.display());
+    Failure::login(detail, "Remove it, or name another directory with TAOS_CONFIG_DIR.")
+}
+
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    let fix = "Make the directory usable, or name another one with TAOS_CONFIG_DIR.";
+    Failure::login(format!("{}: {error}", path.display()), fix)
+}

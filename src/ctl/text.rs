@@ -1,0 +1,124 @@
+//! Text from outside, made safe for a terminal. What a server sends is never written as it is: an escape sequence in an
+//! agent's name must not move a cursor, and a bidirectional override must not swap what a person reads.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// True for what a terminal may obey or a reader cannot see.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The text on one line, unsafe characters spelled out as `\u{…}`.
+pub fn clean(text: &str) -> String {
+    clean_but(text, &[])
+}
+
+/// The same, but line ends and tabs stay.
+pub fn clean_lines(text: &str) -> String {
+    clean_but(text, &['\n', '\t'])
+}
+
+fn clean_but(text: &str, keep: &[char]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if keep.contains(&c) || !is_unsafe(c) => out.push(c),
+            '\n' => out.push_str("\\n"),
+            c => out.extend(c.escape_unicode()),
+        }
+    }
+    out
+}
+
+/// A value as people read it, not yet cleaned.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(list) if list.iter().all(|entry| !entry.is_object() && !entry.is_array()) => {
+            if list.is_empty() {
+                "-".to_owned()
+            } else {
+                list.iter().map(plain).collect::<Vec<_>>().join(", ")
+            }
+        }
+        other => other.to_string(),
+    }
+}
+
+/// JSON on one line. What is unsafe on a terminal is escaped within its string, which leaves the value the same.
+pub fn json_line(value: &Value) -> String {
+    escape(&value.to_string())
+}
+
+/// JSON on several lines, as safe.
+pub fn json_pretty(value: &Value) -> String {
+    escape(&format!("{value:#}"))
+}
+
+fn escape(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        // Outside of strings JSON has no character beyond ASCII, and serde_json escapes those below a blank.
+        if c != '\n' && is_unsafe(c) {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Columns a cleaned text takes on a terminal: most characters one, those of East Asian scripts and emoji two, marks
+/// none. Near enough to line up a table.
+pub fn width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+/// Columns of one character.
+pub fn char_width(c: char) -> usize {
+    match u32::from(c) {
+        0x0300..=0x036f | 0xfe00..=0xfe0f => 0,
+        0x1100..=0x115f
+        | 0x2e80..=0xa4cf
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0xfe30..=0xfe6f
+        | 0xff00..=0xff60
+        | 0x1f300..=0x1faff
+        | 0x20000..=0x3fffd => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_spelled_out() {
+        assert_eq!(clean("a\u{1b}[31mb\u{9b}2J\u{202e}c\r\n"), "a\\u{1b}[31mb\\u{9b}2J\\u{202e}c\\u{d}\\n");
+        assert_eq!(clean_lines("a\n\tb\u{7}"), "a\n\tb\\u{7}");
+    }
+
+    proptest! {
+        #[test]
+        fn json_keeps_its_value_and_holds_nothing_unsafe(text in any::<String>()) {
+            let value = json!({"a": text});
+            let line = json_line(&value);
+            prop_assert!(!line.contains(is_unsafe));
+            prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        }
+
+        #[test]
+        fn cleaned_text_is_one_safe_line(text in any::<String>()) {
+            prop_assert!(!clean(&text).contains(is_unsafe));
+        }
+    }
+}

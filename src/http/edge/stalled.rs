@@ -1,0 +1,48 @@
+//! Large replies that their clients do not take: who they are, oldest first, and what they may hold together.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use super::io::Wire;
+use super::meters::{Gauge, Meters};
+
+/// A reply from this size on is counted, in bytes; of smaller ones the kernel takes most at once.
+const COUNTED: u64 = 16 * 1024;
+/// Bytes that counted replies may hold together before those that stall longest are given up.
+const TOGETHER: u64 = 32 * 1024 * 1024;
+
+/// The stalled replies of all connections.
+#[derive(Default)]
+pub(super) struct Stalled(RefCell<VecDeque<Weak<Wire>>>);
+
+impl Stalled {
+    /// Notes a reply that has begun to stall.
+    pub(super) fn push(&self, wire: &Rc<Wire>) {
+        let mut all = self.0.borrow_mut();
+        if all.len() == all.capacity() {
+            all.retain(|wire| wire.strong_count() > 0);
+        }
+        all.push_back(Rc::downgrade(wire));
+    }
+
+    /// Makes room for a reply of this size; `None` if it is too small to count. A reply that fits nowhere is sent
+    /// all the same: nothing stalls then, so what is held is on its way.
+    pub(super) fn make_room(&self, bytes: u64, meters: &Arc<Meters>) -> Option<Gauge> {
+        if bytes < COUNTED {
+            return None;
+        }
+        let mut held = Gauge::empty(Arc::clone(meters), |m| &m.reply_bytes);
+        while !held.more(bytes, TOGETHER) {
+            let Some(oldest) = self.0.borrow_mut().pop_front() else {
+                held.more(bytes, u64::MAX);
+                break;
+            };
+            if oldest.upgrade().is_some_and(|wire| wire.give_up()) {
+                log::debug!("a client that does not read its reply is cut to make room");
+            }
+        }
+        Some(held)
+    }
+}

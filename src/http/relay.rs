@@ -1,0 +1,96 @@
+//! Carries TCP connections to Unix sockets, byte for byte: what a proxy device is where the container runtime has none.
+//! It knows nothing of HTTP; limits and timeouts are the edge's, at the other end.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::AbortHandle;
+
+/// Connections open at once through one way.
+const MAX_CONNECTIONS: usize = 64;
+/// The pause after a failed accept, such as one for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One thread that carries for any number of ways. Dropping it ends them all.
+pub struct Relay {
+    runtime: Handle,
+    _until_dropped: oneshot::Sender<()>,
+}
+
+/// One way from a listener to a socket. Dropping it closes the listener and its connections, and waits until that is
+/// done, so that the address is free again.
+pub struct Way {
+    task: AbortHandle,
+    closed: Receiver<()>,
+}
+
+/// How long a closing way is waited for.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.task.abort();
+        // The sender is dropped, and nothing ever sent: the error is what is waited for.
+        let _ = self.closed.recv_timeout(CLOSE_WAIT);
+    }
+}
+
+impl Relay {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives no thread or no file descriptor.
+    pub fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (sender, dropped) = oneshot::channel::<()>();
+        thread::Builder::new().name("relay".to_owned()).spawn(move || {
+            // Ends with the sender: either way it is time to go.
+            let _ = runtime.block_on(dropped);
+        })?;
+        Ok(Self { runtime: handle, _until_dropped: sender })
+    }
+
+    /// Carries what comes to `listener` to the socket at `path`, which is looked up anew for each connection.
+    ///
+    /// # Errors
+    /// Where the listener cannot be watched.
+    pub fn carry(&self, listener: TcpListener, path: &Path) -> io::Result<Way> {
+        listener.set_nonblocking(true)?;
+        let _inside = self.runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (open, closed) = channel();
+        let task = self.runtime.spawn(accept(open, listener, path.to_owned()));
+        Ok(Way { task: task.abort_handle(), closed })
+    }
+}
+
+/// `_open` comes first because arguments are dropped from the last to the first: it outlives the listener.
+async fn accept(_open: Sender<()>, listener: tokio::net::TcpListener, path: PathBuf) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    // Ends its connections together with the listener.
+    let mut connections = tokio::task::JoinSet::new();
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let Ok((mut inside, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        let path = path.clone();
+        connections.spawn(async move {
+            let _place = place;
+            // A failure on either side ends both, which is all that the other side needs to see.
+            if let Ok(mut outside) = UnixStream::connect(path).await {
+                let _ = tokio::io::copy_bidirectional(&mut inside, &mut outside).await;
+            }
+        });
+    }
+}

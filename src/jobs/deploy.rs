@@ -1,0 +1,167 @@
+//! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::operations::{Ended, agent_of, asker, step};
+use super::{Jobs, delivery, lifecycle, within};
+use crate::access::Scopes;
+use crate::containers::{
+    ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status,
+};
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::store;
+use crate::store::agents::{self, Agent, Delivery};
+use crate::store::credentials;
+use crate::store::operations::Operation;
+use crate::time::Micros;
+
+/// Seconds for making a container: an image may have to be unpacked onto a slow card.
+const CREATE: u64 = 600;
+/// Seconds for a start.
+const START: u64 = 60;
+/// Seconds for taking a container away.
+const REMOVE: u64 = 120;
+
+/// What is wanted of the container, as the operation keeps it. Never a secret of the daemon's.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The image.
+    pub image: String,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Processors.
+    pub cpus: Option<u32>,
+    /// Size of the root disk in bytes.
+    pub root_bytes: Option<u64>,
+    /// Environment beside the daemon's own.
+    pub env: Vec<(String, String)>,
+    /// Folders of the host's: source, target, read-only.
+    pub mounts: Vec<(String, String, bool)>,
+}
+
+fn unusable(what: impl ToString) -> ApiError {
+    ApiError {
+        cause: Some(what.to_string()),
+        ..ApiError::new(codes::CONTAINER_FAILED).detail("The deployment cannot be used.")
+    }
+}
+
+impl Wanted {
+    fn spec(&self, agent: &Agent) -> Result<CreateSpec, ApiError> {
+        let mut spec = CreateSpec::new(ImageName::parse(&self.image).map_err(unusable)?, &agent.id);
+        spec.memory_bytes = self.memory_bytes;
+        spec.cpus = self.cpus;
+        spec.root_bytes = self.root_bytes;
+        for (key, value) in &self.env {
+            spec.env.push((EnvKey::parse(key).map_err(unusable)?, EnvValue::parse(value).map_err(unusable)?));
+        }
+        for (source, target, read_only) in &self.mounts {
+            let target = ContainerPath::parse(target).map_err(unusable)?;
+            spec.mounts.push(Mount { source: source.into(), target, read_only: *read_only });
+        }
+        Ok(spec)
+    }
+}
+
+/// Carries out a deployment.
+pub fn deploy(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let agent = agent_of(jobs, op)?;
+    match attempt(jobs, op, &agent) {
+        Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
+        Err(error) => {
+            roll_back(jobs, &agent);
+            Err(error)
+        }
+    }
+}
+
+fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiError> {
+    let wanted: Wanted = serde_json::from_str(&op.payload).map_err(unusable)?;
+    let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
+    step(jobs, op, "creating the container", 10)?;
+    let mut spec = wanted.spec(agent)?;
+    let socket = jobs.sockets.open(&agent.id).map_err(unusable)?;
+    spec.proxy_socket = Some(socket);
+    driver.create(&name, &spec, within(CREATE))?;
+    step(jobs, op, "delivering the token", 60)?;
+    let asker = asker(op);
+    let prepared = jobs.store.write({
+        let (agent, asker) = (agent.clone(), asker.clone());
+        move |conn| {
+            let scopes = Scopes::from_stored(&agent.scope);
+            delivery::prepare(conn, &agent, scopes, None, &asker, Micros::now())
+        }
+    })?;
+    delivery::complete(jobs, agent, &prepared, 0, &asker)?;
+    step(jobs, op, "starting", 80)?;
+    driver.start(&name, within(START))?;
+    lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
+    delivery::write_file(jobs, agent, &prepared);
+    jobs.store.write({
+        let id = agent.id.clone();
+        move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
+    })?;
+    Ok(())
+}
+
+/// Takes a deployment back: its container, its credential, its socket. The record stays, as failed.
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
+    let removed = lifecycle::container(agent).and_then(|name| {
+        let driver = jobs.driver()?;
+        // One that was there before belongs to somebody else, whatever it is called.
+        match driver.get(&name, within(REMOVE)) {
+            Ok(state) if state.owner.as_deref() == Some(agent.id.as_str()) => {
+                Ok(remove(driver.as_ref(), &name, &agent.id)?)
+            }
+            Ok(_) | Err(Error::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    });
+    if let Err(error) = &removed {
+        log::error!("the container of agent {} could not be removed: {error}", agent.slug);
+    }
+    jobs.sockets.close(&agent.id);
+    let id = agent.id.clone();
+    // A container that could not be removed stays on the record, so that a purge finds it.
+    let gone = removed.is_ok();
+    let written = jobs.store.write(move |conn| -> store::Result<()> {
+        let now = Micros::now();
+        credentials::revoke_agent_tokens(conn, &id, now)?;
+        agents::set_delivery(conn, &id, &Delivery::default(), now)?;
+        if gone {
+            agents::set_container(conn, &id, None, "failed", now)
+        } else {
+            agents::set_status(conn, &id, "failed", false, now).map(|_| ())
+        }
+    });
+    if let Err(error) = written {
+        log::error!("the failed deployment of agent {} could not be recorded: {error}", agent.slug);
+    }
+}
+
+/// Stops and deletes a container, if it is there and was made for this agent.
+///
+/// # Errors
+/// The driver's; "there is none" is none.
+pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
+    let state = match driver.get(name, within(REMOVE)) {
+        Ok(state) => state,
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
+        // Somebody else's: not ours to delete, and not what was made here.
+        return Ok(());
+    }
+    if state.status != Status::Stopped {
+        driver.stop(name, std::time::Duration::ZERO, true, within(REMOVE))?;
+    }
+    match driver.delete(name, within(REMOVE)) {
+        Err(Error::NotFound(_)) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,289 @@
+//! Operations: slow work, durable from the moment it is promised to its defined end (taOS contract, section 6).
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::agents::Seen;
+use super::grants::Grantee;
+use super::page::Page;
+use crate::time::Micros;
+
+const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
+    error, actor, request_id, created_at, started_at, finished_at";
+const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
+    request_id, created_at, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
+const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
+const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
+const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND status IN ('queued', 'running')";
+const FINISH: &str = "UPDATE operations SET status = ?2, result = ?3, error = ?4, finished_at = ?5,
+    progress = CASE ?2 WHEN 'succeeded' THEN 100 ELSE progress END WHERE id = ?1 AND status IN ('queued', 'running')";
+const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?1 AND status IN ('queued', 'running')";
+const SWEEP: &str = "DELETE FROM operations WHERE finished_at < ?1";
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
+
+/// An operation.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The id.
+    pub id: String,
+    /// What it does: `start`, `deploy`, …
+    pub kind: String,
+    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+    pub status: String,
+    /// The agent it is about.
+    pub agent_id: Option<String>,
+    /// That agent's slug when it was asked for.
+    pub agent_name: Option<String>,
+    /// The bulk operation it is part of.
+    pub parent_id: Option<String>,
+    /// What it is at.
+    pub step: String,
+    /// Percent.
+    pub progress: i64,
+    /// Whether someone asked it to stop.
+    pub cancelling: bool,
+    /// What it needs to know, as JSON. Never a secret.
+    pub payload: String,
+    /// What the route answers, as JSON.
+    pub result: Option<String>,
+    /// The error's envelope, as JSON.
+    pub error: Option<String>,
+    /// Who asked for it.
+    pub actor: String,
+    /// In which request.
+    pub request_id: String,
+    /// When.
+    pub created_at: Micros,
+    /// When it began.
+    pub started_at: Option<Micros>,
+    /// When it ended.
+    pub finished_at: Option<Micros>,
+}
+
+impl Operation {
+    /// A new one, queued.
+    pub fn new(id: String, kind: &str, actor: String, request_id: &str, now: Micros) -> Self {
+        Self {
+            id,
+            kind: kind.to_owned(),
+            status: "queued".into(),
+            agent_id: None,
+            agent_name: None,
+            parent_id: None,
+            step: String::new(),
+            progress: 0,
+            cancelling: false,
+            payload: "{}".into(),
+            result: None,
+            error: None,
+            actor,
+            request_id: request_id.to_owned(),
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// True once it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.finished_at.is_some()
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Operation> {
+    Ok(Operation {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        status: row.get(2)?,
+        agent_id: row.get(3)?,
+        agent_name: row.get(4)?,
+        parent_id: row.get(5)?,
+        step: row.get(6)?,
+        progress: row.get(7)?,
+        cancelling: row.get(8)?,
+        payload: row.get(9)?,
+        result: row.get(10)?,
+        error: row.get(11)?,
+        actor: row.get(12)?,
+        request_id: row.get(13)?,
+        created_at: row.get(14)?,
+        started_at: row.get(15)?,
+        finished_at: row.get(16)?,
+    })
+}
+
+/// Adds an operation.
+///
+/// # Errors
+/// `Exists` if the agent has an open one.
+pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        op.id,
+        op.kind,
+        op.status,
+        op.agent_id,
+        op.agent_name,
+        op.parent_id,
+        op.payload,
+        op.actor,
+        op.request_id,
+        op.created_at,
+        op.started_at
+    ])?;
+    Ok(())
+}
+
+/// The operation of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Operation>> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE id = ?1");
+    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+}
+
+/// The id of an agent's open operation.
+///
+/// # Errors
+/// The store's.
+pub fn open_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<String>> {
+    Ok(conn.prepare_cached(OPEN_OF_AGENT)?.query_row([agent_id], |row| row.get(0)).optional()?)
+}
+
+/// An agent's newest operation of a kind.
+///
+/// # Errors
+/// The store's.
+pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: &str) -> Result<Option<Operation>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM operations WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1"
+    );
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, kind], read).optional()?)
+}
+
+/// Every operation that has not ended, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE status IN ('queued', 'running') ORDER BY created_at, id");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The parts of a bulk operation.
+///
+/// # Errors
+/// The store's.
+pub fn children(conn: &Connection, parent_id: &str) -> Result<Vec<Operation>> {
+    let sql = format!("SELECT {COLUMNS} FROM operations WHERE parent_id = ?1 ORDER BY agent_name");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map([parent_id], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// True while a bulk operation has parts that have not ended.
+///
+/// # Errors
+/// The store's.
+pub fn has_open_children(conn: &Connection, parent_id: &str) -> Result<bool> {
+    let count: i64 = conn.prepare_cached(OPEN_CHILDREN)?.query_row([parent_id], |row| row.get(0))?;
+    Ok(count > 0)
+}
+
+/// Marks a queued operation as running. False if it is not queued any more.
+///
+/// # Errors
+/// The store's.
+pub fn begin(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(BEGIN)?.execute(params![id, now])? > 0)
+}
+
+/// Notes what a running operation is at.
+///
+/// # Errors
+/// The store's.
+pub fn step(conn: &Connection, id: &str, step: &str, percent: i64) -> Result<()> {
+    conn.prepare_cached(STEP)?.execute(params![id, step, percent])?;
+    Ok(())
+}
+
+/// Asks an open operation to stop.
+///
+/// # Errors
+/// The store's.
+pub fn cancel(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(CANCEL)?.execute([id])?;
+    Ok(())
+}
+
+/// Ends an open operation.
+///
+/// # Errors
+/// The store's.
+pub fn finish(
+    conn: &Connection,
+    id: &str,
+    status: &str,
+    result: Option<&str>,
+    error: Option<&str>,
+    now: Micros,
+) -> Result<()> {
+    conn.prepare_cached(FINISH)?.execute(params![id, status, result, error, now])?;
+    Ok(())
+}
+
+/// Which operations to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this status.
+    pub status: Option<String>,
+    /// Only those of this kind.
+    pub kind: Option<String>,
+    /// Only those about the agent of this slug.
+    pub agent: Option<String>,
+}
+
+/// Operations, newest first: those about agents that `seen` shows, and those `actor` asked for itself.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
+    let (all, user, agent) = match seen {
+        Seen::All => (true, None, None),
+        Seen::By(Grantee::User(id)) => (false, Some(id), None),
+        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM operations WHERE (created_at, id) < (?1, ?2)
+            AND (?4 OR actor = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
+                AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
+            AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
+            ORDER BY created_at DESC, id DESC LIMIT ?3"
+    );
+    let (at, id) = page.newest_first();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(
+        params![at, id, page.fetch(), all, user, agent, actor, filter.status, filter.kind, filter.agent],
+        read,
+    )?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// True if [`sweep`] may find something.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
+}
+
+/// Removes operations that ended before `before`. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(SWEEP)?.execute([before])?)
+}

@@ -1,0 +1,97 @@
+//! What a body must be: a JSON object in UTF-8, declared as such, no key twice, not too deep.
+
+use serde_json::json;
+
+use crate::support::Daemon;
+use crate::world::World;
+
+#[test]
+fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
+    let daemon = Daemon::start();
+    let deep = |n: usize| format!(r#"{{"name":"a","x":{}{}}}"#, "[".repeat(n), "]".repeat(n));
+    let too_deep = deep(32);
+    let bodies: &[&[u8]] = &[
+        b"[]",
+        b"null",
+        b"\"a\"",
+        b"1",
+        b"{",
+        b"{} {}",
+        b"{\"name\":\"a\",\"name\":\"b\"}",
+        b"{\"name\":\"\xff\"}",
+        b"\xef\xbb\xbf{\"name\":\"a\"}",
+        b"{\"name\":\"\\ud800\"}",
+        b"{'name':'a'}",
+        b"{\"name\":\"a\",}",
+        b"{\"name\":NaN}",
+        b"{\"name\":1e999}",
+        b"// x\n{}",
+        b" ",
+        &[b'['; 70_000],
+        too_deep.as_bytes(),
+        br#"{"name":"a","\u006eame":"b"}"#,
+    ];
+    for body in bodies {
+        daemon.operator().send("POST", "/api/agents", Some(body)).expect_error(400, "invalid_json");
+    }
+    // At the allowed depth the body is read, and its unknown field told.
+    daemon.operator().send("POST", "/api/agents", Some(deep(31).as_bytes())).expect_error(422, "validation_error");
+    assert_eq!(daemon.operator().get("/api/agents").expect(200).json(), json!([]));
+}
+
+#[test]
+fn only_json_in_utf_8_is_taken_and_only_an_empty_body_needs_no_type() {
+    let daemon = Daemon::start();
+    let post =
+        |kind: &str, body: &[u8]| daemon.operator().with("Content-Type", kind).send("POST", "/api/agents", Some(body));
+    let good = |n: u8| format!(r#"{{"name":"t{n}"}}"#).into_bytes();
+    for (n, kind) in ["application/json", "APPLICATION/JSON", "application/json; charset=utf-8"].iter().enumerate() {
+        post(kind, &good(n as u8)).expect(200);
+    }
+    for kind in ["text/json", "application/xml", "application/json; charset=utf-16", "multipart/form-data", ""] {
+        post(kind, &good(9)).expect_error(415, "unsupported_media_type");
+    }
+    post("text/plain", b"").expect_error(415, "unsupported_media_type");
+    let operator = daemon.operator();
+    let raw = format!(
+        "POST /api/agents HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\
+        Content-Length: 12\r\n\r\n{{\"name\":\"x\"}}",
+        operator.token()
+    );
+    operator.raw(raw.as_bytes()).expect_error(415, "unsupported_media_type");
+    // Without a body nothing is declared, and the field is missing.
+    operator.send("POST", "/api/agents", None).expect_error(422, "validation_error");
+}
+
+#[test]
+fn a_body_larger_than_the_limit_is_refused_whoever_sends_it() {
+    let daemon = Daemon::start();
+    let large = format!(r#"{{"name":"{}"}}"#, "x".repeat(1024 * 1024));
+    daemon.operator().send("POST", "/api/agents", Some(large.as_bytes())).expect_error(413, "body_too_large");
+    let medium = format!(r#"{{"name":"{}"}}"#, "x".repeat(64 * 1024));
+    daemon.anonymous().send("POST", "/api/agents", Some(medium.as_bytes())).expect_error(413, "body_too_large");
+    daemon.operator().send("POST", "/api/agents", Some(medium.as_bytes())).expect_error(400, "invalid_agent_name");
+}
+
+#[test]
+fn the_reply_to_a_body_full_of_problems_stays_small() {
+    let world = World::new();
+    let fields: Vec<String> = (0..60_000).map(|n| format!("\"f{n}\":1")).collect();
+    let reply = world.operator().send("POST", "/api/agents", Some(format!("{{{}}}", fields.join(",")).as_bytes()));
+    let fields = reply.clone().expect_error(422, "validation_error").json()["fields"].clone();
+    assert_eq!(fields.as_array().map(Vec::len), Some(32));
+    assert!(reply.body.len() < 8 * 1024, "{}", reply.body.len());
+}
+
+#[test]
+fn null_stands_for_absent() {
+    let daemon = Daemon::start();
+    daemon.operator().post("/api/agents", json!({"name": "A", "emoji": null, "scope": null, "host": null})).expect(200);
+    daemon.operator().put("/api/agents/a", json!({"color": "#123456", "emoji": "x"})).expect(200);
+    daemon.operator().put("/api/agents/a", json!({"color": null, "emoji": null, "host": "h"})).expect(200);
+    let record = daemon.record("a");
+    assert_eq!((&record["color"], &record["emoji"], &record["host"]), (&json!("#123456"), &json!("x"), &json!("h")));
+    daemon.operator().put("/api/agents/a", json!({"emoji": ""})).expect(200);
+    assert_eq!(daemon.record("a")["emoji"], json!(null), "an empty text clears it");
+    daemon.operator().post("/api/agents", json!({"name": null})).expect_error(422, "validation_error");
+}

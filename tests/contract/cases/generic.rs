@@ -1,0 +1,91 @@
+//! Answers that every route of a kind gives for the same reason.
+
+use serde_json::json;
+use taosd::api::ApiRoute;
+
+use crate::support::Reply;
+use crate::world::{World, path_with};
+
+type Run = fn(&World, &'static ApiRoute) -> Reply;
+
+/// The way to a code that is the same for all routes that declare it.
+pub fn way(code: &str) -> Option<Run> {
+    Some(match code {
+        "auth_required" => |w, r| w.request(r).by(&w.daemon.anonymous()),
+        "invalid_token" => |w, r| w.request(r).by(&w.daemon.client(&format!("taos_user_{}", "A".repeat(43)))),
+        "scope_denied" => |w, r| w.request(r).by(&w.daemon.user_token("operator", &[])),
+        "rate_limited" => rate_limited,
+        "validation_error" => |w, r| {
+            let request = w.request(r);
+            request.at(format!("{}?no_such_parameter=1", request.path)).by(&w.operator())
+        },
+        "invalid_json" => |w, r| {
+            let request = w.request(r);
+            w.operator().send(&request.method, &request.path, Some(br#"{"a":1,"a":2}"#))
+        },
+        "unsupported_media_type" => |w, r| {
+            let request = w.request(r);
+            w.operator().with("Content-Type", "text/plain").send(&request.method, &request.path, Some(b"{}"))
+        },
+        "invalid_idempotency_key" => |w, r| w.request(r).by(&w.operator().with("Idempotency-Key", &"k".repeat(256))),
+        "idempotency_key_reused" => reused,
+        "idempotency_in_flight" => in_flight,
+        "invalid_cursor" => |w, r| {
+            let request = w.request(r);
+            request.at(format!("{}?cursor=bm8", request.path)).by(&w.operator())
+        },
+        "agent_not_found" | "archived_agent_not_found" | "user_not_found" => {
+            |w, r| w.request(r).at(path_with(r, "nobody")).by(&w.operator())
+        }
+        "forbidden" => forbidden,
+        "precondition_failed" => |w, r| w.request(r).by(&w.operator().with("If-Match", "\"999\"")),
+        "invalid_scope" => |w, r| w.request(r).with("scope", json!(["agents.?"])).by(&w.operator()),
+        "scope_exceeds_issuer" => |w, r| {
+            let action = r.action().expect("an action").slug();
+            w.request(r).with("scope", json!(["*"])).by(&w.daemon.user_token("operator", &[action]))
+        },
+        _ => return None,
+    })
+}
+
+/// A credential that has used up its minute. The limit is a daemon's, so this is one of its own.
+fn rate_limited(world: &World, route: &'static ApiRoute) -> Reply {
+    let request = world.request(route);
+    let limited = World::with(&[("TAOSD_REQUESTS_PER_MINUTE", "1")]);
+    limited.operator().get("/api/auth/whoami").expect(200);
+    request.by(&limited.operator())
+}
+
+/// An admin's route called by a member, or a change of an agent by who may only read it.
+fn forbidden(world: &World, route: &'static ApiRoute) -> Reply {
+    let request = world.request(route);
+    if route.action().is_some_and(|action| action.is_admin()) {
+        return request.by(&world.member());
+    }
+    let agent = request.path.split('/').nth(3).expect("an agent's name").to_owned();
+    request.by(&world.member_on(&agent, "viewer"))
+}
+
+/// The same key with another body: a blank more is another body.
+fn reused(world: &World, route: &'static ApiRoute) -> Reply {
+    let request = world.request(route);
+    let client = world.operator().with("Idempotency-Key", &world.name());
+    assert!(request.by(&client).status < 300);
+    let other = format!("{} ", request.body.unwrap_or_else(|| json!({})));
+    client.send(&request.method, &request.path, Some(other.as_bytes()))
+}
+
+/// A reservation whose owner never comes back.
+fn in_flight(world: &World, route: &'static ApiRoute) -> Reply {
+    let request = world.request(route);
+    let key = world.name();
+    let operator = world.daemon.text("SELECT 'user:' || id FROM users WHERE username = 'operator'", []);
+    let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
+    world.daemon.execute(
+        "INSERT INTO idempotency (principal, route, key, body_hash, owner, created_at) VALUES (?1, ?2, ?3, ?4, 'gone', 1)",
+        (operator, format!("{} {}", request.method, request.path), &key, blake3::hash(body.as_bytes()).as_bytes()),
+    );
+    let reply = request.by(&world.operator().with("Idempotency-Key", &key));
+    assert!(reply.header("retry-after").is_some(), "{:?}", reply.headers);
+    reply
+}

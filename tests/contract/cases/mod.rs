@@ -1,0 +1,54 @@
+//! For every route one case of success, and one for every code it declares. What is the same for many routes is
+//! written once, in `generic`; what is particular to one stands with its noun.
+
+mod agents;
+mod generic;
+mod people;
+mod rest;
+
+use taosd::api::ApiRoute;
+
+use crate::support::Reply;
+use crate::world::World;
+
+/// One way to get one answer.
+pub struct Case {
+    /// The route's id.
+    pub route: &'static str,
+    /// The code; empty for success.
+    pub code: &'static str,
+    run: fn(&World) -> Reply,
+}
+
+const fn case(route: &'static str, code: &'static str, run: fn(&World) -> Reply) -> Case {
+    Case { route, code, run }
+}
+
+/// What makes a route answer with a code (empty: succeed).
+pub enum Way {
+    /// A case of its own.
+    Own(fn(&World) -> Reply),
+    /// The way that is the same for all routes with this code.
+    Generic(fn(&World, &'static ApiRoute) -> Reply),
+}
+
+impl Way {
+    /// Goes it.
+    pub fn run(&self, world: &World, route: &'static ApiRoute) -> Reply {
+        match self {
+            Self::Own(run) => run(world),
+            Self::Generic(run) => run(world, route),
+        }
+    }
+}
+
+/// Every case that is particular to a route.
+pub fn own() -> impl Iterator<Item = &'static Case> {
+    agents::CASES.iter().chain(people::CASES).chain(rest::CASES)
+}
+
+/// The way to this answer; `None` if nobody wrote one.
+pub fn way(route: &'static ApiRoute, code: &str) -> Option<Way> {
+    let own = own().find(|case| case.route == route.id && case.code == code);
+    own.map(|case| Way::Own(case.run)).or_else(|| generic::way(code).map(Way::Generic))
+}

@@ -1,0 +1,168 @@
+//! Users, their tokens, and grants.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Case, case};
+use crate::support::text;
+
+pub const CASES: &[Case] = &[
+    case("users_list", "", |w| {
+        let reply = w.operator().get("/api/users").expect(200);
+        assert_eq!(reply.json()[0]["username"], "operator", "oldest first");
+        reply
+    }),
+    case("users_create", "", |w| {
+        let name = w.name();
+        let sent = json!({"username": name, "display_name": " Änne ", "role": "admin"});
+        let reply = w.operator().post("/api/users", sent).expect(201);
+        assert_eq!(reply.header("location"), Some(format!("/api/users/{name}").as_str()));
+        assert_eq!(reply.json(), w.operator().get(&format!("/api/users/{name}")).expect(200).json());
+        assert_eq!((&reply.json()["display_name"], &reply.json()["role"]), (&json!("Änne"), &json!("admin")));
+        w.operator().delete(&format!("/api/users/{name}")).expect(204);
+        reply
+    }),
+    case("users_create", "username_taken", |w| w.operator().post("/api/users", json!({"username": w.user()}))),
+    case("users_get", "", |w| {
+        let name = w.name();
+        let own = w.daemon.member(&name, &["users.read"]).get(&format!("/api/users/{name}")).expect(200);
+        assert_eq!((&own.json()["username"], &own.json()["role"]), (&json!(name), &json!("member")));
+        w.member().get(&format!("/api/users/{name}")).expect_error(404, "user_not_found");
+        own
+    }),
+    case("users_update", "", |w| {
+        let name = w.user();
+        let sent = json!({"display_name": "N", "role": "admin", "disabled": true});
+        let reply = w.operator().patch(&format!("/api/users/{name}"), sent.clone()).expect(200);
+        let stored = w.operator().get(&format!("/api/users/{name}")).expect(200).json();
+        assert_eq!(reply.json(), stored);
+        sent.as_object().expect("an object").iter().for_each(|(field, value)| assert_eq!(stored[field], *value));
+        reply
+    }),
+    case("users_update", "last_admin", |w| {
+        let reply = w.operator().patch("/api/users/operator", json!({"role": "member"}));
+        w.operator().patch("/api/users/operator", json!({"disabled": true})).expect_error(409, "last_admin");
+        assert_eq!(w.operator().get("/api/users/operator").expect(200).json()["role"], "admin");
+        reply
+    }),
+    case("users_delete", "", |w| {
+        let name = w.name();
+        let token = w.daemon.member(&name, &["*"]);
+        let reply = w.operator().delete(&format!("/api/users/{name}")).expect(204);
+        token.get("/api/auth/whoami").expect_error(401, "invalid_token");
+        w.operator().get(&format!("/api/users/{name}")).expect_error(404, "user_not_found");
+        reply
+    }),
+    case("users_delete", "cannot_delete_self", |w| w.operator().delete("/api/users/operator")),
+    case("users_delete", "user_owns_agents", |w| {
+        let (name, agent) = (w.name(), w.name());
+        let member = w.daemon.member(&name, &["*"]);
+        w.daemon.grant(&format!("user:{name}"), "*", "creator");
+        w.daemon.agent_by(&member, &agent);
+        w.operator().delete(&format!("/api/agents/{agent}")).expect(200);
+        w.operator().delete(&format!("/api/users/{name}"))
+    }),
+    case("users_delete", "last_admin", |w| {
+        // The caller loses its role after it was let in and before its turn to write has come.
+        let (caller, victim) = (w.name(), w.user());
+        let admin = w.daemon.admin(&caller);
+        let mut db = w.daemon.db();
+        let lock = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).expect("the write lock");
+        let path = format!("/api/users/{victim}");
+        let waiting = std::thread::spawn(move || admin.delete(&path));
+        std::thread::sleep(Duration::from_millis(300));
+        lock.execute("UPDATE users SET role = 'member'", []).expect("roles");
+        lock.execute("UPDATE users SET role = 'admin' WHERE username = ?1", [&victim]).expect("roles");
+        lock.commit().expect("a commit");
+        let reply = waiting.join().expect("a reply");
+        w.daemon.execute("UPDATE users SET role = iif(username = 'operator', 'admin', 'member')", []);
+        w.operator().get(&format!("/api/users/{victim}")).expect(200);
+        reply
+    }),
+    case("users_token_issue", "", |w| {
+        let name = w.user();
+        let sent = json!({"label": " laptop ", "scope": ["agents.read"], "expires_in_days": 1});
+        let reply = w.operator().post(&format!("/api/users/{name}/tokens"), sent).expect(201);
+        let issued = reply.json();
+        let whoami = w.daemon.client(&text(&issued, "token")).get("/api/auth/whoami").expect(200).json();
+        assert_eq!((&whoami["username"], &whoami["credential_id"]), (&json!(name), &issued["id"]));
+        assert_eq!((&whoami["scope"], &whoami["expires_at"]), (&json!(["agents.read"]), &issued["expires_at"]));
+        assert_eq!(issued["label"], "laptop");
+        reply
+    }),
+    case("users_token_list", "", |w| {
+        let name = w.user();
+        let id = w.user_token_of(&name);
+        let reply = w.operator().get(&format!("/api/users/{name}/tokens")).expect(200);
+        assert_eq!((reply.json().as_array().map(Vec::len), &reply.json()[0]["id"]), (Some(1), &json!(id)));
+        reply
+    }),
+    case("users_token_revoke", "", |w| {
+        let name = w.name();
+        let token = w.daemon.member(&name, &["*"]);
+        let id = text(&token.get("/api/auth/whoami").expect(200).json(), "credential_id");
+        let reply = token.delete(&format!("/api/users/{name}/tokens/{id}")).expect(204);
+        token.get("/api/auth/whoami").expect_error(401, "invalid_token");
+        assert_eq!(w.operator().get(&format!("/api/users/{name}/tokens")).expect(200).json(), json!([]));
+        reply
+    }),
+    case("users_token_revoke", "token_not_found", |w| {
+        let (one, other) = (w.user(), w.user());
+        let id = w.user_token_of(&one);
+        w.operator().delete(&format!("/api/users/{other}/tokens/{id}"))
+    }),
+    case("grants_create", "", |w| {
+        let (agent, user) = (w.agent(), w.user());
+        let id = text(&w.daemon.record(&agent), "id");
+        let sent =
+            |role: &str| json!({"principal": format!("user:{user}"), "resource": format!("agent:{id}"), "role": role});
+        let reply = w.operator().post("/api/grants", sent("viewer")).expect(201);
+        let given = reply.json();
+        assert_eq!((&given["principal"], &given["resource"]), (&sent("")["principal"], &sent("")["resource"]));
+        assert_eq!((&given["role"], &given["granted_by"]), (&json!("viewer"), &json!("user:operator")));
+        assert_eq!(w.operator().post("/api/grants", sent("viewer")).expect(200).json(), given, "again");
+        let changed = w.operator().post("/api/grants", sent("owner")).expect(200).json();
+        assert_eq!((&changed["id"], &changed["role"]), (&given["id"], &json!("owner")));
+        let listed = w.operator().get(&format!("/api/grants?principal=user:{user}")).expect(200).json();
+        assert_eq!(listed, Value::Array(vec![changed]));
+        reply
+    }),
+    case("grants_create", "agent_not_found", |w| {
+        w.operator()
+            .post("/api/grants", json!({"principal": "user:operator", "resource": "agent:no", "role": "viewer"}))
+    }),
+    case("grants_create", "forbidden", |w| {
+        let agent = w.agent();
+        let id = text(&w.daemon.record(&agent), "id");
+        let on_all = json!({"principal": "user:operator", "resource": "agent:*", "role": "creator"});
+        w.member().post("/api/grants", on_all).expect_error(403, "forbidden");
+        let on_one = json!({"principal": "user:operator", "resource": format!("agent:{id}"), "role": "viewer"});
+        w.member().post("/api/grants", on_one.clone()).expect_error(404, "agent_not_found");
+        w.member_on(&agent, "editor").post("/api/grants", on_one)
+    }),
+    case("grants_create", "principal_not_found", |w| {
+        w.operator().post("/api/grants", json!({"principal": "user:nobody", "resource": "agent:*", "role": "creator"}))
+    }),
+    case("grants_list", "", |w| {
+        let agent = w.agent();
+        let id = text(&w.daemon.record(&agent), "id");
+        let reply = w.operator().get(&format!("/api/grants?resource=agent:{id}")).expect(200);
+        let roles: Vec<_> = reply.json().as_array().expect("a list").iter().map(|g| text(g, "principal")).collect();
+        assert_eq!(roles, ["user:operator"], "the owner's own");
+        assert_eq!(w.member_on(&agent, "editor").get("/api/grants").expect(200).json(), json!([]));
+        reply
+    }),
+    case("grants_delete", "", |w| {
+        let agent = w.agent();
+        let member = w.member_on(&agent, "viewer");
+        let id = text(&w.daemon.record(&agent), "id");
+        let grant = text(&w.operator().get(&format!("/api/grants?resource=agent:{id}")).json()[1], "id");
+        member.get(&format!("/api/agents/{agent}")).expect(200);
+        member.delete(&format!("/api/grants/{grant}")).expect_error(404, "grant_not_found");
+        let reply = w.operator().delete(&format!("/api/grants/{grant}")).expect(204);
+        member.get(&format!("/api/agents/{agent}")).expect_error(404, "agent_not_found");
+        reply
+    }),
+    case("grants_delete", "grant_not_found", |w| w.operator().delete("/api/grants/none")),
+];

@@ -1,0 +1,89 @@
+//! What is about the daemon itself: who one is, the audit, health, the surface and the documentation.
+
+use serde_json::json;
+
+use super::{Case, case};
+use crate::world::{World, all_routes};
+
+pub const CASES: &[Case] = &[
+    case("auth_whoami", "", |w| {
+        let reply = w.daemon.user_token("operator", &[]).get("/api/auth/whoami").expect(200);
+        let who = reply.json();
+        assert_eq!(
+            (&who["principal"], &who["username"], &who["role"]),
+            (&json!("user"), &json!("operator"), &json!("admin"))
+        );
+        assert_eq!((&who["kind"], &who["scope"], &who["agent_id"]), (&json!("user_token"), &json!([]), &json!(null)));
+        reply
+    }),
+    case("audit_list", "", |w| {
+        let agent = w.agent();
+        let id = crate::support::text(&w.daemon.record(&agent), "id");
+        let reply =
+            w.operator().get(&format!("/api/audit?resource=agent:{id}&action=agents.create&actor=user:operator"));
+        assert_eq!(reply.json().as_array().map(Vec::len), Some(1), "{}", reply.text());
+        assert_eq!((&reply.json()[0]["outcome"], &reply.json()[0]["count"]), (&json!("ok"), &json!(1)));
+        reply
+    }),
+    case("healthz", "", |w| {
+        let reply = w.daemon.anonymous().get("/healthz").expect(200);
+        assert_eq!(reply.json(), json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+        reply
+    }),
+    case("readyz", "", |w| {
+        let reply = w.daemon.anonymous().get("/readyz").expect(200);
+        assert_eq!(reply.json()["checks"], json!({"database": "ok", "disk": "ok", "queue": "ok", "workers": "ok"}));
+        reply
+    }),
+    case("readyz", "not_ready", |_| {
+        let other = World::new();
+        other.daemon.db().execute_batch("DROP TABLE meta").expect("a broken database");
+        let reply = other.daemon.anonymous().get("/readyz");
+        assert_eq!((&reply.json()["status"], &reply.json()["checks"]["disk"]), (&json!("not_ready"), &json!("ok")));
+        other.daemon.anonymous().get("/healthz").expect(200);
+        reply
+    }),
+    case("metrics", "", |w| {
+        let reply = w.operator().get("/metrics").expect(200);
+        let text = reply.text();
+        assert!(text.contains("taosd_http_requests_total{status=\"200\"} "), "{text}");
+        assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("taosd_")), "{text}");
+        reply
+    }),
+    case("api_index", "", |w| {
+        let reply = w.daemon.anonymous().get("/api").expect(200);
+        let rows = reply.json()["routes"].clone();
+        assert_eq!(rows.as_array().map(Vec::len), Some(all_routes().count()));
+        for (row, route) in rows.as_array().expect("rows").iter().zip(all_routes()) {
+            assert_eq!((row["method"].as_str(), row["path"].as_str()), (Some(route.method.as_str()), Some(route.path)));
+            assert_eq!(row["action"], route.action().map_or("public", |action| action.slug()));
+            assert_eq!(row["prefix"], route.path.split('{').next().expect("a prefix"));
+        }
+        reply
+    }),
+    case("openapi", "", |w| {
+        let reply = w.daemon.anonymous().get("/openapi.json").expect(200);
+        assert_eq!(reply.json()["openapi"], "3.1.0");
+        reply
+    }),
+    case("docs_index", "", |w| {
+        let reply = w.daemon.anonymous().get("/docs").expect(200);
+        assert_eq!(reply.header("content-type"), Some("text/markdown; charset=utf-8"));
+        reply
+    }),
+    case("docs_style", "", |w| {
+        let reply = w.daemon.anonymous().get("/docs/style.css").expect(200);
+        assert_eq!(reply.header("content-type"), Some("text/css; charset=utf-8"));
+        reply
+    }),
+    case("docs_get", "", |w| {
+        let markdown = w.daemon.anonymous().get("/docs/agents/errors").expect(200);
+        assert_eq!(w.daemon.anonymous().get("/docs/agents/errors.md").expect(200).body, markdown.body);
+        let browser = w.daemon.anonymous().with("Accept", "text/html,*/*;q=0.8");
+        let html = browser.get("/docs/agents/errors").expect(200);
+        assert_eq!(html.header("content-type"), Some("text/html; charset=utf-8"));
+        assert!(html.text().contains("<h1 id=\""));
+        markdown
+    }),
+    case("docs_get", "doc_not_found", |w| w.daemon.anonymous().get("/docs/agents/nothing")),
+];

@@ -1,0 +1,106 @@
+//! The order of checks: path, method, credential, scope, role, query and body, idempotency, visibility, grant, state. Each
+//! request here is wrong in every later way as well.
+
+use serde_json::json;
+use taosd::http::route::Repeat;
+
+use crate::support::conformance::matches;
+use crate::support::{Client, Reply};
+use crate::world::{World, all_routes, path_with};
+
+/// Sends what no route takes: an unknown parameter, a body that is no JSON.
+fn garbage(client: &Client, method: &str, path: &str) -> Reply {
+    client.send(method, &format!("{path}?no_such=1"), Some(b"{"))
+}
+
+#[test]
+fn an_unknown_path_is_told_before_anything_else() {
+    let world = World::new();
+    for path in
+        ["/", "/nothing", "/api/nothing", "/api/agents/a/b/c/d", "/healthz/x", "/api//agents", "/api/%61gents/x/y"]
+    {
+        let reply = garbage(&world.daemon.anonymous(), "POST", path);
+        let code = if path.contains("//") { (400, "invalid_path") } else { (404, "not_found") };
+        reply.expect_error(code.0, code.1);
+    }
+    world.operator().get("/api/agents/%2e%2e").expect_error(400, "invalid_path");
+    world.operator().get("/api/agents/").expect(200);
+}
+
+#[test]
+fn an_unknown_method_is_told_before_the_credential_with_what_the_path_takes() {
+    let world = World::new();
+    for route in all_routes() {
+        let path = path_with(route, "x");
+        let mut takes: Vec<&str> =
+            all_routes().filter(|r| matches(r.path, &path)).map(|r| r.method.as_str()).chain(["OPTIONS"]).collect();
+        if takes.contains(&"GET") {
+            takes.push("HEAD");
+        }
+        takes.sort_unstable();
+        takes.dedup();
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"] {
+            if takes.contains(&method) {
+                continue;
+            }
+            let reply = garbage(&world.daemon.anonymous(), method, &path);
+            assert_eq!(reply.status, 405, "{method} {path}");
+            assert_eq!(reply.header("allow"), Some(takes.join(", ").as_str()), "{method} {path}");
+        }
+        let options = world.daemon.anonymous().send("OPTIONS", &path, None).expect(204);
+        assert_eq!(options.header("allow"), Some(takes.join(", ").as_str()), "{path}");
+    }
+    world.daemon.anonymous().post("/api/agents/x/y", json!({})).expect_error(404, "not_found");
+    world.daemon.anonymous().put("/api/agents", json!({})).expect_error(405, "method_not_allowed");
+}
+
+#[test]
+fn credential_scope_and_role_come_before_query_and_body() {
+    let world = World::new();
+    let (narrow, member) = (world.daemon.user_token("operator", &["ui.notify"]), world.member());
+    let bad = world.daemon.client("taos_user_no");
+    for route in all_routes() {
+        let (method, path) = (route.method.as_str(), path_with(route, "x"));
+        let Some(action) = route.action() else {
+            // Public: a credential, even a bad one, is not looked at.
+            assert_eq!(garbage(&bad, method, &path).status, 422, "{}", route.id);
+            continue;
+        };
+        garbage(&world.daemon.anonymous(), method, &path).expect_error(401, "auth_required");
+        garbage(&bad, method, &path).expect_error(401, "invalid_token");
+        if !action.is_implied() {
+            let refused = garbage(&narrow, method, &path).expect_error(403, "scope_denied");
+            assert_eq!(refused.json()["action"], action.slug());
+        }
+        if action.is_admin() {
+            garbage(&member, method, &path).expect_error(403, "forbidden");
+        }
+    }
+}
+
+#[test]
+fn query_body_and_key_come_before_what_may_be_seen() {
+    let world = World::new();
+    for route in all_routes().filter(|route| route.action().is_some()) {
+        let (method, path) = (route.method.as_str(), path_with(route, "nobody"));
+        let operator = world.operator().with("Idempotency-Key", "");
+        operator.send(method, &format!("{path}?no_such=1"), Some(b"{")).expect_error(422, "validation_error");
+        operator.send(method, &path, Some(b"{")).expect_error(400, "invalid_json");
+        operator.send(method, &path, Some(br#"{"no_such":1}"#)).expect_error(422, "validation_error");
+        if route.repeat == Repeat::Key {
+            let request = world.request(route);
+            request.at(path).by(&operator).expect_error(400, "invalid_idempotency_key");
+        }
+    }
+}
+
+#[test]
+fn what_may_be_seen_comes_before_the_role_and_that_before_the_state() {
+    let world = World::new();
+    let (mine, member) = (world.agent(), world.member());
+    let deliver = json!({"deliver": true});
+    let path = format!("/api/agents/{mine}/token/issue");
+    member.post(&path, deliver.clone()).expect_error(404, "agent_not_found");
+    world.member_on(&mine, "viewer").post(&path, deliver.clone()).expect_error(403, "forbidden");
+    world.member_on(&mine, "editor").post(&path, deliver).expect_error(409, "agent_has_no_container");
+}

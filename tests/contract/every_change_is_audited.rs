@@ -1,0 +1,175 @@
+//! The audit chain: a row for every change, written with it; denials, aggregated; no gap; no secret.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use taosd::http::route::Repeat;
+
+use crate::support::{Reply, text};
+use crate::world::{World, all_routes};
+
+fn last_seq(world: &World) -> i64 {
+    world.daemon.number("SELECT coalesce(max(seq), 0) FROM audit", [])
+}
+
+/// The rows after `seq`, oldest first.
+fn rows_after(world: &World, seq: i64) -> Vec<Value> {
+    let mut rows = world.operator().get("/api/audit?limit=500").expect(200).json().as_array().expect("rows").clone();
+    rows.retain(|row| row["seq"].as_i64() > Some(seq));
+    rows.reverse();
+    rows
+}
+
+/// What `taosd check` says of the daemon's file.
+fn check(world: &World) -> (Option<i32>, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_taosd")).arg("check").arg(world.daemon.database()).output().expect("taosd");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
+    let world = World::new();
+    for route in all_routes() {
+        let request = world.request(route);
+        let before = (last_seq(&world), world.daemon.rows());
+        let reply = request.by(&world.operator().with("X-Request-Id", "the-request"));
+        assert!(reply.status < 300, "{}: {}", route.id, reply.text());
+        let rows = rows_after(&world, before.0);
+        if route.method == "GET" {
+            assert_eq!(rows, [] as [Value; 0], "{}", route.id);
+            assert_eq!(world.daemon.rows(), before.1, "{} wrote", route.id);
+            continue;
+        }
+        assert_eq!(rows.len(), 1, "{}: {rows:?}", route.id);
+        let row = &rows[0];
+        let wanted = ["user:operator", route.action().expect("an action").slug(), "ok", "the-request"];
+        assert_eq!(["actor", "action", "outcome", "request_id"].map(|field| text(row, field)), wanted, "{}", route.id);
+        assert!(row["resource"].as_str().is_some_and(|resource| resource.contains(':')), "{row}");
+        if route.repeat == Repeat::Key {
+            let again = request.by(&world.operator());
+            let count = rows_after(&world, before.0).iter().filter(|row| row["outcome"] == "ok").count();
+            assert_eq!(count, if again.status < 300 { 2 } else { 1 }, "{}: only what was done", route.id);
+        }
+    }
+    assert_eq!(check(&world).0, Some(0));
+}
+
+#[test]
+fn the_row_is_written_with_the_change_or_neither_is() {
+    let world = World::new();
+    world
+        .daemon
+        .db()
+        .execute_batch("CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT raise(ABORT, 'no audit'); END")
+        .expect("a trigger");
+    let name = world.name();
+    let refused: Reply = world.operator().post("/api/agents", json!({"name": name})).expect_error(500, "internal");
+    assert!(!refused.text().contains("no audit"), "the cause stays inside: {}", refused.text());
+    assert!(world.daemon.log_text().contains("no audit"));
+    world.operator().get(&format!("/api/agents/{name}")).expect_error(404, "agent_not_found");
+    assert_eq!(world.daemon.number("SELECT count(*) FROM grants WHERE agent_id IS NOT NULL", []), 0);
+}
+
+#[test]
+fn denials_are_recorded_once_a_minute_for_each_credential_and_action() {
+    let mut world = World::new();
+    let agent = world.agent();
+    let path = format!("/api/agents/{agent}");
+    let (one, other) = (world.daemon.user_token("operator", &[]), world.daemon.user_token("operator", &[]));
+    let viewer = world.member_on(&agent, "viewer");
+    let member = world.member();
+    let before = last_seq(&world);
+    for _ in 0..5 {
+        one.get("/api/agents").expect_error(403, "scope_denied");
+        one.delete(&path).expect_error(403, "scope_denied");
+        other.get("/api/agents").expect_error(403, "scope_denied");
+        viewer.put(&path, json!({"host": "h"})).expect_error(403, "forbidden");
+        viewer.get("/api/users").expect_error(403, "forbidden");
+        member.post("/api/agents", json!({"name": "x"})).expect_error(403, "create_not_allowed");
+        world.daemon.client("unknown").get("/api/agents").expect_error(401, "invalid_token");
+    }
+    let told = |world: &World| -> Vec<(String, i64)> {
+        let rows = rows_after(world, before).into_iter().filter(|row| row["outcome"] == "denied");
+        let mut all: Vec<_> = rows.map(|row| (text(&row, "action"), row["count"].as_i64().expect("a count"))).collect();
+        all.sort();
+        all
+    };
+    let wanted =
+        ["agents.create", "agents.delete", "agents.list", "agents.list", "agents.list", "agents.update", "users.list"];
+    assert_eq!(told(&world), wanted.map(|action| (action.to_owned(), 1)).to_vec());
+    world.daemon.restart();
+    let all = wanted.iter().flat_map(|action| [(action.to_string(), 1), (action.to_string(), 4)]);
+    let mut all: Vec<_> = all.collect();
+    all.sort();
+    assert_eq!(told(&world), all, "and the rest as a count, at the end of the minute or of the run");
+    assert_eq!(check(&world).0, Some(0));
+}
+
+#[test]
+fn the_chain_verifies_and_an_altered_row_is_found() {
+    let world = World::new();
+    for _ in 0..5 {
+        world.agent();
+    }
+    let (code, found) = check(&world);
+    assert_eq!(code, Some(0), "{found}");
+    let rows = rows_after(&world, 0);
+    assert!(found.contains(&format!("audit chain: {} rows, unbroken", rows.len())), "{found}");
+    for pair in rows.windows(2) {
+        assert_eq!(pair[1]["prev_hash"], pair[0]["hash"]);
+    }
+    let alter = "UPDATE audit SET actor = 'user:other' WHERE seq = 3";
+    assert!(world.daemon.db().execute(alter, []).is_err(), "rows are never changed");
+    world.daemon.execute("DROP TRIGGER audit_is_append_only", []);
+    world.daemon.execute(alter, []);
+    let (code, found) = check(&world);
+    assert!(code == Some(4) && found.contains("audit row 3 was altered"), "{code:?} {found}");
+    world.daemon.execute("DELETE FROM audit WHERE seq = 3", []);
+    assert!(check(&world).1.contains("audit row 4 does not follow"), "a missing row is found");
+}
+
+#[test]
+fn no_secret_is_in_any_record_row_reply_or_log() {
+    let world = World::new();
+    let name = world.agent();
+    let mut secrets = vec![world.operator().token().to_owned()];
+    secrets.push(world.daemon.agent_token(&name, &["*"]).token().to_owned());
+    secrets.push(world.daemon.agent_token(&name, &["*"]).token().to_owned());
+    secrets.push(world.daemon.user_token("operator", &["*"]).token().to_owned());
+    let keyed = world.operator().with("Idempotency-Key", "k");
+    for path in [format!("/api/agents/{name}/token/issue"), "/api/users/operator/tokens".into()] {
+        let reply = keyed.post(&path, json!({}));
+        secrets.push(text(&reply.json(), "token"));
+    }
+    let hashes: Vec<String> =
+        secrets.iter().map(|secret| blake3::hash(secret.as_bytes()).to_hex().to_string()).collect();
+    let mut said = Vec::new();
+    for route in all_routes().filter(|route| route.method == "GET") {
+        let request = world.request(route);
+        said.push(request.by(&world.operator()).text());
+    }
+    for path in ["/api/agents", "/api/agents/archived", "/api/audit?limit=500", "/api/users/operator/tokens"] {
+        said.push(world.operator().get(path).expect(200).text());
+    }
+    world.daemon.client(&secrets[1].replace('a', "b")).get("/api/agents").expect(401);
+    world.operator().get(&format!("/api/agents?access_token={}", secrets[0])).expect(422);
+    said.push(world.operator().get(&format!("/api/agents/{name}/token")).expect(200).text());
+    said.push(world.daemon.log_text());
+    let rows = world.daemon.rows();
+    for (secret, hash) in secrets.iter().zip(&hashes) {
+        for text in &said {
+            assert!(!text.contains(secret.as_str()) && !text.contains(&secret[secret.len() - 20..]), "{text}");
+            assert!(!text.contains(hash.as_str()), "{text}");
+        }
+        for (key, row) in &rows {
+            assert!(!row.contains(secret.as_str()), "{key}: {row}");
+            assert!(key.starts_with("credentials/") || !row.contains(hash.as_str()), "{key}: {row}");
+        }
+    }
+    for file in ["taosd.db", "taosd.db-wal"] {
+        let bytes = std::fs::read(world.daemon.data.join(file)).expect("a file");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(secrets.iter().all(|secret| !text.contains(&secret[12..])), "{file}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The coverage of this target: for every route of the table its success and each code it declares, and every code
+//! there is. A route or a code added without a case fails here.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use taosd::api::ApiRoute;
+use taosd::http::{codes, openapi};
+
+use crate::cases;
+use crate::world::{World, all_routes};
+
+/// Codes that are no route's own, each with the target whose tests provoke it by name.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("bad_request", "edge"),
+    ("request_timeout", "edge"),
+    ("target_too_long", "edge"),
+    ("expectation_failed", "edge"),
+    ("headers_too_large", "edge"),
+    ("transfer_encoding_unsupported", "edge"),
+    ("http_version_unsupported", "edge"),
+    ("too_many_connections", "edge"),
+    ("busy", "edge"),
+    ("shutting_down", "edge"),
+    ("internal", "edge"),
+    ("storage_full", "durability"),
+    ("storage_read_only", "durability"),
+    ("storage_damaged", "durability"),
+    ("invalid_path", "contract"),
+    ("body_too_large", "contract"),
+    ("host_not_allowed", "contract"),
+    ("not_found", "contract"),
+    ("method_not_allowed", "contract"),
+    ("browser_refused", "contract"),
+];
+
+/// What a route can answer: success, then its codes.
+fn answers(route: &ApiRoute) -> Vec<&'static str> {
+    [""].into_iter().chain(openapi::codes_of(route).into_iter().map(|code| code.slug)).collect()
+}
+
+#[test]
+fn every_route_succeeds_and_answers_with_each_code_it_declares() {
+    let world = World::new();
+    for route in all_routes() {
+        // A wait of ten seconds has a test of its own.
+        for code in answers(route).into_iter().filter(|code| *code != "idempotency_in_flight") {
+            let Some(way) = cases::way(route, code) else { panic!("{}: no test provokes {code:?}", route.id) };
+            let reply = way.run(&world, route);
+            let (status, got) = match code {
+                "" => (route.answer.0, ""),
+                code => (codes::by_slug(code).expect("a code").status, code),
+            };
+            let error =
+                if reply.status < 400 { String::new() } else { reply.json()["error"].as_str().unwrap_or("").into() };
+            assert_eq!((reply.status, error.as_str()), (status, got), "{}: {}", route.id, reply.text());
+        }
+    }
+}
+
+#[test]
+fn a_repeat_of_a_request_that_never_ends_is_told_so_after_ten_seconds() {
+    let world = World::new();
+    std::thread::scope(|scope| {
+        for route in all_routes().filter(|route| answers(route).contains(&"idempotency_in_flight")) {
+            let way = cases::way(route, "idempotency_in_flight").expect("a way");
+            let world = &world;
+            scope.spawn(move || way.run(world, route).expect_error(409, "idempotency_in_flight"));
+        }
+    });
+}
+
+#[test]
+fn every_case_is_about_a_route_and_a_code_that_there_are() {
+    let mut seen = BTreeSet::new();
+    for case in cases::own() {
+        assert!(seen.insert((case.route, case.code)), "{} {} twice", case.route, case.code);
+        let route = crate::world::route(case.route);
+        assert!(answers(route).contains(&case.code), "{} does not declare {}", case.route, case.code);
+    }
+}
+
+#[test]
+fn every_code_is_provoked_by_some_route_or_by_a_target_that_names_it() {
+    let of_routes: BTreeSet<_> = all_routes().flat_map(answers).collect();
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for code in codes::ALL {
+        let elsewhere = ELSEWHERE.iter().find(|(slug, _)| *slug == code.slug);
+        assert!(of_routes.contains(code.slug) != elsewhere.is_some(), "{}: declared nowhere, or twice", code.slug);
+        if let Some((slug, target)) = elsewhere {
+            assert!(names(&tests.join(target), &format!("\"{slug}\"")), "no test under tests/{target} names {slug}");
+        }
+    }
+}
+
+/// True if a file below `dir`, this one left out, holds the text.
+fn names(dir: &Path, text: &str) -> bool {
+    let Ok(entries) = std::fs::read_dir(dir) else { return false };
+    entries.flatten().map(|entry| entry.path()).any(|path| {
+        if path.is_dir() {
+            return names(&path, text);
+        }
+        !path.ends_with(Path::new(file!()).file_name().expect("a name"))
+            && std::fs::read_to_string(&path).is_ok_and(|source| source.contains(text))
+    })
+}

@@ -1,0 +1,188 @@
+//! Every field of every body and query, from the table: at its bound it is taken, beyond it is named in a 422.
+
+use serde_json::{Value, json};
+use taosd::http::field::{Field, Type};
+use taosd::http::route::BodyKind;
+
+use crate::support::Reply;
+use crate::world::{Request, World, all_routes};
+
+/// The problem a reply tells of a field; `None` if it tells none.
+fn problem(reply: &Reply, field: &str) -> Option<String> {
+    if reply.status != 422 {
+        return None;
+    }
+    let fields = reply.json()["fields"].clone();
+    let found = fields.as_array()?.iter().find(|told| told["field"] == field)?;
+    found["problem"].as_str().map(str::to_owned)
+}
+
+/// Values that the declaration refuses, and values it takes.
+fn values(field: &Field) -> (Vec<Value>, Vec<Value>) {
+    let long = |n: usize| Value::from("é".repeat(n));
+    let (mut bad, mut good) = (vec![json!({"no": "object"}), json!([[]])], Vec::new());
+    match field.kind {
+        Type::Text { min, max } => {
+            bad.extend([json!(1), json!(true), json!([]), json!("a\u{0}")]);
+            if max < usize::MAX {
+                bad.push(long(max + 1));
+                good.push(long(max));
+            }
+            if min > 0 {
+                bad.push(json!(""));
+            }
+        }
+        Type::Word(words) => {
+            bad.extend([json!(1), json!(""), json!("other"), json!(words[0].to_uppercase())]);
+            good.extend(words.iter().map(|word| json!(word)));
+        }
+        Type::Integer { min, max } => {
+            bad.extend([json!("1"), json!(1.5), json!(true), json!(u64::MAX)]);
+            if min > i64::MIN {
+                bad.push(json!(min - 1));
+                good.push(json!(min));
+            }
+            if max < i64::MAX {
+                bad.push(json!(max + 1));
+                good.push(json!(max));
+            }
+        }
+        Type::Flag => {
+            bad.extend([json!("true"), json!(1), json!("")]);
+            good.extend([json!(true), json!(false)]);
+        }
+        Type::Texts { max, chars } => {
+            bad.extend([
+                json!("a"),
+                json!([1]),
+                json!(["a\u{0}"]),
+                json!(vec!["a"; max + 1]),
+                json!([long(chars + 1)]),
+            ]);
+            good.extend([json!([]), json!(vec![long(chars); max])]);
+        }
+        Type::Scopes => {
+            bad.extend([json!("*"), json!([1]), json!(["a\u{0}"])]);
+            good.extend([json!([]), json!(["agents.read"])]);
+        }
+        Type::EmptyList => {
+            bad.extend([json!(["a"]), json!("")]);
+            good.push(json!([]));
+        }
+        Type::Object(_) => bad = vec![json!([]), json!("a"), json!(1)],
+        other => panic!("say what a field of {other:?} takes"),
+    }
+    (bad, good)
+}
+
+/// Tries one field; `put` makes the request with a value in its place.
+fn try_field(world: &World, field: &Field, name: &str, put: &dyn Fn(Value) -> Request) {
+    let (bad, good) = values(field);
+    for value in bad {
+        let reply = put(value.clone()).by(&world.operator());
+        assert!(problem(&reply, name).is_some(), "{name} = {value}: {} {}", reply.status, reply.text());
+    }
+    for value in good {
+        let reply = put(value.clone()).by(&world.operator());
+        // A rule of the field's own may still refuse it, but not its type or size.
+        let told = problem(&reply, name).unwrap_or_default();
+        assert!(
+            reply.status < 500 && !told.contains("characters long") && !told.contains("must be a "),
+            "{name} = {value}: {told}"
+        );
+    }
+    let missing = problem(&put(Value::Null).by(&world.operator()), name);
+    assert_eq!(missing.is_some(), field.required, "{name} = null: {missing:?}");
+}
+
+fn try_fields(world: &World, request: &Request, fields: &[Field], place: &[&str]) {
+    for field in fields {
+        let path: Vec<&str> = place.iter().copied().chain([field.name]).collect();
+        let put = |value: Value| {
+            let mut request = request.clone();
+            let mut slot = request.body.as_mut().expect("a body");
+            for part in &path {
+                slot = &mut slot[*part];
+            }
+            *slot = value;
+            request
+        };
+        try_field(world, field, &path.join("."), &put);
+        if let Type::Object(inner) = field.kind {
+            try_fields(world, request, inner, &path);
+        }
+    }
+}
+
+#[test]
+fn every_field_of_every_body_keeps_its_bounds() {
+    let world = World::new();
+    for route in all_routes() {
+        if let BodyKind::Json(fields) = route.body {
+            let request = world.request(route);
+            try_fields(&world, &request, fields, &[]);
+            if !fields.is_empty() {
+                let reply = request.with("no_such", 1).by(&world.operator());
+                assert!(problem(&reply, "no_such").is_some(), "{}: {}", route.id, reply.text());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_every_query_keeps_its_bounds() {
+    let world = World::new();
+    for route in all_routes() {
+        let request = world.request(route);
+        for field in route.query {
+            let with =
+                |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&world.operator());
+            let refused: Vec<String> = match field.kind {
+                Type::Text { max, .. } => vec!["%C3%A9".repeat(max + 1), "%00".into(), "%zz".into(), "%ff".into()],
+                Type::Word(_) => vec!["other".into(), String::new()],
+                Type::Integer { min, max } => {
+                    vec![(min - 1).to_string(), (max + 1).to_string(), "x".into(), "1.0".into()]
+                }
+                Type::Flag => vec!["yes".into()],
+                other => panic!("say what a parameter of {other:?} takes"),
+            };
+            for value in refused {
+                assert!(problem(&with(&value), field.name).is_some(), "{} {}={value}", route.id, field.name);
+            }
+            let twice = request.at(format!("{}?{1}=1&{1}=1", request.path, field.name)).by(&world.operator());
+            assert!(problem(&twice, field.name).is_some(), "{} {} twice", route.id, field.name);
+        }
+    }
+}
+
+#[test]
+fn texts_are_counted_in_code_points_and_personas_in_bytes() {
+    let world = World::new();
+    let name = world.agent();
+    let (emoji, soul) = ("🦉".repeat(16), "é".repeat(32 * 1024));
+    world.operator().put(&format!("/api/agents/{name}"), json!({"emoji": emoji})).expect(200);
+    world.operator().patch(&format!("/api/agents/{name}/persona"), json!({"soul_md": soul})).expect(200);
+    let longer = json!({"soul_md": format!("{soul}x")});
+    world.operator().patch(&format!("/api/agents/{name}/persona"), longer).expect_error(422, "validation_error");
+    let record = world.daemon.record(&name);
+    assert_eq!((&record["emoji"], &record["soul_md"]), (&json!(emoji), &json!(soul)));
+}
+
+#[test]
+fn colours_names_and_usernames_have_forms_of_their_own() {
+    let world = World::new();
+    let path = format!("/api/agents/{}", world.agent());
+    for color in ["red", "#12345", "#1234567", "#12345g", "123456#", "#１２3"] {
+        let reply = world.operator().put(&path, json!({"color": color}));
+        assert!(problem(&reply, "color").is_some(), "{color}: {}", reply.text());
+    }
+    for name in ["", "  ", "a\u{7}b"] {
+        let reply = world.operator().put(&path, json!({"display_name": name}));
+        assert!(problem(&reply, "display_name").is_some(), "{name:?}: {}", reply.text());
+    }
+    for username in ["", "9a", "-a", "Ann", "a b", "ü", "a/b", &"a".repeat(33)] {
+        let reply = world.operator().post("/api/users", json!({"username": username}));
+        assert!(problem(&reply, "username").is_some(), "{username}: {}", reply.text());
+    }
+    world.operator().post("/api/users", json!({"username": "a".repeat(32)})).expect(201);
+}

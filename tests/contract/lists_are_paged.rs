@@ -1,0 +1,123 @@
+//! Lists: a page and a link to the next; no row is skipped or seen twice while others come and go.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, text};
+use crate::world::World;
+
+/// Follows the links from `first`, telling `between` of each page; all rows.
+fn walk(client: &Client, first: &str, mut between: impl FnMut(usize)) -> Vec<Value> {
+    let (mut rows, mut next, mut pages) = (Vec::new(), Some(first.to_owned()), 0);
+    while let Some(path) = next {
+        let reply = client.get(&path).expect(200);
+        rows.extend(reply.json().as_array().expect("a bare array").clone());
+        pages += 1;
+        between(pages);
+        next = reply.header("link").map(|link| {
+            let url = link.strip_prefix('<').and_then(|rest| rest.strip_suffix(">; rel=\"next\"")).expect("a link");
+            assert!(url.starts_with("/api/"), "{url} is not relative");
+            url.to_owned()
+        });
+    }
+    rows
+}
+
+fn names(rows: &[Value], field: &str) -> Vec<String> {
+    rows.iter().map(|row| text(row, field)).collect()
+}
+
+#[test]
+fn pages_follow_each_other_in_order_and_the_last_has_no_link() {
+    let world = World::new();
+    let made: Vec<String> = (0..7).map(|_| world.agent()).collect();
+    for limit in [1, 2, 3, 7, 8, 500] {
+        assert_eq!(names(&walk(&world.operator(), &format!("/api/agents?limit={limit}"), |_| ()), "name"), made);
+    }
+    let exact = world.operator().get("/api/agents?limit=7").expect(200);
+    assert_eq!(exact.header("link"), None, "nothing follows");
+    for name in &made {
+        world.operator().delete(&format!("/api/agents/{name}")).expect(200);
+    }
+    let newest_first: Vec<String> = made.iter().rev().cloned().collect();
+    assert_eq!(names(&walk(&world.operator(), "/api/agents/archived?limit=2", |_| ()), "archived_slug"), newest_first);
+    let seqs: Vec<i64> =
+        walk(&world.operator(), "/api/audit?limit=3", |_| ()).iter().filter_map(|row| row["seq"].as_i64()).collect();
+    assert!(seqs.len() > 10 && seqs.windows(2).all(|pair| pair[0] == pair[1] + 1), "{seqs:?}");
+}
+
+#[test]
+fn no_row_is_skipped_or_seen_twice_while_others_come_and_go() {
+    let world = World::new();
+    let made: Vec<String> = (0..9).map(|_| world.agent()).collect();
+    let rows = walk(&world.operator(), "/api/agents?limit=2", |page| {
+        if page <= 3 {
+            // One that was shown goes, one that was not stays, one more comes at the end.
+            world.operator().delete(&format!("/api/agents/{}", made[page * 2 - 1])).expect(200);
+            world.agent();
+        }
+    });
+    let seen = names(&rows, "name");
+    assert_eq!(seen[..9], made[..], "those that were there");
+    assert_eq!(seen.len(), 12, "and those that came: {seen:?}");
+    let newest = walk(&world.operator(), "/api/audit?limit=5", |_| drop(world.agent()));
+    let mut seqs: Vec<i64> = newest.iter().filter_map(|row| row["seq"].as_i64()).collect();
+    let count = seqs.len();
+    seqs.dedup();
+    assert_eq!((seqs.len(), seqs[0] - seqs[count - 1] + 1), (count, count as i64));
+}
+
+#[test]
+fn rows_of_one_moment_are_told_apart() {
+    let world = World::new();
+    let mut made: Vec<String> = (0..5).map(|_| world.agent()).collect();
+    world.daemon.execute("UPDATE agents SET created_at = 7", []);
+    let mut seen = names(&walk(&world.operator(), "/api/agents?limit=2", |_| ()), "name");
+    seen.sort();
+    made.sort();
+    assert_eq!(seen, made);
+}
+
+#[test]
+fn the_next_page_keeps_the_filters() {
+    let world = World::new();
+    for name in ["Über eins", "ÜBER zwei", "Über drei", "Unter"] {
+        world.operator().post("/api/agents", json!({"name": name})).expect(200);
+    }
+    let encoded = walk(&world.operator(), "/api/agents?q=%C3%9Cb&limit=1&status=registered", |_| ());
+    assert_eq!(names(&encoded, "display_name"), ["Über eins", "ÜBER zwei", "Über drei"]);
+    // Sent as it is, the link must carry it as it may stand in a header.
+    let raw = walk(&world.operator(), "/api/agents?q=Üb&limit=1", |_| ());
+    assert_eq!(raw, encoded);
+    assert_eq!(walk(&world.operator(), "/api/agents?status=running", |_| ()), [] as [Value; 0]);
+}
+
+#[test]
+fn a_cursor_belongs_to_the_list_that_gave_it() {
+    let world = World::new();
+    world.agent();
+    world.agent();
+    let link = world.operator().get("/api/agents?limit=1").expect(200).header("link").expect("a link").to_owned();
+    let cursor = link.split("cursor=").nth(1).and_then(|rest| rest.split('>').next()).expect("a cursor").to_owned();
+    world.operator().get(&format!("/api/users?cursor={cursor}")).expect_error(400, "invalid_cursor");
+    for bad in ["", "x", "%00", "bm8", "YWdlbnRzOng6eQ", &cursor[1..], &format!("{cursor}A")] {
+        let reply = world.operator().get(&format!("/api/agents?cursor={bad}"));
+        assert!([400, 422].contains(&reply.status), "{bad}: {}", reply.text());
+    }
+}
+
+#[test]
+fn a_page_holds_a_hundred_rows_unless_more_are_asked_for() {
+    let world = World::new();
+    world.agent();
+    world.daemon.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)
+        INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
+            scope, created_at, updated_at)
+        SELECT 'x' || i, 'x' || i, 'x', a.origin, a.owner_user_id, a.owner_space_id, a.space_id, 'test', 'registered',
+            '[]', i, i FROM n, agents a",
+        [],
+    );
+    let count = |path: &str| world.operator().get(path).expect(200).json().as_array().map(Vec::len);
+    assert_eq!((count("/api/agents"), count("/api/agents?limit=500")), (Some(100), Some(500)));
+    assert_eq!(walk(&world.operator(), "/api/agents", |_| ()).len(), 601);
+}

@@ -1,0 +1,187 @@
+//! `Idempotency-Key`: the same request again is answered with the first reply, through restarts and crashes.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use taosd::http::route::Repeat;
+
+use crate::support::{Client, Daemon, Reply, text};
+use crate::world::{World, all_routes, takes_fields};
+
+#[track_caller]
+fn replays(first: &Reply, again: &Reply) {
+    assert_eq!((again.status, again.text()), (first.status, first.text()));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert_eq!(first.header("idempotent-replayed"), None);
+    assert_eq!(again.header("location"), first.header("location"));
+}
+
+fn keyed(client: &Client, key: &str) -> Client {
+    client.with("Idempotency-Key", key)
+}
+
+#[test]
+fn a_repeat_gets_the_first_reply_on_every_route_that_takes_a_key() {
+    let mut world = World::new();
+    let mut done = Vec::new();
+    for route in all_routes().filter(|route| route.repeat == Repeat::Key) {
+        let request = world.request(route);
+        let key = keyed(&world.operator(), "the-key");
+        let first = request.by(&key);
+        assert!(first.status < 300, "{}: {}", route.id, first.text());
+        replays(&first, &request.by(&key));
+        done.push((route, request, first));
+    }
+    let rows = world.daemon.rows();
+    world.daemon.restart();
+    for (route, request, first) in done {
+        replays(&first, &request.by(&keyed(&world.operator(), "the-key")));
+        if takes_fields(route) {
+            // Another body under the same key is a mistake, and nothing happens; without a key it is another request.
+            let other = request.body.as_ref().map(|body| format!("{body} ")).unwrap_or_default();
+            let client = keyed(&world.operator(), "the-key");
+            client
+                .send(&request.method, &request.path, Some(other.as_bytes()))
+                .expect_error(422, "idempotency_key_reused");
+        }
+    }
+    assert_eq!(
+        crate::world::changed(&rows, &world.daemon.rows()).iter().filter(|k| !k.starts_with("credentials/")).count(),
+        0
+    );
+}
+
+#[test]
+fn a_key_belongs_to_one_principal_one_method_and_one_path() {
+    let world = World::new();
+    let body = json!({"name": "Same"});
+    let boss = world.daemon.admin("boss");
+    let mine = keyed(&world.operator(), "k").post("/api/agents", body.clone()).expect(200);
+    let theirs = keyed(&boss, "k").post("/api/agents", body.clone()).expect(200);
+    assert_ne!(mine.json()["id"], theirs.json()["id"]);
+    assert_eq!(theirs.header("idempotent-replayed"), None);
+    // Another token of the same user is the same principal.
+    let other_token = world.daemon.user_token("operator", &["*"]);
+    replays(&mine, &keyed(&other_token, "k").post("/api/agents", body.clone()));
+    replays(&mine, &keyed(&world.daemon.on_socket(), "k").post("/api/agents/", body));
+    keyed(&world.operator(), "k").post("/api/users", json!({"username": "same"})).expect(201);
+}
+
+#[test]
+fn refusals_are_kept_but_not_those_that_may_pass() {
+    let world = World::new();
+    let key = keyed(&world.operator(), "kept");
+    let first = key.post("/api/agents", json!({"name": "é"})).expect_error(400, "invalid_agent_name");
+    replays(&first, &key.post("/api/agents", json!({"name": "é"})));
+    let id = world.archived();
+    let restore = format!("/api/agents/archived/{}/restore", id.replace('0', "1"));
+    let gone = key.send("POST", &restore, None).expect_error(404, "archived_agent_not_found");
+    replays(&gone, &key.send("POST", &restore, None));
+    let taken = key.post("/api/users", json!({"username": "operator"})).expect_error(409, "username_taken");
+    replays(&taken, &key.post("/api/users", json!({"username": "operator"})));
+    // 403: once the grant is there, the same request is done.
+    let member = keyed(&world.daemon.member("late", &["*"]), "k");
+    let body = json!({"name": "later"});
+    member.post("/api/agents", body.clone()).expect_error(403, "create_not_allowed");
+    world.daemon.grant("user:late", "*", "creator");
+    assert_eq!(member.post("/api/agents", body).expect(200).header("idempotent-replayed"), None);
+    // 422 and 400 of the checks before the key reserve nothing.
+    let key = keyed(&world.operator(), "free");
+    key.post("/api/agents", json!({"no_such": 1})).expect_error(422, "validation_error");
+    key.post("/api/agents", json!({"name": "free"})).expect(200);
+}
+
+#[test]
+fn keys_are_one_to_255_visible_characters() {
+    let world = World::new();
+    for bad in ["", "a b", "ü", &"k".repeat(256), "a\tb"] {
+        let reply = keyed(&world.operator(), bad).post("/api/agents", json!({"name": "x"}));
+        reply.expect_error(400, "invalid_idempotency_key");
+    }
+    let twice = keyed(&keyed(&world.operator(), "a"), "a").post("/api/agents", json!({"name": "x"}));
+    twice.expect_error(400, "invalid_idempotency_key");
+    keyed(&world.operator(), &"~".repeat(255)).post("/api/agents", json!({"name": "x"})).expect(200);
+}
+
+#[test]
+fn routes_that_take_no_key_ignore_it_and_store_nothing() {
+    let world = World::new();
+    let stored = "SELECT count(*) FROM idempotency";
+    let name = world.agent();
+    for key in ["k", "", "not a key"] {
+        let client = keyed(&world.operator(), key);
+        let issue =
+            || text(&client.post(&format!("/api/agents/{name}/token/issue"), json!({})).expect(200).json(), "token");
+        assert_ne!(issue(), issue());
+        let tokens = || text(&client.post("/api/users/operator/tokens", json!({})).expect(201).json(), "token");
+        assert_ne!(tokens(), tokens());
+    }
+    for route in all_routes().filter(|route| route.repeat != Repeat::Key) {
+        let reply = world.request(route).by(&keyed(&world.operator(), "bad key"));
+        assert!(reply.status < 300 && reply.header("idempotent-replayed").is_none(), "{}: {}", route.id, reply.text());
+    }
+    assert_eq!(world.daemon.number(stored, []), 0);
+}
+
+#[test]
+fn twenty_at_once_with_one_key_make_one_agent() {
+    let world = World::new();
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let create = || keyed(&world.operator(), "once").post("/api/agents", json!({"name": "One"})).expect(200);
+        let sent: Vec<_> = (0..20).map(|_| scope.spawn(create)).collect();
+        sent.into_iter().map(|thread| thread.join().expect("a reply")).collect()
+    });
+    assert!(replies.iter().all(|reply| reply.body == replies[0].body));
+    let fresh = replies.iter().filter(|reply| reply.header("idempotent-replayed").is_none()).count();
+    assert_eq!((fresh, world.daemon.number("SELECT count(*) FROM agents", [])), (1, 1));
+}
+
+#[test]
+fn twenty_at_once_with_one_key_make_one_agent_though_the_daemon_is_killed_in_the_middle() {
+    for kill_after in [1, 3, 9] {
+        let mut daemon = Daemon::start();
+        let done = AtomicUsize::new(0);
+        let pid = daemon.pid().to_string();
+        std::thread::scope(|scope| {
+            for n in 0..20 {
+                let (client, done) = (keyed(&daemon.operator(), "once"), &done);
+                scope.spawn(move || {
+                    std::thread::sleep(Duration::from_micros(n * 300));
+                    let sent = client.try_send("POST", "/api/agents", Some(br#"{"name":"One"}"#));
+                    done.fetch_add(usize::from(sent.is_ok_and(|reply| reply.status == 200)), Ordering::SeqCst);
+                });
+            }
+            std::thread::sleep(Duration::from_millis(kill_after));
+            let _ = std::process::Command::new("kill").args(["-KILL", &pid]).status();
+        });
+        let before = done.load(Ordering::SeqCst);
+        daemon.kill();
+        daemon.spawn();
+        let count = daemon.number("SELECT count(*) FROM agents", []);
+        assert!(count <= 1 && (before == 0 || count == 1), "{count} agents, {before} were told of it");
+        let reply = keyed(&daemon.operator(), "once").post("/api/agents", json!({"name": "One"})).expect(200);
+        assert_eq!(reply.header("idempotent-replayed").is_some(), count == 1, "what was done is not done again");
+        assert_eq!(daemon.record("one")["id"], reply.json()["id"]);
+        assert_eq!(daemon.number("SELECT count(*) FROM agents", []), 1);
+    }
+}
+
+#[test]
+fn a_reservation_left_by_a_daemon_that_died_is_free_after_the_next_start() {
+    let mut daemon = Daemon::start();
+    let operator = daemon.text("SELECT 'user:' || id FROM users", []);
+    let body = json!({"name": "One"});
+    daemon.execute(
+        "INSERT INTO idempotency (principal, route, key, body_hash, owner, created_at)
+        VALUES (?1, 'POST /api/agents', 'k', ?2, 'dead', 1)",
+        (&operator, blake3::hash(body.to_string().as_bytes()).as_bytes()),
+    );
+    // Another body is refused at once, the same would have to wait.
+    keyed(&daemon.operator(), "k")
+        .post("/api/agents", json!({"name": "Two"}))
+        .expect_error(422, "idempotency_key_reused");
+    daemon.kill();
+    daemon.spawn();
+    keyed(&daemon.operator(), "k").post("/api/agents", body).expect(200);
+}

@@ -1,0 +1,81 @@
+//! The operator's Unix socket: no token for the operator, nothing for anybody else, and no browser.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::json;
+
+use crate::world::World;
+
+const WHOAMI: &str = "/api/auth/whoami";
+/// A user that is nobody.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn the_operator_needs_no_token_on_its_socket() {
+    let world = World::new();
+    let who = world.daemon.on_socket().get(WHOAMI).expect(200).json();
+    assert_eq!(
+        (&who["username"], &who["role"], &who["kind"]),
+        (&json!("operator"), &json!("admin"), &json!("unix_socket"))
+    );
+    assert_eq!((&who["credential_id"], &who["expires_at"]), (&json!(null), &json!(null)));
+    world.daemon.on_socket().with("Host", "any.example").post("/api/agents", json!({"name": "a"})).expect(200);
+    assert_eq!(world.daemon.record("a")["owner"], "operator");
+    // A token that is sent counts, and no more than it grants.
+    let narrow = format!("Bearer {}", world.daemon.user_token("operator", &[]).token());
+    world.daemon.on_socket().with("Authorization", &narrow).get("/api/agents").expect_error(403, "scope_denied");
+}
+
+#[test]
+fn what_a_browser_sends_is_refused_on_the_socket() {
+    let world = World::new();
+    for (name, value) in [("Origin", "null"), ("Origin", "http://localhost"), ("Cookie", "a=b")] {
+        let refused = world.daemon.on_socket().with(name, value).get(WHOAMI);
+        refused.expect_error(403, "browser_refused");
+    }
+}
+
+#[test]
+fn modes_keep_others_out() {
+    let world = World::new();
+    let mode = |path: &Path| fs::metadata(path).expect("a file").mode() & 0o777;
+    assert_eq!((mode(&world.daemon.data), mode(&world.daemon.socket())), (0o700, 0o660));
+    for entry in fs::read_dir(&world.daemon.data).expect("the data directory").flatten() {
+        if entry.path() != world.daemon.socket() {
+            assert_eq!(mode(&entry.path()), 0o600, "{}", entry.path().display());
+        }
+    }
+}
+
+#[test]
+fn another_user_is_refused_even_where_the_modes_would_let_it_in() {
+    let world = World::new();
+    if fs::metadata(&world.daemon.data).expect("the data directory").uid() != 0 {
+        return eprintln!("left out: only root can become another user");
+    }
+    let refused = curl_as_nobody(&world);
+    assert!(!refused.status.success(), "the modes let it in: {refused:?}");
+    let open = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
+    open(world.daemon.data.parent().expect("a directory"), 0o755);
+    open(&world.daemon.data, 0o711);
+    open(&world.daemon.socket(), 0o666);
+    let reply = curl_as_nobody(&world);
+    let text = String::from_utf8_lossy(&reply.stdout).into_owned();
+    assert!(text.ends_with(" 401") && text.contains("\"auth_required\""), "{text} {reply:?}");
+}
+
+fn curl_as_nobody(world: &World) -> Output {
+    Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "10", "--write-out", " %{http_code}", "--unix-socket"])
+        .arg(world.daemon.socket())
+        .arg(format!("http://localhost{WHOAMI}"))
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output()
+        .expect("curl")
+}

@@ -1,0 +1,191 @@
+//! A daemon with a table of models, and requests made from the table of routes on things that really exist.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use taosd::api::{ApiRoute, routes};
+use taosd::http::route::BodyKind;
+
+use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
+
+/// Which models there are in these tests, and where.
+pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n";
+
+/// A daemon and a source of fresh names.
+pub struct World {
+    pub daemon: Daemon,
+    next: AtomicU32,
+    _config: TempDir,
+}
+
+/// A request that succeeds when the operator sends it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub body: Option<Value>,
+}
+
+impl Request {
+    /// Sends it as this caller.
+    #[track_caller]
+    pub fn by(&self, client: &Client) -> Reply {
+        client.call(&self.method, &self.path, self.body.as_ref())
+    }
+
+    /// The same request with one field of the body set.
+    pub fn with(&self, field: &str, value: impl Into<Value>) -> Self {
+        let mut other = self.clone();
+        other.body.get_or_insert_with(|| json!({}))[field] = value.into();
+        other
+    }
+
+    /// The same request on another path.
+    pub fn at(&self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self.clone() }
+    }
+}
+
+/// Every row of the table.
+pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
+    routes().iter().flat_map(|table| table.iter())
+}
+
+/// The row of this id.
+#[track_caller]
+pub fn route(id: &str) -> &'static ApiRoute {
+    all_routes().find(|route| route.id == id).unwrap_or_else(|| panic!("no route {id}"))
+}
+
+/// True if the route takes a body with fields.
+pub fn takes_fields(route: &ApiRoute) -> bool {
+    matches!(route.body, BodyKind::Json(fields) if !fields.is_empty())
+}
+
+/// The path of a route with the same word for every parameter.
+pub fn path_with(route: &ApiRoute, word: &str) -> String {
+    route
+        .parameters()
+        .iter()
+        .fold(route.path.replace("...}", "}"), |path, name| path.replace(&format!("{{{name}}}"), word))
+}
+
+impl World {
+    /// A fresh daemon.
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A fresh daemon with this environment.
+    pub fn with(env: &[(&str, &str)]) -> Self {
+        let config = TempDir::new();
+        let file = config.path().join("taosd.toml");
+        std::fs::write(&file, MODELS).expect("a configuration file");
+        let daemon = Daemon::with(&["--config", file.to_str().expect("a path")], env);
+        Self { daemon, next: AtomicU32::new(1), _config: config }
+    }
+
+    /// The operator.
+    pub fn operator(&self) -> Client {
+        self.daemon.operator()
+    }
+
+    /// A name that nobody has yet; a slug as it is.
+    pub fn name(&self) -> String {
+        format!("n{}", self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The name of a fresh agent of the operator's.
+    pub fn agent(&self) -> String {
+        let name = self.name();
+        self.daemon.agent(&name);
+        name
+    }
+
+    /// The id of a fresh archived agent.
+    pub fn archived(&self) -> String {
+        let name = self.agent();
+        text(&self.operator().delete(&format!("/api/agents/{name}")).expect(200).json(), "id")
+    }
+
+    /// The name of a fresh member.
+    pub fn user(&self) -> String {
+        let name = self.name();
+        self.operator().post("/api/users", json!({"username": name})).expect(201);
+        name
+    }
+
+    /// A fresh member that may use every action.
+    pub fn member(&self) -> Client {
+        self.daemon.member(&self.name(), &["*"])
+    }
+
+    /// A fresh member that may use every action and has this role on an agent.
+    pub fn member_on(&self, agent: &str, role: &str) -> Client {
+        let name = self.name();
+        let member = self.daemon.member(&name, &["*"]);
+        let id = text(&self.daemon.record(agent), "id");
+        self.daemon.grant(&format!("user:{name}"), &id, role);
+        member
+    }
+
+    /// The id of a fresh token of a user.
+    pub fn user_token_of(&self, username: &str) -> String {
+        text(&self.operator().post(&format!("/api/users/{username}/tokens"), json!({})).expect(201).json(), "id")
+    }
+
+    /// A request for this route that succeeds.
+    pub fn request(&self, route: &ApiRoute) -> Request {
+        let body = takes_fields(route).then(|| self.body(route));
+        Request { method: route.method.to_string(), path: self.path(route), body }
+    }
+
+    /// Like [`World::request`], by the route's id.
+    #[track_caller]
+    pub fn request_for(&self, id: &str) -> Request {
+        self.request(route(id))
+    }
+
+    fn body(&self, route: &ApiRoute) -> Value {
+        let mut body: Value = serde_json::from_str(route.example).unwrap_or_else(|e| panic!("{}: {e}", route.id));
+        match route.id {
+            "users_create" => body["username"] = json!(self.name()),
+            "agents_import" => body["agent"]["name"] = json!(self.name()),
+            "grants_create" => body["principal"] = json!(format!("user:{}", self.user())),
+            _ => {}
+        }
+        body
+    }
+
+    fn path(&self, route: &ApiRoute) -> String {
+        let path = route.path.replace("{path...}", "agents/README");
+        if path.contains("/archived/{id}") {
+            return path.replace("{id}", &self.archived());
+        }
+        if path.contains("{username}") {
+            let user = self.user();
+            let path = path.replace("{username}", &user);
+            return if path.contains("{id}") { path.replace("{id}", &self.user_token_of(&user)) } else { path };
+        }
+        if path.contains("{name}") {
+            let agent = self.agent();
+            if route.id == "agents_token_revoke" {
+                self.daemon.agent_token(&agent, &[]);
+            }
+            return path.replace("{name}", &agent);
+        }
+        if path.contains("/grants/{id}") {
+            let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");
+            return path.replace("{id}", &text(&grant, "id"));
+        }
+        assert!(!path.contains('{'), "{path}: say in the tests what stands for its parameter");
+        path
+    }
+}
+
+/// The keys of rows that were added, removed or changed.
+pub fn changed(before: &Rows, after: &Rows) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}

@@ -1,0 +1,141 @@
+//! Coverage: every route of the daemon's own dialect has a command, or a reason for none; and every command of the
+//! list below calls the route it stands beside, as the daemon's access log tells.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use taosd::api::{ApiRoute, routes};
+use taosd::http::error::Dialect;
+
+use crate::run::Ctl;
+use crate::support::Daemon;
+
+/// Routes that people do not call.
+const NO_COMMAND: &[(&str, &str)] = &[
+    ("healthz", "a probe asks it"),
+    ("readyz", "a probe asks it"),
+    ("metrics", "Prometheus reads it"),
+    ("api_index", "programs read it"),
+    ("openapi", "programs read it"),
+    ("agents_destroy", "the older path of agents_delete"),
+];
+
+/// Route, command, exit code. `{agent}`, `{token}`, `{grant}` and `{export}` are filled in. In their order they go
+/// through on one daemon without a container runtime.
+const COMMANDS: &[(&str, &str, i32)] = &[
+    ("agents_create", "agents create --name Atlas", 0),
+    ("agents_list", "agents list", 0),
+    ("agents_get", "agents get atlas", 0),
+    ("agents_update", "agents update atlas --host h", 0),
+    ("agents_permissions", "agents permissions atlas --scope agents.read", 0),
+    ("agents_persona", "agents persona atlas --source-persona-id p", 0),
+    ("agents_model", "agents model atlas --model m", 0),
+    ("agents_memory", "agents memory atlas --memory-plugin taosmd", 0),
+    ("agents_token_issue", "agents token issue atlas", 0),
+    ("agents_token_show", "agents token show atlas", 0),
+    ("agents_token_revoke", "agents token revoke atlas", 0),
+    ("grants_list", "agents grants atlas", 0),
+    ("agents_export", "agents export atlas", 0),
+    ("agents_start", "agents start atlas", 1),
+    ("agents_stop", "agents stop atlas", 1),
+    ("agents_restart", "agents restart atlas --no-wait", 1),
+    ("agents_pause", "agents pause atlas", 0),
+    ("agents_resume", "agents resume atlas", 0),
+    ("agents_bulk_start", "agents bulk start", 0),
+    ("agents_bulk_stop", "agents bulk stop", 0),
+    ("agents_bulk_restart", "agents bulk restart", 0),
+    ("agents_logs", "agents logs atlas --lines 5", 1),
+    ("agents_containers", "agents containers", 0),
+    ("agents_deploy", "agents deploy --name Hermes --image debian12", 1),
+    ("agents_deploy_status", "agents deploy-status atlas", 1),
+    ("operations_list", "operations list", 0),
+    ("operations_get", "operations get nothing", 1),
+    ("operations_get", "operations wait nothing", 1),
+    ("operations_cancel", "operations cancel nothing", 1),
+    ("agents_delete", "agents delete atlas --yes", 0),
+    ("agents_archived_list", "agents archived", 0),
+    ("agents_restore", "agents restore {agent}", 0),
+    ("agents_delete", "agents delete atlas --yes", 0),
+    ("agents_purge", "agents purge {agent} --yes", 0),
+    ("agents_import", "agents import {export}", 0),
+    ("users_create", "users create --username ann", 0),
+    ("users_list", "users list", 0),
+    ("users_get", "users get ann", 0),
+    ("users_update", "users update ann --display-name Ann", 0),
+    ("users_token_issue", "users token issue operator --label x", 0),
+    ("users_token_list", "users token list operator", 0),
+    ("users_token_revoke", "users token revoke operator {token}", 0),
+    ("grants_create", "grants create --principal user:ann --resource agent:* --role creator", 0),
+    ("grants_list", "grants list", 0),
+    ("grants_delete", "grants delete {grant} --yes", 0),
+    ("users_delete", "users delete ann --yes", 0),
+    ("auth_whoami", "whoami", 0),
+    ("auth_whoami", "auth whoami", 0),
+    ("auth_whoami", "auth status", 0),
+    ("audit_list", "audit --limit 3", 0),
+    ("docs_index", "docs", 0),
+    ("docs_get", "docs errors", 0),
+];
+
+#[test]
+fn every_route_has_a_command_or_a_reason_for_none() {
+    let with_command = taosd::ctl::routes_with_a_command();
+    let own: BTreeSet<&str> =
+        routes().iter().flat_map(|table| table.iter()).filter(|r| r.dialect == Dialect::Taos).map(|r| r.id).collect();
+    let without: BTreeSet<&str> = NO_COMMAND.iter().map(|(id, _)| *id).collect();
+    assert_eq!(&own - &with_command, without);
+    let exercised: BTreeSet<&str> = COMMANDS.iter().map(|(id, ..)| *id).collect();
+    assert_eq!(exercised, with_command);
+}
+
+#[test]
+fn every_command_calls_its_route() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    for (id, line, code) in COMMANDS {
+        let line = line.replace("{agent}", &archived_agent(&daemon)).replace("{export}", &export(&ctl));
+        let line = line.replace("{token}", &newest(&daemon, "/api/users/operator/tokens"));
+        let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
+        let before = daemon.log_text().len();
+        ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(*code);
+        let route = routes().iter().flat_map(|table| table.iter()).find(|route| route.id == *id).unwrap();
+        wait_for_call(&daemon, before, route, &line);
+    }
+}
+
+fn archived_agent(daemon: &Daemon) -> String {
+    newest(daemon, "/api/agents/archived")
+}
+
+fn newest(daemon: &Daemon, list: &str) -> String {
+    let reply = daemon.operator().get(list);
+    let rows = reply.json();
+    rows.as_array().and_then(|rows| rows.last()?["id"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn export(ctl: &Ctl) -> String {
+    ctl.file("export.json", r#"{"version": 1, "agent": {"name": "hermes"}}"#)
+}
+
+/// The access log is written a moment after the reply.
+fn wait_for_call(daemon: &Daemon, from: usize, route: &ApiRoute, line: &str) {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let log = daemon.log_text();
+        if log[from..].lines().any(|entry| is_call(entry, route)) {
+            return;
+        }
+        assert!(Instant::now() < end, "{line} did not call {} {}: {}", route.method, route.path, &log[from..]);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `access ID PEER METHOD PATH STATUS …`
+fn is_call(entry: &str, route: &ApiRoute) -> bool {
+    let words: Vec<&str> = entry.split(' ').collect();
+    let ["access", _, _, method, path, ..] = words[..] else { return false };
+    let (wanted, given): (Vec<&str>, Vec<&str>) = (route.path.split('/').collect(), path.split('/').collect());
+    let rest = route.path.ends_with("...}") && given.len() >= wanted.len();
+    let same = |(w, g): (&&str, &&str)| w.starts_with('{') || w == g;
+    method == route.method.as_str() && (rest || wanted.len() == given.len()) && wanted.iter().zip(&given).all(same)
+}

@@ -1,0 +1,22 @@
+//! The command line, through the real `taosctl`, against the real `taosd`; against fakes where a server must misbehave.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fake;
+mod run;
+
+mod a_login_is_saved_for_its_owner_alone;
+mod a_token_stays_with_its_server;
+mod agents_are_managed;
+mod changes_are_repeated_under_one_key;
+mod every_route_has_a_command;
+mod exit_codes_tell_what_went_wrong;
+mod hostile_servers_are_survived;
+mod json_is_one_line;
+mod lists_are_read_to_their_end;
+mod pipes_may_close_at_any_time;
+mod questions_need_a_terminal;
+mod slow_work_is_followed;
+mod tokens_are_printed_bare;
+mod users_and_grants_are_managed;

@@ -1,0 +1,49 @@
+//! Readers that go away: no panic, and a success unless what was lost cannot be had again.
+
+use std::process::Stdio;
+
+use crate::run::{Ctl, Run};
+use crate::support::Daemon;
+
+/// Runs with stdout closed at its other end.
+fn into_nothing(ctl: &Ctl, args: &[&str]) -> Run {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    Run::of(ctl.command(args).stdout(Stdio::from(writer)).output().expect("taosctl runs"))
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    for args in [
+        &["agents", "list"][..],
+        &["whoami", "--json"],
+        &["docs"],
+        &["completion", "bash"],
+        &["--help"],
+        &["--version"],
+    ] {
+        let run = into_nothing(&ctl, args).expect(0);
+        assert_eq!(run.stderr, "", "{args:?}");
+    }
+}
+
+#[test]
+fn a_token_that_went_into_a_closed_pipe_is_a_failure() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    ctl.ok(&["agents", "create", "--name", "Atlas"]);
+    let run = into_nothing(&ctl, &["agents", "token", "issue", "atlas"]).expect(1);
+    assert!(run.stderr.contains("error: output\n"), "{run:?}");
+}
+
+#[test]
+fn a_closed_stderr_changes_nothing() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = ctl.command(&["agents", "get", "nobody"]).stderr(Stdio::from(writer)).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}

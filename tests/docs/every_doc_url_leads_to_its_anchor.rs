@@ -1,0 +1,31 @@
+//! What an error or `GET /api` names as documentation is there, anchor included.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use taosd::http::codes;
+
+use crate::support::Daemon;
+
+#[test]
+fn every_doc_url_leads_to_its_anchor() {
+    let daemon = Daemon::start();
+    let mut urls: BTreeSet<String> = codes::ALL.iter().map(|code| code.doc_url()).collect();
+    let index = daemon.anonymous().get("/api").expect(200).json();
+    let rows = index["routes"].as_array().cloned().unwrap_or_default();
+    assert!(rows.len() > 20, "{index}");
+    urls.extend(rows.iter().map(|row| row["doc_url"].as_str().expect("a doc_url").to_owned()));
+    let refusal: Value = daemon.anonymous().get("/api/agents").expect_error(401, "auth_required").json();
+    urls.insert(refusal["doc_url"].as_str().expect("a doc_url").to_owned());
+    let browser = daemon.anonymous().with("Accept", "text/html");
+    let mut missing = Vec::new();
+    for url in urls {
+        let (path, anchor) = url.split_once('#').map_or((url.as_str(), None), |(p, a)| (p, Some(a)));
+        let reply = browser.get(path);
+        let there = anchor.is_none_or(|anchor| reply.text().contains(&format!(" id=\"{anchor}\">")));
+        if reply.status != 200 || !there {
+            missing.push(url);
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}

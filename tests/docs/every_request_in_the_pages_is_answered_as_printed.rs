@@ -1,0 +1,34 @@
+//! Every `http` block is sent to a live daemon and must give exactly the status it names, and the reply that is shown.
+//!
+//! Blocks that need containers go to a daemon on a real LXD, if there is one.
+
+use crate::bed::{self, Bed};
+use crate::replay::replay;
+use crate::{fences, pages};
+
+/// Pages that are lists of links or made from tables: they have no requests.
+const WITHOUT: &[&str] = &["agents/README", "agents/errors"];
+
+#[test]
+fn every_request_in_the_pages_is_answered_as_printed() {
+    let mut wrong = Vec::new();
+    for page in pages::all() {
+        match fences::blocks(&page.file, &page.markdown) {
+            Err(why) => wrong.push(why),
+            Ok(blocks) => {
+                let has = blocks.iter().any(|block| block.language() == "http");
+                if has == WITHOUT.contains(&page.name.as_str()) {
+                    wrong.push(format!("{}: http blocks: {has}", page.file));
+                }
+                wrong.extend(replay(&bed::without_containers(), &blocks, false).err());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_request_that_needs_a_container_is_answered_as_printed() {
+    let Some(bed) = Bed::find("requests") else { return };
+    bed.for_each_page(|block| block.language() == "http", |daemon, blocks| replay(daemon, blocks, true));
+}

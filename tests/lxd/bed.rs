@@ -1,0 +1,223 @@
+//! Where the tests run: which runtimes there are, containers that go away again, and looking into them from outside.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Once};
+use std::time::{Duration, Instant};
+
+use taosd::containers::{
+    ClassicLxc, ContainerName, ContainerPath, ContainerState, CreateSpec, Driver, EnvChange, EnvKey, EnvValue,
+    ImageName, IncusLxd, Runtime,
+};
+
+/// A runtime to test on.
+pub struct Bed {
+    pub driver: Arc<dyn Driver>,
+    pub image: ImageName,
+}
+
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// A number that no other test of this run has, and none of another run at the same time.
+pub fn unique() -> String {
+    format!("t{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What `.ci/lxd` wrote down, overridden by the environment.
+fn setting(key: &str) -> Option<String> {
+    let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
+    let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
+    let mut pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();
+    std::env::var(key).ok().or_else(|| pairs.remove(key).map(str::to_owned))
+}
+
+fn left_out(said: &Once, runtime: &str, why: &str) {
+    if std::env::var("TAOSD_REQUIRE_LXD").is_ok_and(|value| value == "1") {
+        panic!("TAOSD_REQUIRE_LXD=1, and {runtime} is missing: {why}");
+    }
+    said.call_once(|| {
+        // Not `eprintln!`: that is shown for failing tests only.
+        let _ = writeln!(std::io::stderr(), "tests/lxd: left out the tests on {runtime}: {why} (see .ci/lxd)");
+    });
+}
+
+impl Bed {
+    /// The real LXD, if there is one.
+    pub fn lxd() -> Option<Self> {
+        static SAID: Once = Once::new();
+        let socket = setting("TAOSD_TEST_LXD_SOCKET").map(PathBuf::from);
+        let Some(socket) = socket.filter(|socket| socket.exists()) else {
+            left_out(&SAID, "LXD", "it is not provisioned");
+            return None;
+        };
+        let driver = IncusLxd::new(Runtime::Lxd, &socket);
+        if let Err(error) = driver.info(soon()) {
+            left_out(&SAID, "LXD", &error.to_string());
+            return None;
+        }
+        Some(Self { driver: Arc::new(driver), image: image("TAOSD_TEST_LXD_IMAGE") })
+    }
+
+    /// The real classic LXC, if there is one.
+    pub fn classic() -> Option<Self> {
+        Self::classic_driver().map(|driver| Self { driver: Arc::new(driver), image: image("TAOSD_TEST_LXC_IMAGE") })
+    }
+
+    pub fn classic_driver() -> Option<ClassicLxc> {
+        static SAID: Once = Once::new();
+        let places = setting("TAOSD_TEST_LXC_PATH").zip(setting("TAOSD_TEST_LXC_IMAGES"));
+        let Some((path, images)) = places.filter(|(_, images)| Path::new(images).is_dir()) else {
+            left_out(&SAID, "classic LXC", "it is not provisioned");
+            return None;
+        };
+        let driver = ClassicLxc::find(Path::new(&path), Path::new(&images));
+        if driver.is_none() {
+            left_out(&SAID, "classic LXC", "its tools are not installed");
+        }
+        driver
+    }
+
+    /// The image with systemd in it, where it was provisioned.
+    pub fn systemd_image() -> Option<ImageName> {
+        static SAID: Once = Once::new();
+        let image = setting("TAOSD_TEST_SYSTEMD_IMAGE").and_then(|image| ImageName::parse(&image).ok());
+        if image.is_none() {
+            left_out(&SAID, "a systemd box", "its image is not provisioned");
+        }
+        image
+    }
+
+    pub fn lxc_path() -> PathBuf {
+        setting("TAOSD_TEST_LXC_PATH").unwrap().into()
+    }
+
+    pub fn is_classic(&self) -> bool {
+        self.driver.runtime() == Runtime::Lxc
+    }
+
+    /// A name for a container that is deleted when the guard goes, whatever has become of it.
+    pub fn name(&self) -> Guard<'_> {
+        Guard { bed: self, name: ContainerName::for_agent(&unique()).unwrap() }
+    }
+
+    pub fn spec(&self) -> CreateSpec {
+        CreateSpec::new(self.image.clone(), "agent-1")
+    }
+
+    /// A stopped container with nothing special to it.
+    pub fn stopped(&self) -> Guard<'_> {
+        let guard = self.name();
+        self.driver.create(&guard.name, &self.spec(), soon()).unwrap();
+        guard
+    }
+
+    /// A running container with nothing special to it.
+    pub fn running(&self) -> Guard<'_> {
+        let guard = self.stopped();
+        self.driver.start(&guard.name, soon()).unwrap();
+        guard
+    }
+
+    /// Runs a command inside, by the runtime's own tool.
+    pub fn exec(&self, name: &ContainerName, command: &[&str]) -> Output {
+        let (tool, before): (&str, &[&str]) = if self.is_classic() {
+            ("lxc-attach", &["-n", name.as_str(), "--"])
+        } else {
+            ("lxc", &["exec", name.as_str(), "--"])
+        };
+        Command::new(tool).args(before).args(command).output().unwrap()
+    }
+
+    /// What a command inside writes, waiting for it to write anything: a container that has just started is not yet up.
+    pub fn says(&self, name: &ContainerName, command: &[&str]) -> String {
+        let end = soon();
+        loop {
+            let output = self.exec(name, command);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            if !text.is_empty() || Instant::now() > end {
+                return text;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn image(key: &str) -> ImageName {
+    ImageName::parse(&setting(key).unwrap()).unwrap()
+}
+
+/// A container that goes away with it.
+pub struct Guard<'a> {
+    bed: &'a Bed,
+    pub name: ContainerName,
+}
+
+impl Guard<'_> {
+    pub fn state(&self) -> ContainerState {
+        self.bed.driver.get(&self.name, soon()).unwrap()
+    }
+
+    /// The container's first process, out of what tells its runs apart.
+    pub fn pid(&self) -> u32 {
+        let boot = self.state().boot.expect("it runs");
+        let pid = if self.bed.is_classic() { boot.split(':').nth(1) } else { boot.split('@').next() };
+        pid.unwrap().parse().unwrap()
+    }
+
+    /// The environment of its first process.
+    pub fn environment(&self) -> Vec<String> {
+        let raw = fs::read(format!("/proc/{}/environ", self.pid())).unwrap();
+        raw.split(|&b| b == 0).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect()
+    }
+
+    /// A path inside, as the host sees it while the container runs.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.pid()))
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let driver = &self.bed.driver;
+        let _ = driver.stop(&self.name, Duration::ZERO, true, soon());
+        let _ = driver.delete(&self.name, soon());
+    }
+}
+
+/// A deadline that only a hang reaches.
+pub fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+pub fn set(key: &str, value: &str) -> EnvChange {
+    EnvChange { key: EnvKey::parse(key).unwrap(), value: Some(EnvValue::parse(value).unwrap()) }
+}
+
+pub fn unset(key: &str) -> EnvChange {
+    EnvChange { key: EnvKey::parse(key).unwrap(), value: None }
+}
+
+pub fn path(text: &str) -> ContainerPath {
+    ContainerPath::parse(text).unwrap()
+}
+
+/// A folder on the host that goes away with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("taosd-{}", unique()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,184 @@
+//! What only classic LXC needs: files that hold configuration, halves of a rename, listeners of our own, and a root
+//! file system that fights back.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use taosd::containers::{ContainerName, Driver, Error, FileSpec, ImageName, Runtime, Status};
+
+use super::bed::{Bed, Folder, Guard, path, set, soon};
+use super::inside::answering;
+
+fn folder(guard: &Guard<'_>) -> PathBuf {
+    Bed::lxc_path().join(guard.name.as_str())
+}
+
+fn append(guard: &Guard<'_>, line: &str) {
+    let mut config = OpenOptions::new().append(true).open(folder(guard).join("config")).unwrap();
+    writeln!(config, "{line}").unwrap();
+}
+
+#[test]
+fn the_configuration_is_roots_alone_and_keeps_lines_that_are_not_ours() {
+    let Some(bed) = Bed::classic() else { return };
+    let guard = bed.stopped();
+    append(&guard, "# by hand\nlxc.environment = THEIRS=1");
+    bed.driver.set_env(&guard.name, &[set("TAOS_TOKEN", "x")], soon()).unwrap();
+    let config = folder(&guard).join("config");
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains("# by hand\nlxc.environment = THEIRS=1\nlxc.environment = TAOS_TOKEN=x\n"), "{text}");
+    assert_eq!(fs::metadata(&config).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(folder(&guard)).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_container_cannot_lead_a_write_to_the_host() {
+    let Some(bed) = Bed::classic() else { return };
+    let (guard, host) = (bed.running(), Folder::new());
+    fs::write(host.0.join("token"), "host").unwrap();
+    let trap = host.0.to_str().unwrap();
+    bed.says(
+        &guard.name,
+        &["sh", "-c", &format!("ln -s {trap} /run/taos; ln -s ../../../../../../{trap} /run/up; echo")],
+    );
+    bed.says(&guard.name, &["sh", "-c", "ln -s /proc/1/root /run/magic; ln -s /etc/passwd /run/link; echo"]);
+    for target in ["/run/taos/token", "/run/up/token", "/run/magic/etc/taosd-was-here", "/run/link"] {
+        let _ = bed.driver.write_file(&guard.name, &FileSpec::secret(path(target), b"stolen"), soon());
+    }
+    assert_eq!(fs::read(host.0.join("token")).unwrap(), b"host");
+    assert_eq!(fs::read_dir(&host.0).unwrap().count(), 1);
+    assert!(!PathBuf::from("/etc/taosd-was-here").exists());
+    assert_eq!(fs::read(guard.inside("/run/link")).unwrap(), b"stolen");
+    assert!(fs::read_to_string(guard.inside("/etc/passwd")).unwrap().starts_with("root:"));
+    bed.driver.remove_file(&guard.name, &path("/run/up/token"), soon()).unwrap();
+    assert!(host.0.join("token").exists());
+}
+
+#[test]
+fn a_rename_that_a_crash_cut_in_half_is_finished_by_the_start() {
+    let Some(bed) = Bed::classic() else { return };
+    let (old, new) = (bed.stopped(), bed.name());
+    fs::rename(folder(&old), folder(&new)).unwrap();
+    bed.driver.start(&new.name, soon()).unwrap();
+    assert_eq!(new.state().status, Status::Running);
+    let text = fs::read_to_string(folder(&new).join("config")).unwrap();
+    assert!(!text.contains(old.name.as_str()), "{text}");
+}
+
+#[test]
+fn a_copy_that_a_crash_left_behind_is_cleared() {
+    let Some(bed) = Bed::classic() else { return };
+    let guard = bed.name();
+    let left = Bed::lxc_path().join(format!(".taosd-new-{}", guard.name));
+    fs::create_dir_all(left.join("rootfs/half")).unwrap();
+    assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
+    bed.driver.create(&guard.name, &bed.spec(), soon()).unwrap();
+    assert!(!left.exists() && !folder(&guard).join("rootfs/half").exists());
+}
+
+#[test]
+fn one_that_will_not_stop_is_killed_only_if_asked() {
+    let Some(bed) = Bed::classic() else { return };
+    let guard = bed.stopped();
+    append(&guard, "lxc.signal.halt = SIGWINCH");
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let second = Duration::from_secs(1);
+    let result = bed.driver.stop(&guard.name, second, false, soon());
+    assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
+    let began = Instant::now();
+    let late = bed.driver.stop(&guard.name, 30 * second, false, began + second / 2);
+    assert_eq!(late, Err(Error::Deadline(Runtime::Lxc)));
+    assert!(began.elapsed() < 2 * second);
+    assert_eq!(guard.state().status, Status::Running);
+    bed.driver.stop(&guard.name, second, true, soon()).unwrap();
+    assert_eq!(guard.state().status, Status::Stopped);
+}
+
+#[test]
+fn a_console_without_end_does_not_fill_the_hosts_disk() {
+    let Some(bed) = Bed::classic() else { return };
+    let guard = bed.running();
+    bed.says(
+        &guard.name,
+        &[
+            "sh",
+            "-c",
+            "busybox yes 0123456789012345678901234567890123456789 | busybox head -c 6000000 >/dev/console; echo",
+        ],
+    );
+    let written = fs::metadata(folder(&guard).join("console.log")).unwrap().len();
+    assert!(written <= 2 << 20, "{written}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_not_a_missing_container() {
+    let Some(bed) = Bed::classic() else { return };
+    let guard = bed.name();
+    fs::create_dir_all(folder(&guard).join("config")).unwrap();
+    let result = bed.driver.get(&guard.name, soon());
+    fs::remove_dir_all(folder(&guard)).unwrap();
+    assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
+}
+
+#[test]
+fn the_inside_address_is_opened_again_by_a_daemon_that_starts() {
+    let Some(mut bed) = Bed::classic() else { return };
+    let host = Folder::new();
+    let socket = answering(&host, "back");
+    let (name, ask) =
+        (ContainerName::for_agent(&super::bed::unique()).unwrap(), ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]);
+    bed.driver.create(&name, &bed.spec(), soon()).unwrap();
+    bed.driver.start(&name, soon()).unwrap();
+    bed.driver.ensure_proxy(&name, &socket, soon()).unwrap();
+    assert_eq!(bed.says(&name, &ask), "back");
+    let next: Arc<dyn Driver> = Arc::new(Bed::classic_driver().unwrap());
+    drop(std::mem::replace(&mut bed.driver, next));
+    let cut = bed.exec(&name, &ask).status.success();
+    bed.driver.ensure_proxy(&name, &socket, soon()).unwrap();
+    let after = bed.says(&name, &ask);
+    bed.driver.stop(&name, Duration::ZERO, true, soon()).unwrap();
+    bed.driver.delete(&name, soon()).unwrap();
+    assert_eq!((cut, after.as_str()), (false, "back"));
+}
+
+#[test]
+fn the_inside_address_is_opened_again_after_the_container_restarts_itself() {
+    let Some(bed) = Bed::classic() else { return };
+    let (guard, host) = (bed.running(), Folder::new());
+    let socket = answering(&host, "again");
+    bed.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
+    bed.says(&guard.name, &["ip", "link"]);
+    let first = guard.state().boot;
+    bed.exec(&guard.name, &["kill", "-TERM", "1"]);
+    let end = soon();
+    while {
+        let state = guard.state();
+        state.status != Status::Running || state.boot == first
+    } {
+        assert!(Instant::now() < end, "it did not come back as another run");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    bed.driver.ensure_proxy(&guard.name, &socket, soon()).unwrap();
+    assert_eq!(bed.says(&guard.name, &["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]), "again");
+}
+
+#[test]
+fn a_file_in_a_container_with_mapped_ids_belongs_to_its_own_root() {
+    let Some(mut bed) = Bed::classic() else { return };
+    bed.image = ImageName::parse("bb-mapped").unwrap();
+    let guard = bed.stopped();
+    bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/before"), b"x"), soon()).unwrap();
+    bed.driver.start(&guard.name, soon()).unwrap();
+    let mut file = FileSpec::secret(path("/run/taos/token"), b"x");
+    bed.driver.write_file(&guard.name, &file, soon()).unwrap();
+    for target in ["/run/taos", "/run/taos/token", "/etc/taos/before"] {
+        assert_eq!(fs::metadata(guard.inside(target)).unwrap().uid(), 100_000, "{target}");
+    }
+    assert_eq!(bed.says(&guard.name, &["cat", "/run/taos/token"]), "x");
+    file.uid = 70_000;
+    assert!(bed.driver.write_file(&guard.name, &file, soon()).is_err(), "an id that the container does not have");
+}

@@ -1,0 +1,100 @@
+//! A server on a Unix socket that answers as badly as it is told to.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use super::bed::Folder;
+
+/// What becomes of one request.
+#[derive(Clone)]
+pub enum Answer {
+    /// An answer with this status and body.
+    Body(u16, String),
+    /// These bytes and nothing more: the connection is closed.
+    Raw(Vec<u8>),
+    /// Silence, for longer than any deadline in these tests.
+    Hang,
+}
+
+impl Answer {
+    /// A good answer of the API's own form.
+    pub fn sync(metadata: &str) -> Self {
+        Self::Body(200, format!(r#"{{"type":"sync","status_code":200,"metadata":{metadata}}}"#))
+    }
+
+    /// An operation to wait for.
+    pub fn operation() -> Self {
+        Self::Body(202, r#"{"type":"async","operation":"/1.0/operations/ab-12","metadata":{}}"#.to_owned())
+    }
+
+    pub fn error(status: u16, message: &str) -> Self {
+        Self::Body(status, format!(r#"{{"type":"error","error_code":{status},"error":"{message}"}}"#))
+    }
+}
+
+/// The server; it ends with the test's process, its folder with it.
+pub struct Fake {
+    folder: Folder,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    /// Asks `answer` what becomes of each request, by its first line without the version: `GET /1.0`.
+    pub fn new(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+        let folder = Folder::new();
+        let listener = UnixListener::bind(folder.0.join("api.sock")).unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answer, log) = (Arc::new(answer), Arc::clone(&requests));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answer, log) = (Arc::clone(&answer), Arc::clone(&log));
+                thread::spawn(move || serve(stream, &log, &*answer));
+            }
+        });
+        Self { folder, requests }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.0.join("api.sock")
+    }
+
+    /// The requests so far, whole.
+    pub fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+fn serve(stream: UnixStream, log: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    let _ = reader.read_exact(&mut body);
+    log.lock().unwrap().push(format!("{head}\r\n{}", String::from_utf8_lossy(&body)));
+    let first = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
+    let mut stream = reader.into_inner();
+    // Whoever asked may have gone: that is what some tests are about.
+    let _ = match answer(first) {
+        Answer::Body(status, body) => {
+            write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nETag: \"e1\"\r\n\r\n{body}", body.len())
+        }
+        Answer::Raw(bytes) => stream.write_all(&bytes),
+        Answer::Hang => {
+            thread::sleep(Duration::from_secs(30));
+            Ok(())
+        }
+    };
+}

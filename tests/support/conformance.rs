@@ -1,0 +1,163 @@
+//! What holds for every reply, whatever was asked: checked by the tests' client on all it ever sees.
+//!
+//! The standard headers; the envelope of errors; a status and a code that the route declares; a body of the shape that
+//! `/openapi.json` promises.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use taosd::api::{ApiRoute, routes};
+use taosd::http::codes::{self, Code};
+use taosd::http::openapi;
+
+use super::Reply;
+use super::schema;
+
+/// Codes that any route may answer with, so that none declares them: the edge's, and the daemon's own troubles.
+pub const GENERAL: &[&Code] = &[
+    codes::BAD_REQUEST,
+    codes::INVALID_PATH,
+    codes::REQUEST_TIMEOUT,
+    codes::BODY_TOO_LARGE,
+    codes::TARGET_TOO_LONG,
+    codes::EXPECTATION_FAILED,
+    codes::HEADERS_TOO_LARGE,
+    codes::TRANSFER_ENCODING_UNSUPPORTED,
+    codes::HTTP_VERSION_UNSUPPORTED,
+    codes::TOO_MANY_CONNECTIONS,
+    codes::BUSY,
+    codes::SHUTTING_DOWN,
+    codes::HOST_NOT_ALLOWED,
+    codes::NOT_FOUND,
+    codes::METHOD_NOT_ALLOWED,
+    codes::BROWSER_REFUSED,
+    codes::INTERNAL,
+    codes::STORAGE_FULL,
+    codes::STORAGE_READ_ONLY,
+    codes::STORAGE_DAMAGED,
+];
+
+/// The route that serves this method on this path (no query), literal segments first.
+pub fn route_of(method: &str, path: &str) -> Option<&'static ApiRoute> {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let fits = |route: &&ApiRoute| route.method.as_str() == method && matches(route.path, path);
+    let all = routes().iter().flat_map(|table| table.iter());
+    all.filter(fits).min_by_key(|route| route.path.split('/').map(|s| s.starts_with('{')).collect::<Vec<_>>())
+}
+
+/// True if a path is of this pattern.
+pub fn matches(pattern: &str, path: &str) -> bool {
+    let mut given = path.split('/').filter(|s| !s.is_empty());
+    for wanted in pattern.split('/').filter(|s| !s.is_empty()) {
+        match given.next() {
+            None => return false,
+            Some(_) if wanted.ends_with("...}") => return true,
+            Some(_) if wanted.starts_with('{') => {}
+            Some(segment) if segment == wanted => {}
+            Some(_) => return false,
+        }
+    }
+    given.next().is_none()
+}
+
+/// The whole document, made once.
+pub fn document() -> &'static Value {
+    static DOCUMENT: OnceLock<Value> = OnceLock::new();
+    DOCUMENT.get_or_init(|| openapi::document(routes()))
+}
+
+/// Fails unless this reply may be sent.
+#[track_caller]
+pub fn check(method: &str, target: &str, reply: &Reply) {
+    let path = target.split('?').next().unwrap_or(target);
+    let route = route_of(method, path);
+    headers(method, path, reply);
+    if method == "HEAD" || reply.status == 204 {
+        assert!(reply.body.is_empty(), "{method} {target}: {}", reply.text());
+        return;
+    }
+    match route {
+        _ if reply.status >= 400 => error(method, target, reply, route),
+        Some(route) => success(route, reply),
+        None => {}
+    }
+}
+
+#[track_caller]
+fn headers(method: &str, path: &str, reply: &Reply) {
+    let what = format!("{method} {path}: {:?}", reply.headers);
+    assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{what}");
+    assert_eq!(reply.header("referrer-policy"), Some("no-referrer"), "{what}");
+    let id = reply.header("x-request-id").unwrap_or("");
+    assert!(
+        (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
+        "{what}"
+    );
+    assert!(reply.header("server").is_none() && reply.header("set-cookie").is_none(), "{what}");
+    assert!(!reply.headers.iter().any(|(n, _)| n.to_ascii_lowercase().starts_with("access-control-")), "{what}");
+    let names: std::collections::BTreeSet<_> = reply.headers.iter().map(|(n, _)| n.to_ascii_lowercase()).collect();
+    assert_eq!(names.len(), reply.headers.len(), "a header stands twice: {what}");
+    let kind = reply.header("content-type").unwrap_or("");
+    if path == "/api" || path.starts_with("/api/") || kind == "application/json" {
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{what}");
+    }
+    if kind.starts_with("text/") {
+        assert!(kind.ends_with("charset=utf-8"), "{what}");
+    }
+    if kind.starts_with("text/html") {
+        let policy = reply.header("content-security-policy").unwrap_or("");
+        assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"), "{what}");
+    }
+    if let Some(length) = reply.header("content-length").filter(|_| method != "HEAD") {
+        assert_eq!(length.parse(), Ok(reply.body.len()), "{what}");
+    }
+}
+
+#[track_caller]
+fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
+    let what = format!("{method} {target}: {} {}", reply.status, reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
+    let body = reply.json();
+    let code = codes::by_slug(body["error"].as_str().unwrap_or("")).unwrap_or_else(|| panic!("no such code: {what}"));
+    assert_eq!(reply.status, code.status, "{what}");
+    assert_eq!(body["fix"], code.fix, "{what}");
+    assert_eq!(body["doc_url"], code.doc_url(), "{what}");
+    assert!(body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{what}");
+    match reply.status {
+        401 => assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{what}"),
+        405 => assert!(reply.header("allow").is_some(), "{what}"),
+        429 | 503 => {
+            let seconds = reply.header("retry-after").and_then(|s| s.parse::<u64>().ok());
+            assert!(seconds.is_some_and(|s| s >= 1), "{what} {:?}", reply.headers);
+        }
+        _ => {}
+    }
+    if code == codes::VALIDATION_ERROR {
+        let fields = body["fields"].as_array().unwrap_or_else(|| panic!("no fields: {what}"));
+        assert!(
+            !fields.is_empty() && fields.iter().all(|f| f["field"].is_string() && f["problem"].is_string()),
+            "{what}"
+        );
+    }
+    if let Some(route) = route {
+        let declared = openapi::codes_of(route).contains(&code) || GENERAL.contains(&code);
+        assert!(declared, "{} does not declare {}: {what}", route.id, code.slug);
+    }
+}
+
+#[track_caller]
+fn success(route: &ApiRoute, reply: &Reply) {
+    let operation = &document()["paths"][route.path.replace("...}", "}")][route.method.as_str().to_lowercase()];
+    let declared = &operation["responses"][reply.status.to_string()];
+    assert!(declared.is_object(), "{} does not declare {}: {}", route.id, reply.status, reply.text());
+    let kind = reply.header("content-type").unwrap_or("").split(';').next().unwrap_or("").to_owned();
+    let Some(content) = declared["content"].as_object() else {
+        assert!(reply.body.is_empty(), "{} declares no body: {}", route.id, reply.text());
+        return;
+    };
+    let media = content.get(&kind).unwrap_or_else(|| panic!("{} does not declare {kind:?}", route.id));
+    if kind == "application/json" {
+        let problems = schema::problems(document(), &media["schema"], &reply.json());
+        assert!(problems.is_empty(), "{}: {problems:?} in {}", route.id, reply.text());
+    }
+}

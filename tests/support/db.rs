@@ -1,0 +1,73 @@
+//! The daemon's own file, opened beside it: to look at what is really stored, and to bring about what no request can.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params};
+
+use super::Daemon;
+
+/// Every row of every table, as text, by table and primary key.
+pub type Rows = BTreeMap<String, String>;
+
+impl Daemon {
+    /// A connection to the database, which the daemon may be using as well.
+    pub fn db(&self) -> Connection {
+        let conn = Connection::open(self.database()).expect("the database");
+        conn.busy_timeout(Duration::from_secs(10)).expect("a timeout");
+        conn
+    }
+
+    /// Runs one statement on the database; how many rows it changed.
+    #[track_caller]
+    pub fn execute(&self, sql: &str, params: impl Params) -> usize {
+        self.db().execute(sql, params).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    /// The number that a statement asks for.
+    #[track_caller]
+    pub fn number(&self, sql: &str, params: impl Params) -> i64 {
+        self.db().query_row(sql, params, |row| row.get(0)).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    /// The text that a statement asks for.
+    #[track_caller]
+    pub fn text(&self, sql: &str, params: impl Params) -> String {
+        self.db().query_row(sql, params, |row| row.get(0)).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+
+    /// Everything that is stored, row by row.
+    pub fn rows(&self) -> Rows {
+        let conn = self.db();
+        let mut tables =
+            conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").expect("tables");
+        let names: Vec<String> =
+            tables.query_map([], |row| row.get(0)).expect("names").collect::<Result<_, _>>().expect("names");
+        let mut all = Rows::new();
+        for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
+            let mut statement = conn.prepare(&format!("SELECT * FROM \"{name}\"")).expect("a table");
+            let width = statement.column_count();
+            let mut rows = statement.query([]).expect("rows");
+            let mut number = 0;
+            while let Some(row) = rows.next().expect("a row") {
+                let cells: Vec<String> = (0..width).map(|at| cell(row.get(at).expect("a cell"))).collect();
+                number += 1;
+                // Most tables have their key first; idempotency and virtual tables are told apart by their place.
+                let key = if name == "idempotency" { number.to_string() } else { cells[0].clone() };
+                all.insert(format!("{name}/{key}"), cells.join(" | "));
+            }
+        }
+        all
+    }
+}
+
+fn cell(value: Value) -> String {
+    match value {
+        Value::Null => "NULL".into(),
+        Value::Integer(n) => n.to_string(),
+        Value::Real(n) => n.to_string(),
+        Value::Text(text) => text,
+        Value::Blob(bytes) => data_encoding::HEXLOWER.encode(&bytes),
+    }
+}
