@@ -11,7 +11,7 @@ use super::class::Class;
 use super::cookie;
 use super::denials::Denials;
 use super::fingerprints::{Fingerprints, Known};
-use super::judge::{Bad, Need, unauthenticated};
+use super::judge::{Bad, Need, key_refused, unauthenticated};
 use super::jwt::{Audience, Claims, Refused};
 use super::last_used::LastUsed;
 use super::operator::Operators;
@@ -87,7 +87,7 @@ impl Gate {
             }
             Presented::Secret(..) | Presented::Malformed => refuse(Bad::Unverifiable),
             Presented::Key(key) => match key {
-                _ if !need.classes.contains(&Class::Key) => Err(codes::PAT_NOT_ALLOWED.into()),
+                _ if !need.classes.contains(&Class::Key) => Err(key_refused()),
                 None => refuse(Bad::Dead),
                 Some((_, hash)) => {
                     let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;

@@ -36,11 +36,11 @@ pub(super) enum Bad {
 }
 
 impl Bad {
-    fn code(self, dialect: Dialect) -> &'static Code {
+    fn refusal(self, dialect: Dialect) -> ApiError {
         match (dialect, self) {
-            (Dialect::Ax, Self::Expired) => codes::TOKEN_EXPIRED,
-            (Dialect::Ax, Self::Dead) => codes::INVALID_CREDENTIAL,
-            _ => codes::INVALID_TOKEN,
+            (Dialect::Ax, Self::Expired) => codes::TOKEN_EXPIRED.into(),
+            (Dialect::Ax, Self::Dead) => dead(),
+            _ => codes::INVALID_TOKEN.into(),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Gate {
         let actor = format!("peer:{peer}");
         self.deny(&actor, actor.clone(), need.action, head);
         match self.failed_logins.take(&peer, Instant::now()) {
-            Ok(()) => bad.code(need.dialect).into(),
+            Ok(()) => bad.refusal(need.dialect),
             Err(seconds) => ApiError::new(codes::RATE_LIMITED)
                 .detail("Too many failed credentials from this peer in this minute.")
                 .retry_after(seconds),
@@ -123,4 +123,14 @@ fn insufficient(class: Class, action: Action) -> ApiError {
     ApiError::new(codes::INSUFFICIENT_SCOPE)
         .detail(format!("Missing required scopes: ['{word}']"))
         .with("required", vec![word])
+}
+
+/// A key, or the key behind a token, that is no more; in the words that clients know.
+pub fn dead() -> ApiError {
+    ApiError::new(codes::INVALID_CREDENTIAL).detail("PAT is unknown, revoked or expired")
+}
+
+/// A key where only tokens are taken; in the words that clients know.
+pub(super) fn key_refused() -> ApiError {
+    ApiError::new(codes::PAT_NOT_ALLOWED).detail("PATs cannot be used on business routes")
 }

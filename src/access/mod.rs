@@ -29,7 +29,7 @@ pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::{Gate, Policies, Watch};
-pub use judge::Need;
+pub use judge::{Need, dead};
 pub use last_used::LastUsed;
 pub use login::Exchanger;
 pub use operator::{Operators, group_id};

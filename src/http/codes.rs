@@ -191,13 +191,13 @@ codes! {
     // Keys, short-lived tokens and sessions.
     NOT_AUTHENTICATED 401 "not_authenticated" "The route needs a credential and none was sent."
         "Exchange your key at POST /auth/exchange and send the token as Authorization: Bearer TOKEN." in "concepts/authentication#exchange" ;
-    INVALID_CREDENTIAL 401 "invalid_credential" "PAT is unknown, revoked or expired"
+    INVALID_CREDENTIAL 401 "invalid_credential" "The key, or the key behind the token, is unknown, revoked or expired, or its agent is gone."
         "Ask the owner for a new key and exchange that." in "concepts/authentication#when-a-credential-dies" ;
     TOKEN_EXPIRED 401 "token_expired" "The short-lived token is past its end."
         "Exchange your key again." in "concepts/authentication#exchange" ;
-    PAT_NOT_ALLOWED 403 "pat_not_allowed" "PATs cannot be used on business routes"
+    PAT_NOT_ALLOWED 403 "pat_not_allowed" "A key was sent where only tokens are taken."
         "Exchange the key at POST /auth/exchange and send the token you get." in "concepts/authentication#exchange" ;
-    ADMIN_REQUIRED 403 "admin_required" "Management endpoints require user_admin token"
+    ADMIN_REQUIRED 403 "admin_required" "The route is for managing and takes user_admin tokens only."
         "Exchange a user's key for the class user_admin." in "concepts/authentication#classes" ;
     USER_REQUIRED 403 "user_required" "The route is for users; an agent called it."
         "Call it with a user's credential." in "concepts/authentication#classes" ;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{ID_CHARS, change, default_space, row, text};
 use crate::access::jwt::{Audience, Claims};
-use crate::access::{Action, Class, Gate, Need, Scopes, words};
+use crate::access::{self, Action, Class, Gate, Need, Scopes, words};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx};
 use crate::api::table::ApiRoute;
@@ -103,7 +103,7 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
     // Read again on the writer's thread: of many exchanges of one enrollment, the first makes the agent.
     let holder = credentials::find_exchangeable(tx.conn, hash)?
         .filter(|holder| holder.expires_at.is_none_or(|at| at > tx.now) && !holder.user.disabled)
-        .ok_or_else(invalid_credential)?;
+        .ok_or_else(access::dead)?;
     let grant = granted(&holder, &tx.input.body)?;
     let agent = match &holder.agent {
         Some(agent) => {
@@ -117,10 +117,6 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
     tx.audit(format!("credential:{}", holder.credential_id))?;
     let token = gate.keys.sign(&claims);
     Ok(Reply::ok(&shown(&claims, &token)))
-}
-
-fn invalid_credential() -> ApiError {
-    ApiError::new(codes::INVALID_CREDENTIAL).detail("PAT is unknown, revoked or expired")
 }
 
 /// Class, audience and scope, in this order.

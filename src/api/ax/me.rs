@@ -61,7 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
         "concepts/authentication#fingerprints",
     )
     .taking(fingerprint::FIELDS, fingerprint::EXAMPLE)
-    .answering(201, OK)
+    .answering(201, Answer::Upsert(&[Field::flag("ok", "Always true.").required()]))
     .failing(&[codes::FINGERPRINT_MISMATCH, codes::BINDING_NOT_ALLOWED, codes::INVALID_CREDENTIAL]),
     row(Method::GET, "/health", Access::Public(health))
         .described("ax_health", "Ask whether the daemon answers", "Looks at nothing else.", DOC)
