@@ -1,7 +1,6 @@
 //! The command line, through the real `taosctl`, against the real `taosd`; against fakes where a server must misbehave.
 
 #[path = "../support/mod.rs"]
-#[allow(unused_imports, reason = "each test target uses its own part of it")]
 mod support;
 
 mod fake;
