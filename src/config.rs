@@ -144,6 +144,11 @@ impl Config {
             let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
             runtime.unwrap_or_else(|| data_dir.clone()).join("taosd.sock")
         });
+        // The container runtime is another process with another working directory: it is told whole paths.
+        let whole = |path: PathBuf| {
+            std::path::absolute(&path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
+        };
+        let (data_dir, socket) = (whole(data_dir)?, whole(socket)?);
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
             return wrong(format!(
                 "the socket path {} is longer than {SOCKET_PATH_BYTES} bytes; choose a shorter one with --socket",

@@ -133,6 +133,10 @@ impl Daemon {
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
+        // This machine's containers are no business of a test that does not ask for them.
+        if !self.args.iter().any(|arg| arg.starts_with("--containers") || arg == "--config") {
+            command.args(["--containers", "none"]);
+        }
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
