@@ -257,6 +257,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::SLUG_COLLISION_UNRESOLVABLE,
+            codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
             codes::UNKNOWN_FRAMEWORK,
