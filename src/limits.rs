@@ -99,6 +99,8 @@ limits! {
     notify_per_minute: 120, 0, 1_000_000_000;
     /// Seconds a stop waits for what runs.
     stop_timeout: 10, 0, 600;
+    /// Seconds between two rounds of flushing and sweeping.
+    sweep_interval: 60, 1, 3600;
     /// Days an audit row is kept.
     audit_retention_days: 400, 1, 36_500;
     /// Milliseconds from which a statement is logged as slow.

@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
-use crate::store::{Store, audit, credentials, users};
+use crate::store::{self, Store, audit, credentials, users};
 use crate::time::Micros;
 
 /// Lets requests in or turns them away.
@@ -70,13 +70,27 @@ impl Gate {
     }
 
     fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {
-        let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
-        Ok(found
-            .filter(|holder| {
-                let expired = holder.expires_at.is_some_and(|at| at <= Micros::now());
-                holder.kind == kind.as_str() && !expired && !holder.user.disabled
-            })
-            .map(|holder| Caller::from_holder(holder, head.request_id.clone())))
+        let Some(holder) = self.store.lookup(|conn| credentials::find(conn, hash))? else { return Ok(None) };
+        let now = Micros::now();
+        if holder.expires_at.is_some_and(|at| at <= now) {
+            self.mark_expired(holder.credential_id, now);
+            return Ok(None);
+        }
+        let good = holder.kind == kind.as_str() && !holder.user.disabled;
+        Ok(good.then(|| Caller::from_holder(holder, head.request_id.clone())))
+    }
+
+    /// Ends a credential that was seen to be expired, so that a clock set back does not revive it. At most one write
+    /// a credential: afterwards it is not found any more.
+    fn mark_expired(&self, id: String, now: Micros) {
+        self.store.submit(
+            move |conn| credentials::expire(conn, &id, now),
+            |marked: store::Result<()>| {
+                if let Err(error) = marked {
+                    log::warn!("an expired credential could not be marked: {error}");
+                }
+            },
+        );
     }
 
     /// The operator, if the request came over its socket from someone who may use it.
