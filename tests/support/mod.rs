@@ -226,6 +226,11 @@ impl Daemon {
         self.client(&self.token)
     }
 
+    /// A client with the operator's token, of the daemon at another address.
+    pub fn at(&self, address: &str) -> Client {
+        Client { to: To::Tcp(address.to_owned()), token: Some(self.token.clone()), headers: Vec::new() }
+    }
+
     /// A client with any token.
     pub fn client(&self, token: &str) -> Client {
         Client { to: To::Tcp(self.address.clone()), token: Some(token.to_owned()), headers: Vec::new() }
