@@ -152,6 +152,8 @@ pub const IDEMPOTENCY_WAIT: Duration = Duration::from_secs(10);
 pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 /// Peers or credentials a throttle remembers at once.
 pub const THROTTLE_ENTRIES: usize = 16_384;
+/// Credentials remembered from one request to the next.
+pub const KNOWN_CREDENTIALS: usize = 4096;
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
 /// Bytes of a reply kept for replay.

@@ -161,6 +161,12 @@ impl Store {
         self.writer.trouble()
     }
 
+    /// Grows with every commit that changed something, before anybody is told of it. What is read after this call is
+    /// at least this new.
+    pub fn version(&self) -> u64 {
+        self.writer.version()
+    }
+
     /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -66,11 +67,16 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 pub struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
-    trouble: Trouble,
+    told: Arc<Told>,
 }
 
-/// Why the last commit that had something to write failed; `None` once one has succeeded.
-type Trouble = Arc<Mutex<Option<StoreError>>>;
+/// What the writer's thread tells the others.
+#[derive(Default)]
+struct Told {
+    /// Grows with every commit that changed something, before anybody is told of it.
+    version: AtomicU64,
+    trouble: Mutex<Option<StoreError>>,
+}
 
 impl Writer {
     /// Starts the thread on its connection; `queue` pieces of work may wait.
@@ -79,10 +85,11 @@ impl Writer {
     /// Where there is no thread to be had.
     pub fn start(conn: Connection, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
-        let trouble = Trouble::default();
-        let told = Arc::clone(&trouble);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver, &told))?;
-        Ok(Self { queue: Some(sender), thread: Some(thread), trouble })
+        let told = Arc::<Told>::default();
+        let telling = Arc::clone(&told);
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver, &telling))?;
+        Ok(Self { queue: Some(sender), thread: Some(thread), told })
     }
 
     /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
@@ -130,7 +137,12 @@ impl Writer {
 
     /// Why the last commit that had something to write failed; `None` once one has succeeded.
     pub fn trouble(&self) -> Option<StoreError> {
-        lock(&self.trouble).clone()
+        self.told.trouble().clone()
+    }
+
+    /// Grows with every commit that changed something. What was read after this was called is at least this new.
+    pub fn version(&self) -> u64 {
+        self.told.version.load(Ordering::Acquire)
     }
 }
 
@@ -146,13 +158,15 @@ impl Drop for Writer {
     }
 }
 
-fn lock(trouble: &Mutex<Option<StoreError>>) -> MutexGuard<'_, Option<StoreError>> {
-    trouble.lock().unwrap_or_else(PoisonError::into_inner)
+impl Told {
+    fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, trouble: &Mutex<Option<StoreError>>) {
+fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
     while let Ok(first) = queue.recv() {
-        commit_batch(&conn, queue, first, trouble);
+        commit_batch(&conn, queue, first, told);
     }
     // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -161,12 +175,7 @@ fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, trouble: &Mutex<Optio
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(
-    conn: &Connection,
-    queue: &Receiver<Box<dyn Job>>,
-    first: Box<dyn Job>,
-    trouble: &Mutex<Option<StoreError>>,
-) {
+fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let outcome = run_batch(conn, queue, first, &mut ran);
@@ -182,7 +191,8 @@ fn commit_batch(
     }
     // A commit of nothing says nothing about the disk.
     if outcome.is_err() || conn.total_changes() > before {
-        *lock(trouble) = outcome.clone().err();
+        *told.trouble() = outcome.clone().err();
+        told.version.fetch_add(1, Ordering::Release);
     }
     for job in ran {
         let outcome = outcome.clone();
