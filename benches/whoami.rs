@@ -30,7 +30,10 @@ fn main() {
     let token = issued["token"].as_str().expect("a token");
     let hello = Hello::start();
     println!("GET /api/auth/whoami with an agent's token; {ROUNDS} alternating rounds of {ROUND:?}, medians");
-    println!("{:>11} {:>10} {:>10} {:>7} {:>8} {:>8} {:>9}", "connections", "hyper/s", "taosd/s", "ratio", "p50 ms", "p99 ms", "cpu us");
+    println!(
+        "{:>11} {:>10} {:>10} {:>7} {:>8} {:>8} {:>9}",
+        "connections", "hyper/s", "taosd/s", "ratio", "p50 ms", "p99 ms", "cpu us"
+    );
     for connections in [32, 64] {
         let ours = vec![request("GET", "/api/auth/whoami", token, ""); connections];
         let theirs = vec![request("GET", "/", token, ""); connections];

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
-use support::{load, median, percentile, quiet_daemon, request};
+use support::{cpu_seconds, load, median, percentile, quiet_daemon, request};
 use taosd::store::audit::{self, Entry, Outcome};
 use taosd::store::{Options, Result, Store};
 use taosd::time::Micros;
@@ -37,13 +37,15 @@ fn main() {
     let store = Arc::new(open(beside.join("store")));
     println!("{ROUNDS} alternating rounds of {ROUND:?}, medians; {CLIENTS} clients; data under {}", beside.display());
     let (mut serial, mut one, mut many, mut http_one, mut http) = (vec![], vec![], vec![], vec![], vec![]);
-    let mut p99 = vec![];
+    let (mut p99, mut cpu) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         serial.push(reference.round());
         one.push(store_round(&store, 1));
         many.push(store_round(&store, CLIENTS));
         http_one.push(load(&daemon.address, &requests[..1], ROUND).0);
+        let before = cpu_seconds(daemon.pid());
         let (rate, latencies) = load(&daemon.address, &requests, ROUND);
+        cpu.push((cpu_seconds(daemon.pid()) - before) * 1e6 / latencies.len() as f64);
         http.push(rate);
         p99.push(percentile(&latencies, 0.99));
     }
@@ -58,7 +60,7 @@ fn main() {
     ] {
         println!("{name:<58} {:>9.0} {:>7.2}", median(rates), median(rates) / base);
     }
-    println!("HTTP, 32 clients: p99 {:.1} ms", median(&p99));
+    println!("HTTP, 32 clients: p99 {:.1} ms, processor {:.0} us a request", median(&p99), median(&cpu));
 }
 
 /// The serial commit rate of the disk.

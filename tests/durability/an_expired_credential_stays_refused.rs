@@ -16,6 +16,8 @@ fn shift(daemon: &Daemon, seconds: i64) {
         )
         .unwrap();
     assert!(moved > 0);
+    // The daemon remembers a credential for a moment, and no commit of its own tells it of this change.
+    std::thread::sleep(std::time::Duration::from_millis(300));
 }
 
 fn state(daemon: &Daemon) -> String {

@@ -35,6 +35,14 @@ fn write_the_dump_of_this_version() {
         .execute("UPDATE credentials SET secret_hash = ?1 WHERE label = 'operator.token'", [hash.as_bytes()])
         .unwrap();
     assert_eq!(changed, 1);
+    // What takes a container runtime.
+    conn.execute_batch(
+        "INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
+            finished_at)
+         VALUES ('0198b8a0-0000-7000-8000-000000000001', 'deploy', 'failed', 'atlas', 40, 'user:operator', 'dump',
+            1790000000000000, 1790000000000000, 1790000001000000)",
+    )
+    .unwrap();
     // Every other secret was made for this and is known to nobody.
     fs::write(path(VERSION), dump(&conn)).unwrap();
 }

@@ -156,6 +156,8 @@ impl Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
+        // Whatever containers this machine has are none of a test's business, unless it says so.
+        command.env("TAOSD_CONTAINERS", "none");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
