@@ -7,6 +7,7 @@ mod bearer;
 mod caller;
 mod denials;
 mod gate;
+mod known;
 mod last_used;
 mod operator;
 mod role;

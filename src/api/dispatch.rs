@@ -95,6 +95,15 @@ impl Service for Dispatcher {
         }
     }
 
+    fn at_once(&self, head: &Head, plan: &Plan) -> Option<Reply> {
+        match &plan.route.access {
+            Access::AtOnce(action, handler) if head.query.is_empty() => {
+                Some(handler(&self.app.gate.admit_known(head, *action)?))
+            }
+            _ => None,
+        }
+    }
+
     fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
         let Some(action) = plan.route.action() else { return Ok(Admitted::Public) };
         let admitted = self.app.gate.admit(head, action);
@@ -136,8 +145,9 @@ impl Service for Dispatcher {
                     }
                 }
             }
+            (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..), Admitted::Public) => refuse(codes::AUTH_REQUIRED.into()),
+            (Access::Action(..) | Access::AtOnce(..), Admitted::Public) => refuse(codes::AUTH_REQUIRED.into()),
         }
     }
 

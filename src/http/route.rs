@@ -5,7 +5,8 @@ use hyper::http::Method;
 use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
-use crate::access::Action;
+use super::reply::Reply;
+use crate::access::{Action, Caller};
 
 /// What a repeat of the request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub enum Access<Public, Checked> {
     Public(Public),
     /// Whoever's scopes cover the action.
     Action(Action, Checked),
+    /// The same, where the caller alone makes the reply: answered without a trip to the pool when the credential is
+    /// known from a moment ago.
+    AtOnce(Action, fn(&Caller) -> Reply),
 }
 
 /// One row of the table.
@@ -87,7 +91,7 @@ impl<P, C> Route<P, C> {
     pub fn action(&self) -> Option<Action> {
         match self.access {
             Access::Public(_) => None,
-            Access::Action(action, _) => Some(action),
+            Access::Action(action, _) | Access::AtOnce(action, _) => Some(action),
         }
     }
 

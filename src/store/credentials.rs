@@ -46,6 +46,8 @@ const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
     WHERE id = ?1 AND state IN ('active', 'grace') AND coalesce(last_used_at, 0) < ?2";
 const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
     WHERE expires_at < ?1 AND state IN ('active', 'grace')";
+const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
+    WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace')";
 const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
     AND coalesce(revoked_at, expires_at) < ?1";
 
@@ -331,6 +333,15 @@ pub fn touch(conn: &Connection, used: &[(String, Micros)]) -> Result<()> {
     for (id, at) in used {
         statement.execute(params![id, at])?;
     }
+    Ok(())
+}
+
+/// Marks a credential as expired, if it is.
+///
+/// # Errors
+/// The store's.
+pub fn expire(conn: &Connection, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(EXPIRE_ONE)?.execute(params![id, now])?;
     Ok(())
 }
 
