@@ -152,6 +152,11 @@ impl Config {
             .clone()
             .or(from_sources)
             .unwrap_or_else(|| runtime.as_ref().unwrap_or(&data_dir).join("taosd.sock"));
+        // The container runtime is another process with another working directory: it is told whole paths.
+        let whole = |path: PathBuf| {
+            std::path::absolute(&path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
+        };
+        let (data_dir, socket) = (whole(data_dir)?, whole(socket)?);
         let runtime_dir = match (runtime, socket.parent()) {
             (Some(dir), _) => dir,
             (None, Some(dir)) if !dir.as_os_str().is_empty() => dir.to_owned(),

@@ -20,7 +20,7 @@ use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, first_start};
-use crate::store::{self, FILE, OpenError, Options, Store};
+use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,11 @@ impl Failure {
         match self {
             Self::Config(_) => 2,
             Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
-            Self::Start(StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))) | Self::Damaged(_) => 4,
+            Self::Start(
+                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
+                | StartError::Store(StoreError::Damaged(_)),
+            )
+            | Self::Damaged(_) => 4,
             Self::Start(_) | Self::Io(..) => 1,
         }
     }
@@ -75,7 +79,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| Failure::Io("signals".into(), e))?;
     let app = Arc::new(App::start(config)?);
     let limits = app.config.limits.clone();
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), limits.audit_retention_days)
+    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), &limits)
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let (listeners, addresses) = listen(&app.config)?;
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));

@@ -105,6 +105,8 @@ limits! {
     notify_per_minute: 120, 0, 1_000_000_000;
     /// Seconds a stop waits for what runs.
     stop_timeout: 10, 0, 600;
+    /// Seconds between two rounds of flushing and sweeping.
+    sweep_interval: 60, 1, 3600;
     /// Days an audit row is kept.
     audit_retention_days: 400, 1, 36_500;
     /// Milliseconds from which a statement is logged as slow.
@@ -156,6 +158,8 @@ pub const IDEMPOTENCY_WAIT: Duration = Duration::from_secs(10);
 pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 /// Peers or credentials a throttle remembers at once.
 pub const THROTTLE_ENTRIES: usize = 16_384;
+/// Credentials remembered from one request to the next.
+pub const KNOWN_CREDENTIALS: usize = 4096;
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
 /// Bytes of a reply kept for replay.

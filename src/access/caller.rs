@@ -1,6 +1,9 @@
 //! The caller: who a request comes from, after the access check.
 
+use std::sync::Arc;
+
 use super::class::Class;
+use super::fingerprints::Known;
 use super::jwt::Claims;
 use super::scope::Scopes;
 use super::words;
@@ -43,28 +46,35 @@ enum Via {
 /// A principal that passed the access check of the route it called. Only this room makes one.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    who: Arc<Who>,
+    via: Via,
+    /// What is left of its credential's scopes and lifetime in a short-lived token.
+    narrowed: Option<(Scopes, Micros)>,
+    request_id: String,
+}
+
+/// A principal with its credential: what many requests of a caller have in common.
+#[derive(Debug)]
+pub(super) struct Who {
     principal: Principal,
     scopes: Scopes,
     credential: Option<Credential>,
-    request_id: String,
-    via: Via,
 }
 
 /// The credential a caller came with; the operator's socket needs none.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Credential {
     id: String,
     kind: String,
     expires_at: Option<Micros>,
-    /// What the credential itself may do; of a short-lived token, the one it was exchanged for.
-    scopes: Scopes,
     only_agents: Option<Vec<String>>,
+    mark: Option<String>,
+    fingerprints: String,
 }
 
-impl Caller {
-    /// The caller behind a live credential.
-    pub(super) fn from_holder(holder: Holder, request_id: String) -> Self {
-        let scopes = Scopes::from_stored(&holder.scopes);
+impl Who {
+    /// The principal behind a live credential.
+    pub(super) fn from_holder(holder: Holder) -> Self {
         let principal = match holder.agent {
             Some(agent) => Principal::Agent {
                 name: agent.given_name.unwrap_or_else(|| agent.slug.clone()),
@@ -79,36 +89,51 @@ impl Caller {
             id: holder.credential_id,
             kind: holder.kind,
             expires_at: holder.expires_at,
-            scopes: scopes.clone(),
             // What cannot be read restricts to nothing.
             only_agents: holder.only_agents.map(|list| serde_json::from_str(&list).unwrap_or_default()),
+            mark: holder.token_mark,
+            fingerprints: holder.fingerprints,
         };
-        Self { principal, scopes, credential: Some(credential), request_id, via: Via::Itself }
+        Self { principal, scopes: Scopes::from_stored(&holder.scopes), credential: Some(credential) }
+    }
+
+    /// True if its credential has expired by `now`.
+    pub(super) fn is_expired(&self, now: Micros) -> bool {
+        self.credential.as_ref().and_then(|credential| credential.expires_at).is_some_and(|at| at <= now)
+    }
+}
+
+impl Caller {
+    /// One request of a principal with its own credential.
+    pub(super) fn new(who: Arc<Who>, request_id: String) -> Self {
+        Self { who, via: Via::Itself, narrowed: None, request_id }
     }
 
     /// The caller behind a short-lived token: never more than its words say and its credential may do.
     pub(super) fn from_token(holder: Holder, claims: &Claims, request_id: String) -> Self {
-        let mut caller = Self::from_holder(holder, request_id);
-        caller.scopes = words::power(claims.class, &claims.scope).intersection(&caller.scopes);
-        caller.via = Via::Token(claims.class);
-        if let Some(credential) = &mut caller.credential {
-            let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
-            credential.expires_at = Some(credential.expires_at.map_or(end, |at| at.min(end)));
-        }
-        caller
+        let who = Who::from_holder(holder);
+        let power = words::power(claims.class, &claims.scope).intersection(&who.scopes);
+        let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
+        let end = who.credential.as_ref().and_then(|credential| credential.expires_at).map_or(end, |at| at.min(end));
+        Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed: Some((power, end)), request_id }
     }
 
     /// The caller behind a key, for the routes that take one.
     pub(super) fn from_key(holder: Holder, request_id: String) -> Self {
-        let mut caller = Self::from_holder(holder, request_id);
-        caller.via = Via::Key;
-        caller
+        Self { who: Arc::new(Who::from_holder(holder)), via: Via::Key, narrowed: None, request_id }
     }
 
     /// The operator on its Unix socket.
     pub(super) fn operator(user: User, request_id: String) -> Self {
-        let principal = Principal::User(user);
-        Self { principal, scopes: Scopes::all(), credential: None, request_id, via: Via::Itself }
+        let who = Who { principal: Principal::User(user), scopes: Scopes::all(), credential: None };
+        Self::new(Arc::new(who), request_id)
+    }
+
+    /// What is known of where its credential was used.
+    pub(super) fn fingerprints(&self) -> Option<Known<'_>> {
+        let credential = self.who.credential.as_ref()?;
+        let mark = credential.mark.as_deref();
+        Some(Known { credential_id: &credential.id, mark, stored: &credential.fingerprints })
     }
 
     /// As which of these classes the caller acts; a user's own token is a worker's and a manager's in one.
@@ -116,7 +141,7 @@ impl Caller {
         let is = |class: &Class| match self.via {
             Via::Token(own) => own == *class,
             Via::Key => *class == Class::Key,
-            Via::Itself => match self.principal {
+            Via::Itself => match self.who.principal {
                 Principal::User(_) => matches!(class, Class::User | Class::Admin),
                 Principal::Agent { .. } => *class == Class::Agent,
             },
@@ -145,20 +170,17 @@ impl Caller {
     /// What a credential made by this request may do at the most. A manager's token stands for its key: its own words
     /// say what it may manage, not what it may give away.
     pub fn issuer_scopes(&self) -> &Scopes {
-        match (&self.credential, self.via) {
-            (Some(credential), Via::Token(Class::Admin)) => &credential.scopes,
-            _ => &self.scopes,
-        }
+        if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.scopes() }
     }
 
     /// True if it may make a key that can be exchanged for a manager's token.
     pub fn may_make_managers(&self) -> bool {
-        self.via == Via::Itself && words::is_admin(&self.scopes)
+        self.via == Via::Itself && words::is_admin(self.scopes())
     }
 
     /// The agents its credential is restricted to; `None`: not restricted.
     pub fn only_agents(&self) -> Option<&[String]> {
-        self.credential.as_ref().and_then(|credential| credential.only_agents.as_deref())
+        self.who.credential.as_ref().and_then(|credential| credential.only_agents.as_deref())
     }
 
     /// True if its credential says nothing against this agent.
@@ -168,12 +190,12 @@ impl Caller {
 
     /// Who acts.
     pub fn principal(&self) -> &Principal {
-        &self.principal
+        &self.who.principal
     }
 
     /// The user who acts, or who owns the agent that acts.
     pub fn user(&self) -> &User {
-        match &self.principal {
+        match &self.who.principal {
             Principal::User(user) => user,
             Principal::Agent { owner, .. } => owner,
         }
@@ -181,7 +203,7 @@ impl Caller {
 
     /// The id of the agent that acts.
     pub fn agent_id(&self) -> Option<&str> {
-        match &self.principal {
+        match &self.who.principal {
             Principal::Agent { id, .. } => Some(id),
             Principal::User(_) => None,
         }
@@ -189,27 +211,28 @@ impl Caller {
 
     /// True for a user with the role admin; an agent never has its owner's role.
     pub fn is_admin(&self) -> bool {
-        matches!(&self.principal, Principal::User(user) if user.role == Role::Admin)
+        matches!(&self.who.principal, Principal::User(user) if user.role == Role::Admin)
     }
 
     /// What the credential may do.
     pub fn scopes(&self) -> &Scopes {
-        &self.scopes
+        self.narrowed.as_ref().map_or(&self.who.scopes, |(power, _)| power)
     }
 
     /// The credential's id; `None` on the operator's socket.
     pub fn credential_id(&self) -> Option<&str> {
-        self.credential.as_ref().map(|credential| credential.id.as_str())
+        self.who.credential.as_ref().map(|credential| credential.id.as_str())
     }
 
     /// The credential's kind; `unix_socket` on the operator's socket.
     pub fn credential_kind(&self) -> &str {
-        self.credential.as_ref().map_or("unix_socket", |credential| credential.kind.as_str())
+        self.who.credential.as_ref().map_or("unix_socket", |credential| credential.kind.as_str())
     }
 
     /// Until when the credential is good.
     pub fn expires_at(&self) -> Option<Micros> {
-        self.credential.as_ref().and_then(|credential| credential.expires_at)
+        let own = || self.who.credential.as_ref().and_then(|credential| credential.expires_at);
+        self.narrowed.as_ref().map(|(_, end)| *end).or_else(own)
     }
 
     /// The request's id.
@@ -219,7 +242,7 @@ impl Caller {
 
     /// The principal as grants name it.
     pub fn grantee(&self) -> Grantee {
-        match &self.principal {
+        match &self.who.principal {
             Principal::User(user) => Grantee::User(user.id.clone()),
             Principal::Agent { id, .. } => Grantee::Agent(id.clone()),
         }
@@ -227,7 +250,7 @@ impl Caller {
 
     /// The principal by id, for what must never be shared between two.
     pub fn principal_key(&self) -> String {
-        match &self.principal {
+        match &self.who.principal {
             Principal::User(user) => format!("user:{}", user.id),
             Principal::Agent { id, .. } => format!("agent:{id}"),
         }
@@ -235,7 +258,7 @@ impl Caller {
 
     /// The principal as the audit names it: `user:NAME` or `agent:ID`.
     pub fn actor(&self) -> String {
-        match &self.principal {
+        match &self.who.principal {
             Principal::User(user) => format!("user:{}", user.username),
             Principal::Agent { id, .. } => format!("agent:{id}"),
         }

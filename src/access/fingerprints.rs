@@ -76,6 +76,11 @@ impl Fingerprints {
         Self { policy, recent: Mutex::default() }
     }
 
+    /// True if a request says where it comes from.
+    pub fn are_in(head: &Head) -> bool {
+        head.headers.contains_key("x-ax-fp") || head.headers.contains_key("x-ax-fp-token")
+    }
+
     /// True if a surprise refuses the request.
     pub fn denies(&self) -> bool {
         self.policy == FingerprintPolicy::Deny

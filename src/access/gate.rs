@@ -4,22 +4,23 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::http::StatusCode;
+
 use super::action::Action;
 use super::bearer::{Presented, presented};
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use super::class::Class;
 use super::cookie;
 use super::denials::Denials;
-use super::fingerprints::{Fingerprints, Known};
+use super::fingerprints::Fingerprints;
 use super::judge::{Bad, Need, key_refused, unauthenticated};
 use super::jwt::{Audience, Claims, Refused};
+use super::known::Known;
 use super::last_used::LastUsed;
 use super::operator::Operators;
 use super::presence::Presence;
 use super::signing_keys::SigningKeys;
 use super::throttle::Throttle;
-use hyper::http::StatusCode;
-
 use crate::config::{BindCredentials, FingerprintPolicy};
 use crate::http::codes;
 use crate::http::error::ApiError;
@@ -27,7 +28,7 @@ use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
-use crate::store::{Store, audit, credentials, users};
+use crate::store::{self, Store, audit, credentials, users};
 use crate::time::Micros;
 
 /// Lets requests in or turns them away.
@@ -38,6 +39,7 @@ pub struct Gate {
     pub(super) failed_logins: Throttle,
     pub(super) last_used: LastUsed,
     denials: Denials,
+    known: Known,
     fingerprints: Fingerprints,
     pub(super) policies: Policies,
     /// The keys that sign short-lived tokens.
@@ -65,6 +67,7 @@ impl Gate {
             failed_logins: Throttle::new(limits.failed_logins_per_minute),
             last_used: LastUsed::default(),
             denials: Denials::default(),
+            known: Known::default(),
             fingerprints: Fingerprints::new(policies.fingerprints),
             policies,
             keys,
@@ -80,8 +83,8 @@ impl Gate {
         let refuse = |bad| Err(self.refuse_credential(head, need, bad));
         match presented(head) {
             Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
-                match self.store.lookup(|conn| credentials::find(conn, &hash))?.filter(|h| is_good(h, kind)) {
-                    Some(holder) => self.pass(head, need, holder, None),
+                match self.holder(head, kind, &hash)? {
+                    Some(caller) => self.pass(head, need, caller, Audience::Api),
                     None => refuse(Bad::Dead),
                 }
             }
@@ -92,7 +95,7 @@ impl Gate {
                 Some((_, hash)) => {
                     let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
                     match found.filter(is_good_key) {
-                        Some(holder) => self.pass_as(head, need, holder, Caller::from_key),
+                        Some(holder) => self.pass_as(head, need, Caller::from_key(holder, head.request_id.clone())),
                         None => refuse(Bad::Dead),
                     }
                 }
@@ -101,7 +104,10 @@ impl Gate {
                 Err(Refused::Invalid) => refuse(Bad::Unverifiable),
                 Err(Refused::Expired) => refuse(Bad::Expired),
                 Ok(claims) => match self.behind(&claims)? {
-                    Some(holder) => self.pass(head, need, holder, Some(&claims)),
+                    Some(holder) => {
+                        let caller = Caller::from_token(holder, &claims, head.request_id.clone());
+                        self.pass(head, need, caller, claims.audience)
+                    }
                     None => refuse(Bad::Dead),
                 },
             },
@@ -122,38 +128,77 @@ impl Gate {
         }))
     }
 
-    fn pass(&self, head: &Head, need: &Need, holder: Holder, claims: Option<&Claims>) -> Result<Caller, ApiError> {
-        self.pass_as(head, need, holder, |holder, id| match claims {
-            Some(claims) => Caller::from_token(holder, claims, id),
-            None => Caller::from_holder(holder, id),
-        })
-        .and_then(|caller| match claims {
-            // No route here is for another audience; a class that is refused has been told by now.
-            Some(claims) if claims.audience != Audience::Api => {
-                Err(self.denied(head, &caller, need, ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403)))
-            }
-            _ => Ok(caller),
-        })
-        .and_then(|caller| self.check_scope_and_role(head, &caller, need).map(|()| caller))
+    fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
+        let caller = self.pass_as(head, need, caller)?;
+        // No route here is for another audience; a class that is refused has been told by now.
+        if audience != Audience::Api {
+            return Err(self.denied(head, &caller, need, ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403)));
+        }
+        self.check_scope_and_role(head, &caller, need)?;
+        Ok(caller)
     }
 
-    /// Throttle, bookkeeping, class.
-    fn pass_as(
-        &self,
-        head: &Head,
-        need: &Need,
-        holder: Holder,
-        caller: impl FnOnce(Holder, String) -> Caller,
-    ) -> Result<Caller, ApiError> {
-        let (mark, stored) = (holder.token_mark.clone(), holder.fingerprints.clone());
-        let caller = caller(holder, head.request_id.clone());
+    /// Channel, throttle, bookkeeping, class.
+    fn pass_as(&self, head: &Head, need: &Need, caller: Caller) -> Result<Caller, ApiError> {
         self.check_channel(head, &caller, need)?;
         self.throttle(head, &caller)?;
-        if let Some(id) = caller.credential_id() {
-            self.note(head, &caller, Known { credential_id: id, mark: mark.as_deref(), stored: &stored })?;
-        }
+        self.note(head, &caller)?;
         self.check_class(head, &caller, need)?;
         Ok(caller)
+    }
+
+    /// The caller, where what is in memory says yes to everything. `None` says nothing: [`Gate::admit`] has to look.
+    pub fn admit_known(&self, head: &Head, action: Action) -> Option<Caller> {
+        let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
+        let who = self.known.get(&hash, self.store.version(), head.arrived)?;
+        let caller = Caller::new(who, head.request_id.clone());
+        let id = caller.credential_id()?;
+        let channel = match &head.peer {
+            Peer::Agent { id } => caller.agent_id() == Some(id),
+            Peer::Ip(_) | Peer::Unix { .. } => true,
+        };
+        let allowed = caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin());
+        // Where it comes from is looked at with more time.
+        if !channel || !allowed || Fingerprints::are_in(head) {
+            return None;
+        }
+        self.requests.take(id, head.arrived).ok()?;
+        self.note(head, &caller).ok()?;
+        Some(caller)
+    }
+
+    fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {
+        // Read before the database: a commit in between makes the entry stale, never wrong.
+        let version = self.store.version();
+        let caller = |who| Caller::new(who, head.request_id.clone());
+        if let Some(who) = self.known.get(hash, version, head.arrived) {
+            return Ok(Some(caller(who)));
+        }
+        let Some(holder) = self.store.lookup(|conn| credentials::find(conn, hash))? else { return Ok(None) };
+        let now = Micros::now();
+        if holder.expires_at.is_some_and(|at| at <= now) {
+            self.mark_expired(holder.credential_id, now);
+            return Ok(None);
+        }
+        if holder.kind != kind.as_str() || holder.user.disabled {
+            return Ok(None);
+        }
+        let who = Arc::new(Who::from_holder(holder));
+        self.known.put(*hash, Arc::clone(&who), version, head.arrived);
+        Ok(Some(caller(who)))
+    }
+
+    /// Ends a credential that was seen to be expired, so that a clock set back does not revive it. At most one write
+    /// a credential: afterwards it is not found any more.
+    fn mark_expired(&self, id: String, now: Micros) {
+        self.store.submit(
+            move |conn| credentials::expire(conn, &id, now),
+            |marked: store::Result<()>| {
+                if let Err(error) = marked {
+                    log::warn!("an expired credential could not be marked: {error}");
+                }
+            },
+        );
     }
 
     pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
@@ -177,7 +222,8 @@ impl Gate {
     }
 
     /// Notes that the credential was used, by whom and from where.
-    fn note(&self, head: &Head, caller: &Caller, known: Known<'_>) -> Result<(), ApiError> {
+    fn note(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+        let Some(known) = caller.fingerprints() else { return Ok(()) };
         let now = Micros::now();
         self.last_used.note(known.credential_id, now);
         if let Some(agent) = caller.agent_id() {
@@ -213,7 +259,8 @@ impl Gate {
             self.deny(&holder.credential_id, format!("user:{}", holder.user.username), need.action, head);
             return Err(codes::CSRF_REFUSED.into());
         }
-        self.pass(head, need, holder, None)
+        let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());
+        self.pass(head, need, caller, Audience::Api)
     }
 
     /// The operator, if the request came over its socket from someone who may use it.

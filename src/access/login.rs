@@ -1,7 +1,9 @@
 //! Credentials that are shown to be turned into others: keys at the exchange, users' tokens at the login.
 
+use std::sync::Arc;
+
 use super::bearer::{Presented, presented, secret_of};
-use super::caller::Caller;
+use super::caller::{Caller, Who};
 use super::gate::{Gate, is_alive, is_good, is_good_key};
 use super::judge::{Bad, Need};
 use crate::http::codes;
@@ -67,7 +69,7 @@ impl Gate {
         };
         let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
         match found.filter(|holder| is_good(holder, Kind::UserToken)) {
-            Some(holder) => Ok(Caller::from_holder(holder, head.request_id.clone())),
+            Some(holder) => Ok(Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())),
             None => Err(self.refuse_credential(head, need, Bad::Dead)),
         }
     }

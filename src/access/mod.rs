@@ -12,6 +12,7 @@ mod fingerprints;
 mod gate;
 mod judge;
 pub mod jwt;
+mod known;
 mod last_used;
 mod login;
 mod operator;

@@ -97,10 +97,19 @@ impl Service for Dispatcher {
         }
     }
 
+    fn at_once(&self, head: &Head, plan: &Plan) -> Option<Reply> {
+        match &plan.route.access {
+            Access::AtOnce(action, handler) if head.query.is_empty() => {
+                Some(handler(&self.app.gate.admit_known(head, *action)?))
+            }
+            _ => None,
+        }
+    }
+
     fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
         let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
         match (plan.route.need(), &plan.route.access) {
-            (Some(need), Access::Action(..) | Access::Class(..)) => {
+            (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
                 let admitted = self.app.gate.admit(head, &need);
                 admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(refuse)
             }
@@ -138,8 +147,11 @@ impl Service for Dispatcher {
                     }
                 }
             }
+            (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..) | Access::Class(..), Admitted::Public) => refuse(codes::AUTH_REQUIRED.into()),
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+                refuse(codes::AUTH_REQUIRED.into())
+            }
         }
     }
 

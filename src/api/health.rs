@@ -17,6 +17,7 @@ use crate::http::field::{Field, Type};
 use crate::http::input::Input;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::StoreError;
 
 /// From when on a worker counts as stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -118,6 +119,13 @@ fn disk(app: &App) -> Result<(), String> {
         Ok(false) => {}
         Ok(true) => return Err("the file system is read-only".into()),
         Err(_) => return Err("the file system does not answer".into()),
+    }
+    // What the system does not say beforehand, such as a quota or a card that fails, the last write has told.
+    match app.store.trouble() {
+        None => {}
+        Some(StoreError::Full(_)) => return Err("the last write found no room, and none was free".into()),
+        Some(StoreError::ReadOnly(_)) => return Err("the last write found the file system read-only".into()),
+        Some(_) => return Err("the last write failed; the log says why".into()),
     }
     match app.store.free_bytes() {
         Ok(free) if free >= app.config.limits.min_free_bytes => Ok(()),

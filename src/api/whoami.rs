@@ -1,12 +1,10 @@
 //! Who the credential is.
 
 use hyper::http::Method;
-use serde_json::json;
+use serde::Serialize;
 
-use super::app::App;
-use super::call::{Call, Handled};
 use super::table::ApiRoute;
-use crate::access::{Action, Principal};
+use crate::access::{Action, Caller, Principal};
 use crate::http::error::Dialect::Taos;
 use crate::http::field::Field;
 use crate::http::reply::Reply;
@@ -22,7 +20,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     method: Method::GET,
     path: "/api/auth/whoami",
     dialect: Taos,
-    access: Access::Action(Action::AuthWhoami, whoami),
+    access: Access::AtOnce(Action::AuthWhoami, whoami),
     id: "auth_whoami",
     title: "Ask who the credential is",
     about: "Every credential may, whatever its scopes.",
@@ -49,24 +47,37 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     doc: "getting-started#first-call",
 }];
 
-fn whoami(_: &App, call: Call) -> Handled {
-    let caller = &call.caller;
+/// The answer, its fields in the order of the documentation.
+#[derive(Serialize)]
+struct WhoAmI<'a> {
+    principal: &'static str,
+    user_id: &'a str,
+    username: &'a str,
+    role: Option<&'static str>,
+    agent_id: Option<&'a str>,
+    agent_name: Option<&'a str>,
+    scope: Vec<&'a str>,
+    credential_id: Option<&'a str>,
+    kind: &'a str,
+    expires_at: Option<String>,
+}
+
+fn whoami(caller: &Caller) -> Reply {
     let user = caller.user();
     let (principal, role, agent) = match caller.principal() {
         Principal::User(user) => ("user", Some(user.role.as_str()), None),
-        Principal::Agent { id, slug, .. } => ("agent", None, Some((id, slug))),
+        Principal::Agent { id, slug, .. } => ("agent", None, Some((id.as_str(), slug.as_str()))),
     };
-    Ok(Reply::ok(&json!({
-        "principal": principal,
-        "user_id": user.id,
-        "username": user.username,
-        "role": role,
-        "agent_id": agent.map(|(id, _)| id),
-        "agent_name": agent.map(|(_, slug)| slug),
-        "scope": caller.scopes().texts(),
-        "credential_id": caller.credential_id(),
-        "kind": caller.credential_kind(),
-        "expires_at": caller.expires_at().map(Micros::millis),
-    }))
-    .into())
+    Reply::ok(&WhoAmI {
+        principal,
+        user_id: &user.id,
+        username: &user.username,
+        role,
+        agent_id: agent.map(|(id, _)| id),
+        agent_name: agent.map(|(_, slug)| slug),
+        scope: caller.scopes().texts(),
+        credential_id: caller.credential_id(),
+        kind: caller.credential_kind(),
+        expires_at: caller.expires_at().map(Micros::millis),
+    })
 }

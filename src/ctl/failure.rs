@@ -146,6 +146,7 @@ fn lines(error: &str, detail: &str, fix: &str, doc_url: &str, more: &[(String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docs;
 
     #[test]
     fn a_refusal_is_told_whole_and_without_control_characters() {
@@ -155,6 +156,15 @@ mod tests {
         assert_eq!(failure.exit_code(), 1);
         let text = failure.to_text();
         assert_eq!(text, "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\ndoc_url: /docs/x\noperation_id: 7\n");
+    }
+
+    #[test]
+    fn the_pages_of_local_failures_exist_anchor_included() {
+        for url in [DOC_LOGIN, DOC_START, DOC_TROUBLE] {
+            let (path, anchor) = url.split_once('#').unwrap_or((url, ""));
+            let page = docs::page(path.trim_start_matches("/docs/")).expect("a page");
+            assert!(anchor.is_empty() || docs::headings(page).iter().any(|h| docs::anchor(h) == anchor), "{url}");
+        }
     }
 
     #[test]

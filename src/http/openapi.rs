@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
@@ -157,6 +158,25 @@ fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
     all
 }
 
+/// True for slow work: what takes `wait` and changes something.
+fn is_slow<P, C>(route: &Route<P, C>) -> bool {
+    route.method != Method::GET && route.query.iter().any(|field| field.name == "wait")
+}
+
+/// The promise of slow work that has not ended yet.
+fn pending() -> Value {
+    const FIELDS: &[Field] = &[
+        Field::word("status", &["pending"], "It goes on.").required(),
+        Field::text("operation_id", usize::MAX, "The operation to follow.").required(),
+        Field::text("name", usize::MAX, "The agent's slug."),
+    ];
+    json!({
+        "description": "The work goes on as an operation.",
+        "headers": {"Location": {"description": "The operation's path.", "schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": object_schema(FIELDS)}},
+    })
+}
+
 fn responses<P, C>(route: &Route<P, C>) -> Value {
     let (status, answer) = &route.answer;
     let mut success = json!({"description": route.title});
@@ -184,6 +204,9 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
     if let Answer::Upsert(_) = answer {
         responses.insert("200".to_owned(), success);
+    }
+    if is_slow(route) && *status != 202 {
+        responses.insert("202".to_owned(), pending());
     }
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
     for code in codes_of(route) {

@@ -5,7 +5,8 @@ use hyper::http::Method;
 use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
-use crate::access::{Action, Class, Need};
+use super::reply::Reply;
+use crate::access::{Action, Caller, Class, Need};
 
 /// What a repeat of the request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub enum Access<Public, Checked> {
     Class(&'static [Class], Action, Checked),
     /// Whoever presents a credential; the handler has the access layer judge it. The action is what the audit says.
     Bearer(Action, Public),
+    /// The same, where the caller alone makes the reply: answered without a trip to the pool when the credential is
+    /// known from a moment ago.
+    AtOnce(Action, fn(&Caller) -> Reply),
 }
 
 /// One row of the table.
@@ -92,6 +96,7 @@ impl<P, C> Route<P, C> {
         match self.access {
             Access::Public(_) => None,
             Access::Action(action, _) | Access::Class(_, action, _) | Access::Bearer(action, _) => Some(action),
+            Access::AtOnce(action, _) => Some(action),
         }
     }
 

@@ -52,6 +52,12 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// The reply to a request without a body, where memory alone gives it: then the pool is not troubled. Runs on the
+    /// runtime thread under the rules of [`Service::plan`]. `None` says nothing about the request.
+    fn at_once(&self, _head: &Head, _plan: &Self::Plan) -> Option<Reply> {
+        None
+    }
+
     /// Checks credential, throttle, scope and role. Runs on a pool thread, before a large body is read or
     /// `100 Continue` is sent; for small bodies right before [`Service::run`].
     ///

@@ -1,19 +1,16 @@
-//! The sweeper: once a minute it writes what is due and removes what has had its time (DESIGN D17). On an idle box it
-//! finds nothing and writes nothing.
+//! The sweeper: at the start and then once a minute it writes what is due and removes what has had its time (DESIGN
+//! D17). On an idle box it finds nothing and writes nothing.
 
+use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
-
-use rusqlite::Connection;
 
 use crate::access::Gate;
-use crate::limits::IDEMPOTENCY_LIFE;
+use crate::limits::{IDEMPOTENCY_LIFE, Limits, seconds};
 use crate::store::{self, Store, audit, credentials, idempotency, operations};
 use crate::time::Micros;
 
-const PERIOD: Duration = Duration::from_secs(60);
 /// How long an operation stays after its end.
 const FINISHED_OPERATIONS: i64 = 30 * Micros::DAY;
 /// How long a dead credential's row stays to be looked at.
@@ -30,10 +27,13 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, audit_days: u64) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, limits: &Limits) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
+        let (period, audit_days) = (seconds(limits.sweep_interval), limits.audit_retention_days);
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
-            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+            // What expired while the daemon was off is marked now: no jump of the clock revives it.
+            sweep(&store, audit_days, Micros::now());
+            while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
                 gate.flush(false);
                 sweep(&store, audit_days, Micros::now());
             }

@@ -2,17 +2,22 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Result;
+use super::{Result, meta};
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+/// The key in `meta` of the chain's end.
+const HEAD: &str = "audit_head";
 const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash";
 const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash FROM audit
     WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
-const LAST_BEFORE: &str = "SELECT seq FROM audit WHERE at < ?1 AND outcome <> 'checkpoint' ORDER BY seq DESC LIMIT 1";
+// The old rows at the chain's beginning: up to the first that is not old, whatever time those behind it claim.
+const LAST_OLD: &str = "SELECT max(seq) FROM audit WHERE outcome <> 'checkpoint' AND seq <
+    coalesce((SELECT seq FROM audit WHERE at >= ?1 AND outcome <> 'checkpoint' ORDER BY seq LIMIT 1),
+        9223372036854775807)";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -151,7 +156,12 @@ fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Re
         record.prev_hash,
         record.hash
     ])?;
-    Ok(())
+    meta::set(conn, HEAD, &head(seq, &record.hash))
+}
+
+/// The chain's end as `meta` keeps it, so that rows cut off at the end are missed.
+fn head(seq: i64, hash: &[u8; 32]) -> String {
+    format!("{seq}:{}", data_encoding::HEXLOWER.encode(hash))
 }
 
 /// Which rows to list.
@@ -181,6 +191,9 @@ pub enum ChainError {
     /// A row's own hash is not the hash of its content.
     #[error("audit row {0} was altered")]
     Altered(i64),
+    /// The last rows are missing.
+    #[error("the rows after audit row {0} are missing")]
+    CutOff(i64),
     /// A row does not carry the hash of the row before it, or rows are missing.
     #[error("audit row {0} does not follow the row before it")]
     Gap(i64),
@@ -212,6 +225,10 @@ pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>>
         count += 1;
         last = Some(record);
     }
+    let end = last.map(|last| (last.seq, head(last.seq, &last.hash)));
+    if meta::get(conn, HEAD)? != end.as_ref().map(|(_, head)| head.clone()) {
+        return Ok(Err(ChainError::CutOff(end.map_or(0, |(seq, _)| seq))));
+    }
     Ok(Ok(count))
 }
 
@@ -233,10 +250,8 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
 /// # Errors
 /// The store's.
 pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
-    let Some(seq) = conn.prepare_cached(LAST_BEFORE)?.query_row([before], |row| row.get::<_, i64>(0)).optional()?
-    else {
-        return Ok(0);
-    };
+    let last: Option<i64> = conn.prepare_cached(LAST_OLD)?.query_row([before], |row| row.get(0))?;
+    let Some(seq) = last else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;

@@ -51,6 +51,8 @@ const SET_FINGERPRINTS: &str = "UPDATE credentials SET fingerprints = ?2 WHERE i
 const FINGERPRINTS: usize = 16;
 const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
     WHERE expires_at < ?1 AND state IN ('active', 'grace', 'pending_enrollment')";
+const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
+    WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace', 'pending_enrollment')";
 const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
     AND coalesce(revoked_at, expires_at) < ?1";
 
@@ -423,6 +425,15 @@ pub fn add_fingerprints(conn: &Connection, seen: &[(String, Vec<String>)]) -> Re
         let json = serde_json::Value::from(all).to_string();
         conn.prepare_cached(SET_FINGERPRINTS)?.execute([id, &json])?;
     }
+    Ok(())
+}
+
+/// Marks a credential as expired, if it is.
+///
+/// # Errors
+/// The store's.
+pub fn expire(conn: &Connection, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(EXPIRE_ONE)?.execute(params![id, now])?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong in the store, told apart by what the caller can do about it.
 
+use std::io::ErrorKind;
+
 use rusqlite::ErrorCode;
 
 /// A failure of the store. Its text is for the log: it may name files and statements, never a client's data.
@@ -34,10 +36,20 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
+        // The tables are STRICT: what is not what its column says was damaged on the disk.
+        if matches!(error, rusqlite::Error::Utf8Error(..) | rusqlite::Error::FromSqlConversionFailure(..)) {
+            return Self::Damaged(text);
+        }
         let Some(failure) = error.sqlite_error() else { return Self::Other(text) };
         match (failure.code, failure.extended_code) {
             (ErrorCode::DiskFull, _) => Self::Full(text),
-            (ErrorCode::SystemIoFailure, _) if out_of_space() => Self::Full(text),
+            (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _) => match std::io::Error::last_os_error().kind() {
+                // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a
+                // file system that has just turned read-only; the errno tells.
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(text),
+                ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(text),
+                _ => Self::Other(text),
+            },
             (ErrorCode::ReadOnly, _) => Self::ReadOnly(text),
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged(text),
             (ErrorCode::ConstraintViolation, code)
@@ -50,12 +62,4 @@ impl From<rusqlite::Error> for StoreError {
             _ => Self::Other(text),
         }
     }
-}
-
-/// Quotas and some file systems report a full disk as a plain I/O error; the errno tells.
-fn out_of_space() -> bool {
-    matches!(
-        std::io::Error::last_os_error().kind(),
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-    )
 }

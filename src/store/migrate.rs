@@ -30,6 +30,9 @@ pub enum MigrateError {
     /// The file is of a newer release.
     #[error("schema version {0} is newer than this daemon's")]
     TooNew(i64),
+    /// The file has tables, and they are not ours.
+    #[error("it holds the tables of another program")]
+    Foreign,
     /// SQLite refused.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
@@ -45,6 +48,10 @@ pub fn migrate(conn: &mut Connection) -> Result<(), MigrateError> {
         return Err(MigrateError::TooNew(version));
     }
     if version == 0 {
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables > 0 {
+            return Err(MigrateError::Foreign);
+        }
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         tx.execute_batch(SCHEMA)?;
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -33,6 +33,7 @@ pub use migrate::VERSION;
 pub use open::{DirLock, FILE, OpenError};
 
 use migrate::MigrateError;
+use open::Medium;
 use readers::Readers;
 use writer::Writer;
 
@@ -76,9 +77,14 @@ impl Store {
             StoreError::Damaged(why) => OpenError::Damaged(path.clone(), why),
             other => OpenError::Store(path.clone(), other),
         };
-        let mut conn = open::writing(&path).map_err(|e| store(e.into()))?;
+        let medium = open::medium(&path).map_err(|e| OpenError::Io(path.clone(), e))?;
+        if medium == Medium::Frozen {
+            log::error!("{} lies on a read-only file system: reads are served, writes refused", path.display());
+        }
+        let mut conn = open::writing(&path, medium).map_err(|e| store(e.into()))?;
         migrate::migrate(&mut conn).map_err(|error| match error {
             MigrateError::TooNew(found) => OpenError::TooNew { path: path.clone(), found, known: VERSION },
+            MigrateError::Foreign => OpenError::Foreign(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
         })?;
         let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
@@ -89,7 +95,7 @@ impl Store {
             .max_lifetime(None)
             .test_on_check_out(false)
             .connection_timeout(READER_WAIT)
-            .build(Readers::new(path.clone()))
+            .build(Readers::new(path.clone(), medium))
             .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
         Ok(Self { readers, writer, dir, _lock: lock })
     }
@@ -151,6 +157,17 @@ impl Store {
     /// False once the writer's thread has died.
     pub fn writer_is_alive(&self) -> bool {
         self.writer.is_alive()
+    }
+
+    /// Why the last commit that had something to write failed; `None` once one has succeeded.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.writer.trouble()
+    }
+
+    /// Grows with every commit that changed something, before anybody is told of it. What is read after this call is
+    /// at least this new.
+    pub fn version(&self) -> u64 {
+        self.writer.version()
     }
 
     /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing.

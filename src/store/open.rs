@@ -112,9 +112,8 @@ pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
         }
         // Offset 68 of the header is the application id (SQLite file format, section 1.3).
         let id = head.get(68..72).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-        let wal = PathBuf::from(format!("{}-wal", path.display()));
         // A first start killed before its first checkpoint has the id in the WAL alone.
-        if id != Some(APPLICATION_ID) && !(id == Some(0) && wal.exists()) {
+        if id != Some(APPLICATION_ID) && !(id == Some(0) && beside(path, "-wal").exists()) {
             return Err(foreign("its application id is another"));
         }
     }
@@ -137,10 +136,41 @@ fn log_if_slow(event: TraceEvent<'_>) {
     }
 }
 
+/// How the file can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// Read and written.
+    Live,
+    /// On a file system mounted read-only, complete without a WAL: nobody can change it, and SQLite needs no files
+    /// beside it. Every write is refused.
+    Frozen,
+}
+
+/// Looks which it is. A file on a read-only file system whose WAL was left by a crash is `Live`: SQLite has to say
+/// whether it can be read.
+///
+/// # Errors
+/// What the system says.
+pub fn medium(path: &Path) -> std::io::Result<Medium> {
+    let read_only = rustix::fs::statvfs(path)?.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+    Ok(if read_only && !beside(path, "-wal").exists() { Medium::Frozen } else { Medium::Live })
+}
+
+/// A file of SQLite's beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
 /// What every connection has in common.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let mut conn = Connection::open_with_flags(path, flags)?;
+fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut conn = match medium {
+        Medium::Live => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+        Medium::Frozen => {
+            let uri = format!("file:{}?immutable=1", uri_path(path));
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?
+        }
+    };
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.pragma_update(None, "foreign_keys", true)?;
@@ -151,12 +181,23 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
+/// A path as SQLite's URI filenames want it.
+fn uri_path(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    percent_encoding::percent_encode(path.as_os_str().as_bytes(), percent_encoding::NON_ALPHANUMERIC)
+        .to_string()
+        .replace("%2F", "/")
+}
+
 /// The one writing connection: WAL, every commit on disk before it is answered.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn writing(path: &Path) -> rusqlite::Result<Connection> {
-    let conn = connect(path)?;
+pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let conn = connect(path, medium)?;
+    if medium == Medium::Frozen {
+        return Ok(conn);
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
@@ -169,8 +210,8 @@ pub fn writing(path: &Path) -> rusqlite::Result<Connection> {
 ///
 /// # Errors
 /// What SQLite says.
-pub fn reading(path: &Path) -> rusqlite::Result<Connection> {
-    let conn = connect(path)?;
+pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let conn = connect(path, medium)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)

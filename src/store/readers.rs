@@ -4,18 +4,19 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 
-use super::open;
+use super::open::{self, Medium};
 
 /// Makes reading connections for r2d2.
 #[derive(Debug)]
 pub struct Readers {
     path: PathBuf,
+    medium: Medium,
 }
 
 impl Readers {
     /// A manager for this database.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    pub fn new(path: PathBuf, medium: Medium) -> Self {
+        Self { path, medium }
     }
 }
 
@@ -24,7 +25,7 @@ impl r2d2::ManageConnection for Readers {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        open::reading(&self.path)
+        open::reading(&self.path, self.medium)
     }
 
     fn is_valid(&self, conn: &mut Connection) -> rusqlite::Result<()> {

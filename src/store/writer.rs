@@ -5,7 +5,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
@@ -65,6 +67,15 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 pub struct Writer {
     queue: Option<SyncSender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
+    told: Arc<Told>,
+}
+
+/// What the writer's thread tells the others.
+#[derive(Default)]
+struct Told {
+    /// Grows with every commit that changed something, before anybody is told of it.
+    version: AtomicU64,
+    trouble: Mutex<Option<StoreError>>,
 }
 
 impl Writer {
@@ -74,8 +85,11 @@ impl Writer {
     /// Where there is no thread to be had.
     pub fn start(conn: Connection, queue: usize) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver))?;
-        Ok(Self { queue: Some(sender), thread: Some(thread) })
+        let told = Arc::<Told>::default();
+        let telling = Arc::clone(&told);
+        let thread =
+            std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver, &telling))?;
+        Ok(Self { queue: Some(sender), thread: Some(thread), told })
     }
 
     /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
@@ -120,20 +134,39 @@ impl Writer {
     pub fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
+
+    /// Why the last commit that had something to write failed; `None` once one has succeeded.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.told.trouble().clone()
+    }
+
+    /// Grows with every commit that changed something. What was read after this was called is at least this new.
+    pub fn version(&self) -> u64 {
+        self.told.version.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
+        // What a piece of work holds may hold the store: then this runs on the thread itself, which is about to end.
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             let _ = thread.join();
         }
     }
 }
 
-fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>) {
+impl Told {
+    fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
     while let Ok(first) = queue.recv() {
-        commit_batch(&conn, queue, first);
+        commit_batch(&conn, queue, first, told);
     }
     // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -142,17 +175,31 @@ fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>) {
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>) {
+fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told) {
     let mut ran = Vec::new();
+    let before = conn.total_changes();
     let outcome = run_batch(conn, queue, first, &mut ran);
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
         if !conn.is_autocommit() {
             let _ = execute(conn, "ROLLBACK");
         }
+        // What the WAL holds may fit into the database: then the next write finds room.
+        if matches!(error, StoreError::Full(_)) {
+            let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+    // A commit of nothing says nothing about the disk.
+    if outcome.is_err() || conn.total_changes() > before {
+        *told.trouble() = outcome.clone().err();
+        told.version.fetch_add(1, Ordering::Release);
     }
     for job in ran {
-        job.finish(outcome.clone());
+        let outcome = outcome.clone();
+        // One answer that panics must not take the others, or the thread, with it.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
+            log::error!("telling the end of a write panicked: {}", text_of(&*panic));
+        }
     }
 }
 
@@ -189,4 +236,161 @@ fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> Result<()> {
 fn execute(conn: &Connection, sql: &str) -> Result<()> {
     conn.prepare_cached(sql)?.execute([])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Sender, channel};
+
+    type Answer = std::result::Result<i64, StoreError>;
+    type Numbered = (i64, Answer);
+
+    /// A writer on a fresh file, held back so that what is submitted meanwhile becomes one batch.
+    struct Held {
+        writer: Writer,
+        go: Sender<()>,
+        path: std::path::PathBuf,
+        answers: (Sender<Numbered>, Receiver<Numbered>),
+    }
+
+    fn held(name: &str, set_up: &str) -> Held {
+        let path = std::env::temp_dir().join(format!("taosd-writer-{}-{name}.db", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        std::fs::File::create(&path).unwrap();
+        let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
+        conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
+        conn.execute_batch(set_up).unwrap();
+        let writer = Writer::start(conn, 16).unwrap();
+        let (go, wait) = channel::<()>();
+        let (started, running) = channel();
+        writer.submit(
+            move |_| {
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+                Ok::<_, StoreError>(())
+            },
+            |_| {},
+        );
+        running.recv().unwrap();
+        Held { writer, go, path, answers: channel() }
+    }
+
+    impl Held {
+        fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> Answer + Send + 'static) {
+            let to = self.answers.0.clone();
+            self.writer.submit(work, move |answer| to.send((n, answer)).unwrap());
+        }
+
+        fn insert(&self, n: i64) {
+            self.submit(n, move |conn| put(conn, n, 10));
+        }
+
+        /// Lets the batch run: the answers in the order they came.
+        fn run(&self, answers: usize) -> Vec<Numbered> {
+            self.go.send(()).unwrap();
+            (0..answers).map(|_| self.answers.1.recv().unwrap()).collect()
+        }
+
+        fn rows(&self) -> Vec<i64> {
+            self.writer
+                .write(|conn| -> Result<Vec<i64>> {
+                    let mut all = conn.prepare("SELECT n FROM t ORDER BY n")?;
+                    Ok(all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+                })
+                .unwrap()
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    fn put(conn: &Connection, n: i64, bytes: usize) -> Answer {
+        conn.execute("INSERT INTO t VALUES (?1, ?2)", (n, "x".repeat(bytes)))?;
+        Ok(n)
+    }
+
+    #[test]
+    fn a_request_that_fails_in_a_batch_is_rolled_back_alone() {
+        let held = held("fails", "");
+        held.insert(1);
+        held.submit(2, |conn| {
+            put(conn, 20, 10)?;
+            Err(StoreError::Other("changed my mind".into()))
+        });
+        held.submit(3, |conn| put(conn, 1, 10));
+        held.insert(4);
+        let answers = held.run(4);
+        assert!(matches!(answers[0], (1, Ok(1))) && matches!(answers[3], (4, Ok(4))), "{answers:?}");
+        assert!(matches!(answers[1], (2, Err(StoreError::Other(_)))), "{answers:?}");
+        assert!(matches!(answers[2], (3, Err(StoreError::Exists(_)))), "{answers:?}");
+        assert_eq!(held.rows(), [1, 4]);
+        assert!(held.writer.trouble().is_none(), "a request's own failure is no trouble of the disk");
+    }
+
+    #[test]
+    fn a_request_that_panics_in_a_batch_is_rolled_back_alone_and_the_writer_goes_on() {
+        let held = held("panics", "");
+        held.insert(1);
+        held.submit(2, |conn| {
+            put(conn, 20, 10)?;
+            panic!("a bug");
+        });
+        held.insert(3);
+        let answers = held.run(3);
+        assert!(matches!(&answers[1], (2, Err(StoreError::Other(why))) if why.contains("a bug")), "{answers:?}");
+        assert_eq!(held.rows(), [1, 3]);
+        assert!(held.writer.is_alive());
+    }
+
+    #[test]
+    fn an_answer_that_panics_takes_no_other_answer_with_it() {
+        let held = held("answers", "");
+        held.writer.submit(|conn| put(conn, 1, 10), |_| panic!("a bug"));
+        held.insert(2);
+        assert!(matches!(held.run(1)[..], [(2, Ok(2))]));
+        assert_eq!(held.rows(), [1, 2]);
+        assert!(held.writer.is_alive());
+    }
+
+    #[test]
+    fn a_full_disk_fails_its_batch_and_no_more() {
+        // A database that may not grow is a full disk to SQLite.
+        let held = held("full", "PRAGMA max_page_count = 8");
+        held.insert(1);
+        held.submit(2, |conn| put(conn, 2, 100_000));
+        let answers = held.run(2);
+        assert!(matches!(answers[0], (1, Err(StoreError::Full(_)))), "nothing of the batch is on disk: {answers:?}");
+        assert!(matches!(answers[1], (2, Err(StoreError::Full(_)))), "{answers:?}");
+        assert!(matches!(held.writer.trouble(), Some(StoreError::Full(_))));
+        assert_eq!(held.rows(), Vec::<i64>::new());
+        held.insert(3);
+        assert!(matches!(held.answers.1.recv().unwrap(), (3, Ok(3))));
+        assert_eq!(held.rows(), [3]);
+        assert!(held.writer.trouble().is_none());
+    }
+
+    #[test]
+    fn a_batch_is_one_commit_and_each_commit_is_synced() {
+        let held = held("synced", "");
+        let modes = |conn: &Connection| -> Result<(String, i64)> {
+            Ok((
+                conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
+                conn.pragma_query_value(None, "synchronous", |row| row.get(0))?,
+            ))
+        };
+        let (sender, receiver) = channel();
+        held.writer.submit(modes, move |found| sender.send(found).unwrap());
+        (0..5).for_each(|n| held.insert(n));
+        // None of the five can be answered before the one commit: none is visible to another connection before it.
+        let other = Connection::open(&held.path).unwrap();
+        let seen = move || other.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(seen(), 0);
+        held.run(5);
+        assert_eq!(seen(), 5);
+        assert_eq!(receiver.recv().unwrap().unwrap(), ("wal".to_owned(), 2), "WAL, synchronous FULL");
+    }
 }

@@ -53,7 +53,9 @@ fn expected(route: &ApiRoute, class: Class, words: &str) -> bool {
         Access::Public(_) => true,
         Access::Bearer(..) => false,
         Access::Class(classes, action, _) => classes.contains(&class) && power.allow(class.action(action)),
-        Access::Action(action, _) => power.allow(action) && (!action.is_admin() || class != Class::Agent),
+        Access::Action(action, _) | Access::AtOnce(action, _) => {
+            power.allow(action) && (!action.is_admin() || class != Class::Agent)
+        }
     }
 }
 
@@ -126,7 +128,7 @@ fn a_key_itself_passes_at_the_exchange_and_the_fingerprint_alone() {
         let takes = match route.access {
             Access::Public(_) | Access::Bearer(..) => true,
             Access::Class(classes, ..) => classes.contains(&Class::Key),
-            Access::Action(..) => false,
+            Access::Action(..) | Access::AtOnce(..) => false,
         };
         let wanted = if takes { Verdict::Passed } else { Verdict::Refused("pat_not_allowed") };
         assert_eq!(verdict(&client, route), wanted, "{} {}", route.method, route.path);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use taosd::http::route::Repeat;
 
 use crate::support::{Reply, text};
-use crate::world::{World, all_routes};
+use crate::world::{World, plain_routes};
 
 fn last_seq(world: &World) -> i64 {
     world.daemon.number("SELECT coalesce(max(seq), 0) FROM audit", [])
@@ -30,7 +30,7 @@ fn check(world: &World) -> (Option<i32>, String) {
 #[test]
 fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
     let world = World::new();
-    for route in all_routes() {
+    for route in plain_routes() {
         let request = world.request(route);
         let before = (last_seq(&world), world.daemon.rows());
         let reply = request.by(&world.operator().with("X-Request-Id", "the-request"));
@@ -39,6 +39,10 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         if route.method == "GET" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
             assert_eq!(world.daemon.rows(), before.1, "{} wrote", route.id);
+            continue;
+        }
+        if route.id.starts_with("agents_bulk") {
+            assert_eq!(rows, [] as [Value; 0], "{}: there was nothing to do", route.id);
             continue;
         }
         assert_eq!(rows.len(), 1, "{}: {rows:?}", route.id);
@@ -145,7 +149,7 @@ fn no_secret_is_in_any_record_row_reply_or_log() {
     let hashes: Vec<String> =
         secrets.iter().map(|secret| blake3::hash(secret.as_bytes()).to_hex().to_string()).collect();
     let mut said = Vec::new();
-    for route in all_routes().filter(|route| route.method == "GET") {
+    for route in plain_routes().filter(|route| route.method == "GET") {
         let request = world.request(route);
         said.push(request.by(&world.operator()).text());
     }

@@ -4,6 +4,7 @@
 mod support;
 
 mod cases;
+mod refusing_runtime;
 mod world;
 
 mod agents_are_exported_and_imported;
@@ -21,6 +22,7 @@ mod repeats_are_answered_not_done_again;
 mod roles_decide_on_each_agent;
 mod scopes_decide_by_the_table;
 mod settings_are_changed;
+mod the_edge_refuses_in_the_same_envelope;
 mod the_operators_socket;
 mod the_surface_is_described;
 mod throttles_hold_back;

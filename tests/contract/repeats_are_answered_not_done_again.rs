@@ -7,7 +7,7 @@ use serde_json::json;
 use taosd::http::route::Repeat;
 
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::{World, all_routes, takes_fields};
+use crate::world::{World, plain_routes, takes_fields};
 
 #[track_caller]
 fn replays(first: &Reply, again: &Reply) {
@@ -25,7 +25,7 @@ fn keyed(client: &Client, key: &str) -> Client {
 fn a_repeat_gets_the_first_reply_on_every_route_that_takes_a_key() {
     let mut world = World::new();
     let mut done = Vec::new();
-    for route in all_routes().filter(|route| route.repeat == Repeat::Key) {
+    for route in plain_routes().filter(|route| route.repeat == Repeat::Key) {
         let request = world.request(route);
         let key = keyed(&world.operator(), "the-key");
         let first = request.by(&key);
@@ -117,7 +117,7 @@ fn routes_that_take_no_key_ignore_it_and_store_nothing() {
         let tokens = || text(&client.post("/api/users/operator/tokens", json!({})).expect(201).json(), "token");
         assert_ne!(tokens(), tokens());
     }
-    for route in all_routes().filter(|route| route.repeat != Repeat::Key) {
+    for route in plain_routes().filter(|route| route.repeat != Repeat::Key) {
         let reply = world.request(route).by(&keyed(&world.operator(), "bad key"));
         assert!(reply.status < 300 && reply.header("idempotent-replayed").is_none(), "{}: {}", route.id, reply.text());
     }

@@ -3,13 +3,20 @@
 use serde_json::json;
 
 use crate::support::{Client, text};
-use crate::world::World;
+use crate::world::{NEED_RUNTIME, World};
 
 /// Every route about one live agent, with the smallest role it needs.
 const NEEDS: &[(&str, u8)] = &[
     ("agents_get", 1),
     ("agents_export", 1),
     ("agents_token_show", 1),
+    ("agents_deploy_status", 1),
+    ("agents_logs", 1),
+    ("agents_pause", 2),
+    ("agents_resume", 2),
+    ("agents_start", 2),
+    ("agents_stop", 2),
+    ("agents_restart", 2),
     ("agents_update", 2),
     ("agents_persona", 2),
     ("agents_memory", 2),
@@ -32,6 +39,8 @@ fn try_all(world: &World, has: u8, who: impl Fn(&str) -> Client) {
         match has {
             0 => drop(reply.expect_error(404, "agent_not_found")),
             has if has < *needs => drop(reply.expect_error(403, "forbidden")),
+            // A record without a container says so to whoever may ask.
+            _ if NEED_RUNTIME.contains(id) => drop(reply.expect_error(409, "agent_has_no_container")),
             _ => assert!(reply.status < 300, "{id} with {has}: {}", reply.text()),
         }
         if has < *needs {

@@ -8,10 +8,11 @@ use taosd::api::{ApiRoute, routes};
 use taosd::http::error::Dialect;
 use taosd::http::route::BodyKind;
 
+use crate::refusing_runtime;
 use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
 
 /// Which models there are in these tests, and where.
-pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n";
+pub const MODELS: &str = "[models]\n\"Qwen2.5:7b\" = [\"controller\", \"w1\"]\ngpt = [\"cloud\"]\nfar = [\"w2\"]\n[containers]\nimage = \"i\"\n";
 
 /// A daemon and a source of fresh names.
 pub struct World {
@@ -50,10 +51,17 @@ impl Request {
 
 /// Every row of the daemon's own dialect but those that the target `ax` tries: the web sessions and the JWK set.
 pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
-    let own = |route: &&ApiRoute| {
-        route.dialect == Dialect::Taos && !route.id.starts_with("sessions_") && route.id != "jwks"
-    };
+    let own =
+        |route: &&ApiRoute| route.dialect == Dialect::Taos && !route.id.starts_with("sessions_") && route.id != "jwks";
     routes().iter().flat_map(|table| table.iter()).filter(own)
+}
+
+/// Routes that succeed only with a container runtime that works, or go on working after their reply.
+pub const NEED_RUNTIME: &[&str] = &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy"];
+
+/// The rows of the table that succeed on a box without containers.
+pub fn plain_routes() -> impl Iterator<Item = &'static ApiRoute> {
+    all_routes().filter(|route| !NEED_RUNTIME.contains(&route.id))
 }
 
 /// The row of this id.
@@ -81,13 +89,71 @@ impl World {
         Self::with(&[])
     }
 
-    /// A fresh daemon with this environment.
+    /// A fresh daemon with this environment, on a host whose container runtime refuses everything.
     pub fn with(env: &[(&str, &str)]) -> Self {
         let config = TempDir::new();
+        let socket = config.path().join("runtime");
+        refusing_runtime::serve(&socket, true);
+        Self::start(config, &["--containers", "lxd", "--containers-socket", socket.to_str().expect("a path")], env)
+    }
+
+    /// A fresh daemon whose container runtime cannot even list what it holds.
+    pub fn with_broken_runtime() -> Self {
+        let config = TempDir::new();
+        let socket = config.path().join("runtime");
+        refusing_runtime::serve(&socket, false);
+        Self::start(config, &["--containers", "lxd", "--containers-socket", socket.to_str().expect("a path")], &[])
+    }
+
+    /// A fresh daemon on a host that has no container runtime.
+    pub fn without_runtime() -> Self {
+        Self::start(TempDir::new(), &["--containers", "none"], &[])
+    }
+
+    /// A fresh daemon whose container runtime does not answer.
+    pub fn with_dead_runtime() -> Self {
+        let config = TempDir::new();
+        let socket = config.path().join("nobody");
+        Self::start(config, &["--containers", "lxd", "--containers-socket", socket.to_str().expect("a path")], &[])
+    }
+
+    fn start(config: TempDir, args: &[&str], env: &[(&str, &str)]) -> Self {
         let file = config.path().join("taosd.toml");
         std::fs::write(&file, MODELS).expect("a configuration file");
-        let daemon = Daemon::with(&["--config", file.to_str().expect("a path")], env);
-        Self { daemon, next: AtomicU32::new(1), _config: config }
+        let args = [args, &["--config", file.to_str().expect("a path")]].concat();
+        Self { daemon: Daemon::with(&args, env), next: AtomicU32::new(1), _config: config }
+    }
+
+    /// Makes the agent of a request one that has a container, as far as its record goes.
+    pub fn give_container(&self, request: &Request) {
+        let named = request.path.split('/').find(|part| part.len() > 1 && self.is_agent(part)).expect("an agent");
+        self.daemon.execute(
+            "UPDATE agents SET container_name = 'taos-agent-' || id, container_runtime = 'lxd', status = 'running'
+            WHERE slug = ?1 OR id = ?1",
+            [named],
+        );
+    }
+
+    /// Puts an operation into the database, on the agent of this id; its own id.
+    pub fn operation(&self, kind: &str, status: &str, agent_id: Option<&str>) -> String {
+        let id = self.name();
+        self.daemon.execute(
+            "INSERT INTO operations (id, kind, status, agent_id, agent_name, actor, request_id, created_at, finished_at)
+            VALUES (?1, ?2, ?3, ?4, (SELECT slug FROM agents WHERE id = ?4), 'system', '-', 1,
+                iif(?3 IN ('queued', 'running'), NULL, 2))",
+            (&id, kind, status, agent_id),
+        );
+        id
+    }
+
+    /// The id of the agent, live or archived, that a request is about.
+    pub fn agent_of(&self, request: &Request) -> String {
+        let named = request.path.split('/').find(|part| part.len() > 1 && self.is_agent(part)).expect("an agent");
+        self.daemon.text("SELECT id FROM agents WHERE slug = ?1 OR id = ?1", [named])
+    }
+
+    fn is_agent(&self, name: &str) -> bool {
+        self.daemon.number("SELECT count(*) FROM agents WHERE slug = ?1 OR id = ?1", [name]) > 0
     }
 
     /// The operator.
@@ -155,6 +221,7 @@ impl World {
         let mut body: Value = serde_json::from_str(route.example).unwrap_or_else(|e| panic!("{}: {e}", route.id));
         match route.id {
             "users_create" => body["username"] = json!(self.name()),
+            "agents_deploy" => body["name"] = json!(self.name()),
             "agents_import" => body["agent"]["name"] = json!(self.name()),
             "grants_create" => body["principal"] = json!(format!("user:{}", self.user())),
             _ => {}
@@ -174,10 +241,19 @@ impl World {
         }
         if path.contains("{name}") {
             let agent = self.agent();
-            if route.id == "agents_token_revoke" {
-                self.daemon.agent_token(&agent, &[]);
+            match route.id {
+                "agents_token_revoke" => drop(self.daemon.agent_token(&agent, &[])),
+                "agents_resume" => drop(self.daemon.execute("UPDATE agents SET paused = 1 WHERE slug = ?1", [&agent])),
+                "agents_deploy_status" => {
+                    let id = text(&self.daemon.record(&agent), "id");
+                    self.operation("deploy", "succeeded", Some(&id));
+                }
+                _ => {}
             }
             return path.replace("{name}", &agent);
+        }
+        if path.contains("/operations/{id}") {
+            return path.replace("{id}", &self.operation("start", "queued", None));
         }
         if path.contains("/grants/{id}") {
             let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");

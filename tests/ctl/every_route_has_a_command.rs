@@ -17,6 +17,7 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("metrics", "Prometheus reads it"),
     ("api_index", "programs read it"),
     ("openapi", "programs read it"),
+    ("docs_style", "browsers read it"),
     ("agents_destroy", "the older path of agents_delete"),
 ];
 

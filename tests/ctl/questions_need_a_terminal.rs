@@ -24,6 +24,8 @@ fn on_a_terminal(ctl: &Ctl, args: &str, question: &str, keys: &str) -> (String, 
         }
         seen.push_str(&String::from_utf8_lossy(&chunk[..n]));
         if !typed && seen.contains(question) {
+            // The prompt stands there a moment before the echo is off; no hand is that fast.
+            std::thread::sleep(std::time::Duration::from_millis(300));
             stdin.write_all(keys.as_bytes()).expect("it reads");
             typed = true;
         }

@@ -112,28 +112,57 @@ impl Daemon {
 
     /// A daemon with more arguments and environment.
     pub fn with(args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut daemon = Self::prepared(None, args, env);
+        daemon.spawn();
+        daemon
+    }
+
+    /// A daemon that is not started yet; its data lies in `data`, or in a directory of its own.
+    pub fn prepared(data: Option<&Path>, args: &[&str], env: &[(&str, &str)]) -> Self {
         let dir = TempDir::new();
-        let data = dir.path().join("d");
-        let mut daemon = Self {
-            child: Command::new("true").spawn().expect("a placeholder"),
+        let mut child = Command::new("true").spawn().expect("a placeholder");
+        let _ = child.wait();
+        Self {
+            child,
             address: String::new(),
             token: String::new(),
             args: args.iter().map(|a| (*a).to_owned()).collect(),
             env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             log: dir.path().join("log"),
-            data,
+            data: data.map_or_else(|| dir.path().join("d"), Path::to_owned),
             dir,
-        };
-        let _ = daemon.child.wait();
-        daemon.spawn();
-        daemon
+        }
+    }
+
+    /// Starts it where the start must fail: its exit code and what it wrote to stderr.
+    pub fn refused_start(&self) -> (Option<i32>, String) {
+        let output = self.command().output().expect("taosd starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("panicked"), "{text}");
+        (output.status.code(), text)
+    }
+
+    /// Runs `taosd check` on its data: what it says, if all is well.
+    #[track_caller]
+    pub fn check(&self) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
+        let output = command.arg("check").arg("--data-dir").arg(&self.data).output().expect("taosd check");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
     }
 
     /// The command that starts this daemon.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.arg("--data-dir").arg(&self.data).args(["--listen", "127.0.0.1:0"]).args(&self.args);
+        // This machine's containers are no business of a test that does not ask for them.
+        if !self.args.iter().any(|arg| arg.starts_with("--containers") || arg == "--config") {
+            command.args(["--containers", "none"]);
+        }
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
+        // Whatever containers this machine has are none of a test's business, unless it says so.
+        command.env("TAOSD_CONTAINERS", "none");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
@@ -202,6 +231,11 @@ impl Daemon {
     /// A client with the operator's token.
     pub fn operator(&self) -> Client {
         self.client(&self.token)
+    }
+
+    /// A client with the operator's token, of the daemon at another address.
+    pub fn at(&self, address: &str) -> Client {
+        Client { to: To::Tcp(address.to_owned()), token: Some(self.token.clone()), headers: Vec::new() }
     }
 
     /// A client with any token.

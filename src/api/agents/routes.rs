@@ -22,6 +22,15 @@ const SLOW_ERRORS: &[&Code] = &[
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
+/// Pausing and resuming need no container, and all agents at once are no one of them.
+const PAUSE_ERRORS: &[&Code] = &[
+    codes::AGENT_NOT_FOUND,
+    codes::FORBIDDEN,
+    codes::AGENT_BUSY,
+    codes::CONTAINER_FAILED,
+    codes::CONTAINER_RUNTIME_UNAVAILABLE,
+];
+const BULK_ERRORS: &[&Code] = &[codes::CONTAINER_RUNTIME_UNAVAILABLE];
 const DOC: &str = "recipes/managing-agents#lifecycle";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -35,6 +44,7 @@ const fn lifecycle(
     handler: CheckedHandler,
     repeat: Repeat,
     answer: &'static [Field],
+    errors: &'static [&'static Code],
 ) -> ApiRoute {
     Route {
         method: Method::POST,
@@ -49,7 +59,7 @@ const fn lifecycle(
         body: BodyKind::Json(&[]),
         example: "",
         answer: (200, Answer::Object(answer)),
-        errors: SLOW_ERRORS,
+        errors,
         doc: DOC,
     }
 }
@@ -70,6 +80,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         lifecycle::bulk_start,
         Repeat::Key,
         BULK,
+        BULK_ERRORS,
     ),
     lifecycle(
         "/api/agents/bulk/stop",
@@ -78,6 +89,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         lifecycle::bulk_stop,
         Repeat::Key,
         BULK,
+        BULK_ERRORS,
     ),
     lifecycle(
         "/api/agents/bulk/restart",
@@ -86,9 +98,26 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         lifecycle::bulk_restart,
         Repeat::Key,
         BULK,
+        BULK_ERRORS,
     ),
-    lifecycle("/api/agents/{name}/start", "agents_start", "Start an agent", lifecycle::start, Repeat::Key, CHANGED),
-    lifecycle("/api/agents/{name}/stop", "agents_stop", "Stop an agent", lifecycle::stop, Repeat::Key, CHANGED),
+    lifecycle(
+        "/api/agents/{name}/start",
+        "agents_start",
+        "Start an agent",
+        lifecycle::start,
+        Repeat::Key,
+        CHANGED,
+        SLOW_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/stop",
+        "agents_stop",
+        "Stop an agent",
+        lifecycle::stop,
+        Repeat::Key,
+        CHANGED,
+        SLOW_ERRORS,
+    ),
     lifecycle(
         "/api/agents/{name}/restart",
         "agents_restart",
@@ -96,9 +125,26 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         lifecycle::restart,
         Repeat::Key,
         CHANGED,
+        SLOW_ERRORS,
     ),
-    lifecycle("/api/agents/{name}/pause", "agents_pause", "Pause an agent", lifecycle::pause, Repeat::Safe, PAUSED),
-    lifecycle("/api/agents/{name}/resume", "agents_resume", "Resume an agent", lifecycle::resume, Repeat::Safe, PAUSED),
+    lifecycle(
+        "/api/agents/{name}/pause",
+        "agents_pause",
+        "Pause an agent",
+        lifecycle::pause,
+        Repeat::Safe,
+        PAUSED,
+        PAUSE_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/resume",
+        "agents_resume",
+        "Resume an agent",
+        lifecycle::resume,
+        Repeat::Safe,
+        PAUSED,
+        PAUSE_ERRORS,
+    ),
     Route {
         method: Method::GET,
         path: "/api/agents/{name}/logs",
@@ -211,6 +257,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::SLUG_COLLISION_UNRESOLVABLE,
+            codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
             codes::UNKNOWN_FRAMEWORK,

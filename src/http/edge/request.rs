@@ -137,6 +137,11 @@ impl<S: Service> Exchange<S> {
         if declared.is_some_and(|bytes| bytes > limit) {
             return Err(codes::BODY_TOO_LARGE.into());
         }
+        if body.is_end_stream()
+            && let Some(reply) = self.core.service.at_once(&head, &plan)
+        {
+            return Ok(reply);
+        }
         let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
         let small = declared.is_some_and(|bytes| bytes <= SMALL_BODY) && !checked.expects_continue;
         let service = self.core.service.clone();

@@ -257,7 +257,7 @@ fn archive(w: &World, tail: &str) -> Reply {
 }
 
 /// Takes every name that can be made from a slug.
-fn crowd(w: &World, slug: &str) {
+pub fn crowd(w: &World, slug: &str) {
     let first = w.daemon.agent(slug);
     w.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)

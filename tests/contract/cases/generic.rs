@@ -37,6 +37,18 @@ pub fn way(code: &str) -> Option<Run> {
         "agent_not_found" | "archived_agent_not_found" | "user_not_found" => {
             |w, r| w.request(r).at(path_with(r, "nobody")).by(&w.operator())
         }
+        "operation_not_found" => |w, r| w.request(r).at(path_with(r, "nobody")).by(&w.operator()),
+        "agent_has_no_container" => |w, r| w.request(r).by(&w.operator()),
+        "container_runtime_unavailable" => |_, r| with_container(&World::without_runtime(), r),
+        "container_failed" | "delivery_failed" => |w, r| with_container(w, r),
+        "agent_busy" => |w, r| {
+            let request = w.request(r);
+            w.give_container(&request);
+            let open = w.operation("migrate", "queued", Some(&w.agent_of(&request)));
+            let reply = request.by(&w.operator());
+            assert_eq!(reply.json()["operation_id"], open);
+            reply
+        },
         "forbidden" => forbidden,
         "precondition_failed" => |w, r| w.request(r).by(&w.operator().with("If-Match", "\"999\"")),
         "invalid_scope" => |w, r| w.request(r).with("scope", json!(["agents.?"])).by(&w.operator()),
@@ -46,6 +58,15 @@ pub fn way(code: &str) -> Option<Run> {
         },
         _ => return None,
     })
+}
+
+/// Something slow, waited for, on an agent with a container that cannot be reached.
+fn with_container(world: &World, route: &'static ApiRoute) -> Reply {
+    let request = world.request(route);
+    world.give_container(&request);
+    let waits = route.query.iter().any(|field| field.name == "wait");
+    let path = if waits { format!("{}?wait=60", request.path) } else { request.path.clone() };
+    request.at(path).by(&world.operator())
 }
 
 /// A credential that has used up its minute. The limit is a daemon's, so this is one of its own.
@@ -70,7 +91,8 @@ fn forbidden(world: &World, route: &'static ApiRoute) -> Reply {
 fn reused(world: &World, route: &'static ApiRoute) -> Reply {
     let request = world.request(route);
     let client = world.operator().with("Idempotency-Key", &world.name());
-    assert!(request.by(&client).status < 300);
+    // A refusal is kept as well.
+    assert!([200, 201, 202, 409].contains(&request.by(&client).status));
     let other = format!("{} ", request.body.unwrap_or_else(|| json!({})));
     client.send(&request.method, &request.path, Some(other.as_bytes()))
 }

@@ -2,6 +2,7 @@
 //! written once, in `generic`; what is particular to one stands with its noun.
 
 mod agents;
+mod containers;
 mod generic;
 mod people;
 mod rest;
@@ -44,7 +45,7 @@ impl Way {
 
 /// Every case that is particular to a route.
 pub fn own() -> impl Iterator<Item = &'static Case> {
-    agents::CASES.iter().chain(people::CASES).chain(rest::CASES)
+    agents::CASES.iter().chain(containers::CASES).chain(people::CASES).chain(rest::CASES)
 }
 
 /// The way to this answer; `None` if nobody wrote one.

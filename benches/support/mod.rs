@@ -1,0 +1,129 @@
+//! What the benches share: a load generator, medians, and what the kernel says of a process.
+
+#![allow(dead_code, reason = "each bench uses its own part of this")]
+
+#[path = "../../tests/support/mod.rs"]
+pub mod daemon;
+
+use std::fs;
+use std::io;
+use std::time::{Duration, Instant};
+
+use daemon::Daemon;
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+/// A daemon whose log, access lines included, goes to `/dev/null`, and that turns nobody away for the rate.
+pub fn quiet_daemon() -> Daemon {
+    let rates = [("TAOSD_REQUESTS_PER_MINUTE", "1000000000")];
+    let mut daemon = Daemon::prepared(None, &[], &rates);
+    daemon.log = "/dev/null".into();
+    daemon.spawn();
+    daemon
+}
+
+/// A request as bytes.
+pub fn request(method: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n{kind}{length}\r\n{body}")
+        .into_bytes()
+}
+
+/// Sends the requests over and over for `time`, one keep-alive connection each, none before the reply to the one
+/// before. One thread. Replies a second, and the sorted latencies.
+pub fn load(address: &str, requests: &[Vec<u8>], time: Duration) -> (f64, Vec<Duration>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let local = LocalSet::new();
+    let begun = Instant::now();
+    let end = begun + time;
+    let mut latencies = local.block_on(&runtime, async {
+        let clients: Vec<_> = requests
+            .iter()
+            .map(|request| tokio::task::spawn_local(client(address.to_owned(), request.clone(), end)))
+            .collect();
+        let mut all = Vec::new();
+        for client in clients {
+            all.extend(client.await.expect("a client").expect("a connection"));
+        }
+        all
+    });
+    let rate = latencies.len() as f64 / begun.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    (rate, latencies)
+}
+
+async fn client(address: String, request: Vec<u8>, end: Instant) -> io::Result<Vec<Duration>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::with_capacity(100_000);
+    let mut buffer = vec![0; 16 * 1024];
+    let mut now = Instant::now();
+    while now < end {
+        let sent = stream.try_write(&request)?;
+        assert_eq!(sent, request.len(), "a request fits the socket's buffer");
+        read_reply(&stream, &mut buffer).await?;
+        let done = Instant::now();
+        latencies.push(done - now);
+        now = done;
+    }
+    Ok(latencies)
+}
+
+/// Reads one reply, which must be a success with a `Content-Length` or none.
+async fn read_reply(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<()> {
+    let mut have = 0;
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut buffer[have..]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => have += n,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        }
+        if whole(&buffer[..have]) {
+            return Ok(());
+        }
+    }
+}
+
+fn whole(reply: &[u8]) -> bool {
+    let Some(head) = reply.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+    let text = std::str::from_utf8(&reply[..head]).expect("an ASCII head");
+    assert!(text.starts_with("HTTP/1.1 2"), "{}", String::from_utf8_lossy(reply));
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().expect("a length"))
+    });
+    reply.len() >= head + 4 + length.unwrap_or(0)
+}
+
+/// The middle one.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// A latency that this share of all stays below, in milliseconds.
+pub fn percentile(sorted: &[Duration], share: f64) -> f64 {
+    let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(at).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+}
+
+/// A number of `/proc/PID/FILE`, by the text before it.
+pub fn proc_number(pid: u32, file: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/{file}")).expect("a running process");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the line");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Seconds of processor time a process has used.
+pub fn cpu_seconds(pid: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+    let after_name = text.rsplit(')').next().expect("a name");
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    // utime and stime, fields 14 and 15 of proc(5), in hundredths of a second on every Linux.
+    let ticks = |n: usize| fields[n].parse::<f64>().expect("a number");
+    (ticks(11) + ticks(12)) / 100.0
+}

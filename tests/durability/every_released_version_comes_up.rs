@@ -1,0 +1,84 @@
+//! Upgrades: a database of every released schema version, kept as an SQL dump with data in every table, is brought up
+//! by the real binary, and is then the same as a new one.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rusqlite::Connection;
+use taosd::store::VERSION;
+
+use crate::dump;
+use crate::support::Daemon;
+
+/// The statements of a schema by name, without comments and line breaks: `ALTER TABLE` lays them out differently.
+fn schema(conn: &Connection) -> BTreeMap<String, String> {
+    let mut statement = conn.prepare("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").unwrap();
+    let plain = |sql: String| {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or(""));
+        lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+    };
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, plain(row.get(1)?)))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn counts(conn: &Connection) -> BTreeMap<String, i64> {
+    let count = |table: &String| {
+        let sql = format!("SELECT count(*) FROM \"{table}\"");
+        (table.clone(), conn.query_row(&sql, [], |row| row.get(0)).unwrap())
+    };
+    let mut statement = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    names.iter().map(count).collect()
+}
+
+fn load(version: i64) -> (Daemon, BTreeMap<String, i64>) {
+    // The dumps grow old; what is in them must not grow too old for this test.
+    let daemon = Daemon::prepared(None, &[], &[("TAOSD_AUDIT_RETENTION_DAYS", "36500")]);
+    fs::create_dir_all(&daemon.data).unwrap();
+    dump::load(version, &daemon.database());
+    let counts = counts(&Connection::open(daemon.database()).unwrap());
+    for (table, rows) in &counts {
+        assert!(*rows > 0, "the dump of version {version} has no row in {table}");
+    }
+    fs::write(daemon.data.join("operator.token"), dump::TOKEN).unwrap();
+    (daemon, counts)
+}
+
+#[test]
+fn each_dump_is_brought_up_and_served() {
+    for version in 1..=VERSION {
+        let (mut daemon, before) = load(version);
+        daemon.spawn();
+        let operator = daemon.operator();
+        assert_eq!(operator.get("/api/auth/whoami").expect(200).json()["username"], "operator");
+        for path in ["/api/agents", "/api/agents/archived", "/api/users", "/api/grants", "/api/audit"] {
+            let items = operator.get(path).expect(200).json();
+            let items = items.as_array().or_else(|| items["items"].as_array()).expect("a list").len();
+            assert!(items > 0, "version {version}, {path}");
+        }
+        operator.post("/api/agents/atlas/token/issue", serde_json::json!({})).expect(200);
+        assert_eq!(daemon.stop(), Some(0), "{}", daemon.log_text());
+        daemon.check();
+
+        let conn = Connection::open(daemon.database()).unwrap();
+        let now: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(now, VERSION);
+        for (table, rows) in counts(&conn) {
+            // Nothing is lost: the sweeper takes what has had its time, and nothing in the dump of other tables has.
+            let swept = ["credentials", "idempotency", "operations"].contains(&table.as_str());
+            assert!(
+                swept || rows >= before.get(&table).copied().unwrap_or(0),
+                "version {version} lost rows of {table}"
+            );
+        }
+        let fresh = Connection::open_in_memory().unwrap();
+        fresh.execute_batch(include_str!("../../schema.sql")).unwrap();
+        assert_eq!(schema(&conn), schema(&fresh), "version {version} brought up is not schema.sql");
+    }
+}
+
+#[test]
+fn there_is_no_dump_of_a_version_that_does_not_exist() {
+    assert!(dump::path(VERSION).exists(), "a release needs its dump; tests/durability/dump.rs writes it");
+    assert!(!dump::path(VERSION + 1).exists());
+}

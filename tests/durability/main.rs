@@ -1,0 +1,24 @@
+//! What must be left after a crash, a full disk, a damaged file: through the real binary, on real files.
+//!
+//! What does not belong here: what the routes mean (`tests/contract`), and how the edge treats bytes (`tests/edge`).
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod dump;
+mod mounts;
+mod storm;
+
+mod a_clean_stop_leaves_one_file;
+mod a_damaged_file_is_named_and_never_a_panic;
+mod a_disk_that_turns_read_only_still_serves_reads;
+mod a_full_disk_refuses_writes_and_serves_reads;
+mod a_kill_in_a_storm_of_writes_loses_nothing_acknowledged;
+mod a_revoke_holds_from_its_answer_on;
+mod a_start_that_cannot_be_is_refused_with_its_exit_code;
+mod a_stop_in_a_storm_of_writes_keeps_what_was_acknowledged;
+mod an_authenticated_read_writes_nothing;
+mod an_expired_credential_stays_refused;
+mod every_released_version_comes_up;
+mod no_secret_is_kept_in_plain;
+mod the_audit_chain_shows_any_change;

@@ -1,0 +1,97 @@
+//! Small file systems for the tests of full and read-only disks. They take root; without it those tests say so and
+//! pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::TempDir;
+
+/// A mounted file system, unmounted and removed when this goes.
+pub struct Mount {
+    dir: TempDir,
+    at: PathBuf,
+}
+
+fn run(program: &str, args: &[&str]) -> bool {
+    let status = Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+fn mount(args: &[&str], dir: TempDir) -> Option<Mount> {
+    let at = dir.path().join("m");
+    fs::create_dir(&at).expect("a mount point");
+    if run("mount", &[args, &[at.to_str()?]].concat()) {
+        return Some(Mount { dir, at });
+    }
+    eprintln!("left out: mount {args:?} takes root");
+    None
+}
+
+impl Mount {
+    /// A file system in memory of `kib` KiB.
+    pub fn tmpfs(kib: u32) -> Option<Self> {
+        mount(&["-t", "tmpfs", "-o", &format!("size={kib}k"), "taosd-test"], TempDir::new())
+    }
+
+    /// An ext4 in a file, which turns read-only at the first error, as on a failing SD card.
+    pub fn ext4() -> Option<Self> {
+        let dir = TempDir::new();
+        let image = dir.path().join("image");
+        let path = image.to_str()?.to_owned();
+        fs::File::create(&image).and_then(|file| file.set_len(16 << 20)).expect("an image file");
+        if !run("mkfs.ext4", &["-q", "-F", &path]) {
+            eprintln!("left out: there is no mkfs.ext4");
+            return None;
+        }
+        mount(&["-o", "loop,errors=remount-ro", &path], dir)
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        &self.at
+    }
+
+    /// Makes an ext4 report an error, upon which the kernel makes it read-only, open files or not. False where the
+    /// kernel gives no way to do so.
+    pub fn break_down(&self) -> bool {
+        let output = Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.at).output();
+        let source = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
+        let device = source.rsplit('/').next().unwrap_or_default();
+        let broke = fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "test").is_ok();
+        if !broke {
+            eprintln!("left out: the kernel has no trigger_fs_error for {source}");
+        }
+        broke
+    }
+
+    /// Mounts it anew, read-only; nothing on it may be open.
+    pub fn remount_read_only(&self) {
+        assert!(run("mount", &["-o", "remount,ro", self.at.to_str().expect("a path")]), "a read-only remount");
+    }
+
+    /// Takes all room that is left, more each time it is called; [`Mount::make_room`] gives it back.
+    pub fn fill(&self) {
+        let mut ballast = fs::OpenOptions::new().create(true).append(true).open(self.ballast()).expect("ballast");
+        for size in [64 * 1024, 4096, 512, 1] {
+            while std::io::Write::write_all(&mut ballast, &vec![0; size]).is_ok() {}
+        }
+    }
+
+    /// Gives back what [`Mount::fill`] took.
+    pub fn make_room(&self) {
+        fs::remove_file(self.ballast()).expect("ballast");
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.at.join("ballast")
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        let at = self.at.to_str().unwrap_or_default();
+        let _ = run("umount", &[at]) || run("umount", &["-l", at]);
+        let _ = &self.dir;
+    }
+}

@@ -1,0 +1,144 @@
+//! A storm of writes: several clients at once create agents and issue and revoke tokens, and note what was acknowledged.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use serde_json::json;
+
+use crate::support::{Client, Daemon};
+
+/// Rates that would turn a storm away.
+pub const NO_RATES: &[(&str, &str)] = &[("TAOSD_REQUESTS_PER_MINUTE", "0"), ("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")];
+
+/// What is known of one agent's tokens.
+#[derive(Debug, Default, Clone)]
+pub struct Tokens {
+    /// The one that was acknowledged last, unless a revoke was.
+    pub newest: Option<String>,
+    /// Those before: never to work again.
+    pub older: Vec<String>,
+    /// A request about the token was sent and not answered: it may have happened or not.
+    pub unsure: bool,
+}
+
+/// What the clients were told.
+#[derive(Debug, Default, Clone)]
+pub struct Acknowledged {
+    /// Slugs of agents that were created.
+    pub agents: Vec<String>,
+    /// Tokens by agent.
+    pub tokens: HashMap<String, Tokens>,
+}
+
+/// A storm that goes on until it is ended.
+pub struct Storm {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<()>>,
+    seen: Arc<Mutex<Acknowledged>>,
+}
+
+impl Storm {
+    /// Starts `clients` of them; `round` keeps names apart.
+    pub fn start(daemon: &Daemon, clients: usize, round: usize) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::new(Mutex::new(Acknowledged::default()));
+        let client = |n: usize| {
+            let (client, stop, seen) = (daemon.operator(), Arc::clone(&stop), Arc::clone(&seen));
+            std::thread::spawn(move || work(&client, &format!("r{round}c{n}"), &stop, &seen))
+        };
+        Self { clients: (0..clients).map(client).collect(), stop, seen }
+    }
+
+    /// How many agents are known to have been created so far.
+    pub fn created(&self) -> usize {
+        self.seen.lock().unwrap().agents.len()
+    }
+
+    /// Ends it: what was acknowledged.
+    pub fn end(self) -> Acknowledged {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().expect("a client");
+        }
+        let seen = self.seen.lock().unwrap();
+        seen.clone()
+    }
+}
+
+fn work(client: &Client, name: &str, stop: &AtomicBool, seen: &Mutex<Acknowledged>) {
+    // The first agent of each client is the one whose tokens it plays with.
+    if !create(client, name, seen) {
+        return;
+    }
+    for n in 0.. {
+        let answered = match n % 4 {
+            _ if stop.load(Ordering::Relaxed) => false,
+            0 => create(client, &format!("{name}n{n}"), seen),
+            3 if n % 8 == 3 => token(client, name, seen, false),
+            _ => token(client, name, seen, true),
+        };
+        if !answered {
+            return;
+        }
+    }
+}
+
+/// Creates an agent; false once the daemon is gone.
+fn create(client: &Client, name: &str, seen: &Mutex<Acknowledged>) -> bool {
+    let body = json!({"name": name}).to_string();
+    match client.try_send("POST", "/api/agents", Some(body.as_bytes())) {
+        Ok(reply) if reply.status == 503 => false,
+        Ok(reply) => {
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            seen.lock().unwrap().agents.push(name.to_owned());
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Issues a token, or revokes the one there is; false once the daemon is gone.
+fn token(client: &Client, agent: &str, seen: &Mutex<Acknowledged>, issue: bool) -> bool {
+    let reply = match issue {
+        true => client.try_send("POST", &format!("/api/agents/{agent}/token/issue"), Some(b"{}")),
+        false => client.try_send("DELETE", &format!("/api/agents/{agent}/token"), None),
+    };
+    let mut seen = seen.lock().unwrap();
+    let tokens = seen.tokens.entry(agent.to_owned()).or_default();
+    let reply = match reply {
+        Ok(reply) if reply.status != 503 => reply,
+        _ => {
+            tokens.unsure = true;
+            return false;
+        }
+    };
+    let before = tokens.newest.take();
+    tokens.older.extend(before);
+    if issue {
+        tokens.newest = Some(reply.expect(200).json()["token"].as_str().expect("a token").to_owned());
+    } else {
+        reply.expect(204);
+    }
+    true
+}
+
+impl Acknowledged {
+    /// Fails unless the daemon knows every agent, the newest token of each, and no older one.
+    pub fn hold(&self, daemon: &Daemon) {
+        let operator = daemon.operator();
+        for agent in &self.agents {
+            operator.get(&format!("/api/agents/{agent}")).expect(200);
+        }
+        for (agent, tokens) in &self.tokens {
+            let whoami = |token: &str| daemon.client(token).get("/api/auth/whoami").status;
+            if let (Some(newest), false) = (&tokens.newest, tokens.unsure) {
+                assert_eq!(whoami(newest), 200, "the newest token of {agent}");
+            }
+            for older in &tokens.older {
+                assert_eq!(whoami(older), 401, "a replaced or revoked token of {agent} works");
+            }
+        }
+    }
+}
