@@ -240,14 +240,14 @@ BEGIN
     DELETE FROM notification_counts WHERE holder IN ('user:' || old.user_id, 'agent:' || old.agent_id) AND total = 0;
 END;
 
--- Notifications on their way to the webhook; a row goes when it was taken, given up, or its notification is gone.
+-- Notifications on their way to the webhook, first in, first out (ids grow with time). A row goes when it was taken,
+-- given up, or its notification is gone.
 CREATE TABLE webhook_outbox (
     notification_id TEXT PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE,
     attempts        INTEGER NOT NULL DEFAULT 0,
     queued_at       INTEGER NOT NULL,
     next_at         INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX webhook_outbox_by_turn ON webhook_outbox (next_at);
 
 -- What agents can look up: documents by source and path. `content_hash` tells whether one has changed.
 CREATE TABLE knowledge_items (

@@ -106,10 +106,8 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Item>
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()],
-        read,
-    )?;
+    let rows = statement
+        .query_map(params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -147,10 +145,10 @@ pub fn search(conn: &Connection, query: &str, filter: &Filter, limit: u64) -> Re
             WHERE knowledge_words MATCH ?4 AND {FILTERED} ORDER BY score DESC, i.seq LIMIT ?5"
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![filter.source_type, filter.source_id, filter.category, expression, limit],
-        |row| Ok(Hit { item: read(row)?, snippet: row.get(11)?, score: row.get(12)? }),
-    )?;
+    let rows = statement
+        .query_map(params![filter.source_type, filter.source_id, filter.category, expression, limit], |row| {
+            Ok(Hit { item: read(row)?, snippet: row.get(11)?, score: row.get(12)? })
+        })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -240,8 +238,7 @@ struct Plan<'a> {
 
 fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<Plan<'a>> {
     let mut statement = conn.prepare_cached(HASHES)?;
-    let rows =
-        statement.query_map([replacement.source_id], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    let rows = statement.query_map([replacement.source_id], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
     let mut before: HashMap<String, (i64, [u8; 32])> = rows.collect::<rusqlite::Result<_>>()?;
     let (mut new, mut changed) = (Vec::new(), Vec::new());
     for document in replacement.documents {
@@ -389,7 +386,7 @@ mod tests {
     }
 
     fn document(path: &str, content: &str) -> Document {
-        let (title, summary) = (path.to_owned(), String::new());
+        let (title, summary) = ("0".to_owned(), String::new());
         Document { path: path.into(), title, summary, content: content.into(), categories: vec!["c".into()] }
     }
 

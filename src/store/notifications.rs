@@ -9,8 +9,7 @@ use crate::time::Micros;
 const INSERT: &str = "INSERT INTO notifications
     (id, user_id, agent_id, source, app_origin, level, title, message, action_url, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-const COLUMNS: &str =
-    "seq, id, agent_id, source, app_origin, level, title, message, action_url, read, created_at";
+const COLUMNS: &str = "seq, id, agent_id, source, app_origin, level, title, message, action_url, read, created_at";
 const COUNTS: &str = "SELECT total, unread FROM notification_counts WHERE holder = ?1";
 const POSITION: &str = "SELECT seq FROM notifications WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const LAST: &str = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1";
@@ -156,7 +155,13 @@ pub enum Span {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, holder: &Holder, span: Span, unread_only: bool, limit: u64) -> Result<Vec<Notification>> {
+pub fn list(
+    conn: &Connection,
+    holder: &Holder,
+    span: Span,
+    unread_only: bool,
+    limit: u64,
+) -> Result<Vec<Notification>> {
     let (compare, seq, order) = match span {
         Span::Before(seq) => ("<", seq, "DESC"),
         Span::After(seq) => (">", seq, "ASC"),

@@ -6,8 +6,10 @@ use super::Result;
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO webhook_outbox (notification_id, queued_at, next_at) VALUES (?1, ?2, ?2)";
-const NEXT: &str = "SELECT notification_id, attempts, queued_at, next_at FROM webhook_outbox ORDER BY next_at LIMIT 1";
+const NEXT: &str = "SELECT notification_id, attempts, queued_at, next_at FROM webhook_outbox
+    ORDER BY notification_id LIMIT 1";
 const POSTPONE: &str = "UPDATE webhook_outbox SET attempts = attempts + 1, next_at = ?2 WHERE notification_id = ?1";
+const EXPIRE: &str = "DELETE FROM webhook_outbox WHERE queued_at < ?1";
 const DELETE: &str = "DELETE FROM webhook_outbox WHERE notification_id = ?1";
 
 /// A delivery that is still to be made.
@@ -32,7 +34,7 @@ pub fn queue(conn: &Connection, notification_id: &str, now: Micros) -> Result<()
     Ok(())
 }
 
-/// The delivery whose turn comes first, due or not.
+/// The oldest delivery, due or not.
 ///
 /// # Errors
 /// The store's.
@@ -64,4 +66,12 @@ pub fn postpone(conn: &Connection, notification_id: &str, until: Micros) -> Resu
 pub fn done(conn: &Connection, notification_id: &str) -> Result<()> {
     conn.prepare_cached(DELETE)?.execute([notification_id])?;
     Ok(())
+}
+
+/// Gives up what came in before a time. How many.
+///
+/// # Errors
+/// The store's.
+pub fn expire(conn: &Connection, before: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(EXPIRE)?.execute([before])?)
 }
