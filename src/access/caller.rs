@@ -148,7 +148,7 @@ impl Caller {
 
     /// The principal as people know it: `user:NAME` or `agent:SLUG`.
     pub fn source(&self) -> String {
-        match &self.principal {
+        match self.principal() {
             Principal::User(user) => format!("user:{}", user.username),
             Principal::Agent { slug, .. } => format!("agent:{slug}"),
         }

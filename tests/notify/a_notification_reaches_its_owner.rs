@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cast::{agent, agent_token, all, notify, user};
+use crate::cast::{agent, agent_token, all, notify};
 use crate::support::Daemon;
 
 #[test]
@@ -67,7 +67,7 @@ fn an_agent_sees_what_it_sent_and_may_not_alter_it() {
 #[test]
 fn a_user_notifies_itself_and_sees_no_other_users() {
     let daemon = Daemon::start();
-    let ann = user(&daemon, "ann", &["*"]);
+    let ann = daemon.member("ann", &["*"]);
     let id = notify(&ann, "note to self");
     let seen = ann.get(&format!("/api/notifications/{id}")).expect(200).json();
     assert_eq!((&seen["source"], &seen["agent_id"]), (&json!("user:ann"), &json!(null)));

@@ -1,4 +1,4 @@
-//! Who plays: agents and users with tokens.
+//! Who plays.
 
 use serde_json::{Value, json};
 
@@ -6,26 +6,13 @@ use crate::support::{Client, Daemon};
 
 /// An agent of the operator's, with a token of the default scopes.
 pub fn agent(daemon: &Daemon, name: &str) -> Client {
-    daemon.operator().post("/api/agents", json!({"name": name})).expect(200);
+    daemon.agent(name);
     agent_token(daemon, name, json!({}))
 }
 
 /// A fresh token of an agent that exists.
 pub fn agent_token(daemon: &Daemon, name: &str, body: Value) -> Client {
     let issued = daemon.operator().post(&format!("/api/agents/{name}/token/issue"), body).expect(200).json();
-    daemon.client(issued["token"].as_str().unwrap())
-}
-
-/// A user with a token of these scopes.
-pub fn user(daemon: &Daemon, name: &str, scope: &[&str]) -> Client {
-    daemon.operator().post("/api/users", json!({"username": name})).expect(201);
-    user_token(daemon, name, scope)
-}
-
-/// A further token of a user.
-pub fn user_token(daemon: &Daemon, name: &str, scope: &[&str]) -> Client {
-    let path = format!("/api/users/{name}/tokens");
-    let issued = daemon.operator().post(&path, json!({"label": "t", "scope": scope})).expect(201).json();
     daemon.client(issued["token"].as_str().unwrap())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::{all, user_token};
+use crate::cast::all;
 use crate::support::{Client, Daemon};
 
 fn item(path: &str, content: &str) -> Value {
@@ -101,7 +101,7 @@ fn bounds_hold_and_a_refused_source_is_left_as_it_was() {
 #[test]
 fn the_daemons_own_source_is_its_own() {
     let daemon = Daemon::start();
-    for client in [daemon.operator(), user_token(&daemon, "operator", &["knowledge.*"]), daemon.on_socket()] {
+    for client in [daemon.operator(), daemon.user_token("operator", &["knowledge.*"]), daemon.on_socket()] {
         client.put("/api/knowledge/sources/taos-core", json!({"items": []})).expect_error(403, "source_reserved");
         client.delete("/api/knowledge/sources/taos-core").expect_error(403, "source_reserved");
     }

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::cast::user_token;
 use crate::support::Daemon;
 
 #[test]
@@ -25,11 +24,11 @@ fn each_route_needs_its_action() {
         ("PUT", "/api/knowledge/sources/app:x", "knowledge.write"),
         ("DELETE", "/api/knowledge/sources/app:x", "knowledge.write"),
     ] {
-        let narrow = user_token(&daemon, "operator", &["agents.*"]);
+        let narrow = daemon.user_token("operator", &["agents.*"]);
         let refused = narrow.send(method, path, None).expect_error(403, "scope_denied").json();
         assert_eq!(refused["action"], action, "{method} {path}");
         daemon.anonymous().send(method, path, None).expect_error(401, "auth_required");
-        let exact = user_token(&daemon, "operator", &[action]);
+        let exact = daemon.user_token("operator", &[action]);
         let reply = exact.send(method, path.trim_end_matches("/stream"), None);
         assert!(![401, 403].contains(&reply.status), "{method} {path}: {}", reply.text());
     }

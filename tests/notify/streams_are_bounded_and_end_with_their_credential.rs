@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cast::{agent, notify, user_token};
+use crate::cast::{agent, notify};
 use crate::events::Events;
 use crate::support::Daemon;
 
@@ -36,7 +36,7 @@ fn a_stream_ends_within_five_seconds_of_its_credential() {
 fn a_credential_and_all_together_hold_so_many_streams_and_places_are_given_back() {
     let env = [("TAOSD_MAX_STREAMS", "3"), ("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "2")];
     let daemon = Daemon::with(&[], &env);
-    let second = user_token(&daemon, "operator", &["*"]);
+    let second = daemon.user_token("operator", &["*"]);
     let open = |token: &str| Events::open(&daemon.address, token, PATH, &[]);
     let held = [open(&daemon.token), open(&daemon.token)];
     daemon.operator().get(PATH).expect_error(429, "too_many_streams");

@@ -73,6 +73,14 @@ const HIT: &[Field] = &[
     Field::of("score", Type::Number, "How well it fits; larger is better.").required(),
 ];
 
+/// The system prompt.
+const PROMPT: &[Field] = &[
+    text("prompt", "The prompt, in Markdown."),
+    Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
+    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit.").required(),
+    Field::flag("truncated", "Whether any did not fit.").required(),
+];
+
 const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this category.");
 const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only of this source.");
 
@@ -272,15 +280,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ],
         body: BodyKind::None,
         example: "",
-        answer: (
-            200,
-            Answer::Object(&[
-                text("prompt", "The prompt, in Markdown."),
-                Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
-                Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit.").required(),
-                Field::flag("truncated", "Whether any did not fit.").required(),
-            ]),
-        ),
+        answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
         errors: &[],
         doc: DOC_PROMPT,
     },

@@ -46,6 +46,14 @@ const RECORD: &[Field] = &[
     text("action_url", "Where it leads.").nullable(),
 ];
 
+const COUNT: &[Field] = &[
+    Field::integer("unread", 0, i64::MAX, "Those not read.").required(),
+    Field::integer("total", 0, i64::MAX, "All.").required(),
+];
+
+/// What a page that sends `HX-Request: true` gets.
+const HTML: &[&str] = &["text/html"];
+
 /// A notification as shown.
 pub fn show(notification: &Notification) -> Value {
     json!({
@@ -102,7 +110,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::List(RECORD)),
+        answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_READ,
     },
@@ -118,13 +126,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (
-            200,
-            Answer::Object(&[
-                Field::integer("unread", 0, i64::MAX, "Those not read.").required(),
-                Field::integer("total", 0, i64::MAX, "All.").required(),
-            ]),
-        ),
+        answer: (200, Answer::Or(&Answer::Object(COUNT), HTML)),
         errors: &[],
         doc: DOC_READ,
     },
@@ -142,7 +144,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Other(&["text/event-stream"])),
-        errors: &[codes::TOO_MANY_STREAMS, codes::BUSY],
+        errors: &[codes::TOO_MANY_STREAMS],
         doc: DOC_WATCH,
     },
     Route {
