@@ -23,14 +23,15 @@ const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM
     FROM n JOIN (SELECT id, row_number() OVER (ORDER BY created_at, id) - 1 AS place FROM users) u ON u.place = i % ?3";
 
 fn main() {
-    let mut small = filled(1_000);
-    let mut large = filled(1_000_000);
+    let (small, large) = (filled(1_000), filled(1_000_000));
+    let (mut small, mut large) = (Target::new(small), Target::new(large));
     println!("{ROUNDS} alternating rounds of {REQUESTS} requests, medians");
     println!("{:>34} {:>12} {:>12} {:>7}", "", "1,000", "1,000,000", "ratio");
     let notify = post("/api/ui/notify", r#"{"title": "Build finished", "body": "All tests passed."}"#);
     for (name, request) in [
-        ("list, first page of 100", get("/api/notifications")),
-        ("list, unread only, 20", get("/api/notifications?unread_only=true&limit=20")),
+        // Pages of equal length: with 1,000 a user has no more than ten.
+        ("list, first ten", get("/api/notifications?limit=10")),
+        ("list, five unread", get("/api/notifications?unread_only=true&limit=5")),
         ("count", get("/api/notifications/count")),
         ("notify", notify),
     ] {
@@ -50,7 +51,7 @@ struct Target {
 }
 
 /// A daemon that holds so many notifications.
-fn filled(count: i64) -> Target {
+fn filled(count: i64) -> Daemon {
     let mut daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0"), ("RUST_LOG", "warn")]);
     assert_eq!(daemon.stop(), Some(0));
     let start = Instant::now();
@@ -64,12 +65,16 @@ fn filled(count: i64) -> Target {
     drop(db);
     println!("{count} notifications made in {:.1?}", start.elapsed());
     daemon.spawn();
-    let stream = TcpStream::connect(&daemon.address).expect("a connection");
-    stream.set_nodelay(true).expect("an option");
-    Target { stream: BufReader::new(stream), daemon }
+    daemon
 }
 
 impl Target {
+    fn new(daemon: Daemon) -> Self {
+        let stream = TcpStream::connect(&daemon.address).expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        Self { stream: BufReader::new(stream), daemon }
+    }
+
     /// The median time of one request.
     fn median(&mut self, request: &str) -> Duration {
         let request = request.replace("TOKEN", &self.daemon.token);
