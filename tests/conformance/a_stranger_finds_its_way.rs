@@ -23,7 +23,7 @@ fn judge(result: &Result<Value, Stuck>, verified: impl FnOnce() -> bool) -> Outc
     match result {
         Err(Stuck::NothingFound) => Outcome::GaveUp,
         Ok(_) if verified() => Outcome::Succeeded,
-        Ok(_) | Err(Stuck::Refused(_)) => Outcome::WrongPath,
+        Ok(_) | Err(Stuck::Refused) => Outcome::WrongPath,
     }
 }
 

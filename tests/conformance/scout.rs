@@ -24,7 +24,7 @@ pub enum Stuck {
     /// No page says how.
     NothingFound,
     /// What the page says was refused.
-    Refused(String),
+    Refused,
 }
 
 impl Scout {
@@ -57,7 +57,7 @@ impl Scout {
         if let Some(page) = reply.json()["doc_url"].as_str() {
             self.get(page.split('#').next().unwrap_or(page)).expect(200);
         }
-        Err(Stuck::Refused(reply.text()))
+        Err(Stuck::Refused)
     }
 
     /// Goes on with another token.
