@@ -26,6 +26,7 @@ pub struct Gate {
     operators: Operators,
     requests: Throttle,
     failed_logins: Throttle,
+    notifications: Throttle,
     last_used: LastUsed,
     denials: Denials,
     known: Known,
@@ -40,6 +41,7 @@ impl Gate {
             operators: Operators::new(),
             requests: Throttle::new(limits.requests_per_minute),
             failed_logins: Throttle::new(limits.failed_logins_per_minute),
+            notifications: Throttle::new(if limits.requests_per_minute == 0 { 0 } else { limits.notify_per_minute }),
             last_used: LastUsed::default(),
             denials: Denials::default(),
             known: Known::default(),
@@ -65,6 +67,13 @@ impl Gate {
                 .detail("This credential has used up its requests of this minute.")
                 .retry_after(seconds)
         })?;
+        if action == Action::UiNotify {
+            self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
+                ApiError::new(codes::RATE_LIMITED)
+                    .detail("This principal has used up its notifications of this minute.")
+                    .retry_after(seconds)
+            })?;
+        }
         if let Some(id) = caller.credential_id() {
             self.last_used.note(id, Micros::now());
         }
@@ -88,6 +97,30 @@ impl Gate {
         self.requests.take(id, head.arrived).ok()?;
         self.last_used.note(id, Micros::now());
         Some(caller)
+    }
+
+    /// Whether a caller admitted some time ago would be let in again: for what outlasts its request.
+    pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
+        if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+            return false;
+        }
+        let found = match caller.credential_id() {
+            Some(id) => self.store.lookup(|conn| credentials::find_by_id(conn, id)).map(|holder| {
+                holder
+                    .filter(|holder| !holder.user.disabled && holder.expires_at.is_none_or(|at| at > Micros::now()))
+                    .map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new()))
+            }),
+            None => self.store.lookup(users::operator).map(|user| {
+                user.filter(|user| user.id == caller.user().id).map(|user| Caller::operator(user, String::new()))
+            }),
+        };
+        match found {
+            Ok(now) => now.is_some_and(|now| refusal(&now, action).is_none()),
+            Err(error) => {
+                log::warn!("a credential could not be looked at again: {error}");
+                false
+            }
+        }
     }
 
     fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {

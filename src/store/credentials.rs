@@ -11,14 +11,23 @@ use crate::time::Micros;
 const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11)";
-const SELECT_HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at, c.label,
-        u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
-        a.id, a.slug
-    FROM credentials c
-    LEFT JOIN agents a ON a.id = c.agent_id
-    LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)
-    WHERE c.secret_hash = ?1 AND c.state IN ('active', 'grace') AND c.revoked_at IS NULL
-        AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))";
+macro_rules! select_holder {
+    ($by:literal) => {
+        concat!(
+            "SELECT c.id, c.kind, c.scopes, c.expires_at, c.label,
+                u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at, a.id, a.slug
+            FROM credentials c
+            LEFT JOIN agents a ON a.id = c.agent_id
+            LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)
+            WHERE ",
+            $by,
+            " = ?1 AND c.state IN ('active', 'grace') AND c.revoked_at IS NULL
+                AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))"
+        )
+    };
+}
+const SELECT_HOLDER: &str = select_holder!("c.secret_hash");
+const SELECT_HOLDER_BY_ID: &str = select_holder!("c.id");
 const COLUMNS: &str = "id, key_id, scopes, label, state, issued_by, issued_at, expires_at, last_used_at";
 const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
@@ -164,28 +173,38 @@ pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
-    let found = conn.prepare_cached(SELECT_HOLDER)?.query_row([hash.as_bytes().as_slice()], |row| {
-        Ok(Holder {
-            credential_id: row.get(0)?,
-            kind: row.get(1)?,
-            scopes: row.get(2)?,
-            expires_at: row.get(3)?,
-            user: User {
-                id: row.get(5)?,
-                username: row.get(6)?,
-                display_name: row.get(7)?,
-                role: Role::named(row.get_ref(8)?.as_str()?),
-                disabled: row.get(9)?,
-                created_at: row.get(10)?,
-                updated_at: row.get(11)?,
-            },
-            agent: match row.get::<_, Option<String>>(12)? {
-                Some(id) => Some((id, row.get(13)?)),
-                None => None,
-            },
-        })
-    });
+    let found = conn.prepare_cached(SELECT_HOLDER)?.query_row([hash.as_bytes().as_slice()], read_holder);
     Ok(found.optional()?)
+}
+
+/// The live credential of this id, like [`find`]: for what outlasts the request it came with.
+///
+/// # Errors
+/// The store's.
+pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
+    Ok(conn.prepare_cached(SELECT_HOLDER_BY_ID)?.query_row([id], read_holder).optional()?)
+}
+
+fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
+    Ok(Holder {
+        credential_id: row.get(0)?,
+        kind: row.get(1)?,
+        scopes: row.get(2)?,
+        expires_at: row.get(3)?,
+        user: User {
+            id: row.get(5)?,
+            username: row.get(6)?,
+            display_name: row.get(7)?,
+            role: Role::named(row.get_ref(8)?.as_str()?),
+            disabled: row.get(9)?,
+            created_at: row.get(10)?,
+            updated_at: row.get(11)?,
+        },
+        agent: match row.get::<_, Option<String>>(12)? {
+            Some(id) => Some((id, row.get(13)?)),
+            None => None,
+        },
+    })
 }
 
 /// An agent's token in a state: the active one, or the one in its grace.

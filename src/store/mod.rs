@@ -9,14 +9,17 @@ pub mod credentials;
 pub mod error;
 pub mod grants;
 pub mod idempotency;
+pub mod knowledge;
 pub mod meta;
 mod migrate;
+pub mod notifications;
 mod open;
 pub mod operations;
 pub mod page;
 mod readers;
 pub mod spaces;
 pub mod users;
+pub mod webhook;
 mod writer;
 
 use std::path::{Path, PathBuf};
