@@ -224,3 +224,97 @@ CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
 BEGIN
     SELECT raise(ABORT, 'audit rows are never changed');
 END;
+
+-- What agents and users have told people. `seq` is the order of commit, which no clock can turn round.
+CREATE TABLE notifications (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         TEXT NOT NULL UNIQUE,
+    user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    agent_id   TEXT,
+    source     TEXT NOT NULL,
+    app_origin TEXT,
+    level      TEXT NOT NULL CHECK (level IN ('low', 'normal', 'high')),
+    title      TEXT NOT NULL,
+    message    TEXT NOT NULL,
+    action_url TEXT,
+    read       INTEGER NOT NULL DEFAULT 0 CHECK (read IN (0, 1)),
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX notifications_of_user ON notifications (user_id, seq);
+CREATE INDEX notifications_unread_of_user ON notifications (user_id, seq) WHERE read = 0;
+CREATE INDEX notifications_of_agent ON notifications (agent_id, seq) WHERE agent_id IS NOT NULL;
+CREATE INDEX notifications_unread_of_agent ON notifications (agent_id, seq) WHERE agent_id IS NOT NULL AND read = 0;
+CREATE INDEX notifications_by_age ON notifications (created_at);
+
+-- How many there are, for each user and each agent that sent some, so that nobody ever counts rows.
+CREATE TABLE notification_counts (
+    holder TEXT PRIMARY KEY CHECK (holder GLOB 'user:*' OR holder GLOB 'agent:*'),
+    total  INTEGER NOT NULL CHECK (total >= 0),
+    unread INTEGER NOT NULL CHECK (unread BETWEEN 0 AND total)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notification_counts_by_total ON notification_counts (total);
+CREATE TRIGGER notifications_count_up AFTER INSERT ON notifications
+BEGIN
+    INSERT INTO notification_counts (holder, total, unread) VALUES ('user:' || new.user_id, 1, 1 - new.read)
+        ON CONFLICT (holder) DO UPDATE SET total = total + 1, unread = unread + excluded.unread;
+    INSERT INTO notification_counts (holder, total, unread)
+        SELECT 'agent:' || new.agent_id, 1, 1 - new.read WHERE new.agent_id IS NOT NULL
+        ON CONFLICT (holder) DO UPDATE SET total = total + 1, unread = unread + excluded.unread;
+END;
+CREATE TRIGGER notifications_count_read AFTER UPDATE OF read ON notifications WHEN new.read <> old.read
+BEGIN
+    UPDATE notification_counts SET unread = unread + old.read - new.read
+        WHERE holder IN ('user:' || new.user_id, 'agent:' || new.agent_id);
+END;
+CREATE TRIGGER notifications_count_down AFTER DELETE ON notifications
+BEGIN
+    UPDATE notification_counts SET total = total - 1, unread = unread - (1 - old.read)
+        WHERE holder IN ('user:' || old.user_id, 'agent:' || old.agent_id);
+    DELETE FROM notification_counts WHERE holder IN ('user:' || old.user_id, 'agent:' || old.agent_id) AND total = 0;
+END;
+
+-- Notifications on their way to the webhook, first in, first out (ids grow with time). A row goes when it was taken,
+-- given up, or its notification is gone.
+CREATE TABLE webhook_outbox (
+    notification_id TEXT PRIMARY KEY REFERENCES notifications (id) ON DELETE CASCADE,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    queued_at       INTEGER NOT NULL,
+    next_at         INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What agents can look up: documents by source and path. `content_hash` tells whether one has changed.
+CREATE TABLE knowledge_items (
+    seq          INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
+    source_type  TEXT NOT NULL,
+    source_id    TEXT NOT NULL,
+    path         TEXT NOT NULL,
+    title        TEXT NOT NULL,
+    author       TEXT NOT NULL,
+    summary      TEXT NOT NULL,
+    content      TEXT NOT NULL,
+    categories   TEXT NOT NULL CHECK (json_valid(categories)),
+    content_hash BLOB NOT NULL CHECK (length(content_hash) = 32),
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    UNIQUE (source_id, path)
+) STRICT;
+CREATE INDEX knowledge_items_by_age ON knowledge_items (created_at, id);
+CREATE VIRTUAL TABLE knowledge_words USING fts5 (
+    title, content, content = 'knowledge_items', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER knowledge_items_in AFTER INSERT ON knowledge_items
+BEGIN
+    INSERT INTO knowledge_words (rowid, title, content) VALUES (new.seq, new.title, new.content);
+END;
+CREATE TRIGGER knowledge_items_out AFTER DELETE ON knowledge_items
+BEGIN
+    INSERT INTO knowledge_words (knowledge_words, rowid, title, content)
+        VALUES ('delete', old.seq, old.title, old.content);
+END;
+CREATE TRIGGER knowledge_items_changed AFTER UPDATE OF title, content ON knowledge_items
+BEGIN
+    INSERT INTO knowledge_words (knowledge_words, rowid, title, content)
+        VALUES ('delete', old.seq, old.title, old.content);
+    INSERT INTO knowledge_words (rowid, title, content) VALUES (new.seq, new.title, new.content);
+END;

@@ -6,6 +6,7 @@ use std::env;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::{Table, Value};
 
@@ -15,7 +16,9 @@ mod containers;
 pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, Containers, Framework};
 
+use crate::jobs::webhook::Endpoint;
 use crate::limits::Limits;
+use crate::secret::Plaintext;
 
 /// Where the daemon listens when nothing is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
@@ -46,6 +49,8 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
     pub ax: Ax,
+    /// Where notifications are delivered as well.
+    pub webhook: Option<Arc<Endpoint>>,
 }
 
 /// What the command line says; `None` leaves it to the environment and the file.
@@ -186,10 +191,11 @@ impl Config {
         let ax = Ax::from_sources(sources)?;
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
         let containers = Containers::from_sources(flags, sources)?;
+        let webhook = sources.file.remove("webhook").map(|value| webhook(&value)).transpose()?.map(Arc::new);
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, runtime_dir, ax })
+        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, webhook, runtime_dir, ax })
     }
 }
 
@@ -228,6 +234,22 @@ fn models(value: &Value) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
         value.as_array()?.iter().map(|host| host.as_str().map(str::to_owned)).collect()
     };
     table.iter().map(|(name, value)| Ok((name.clone(), hosts(value).ok_or_else(bad)?))).collect()
+}
+
+/// `[webhook]`: a URL, and a file that holds the secret deliveries are signed with: a secret in `taosd.toml` would be
+/// read by more people than need it.
+fn webhook(value: &Value) -> Result<Endpoint, ConfigError> {
+    let bad = || ConfigError("[webhook] must hold url = \"http://…\" and secret_file = \"PATH\", nothing else".into());
+    let table = value.as_table().filter(|table| table.len() == 2).ok_or_else(bad)?;
+    let text = |key: &str| table.get(key).and_then(Value::as_str).ok_or_else(bad);
+    let (url, file) = (text("url")?, text("secret_file")?);
+    let secret =
+        fs::read_to_string(file).map_err(|error| ConfigError(format!("webhook.secret_file {file}: {error}")))?;
+    let secret = secret.trim();
+    if !(16..=1024).contains(&secret.len()) {
+        return wrong(format!("webhook.secret_file {file} must hold a secret of 16 to 1024 bytes"));
+    }
+    Endpoint::parse(url, Plaintext::new(secret.to_owned())).map_err(ConfigError)
 }
 
 #[cfg(test)]
@@ -279,6 +301,8 @@ mod tests {
             "[ax]\nfingerprint_policy = 'maybe'",
             "[ax]\nmax_agent_pats = 0",
             "[ax]\nother = 1",
+            "[webhook]\nurl = 'http://a/'",
+            "[webhook]\nurl = 'http://a/'\nsecret_file = '/nonexistent'",
         ] {
             assert!(load(&Flags::default(), file, &env).is_err(), "{file}");
         }

@@ -19,10 +19,13 @@ pages![
     "agents/concepts/identity",
     "agents/concepts/operations",
     "agents/recipes/bootstrap",
+    "agents/concepts/knowledge",
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",
     "agents/recipes/tokens-and-rotation",
     "agents/recipes/users-and-tokens",
+    "agents/recipes/notifying-the-user",
+    "agents/recipes/reading-knowledge",
     "agents/recipes/troubleshooting",
     "agents/errors",
 ];
@@ -98,7 +101,8 @@ fn is_comment(html: &str) -> bool {
     html.trim().strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->")).is_some_and(|text| !text.contains("--"))
 }
 
-fn first_heading(markdown: &str) -> Option<String> {
+/// The first heading of the first level, as text.
+pub fn first_heading(markdown: &str) -> Option<String> {
     let mut in_first = false;
     let mut text = String::new();
     for event in Parser::new(markdown) {
@@ -110,6 +114,22 @@ fn first_heading(markdown: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// The first paragraph as text, at most 200 characters.
+pub fn summary(markdown: &str) -> String {
+    let mut text = String::new();
+    let mut inside = false;
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Start(Tag::Paragraph) => inside = true,
+            Event::End(TagEnd::Paragraph) => break,
+            Event::Text(part) | Event::Code(part) if inside => text.push_str(&part),
+            Event::SoftBreak | Event::HardBreak if inside => text.push(' '),
+            _ => {}
+        }
+    }
+    text.chars().take(200).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -142,6 +142,24 @@ pub const PAGE_MAX: u64 = 500;
 pub const NAME_CHARS: usize = 64;
 /// Bytes of an agent's slug; with the prefix `taos-agent-` a container name stays within 63.
 pub const SLUG_BYTES: usize = 52;
+/// Characters of a notification's title.
+pub const TITLE_CHARS: usize = 120;
+/// Characters of a notification's `action_url`.
+pub const ACTION_URL_CHARS: usize = 2048;
+/// How long a notification is kept.
+pub const NOTIFICATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Notifications kept for one user; the oldest make room.
+pub const NOTIFICATION_ROWS: u64 = 10_000;
+/// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
+pub const SWEEP_BATCH: u64 = 1000;
+/// How long a webhook's receiver is tried.
+pub const WEBHOOK_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// The time between two signs of life on an event stream.
+pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Items of one source of knowledge.
+pub const KNOWLEDGE_ITEMS: usize = 500;
+/// Sources of knowledge.
+pub const KNOWLEDGE_SOURCES: u64 = 256;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.

@@ -256,6 +256,14 @@ impl Caller {
         }
     }
 
+    /// The principal as people know it: `user:NAME` or `agent:SLUG`.
+    pub fn source(&self) -> String {
+        match self.principal() {
+            Principal::User(user) => format!("user:{}", user.username),
+            Principal::Agent { slug, .. } => format!("agent:{slug}"),
+        }
+    }
+
     /// The principal as the audit names it: `user:NAME` or `agent:ID`.
     pub fn actor(&self) -> String {
         match &self.who.principal {

@@ -37,6 +37,7 @@ pub struct Gate {
     operators: Operators,
     requests: Throttle,
     pub(super) failed_logins: Throttle,
+    notifications: Throttle,
     pub(super) last_used: LastUsed,
     denials: Denials,
     known: Known,
@@ -65,6 +66,7 @@ impl Gate {
             operators: Operators::new(),
             requests: Throttle::new(limits.requests_per_minute),
             failed_logins: Throttle::new(limits.failed_logins_per_minute),
+            notifications: Throttle::new(if limits.requests_per_minute == 0 { 0 } else { limits.notify_per_minute }),
             last_used: LastUsed::default(),
             denials: Denials::default(),
             known: Known::default(),
@@ -142,6 +144,9 @@ impl Gate {
     fn pass_as(&self, head: &Head, need: &Need, caller: Caller) -> Result<Caller, ApiError> {
         self.check_channel(head, &caller, need)?;
         self.throttle(head, &caller)?;
+        if need.action == Action::UiNotify {
+            self.throttle_notifications(head, &caller)?;
+        }
         self.note(head, &caller)?;
         self.check_class(head, &caller, need)?;
         Ok(caller)
@@ -157,14 +162,37 @@ impl Gate {
             Peer::Agent { id } => caller.agent_id() == Some(id),
             Peer::Ip(_) | Peer::Unix { .. } => true,
         };
-        let allowed = caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin());
         // Where it comes from is looked at with more time.
-        if !channel || !allowed || Fingerprints::are_in(head) {
+        if !channel || !may(&caller, action) || Fingerprints::are_in(head) {
             return None;
         }
         self.requests.take(id, head.arrived).ok()?;
         self.note(head, &caller).ok()?;
         Some(caller)
+    }
+
+    /// Whether a caller admitted some time ago would be let in again: for what outlasts its request.
+    pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
+        if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+            return false;
+        }
+        let found = match caller.credential_id() {
+            Some(id) => self.store.lookup(|conn| credentials::find_by_id(conn, id)).map(|holder| {
+                holder
+                    .filter(|holder| !holder.user.disabled && holder.expires_at.is_none_or(|at| at > Micros::now()))
+                    .map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new()))
+            }),
+            None => self.store.lookup(users::operator).map(|user| {
+                user.filter(|user| user.id == caller.user().id).map(|user| Caller::operator(user, String::new()))
+            }),
+        };
+        match found {
+            Ok(now) => now.is_some_and(|now| may(&now, action)),
+            Err(error) => {
+                log::warn!("a credential could not be looked at again: {error}");
+                false
+            }
+        }
     }
 
     fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {
@@ -206,6 +234,14 @@ impl Gate {
         self.requests.take(&key, head.arrived).map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
                 .detail("This credential has used up its requests of this minute.")
+                .retry_after(seconds)
+        })
+    }
+
+    fn throttle_notifications(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+        self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("This principal has used up its notifications of this minute.")
                 .retry_after(seconds)
         })
     }
@@ -277,6 +313,9 @@ impl Gate {
         };
         let caller = Caller::operator(user, head.request_id.clone());
         self.throttle(head, &caller)?;
+        if need.action == Action::UiNotify {
+            self.throttle_notifications(head, &caller)?;
+        }
         self.check_class(head, &caller, need)?;
         self.check_scope_and_role(head, &caller, need)?;
         Ok(caller)
@@ -331,6 +370,11 @@ impl Gate {
             },
         );
     }
+}
+
+/// True if the caller's scopes and role do for an action.
+fn may(caller: &Caller, action: Action) -> bool {
+    caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())
 }
 
 /// Neither expired nor of a disabled user.

@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::http::router::Router;
-use crate::jobs::{Jobs, first_start};
+use crate::jobs::streams::Streams;
+use crate::jobs::webhook::Webhook;
+use crate::jobs::{Jobs, core_knowledge, first_start};
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
 use crate::time::Micros;
 
@@ -33,6 +35,10 @@ pub struct App {
     pub in_flight: Arc<InFlight>,
     /// This run of the daemon; owns its reservations.
     pub instance: Arc<str>,
+    /// Event streams and waits.
+    pub streams: Arc<Streams>,
+    /// Deliveries to the webhook, if there is one.
+    pub webhook: Option<Arc<Webhook>>,
     /// Counters.
     pub metrics: Metrics,
     /// Where lines of the access log go.
@@ -78,19 +84,33 @@ impl App {
             // A read-only disk is no reason not to serve reads.
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
-        let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
+        if let Err(error) = core_knowledge::ingest(&store) {
+            log::error!("the documentation could not be made knowledge: {error}");
+        }
         let keys = SigningKeys::open(&config.runtime_dir, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
         let policies = Policies {
             bind_credentials: config.containers.bind_credentials,
             fingerprints: config.ax.fingerprint_policy,
         };
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, policies));
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), &config.limits)
+            .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
+        let webhook = config
+            .webhook
+            .as_ref()
+            .map(|endpoint| Webhook::start(&store, Arc::clone(endpoint), super::notifications::show))
+            .transpose()
+            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let jobs = Jobs::start(Arc::clone(&store), config.containers.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         Ok(Self {
             jobs: Arc::new(jobs),
-            gate: Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, policies)),
+            gate,
+            streams: Arc::new(streams),
+            webhook: webhook.map(Arc::new),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),

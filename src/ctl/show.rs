@@ -25,6 +25,8 @@ pub enum Show {
     Stored(&'static str, &'static str),
     /// One line: what was done, and to what. The hint goes to stderr; `{id}` in it is the reply's.
     Done(&'static str, Option<&'static str>),
+    /// One line: what was done, and what this field says of it.
+    Said(&'static str, &'static str),
     /// The text in this field, line by line.
     Lines(&'static str),
     /// What became of each agent, a line each.
@@ -49,6 +51,10 @@ pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Va
         Show::Part(field) => record(&reply[*field]),
         Show::Stored(route, field) => stored(session, route, field, reply),
         Show::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),
+        Show::Said(word, field) => {
+            object(reply)?;
+            Ok(Output::text(format!("{word}: {}", text::clean(&text::plain(&reply[*field])))))
+        }
         Show::Lines(field) => lines(object(reply)?, field),
         Show::Results => Ok(Output::text(table::table(RESULTS, &results(object(reply)?)))),
         Show::Document => Ok(Output::text(text::json_pretty(reply))),
@@ -94,7 +100,11 @@ fn lines(reply: &Map<String, Value>, field: &str) -> Result<Output, Failure> {
     let wrong = || Failure::Unexpected("The answer has no text.".to_owned());
     let output = Output::text(text::clean_lines(reply.get(field).and_then(Value::as_str).ok_or_else(wrong)?));
     let truncated = reply.get("truncated").is_some_and(|flag| *flag == true);
-    Ok(if truncated { output.with_note("note: there are more lines before these") } else { output })
+    Ok(match reply.get("omitted").and_then(Value::as_array) {
+        _ if !truncated => output,
+        Some(omitted) => output.with_note(&format!("note: {} documents did not fit; --json names them", omitted.len())),
+        None => output.with_note("note: there are more lines before these"),
+    })
 }
 
 /// The results by name as rows.

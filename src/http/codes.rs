@@ -233,6 +233,26 @@ codes! {
         "List the sessions with GET /api/sessions." in "concepts/authentication#web-sessions" ;
     CSRF_REFUSED 403 "csrf_refused" "A request by cookie would change something and does not come from a page of this daemon."
         "Send the request from the daemon's own page, or with an Authorization header." in "concepts/authentication#web-sessions" ;
+
+    // Notifications and knowledge.
+    INVALID_PRIORITY 400 "invalid_priority" "The priority is not low, normal or high."
+        "Send low, normal or high, or leave priority out." in "recipes/notifying-the-user#notify" ;
+    INVALID_ACTION_URL 400 "invalid_action_url" "The action_url is neither a plain http(s) URL nor a path on this box."
+        "Send an http or https URL with a host and without a user, or a path that starts with one slash." in "recipes/notifying-the-user#notify" ;
+    NOTIFICATION_NOT_FOUND 404 "notification_not_found" "There is no such notification, or the caller may not see it."
+        "List the notifications you can see with GET /api/notifications." in "recipes/notifying-the-user#read" ;
+    TOO_MANY_STREAMS 429 "too_many_streams" "The credential holds as many event streams as one may."
+        "Close a stream that is not in use and try again." in "recipes/notifying-the-user#watch" ;
+    KNOWLEDGE_ITEM_NOT_FOUND 404 "knowledge_item_not_found" "There is no such item."
+        "List the items with GET /api/knowledge/items, or search for it." in "recipes/reading-knowledge#read" ;
+    SOURCE_NOT_FOUND 404 "source_not_found" "There is no such source of knowledge."
+        "List the sources with GET /api/knowledge/sources." in "recipes/reading-knowledge#sources" ;
+    SOURCE_RESERVED 403 "source_reserved" "The source taos-core is written by the daemon alone."
+        "Write to a source of your own, such as app:NAME." in "concepts/knowledge#sources" ;
+    TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
+        "Delete a source that is not in use." in "concepts/knowledge#sources" ;
+
+    // Documentation.
     DOC_NOT_FOUND 404 "doc_not_found" "There is no such page."
         "Start at /docs and follow the links." ;
 }

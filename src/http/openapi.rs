@@ -177,9 +177,10 @@ fn pending() -> Value {
     })
 }
 
-fn responses<P, C>(route: &Route<P, C>) -> Value {
-    let (status, answer) = &route.answer;
-    let mut success = json!({"description": route.title});
+/// What a success carries beside its description.
+fn success(answer: &Answer, title: &str) -> Value {
+    let mut success = json!({"description": title});
+    let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
     match answer {
         Answer::Object([]) => {
             success["content"] = json!({"application/json": {"schema": {"type": "object"}}});
@@ -196,11 +197,20 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
             }});
         }
         Answer::Empty => {}
-        Answer::Other(media) => {
-            let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
-            success["content"] = Value::Object(media.iter().map(text).collect());
+        Answer::Other(media) => success["content"] = Value::Object(media.iter().map(text).collect()),
+        Answer::Or(answer, media) => {
+            success = self::success(answer, title);
+            if let Value::Object(content) = &mut success["content"] {
+                content.extend(media.iter().map(text));
+            }
         }
     }
+    success
+}
+
+fn responses<P, C>(route: &Route<P, C>) -> Value {
+    let (status, answer) = &route.answer;
+    let success = success(answer, route.title);
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
     if let Answer::Upsert(_) = answer {
         responses.insert("200".to_owned(), success);

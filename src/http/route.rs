@@ -41,6 +41,8 @@ pub enum Answer {
     Empty,
     /// Text of one of these content types.
     Other(&'static [&'static str]),
+    /// This one, or text of one of these content types where the request asks for it.
+    Or(&'static Answer, &'static [&'static str]),
 }
 
 /// Who may call a route. There is no default: a route that names no action cannot be written.

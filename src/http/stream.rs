@@ -82,6 +82,11 @@ impl StreamSender {
         self.0.try_send(chunk.into()).is_ok()
     }
 
+    /// How many chunks can be queued now.
+    pub fn room(&self) -> usize {
+        self.0.capacity()
+    }
+
     /// True once the client has gone.
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()

@@ -1,9 +1,11 @@
-//! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping.
+//! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping,
+//! event streams, the webhook, the documentation as knowledge.
 //!
 //! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
 //! hangs holds up its own agents and nobody else.
 
 mod archive;
+pub mod core_knowledge;
 pub mod delivery;
 mod deploy;
 pub mod first_start;
@@ -13,7 +15,9 @@ mod reconcile;
 pub mod runner;
 pub mod sockets;
 mod start_up;
+pub mod streams;
 pub mod sweeper;
+pub mod webhook;
 
 use std::path::PathBuf;
 use std::sync::Arc;

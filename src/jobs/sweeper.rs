@@ -7,8 +7,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::access::Gate;
-use crate::limits::{IDEMPOTENCY_LIFE, Limits, seconds};
-use crate::store::{self, Store, audit, credentials, idempotency, operations};
+use crate::limits::{IDEMPOTENCY_LIFE, Limits, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
+use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
 use crate::time::Micros;
 
 /// How long an operation stays after its end.
@@ -31,11 +31,14 @@ impl Sweeper {
         let (stop, stopped) = channel::<()>();
         let (period, audit_days) = (seconds(limits.sweep_interval), limits.audit_retention_days);
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
-            // What expired while the daemon was off is marked now: no jump of the clock revives it.
-            sweep(&store, audit_days, Micros::now());
-            while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
-                gate.flush(false);
+            // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
+            loop {
                 sweep(&store, audit_days, Micros::now());
+                sweep_notifications(&store, Micros::now());
+                if stopped.recv_timeout(period) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+                gate.flush(false);
             }
             gate.flush(true);
         })?;
@@ -77,5 +80,23 @@ fn sweep(store: &Store, audit_days: u64, now: Micros) {
     match swept {
         Ok(count) => log::debug!("swept {count} rows"),
         Err(error) => log::warn!("sweeping: {error}"),
+    }
+}
+
+/// Removes notifications that are too old or too many, so few at a time that other writes hardly wait.
+fn sweep_notifications(store: &Store, now: Micros) {
+    let before = now.plus(-i64::try_from(NOTIFICATION_LIFE.as_micros()).unwrap_or(i64::MAX));
+    loop {
+        match store.lookup(|conn| notifications::is_due(conn, before, NOTIFICATION_ROWS)) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return log::warn!("sweeping notifications: {error}"),
+        }
+        let swept = store.write(move |conn| notifications::sweep(conn, before, NOTIFICATION_ROWS, SWEEP_BATCH));
+        match swept {
+            Ok(0) => return,
+            Ok(count) => log::debug!("swept {count} notifications"),
+            Err(error) => return log::warn!("sweeping notifications: {error}"),
+        }
     }
 }

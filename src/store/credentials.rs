@@ -228,7 +228,11 @@ pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result
 /// # Errors
 /// The store's.
 pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
-    let sql = format!("{HOLDER} WHERE c.id = ?1 AND {IS_ALIVE}");
+    // A session lives no longer than the token it was opened with.
+    let sql = format!(
+        "{HOLDER} WHERE c.id = ?1 AND {IS_ALIVE} AND (c.parent_id IS NULL
+            OR EXISTS (SELECT 1 FROM credentials p WHERE p.id = c.parent_id AND p.state = 'active'))"
+    );
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_holder).optional()?)
 }
 

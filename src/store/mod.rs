@@ -10,8 +10,10 @@ pub mod error;
 pub mod grants;
 pub mod idempotency;
 pub mod keys;
+pub mod knowledge;
 pub mod meta;
 mod migrate;
+pub mod notifications;
 mod open;
 pub mod operations;
 pub mod page;
@@ -20,6 +22,7 @@ mod readers;
 pub mod sessions;
 pub mod spaces;
 pub mod users;
+pub mod webhook;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Client, text};
+use crate::support::{Client, is_audit, text};
 use crate::world::{NEED_RUNTIME, World};
 
 /// Every route about one live agent, with the smallest role it needs.
@@ -45,7 +45,7 @@ fn try_all(world: &World, has: u8, who: impl Fn(&str) -> Client) {
         }
         if has < *needs {
             let changed = crate::world::changed(&before, &world.daemon.rows());
-            assert!(changed.iter().all(|key| key.starts_with("audit/")), "{id} with {has} changed {changed:?}");
+            assert!(changed.iter().all(|key| is_audit(key)), "{id} with {has} changed {changed:?}");
         }
     }
     let tested: Vec<&str> = NEEDS.iter().map(|(id, _)| *id).collect();

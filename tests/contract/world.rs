@@ -259,6 +259,23 @@ impl World {
             let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");
             return path.replace("{id}", &text(&grant, "id"));
         }
+        if path.contains("/notifications/{id}") {
+            let sent = self.operator().post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200).json();
+            return path.replace("{id}", &text(&sent, "notification_id"));
+        }
+        if path.contains("/knowledge/items/{id}") {
+            let first = self.operator().get("/api/knowledge/items?limit=1").expect(200).json()[0].clone();
+            return path.replace("{id}", &text(&first, "id"));
+        }
+        if path.contains("{source_id}") {
+            let source = format!("app:{}", self.name());
+            let items = json!({"items": [{"path": "a", "content": "text"}]});
+            self.operator().put(&format!("/api/knowledge/sources/{source}"), items).expect(200);
+            return path.replace("{source_id}", &source);
+        }
+        if route.id == "knowledge_search" {
+            return format!("{path}?q=token");
+        }
         assert!(!path.contains('{'), "{path}: say in the tests what stands for its parameter");
         path
     }

@@ -24,6 +24,7 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("sessions_list", "for browsers"),
     ("sessions_close", "for browsers"),
     ("sessions_revoke", "for browsers"),
+    ("notifications_stream", "pages follow it; watch waits on notifications_list"),
 ];
 
 /// Route, command, exit code. `{agent}`, `{token}`, `{grant}` and `{export}` are filled in. In their order they go
@@ -78,6 +79,20 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("auth_whoami", "whoami", 0),
     ("auth_whoami", "auth whoami", 0),
     ("auth_whoami", "auth status", 0),
+    ("ui_notify", "ui notify --title T --body B", 0),
+    ("notifications_list", "notifications list --unread", 0),
+    ("notifications_count", "notifications count", 0),
+    ("notifications_get", "notifications get {notification}", 0),
+    ("notifications_read", "notifications read {notification}", 0),
+    ("notifications_read_all", "notifications read-all", 0),
+    ("notifications_delete", "notifications delete {notification} --yes", 0),
+    ("knowledge_put", "knowledge put app:x {guides}", 0),
+    ("knowledge_list", "knowledge list --source-id app:x", 0),
+    ("knowledge_get", "knowledge get {item}", 0),
+    ("knowledge_search", "knowledge search token --limit 3", 0),
+    ("knowledge_sources", "knowledge sources", 0),
+    ("knowledge_delete", "knowledge rm app:x --yes", 0),
+    ("knowledge_prompt", "knowledge prompt --max-bytes 2000", 0),
     ("audit_list", "audit --limit 3", 0),
     ("docs_index", "docs", 0),
     ("docs_get", "docs errors", 0),
@@ -101,12 +116,22 @@ fn every_command_calls_its_route() {
     for (id, line, code) in COMMANDS {
         let line = line.replace("{agent}", &archived_agent(&daemon)).replace("{export}", &export(&ctl));
         let line = line.replace("{token}", &newest(&daemon, "/api/users/operator/tokens"));
+        let line = line.replace("{notification}", &newest(&daemon, "/api/notifications"));
+        let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
         let before = daemon.log_text().len();
         ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(*code);
         let route = routes().iter().flat_map(|table| table.iter()).find(|route| route.id == *id).unwrap();
         wait_for_call(&daemon, before, route, &line);
     }
+}
+
+/// A folder with one document.
+fn guides(ctl: &Ctl) -> String {
+    let dir = ctl.home().join("guides");
+    std::fs::create_dir_all(&dir).expect("a folder");
+    std::fs::write(dir.join("a.md"), "# A\n").expect("a document");
+    dir.to_str().expect("UTF-8").to_owned()
 }
 
 fn archived_agent(daemon: &Daemon) -> String {

@@ -71,3 +71,8 @@ fn cell(value: Value) -> String {
         Value::Blob(bytes) => data_encoding::HEXLOWER.encode(&bytes),
     }
 }
+
+/// True for a row of the audit chain, and for the note of its end.
+pub fn is_audit(key: &str) -> bool {
+    key.starts_with("audit/") || key == "meta/audit_head"
+}

@@ -10,7 +10,7 @@ mod db;
 pub mod schema;
 
 pub use actors::text;
-pub use db::Rows;
+pub use db::{Rows, is_audit};
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

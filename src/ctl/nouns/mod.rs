@@ -8,8 +8,11 @@ mod auth;
 mod completion;
 mod docs;
 mod grants;
+mod knowledge;
 mod login;
+mod notifications;
 mod operations;
+mod ui;
 mod user_token;
 mod users;
 
@@ -21,6 +24,9 @@ pub const ALL: &[Entry] = &[
     operations::ENTRY,
     grants::ENTRY,
     users::ENTRY,
+    ui::ENTRY,
+    notifications::ENTRY,
+    knowledge::ENTRY,
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,

@@ -4,6 +4,8 @@
 mod agents;
 mod containers;
 mod generic;
+mod knowledge;
+mod notifications;
 mod people;
 mod rest;
 
@@ -45,7 +47,8 @@ impl Way {
 
 /// Every case that is particular to a route.
 pub fn own() -> impl Iterator<Item = &'static Case> {
-    agents::CASES.iter().chain(containers::CASES).chain(people::CASES).chain(rest::CASES)
+    let agents = agents::CASES.iter().chain(containers::CASES);
+    agents.chain(people::CASES).chain(notifications::CASES).chain(knowledge::CASES).chain(rest::CASES)
 }
 
 /// The way to this answer; `None` if nobody wrote one.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Case, case};
-use crate::world::{World, all_routes};
+use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("auth_whoami", "", |w| {

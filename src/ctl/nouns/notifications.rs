@@ -1,0 +1,131 @@
+//! `taosctl notifications`: what was sent, and what is being sent.
+
+use std::io::{self, Write};
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use crate::ctl::context::Context;
+use crate::ctl::entry::Entry;
+use crate::ctl::failure::Failure;
+use crate::ctl::flags::Flag;
+use crate::ctl::output::Output;
+use crate::ctl::session::Session;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+use crate::ctl::{path, text};
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("AT", "created_at"),
+    Column("LEVEL", "level"),
+    Column("READ", "read"),
+    Column("SOURCE", "source"),
+    Column("TITLE", "title"),
+];
+const LIST: Verb =
+    Verb::new("list", "notifications_list", Show::Table(COLUMNS)).flags(&[Flag::Named("unread_only", "unread")]);
+/// Before every id: where there is no notification yet, all that come are newer.
+const FIRST: &str = "00000000-0000-0000-0000-000000000000";
+/// Seconds that one request waits for news at the most.
+const WAIT: u64 = 30;
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "notifications",
+    about: "What agents and users have told people",
+    entries: &[
+        Entry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
+        Entry::Verb(Verb::new("get", "notifications_get", Show::Record)),
+        Entry::Verb(Verb::new("count", "notifications_count", Show::Record)),
+        Entry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
+        Entry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
+        Entry::Verb(
+            Verb::new("delete", "notifications_delete", Show::Done("deleted", None)).ask("Delete notification {}?"),
+        ),
+        Entry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
+    ],
+};
+
+fn list_command(_: &'static str) -> Command {
+    let follow = Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue);
+    LIST.command().arg(follow.help("Go on with those that come, until interrupted"))
+}
+
+fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    if !matches.get_flag("follow") {
+        return LIST.run(context, matches);
+    }
+    // The place to go on from is taken first: what comes while the list is read is shown twice rather than not at all.
+    let session = context.session()?;
+    let last = newest(&session)?;
+    LIST.run(context, matches)?.print()?;
+    follow(&session, last)
+}
+
+fn watch_command(name: &'static str) -> Command {
+    Command::new(name).about("Show notifications as they come, until interrupted")
+}
+
+fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let last = newest(&session)?;
+    follow(&session, last)
+}
+
+fn ask(session: &Session<'_>, query: Value) -> Result<Vec<Value>, Failure> {
+    let Value::Object(query) = query else { return Ok(Vec::new()) };
+    let route = path::route("notifications_list");
+    match session.send_for_json(route, &path::target(route, &[], &query), None)? {
+        Value::Array(rows) => Ok(rows),
+        _ => Err(Failure::Unexpected("The answer is not a list.".to_owned())),
+    }
+}
+
+fn id_of(row: Option<&Value>) -> Option<String> {
+    row.and_then(|row| row["id"].as_str()).map(str::to_owned)
+}
+
+fn newest(session: &Session<'_>) -> Result<String, Failure> {
+    Ok(id_of(ask(session, json!({"limit": 1}))?.first()).unwrap_or_else(|| FIRST.to_owned()))
+}
+
+/// Prints what comes after `last`, line by line. Ends with its reader, or with a failure.
+fn follow(session: &Session<'_>, mut last: String) -> Result<Output, Failure> {
+    // Never so long that the answer would miss its own deadline.
+    let wait = WAIT.min(session.context.timeout.as_secs() / 2).max(1);
+    loop {
+        let rows = ask(session, json!({"after": last, "wait": wait}))?;
+        for row in &rows {
+            match io::stdout().write_all(line(row, session.context.json).as_bytes()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
+                Err(error) => return Err(Failure::Output(error)),
+            }
+        }
+        if !rows.is_empty() {
+            let wrong = || Failure::Unexpected("A notification has no id.".to_owned());
+            last = id_of(rows.last()).ok_or_else(wrong)?;
+            io::stdout().flush().map_err(Failure::Output)?;
+        }
+    }
+}
+
+/// A record on one line, or a line for people.
+fn line(row: &Value, as_json: bool) -> String {
+    if as_json {
+        return format!("{}\n", text::json_line(row));
+    }
+    let empty = Map::new();
+    let row = row.as_object().unwrap_or(&empty);
+    let field = |name: &str| text::clean(&text::plain(row.get(name).unwrap_or(&Value::Null)));
+    format!(
+        "{}  {:6}  {}  {}: {}\n",
+        field("created_at"),
+        field("level"),
+        field("source"),
+        field("title"),
+        field("message")
+    )
+}

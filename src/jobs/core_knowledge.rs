@@ -1,0 +1,45 @@
+//! The daemon's own knowledge: at every start the documentation in the binary becomes the items of `taos-core`. A start
+//! with the same documentation writes nothing.
+
+use crate::docs;
+use crate::store::knowledge::{self, CORE, Document, Replacement};
+use crate::store::{Result, Store};
+use crate::time::Micros;
+
+/// Source type and category of the documentation.
+const AGENT_DOCS: &str = "agent-docs";
+
+/// Brings `taos-core` up to the documentation of this binary.
+///
+/// # Errors
+/// The store's.
+pub fn ingest(store: &Store) -> Result<()> {
+    let documents: Vec<Document> = docs::PAGES.iter().map(|(path, text)| document(path, text)).collect();
+    let differs = store.read(|conn| knowledge::compare(conn, &replacement(&documents)))?;
+    if differs.is_none() {
+        return Ok(());
+    }
+    let changes = store.write(move |conn| knowledge::replace(conn, &replacement(&documents), Micros::now()))?;
+    log::info!(
+        "documentation as knowledge: {} pages new, {} changed, {} as before, {} gone",
+        changes.added,
+        changes.updated,
+        changes.unchanged,
+        changes.removed
+    );
+    Ok(())
+}
+
+fn replacement(documents: &[Document]) -> Replacement<'_> {
+    Replacement { source_id: CORE, source_type: AGENT_DOCS, author: "taosd", documents }
+}
+
+fn document(path: &str, text: &str) -> Document {
+    Document {
+        path: format!("/docs/{path}"),
+        title: docs::first_heading(text).unwrap_or_else(|| path.to_owned()),
+        summary: docs::summary(text),
+        content: text.to_owned(),
+        categories: vec![AGENT_DOCS.to_owned()],
+    }
+}

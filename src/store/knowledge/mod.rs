@@ -1,0 +1,330 @@
+//! Knowledge: documents by source and path, and the words in them (SQLite FTS5). Triggers keep the words: what was
+//! edited away is found no more.
+
+mod search;
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::page::Page;
+use crate::time::Micros;
+
+pub use search::{Hit, search};
+
+/// The source that the daemon writes itself.
+pub const CORE: &str = "taos-core";
+
+const BRIEF: &str = "i.seq, i.id, i.source_type, i.source_id, i.path, i.title, i.author, i.summary, i.categories,
+    i.created_at, i.updated_at";
+const INSERT: &str = "INSERT INTO knowledge_items (id, source_type, source_id, path, title, author, summary, content,
+    categories, content_hash, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)";
+const UPDATE: &str = "UPDATE knowledge_items SET source_type = ?2, title = ?3, author = ?4, summary = ?5, content = ?6,
+    categories = ?7, content_hash = ?8, updated_at = ?9 WHERE seq = ?1";
+const HASHES: &str = "SELECT path, seq, content_hash FROM knowledge_items WHERE source_id = ?1";
+const SOURCES: &str = "SELECT source_id, min(source_type), count(*), max(updated_at) FROM knowledge_items
+    GROUP BY source_id ORDER BY source_id";
+const COUNT_OTHER_SOURCES: &str = "SELECT count(DISTINCT source_id) FROM knowledge_items WHERE source_id <> ?1";
+/// The daemon's own first, then by source and path.
+const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items
+    WHERE ?1 IS NULL OR source_id = ?1 ORDER BY source_id <> 'taos-core', source_id, path";
+
+/// A document to be stored.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Its name within the source.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    /// A line or two of it.
+    pub summary: String,
+    /// The text.
+    pub content: String,
+    /// What it is about.
+    pub categories: Vec<String>,
+}
+
+/// A document as listed: without its text.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The id; stays as long as the source has this path.
+    pub id: String,
+    /// What kind of source it is from.
+    pub source_type: String,
+    /// The source.
+    pub source_id: String,
+    /// Its name within the source.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    /// Who wrote it last.
+    pub author: String,
+    /// A line or two of it.
+    pub summary: String,
+    /// What it is about, as a JSON array.
+    pub categories: String,
+    /// When it was added.
+    pub created_at: Micros,
+    /// When it was last changed.
+    pub updated_at: Micros,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
+    Ok(Item {
+        id: row.get(1)?,
+        source_type: row.get(2)?,
+        source_id: row.get(3)?,
+        path: row.get(4)?,
+        title: row.get(5)?,
+        author: row.get(6)?,
+        summary: row.get(7)?,
+        categories: row.get(8)?,
+        created_at: row.get(9)?,
+        updated_at: row.get(10)?,
+    })
+}
+
+/// Which items to list or search.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this source type.
+    pub source_type: Option<String>,
+    /// Only of this source.
+    pub source_id: Option<String>,
+    /// Only with this category.
+    pub category: Option<String>,
+}
+
+const FILTERED: &str = "(?1 IS NULL OR i.source_type = ?1) AND (?2 IS NULL OR i.source_id = ?2)
+    AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(i.categories) WHERE value = ?3))";
+
+/// Items, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Item>> {
+    let sql = format!(
+        "SELECT {BRIEF} FROM knowledge_items i WHERE (i.created_at, i.id) > (?4, ?5) AND {FILTERED}
+            ORDER BY i.created_at, i.id LIMIT ?6"
+    );
+    let (at, id) = page.oldest_first();
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement
+        .query_map(params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The item of this id, and its text.
+///
+/// # Errors
+/// The store's.
+pub fn get(conn: &Connection, id: &str) -> Result<Option<(Item, String)>> {
+    let sql = format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.id = ?1");
+    let found = conn.prepare_cached(&sql)?.query_row([id], |row| Ok((read(row)?, row.get(11)?)));
+    Ok(found.optional()?)
+}
+
+/// A source.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its id.
+    pub source_id: String,
+    /// What kind it is.
+    pub source_type: String,
+    /// How many items it has.
+    pub items: i64,
+    /// When one of them last changed.
+    pub updated_at: Micros,
+}
+
+/// All sources.
+///
+/// # Errors
+/// The store's.
+pub fn sources(conn: &Connection) -> Result<Vec<Source>> {
+    let mut statement = conn.prepare_cached(SOURCES)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Source { source_id: row.get(0)?, source_type: row.get(1)?, items: row.get(2)?, updated_at: row.get(3)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many sources there are beside this one.
+///
+/// # Errors
+/// The store's.
+pub fn count_other_sources(conn: &Connection, source_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OTHER_SOURCES)?.query_row([source_id], |row| row.get(0))?)
+}
+
+/// What became of a source's items.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New ones.
+    pub added: usize,
+    /// Ones with other content.
+    pub updated: usize,
+    /// Ones left as they were: no write.
+    pub unchanged: usize,
+    /// Ones that are gone.
+    pub removed: usize,
+}
+
+impl Changes {
+    /// True if nothing differs.
+    pub fn is_none(&self) -> bool {
+        self.added + self.updated + self.removed == 0
+    }
+}
+
+/// What replaces a source's items.
+#[derive(Debug, Clone)]
+pub struct Replacement<'a> {
+    /// The source.
+    pub source_id: &'a str,
+    /// What kind it is.
+    pub source_type: &'a str,
+    /// Who writes it.
+    pub author: &'a str,
+    /// The items, each path once.
+    pub documents: &'a [Document],
+}
+
+struct Plan<'a> {
+    changes: Changes,
+    new: Vec<(&'a Document, [u8; 32])>,
+    changed: Vec<(i64, &'a Document, [u8; 32])>,
+    gone: Vec<i64>,
+}
+
+fn plan<'a>(conn: &Connection, replacement: &Replacement<'a>) -> Result<Plan<'a>> {
+    let mut statement = conn.prepare_cached(HASHES)?;
+    let rows = statement.query_map([replacement.source_id], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    let mut before: HashMap<String, (i64, [u8; 32])> = rows.collect::<rusqlite::Result<_>>()?;
+    let (mut new, mut changed) = (Vec::new(), Vec::new());
+    for document in replacement.documents {
+        let hash = hash_of(replacement.source_type, document);
+        match before.remove(&document.path) {
+            None => new.push((document, hash)),
+            Some((_, old)) if old == hash => {}
+            Some((seq, _)) => changed.push((seq, document, hash)),
+        }
+    }
+    let gone: Vec<i64> = before.into_values().map(|(seq, _)| seq).collect();
+    let changes = Changes {
+        added: new.len(),
+        updated: changed.len(),
+        unchanged: replacement.documents.len() - new.len() - changed.len(),
+        removed: gone.len(),
+    };
+    Ok(Plan { changes, new, changed, gone })
+}
+
+/// What [`replace`] would change; only reads.
+///
+/// # Errors
+/// The store's.
+pub fn compare(conn: &Connection, replacement: &Replacement<'_>) -> Result<Changes> {
+    Ok(plan(conn, replacement)?.changes)
+}
+
+/// Makes the source hold these documents and no others. Those with the same content are not written; a path that stays
+/// keeps its id.
+///
+/// # Errors
+/// The store's.
+pub fn replace(conn: &Connection, replacement: &Replacement<'_>, now: Micros) -> Result<Changes> {
+    let plan = plan(conn, replacement)?;
+    for seq in plan.gone {
+        conn.prepare_cached("DELETE FROM knowledge_items WHERE seq = ?1")?.execute([seq])?;
+    }
+    for (seq, document, hash) in plan.changed {
+        conn.prepare_cached(UPDATE)?.execute(params![
+            seq,
+            replacement.source_type,
+            document.title,
+            replacement.author,
+            document.summary,
+            document.content,
+            categories(document),
+            hash.as_slice(),
+            now
+        ])?;
+    }
+    for (document, hash) in plan.new {
+        conn.prepare_cached(INSERT)?.execute(params![
+            super::new_id(),
+            replacement.source_type,
+            replacement.source_id,
+            document.path,
+            document.title,
+            replacement.author,
+            document.summary,
+            document.content,
+            categories(document),
+            hash.as_slice(),
+            now
+        ])?;
+    }
+    Ok(plan.changes)
+}
+
+fn categories(document: &Document) -> String {
+    serde_json::json!(document.categories).to_string()
+}
+
+/// Over everything that a reader sees of the document, each part with its length before it.
+fn hash_of(source_type: &str, document: &Document) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for text in [source_type, &document.title, &document.summary, &document.content] {
+        part(text);
+    }
+    document.categories.iter().for_each(|category| part(category));
+    *hasher.finalize().as_bytes()
+}
+
+/// Removes a source. How many items it had.
+///
+/// # Errors
+/// The store's.
+pub fn delete_source(conn: &Connection, source_id: &str) -> Result<usize> {
+    Ok(conn.prepare_cached("DELETE FROM knowledge_items WHERE source_id = ?1")?.execute([source_id])?)
+}
+
+/// A document's place in a prompt: what it is and how long, not yet its text.
+#[derive(Debug, Clone)]
+pub struct Part {
+    seq: i64,
+    /// The id.
+    pub id: String,
+    /// The title.
+    pub title: String,
+    /// Bytes of its text.
+    pub bytes: usize,
+}
+
+/// The documents of one source, or of all, in the order of a prompt.
+///
+/// # Errors
+/// The store's.
+pub fn parts(conn: &Connection, source_id: Option<&str>) -> Result<Vec<Part>> {
+    let mut statement = conn.prepare_cached(DOCUMENTS)?;
+    let rows = statement.query_map([source_id], |row| {
+        Ok(Part { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The text of a document.
+///
+/// # Errors
+/// The store's.
+pub fn text(conn: &Connection, part: &Part) -> Result<String> {
+    let sql = "SELECT content FROM knowledge_items WHERE seq = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([part.seq], |row| row.get(0))?)
+}
