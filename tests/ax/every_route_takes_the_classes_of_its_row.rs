@@ -59,8 +59,9 @@ fn expected(route: &ApiRoute, class: Class, words: &str) -> bool {
     }
 }
 
+/// Every route but the endless ones, which this client would read for ever.
 fn table() -> impl Iterator<Item = &'static ApiRoute> {
-    routes().iter().flat_map(|rows| rows.iter())
+    routes().iter().flat_map(|rows| rows.iter()).filter(|route| !route.path.ends_with("/stream"))
 }
 
 #[test]
