@@ -374,9 +374,20 @@ impl Client {
 
 fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     stream.write_all(bytes)?;
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw)?;
-    Ok(raw)
+    let (mut raw, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let n = stream.read(&mut chunk)?;
+        raw.extend_from_slice(&chunk[..n]);
+        // A stream of events has no end; its head is the reply.
+        if n == 0 || is_event_stream(&raw) {
+            return Ok(raw);
+        }
+    }
+}
+
+fn is_event_stream(raw: &[u8]) -> bool {
+    let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+    String::from_utf8_lossy(&raw[..end]).to_ascii_lowercase().contains("content-type: text/event-stream")
 }
 
 /// Splits a whole reply as it came; chunked bodies are not expected from the daemon.
