@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::operations::{Ended, agent_of, asker, step};
+use super::delivery::Terms;
 use super::{Jobs, delivery, lifecycle, within};
-use crate::access::Scopes;
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status,
 };
@@ -73,7 +73,9 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match attempt(jobs, op, &agent) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
         Err(error) => {
-            roll_back(jobs, &agent);
+            if let Err(error) = roll_back(jobs, &agent) {
+                log::error!("the container of agent {} could not be removed: {error}", agent.slug);
+            }
             Err(error)
         }
     }
@@ -88,19 +90,11 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiErr
     spec.proxy_socket = Some(socket);
     driver.create(&name, &spec, within(CREATE))?;
     step(jobs, op, "delivering the token", 60)?;
-    let asker = asker(op);
-    let prepared = jobs.store.write({
-        let (agent, asker) = (agent.clone(), asker.clone());
-        move |conn| {
-            let scopes = Scopes::from_stored(&agent.scope);
-            delivery::prepare(conn, &agent, scopes, None, &asker, Micros::now())
-        }
-    })?;
-    delivery::complete(jobs, agent, &prepared, 0, &asker)?;
+    let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     step(jobs, op, "starting", 80)?;
     driver.start(&name, within(START))?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
-    delivery::write_file(jobs, agent, &prepared);
+    delivery::write_file(jobs, agent, &issued);
     jobs.store.write({
         let id = agent.id.clone();
         move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
@@ -109,7 +103,10 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiErr
 }
 
 /// Takes a deployment back: its container, its credential, its socket. The record stays, as failed.
-pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
+///
+/// # Errors
+/// The driver's, if a container may be left; it stays on the record, so that archiving and purging find it.
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
     let removed = lifecycle::container(agent).and_then(|name| {
         let driver = jobs.driver()?;
         // One that was there before belongs to somebody else, whatever it is called.
@@ -121,12 +118,8 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
             Err(error) => Err(error.into()),
         }
     });
-    if let Err(error) = &removed {
-        log::error!("the container of agent {} could not be removed: {error}", agent.slug);
-    }
     jobs.sockets.close(&agent.id);
     let id = agent.id.clone();
-    // A container that could not be removed stays on the record, so that a purge finds it.
     let gone = removed.is_ok();
     let written = jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
@@ -141,6 +134,7 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
     if let Err(error) = written {
         log::error!("the failed deployment of agent {} could not be recorded: {error}", agent.slug);
     }
+    removed
 }
 
 /// Stops and deletes a container, if it is there and was made for this agent.

@@ -108,7 +108,14 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
     jobs.changed.raise();
 }
 
-fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+/// Ends an operation's row.
+///
+/// # Errors
+/// The store's.
+pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+    if op.kind == "deploy" && ended.is_err() {
+        end_deploying(conn, op, now)?;
+    }
     let (status, result, error) = match ended {
         Ok(value) => ("succeeded", Some(value.to_string()), None),
         Err(error) if error.code == codes::CANCELLED => {
@@ -132,6 +139,15 @@ fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micr
     match &op.parent_id {
         Some(parent) => end_parent(conn, parent, now),
         None => Ok(()),
+    }
+}
+
+/// A deployment that ended before it was begun has nothing to take back; its agent must not stay `deploying`.
+fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
+    let id = op.agent_id.as_deref().unwrap_or_default();
+    match agents::by_id(conn, id)? {
+        Some(live) if live.agent.status == "deploying" => agents::set_container(conn, id, None, "failed", now),
+        _ => Ok(()),
     }
 }
 
