@@ -9,9 +9,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::delivery::Terms;
 use super::deploy::remove;
 use super::operations::{Ended, agent_of, asker, step};
-use super::delivery::Terms;
 use super::{Jobs, delivery, lifecycle, within};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::http::codes;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::operations::{Ended, agent_of, asker, step};
 use super::delivery::Terms;
+use super::operations::{Ended, agent_of, asker, step};
 use super::{Jobs, delivery, lifecycle, within};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status,

@@ -31,6 +31,7 @@ pub const GENERAL: &[&Code] = &[
     codes::NOT_FOUND,
     codes::METHOD_NOT_ALLOWED,
     codes::BROWSER_REFUSED,
+    codes::WRONG_CHANNEL,
     codes::INTERNAL,
     codes::STORAGE_FULL,
     codes::STORAGE_READ_ONLY,
