@@ -218,17 +218,20 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
 
 /// The live record's container gets a fresh token and starts.
 fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
-    let driver = jobs.driver()?;
     step(jobs, op, "delivering a fresh token", 50)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
+    start(jobs, op, agent, name)?;
+    delivery::write_file(jobs, agent, &issued);
+    Ok(())
+}
+
+fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
+    let driver = jobs.driver()?;
     step(jobs, op, "starting", 80)?;
     driver.start(name, within(CALL))?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
-    delivery::write_file(jobs, agent, &issued);
-    jobs.store.write({
-        let id = agent.id.clone();
-        move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
-    })?;
+    let id = agent.id.clone();
+    jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
     Ok(())
 }
 
@@ -290,7 +293,11 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     let (slug, to) = wanted_name(op)?;
     let driver = jobs.driver()?;
     if let Ok(live) = agent_of(jobs, op) {
-        finish_restore(jobs, op, &live, &to)?;
+        if delivery::is_due(jobs, &live)? {
+            finish_restore(jobs, op, &live, &to)?;
+        } else {
+            start(jobs, op, &live, &to)?;
+        }
         return Ok(restored(&live));
     }
     let agent = archived_of(jobs, op)?;

@@ -200,7 +200,7 @@ fn put_file(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Resul
 ///
 /// # Errors
 /// The driver's.
-pub fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
+fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
     let same = |value: &str| SecretHash::of(value) == *hash;
     Ok(driver.check_env(name, &key("TAOS_TOKEN"), &same, within(CALL))? == EnvState::Matches)
 }
@@ -358,12 +358,26 @@ fn record(
     audit::append(conn, &entry)
 }
 
+/// Ends a delivery that a crash cut; true if the container still has no token that is good.
+///
+/// # Errors
+/// The driver's, or the store's.
+pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+    if recover(jobs, agent)? {
+        return Ok(true);
+    }
+    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now()))?;
+    let Some(hash) = hash else { return Ok(true) };
+    let (driver, name) = target(jobs, agent)?;
+    Ok(!has_token(driver.as_ref(), &name, &hash)?)
+}
+
 /// Ends what a crash left pending. A token that a stopped container has is finished; one that it does not have is
 /// removed. In a running container nobody knows what the token file has, so that needs a fresh token: then true.
 ///
 /// # Errors
 /// The driver's, where nobody can tell; then the row stays, unusable.
-pub fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     let agent_id = agent.id.clone();
     let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };
     let (driver, name) = target(jobs, agent)?;

@@ -264,17 +264,14 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
-    if delivery::recover(jobs, agent)? {
-        return Ok(true);
+    if delivery::is_due(jobs, agent)? {
+        // A token that was issued by hand and never delivered is its holder's.
+        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
+        let id = agent.id.clone();
+        let lives = jobs.store.lookup(|conn| credentials::active_hash(conn, &id, Micros::now()))?.is_some();
+        return Ok(!(by_hand && lives));
     }
     let id = agent.id.clone();
-    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &id, Micros::now()))?;
-    let Some(hash) = hash else { return Ok(true) };
-    if !delivery::has_token(driver.as_ref(), &name, &hash)? {
-        // Either it was issued by hand and never delivered, or someone changed the container.
-        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
-        return Ok(!by_hand);
-    }
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;
     let unnoted = !matches!(agent.token_delivery.as_deref(), Some("delivered" | "pending_restart"));
     if restarted || unnoted {

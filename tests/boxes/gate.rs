@@ -21,6 +21,8 @@ pub enum Fate {
     Garbage,
     /// Silence; nothing is done.
     Hang,
+    /// Silence until the rule changes; then it passes.
+    Hold,
     /// It is carried out, and the answer is lost in silence.
     PassThenHang,
     /// It is carried out, and the answer is garbage.
@@ -96,11 +98,6 @@ impl Gate {
             met = self.shared.changed.wait_timeout(met, left).unwrap().0;
         }
     }
-
-    /// The requests since the rule was set.
-    pub fn requests(&self) -> Vec<String> {
-        self.shared.met.lock().unwrap().iter().map(|(_, request)| request.clone()).collect()
-    }
 }
 
 fn serve(client: UnixStream, shared: &Shared) -> std::io::Result<()> {
@@ -118,6 +115,14 @@ fn serve(client: UnixStream, shared: &Shared) -> std::io::Result<()> {
     match fate {
         Fate::Pass => {
             met();
+            let upstream = forward(shared, &head, &body)?;
+            splice(client, upstream)?;
+        }
+        Fate::Hold => {
+            met();
+            while Arc::ptr_eq(&rule, &shared.rule.lock().unwrap()) {
+                thread::sleep(Duration::from_millis(10));
+            }
             let upstream = forward(shared, &head, &body)?;
             splice(client, upstream)?;
         }

@@ -179,6 +179,9 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::SLUG_COLLISION_UNRESOLVABLE,
             codes::AGENT_BUSY,
+            codes::AGENT_EXISTS,
+            codes::CANCELLED,
+            codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
@@ -200,6 +203,7 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::AGENT_BUSY,
+            codes::CANCELLED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
@@ -437,6 +441,7 @@ const ARCHIVE_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
     codes::FORBIDDEN,
     codes::AGENT_BUSY,
+    codes::CANCELLED,
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
