@@ -179,11 +179,12 @@ fn cancel(app: &App, call: Call) -> Handled {
         if !work::is_cancellable(&op) {
             return Err(codes::NOT_CANCELLABLE.into());
         }
-        operations::cancel(tx.conn, &op.id)?;
-        tx.audit(format!("operation:{}", op.id))?;
         if op.status == "queued" {
-            work::end_row(tx.conn, &op, &Err(codes::CANCELLED.into()), tx.now)?;
+            work::cancel_waiting(tx.conn, &op, tx.now)?;
+        } else {
+            operations::cancel(tx.conn, &op.id)?;
         }
+        tx.audit(format!("operation:{}", op.id))?;
         let op = operations::by_id(tx.conn, &op.id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
         let after: After = Box::new(move |reply, _| {
             jobs.changed.raise();

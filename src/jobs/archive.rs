@@ -204,7 +204,8 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
     let (agent, slug, to, actor) = (agent.clone(), slug.to_owned(), to.clone(), op.actor.clone());
     jobs.store.write(move |conn| {
         if agents::name_is_taken(conn, &slug)? {
-            return Err(ApiError::new(codes::AGENT_EXISTS).detail("The name was taken while the agent was restored."));
+            return Err(ApiError::new(codes::SLUG_COLLISION_UNRESOLVABLE)
+                .detail("The name was taken while the agent was restored."));
         }
         let now = Micros::now();
         agents::restore(conn, &agent.id, &slug, now)?;

@@ -1,6 +1,7 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,6 +26,9 @@ const CREATE: u64 = 600;
 const START: u64 = 60;
 /// Seconds for taking a container away.
 const REMOVE: u64 = 120;
+/// How often that is tried, and the pause between.
+const REMOVE_TRIES: u32 = 6;
+const REMOVE_PAUSE: Duration = Duration::from_millis(500);
 
 /// What is wanted of the container, as the operation keeps it. Never a secret of the daemon's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -137,25 +141,31 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
     removed
 }
 
-/// Stops and deletes a container, if it is there and was made for this agent.
+/// Stops and deletes a container, if it is there and was made for this agent. One that is changing, as after a crash in
+/// the middle of its start, is tried again for some seconds.
 ///
 /// # Errors
 /// The driver's; "there is none" is none.
 pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
-    let state = match driver.get(name, within(REMOVE)) {
-        Ok(state) => state,
-        Err(Error::NotFound(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let mut tries = 1;
+    loop {
+        match remove_now(driver, name, agent_id) {
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(Error::Refused(_) | Error::Failed(_)) if tries < REMOVE_TRIES => std::thread::sleep(REMOVE_PAUSE),
+            other => return other,
+        }
+        tries += 1;
+    }
+}
+
+fn remove_now(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
+    let state = driver.get(name, within(REMOVE))?;
     if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
         // Somebody else's: not ours to delete, and not what was made here.
         return Ok(());
     }
     if state.status != Status::Stopped {
-        driver.stop(name, std::time::Duration::ZERO, true, within(REMOVE))?;
+        driver.stop(name, Duration::ZERO, true, within(REMOVE))?;
     }
-    match driver.delete(name, within(REMOVE)) {
-        Err(Error::NotFound(_)) => Ok(()),
-        other => other,
-    }
+    driver.delete(name, within(REMOVE))
 }

@@ -32,6 +32,8 @@ pub const GENERAL: &[&Code] = &[
     codes::METHOD_NOT_ALLOWED,
     codes::BROWSER_REFUSED,
     codes::WRONG_CHANNEL,
+    codes::CANCELLED,
+    codes::INTERRUPTED,
     codes::INTERNAL,
     codes::STORAGE_FULL,
     codes::STORAGE_READ_ONLY,

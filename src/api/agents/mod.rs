@@ -179,8 +179,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::SLUG_COLLISION_UNRESOLVABLE,
             codes::AGENT_BUSY,
-            codes::AGENT_EXISTS,
-            codes::CANCELLED,
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
@@ -203,7 +201,6 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::AGENT_BUSY,
-            codes::CANCELLED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
@@ -441,7 +438,6 @@ const ARCHIVE_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
     codes::FORBIDDEN,
     codes::AGENT_BUSY,
-    codes::CANCELLED,
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];

@@ -19,7 +19,6 @@ const SLOW_ERRORS: &[&Code] = &[
     codes::FORBIDDEN,
     codes::AGENT_HAS_NO_CONTAINER,
     codes::AGENT_BUSY,
-    codes::CANCELLED,
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
@@ -261,9 +260,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
-            codes::INVALID_MODEL,
             codes::UNKNOWN_FRAMEWORK,
-            codes::CANCELLED,
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
