@@ -28,7 +28,7 @@ const PREFIX: &str = "taos-agent-";
 /// Begins all of it. `cut`: the operations that the last run left open.
 pub fn begin(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     recover_operations(jobs, cut);
-    match jobs.run(None, |jobs| run_migration(jobs)) {
+    match jobs.run(None, run_migration) {
         Ok(()) => {}
         Err(error) => log::error!("the start-up migration could not begin: {error}"),
     }
