@@ -65,7 +65,11 @@ impl Containers {
         let image = table.image("image")?;
         table.finish()?;
         let frameworks = frameworks(&mut sources.file)?;
-        let runtime = Options { choice, socket, places: Places::default() };
+        let mut places = Places::default();
+        if let Some(images) = sources.path("lxc_images")? {
+            places.lxc_images = images;
+        }
+        let runtime = Options { choice, socket, places };
         Ok(Self { runtime, bind_credentials, mount_roots, image, frameworks })
     }
 }

@@ -285,6 +285,12 @@ impl Client {
         self.token.as_deref().unwrap_or("")
     }
 
+    /// The same client over another Unix socket.
+    #[must_use]
+    pub fn over(&self, socket: &Path) -> Self {
+        Self { to: To::Unix(socket.to_owned()), ..self.clone() }
+    }
+
     /// The same client, sending one more header.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
