@@ -25,11 +25,13 @@ CREATE TABLE spaces (
     id            TEXT PRIMARY KEY,
     slug          TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL,
-    visibility    TEXT NOT NULL CHECK (visibility IN ('private', 'public')),
+    description   TEXT NOT NULL DEFAULT '',
+    visibility    TEXT NOT NULL CHECK (visibility IN ('private', 'invite_only', 'public')),
     owner_user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     is_default    INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
     created_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX spaces_name ON spaces (owner_user_id, lower(name));
 CREATE UNIQUE INDEX spaces_one_default ON spaces (owner_user_id) WHERE is_default = 1;
 
 -- The registry. An archived agent keeps its row and id; its slug is free again.
@@ -81,6 +83,19 @@ CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS 
 CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
 
+-- What the aX clients keep of an agent beside the registry's own; an agent without a row has the defaults.
+CREATE TABLE agent_profiles (
+    agent_id       TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    description    TEXT NOT NULL,
+    bio            TEXT NOT NULL,
+    specialization TEXT NOT NULL,
+    agent_type     TEXT NOT NULL,
+    avatar_url     TEXT,
+    system_prompt  TEXT NOT NULL,
+    active         INTEGER NOT NULL CHECK (active IN (0, 1)),
+    pinned         INTEGER NOT NULL CHECK (pinned IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
 -- Every secret the box has issued.
 CREATE TABLE credentials (
     id           TEXT PRIMARY KEY,
@@ -91,6 +106,19 @@ CREATE TABLE credentials (
     agent_id     TEXT REFERENCES agents (id) ON DELETE CASCADE,
     scopes       TEXT NOT NULL CHECK (json_valid(scopes)),
     label        TEXT NOT NULL DEFAULT '',
+    -- Personal access tokens: what they may be exchanged for, and what they are bound to.
+    audience     TEXT CHECK (audience IN ('cli', 'mcp', 'both')),
+    admin        INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
+    only_agents  TEXT CHECK (only_agents IS NULL OR json_valid(only_agents)),
+    space_id     TEXT REFERENCES spaces (id) ON DELETE SET NULL,
+    -- Signals of where a key is used, not secrets: 16 hex digits of its SHA-256, the host, the fingerprints seen.
+    token_mark   TEXT CHECK (length(token_mark) = 16),
+    host_binding TEXT,
+    fingerprints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fingerprints)),
+    -- How many of the warnings before its expiry were given.
+    notices      INTEGER NOT NULL DEFAULT 0,
+    -- A session dies with the token it was opened with.
+    parent_id    TEXT REFERENCES credentials (id) ON DELETE CASCADE,
     state        TEXT NOT NULL CHECK (state IN ('pending', 'active', 'grace', 'revoked', 'expired', 'pending_enrollment')),
     issued_by    TEXT NOT NULL,
     issued_at    INTEGER NOT NULL,
@@ -99,6 +127,9 @@ CREATE TABLE credentials (
     revoked_at   INTEGER,
     CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
     CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
+    CHECK ((state = 'pending_enrollment') <= (kind = 'enrollment' AND agent_id IS NULL)),
+    CHECK ((kind IN ('user_pat', 'agent_pat', 'enrollment')) <= (audience IS NOT NULL AND expires_at IS NOT NULL)),
+    CHECK ((kind = 'session') = (parent_id IS NOT NULL)),
     CHECK ((state = 'revoked') = (revoked_at IS NOT NULL)),
     CHECK (state <> 'grace' OR expires_at IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
@@ -109,7 +140,9 @@ CREATE UNIQUE INDEX credentials_one_grace_agent_token ON credentials (agent_id)
     WHERE kind = 'agent_token' AND state = 'grace' AND revoked_at IS NULL;
 CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
 CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE expires_at IS NOT NULL AND state IN ('active', 'grace');
+CREATE INDEX credentials_by_expiry ON credentials (expires_at)
+    WHERE expires_at IS NOT NULL AND state IN ('active', 'grace', 'pending_enrollment');
+CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
 -- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.

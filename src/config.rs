@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
+mod ax;
 mod containers;
 
+pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, Containers, Framework};
 
 use crate::jobs::webhook::Endpoint;
@@ -43,6 +45,10 @@ pub struct Config {
     pub models: Models,
     /// The container runtime, and what may be deployed.
     pub containers: Containers,
+    /// Where what outlives a restart but not a reboot is kept: the signing keys.
+    pub runtime_dir: PathBuf,
+    /// What the aX dialect leaves to the operator.
+    pub ax: Ax,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<Endpoint>>,
 }
@@ -145,15 +151,22 @@ impl Config {
             None => default_data_dir(sources.env)?,
         };
         let from_sources = sources.path("socket")?;
-        let socket = flags.socket.clone().or(from_sources).unwrap_or_else(|| {
-            let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
-            runtime.unwrap_or_else(|| data_dir.clone()).join("taosd.sock")
-        });
+        let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
+        let socket = flags
+            .socket
+            .clone()
+            .or(from_sources)
+            .unwrap_or_else(|| runtime.as_ref().unwrap_or(&data_dir).join("taosd.sock"));
         // The container runtime is another process with another working directory: it is told whole paths.
         let whole = |path: PathBuf| {
             std::path::absolute(&path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
         };
         let (data_dir, socket) = (whole(data_dir)?, whole(socket)?);
+        let runtime_dir = match (runtime, socket.parent()) {
+            (Some(dir), _) => dir,
+            (None, Some(dir)) if !dir.as_os_str().is_empty() => dir.to_owned(),
+            (None, _) => PathBuf::from("."),
+        };
         if socket.as_os_str().len() > SOCKET_PATH_BYTES {
             return wrong(format!(
                 "the socket path {} is longer than {SOCKET_PATH_BYTES} bytes; choose a shorter one with --socket",
@@ -175,13 +188,14 @@ impl Config {
                 return Err(ConfigError(why));
             }
         }
+        let ax = Ax::from_sources(sources)?;
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
         let containers = Containers::from_sources(flags, sources)?;
         let webhook = sources.file.remove("webhook").map(|value| webhook(&value)).transpose()?.map(Arc::new);
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, webhook })
+        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, webhook, runtime_dir, ax })
     }
 }
 
@@ -284,6 +298,9 @@ mod tests {
             "listen = [3]",
             "[models]\na = 'b'",
             "[other]\na = 1",
+            "[ax]\nfingerprint_policy = 'maybe'",
+            "[ax]\nmax_agent_pats = 0",
+            "[ax]\nother = 1",
             "[webhook]\nurl = 'http://a/'",
             "[webhook]\nurl = 'http://a/'\nsecret_file = '/nonexistent'",
         ] {

@@ -39,7 +39,11 @@ macro_rules! limits {
     };
 }
 
-fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
+/// Lets a value within its bounds pass.
+///
+/// # Errors
+/// The bounds, in words.
+pub fn in_bounds(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
     if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} must be between {min} and {max}")) }
 }
 

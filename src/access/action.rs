@@ -33,6 +33,8 @@ macro_rules! actions {
 
 actions! {
     AuthWhoami "auth.whoami" "Ask who the credential is; always allowed.";
+    AuthExchange "auth.exchange" "Exchange a key for a short-lived token; the key itself decides.";
+    AuthLogin "auth.login" "Open a web session; the token shown decides.";
     AuthLogout "auth.logout" "End the session; always allowed.";
     AgentsList "agents.list" "List agents.";
     AgentsRead "agents.read" "Read one agent.";
@@ -57,6 +59,7 @@ actions! {
     AgentsPresence "agents.presence" "See which agents are online.";
     AgentsHeartbeat "agents.heartbeat" "Say that the agent is alive.";
     AgentsProcessing "agents.processing" "Say what the agent is working on.";
+    AgentsProfile "agents.profile" "Change one's own description, bio, specialization and avatar; for agents.";
     AgentsPlace "agents.place" "Put an agent into a space.";
     DeploymentsCreate "deployments.create" "Record a deployment.";
     DeploymentsRead "deployments.read" "Read deployments.";
@@ -73,6 +76,8 @@ actions! {
     UsersTokenIssue "users.token.issue" "Issue a user's token; members only their own.";
     UsersTokenList "users.token.list" "List a user's tokens; members only their own.";
     UsersTokenRevoke "users.token.revoke" "Revoke a user's token; members only their own.";
+    SessionsList "sessions.list" "List one's own web sessions.";
+    SessionsRevoke "sessions.revoke" "End one of one's own web sessions.";
     UiNotify "ui.notify" "Send the owner a notification.";
     NotificationsRead "notifications.read" "Read notifications.";
     NotificationsUpdate "notifications.update" "Mark notifications as read.";

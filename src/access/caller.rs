@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::access::Scopes;
+use super::class::Class;
+use super::fingerprints::Known;
+use super::jwt::Claims;
+use super::scope::Scopes;
+use super::words;
 use crate::store::credentials::Holder;
 use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
@@ -19,15 +23,33 @@ pub enum Principal {
         id: String,
         /// The agent's slug.
         slug: String,
+        /// The name other dialects know it by.
+        name: String,
+        /// The space it lives in.
+        space_id: String,
         /// The owner.
         owner: User,
     },
+}
+
+/// What a request presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Via {
+    /// A token, a session or the operator's socket.
+    Itself,
+    /// A short-lived token of this class.
+    Token(Class),
+    /// A key, on a route that takes keys.
+    Key,
 }
 
 /// A principal that passed the access check of the route it called. Only this room makes one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     who: Arc<Who>,
+    via: Via,
+    /// What is left of its credential's scopes and lifetime in a short-lived token.
+    narrowed: Option<(Scopes, Micros)>,
     request_id: String,
 }
 
@@ -45,20 +67,34 @@ struct Credential {
     id: String,
     kind: String,
     expires_at: Option<Micros>,
+    only_agents: Option<Vec<String>>,
+    mark: Option<String>,
+    fingerprints: String,
 }
 
 impl Who {
     /// The principal behind a live credential.
     pub(super) fn from_holder(holder: Holder) -> Self {
         let principal = match holder.agent {
-            Some((id, slug)) => Principal::Agent { id, slug, owner: holder.user },
+            Some(agent) => Principal::Agent {
+                name: agent.given_name.unwrap_or_else(|| agent.slug.clone()),
+                id: agent.id,
+                slug: agent.slug,
+                space_id: agent.space_id,
+                owner: holder.user,
+            },
             None => Principal::User(holder.user),
         };
-        Self {
-            principal,
-            scopes: Scopes::from_stored(&holder.scopes),
-            credential: Some(Credential { id: holder.credential_id, kind: holder.kind, expires_at: holder.expires_at }),
-        }
+        let credential = Credential {
+            id: holder.credential_id,
+            kind: holder.kind,
+            expires_at: holder.expires_at,
+            // What cannot be read restricts to nothing.
+            only_agents: holder.only_agents.map(|list| serde_json::from_str(&list).unwrap_or_default()),
+            mark: holder.token_mark,
+            fingerprints: holder.fingerprints,
+        };
+        Self { principal, scopes: Scopes::from_stored(&holder.scopes), credential: Some(credential) }
     }
 
     /// True if its credential has expired by `now`.
@@ -68,15 +104,88 @@ impl Who {
 }
 
 impl Caller {
-    /// One request of a principal.
+    /// One request of a principal with its own credential.
     pub(super) fn new(who: Arc<Who>, request_id: String) -> Self {
-        Self { who, request_id }
+        Self { who, via: Via::Itself, narrowed: None, request_id }
+    }
+
+    /// The caller behind a short-lived token: never more than its words say and its credential may do.
+    pub(super) fn from_token(holder: Holder, claims: &Claims, request_id: String) -> Self {
+        let who = Who::from_holder(holder);
+        let power = words::power(claims.class, &claims.scope).intersection(&who.scopes);
+        let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
+        let end = who.credential.as_ref().and_then(|credential| credential.expires_at).map_or(end, |at| at.min(end));
+        Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed: Some((power, end)), request_id }
+    }
+
+    /// The caller behind a key, for the routes that take one.
+    pub(super) fn from_key(holder: Holder, request_id: String) -> Self {
+        Self { who: Arc::new(Who::from_holder(holder)), via: Via::Key, narrowed: None, request_id }
     }
 
     /// The operator on its Unix socket.
     pub(super) fn operator(user: User, request_id: String) -> Self {
         let who = Who { principal: Principal::User(user), scopes: Scopes::all(), credential: None };
-        Self { who: Arc::new(who), request_id }
+        Self::new(Arc::new(who), request_id)
+    }
+
+    /// What is known of where its credential was used.
+    pub(super) fn fingerprints(&self) -> Option<Known<'_>> {
+        let credential = self.who.credential.as_ref()?;
+        let mark = credential.mark.as_deref();
+        Some(Known { credential_id: &credential.id, mark, stored: &credential.fingerprints })
+    }
+
+    /// As which of these classes the caller acts; a user's own token is a worker's and a manager's in one.
+    pub(super) fn class_among(&self, classes: &[Class]) -> Option<Class> {
+        let is = |class: &Class| match self.via {
+            Via::Token(own) => own == *class,
+            Via::Key => *class == Class::Key,
+            Via::Itself => match self.who.principal {
+                Principal::User(_) => matches!(class, Class::User | Class::Admin),
+                Principal::Agent { .. } => *class == Class::Agent,
+            },
+        };
+        classes.iter().copied().find(is)
+    }
+
+    /// The class the caller has where none fits.
+    pub(super) fn class(&self) -> Class {
+        self.class_among(&[Class::User, Class::Admin, Class::Agent, Class::Key]).unwrap_or(Class::Key)
+    }
+
+    /// The class of the short-lived token it came with.
+    pub fn token_class(&self) -> Option<Class> {
+        match self.via {
+            Via::Token(class) => Some(class),
+            Via::Itself | Via::Key => None,
+        }
+    }
+
+    /// True if it presented a key itself.
+    pub fn presents_key(&self) -> bool {
+        self.via == Via::Key
+    }
+
+    /// What a credential made by this request may do at the most. A manager's token stands for its key: its own words
+    /// say what it may manage, not what it may give away.
+    pub fn issuer_scopes(&self) -> &Scopes {
+        if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.scopes() }
+    }
+
+    /// True if it may make a key that can be exchanged for a manager's token.
+    pub fn may_make_managers(&self) -> bool {
+        self.via == Via::Itself && words::is_admin(self.scopes())
+    }
+
+    /// The agents its credential is restricted to; `None`: not restricted.
+    pub fn only_agents(&self) -> Option<&[String]> {
+        self.who.credential.as_ref().and_then(|credential| credential.only_agents.as_deref())
+    }
+
+    /// True if its credential says nothing against this agent.
+    pub fn may_touch(&self, agent_id: &str) -> bool {
+        self.only_agents().is_none_or(|only| only.iter().any(|id| id == agent_id))
     }
 
     /// Who acts.
@@ -107,7 +216,7 @@ impl Caller {
 
     /// What the credential may do.
     pub fn scopes(&self) -> &Scopes {
-        &self.who.scopes
+        self.narrowed.as_ref().map_or(&self.who.scopes, |(power, _)| power)
     }
 
     /// The credential's id; `None` on the operator's socket.
@@ -122,7 +231,8 @@ impl Caller {
 
     /// Until when the credential is good.
     pub fn expires_at(&self) -> Option<Micros> {
-        self.who.credential.as_ref().and_then(|credential| credential.expires_at)
+        let own = || self.who.credential.as_ref().and_then(|credential| credential.expires_at);
+        self.narrowed.as_ref().map(|(_, end)| *end).or_else(own)
     }
 
     /// The request's id.

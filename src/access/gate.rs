@@ -1,41 +1,66 @@
-//! The access check: credential, throttle, scope, role, in this order (taOS contract, section 1).
+//! The access check: credential, throttle, channel, class, audience, scope, role, in this order (taOS contract, section
+//! 1; aX contract, section 5).
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::http::StatusCode;
+
 use super::action::Action;
 use super::bearer::{Presented, presented};
 use super::caller::{Caller, Who};
+use super::class::Class;
+use super::cookie;
 use super::denials::Denials;
+use super::fingerprints::Fingerprints;
+use super::judge::{Bad, Need, key_refused, unauthenticated};
+use super::jwt::{Audience, Claims, Refused};
 use super::known::Known;
 use super::last_used::LastUsed;
 use super::operator::Operators;
+use super::presence::Presence;
+use super::signing_keys::SigningKeys;
 use super::throttle::Throttle;
-use crate::config::BindCredentials;
+use crate::config::{BindCredentials, FingerprintPolicy};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
+use crate::store::credentials::Holder;
 use crate::store::{self, Store, audit, credentials, users};
 use crate::time::Micros;
 
 /// Lets requests in or turns them away.
 pub struct Gate {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     operators: Operators,
     requests: Throttle,
-    failed_logins: Throttle,
+    pub(super) failed_logins: Throttle,
     notifications: Throttle,
-    last_used: LastUsed,
+    pub(super) last_used: LastUsed,
     denials: Denials,
     known: Known,
-    bind_credentials: BindCredentials,
+    fingerprints: Fingerprints,
+    pub(super) policies: Policies,
+    /// The keys that sign short-lived tokens.
+    pub keys: SigningKeys,
+    /// Which agents were seen lately.
+    pub presence: Presence,
+}
+
+/// What the operator decides about suspicious uses of credentials.
+#[derive(Debug, Clone, Copy)]
+pub struct Policies {
+    /// A credential on another agent's socket.
+    pub bind_credentials: BindCredentials,
+    /// A key from a new place.
+    pub fingerprints: FingerprintPolicy,
 }
 
 impl Gate {
     /// A gate with these limits.
-    pub fn new(store: Arc<Store>, limits: &Limits, bind_credentials: BindCredentials) -> Self {
+    pub fn new(store: Arc<Store>, limits: &Limits, keys: SigningKeys, policies: Policies) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -45,39 +70,85 @@ impl Gate {
             last_used: LastUsed::default(),
             denials: Denials::default(),
             known: Known::default(),
-            bind_credentials,
+            fingerprints: Fingerprints::new(policies.fingerprints),
+            policies,
+            keys,
+            presence: Presence::default(),
         }
     }
 
-    /// The caller of a route that needs `action`.
+    /// The caller of a route.
     ///
     /// # Errors
     /// 401, 429 or 403, or the store's.
-    pub fn admit(&self, head: &Head, action: Action) -> Result<Caller, ApiError> {
-        let caller = match presented(head) {
-            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => self.holder(head, kind, &hash)?,
-            Presented::Secret(..) | Presented::Malformed => return Err(self.refuse_credential(head, action)),
-            Presented::Nothing => self.operator(head)?,
-        };
-        let Some(caller) = caller else { return Err(self.refuse_credential(head, action)) };
-        self.check_channel(head, &caller, action)?;
-        let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
-        self.requests.take(&key, head.arrived).map_err(|seconds| {
-            ApiError::new(codes::RATE_LIMITED)
-                .detail("This credential has used up its requests of this minute.")
-                .retry_after(seconds)
-        })?;
-        if action == Action::UiNotify {
-            self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
-                ApiError::new(codes::RATE_LIMITED)
-                    .detail("This principal has used up its notifications of this minute.")
-                    .retry_after(seconds)
-            })?;
+    pub fn admit(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
+        let refuse = |bad| Err(self.refuse_credential(head, need, bad));
+        match presented(head) {
+            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
+                match self.holder(head, kind, &hash)? {
+                    Some(caller) => self.pass(head, need, caller, Audience::Api),
+                    None => refuse(Bad::Dead),
+                }
+            }
+            Presented::Secret(..) | Presented::Malformed => refuse(Bad::Unverifiable),
+            Presented::Key(key) => match key {
+                _ if !need.classes.contains(&Class::Key) => Err(key_refused()),
+                None => refuse(Bad::Dead),
+                Some((_, hash)) => {
+                    let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
+                    match found.filter(is_good_key) {
+                        Some(holder) => self.pass_as(head, need, Caller::from_key(holder, head.request_id.clone())),
+                        None => refuse(Bad::Dead),
+                    }
+                }
+            },
+            Presented::Token(text) => match self.keys.verify(text, Micros::now().0 / Micros::SECOND) {
+                Err(Refused::Invalid) => refuse(Bad::Unverifiable),
+                Err(Refused::Expired) => refuse(Bad::Expired),
+                Ok(claims) => match self.behind(&claims)? {
+                    Some(holder) => {
+                        let caller = Caller::from_token(holder, &claims, head.request_id.clone());
+                        self.pass(head, need, caller, claims.audience)
+                    }
+                    None => refuse(Bad::Dead),
+                },
+            },
+            Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
+                Some(session) => self.by_cookie(head, need, session),
+                None => Err(unauthenticated(need.dialect).into()),
+            },
+            Presented::Nothing => self.operator(head, need),
         }
-        if let Some(id) = caller.credential_id() {
-            self.last_used.note(id, Micros::now());
+    }
+
+    /// The live credential behind a token, if it still belongs to whom the token says.
+    fn behind(&self, claims: &Claims) -> Result<Option<Holder>, ApiError> {
+        let found = self.store.lookup(|conn| credentials::find_by_id(conn, &claims.credential_id))?;
+        Ok(found.filter(|holder| {
+            let sub = holder.agent.as_ref().map_or(&holder.user.id, |agent| &agent.id);
+            is_alive(holder) && *sub == claims.sub && holder.user.id == claims.user_id
+        }))
+    }
+
+    fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
+        let caller = self.pass_as(head, need, caller)?;
+        // No route here is for another audience; a class that is refused has been told by now.
+        if audience != Audience::Api {
+            return Err(self.denied(head, &caller, need, ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403)));
         }
-        self.check_scope_and_role(head, &caller, action)?;
+        self.check_scope_and_role(head, &caller, need)?;
+        Ok(caller)
+    }
+
+    /// Channel, throttle, bookkeeping, class.
+    fn pass_as(&self, head: &Head, need: &Need, caller: Caller) -> Result<Caller, ApiError> {
+        self.check_channel(head, &caller, need)?;
+        self.throttle(head, &caller)?;
+        if need.action == Action::UiNotify {
+            self.throttle_notifications(head, &caller)?;
+        }
+        self.note(head, &caller)?;
+        self.check_class(head, &caller, need)?;
         Ok(caller)
     }
 
@@ -91,11 +162,12 @@ impl Gate {
             Peer::Agent { id } => caller.agent_id() == Some(id),
             Peer::Ip(_) | Peer::Unix { .. } => true,
         };
-        if !channel || refusal(&caller, action).is_some() {
+        // Where it comes from is looked at with more time.
+        if !channel || !may(&caller, action) || Fingerprints::are_in(head) {
             return None;
         }
         self.requests.take(id, head.arrived).ok()?;
-        self.last_used.note(id, Micros::now());
+        self.note(head, &caller).ok()?;
         Some(caller)
     }
 
@@ -115,7 +187,7 @@ impl Gate {
             }),
         };
         match found {
-            Ok(now) => now.is_some_and(|now| refusal(&now, action).is_none()),
+            Ok(now) => now.is_some_and(|now| may(&now, action)),
             Err(error) => {
                 log::warn!("a credential could not be looked at again: {error}");
                 false
@@ -157,54 +229,106 @@ impl Gate {
         );
     }
 
+    pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+        let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
+        self.requests.take(&key, head.arrived).map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("This credential has used up its requests of this minute.")
+                .retry_after(seconds)
+        })
+    }
+
+    fn throttle_notifications(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+        self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("This principal has used up its notifications of this minute.")
+                .retry_after(seconds)
+        })
+    }
+
+    /// Counts a request of a peer at a public route that could be flooded.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn throttle_public(&self, head: &Head) -> Result<(), ApiError> {
+        let key = format!("public:{}", head.peer.key());
+        self.failed_logins
+            .take(&key, Instant::now())
+            .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))
+    }
+
+    /// Notes that the credential was used, by whom and from where.
+    fn note(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+        let Some(known) = caller.fingerprints() else { return Ok(()) };
+        let now = Micros::now();
+        self.last_used.note(known.credential_id, now);
+        if let Some(agent) = caller.agent_id() {
+            self.presence.note(agent, now);
+        }
+        let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
+        let denies = self.fingerprints.denies();
+        if worth_telling {
+            self.record(vec![audit::Entry {
+                at: now,
+                actor: caller.actor(),
+                action: surprise.event().to_owned(),
+                resource: format!("credential:{}", known.credential_id),
+                outcome: if denies { audit::Outcome::Denied } else { audit::Outcome::Ok },
+                count: 1,
+                request_id: head.request_id.clone(),
+            }]);
+        }
+        if denies { Err(ApiError::new(codes::FINGERPRINT_MISMATCH).with_status(403)) } else { Ok(()) }
+    }
+
+    /// The user behind a session cookie, if the request comes from a page of ours.
+    fn by_cookie(&self, head: &Head, need: &Need, session: Option<SecretHash>) -> Result<Caller, ApiError> {
+        let now = Micros::now();
+        let found = match session {
+            Some(hash) => self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?,
+            None => None,
+        };
+        let Some(holder) = found.filter(|holder| is_good(holder, Kind::Session)) else {
+            return Err(self.refuse_credential(head, need, Bad::Dead));
+        };
+        if !cookie::is_same_origin(head) {
+            self.deny(&holder.credential_id, format!("user:{}", holder.user.username), need.action, head);
+            return Err(codes::CSRF_REFUSED.into());
+        }
+        let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());
+        self.pass(head, need, caller, Audience::Api)
+    }
+
     /// The operator, if the request came over its socket from someone who may use it.
-    fn operator(&self, head: &Head) -> Result<Option<Caller>, ApiError> {
-        let Peer::Unix { uid, gid, .. } = head.peer else { return Err(codes::AUTH_REQUIRED.into()) };
+    fn operator(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
+        let missing = unauthenticated(need.dialect);
+        let Peer::Unix { uid, gid, .. } = head.peer else { return Err(missing.into()) };
         if !self.operators.admit(uid, gid) {
-            return Err(ApiError::new(codes::AUTH_REQUIRED)
-                .detail("This user is not root, not the daemon's own and not in group taosd."));
+            return Err(
+                ApiError::new(missing).detail("This user is not root, not the daemon's own and not in group taosd.")
+            );
         }
-        let user = self.store.lookup(users::operator)?;
-        Ok(user.map(|user| Caller::operator(user, head.request_id.clone())))
-    }
-
-    /// A token stolen from one container is useless in the next: over an agent's own socket no other agent's credential
-    /// is taken (DESIGN D14).
-    fn check_channel(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {
-        let Peer::Agent { id } = &head.peer else { return Ok(()) };
-        if caller.agent_id().is_none_or(|agent| agent == id) || self.bind_credentials == BindCredentials::Off {
-            return Ok(());
+        let Some(user) = self.store.lookup(users::operator)? else {
+            return Err(self.refuse_credential(head, need, Bad::Dead));
+        };
+        let caller = Caller::operator(user, head.request_id.clone());
+        self.throttle(head, &caller)?;
+        if need.action == Action::UiNotify {
+            self.throttle_notifications(head, &caller)?;
         }
-        if self.bind_credentials == BindCredentials::Warn {
-            log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
-            return Ok(());
-        }
-        self.deny(&key_of(caller), caller.actor(), action, head);
-        Err(codes::WRONG_CHANNEL.into())
-    }
-
-    fn check_scope_and_role(&self, head: &Head, caller: &Caller, action: Action) -> Result<(), ApiError> {
-        let Some(refusal) = refusal(caller, action) else { return Ok(()) };
-        self.deny(&key_of(caller), caller.actor(), action, head);
-        Err(refusal)
-    }
-
-    /// A credential that is not good: 401, or 429 once this peer has failed too often.
-    fn refuse_credential(&self, head: &Head, action: Action) -> ApiError {
-        let peer = head.peer.key();
-        let actor = format!("peer:{peer}");
-        self.deny(&actor, actor.clone(), action, head);
-        match self.failed_logins.take(&peer, Instant::now()) {
-            Ok(()) => codes::INVALID_TOKEN.into(),
-            Err(seconds) => ApiError::new(codes::RATE_LIMITED)
-                .detail("Too many failed credentials from this peer in this minute.")
-                .retry_after(seconds),
-        }
+        self.check_class(head, &caller, need)?;
+        self.check_scope_and_role(head, &caller, need)?;
+        Ok(caller)
     }
 
     /// Records a denial, aggregated.
-    fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+    pub(super) fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
         self.record(self.denials.note(key, entry(actor, action, head)));
+    }
+
+    /// Records that a caller was denied, aggregated.
+    pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
+        self.deny(&key_of(caller), caller.actor(), action, head);
     }
 
     /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
@@ -215,17 +339,21 @@ impl Gate {
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
     pub fn flush(&self, all: bool) {
         self.record(self.denials.take(Micros::now(), all));
-        let uses = self.last_used.take();
-        if uses.is_empty() {
+        let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
+        if uses.is_empty() && fingerprints.is_empty() {
             return;
         }
         let written = self.store.write({
-            let uses = uses.clone();
-            move |conn| credentials::touch(conn, &uses)
+            let (uses, fingerprints) = (uses.clone(), fingerprints.clone());
+            move |conn| {
+                credentials::touch(conn, &uses)?;
+                credentials::add_fingerprints(conn, &fingerprints)
+            }
         });
         if let Err(error) = written {
             log::warn!("the last uses of credentials could not be written, trying again later: {error}");
             self.last_used.put_back(uses);
+            self.fingerprints.put_back(fingerprints);
         }
     }
 
@@ -244,16 +372,22 @@ impl Gate {
     }
 }
 
-/// Why the caller's scopes or role do not do for an action.
-fn refusal(caller: &Caller, action: Action) -> Option<ApiError> {
-    if !caller.scopes().allow(action) {
-        let error = ApiError::new(codes::SCOPE_DENIED)
-            .detail(format!("The credential's scopes do not cover {}.", action.slug()))
-            .with("action", action.slug());
-        return Some(error);
-    }
-    let refused = action.is_admin() && !caller.is_admin();
-    refused.then(|| ApiError::new(codes::FORBIDDEN).detail("This needs the role admin."))
+/// True if the caller's scopes and role do for an action.
+fn may(caller: &Caller, action: Action) -> bool {
+    caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())
+}
+
+/// Neither expired nor of a disabled user.
+pub(super) fn is_alive(holder: &Holder) -> bool {
+    holder.expires_at.is_none_or(|at| at > Micros::now()) && !holder.user.disabled
+}
+
+pub(super) fn is_good(holder: &Holder, kind: Kind) -> bool {
+    holder.kind == kind.as_str() && is_alive(holder)
+}
+
+pub(super) fn is_good_key(holder: &Holder) -> bool {
+    [Kind::UserPat, Kind::AgentPat, Kind::Enrollment].iter().any(|kind| is_good(holder, *kind))
 }
 
 /// What an admitted call is recorded as if its handler refuses it.
@@ -266,7 +400,7 @@ pub struct Watch {
 impl Watch {
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
-        if error.code.status == 403 {
+        if error.status() == StatusCode::FORBIDDEN {
             let entry = audit::Entry { at: Micros::now(), ..self.entry.clone() };
             self.gate.record(self.gate.denials.note(&self.key, entry));
         }

@@ -64,7 +64,21 @@ mod tests {
         };
         let scopes = "[]".to_owned();
         let kind = "user_token".to_owned();
-        Arc::new(Who::from_holder(Holder { credential_id: text(), kind, scopes, expires_at, user, agent: None }))
+        Arc::new(Who::from_holder(Holder {
+            credential_id: text(),
+            kind,
+            scopes,
+            expires_at,
+            user,
+            agent: None,
+            audience: None,
+            admin: false,
+            only_agents: None,
+            space_id: None,
+            token_mark: None,
+            fingerprints: "[]".to_owned(),
+            state: "active".to_owned(),
+        }))
     }
 
     #[test]

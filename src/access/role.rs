@@ -38,6 +38,9 @@ impl AgentRole {
 /// # Errors
 /// The store's.
 pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Result<Option<AgentRole>> {
+    if !caller.may_touch(agent_id) {
+        return Ok(None);
+    }
     if caller.is_admin() {
         return Ok(Some(AgentRole::Owner));
     }
@@ -67,6 +70,10 @@ pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: Agent
 /// # Errors
 /// `create_not_allowed`, or the store's.
 pub fn may_create(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
+    // A key for certain agents is none for new ones.
+    if caller.only_agents().is_some() {
+        return Err(codes::CREATE_NOT_ALLOWED.into());
+    }
     if caller.is_admin() || grants::role_of(conn, &caller.grantee(), None)?.is_some() {
         return Ok(());
     }

@@ -89,6 +89,56 @@ impl Scopes {
         Self(AGENT_DEFAULT.iter().map(|text| Scope((*text).into())).collect())
     }
 
+    /// Scopes that stand in this crate's own tables.
+    pub(super) fn trusted<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(texts.into_iter().map(|text| Scope(text.into())).collect())
+    }
+
+    /// What both lists cover.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut both: Vec<Scope> = Vec::new();
+        for one in &self.0 {
+            for two in &other.0 {
+                // Scopes are a tree: of two that overlap, one covers the other.
+                let smaller = if one.covers(two) {
+                    two
+                } else if two.covers(one) {
+                    one
+                } else {
+                    continue;
+                };
+                if !both.contains(smaller) {
+                    both.push(smaller.clone());
+                }
+            }
+        }
+        Self(both)
+    }
+
+    /// What either list covers.
+    #[must_use]
+    pub(super) fn union(&self, other: &Self) -> Self {
+        Self(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
+    /// True if one of the scopes covers this one.
+    pub(super) fn covers_text(&self, text: &str) -> bool {
+        let other = Scope(text.into());
+        self.0.iter().any(|scope| scope.covers(&other))
+    }
+
+    /// True if one of the scopes covers something of this one.
+    pub(super) fn overlaps(&self, text: &str) -> bool {
+        let other = Scope(text.into());
+        self.0.iter().any(|scope| scope.covers(&other) || other.covers(scope))
+    }
+
+    /// True if there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Reads a list.
     ///
     /// # Errors
@@ -208,7 +258,19 @@ mod tests {
         prop::sample::select(texts).prop_map(|text| scope(&text))
     }
 
+    fn any_list() -> impl Strategy<Value = Scopes> {
+        prop::collection::vec(any_scope(), 0..5).prop_map(Scopes)
+    }
+
     proptest! {
+        #[test]
+        fn an_intersection_allows_exactly_what_both_allow(a in any_list(), b in any_list()) {
+            let both = a.intersection(&b);
+            for action in Action::ALL.iter().filter(|action| !action.is_implied()) {
+                prop_assert_eq!(both.allow(*action), a.allow(*action) && b.allow(*action), "{}", action.slug());
+            }
+        }
+
         #[test]
         fn covering_means_allowing_all_that_the_other_allows(a in any_scope(), b in any_scope()) {
             if a.covers(&b) {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::table::{self, CheckedHandler, PublicHandler};
-use crate::access::Gate;
+use crate::access::{Gate, Policies, SigningKeys};
 use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
@@ -17,6 +17,7 @@ use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
+use crate::time::Micros;
 
 /// The application.
 pub struct App {
@@ -86,7 +87,13 @@ impl App {
         if let Err(error) = core_knowledge::ingest(&store) {
             log::error!("the documentation could not be made knowledge: {error}");
         }
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &config.limits, config.containers.bind_credentials));
+        let keys = SigningKeys::open(&config.runtime_dir, Micros::now().0 / Micros::SECOND)
+            .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
+        let policies = Policies {
+            bind_credentials: config.containers.bind_credentials,
+            fingerprints: config.ax.fingerprint_policy,
+        };
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, policies));
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), &config.limits)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
         let webhook = config

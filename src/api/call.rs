@@ -96,6 +96,12 @@ impl From<Reply> for Written {
 }
 
 impl Call {
+    /// The call of a caller that the access layer let pass.
+    pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
+        let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
+        Self { caller, input, action, reservation: Slot::default(), watch }
+    }
+
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
     /// No pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction.
     ///

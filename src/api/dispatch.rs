@@ -11,7 +11,7 @@ use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::table::{ApiRoute, CheckedHandler};
-use crate::access::{Action, Caller, Watch};
+use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::Head;
@@ -55,7 +55,9 @@ fn dialect_of(head: Option<&Head>) -> Dialect {
     let first = head.and_then(|head| head.segments.first()).map(String::as_str);
     let second = head.and_then(|head| head.segments.get(1)).map(String::as_str);
     match (first, second) {
-        (Some("auth" | "credentials"), _) | (Some("api"), Some("v1")) | (Some("agents"), Some("manage")) => Dialect::Ax,
+        (Some("auth" | "credentials"), _)
+        | (Some("api"), Some("v1" | "spaces" | "tasks"))
+        | (Some("agents"), Some("manage")) => Dialect::Ax,
         (Some("agents" | "agent_api_keys" | "deployment-history"), _) => Dialect::Agentex,
         _ => Dialect::Taos,
     }
@@ -105,11 +107,17 @@ impl Service for Dispatcher {
     }
 
     fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
-        let Some(action) = plan.route.action() else { return Ok(Admitted::Public) };
-        let admitted = self.app.gate.admit(head, action);
-        admitted
-            .map(|caller| Admitted::Caller(Box::new(caller)))
-            .map_err(|error| render(&error, plan.route.dialect, &head.request_id))
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        match (plan.route.need(), &plan.route.access) {
+            (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
+                let admitted = self.app.gate.admit(head, &need);
+                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(refuse)
+            }
+            (_, Access::Bearer(..)) if access::presented(head) == Presented::Nothing => {
+                Err(refuse(codes::NOT_AUTHENTICATED.into()))
+            }
+            _ => Ok(Admitted::Public),
+        }
     }
 
     fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
@@ -120,18 +128,12 @@ impl Service for Dispatcher {
             Err(error) => return refuse(error),
         };
         match (&route.access, admitted) {
-            (Access::Public(handler), _) => {
+            (Access::Public(handler) | Access::Bearer(_, handler), _) => {
                 finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
             }
-            (Access::Action(action, handler), Admitted::Caller(caller)) => {
-                let watch = Arc::new(self.app.gate.watch(&caller, *action, &input.head));
-                let call = Call {
-                    caller: *caller,
-                    input,
-                    action: *action,
-                    reservation: Slot::default(),
-                    watch: Arc::clone(&watch),
-                };
+            (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
+                let call = Call::of(&self.app, *caller, input, *action);
+                let watch = Arc::clone(&call.watch);
                 match idempotency_key(route, &call) {
                     Err(error) => refuse(error),
                     Ok(None) => {
@@ -147,7 +149,9 @@ impl Service for Dispatcher {
             }
             (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..) | Access::AtOnce(..), Admitted::Public) => refuse(codes::AUTH_REQUIRED.into()),
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+                refuse(codes::AUTH_REQUIRED.into())
+            }
         }
     }
 

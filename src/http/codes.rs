@@ -188,6 +188,52 @@ codes! {
     GRANT_NOT_FOUND 404 "grant_not_found" "There is no such grant, or the caller may not give it."
         "List the grants with GET /api/grants." in "concepts/permissions#grants" ;
 
+    // Keys, short-lived tokens and sessions.
+    NOT_AUTHENTICATED 401 "not_authenticated" "The route needs a credential and none was sent."
+        "Exchange your key at POST /auth/exchange and send the token as Authorization: Bearer TOKEN." in "concepts/authentication#exchange" ;
+    INVALID_CREDENTIAL 401 "invalid_credential" "The key, or the key behind the token, is unknown, revoked or expired, or its agent is gone."
+        "Ask the owner for a new key and exchange that." in "concepts/authentication#when-a-credential-dies" ;
+    TOKEN_EXPIRED 401 "token_expired" "The short-lived token is past its end."
+        "Exchange your key again." in "concepts/authentication#exchange" ;
+    PAT_NOT_ALLOWED 403 "pat_not_allowed" "A key was sent where only tokens are taken."
+        "Exchange the key at POST /auth/exchange and send the token you get." in "concepts/authentication#exchange" ;
+    ADMIN_REQUIRED 403 "admin_required" "The route is for managing and takes user_admin tokens only."
+        "Exchange a user's key for the class user_admin." in "concepts/authentication#classes" ;
+    USER_REQUIRED 403 "user_required" "The route is for users; an agent called it."
+        "Call it with a user's credential." in "concepts/authentication#classes" ;
+    INSUFFICIENT_SCOPE 403 "insufficient_scope" "The token's scope words, or the key behind it, do not cover the route."
+        "Exchange a key that holds the scope named in the error, and ask for that scope." in "concepts/authentication#scope-words" ;
+    CLASS_NOT_ALLOWED 422 "class_not_allowed" "The key cannot be exchanged for this class of token."
+        "Ask for a class that fits the key: user_access or user_admin for users, agent_access for agents." in "concepts/authentication#classes" ;
+    AUDIENCE_NOT_ALLOWED 400 "audience_not_allowed" "The key, or the token, is not for this audience."
+        "Use a key whose audience is cli or both for ax-api, mcp or both for ax-mcp." in "concepts/authentication#audiences" ;
+    SCOPE_NOT_ALLOWED 400 "scope_not_allowed" "A scope word is not of this class or not of this key, or none is left."
+        "Ask for words listed under allowed." in "concepts/authentication#scope-words" ;
+    AGENT_NAME_REQUIRED 422 "agent_name_required" "The enrollment is not bound yet and the exchange names no agent."
+        "Send agent_name with the first exchange." in "concepts/authentication#enrollment" ;
+    BINDING_NOT_ALLOWED 403 "binding_not_allowed" "The key is bound to another agent."
+        "Leave agent_id and agent_name out, or name the agent the key is bound to." in "concepts/authentication#enrollment" ;
+    NAME_CONFLICT 409 "name_conflict" "The name is taken."
+        "Choose another name." in "recipes/bootstrap#create-an-agent" ;
+    INVALID_REQUEST 422 "invalid_request" "The body is not JSON, or a field is missing, of the wrong type or out of bounds."
+        "Correct the fields named in the error." in "getting-started#request-shape" ;
+    CLEANUP_REQUIRED 409 "cleanup_required" "There are as many active keys as the policy allows."
+        "Revoke keys that are not in use, then issue again." in "concepts/authentication#how-many-keys" ;
+    CREDENTIAL_NOT_FOUND 404 "credential_not_found" "There is no such credential, or the caller may not see it."
+        "List the credentials with GET /credentials." in "concepts/authentication#keys" ;
+    FINGERPRINT_MISMATCH 422 "fingerprint_mismatch" "The fingerprint is not that of the credential presented."
+        "Use the key from where it was first used, or issue a new one." in "concepts/authentication#fingerprints" ;
+    SPACE_NOT_FOUND 404 "space_not_found" "There is no such space, or the caller may not see it."
+        "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
+    SPACE_FORBIDDEN 403 "space_forbidden" "The space is not the caller's."
+        "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
+    USER_TOKEN_REQUIRED 403 "user_token_required" "A web session is opened with a user's token."
+        "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
+    SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."
+        "List the sessions with GET /api/sessions." in "concepts/authentication#web-sessions" ;
+    CSRF_REFUSED 403 "csrf_refused" "A request by cookie would change something and does not come from a page of this daemon."
+        "Send the request from the daemon's own page, or with an Authorization header." in "concepts/authentication#web-sessions" ;
+
     // Notifications and knowledge.
     INVALID_PRIORITY 400 "invalid_priority" "The priority is not low, normal or high."
         "Send low, normal or high, or leave priority out." in "recipes/notifying-the-user#notify" ;

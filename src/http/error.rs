@@ -47,6 +47,8 @@ pub struct ApiError {
     pub extra: Map<String, Value>,
     /// Headers that go with the status.
     pub headers: Vec<(HeaderName, String)>,
+    /// The status where it is not the code's own: the aX contract gives some codes a second one.
+    pub other_status: Option<u16>,
     /// Close the connection after the reply.
     pub close: bool,
     /// What happened inside; for the log, never for the client.
@@ -62,7 +64,15 @@ impl ApiError {
             503 => vec![(RETRY_AFTER, "1".to_owned())],
             _ => Vec::new(),
         };
-        Self { code, detail: code.about.to_owned(), extra: Map::new(), headers, close: false, cause: None }
+        Self {
+            code,
+            detail: code.about.to_owned(),
+            extra: Map::new(),
+            headers,
+            other_status: None,
+            close: false,
+            cause: None,
+        }
     }
 
     /// Says what went wrong in this case.
@@ -93,6 +103,13 @@ impl ApiError {
         self.header(RETRY_AFTER, seconds.max(1).to_string())
     }
 
+    /// Sets another status than the code's own, where the contract has one for this place.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.other_status = Some(status);
+        self
+    }
+
     /// Closes the connection after the reply.
     #[must_use]
     pub fn closing(mut self) -> Self {
@@ -113,9 +130,23 @@ impl ApiError {
         Self::new(codes::VALIDATION_ERROR).detail(detail).with("fields", fields)
     }
 
+    /// What a refused input is called in a dialect.
+    #[must_use]
+    pub fn in_dialect(mut self, dialect: Dialect) -> Self {
+        if dialect == Dialect::Ax {
+            if self.code == codes::VALIDATION_ERROR || self.code == codes::INVALID_SCOPE {
+                self.code = codes::INVALID_REQUEST;
+            } else if self.code == codes::INVALID_JSON {
+                self.code = codes::INVALID_REQUEST;
+                self.other_status = Some(400);
+            }
+        }
+        self
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.other_status.unwrap_or(self.code.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body in a dialect's shape.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::codes;
 use super::error::{ApiError, Dialect};
-use super::field::{self, Field};
+use super::field::{self, Field, Unknown};
 use super::head::Head;
 use super::json;
 use super::route::{BodyKind, Route};
@@ -82,13 +82,17 @@ impl Input {
     /// # Errors
     /// 415, 400 `invalid_json` or 422 with every bad field.
     pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
-        let query = field::check_query(route.query, &head.query).map_err(ApiError::fields)?;
+        let dialect = route.dialect;
+        // The aX clients send more than they were told to: what is not known there is ignored.
+        let unknown = if dialect == Dialect::Ax { Unknown::Ignored } else { Unknown::Refused };
+        let refused = |error: ApiError| error.in_dialect(dialect);
+        let query = field::check_query(route.query, &head.query, unknown).map_err(|p| refused(ApiError::fields(p)))?;
         let fields = match route.body {
-            BodyKind::Json(fields) => json_object(&head, fields, body)?,
-            BodyKind::None if body.is_empty() => Map::new(),
-            BodyKind::None => json_object(&head, &[], body)?,
+            BodyKind::Json(fields) => json_object(&head, fields, body, unknown).map_err(refused)?,
+            BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
+            BodyKind::None => json_object(&head, &[], body, unknown).map_err(refused)?,
         };
-        Ok(Self { dialect: route.dialect, head, params, query: Fields(query), body: Fields(fields) })
+        Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields) })
     }
 
     /// The path's parameter at this place; the route's path says there is one.
@@ -118,7 +122,7 @@ impl Input {
     }
 }
 
-fn json_object(head: &Head, fields: &[Field], body: &Bytes) -> Result<Map<String, Value>, ApiError> {
+fn json_object(head: &Head, fields: &[Field], body: &Bytes, unknown: Unknown) -> Result<Map<String, Value>, ApiError> {
     let declared = head.headers.contains_key(CONTENT_TYPE);
     if (declared && !is_json(head.header(&CONTENT_TYPE).unwrap_or(""))) || (!declared && !body.is_empty()) {
         return Err(codes::UNSUPPORTED_MEDIA_TYPE.into());
@@ -133,7 +137,7 @@ fn json_object(head: &Head, fields: &[Field], body: &Bytes) -> Result<Map<String
             _ => return Err(ApiError::new(codes::INVALID_JSON).detail("The body is JSON, but not an object.")),
         }
     };
-    field::check(fields, object).map_err(ApiError::fields)
+    field::check(fields, object, unknown).map_err(ApiError::fields)
 }
 
 /// `application/json`, with no charset or with UTF-8.

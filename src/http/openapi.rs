@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
 use super::field::{Field, object_schema};
-use super::route::{Answer, BodyKind, Repeat, Route};
+use super::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::access::Class;
 
 /// The document for these tables.
 pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
@@ -32,7 +33,7 @@ pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
             "securitySchemes": {"bearer": {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "A taos_user_ or taos_agent_ token.",
+                "description": "A taos_user_ or taos_agent_ token, or a short-lived token from POST /auth/exchange.",
             }},
             "schemas": {"Error": error_schema()},
         },
@@ -114,6 +115,12 @@ fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
 /// The codes a route can answer with: its own and those every route of its kind has.
 pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
     let mut all: Vec<&'static Code> = route.errors.to_vec();
+    if route.dialect == Dialect::Ax {
+        all.extend(ax_codes(route));
+        let mut seen = BTreeSet::new();
+        all.retain(|code| seen.insert(code.slug));
+        return all;
+    }
     if route.action().is_some() {
         all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
         if !route.action().is_some_and(|action| action.is_implied()) {
@@ -128,6 +135,26 @@ pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
     }
     let mut seen = BTreeSet::new();
     all.retain(|code| seen.insert(code.slug));
+    all
+}
+
+/// What every route of the aX dialect can answer, by who may call it.
+fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+    let mut all = vec![codes::INVALID_REQUEST, codes::UNSUPPORTED_MEDIA_TYPE, codes::RATE_LIMITED];
+    if let Access::Class(classes, ..) = route.access {
+        all.extend([
+            codes::NOT_AUTHENTICATED,
+            codes::INVALID_TOKEN,
+            codes::TOKEN_EXPIRED,
+            codes::INVALID_CREDENTIAL,
+            codes::INSUFFICIENT_SCOPE,
+        ]);
+        if !classes.contains(&Class::User) {
+            all.push(codes::ADMIN_REQUIRED);
+        } else if !classes.contains(&Class::Agent) {
+            all.push(codes::USER_REQUIRED);
+        }
+    }
     all
 }
 
@@ -215,7 +242,7 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
                 "description": names.join(", "),
                 "content": {"application/json": {
                     "schema": {"$ref": "#/components/schemas/Error"},
-                    "example": ApiError::new(codes[0]).envelope(Dialect::Taos),
+                    "example": ApiError::new(codes[0]).envelope(route.dialect),
                 }},
             }),
         );

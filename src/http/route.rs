@@ -6,7 +6,7 @@ use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
 use super::reply::Reply;
-use crate::access::{Action, Caller};
+use crate::access::{Action, Caller, Class, Need};
 
 /// What a repeat of the request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,10 @@ pub enum Access<Public, Checked> {
     Public(Public),
     /// Whoever's scopes cover the action.
     Action(Action, Checked),
+    /// Whoever's token is of one of these classes and covers the action.
+    Class(&'static [Class], Action, Checked),
+    /// Whoever presents a credential; the handler has the access layer judge it. The action is what the audit says.
+    Bearer(Action, Public),
     /// The same, where the caller alone makes the reply: answered without a trip to the pool when the credential is
     /// known from a moment ago.
     AtOnce(Action, fn(&Caller) -> Reply),
@@ -93,7 +97,21 @@ impl<P, C> Route<P, C> {
     pub fn action(&self) -> Option<Action> {
         match self.access {
             Access::Public(_) => None,
-            Access::Action(action, _) | Access::AtOnce(action, _) => Some(action),
+            Access::Action(action, _) | Access::Class(_, action, _) | Access::Bearer(action, _) => Some(action),
+            Access::AtOnce(action, _) => Some(action),
+        }
+    }
+
+    /// What the access check asks of a caller; `None` for a public route.
+    pub fn need(&self) -> Option<Need> {
+        Some(Need { action: self.action()?, classes: self.classes(), dialect: self.dialect })
+    }
+
+    /// The classes of token it takes; none if it does not tell them apart.
+    pub fn classes(&self) -> &'static [Class] {
+        match self.access {
+            Access::Class(classes, ..) => classes,
+            _ => &[],
         }
     }
 

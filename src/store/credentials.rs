@@ -11,23 +11,15 @@ use crate::time::Micros;
 const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11)";
-macro_rules! select_holder {
-    ($by:literal) => {
-        concat!(
-            "SELECT c.id, c.kind, c.scopes, c.expires_at, c.label,
-                u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at, a.id, a.slug
-            FROM credentials c
-            LEFT JOIN agents a ON a.id = c.agent_id
-            LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)
-            WHERE ",
-            $by,
-            " = ?1 AND c.state IN ('active', 'grace') AND c.revoked_at IS NULL
-                AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))"
-        )
-    };
-}
-const SELECT_HOLDER: &str = select_holder!("c.secret_hash");
-const SELECT_HOLDER_BY_ID: &str = select_holder!("c.id");
+const HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at,
+        u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
+        a.id, a.slug, a.given_name, a.space_id,
+        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state
+    FROM credentials c
+    LEFT JOIN agents a ON a.id = c.agent_id
+    LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
+const IS_ALIVE: &str = "c.state IN ('active', 'grace') AND c.revoked_at IS NULL
+    AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))";
 const COLUMNS: &str = "id, key_id, scopes, label, state, issued_by, issued_at, expires_at, last_used_at";
 const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
@@ -53,14 +45,19 @@ const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revok
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
     WHERE id = ?1 AND state IN ('active', 'grace') AND coalesce(last_used_at, 0) < ?2";
+const SELECT_FINGERPRINTS: &str = "SELECT fingerprints FROM credentials WHERE id = ?1";
+const SET_FINGERPRINTS: &str = "UPDATE credentials SET fingerprints = ?2 WHERE id = ?1";
+/// Fingerprints kept of one credential.
+const FINGERPRINTS: usize = 16;
 const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
-    WHERE expires_at < ?1 AND state IN ('active', 'grace')";
+    WHERE expires_at < ?1 AND state IN ('active', 'grace', 'pending_enrollment')";
 const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
-    WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace')";
+    WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace', 'pending_enrollment')";
 const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
     AND coalesce(revoked_at, expires_at) < ?1";
 
-const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1 AND state IN ('active', 'grace'))
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1
+        AND state IN ('active', 'grace', 'pending_enrollment'))
     OR EXISTS (SELECT 1 FROM credentials WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?2)";
 const REVOKE_LABELLED: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE user_id = ?1 AND kind = 'user_token' AND label = ?2 AND state = 'active'";
@@ -105,8 +102,35 @@ pub struct Holder {
     pub expires_at: Option<Micros>,
     /// The user it acts for, or the owner of its agent.
     pub user: User,
-    /// The agent it is: id and slug.
-    pub agent: Option<(String, String)>,
+    /// The agent it is.
+    pub agent: Option<Holding>,
+    /// What a personal access token may be exchanged for: `cli`, `mcp` or `both`.
+    pub audience: Option<String>,
+    /// Whether a personal access token may be exchanged for a management token.
+    pub admin: bool,
+    /// The agents it is restricted to, as a JSON array.
+    pub only_agents: Option<String>,
+    /// The space an enrollment puts its agent into.
+    pub space_id: Option<String>,
+    /// The first 16 hex digits of the secret's SHA-256, of personal access tokens.
+    pub token_mark: Option<String>,
+    /// The clients' fingerprints seen so far, as a JSON array.
+    pub fingerprints: String,
+    /// Its state's name.
+    pub state: String,
+}
+
+/// The agent behind a credential.
+#[derive(Debug, Clone)]
+pub struct Holding {
+    /// The id.
+    pub id: String,
+    /// The slug.
+    pub slug: String,
+    /// The name another dialect gave it.
+    pub given_name: Option<String>,
+    /// The space it lives in.
+    pub space_id: String,
 }
 
 /// What is told about a credential: never its hash.
@@ -173,37 +197,72 @@ pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
-    let found = conn.prepare_cached(SELECT_HOLDER)?.query_row([hash.as_bytes().as_slice()], read_holder);
-    Ok(found.optional()?)
+    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND {IS_ALIVE}");
+    Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
-/// The live credential of this id, like [`find`]: for what outlasts the request it came with.
+/// Like [`find`], and also an enrollment that is not bound yet: what may be exchanged.
+///
+/// # Errors
+/// The store's.
+pub fn find_exchangeable(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
+    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND (c.state = 'pending_enrollment' OR ({IS_ALIVE}))");
+    Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
+}
+
+/// The live session with this hash, if the token it was opened with lives too.
+///
+/// # Errors
+/// The store's.
+pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result<Option<Holder>> {
+    let sql = format!(
+        "{HOLDER} JOIN credentials p ON p.id = c.parent_id AND p.state = 'active'
+            AND (p.expires_at IS NULL OR p.expires_at > ?2)
+        WHERE c.secret_hash = ?1 AND {IS_ALIVE}"
+    );
+    Ok(conn.prepare_cached(&sql)?.query_row(params![hash.as_bytes().as_slice(), now], read_holder).optional()?)
+}
+
+/// The live credential of this id.
 ///
 /// # Errors
 /// The store's.
 pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
-    Ok(conn.prepare_cached(SELECT_HOLDER_BY_ID)?.query_row([id], read_holder).optional()?)
+    // A session lives no longer than the token it was opened with.
+    let sql = format!(
+        "{HOLDER} WHERE c.id = ?1 AND {IS_ALIVE} AND (c.parent_id IS NULL
+            OR EXISTS (SELECT 1 FROM credentials p WHERE p.id = c.parent_id AND p.state = 'active'))"
+    );
+    Ok(conn.prepare_cached(&sql)?.query_row([id], read_holder).optional()?)
 }
 
 fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
+    let agent = match row.get::<_, Option<String>>(11)? {
+        None => None,
+        Some(id) => Some(Holding { id, slug: row.get(12)?, given_name: row.get(13)?, space_id: row.get(14)? }),
+    };
     Ok(Holder {
         credential_id: row.get(0)?,
         kind: row.get(1)?,
         scopes: row.get(2)?,
         expires_at: row.get(3)?,
         user: User {
-            id: row.get(5)?,
-            username: row.get(6)?,
-            display_name: row.get(7)?,
-            role: Role::named(row.get_ref(8)?.as_str()?),
-            disabled: row.get(9)?,
-            created_at: row.get(10)?,
-            updated_at: row.get(11)?,
+            id: row.get(4)?,
+            username: row.get(5)?,
+            display_name: row.get(6)?,
+            role: Role::named(row.get_ref(7)?.as_str()?),
+            disabled: row.get(8)?,
+            created_at: row.get(9)?,
+            updated_at: row.get(10)?,
         },
-        agent: match row.get::<_, Option<String>>(12)? {
-            Some(id) => Some((id, row.get(13)?)),
-            None => None,
-        },
+        agent,
+        audience: row.get(15)?,
+        admin: row.get(16)?,
+        only_agents: row.get(17)?,
+        space_id: row.get(18)?,
+        token_mark: row.get(19)?,
+        fingerprints: row.get(20)?,
+        state: row.get(21)?,
     })
 }
 
@@ -351,6 +410,24 @@ pub fn touch(conn: &Connection, used: &[(String, Micros)]) -> Result<()> {
     let mut statement = conn.prepare_cached(TOUCH)?;
     for (id, at) in used {
         statement.execute(params![id, at])?;
+    }
+    Ok(())
+}
+
+/// Adds fingerprints seen, up to as many as are kept.
+///
+/// # Errors
+/// The store's.
+pub fn add_fingerprints(conn: &Connection, seen: &[(String, Vec<String>)]) -> Result<()> {
+    for (id, new) in seen {
+        let stored: Option<String> =
+            conn.prepare_cached(SELECT_FINGERPRINTS)?.query_row([id], |row| row.get(0)).optional()?;
+        let Some(stored) = stored else { continue };
+        let mut all: Vec<String> = serde_json::from_str(&stored).unwrap_or_default();
+        all.extend(new.iter().cloned());
+        all.truncate(FINGERPRINTS);
+        let json = serde_json::Value::from(all).to_string();
+        conn.prepare_cached(SET_FINGERPRINTS)?.execute([id, &json])?;
     }
     Ok(())
 }

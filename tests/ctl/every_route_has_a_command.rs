@@ -19,6 +19,11 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("openapi", "programs read it"),
     ("docs_style", "browsers read it"),
     ("agents_destroy", "the older path of agents_delete"),
+    ("jwks", "what other services read to verify tokens"),
+    ("sessions_open", "for browsers: taosctl sends its token itself"),
+    ("sessions_list", "for browsers"),
+    ("sessions_close", "for browsers"),
+    ("sessions_revoke", "for browsers"),
     ("notifications_stream", "pages follow it; watch waits on notifications_list"),
 ];
 

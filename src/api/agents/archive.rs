@@ -1,12 +1,12 @@
 //! Archiving, restoring and purging agents; with a container each is an operation.
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{name, read};
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
-use crate::api::call::{Call, Handled};
+use crate::api::call::{Call, Handled, Tx, Written};
 use crate::api::paging;
 use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
@@ -18,28 +18,49 @@ use crate::store::{self, credentials};
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(super) fn archive(app: &App, call: Call) -> Handled {
-    let runtime = app.jobs.driver().map(|_| ());
-    let slow = Slow::new(app, &call.input);
+    let ending = Ending::new(app, &call);
     call.write(app, move |tx| {
         let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        let archived = json!({
+            "status": "archived",
+            "id": agent.id,
+            "name": agent.slug,
+            "archived_at": tx.now.millis(),
+            "snapshot_name": agent.snapshot_name,
+        });
+        ending.run(tx, &agent, &archived)
+    })
+}
+
+/// The end of a live agent, in whatever dialect it was asked for.
+pub struct Ending {
+    runtime: Result<(), ApiError>,
+    slow: Slow,
+}
+
+impl Ending {
+    /// What the transaction will need.
+    pub fn new(app: &App, call: &Call) -> Self {
+        Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }
+    }
+
+    /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
+    /// it promises an operation that does.
+    ///
+    /// # Errors
+    /// `agent_busy`, no runtime for its container, or the store's.
+    pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
         if agent.container_name.is_some() {
-            runtime?;
-            return slow.promise(tx, "archive", &agent, &json!({}));
+            self.runtime?;
+            return self.slow.promise(tx, "archive", agent, &json!({}));
         }
         refuse_busy(tx, &agent.id)?;
         agents::archive(tx.conn, &agent.id, tx.now)?;
         credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
         grants::delete_of_agent(tx.conn, &agent.id)?;
         tx.audit(format!("agent:{}", agent.id))?;
-        Ok(Reply::ok(&json!({
-            "status": "archived",
-            "id": agent.id,
-            "name": agent.slug,
-            "archived_at": tx.now.millis(),
-            "snapshot_name": agent.snapshot_name,
-        }))
-        .into())
-    })
+        Ok(Reply::ok(done).into())
+    }
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {

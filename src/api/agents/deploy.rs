@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{create, model, name, read, settings};
+use super::create::{self, Birth};
+use super::{model, name, read, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
@@ -43,7 +44,7 @@ pub(super) fn deploy(app: &App, call: Call) -> Handled {
         }
         let runtime = runtime?;
         let slug = name::free_slug(tx.conn, &name::slug_of(&display_name))?;
-        let mut agent = create::fresh(tx, slug, display_name, &scopes)?;
+        let mut agent = create::fresh(tx, Birth::named(slug, display_name, &scopes))?;
         settings::apply(&mut agent, body);
         let text = |name: &str| body.text(name).map(str::to_owned);
         agent.framework = text("framework").unwrap_or(agent.framework);

@@ -1,12 +1,12 @@
 //! Agents: the registry's routes (taOS contract, section 2), as far as no container is involved.
 
-mod archive;
+pub mod archive;
 mod containers;
-mod create;
+pub mod create;
 mod deploy;
 mod lifecycle;
 mod model;
-mod name;
+pub mod name;
 mod permissions;
 mod read;
 mod record;
@@ -16,7 +16,7 @@ mod transfer;
 
 use hyper::http::Method;
 
-pub use read::find;
+pub use read::{find, seen_by, visible};
 pub use routes::CONTAINER_ROUTES;
 
 use super::paging::{CURSOR, LIMIT};

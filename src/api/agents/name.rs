@@ -10,6 +10,9 @@ use crate::store::agents::name_is_taken;
 /// Words that stand in paths where a slug does.
 const RESERVED: &[&str] =
     &["archived", "containers", "bulk", "deploy", "import", "export", "system-prompt", "self", "me"];
+/// Words that stand in the aX dialect's paths where a name does.
+const RESERVED_GIVEN: &[&str] =
+    &["manage", "list", "create", "presence", "availability", "heartbeat", "processing-status"];
 /// The largest number put behind a taken name.
 const LAST_SUFFIX: u32 = 9999;
 
@@ -39,6 +42,25 @@ pub fn slug_of(name: &str) -> String {
 /// True for a slug as [`slug_of`] makes it that may be used as it is.
 pub fn is_slug(text: &str) -> bool {
     !text.is_empty() && slug_of(text) == text && !RESERVED.contains(&text)
+}
+
+/// A name as the aX dialect takes it: it lands in file names and configuration as it is.
+///
+/// # Errors
+/// `validation_error`.
+pub fn given_name(text: &str) -> Result<&str, ApiError> {
+    let mut bytes = text.bytes();
+    let well_formed = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.len() <= NAME_CHARS
+        && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let lower = text.to_ascii_lowercase();
+    if !well_formed {
+        return Err(ApiError::field("name", "must be 1 to 64 of A-Z a-z 0-9 _ -, a letter or digit first"));
+    }
+    if RESERVED.iter().chain(RESERVED_GIVEN).any(|word| *word == lower) {
+        return Err(ApiError::field("name", "is reserved"));
+    }
+    Ok(text)
 }
 
 fn cut(slug: &str, bytes: usize) -> &str {
@@ -93,6 +115,16 @@ mod tests {
             assert!(display_name(bad).is_err(), "{bad:?}");
         }
         assert!(display_name(&"a".repeat(64)).is_ok());
+    }
+
+    #[test]
+    fn given_names_are_safe_as_file_names() {
+        for good in ["a", "Atlas", "my_agent-7", "7", &"a".repeat(64)] {
+            assert_eq!(given_name(good).unwrap(), good);
+        }
+        for bad in ["", "-a", "_a", "a b", "a/b", "a.b", "ü", "a\n", &"a".repeat(65), "manage", "LIST", "self"] {
+            assert!(given_name(bad).is_err(), "{bad:?}");
+        }
     }
 
     proptest! {

@@ -23,11 +23,25 @@ pub fn find(conn: &Connection, caller: &Caller, name: &str, needed: AgentRole) -
     Ok(live)
 }
 
+/// Whose eyes the registry is looked at with.
+pub fn seen_by(caller: &Caller) -> Seen {
+    if caller.is_admin() { Seen::All } else { Seen::By(caller.grantee()) }
+}
+
+/// A filter that shows all the caller's credential may touch.
+pub fn visible(caller: &Caller) -> Filter {
+    Filter { only: caller.only_agents().map(<[String]>::to_vec), ..Filter::default() }
+}
+
 pub(super) fn list(app: &App, call: Call) -> Handled {
     let page = paging::page(&call.input, "agents")?;
     let query = &call.input.query;
-    let filter = Filter { status: query.text("status").map(str::to_owned), text: query.text("q").map(str::to_owned) };
-    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    let filter = Filter {
+        status: query.text("status").map(str::to_owned),
+        text: query.text("q").map(str::to_owned),
+        ..visible(&call.caller)
+    };
+    let seen = seen_by(&call.caller);
     let rows = app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page))?;
     let key = |live: &Live| (live.agent.created_at, live.agent.id.clone());
     Ok(paging::reply(&call.input, "agents", &page, rows, key, record::show).into())

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{create, model, name, read, record, settings};
+use super::create::{self, Birth};
+use super::{model, name, read, record, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
@@ -86,7 +87,7 @@ pub(super) fn import(app: &App, call: Call) -> Handled {
         if agents::name_is_taken(tx.conn, &slug)? {
             return Err(codes::AGENT_EXISTS.into());
         }
-        let mut agent = create::fresh(tx, slug.clone(), slug, &scopes)?;
+        let mut agent = create::fresh(tx, Birth::named(slug.clone(), slug, &scopes))?;
         settings::apply(&mut agent, &given);
         let text = |name: &str| given.text(name).map(str::to_owned);
         agent.framework = text("framework").unwrap_or(agent.framework);

@@ -23,6 +23,8 @@ const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_na
         token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL, token_delivery_boot = NULL,
         revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NOT NULL";
+const PLACE: &str = "UPDATE agents SET space_id = ?2, revision = revision + 1, updated_at = ?3
+    WHERE id = ?1 AND archived_at IS NULL";
 const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = ?4,
     token_delivery_boot = ?5 WHERE id = ?1";
 const SET_CONTAINER: &str = "UPDATE agents SET container_name = ?2, container_runtime = ?3, status = ?4,
@@ -96,6 +98,15 @@ pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
         a.scope,
         now,
     ])?;
+    Ok(())
+}
+
+/// Puts a live agent into a space.
+///
+/// # Errors
+/// The store's.
+pub fn place(conn: &Connection, id: &str, space_id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(PLACE)?.execute(params![id, space_id, now])?;
     Ok(())
 }
 

@@ -126,6 +126,10 @@ pub struct Filter {
     pub status: Option<String>,
     /// Only those whose slug or display name contains this, in any case.
     pub text: Option<String>,
+    /// Only those that live in this space.
+    pub space_id: Option<String>,
+    /// Only those of these ids.
+    pub only: Option<Vec<String>>,
 }
 
 /// Live agents that `seen` shows, oldest first.
@@ -144,12 +148,16 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
             AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
         AND (?7 IS NULL OR a.status = ?7)
         AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
+        AND (?9 IS NULL OR a.space_id = ?9)
+        AND (?10 IS NULL OR a.id IN (SELECT value FROM json_each(?10)))
         ORDER BY a.created_at, a.id LIMIT ?3",
     );
     let (at, id) = page.oldest_first();
     let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
+    let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![at, id, page.fetch(), all, user, agent, filter.status, text], read_live)?;
+    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
+    let rows = statement.query_map(values, read_live)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -1,0 +1,231 @@
+//! Where a key is used from: the fingerprints that aX clients send. A signal and no gate, for they can be forged; kept
+//! in memory and written with the last uses of credentials (aX contract, section 6).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::config::FingerprintPolicy;
+use crate::http::head::Head;
+use crate::limits::THROTTLE_ENTRIES;
+use crate::time::Micros;
+
+/// Fingerprints kept of one credential.
+const KEPT: usize = 16;
+/// Events of one credential a day.
+const EVENTS_A_DAY: u32 = 16;
+/// Hex digits of a fingerprint.
+const FINGERPRINT: usize = 24;
+/// Hex digits of a key's mark.
+const MARK: usize = 16;
+
+/// What a request's fingerprint tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surprise {
+    /// The client was not seen with this credential before.
+    Changed,
+    /// The client holds another key than the one its token was exchanged for.
+    OtherKey,
+}
+
+impl Surprise {
+    /// The event's name in the audit.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Changed => "credential.fingerprint_changed",
+            Self::OtherKey => "credential.fingerprint_token_mismatch",
+        }
+    }
+}
+
+/// What is known of the credential of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Its id.
+    pub credential_id: &'a str,
+    /// Its key's mark, where it has one.
+    pub mark: Option<&'a str>,
+    /// The fingerprints on disk, as a JSON array.
+    pub stored: &'a str,
+}
+
+/// The fingerprints that are not on disk yet.
+#[derive(Debug)]
+pub struct Fingerprints {
+    policy: FingerprintPolicy,
+    recent: Mutex<HashMap<String, Recent>>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    new: Vec<String>,
+    day: i64,
+    events: u32,
+}
+
+/// A header of exactly so many hex digits, in lower case; anything else is ignored.
+fn hex(head: &Head, name: &str, digits: usize) -> Option<String> {
+    let mut all = head.headers.get_all(name).iter();
+    let (Some(value), None) = (all.next(), all.next()) else { return None };
+    let text = value.to_str().ok()?;
+    (text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit())).then(|| text.to_ascii_lowercase())
+}
+
+impl Fingerprints {
+    /// Nothing noted yet.
+    pub fn new(policy: FingerprintPolicy) -> Self {
+        Self { policy, recent: Mutex::default() }
+    }
+
+    /// True if a request says where it comes from.
+    pub fn are_in(head: &Head) -> bool {
+        head.headers.contains_key("x-ax-fp") || head.headers.contains_key("x-ax-fp-token")
+    }
+
+    /// True if a surprise refuses the request.
+    pub fn denies(&self) -> bool {
+        self.policy == FingerprintPolicy::Deny
+    }
+
+    /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.
+    pub fn note(&self, head: &Head, known: Known<'_>, now: Micros) -> Option<(Surprise, bool)> {
+        let mark = hex(head, "x-ax-fp-token", MARK);
+        if let (Some(sent), Some(expected)) = (mark, known.mark)
+            && sent != expected
+        {
+            return Some((Surprise::OtherKey, self.count(known.credential_id, now)));
+        }
+        let value = hex(head, "x-ax-fp", FINGERPRINT)?;
+        let stored: Vec<String> = serde_json::from_str(known.stored).unwrap_or_default();
+        if stored.contains(&value) {
+            return None;
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(known.credential_id) {
+            return None;
+        }
+        let one = recent.entry(known.credential_id.to_owned()).or_default();
+        if one.new.contains(&value) {
+            return None;
+        }
+        let first = stored.is_empty() && one.new.is_empty();
+        if first || (!self.denies() && stored.len() + one.new.len() < KEPT) {
+            one.new.push(value);
+        }
+        if first { None } else { Some((Surprise::Changed, one.count(now))) }
+    }
+
+    fn count(&self, credential_id: &str, now: Micros) -> bool {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
+            return false;
+        }
+        recent.entry(credential_id.to_owned()).or_default().count(now)
+    }
+
+    /// Takes what is to be written, by credential.
+    pub fn take(&self, now: Micros) -> Vec<(String, Vec<String>)> {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = recent
+            .iter_mut()
+            .filter(|(_, one)| !one.new.is_empty())
+            .map(|(id, one)| (id.clone(), std::mem::take(&mut one.new)))
+            .collect();
+        recent.retain(|_, one| one.day == now.0.div_euclid(Micros::DAY));
+        taken
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back(&self, untaken: Vec<(String, Vec<String>)>) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        for (id, values) in untaken {
+            recent.entry(id).or_default().new.extend(values);
+        }
+    }
+}
+
+impl Recent {
+    fn count(&mut self, now: Micros) -> bool {
+        let today = now.0.div_euclid(Micros::DAY);
+        if self.day != today {
+            (self.day, self.events) = (today, 0);
+        }
+        self.events += 1;
+        self.events <= EVENTS_A_DAY
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hyper::header::{HeaderMap, HeaderName};
+    use hyper::http::Method;
+
+    use super::*;
+    use crate::http::head::Peer;
+
+    fn head(headers: &[(&'static str, &str)]) -> Head {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        Head {
+            method: Method::GET,
+            raw_path: "/".into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: map,
+            peer: Peer::Agent { id: "a".into() },
+            request_id: "r".into(),
+            arrived: Instant::now(),
+        }
+    }
+
+    fn seen(all: &Fingerprints, value: &str, stored: &str) -> Option<(Surprise, bool)> {
+        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored };
+        all.note(&head(&[("x-ax-fp", value)]), known, Micros(0))
+    }
+
+    #[test]
+    fn the_first_value_is_the_baseline_and_a_new_one_a_surprise_once() {
+        let all = Fingerprints::new(FingerprintPolicy::Warn);
+        let (a, b) = ("a".repeat(24), "b".repeat(24));
+        assert_eq!(seen(&all, &a, "[]"), None);
+        assert_eq!(seen(&all, &a, "[]"), None);
+        assert_eq!(seen(&all, &b, "[]"), Some((Surprise::Changed, true)));
+        assert_eq!(seen(&all, &b, "[]"), None);
+        assert_eq!(all.take(Micros(0)), [("c".to_owned(), vec![a.clone(), b])]);
+        assert_eq!(seen(&all, &a, &format!("[\"{a}\"]")), None);
+    }
+
+    #[test]
+    fn malformed_values_are_ignored_and_events_are_bounded() {
+        let all = Fingerprints::new(FingerprintPolicy::Warn);
+        for bad in ["", "a", "zzzzzzzzzzzzzzzzzzzzzzzz", &"a".repeat(25)] {
+            assert_eq!(seen(&all, bad, "[]"), None, "{bad}");
+        }
+        seen(&all, &"0".repeat(24), "[]");
+        let told = (1..40).filter(|n| seen(&all, &format!("{n:024x}"), "[]").is_some_and(|(_, event)| event)).count();
+        assert_eq!(told, 16);
+        assert_eq!(all.take(Micros(0))[0].1.len(), KEPT);
+    }
+
+    #[test]
+    fn a_surprise_that_is_refused_is_never_learnt() {
+        let all = Fingerprints::new(FingerprintPolicy::Deny);
+        assert!(all.denies());
+        seen(&all, &"a".repeat(24), "[]");
+        for _ in 0..2 {
+            assert!(seen(&all, &"b".repeat(24), "[]").is_some());
+        }
+    }
+
+    #[test]
+    fn another_keys_mark_is_told() {
+        let all = Fingerprints::new(FingerprintPolicy::Warn);
+        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
+        let told = |mark: &str| all.note(&head(&[("x-ax-fp-token", mark)]), known, Micros(0)).map(|(what, _)| what);
+        assert_eq!(told("0123456789abcdef"), None);
+        assert_eq!(told("fedcba9876543210"), Some(Surprise::OtherKey));
+    }
+}

@@ -1,0 +1,219 @@
+//! Agents: the rows of the table and reading them (aX contract, section 7).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::{change, checked, default_space, own_space, record, text};
+use crate::access::class::{AD, ALL, UA, UA_AD, UA_AG};
+use crate::access::{Action, AgentRole, Class};
+use crate::api::agents::{seen_by, visible};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::{Field, Type};
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::{PAGE_MAX, TEXT_BYTES};
+use crate::store::agents::{self, Filter, Live};
+use crate::store::page::Page;
+
+const DOC: &str = "recipes/bootstrap#agents";
+const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
+
+const NEW: &[Field] = &[
+    Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.").required(),
+    Field::text("description", 4096, "What it is for."),
+    Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
+    Field::text("model", 128, "The model it uses."),
+    SPACE_ID,
+    Field::word("origin", change::ORIGINS, "Which way it comes; mcp if absent."),
+    Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
+    Field::text("bio", 4096, "A few words about it."),
+    Field::text("specialization", 255, "What it is good at."),
+];
+const NEW_EXAMPLE: &str = r#"{"name": "backend_sentinel", "description": "Watches the backend"}"#;
+
+const AGENT: Answer = Answer::Object(record::FIELDS);
+
+const fn creating(path: &'static str, id: &'static str, classes: &'static [Class]) -> ApiRoute {
+    checked(Method::POST, path, classes, Action::AgentsCreate, change::create)
+        .described(
+            id,
+            "Create an agent",
+            "Owner and spaces are the caller's, whatever the body says. A name is never taken over.",
+            "recipes/bootstrap#create-an-agent",
+        )
+        .taking(NEW, NEW_EXAMPLE)
+        .answering(201, AGENT)
+        .failing(&[codes::CREATE_NOT_ALLOWED, codes::NAME_CONFLICT, codes::SPACE_FORBIDDEN])
+}
+
+const fn managing(path: &'static str, id: &'static str) -> ApiRoute {
+    checked(Method::GET, path, AD, Action::AgentsList, manage_list)
+        .described(id, "List the agents to manage", "All the caller may read, as a bare array.", DOC)
+        .answering(200, Answer::List(record::FIELDS))
+}
+
+const fn reading(path: &'static str, id: &'static str) -> ApiRoute {
+    checked(Method::GET, path, ALL, Action::AgentsRead, get)
+        .described(id, "Read an agent", "By id, or by name in any case.", DOC)
+        .answering(200, AGENT)
+        .failing(&[codes::AGENT_NOT_FOUND])
+}
+
+const fn changing(method: Method, path: &'static str, id: &'static str, classes: &'static [Class]) -> ApiRoute {
+    checked(method, path, classes, Action::AgentsUpdate, change::update)
+        .described(
+            id,
+            "Change an agent",
+            "What is not sent stays. An agent may change its own description, bio, specialization and avatar_url.",
+            DOC,
+        )
+        .taking(change::CHANGEABLE, r#"{"bio": "Infra and operations", "status": "active"}"#)
+        .answering(200, AGENT)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN])
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)
+        .described("ax_agents_list", "List the agents of a space", "Those the caller may read.", DOC)
+        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Agents at the most; 500 if absent.")])
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::of("agents", Type::Objects(record::FIELDS), "The agents.").required(),
+                Field::integer("count", 0, i64::MAX, "How many.").required(),
+            ]),
+        )
+        .failing(&[codes::SPACE_NOT_FOUND]),
+    creating("/api/v1/agents", "ax_agents_create", UA),
+    creating("/api/v1/agents/manage/create", "ax_agents_manage_create", AD),
+    creating("/agents/manage/create", "ax_manage_create", AD),
+    managing("/api/v1/agents/manage/list", "ax_agents_manage_list"),
+    managing("/agents/manage/list", "ax_manage_list"),
+    reading("/api/v1/agents/manage/{agent}", "ax_agents_manage_read"),
+    reading("/api/v1/agents/{agent}", "ax_agents_read"),
+    changing(Method::PUT, "/api/v1/agents/manage/{agent}", "ax_agents_manage_update", ALL),
+    changing(Method::PUT, "/api/v1/agents/{agent}", "ax_agents_update", ALL),
+    changing(Method::PATCH, "/agents/manage/{agent}", "ax_manage_update", AD),
+    checked(Method::DELETE, "/api/v1/agents/manage/{agent}", UA_AD, Action::AgentsDelete, change::delete)
+        .described(
+            "ax_agents_delete",
+            "Delete an agent",
+            "Archives it: its name is free, and every credential it has is dead at once.",
+            DOC,
+        )
+        .answering(200, Answer::Object(&[text("message", "What was done."), text("id", "The agent's id.")]))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+    checked(Method::GET, "/api/v1/agents/{agent}/placement", UA, Action::AgentsRead, placement)
+        .described("ax_placement", "See where an agent lives", "Its space, and whether it is pinned there.", DOC)
+        .answering(200, PLACED)
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/agents/{agent}/placement", UA, Action::AgentsPlace, change::place)
+        .described("ax_place", "Put an agent into a space", "One of the caller's own.", DOC)
+        .taking(
+            &[
+                Field::text("space_id", super::ID_CHARS, "The space."),
+                Field::flag("pinned", "Whether it is kept at the top of it."),
+            ],
+            r#"{"pinned": true}"#,
+        )
+        .answering(200, PLACED)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::SPACE_FORBIDDEN]),
+    checked(Method::GET, "/api/v1/organizations/{space}/roster", UA_AG, Action::AgentsList, roster)
+        .described("ax_roster", "List who is in a space", "The agents the caller may read.", DOC)
+        .asking(&[Field::text("entry_type", 32, "Only entries of this type: agent.")])
+        .answering(
+            200,
+            Answer::Object(&[Field::of(
+                "entries",
+                Type::Objects(&[
+                    text("id", "The agent's id."),
+                    text("name", "Its name."),
+                    text("type", "Always agent."),
+                    Field::texts("enabled_tools", usize::MAX, usize::MAX, "None are known.").required(),
+                    Field::texts("capabilities_list", usize::MAX, usize::MAX, "None are known.").required(),
+                ]),
+                "Who is there.",
+            )
+            .required()]),
+        )
+        .failing(&[codes::SPACE_NOT_FOUND]),
+];
+
+const PLACED: Answer = Answer::Object(&[Field::of("agent", Type::Object(record::FIELDS), "The agent.").required()]);
+
+/// The agents a caller may read, in a space or in all, oldest first.
+pub fn readable(app: &App, call: &Call, space: Option<&str>, limit: u64) -> Result<Vec<Live>, ApiError> {
+    app.store.read(|conn| {
+        let space_id = match space {
+            Some(id) => Some(own_space(conn, &call.caller, id)?.id),
+            None => None,
+        };
+        let filter = Filter { space_id, ..visible(&call.caller) };
+        let mut rows = agents::list(conn, &seen_by(&call.caller), &filter, &Page { limit, after: None })?;
+        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(rows)
+    })
+}
+
+fn records(app: &App, call: &Call, rows: &[Live]) -> Result<Vec<Value>, ApiError> {
+    app.store.read(|conn| {
+        let show = |live| record::show(conn, &call.caller, &app.gate.presence, live);
+        Ok(rows.iter().map(show).collect::<Result<_, _>>()?)
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
+    // Without a space a user sees all it may read, an agent the space it lives in.
+    let own = match call.caller.agent_id() {
+        Some(_) => Some(app.store.lookup(|conn| default_space(conn, &call.caller))?),
+        None => None,
+    };
+    let space = query.text("space_id").filter(|id| !id.is_empty()).or(own.as_deref());
+    let rows = readable(app, &call, space, limit)?;
+    let records = records(app, &call, &rows)?;
+    Ok(Reply::ok(&json!({"count": records.len(), "agents": records})).into())
+}
+
+fn manage_list(app: &App, call: Call) -> Handled {
+    let rows = readable(app, &call, None, PAGE_MAX)?;
+    Ok(Reply::ok(&records(app, &call, &rows)?).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let record = app.store.read(|conn| {
+        let live = change::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?;
+        Ok::<_, ApiError>(record::show(conn, &call.caller, &app.gate.presence, &live)?)
+    })?;
+    Ok(Reply::ok(&record).into())
+}
+
+fn placement(app: &App, call: Call) -> Handled {
+    let record = app.store.read(|conn| {
+        let live = change::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?;
+        Ok::<_, ApiError>(record::show(conn, &call.caller, &app.gate.presence, &live)?)
+    })?;
+    Ok(Reply::ok(&json!({"agent": record})).into())
+}
+
+fn roster(app: &App, call: Call) -> Handled {
+    let rows = readable(app, &call, Some(call.input.param(0)), PAGE_MAX)?;
+    let only_others = call.input.query.text("entry_type").is_some_and(|kind| kind != "agent");
+    let entry = |live: &Live| {
+        json!({
+            "id": live.agent.id,
+            "name": record::name(&live.agent),
+            "type": "agent",
+            "enabled_tools": [],
+            "capabilities_list": [],
+        })
+    };
+    let entries: Vec<Value> = rows.iter().filter(|_| !only_others).map(entry).collect();
+    Ok(Reply::ok(&json!({"entries": entries})).into())
+}

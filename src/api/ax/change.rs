@@ -1,0 +1,196 @@
+//! Creating, changing, placing and deleting agents as aX clients do.
+
+use std::sync::Arc;
+
+use hyper::http::StatusCode;
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::{is_id, own_space, record};
+use crate::access::{self, AgentRole, Caller, Scopes};
+use crate::api::agents::archive::Ending;
+use crate::api::agents::create::{self, Birth};
+use crate::api::agents::name;
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Tx};
+use crate::http::codes;
+use crate::http::error::{ApiError, Dialect};
+use crate::http::field::Field;
+use crate::http::input::Fields;
+use crate::http::reply::Reply;
+use crate::limits::TEXT_BYTES;
+use crate::store::agents::{self, Agent, Live};
+use crate::store::profiles::{self, Profile};
+
+/// Where an agent may come from.
+pub const ORIGINS: &[&str] = &["space_agent", "cloud", "external_gateway", "agentcore", "mcp"];
+/// Where one comes from if nothing is said.
+const DEFAULT_ORIGIN: &str = "mcp";
+
+/// What an agent may change of itself.
+const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
+
+/// The fields of a change.
+pub const CHANGEABLE: &[Field] = &[
+    Field::text("description", 4096, "What it is for."),
+    Field::text("bio", 4096, "A few words about it."),
+    Field::text("specialization", 255, "What it is good at."),
+    Field::text("avatar_url", 512, "Its picture; an empty text clears it."),
+    Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
+    Field::text("model", 128, "The model it uses."),
+    Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
+    Field::word("status", &["active", "inactive"], "Whether its owner wants it at work."),
+];
+
+/// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
+pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<Live, ApiError> {
+    let live = if is_id(given) { agents::by_id(conn, &given.to_ascii_lowercase())? } else { None };
+    let live = match live {
+        Some(live) => live,
+        None => agents::by_name(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?,
+    };
+    access::require(conn, caller, &live.agent.id, needed)?;
+    Ok(live)
+}
+
+/// A new agent of this name that belongs to the caller, with its grants and audit row. A name is never taken over.
+///
+/// # Errors
+/// `create_not_allowed`, `invalid_request` for the name, `name_conflict`, `space_forbidden`, or the store's.
+pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>) -> Result<Agent, ApiError> {
+    make(tx, given, space_id, DEFAULT_ORIGIN, None)
+}
+
+fn make(
+    tx: &Tx<'_>,
+    given: &str,
+    space_id: Option<String>,
+    origin: &'static str,
+    model: Option<String>,
+) -> Result<Agent, ApiError> {
+    access::may_create(tx.conn, tx.caller)?;
+    let given = name::given_name(given).map_err(|error| error.in_dialect(Dialect::Ax))?;
+    if agents::name_is_taken(tx.conn, &given.to_ascii_lowercase())? {
+        return Err(codes::NAME_CONFLICT.into());
+    }
+    if let Some(id) = &space_id {
+        own_space(tx.conn, tx.caller, id).map_err(foreign)?;
+    }
+    let scopes = Scopes::agent_default();
+    let birth = Birth {
+        slug: name::free_slug(tx.conn, &name::slug_of(given))?,
+        display_name: given.to_owned(),
+        given_name: Some(given.to_owned()),
+        origin: Some(origin),
+        space_id,
+        scopes: &scopes,
+    };
+    let mut agent = create::fresh(tx, birth)?;
+    agent.model = model;
+    create::add(tx, &agent).map_err(|error| error.in_dialect(Dialect::Ax))?;
+    Ok(agent)
+}
+
+/// Writing into a space that is not the caller's is refused, whether or not there is one.
+fn foreign(error: ApiError) -> ApiError {
+    if error.code == codes::SPACE_NOT_FOUND { codes::SPACE_FORBIDDEN.into() } else { error }
+}
+
+/// Puts what was sent into a profile.
+fn apply(profile: &mut Profile, body: &Fields) {
+    let set = |place: &mut String, name: &str| {
+        if let Some(text) = body.text(name) {
+            text.clone_into(place);
+        }
+    };
+    set(&mut profile.description, "description");
+    set(&mut profile.bio, "bio");
+    set(&mut profile.specialization, "specialization");
+    set(&mut profile.agent_type, "agent_type");
+    set(&mut profile.system_prompt, "system_prompt");
+    if let Some(url) = body.text("avatar_url") {
+        profile.avatar_url = (!url.is_empty()).then(|| url.to_owned());
+    }
+    if let Some(status) = body.text("status") {
+        profile.active = status == "active";
+    }
+}
+
+fn model(body: &Fields) -> Option<String> {
+    body.text("model").map(str::trim).filter(|model| !model.is_empty()).map(str::to_owned)
+}
+
+pub(super) fn create(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let asked = body.text("origin").unwrap_or(DEFAULT_ORIGIN);
+    let origin = ORIGINS.iter().copied().find(|origin| *origin == asked).unwrap_or(DEFAULT_ORIGIN);
+    let gate = Arc::clone(&app.gate);
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let space_id = body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned);
+        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body))?;
+        let mut profile = Profile::default();
+        apply(&mut profile, body);
+        profiles::put(tx.conn, &agent.id, &profile)?;
+        let live = Live { agent, issued_at: None, expires_at: None, last_used_at: None };
+        Ok(Reply::json(StatusCode::CREATED, &record::show(tx.conn, tx.caller, &gate.presence, &live)?))
+    })
+}
+
+pub(super) fn update(app: &App, call: Call) -> Handled {
+    let gate = Arc::clone(&app.gate);
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let mut live = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?;
+        if let Some(own) = tx.caller.agent_id() {
+            let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field.name).is_some());
+            if own != live.agent.id || foreign {
+                return Err(ApiError::new(codes::FORBIDDEN)
+                    .detail(format!("An agent may change only of itself, and only {}.", OWN.join(", "))));
+            }
+        }
+        let before = profiles::of(tx.conn, &live.agent.id)?;
+        let mut profile = before.clone();
+        apply(&mut profile, body);
+        let model = model(body).or_else(|| live.agent.model.clone());
+        if profile != before || model != live.agent.model {
+            live.agent.model = model;
+            profiles::put(tx.conn, &live.agent.id, &profile)?;
+            agents::update(tx.conn, &live.agent, tx.now)?;
+            live.agent.updated_at = tx.now;
+            tx.audit(format!("agent:{}", live.agent.id))?;
+        }
+        Ok(Reply::ok(&record::show(tx.conn, tx.caller, &gate.presence, &live)?))
+    })
+}
+
+/// Archives an agent; its name is free and all its credentials are dead.
+pub(super) fn delete(app: &App, call: Call) -> Handled {
+    let ending = Ending::new(app, &call);
+    call.write(app, |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        let deleted = json!({"message": format!("Agent {} deleted", record::name(&agent)), "id": agent.id});
+        ending.run(tx, &agent, &deleted)
+    })
+}
+
+pub(super) fn place(app: &App, call: Call) -> Handled {
+    let gate = Arc::clone(&app.gate);
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let mut live = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?;
+        let mut profile = profiles::of(tx.conn, &live.agent.id)?;
+        if let Some(id) = body.text("space_id") {
+            let space = own_space(tx.conn, tx.caller, id).map_err(foreign)?;
+            agents::place(tx.conn, &live.agent.id, &space.id, tx.now)?;
+            live.agent.space_id = space.id;
+            live.agent.updated_at = tx.now;
+        }
+        if let Some(pinned) = body.flag("pinned") {
+            profile.pinned = pinned;
+            profiles::put(tx.conn, &live.agent.id, &profile)?;
+        }
+        tx.audit(format!("agent:{}", live.agent.id))?;
+        Ok(Reply::ok(&json!({"agent": record::show(tx.conn, tx.caller, &gate.presence, &live)?})))
+    })
+}

@@ -1,0 +1,235 @@
+//! `POST /auth/exchange`: a key in, a short-lived token out (aX contract, section 3). The first exchange of an
+//! enrollment makes the agent it is bound to from then on (section 8).
+
+use std::sync::Arc;
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{ID_CHARS, change, default_space, row, text};
+use crate::access::jwt::{Audience, Claims};
+use crate::access::{self, Action, Class, Gate, Need, Scopes, words};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Tx};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::{ApiError, Dialect};
+use crate::http::field::Field;
+use crate::http::input::{Fields, Input};
+use crate::http::reply::Reply;
+use crate::http::route::{Access, Answer};
+use crate::secret::{Kind, SecretHash};
+use crate::store;
+use crate::store::credentials::{self, Holder, Holding};
+use crate::store::keys;
+use crate::time::Micros;
+
+const DOC: &str = "concepts/authentication#exchange";
+/// Days an enrollment is good for once it is bound.
+const BOUND_DAYS: i64 = 90;
+const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Bearer(Action::AuthExchange, exchange))
+    .described(
+        "auth_exchange",
+        "Exchange a key for a short-lived token",
+        "Takes a personal access token, an enrollment or an agent's own token as Bearer. The first exchange of an \
+             enrollment creates and binds its agent.",
+        DOC,
+    )
+    .taking(
+        &[
+            Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent."),
+            Field::text("audience", 64, "ax-api for this daemon, ax-mcp for other services; ax-api if absent."),
+            Field::text("scope", 2048, "Scope words with blanks between them; all the key holds if absent."),
+            Field::integer("requested_ttl", 1, i64::MAX, "Seconds it should live; never more than the class's."),
+            Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
+            Field::text("agent_name", 128, "That agent's name or id; names the new agent of an enrollment."),
+        ],
+        r#"{"requested_token_class": "agent_access", "scope": "messages tasks"}"#,
+    )
+    .secret()
+    .answering(
+        200,
+        Answer::Object(&[
+            text("access_token", "The token."),
+            Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
+            Field::integer("expires_in", 1, 900, "Seconds it lives.").required(),
+            text("scope", "The words granted."),
+            text("token_class", "What it is for."),
+            text("audience", "Whom it is for."),
+            Field::word("principal_type", &["user", "agent"], "Who acts with it.").required(),
+            text("user_id", "The user, or the agent's owner."),
+            text("credential_id", "The key behind it."),
+            text("space_id", "Where it works if nothing is said."),
+            Field::text("agent_id", usize::MAX, "The agent."),
+            Field::text("agent_name", usize::MAX, "The agent's name."),
+        ]),
+    )
+    .failing(&[
+        codes::NOT_AUTHENTICATED,
+        codes::INVALID_CREDENTIAL,
+        codes::CLASS_NOT_ALLOWED,
+        codes::AUDIENCE_NOT_ALLOWED,
+        codes::SCOPE_NOT_ALLOWED,
+        codes::AGENT_NAME_REQUIRED,
+        codes::BINDING_NOT_ALLOWED,
+        codes::NAME_CONFLICT,
+        codes::CREATE_NOT_ALLOWED,
+    ])];
+
+fn exchange(app: &App, input: Input) -> Handled {
+    let exchanger = app.gate.exchanger(&input.head, &NEED)?;
+    let gate = Arc::clone(&app.gate);
+    Call::of(app, exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
+        // For want of rights a refusal is told anyway; here all the others are told as well.
+        run(tx, &gate, &exchanger.hash).inspect_err(|error| {
+            if error.status() != StatusCode::FORBIDDEN {
+                gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);
+            }
+        })
+    })
+}
+
+/// What the exchange is for.
+struct Grant {
+    class: Class,
+    audience: Audience,
+    scope: String,
+}
+
+fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
+    // Read again on the writer's thread: of many exchanges of one enrollment, the first makes the agent.
+    let holder = credentials::find_exchangeable(tx.conn, hash)?
+        .filter(|holder| holder.expires_at.is_none_or(|at| at > tx.now) && !holder.user.disabled)
+        .ok_or_else(access::dead)?;
+    let grant = granted(&holder, &tx.input.body)?;
+    let agent = match &holder.agent {
+        Some(agent) => {
+            check_binding(agent, &tx.input.body)?;
+            Some(agent.clone())
+        }
+        None if holder.kind == Kind::Enrollment.as_str() => Some(enroll(tx, &holder)?),
+        None => None,
+    };
+    let claims = claims(tx, &holder, agent.as_ref(), grant)?;
+    tx.audit(format!("credential:{}", holder.credential_id))?;
+    let token = gate.keys.sign(&claims);
+    Ok(Reply::ok(&shown(&claims, &token)))
+}
+
+/// Class, audience and scope, in this order.
+fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
+    let is_user = holder.kind == Kind::UserPat.as_str();
+    let letter = if is_user { 'u' } else { 'a' };
+    let own = if is_user { Class::User } else { Class::Agent };
+    let name = body.text("requested_token_class").filter(|name| !name.is_empty()).unwrap_or(own.as_str());
+    let allowed = |class: &Class| *class == own || (*class == Class::Admin && is_user && holder.admin);
+    let class = Class::named(name).filter(allowed).ok_or_else(|| {
+        ApiError::new(codes::CLASS_NOT_ALLOWED)
+            .detail(format!("PAT class '{letter}' cannot exchange for '{}'", plain(name)))
+    })?;
+    let name = body.text("audience").filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
+    // An agent's own token has no audience: it speaks to all.
+    let held = holder.audience.as_deref().unwrap_or("both");
+    let fits = |audience: &Audience| match audience {
+        Audience::Api => held != "mcp",
+        Audience::Mcp => held != "cli",
+    };
+    let audience = Audience::named(name).filter(fits).ok_or_else(|| {
+        ApiError::new(codes::AUDIENCE_NOT_ALLOWED)
+            .detail(format!("PAT audience is '{held}' — cannot exchange for '{}'", plain(name)))
+    })?;
+    let scopes = Scopes::from_stored(&holder.scopes);
+    let scope = words::grant(class, body.text("scope").unwrap_or(""), &scopes, holder.admin).map_err(
+        |(refused, allowed)| {
+            let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+            ApiError::new(codes::SCOPE_NOT_ALLOWED)
+                .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
+                .with("allowed", allowed)
+        },
+    )?;
+    Ok(Grant { class, audience, scope })
+}
+
+/// A word from outside, cut to be told back.
+fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Lets pass who names the agent the key is bound to, or none. The id decides over the name.
+fn check_binding(agent: &Holding, body: &Fields) -> Result<(), ApiError> {
+    let refused =
+        |field| Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")));
+    if let Some(id) = body.text("agent_id").filter(|id| !id.is_empty()) {
+        return if id.eq_ignore_ascii_case(&agent.id) { Ok(()) } else { refused("agent_id") };
+    }
+    let Some(name) = body.text("agent_name").filter(|name| !name.is_empty()) else { return Ok(()) };
+    let is = |own: &str| own.eq_ignore_ascii_case(name);
+    if is(&agent.id) || is(&agent.slug) || agent.given_name.as_deref().is_some_and(is) {
+        return Ok(());
+    }
+    refused("agent_name")
+}
+
+/// Makes the agent of an enrollment and binds the key to it, all in this transaction.
+fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
+    let body = &tx.input.body;
+    if body.text("agent_id").is_some_and(|id| !id.is_empty()) {
+        return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
+    }
+    let Some(name) = body.text("agent_name").filter(|name| !name.is_empty()) else {
+        return Err(codes::AGENT_NAME_REQUIRED.into());
+    };
+    let agent = change::born(tx, name, holder.space_id.clone())?;
+    keys::bind(tx.conn, &holder.credential_id, &agent.id, tx.now.plus(BOUND_DAYS * Micros::DAY))?;
+    Ok(Holding { id: agent.id, slug: agent.slug, given_name: agent.given_name, space_id: agent.space_id })
+}
+
+fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -> Result<Claims, ApiError> {
+    let iat = tx.now.0 / Micros::SECOND;
+    let lifetime = tx.input.body.integer("requested_ttl").map_or(grant.class.lifetime(), |ttl| {
+        // Only ever shorter.
+        ttl.clamp(1, grant.class.lifetime())
+    });
+    let end = holder.expires_at.filter(|_| agent.is_none() || holder.agent.is_some());
+    let exp = end.map_or(iat + lifetime, |at| (iat + lifetime).min(at.0 / Micros::SECOND).max(iat + 1));
+    let space_id = match agent {
+        Some(agent) => agent.space_id.clone(),
+        None => default_space(tx.conn, tx.caller)?,
+    };
+    Ok(Claims {
+        sub: agent.map_or_else(|| holder.user.id.clone(), |agent| agent.id.clone()),
+        audience: grant.audience,
+        iat,
+        exp,
+        jti: store::new_id(),
+        class: grant.class,
+        scope: grant.scope,
+        user_id: holder.user.id.clone(),
+        credential_id: holder.credential_id.clone(),
+        space_id,
+        agent: agent.map(|a| (a.id.clone(), a.given_name.clone().unwrap_or_else(|| a.slug.clone()))),
+    })
+}
+
+fn shown(claims: &Claims, token: &str) -> Value {
+    let mut shown = json!({
+        "access_token": token,
+        "token_type": "Bearer",
+        "expires_in": claims.exp - claims.iat,
+        "scope": claims.scope,
+        "token_class": claims.class.as_str(),
+        "audience": claims.audience.as_str(),
+        "principal_type": if claims.agent.is_some() { "agent" } else { "user" },
+        "user_id": claims.user_id,
+        "credential_id": claims.credential_id,
+        "space_id": claims.space_id,
+    });
+    if let Some((id, name)) = &claims.agent {
+        shown["agent_id"] = json!(id);
+        shown["agent_name"] = json!(name);
+    }
+    shown
+}

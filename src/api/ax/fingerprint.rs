@@ -1,0 +1,75 @@
+//! Registering where a key is used (aX contract, section 6).
+
+use data_encoding::HEXLOWER;
+use hyper::http::StatusCode;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::ID_CHARS;
+use crate::access::bearer_text;
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::http::codes;
+use crate::http::error::{ApiError, Dialect};
+use crate::http::field::Field;
+use crate::http::reply::Reply;
+use crate::store::keys;
+
+/// Hex digits of a SHA-256.
+const DIGITS: usize = 64;
+/// Hex digits of a key's mark.
+const MARK: usize = 16;
+
+/// What is sent.
+pub const FIELDS: &[Field] = &[
+    Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
+    Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.").required(),
+    Field::text("host_binding", 255, "The host it is used on."),
+];
+/// An example of it.
+pub const EXAMPLE: &str =
+    r#"{"token_sha256": "0000000000000000000000000000000000000000000000000000000000000000", "host_binding": "box"}"#;
+
+/// The SHA-256 of a key, in hex, as clients compute it.
+pub fn sha256(secret: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
+}
+
+/// The mark of a key: what tells it from others without being of use to anybody else.
+pub fn mark(secret: &str) -> String {
+    sha256(secret)[..MARK].to_owned()
+}
+
+pub(super) fn register(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let sent = body.text("token_sha256").unwrap_or("").to_ascii_lowercase();
+    if sent.len() != DIGITS || !sent.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(ApiError::field("token_sha256", "must be 64 hex digits").in_dialect(Dialect::Ax));
+    }
+    if let Some(asked) = body.text("agent_id").filter(|id| !id.is_empty())
+        && call.caller.agent_id().is_none_or(|id| !id.eq_ignore_ascii_case(asked))
+    {
+        return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
+    }
+    let presented = call.caller.presents_key().then(|| bearer_text(&call.input.head).map(sha256)).flatten();
+    let Some(id) = call.caller.credential_id().map(str::to_owned) else {
+        // The operator's socket has no key to tell of.
+        return Err(codes::FINGERPRINT_MISMATCH.into());
+    };
+    call.write(app, move |tx| {
+        let same = match presented {
+            Some(own) => own == sent,
+            None => keys::mark(tx.conn, &id)?.is_some_and(|mark| sent.starts_with(&mark)),
+        };
+        if !same {
+            return Err(codes::FINGERPRINT_MISMATCH.into());
+        }
+        let host = tx.input.body.text("host_binding").unwrap_or("");
+        let first = keys::set_host(tx.conn, &id, host)?;
+        if first {
+            tx.audit(format!("credential:{id}"))?;
+        }
+        let status = if first { StatusCode::CREATED } else { StatusCode::OK };
+        Ok(Reply::json(status, &json!({"ok": true})))
+    })
+}

@@ -1,0 +1,159 @@
+//! Making keys: what they may do, how many there may be, and the rows they become (aX contract, sections 2 and 8).
+
+use serde_json::{Value, json};
+
+use super::fingerprint;
+use crate::access::{Scopes, words};
+use crate::api::call::Tx;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::secret::{AgentPat, Issued, Kind, UserPat};
+use crate::store;
+use crate::store::keys::{self, Key, NewKey};
+use crate::time::Micros;
+
+/// Active keys of one user at the most, open enrollments included.
+const MAX_OF_USER: u64 = 20;
+
+/// A key to be made.
+pub struct Wanted {
+    /// A user's or agent's key, or an enrollment.
+    pub kind: Kind,
+    /// The agent it is bound to.
+    pub agent_id: Option<String>,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Whether it may be exchanged for a manager's token.
+    pub admin: bool,
+    /// What people call it.
+    pub label: String,
+    /// `cli`, `mcp` or `both`.
+    pub audience: String,
+    /// The agents it is restricted to.
+    pub only_agents: Option<Vec<String>>,
+    /// The space of an enrollment's agent.
+    pub space_id: Option<String>,
+    /// Microseconds it is good for.
+    pub lifetime: i64,
+}
+
+/// Refuses a key that would be one too many.
+///
+/// # Errors
+/// `cleanup_required`, or the store's.
+pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Option<&str>) -> Result<(), ApiError> {
+    let (count, max, whose) = match agent_id {
+        Some(id) => (keys::count_of_agent(tx.conn, id, tx.now)?, max_of_agent, "agent"),
+        None => (keys::count_of_user(tx.conn, user_id, tx.now)?, MAX_OF_USER, "user"),
+    };
+    if count < max {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::CLEANUP_REQUIRED)
+        .detail(format!("The {whose} has {count} active keys; {max} are allowed."))
+        .with("active", count)
+        .with("max", max))
+}
+
+/// Makes the key, with its audit row. What is shown of it: the record, and the token this once.
+///
+/// # Errors
+/// The store's.
+pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiError> {
+    let issued: Issued = if wanted.kind == Kind::UserPat { UserPat::generate() } else { AgentPat::generate() };
+    let id = store::new_id();
+    let only = wanted.only_agents.as_ref().map(|ids| Value::from(ids.clone()).to_string());
+    let bound = wanted.kind == Kind::AgentPat;
+    let new = NewKey {
+        id: &id,
+        kind: wanted.kind,
+        issued: &issued,
+        user_id: (!bound).then_some(user_id),
+        agent_id: wanted.agent_id.as_deref(),
+        scopes: &wanted.scopes.stored(),
+        label: &wanted.label,
+        audience: &wanted.audience,
+        admin: wanted.admin,
+        only_agents: only.as_deref(),
+        space_id: wanted.space_id.as_deref(),
+        token_mark: &fingerprint::mark(issued.plaintext.reveal()),
+        issued_by: &tx.caller.actor(),
+        issued_at: tx.now,
+        expires_at: tx.now.plus(wanted.lifetime),
+    };
+    keys::insert(tx.conn, &new)?;
+    tx.audit(format!("credential:{id}"))?;
+    let key = keys::by_id(tx.conn, &id)?.ok_or(codes::INTERNAL)?;
+    let mut shown = show(&key, tx.now);
+    shown["token"] = json!(issued.plaintext.reveal());
+    shown["agent_id"] = json!(key.agent_id);
+    Ok(shown)
+}
+
+/// A key as told.
+pub fn show(key: &Key, now: Micros) -> Value {
+    let state = match key.state.as_str() {
+        "active" | "pending_enrollment" if key.expires_at <= now => "expired",
+        state => state,
+    };
+    let only: Value = key.only_agents.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or(json!([]));
+    json!({
+        "credential_id": key.id,
+        "key_id": key.key_id,
+        "name": key.label,
+        "kind": key.kind,
+        "audience": key.audience,
+        "bound_agent_id": key.agent_id,
+        "scopes": Scopes::from_stored(&key.scopes).texts(),
+        "allowed_agent_ids": only,
+        "lifecycle_state": state,
+        "created_at": key.issued_at.micros(),
+        "expires_at": key.expires_at.micros(),
+        "last_used_at": key.last_used_at.map(Micros::micros),
+        "revoked_at": key.revoked_at.map(Micros::micros),
+        "created_by": key.issued_by,
+    })
+}
+
+/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller may.
+///
+/// # Errors
+/// `invalid_request`, `scope_exceeds_issuer`.
+pub fn scopes_for_agent(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
+    let issuer = tx.caller.issuer_scopes();
+    let scopes = match asked {
+        None => words::agent_default(issuer),
+        Some(entries) => {
+            let (scopes, _) = words::parse(crate::access::Class::Agent, entries)?;
+            exceeds(&words::issuer_of_agents(issuer), &scopes)?;
+            // What an agent's token can never do need not be in its key.
+            scopes
+        }
+    };
+    if scopes.is_empty() { Err(codes::SCOPE_EXCEEDS_ISSUER.into()) } else { Ok(scopes) }
+}
+
+/// What a user's key made by this request may do, and whether it is a manager's.
+///
+/// # Errors
+/// `invalid_request`, `scope_exceeds_issuer`.
+pub fn scopes_for_user(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<(Scopes, bool), ApiError> {
+    let may = tx.caller.may_make_managers();
+    let Some(entries) = asked else { return Ok((tx.caller.issuer_scopes().clone(), may)) };
+    let (scopes, admin) = words::parse(crate::access::Class::User, entries)?;
+    exceeds(tx.caller.issuer_scopes(), &scopes)?;
+    if admin && !may {
+        return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+            .detail("Only a user's own token makes a key that may manage agents and credentials."));
+    }
+    Ok((scopes, admin))
+}
+
+fn exceeds(own: &Scopes, wanted: &Scopes) -> Result<(), ApiError> {
+    match own.first_not_covered(wanted) {
+        None => Ok(()),
+        Some(scope) => Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+            .detail(format!("The caller's own scopes do not cover {scope}."))
+            .with("scope", scope)),
+    }
+}

@@ -1,0 +1,343 @@
+//! Keys and enrollments: issuing, listing, rotating, revoking (aX contract, section 8).
+
+use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::issue::{self, Wanted};
+use super::{ID_CHARS, change, checked, own_space, text};
+use crate::access::class::{AD, UA, UA_AD};
+use crate::access::{self, Action, AgentRole, Caller, Class, Scopes, words};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Tx};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::{ApiError, Dialect};
+use crate::http::field::{Field, Type};
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::PAGE_MAX;
+use crate::secret::Kind;
+use crate::store::keys::{self, Key};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/authentication#keys";
+const DEFAULT_DAYS: i64 = 90;
+const HOUR: i64 = 3600 * Micros::SECOND;
+/// Keys told in one list.
+const LISTED: u64 = 2 * PAGE_MAX;
+
+const AUDIENCES: &[&str] = &["cli", "mcp", "both"];
+const NAME: Field = Field::text("name", 64, "What people call it.");
+const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days it is good for; 90 if absent.");
+
+const RECORD: &[Field] = &{
+    [
+        text("credential_id", "The id."),
+        text("key_id", "The key's public name."),
+        text("name", "What people call it."),
+        text("kind", "user_pat, agent_pat or enrollment."),
+        text("audience", "What it may be exchanged for: cli, mcp or both."),
+        text("bound_agent_id", "The agent it is bound to.").nullable(),
+        Field::texts("scopes", usize::MAX, usize::MAX, "What it may do.").required(),
+        Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents it is restricted to.").required(),
+        Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Where it stands.")
+            .required(),
+        text("created_at", "When it was made."),
+        text("expires_at", "Until when it is good."),
+        text("last_used_at", "When it was last used, to the minute.").nullable(),
+        text("revoked_at", "When it was revoked.").nullable(),
+        text("created_by", "Who made it."),
+        // Only where the key is made.
+        Field::text("token", usize::MAX, "The key itself; shown this once."),
+        Field::text("agent_id", usize::MAX, "The agent it is bound to.").nullable(),
+    ]
+};
+const MADE: Answer = Answer::Object(RECORD);
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/credentials/agent-pat", AD, Action::CredentialsIssue, issue_agent_pat)
+        .described(
+            "credentials_agent_pat",
+            "Issue an agent's key",
+            "Needs the role editor on the agent. The key is shown once.",
+            DOC,
+        )
+        .taking(
+            &[
+                Field::text("agent_id", 255, "The agent, by id or name.").required(),
+                DAYS,
+                Field::word("audience", AUDIENCES, "What it may be exchanged for; cli if absent."),
+                NAME,
+            ],
+            r#"{"agent_id": "backend_sentinel", "expires_in_days": 30}"#,
+        )
+        .secret()
+        .answering(201, MADE)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
+    checked(Method::POST, "/credentials/enrollment", AD, Action::CredentialsIssue, issue_enrollment)
+        .described(
+            "credentials_enrollment",
+            "Issue an enrollment",
+            "A key without an agent: the first exchange with a name makes the agent and binds the key to it.",
+            "concepts/authentication#enrollment",
+        )
+        .taking(
+            &[
+                Field::integer("expires_in_hours", 1, 168, "Hours until it must be used; 1 if absent."),
+                Field::word("audience", AUDIENCES, "What it may be exchanged for; cli if absent."),
+                NAME,
+                Field::text("space_id", ID_CHARS, "The space of the new agent; the caller's default if absent."),
+            ],
+            r#"{"expires_in_hours": 1, "name": "new worker"}"#,
+        )
+        .secret()
+        .answering(201, MADE)
+        .failing(&[
+            codes::CREATE_NOT_ALLOWED,
+            codes::CLEANUP_REQUIRED,
+            codes::SPACE_FORBIDDEN,
+            codes::SCOPE_EXCEEDS_ISSUER,
+        ]),
+    checked(Method::GET, "/credentials", AD, Action::CredentialsList, list)
+        .described("credentials_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
+        .answering(200, Answer::List(RECORD)),
+    checked(Method::DELETE, "/credentials/{credential}", AD, Action::CredentialsRevoke, revoke_credential)
+        .described("credentials_revoke", "Revoke a key", "Every token exchanged for it dies at once.", DOC)
+        .answering(200, Answer::Object(&[text("status", "Always revoked."), text("credential_id", "The id.")]))
+        .failing(&[codes::CREDENTIAL_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/keys", UA_AD, Action::KeysCreate, create)
+        .described(
+            "keys_create",
+            "Make a key",
+            "Never more than the caller may do; bound to an agent it is that agent's. The key is shown once.",
+            DOC,
+        )
+        .taking(
+            &[
+                NAME.required(),
+                Field::word("audience", AUDIENCES, "What it may be exchanged for; both if absent."),
+                Field::of("scopes", Type::Scopes, "Scope words or scopes; all the caller may give if absent."),
+                DAYS,
+                Field::texts("allowed_agent_ids", 100, ID_CHARS, "Restricts it to these agents."),
+                Field::text("bound_agent_id", 255, "Makes it the key of this agent."),
+            ],
+            r#"{"name": "laptop"}"#,
+        )
+        .secret()
+        .answering(201, MADE)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
+    checked(Method::GET, "/api/v1/keys", UA, Action::KeysList, list)
+        .described("keys_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
+        .answering(200, Answer::List(RECORD)),
+    checked(Method::POST, "/api/v1/keys/{credential}/rotate", UA, Action::KeysRotate, rotate)
+        .described(
+            "keys_rotate",
+            "Rotate a key",
+            "A new key with the same rights and lifetime; the old one is dead at once.",
+            DOC,
+        )
+        .secret()
+        .answering(200, MADE)
+        .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::INSUFFICIENT_SCOPE]),
+    checked(Method::DELETE, "/api/v1/keys/{credential}", UA, Action::KeysRevoke, revoke_key)
+        .described("keys_revoke", "Revoke a key", "Every token exchanged for it dies at once.", DOC)
+        .answering(204, Answer::Empty)
+        .failing(&[codes::CREDENTIAL_NOT_FOUND]),
+];
+
+fn days(call: &Tx<'_>) -> i64 {
+    call.input.body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY
+}
+
+fn label(tx: &Tx<'_>) -> String {
+    tx.input.body.text("name").unwrap_or("").trim().to_owned()
+}
+
+fn created(shown: &Value) -> Reply {
+    Reply::json(StatusCode::CREATED, shown)
+}
+
+fn issue_agent_pat(app: &App, call: Call) -> Handled {
+    let max = app.config.ax.max_agent_pats;
+    call.write(app, move |tx| {
+        let asked = tx.input.body.text("agent_id").unwrap_or("").to_owned();
+        let audience = tx.input.body.text("audience").unwrap_or("cli").to_owned();
+        Ok(created(&for_agent(tx, max, &asked, audience, None)?))
+    })
+}
+
+/// A key for an agent on which the caller is editor.
+fn for_agent(
+    tx: &Tx<'_>,
+    max: u64,
+    asked: &str,
+    audience: String,
+    scopes: Option<Vec<&str>>,
+) -> Result<Value, ApiError> {
+    let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
+    let scopes = issue::scopes_for_agent(tx, scopes).map_err(|error| error.in_dialect(Dialect::Ax))?;
+    issue::check_count(tx, max, &agent.owner_user_id, Some(&agent.id))?;
+    let wanted = Wanted {
+        kind: Kind::AgentPat,
+        agent_id: Some(agent.id),
+        scopes,
+        admin: false,
+        label: label(tx),
+        audience,
+        only_agents: None,
+        space_id: None,
+        lifetime: days(tx),
+    };
+    issue::make(tx, &agent.owner_user_id, &wanted)
+}
+
+fn issue_enrollment(app: &App, call: Call) -> Handled {
+    let max = app.config.ax.max_agent_pats;
+    // It will create an agent: that needs its own scope.
+    if !call.caller.scopes().allow(Action::AgentsCreate) {
+        return Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("Missing required scopes: ['agents.create']"));
+    }
+    call.write(app, move |tx| {
+        access::may_create(tx.conn, tx.caller)?;
+        let body = &tx.input.body;
+        let user_id = tx.caller.user().id.clone();
+        issue::check_count(tx, max, &user_id, None)?;
+        let space_id = match body.text("space_id").filter(|id| !id.is_empty()) {
+            None => None,
+            Some(id) => Some(own_space(tx.conn, tx.caller, id).map_err(|_| codes::SPACE_FORBIDDEN)?.id),
+        };
+        let wanted = Wanted {
+            kind: Kind::Enrollment,
+            agent_id: None,
+            scopes: issue::scopes_for_agent(tx, None)?,
+            admin: false,
+            label: label(tx),
+            audience: body.text("audience").unwrap_or("cli").to_owned(),
+            only_agents: None,
+            space_id,
+            lifetime: body.integer("expires_in_hours").unwrap_or(1) * HOUR,
+        };
+        Ok(created(&issue::make(tx, &user_id, &wanted)?))
+    })
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    let max = app.config.ax.max_agent_pats;
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let audience = body.text("audience").unwrap_or("both").to_owned();
+        if let Some(agent) = body.text("bound_agent_id").filter(|id| !id.is_empty()) {
+            return Ok(created(&for_agent(tx, max, agent, audience, body.texts("scopes"))?));
+        }
+        // A manager's token makes keys for agents alone.
+        if tx.caller.token_class() == Some(Class::Admin) {
+            return Err(ApiError::new(codes::INSUFFICIENT_SCOPE)
+                .detail("A user_admin token makes agents' keys only: name bound_agent_id, or use user_access."));
+        }
+        let (scopes, admin) =
+            issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;
+        let user_id = tx.caller.user().id.clone();
+        issue::check_count(tx, max, &user_id, None)?;
+        let wanted = Wanted {
+            kind: Kind::UserPat,
+            agent_id: None,
+            scopes,
+            admin,
+            label: label(tx),
+            audience,
+            only_agents: restriction(tx)?,
+            space_id: None,
+            lifetime: days(tx),
+        };
+        Ok(created(&issue::make(tx, &user_id, &wanted)?))
+    })
+}
+
+/// The agents a new key is restricted to: those asked for, each of which the caller may read; else the caller's own
+/// restriction.
+fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
+    let asked = tx.input.body.texts("allowed_agent_ids").filter(|ids| !ids.is_empty());
+    let Some(asked) = asked else { return Ok(tx.caller.only_agents().map(<[String]>::to_vec)) };
+    let id = |given| Ok(change::find(tx.conn, tx.caller, given, AgentRole::Viewer)?.agent.id);
+    asked.into_iter().map(id).collect::<Result<Vec<_>, ApiError>>().map(Some)
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let user_id = &call.caller.user().id;
+    let now = Micros::now();
+    let rows = app.store.lookup(|conn| keys::of_user(conn, user_id, LISTED))?;
+    let visible = |key: &&Key| key.agent_id.as_deref().is_none_or(|id| call.caller.may_touch(id));
+    let shown: Vec<Value> = rows.iter().filter(visible).map(|key| issue::show(key, now)).collect();
+    Ok(Reply::ok(&shown).into())
+}
+
+/// The key of this id if it is the caller's, or of an agent the caller is editor of.
+fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Key, ApiError> {
+    let key = keys::by_id(conn, id)?.ok_or(codes::CREDENTIAL_NOT_FOUND)?;
+    let own = match &key.agent_id {
+        Some(agent) => access::role_on(conn, caller, agent)? >= Some(AgentRole::Editor),
+        None => key.owner_user_id == caller.user().id,
+    };
+    if own { Ok(key) } else { Err(codes::CREDENTIAL_NOT_FOUND.into()) }
+}
+
+fn end(tx: &Tx<'_>) -> Result<Key, ApiError> {
+    let key = find(tx.conn, tx.caller, tx.input.param(0))?;
+    if keys::revoke(tx.conn, &key.id, tx.now)? {
+        tx.audit(format!("credential:{}", key.id))?;
+    }
+    Ok(key)
+}
+
+fn revoke_credential(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| Ok(Reply::ok(&json!({"status": "revoked", "credential_id": end(tx)?.id}))))
+}
+
+fn revoke_key(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| end(tx).map(|_| Reply::no_content()))
+}
+
+fn rotate(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let key = find(tx.conn, tx.caller, tx.input.param(0))?;
+        if key.state != "active" || key.expires_at <= tx.now || key.kind == Kind::Enrollment.as_str() {
+            return Err(ApiError::new(codes::CREDENTIAL_NOT_FOUND).detail("Only an active key can be rotated."));
+        }
+        check_not_wider(tx, &key)?;
+        keys::revoke(tx.conn, &key.id, tx.now)?;
+        let wanted = Wanted {
+            kind: if key.agent_id.is_some() { Kind::AgentPat } else { Kind::UserPat },
+            agent_id: key.agent_id,
+            scopes: Scopes::from_stored(&key.scopes),
+            admin: key.admin,
+            label: key.label,
+            audience: key.audience,
+            only_agents: key.only_agents.as_deref().and_then(|list| serde_json::from_str(list).ok()),
+            space_id: key.space_id,
+            lifetime: key.expires_at.0 - key.issued_at.0,
+        };
+        Ok(Reply::ok(&issue::make(tx, &key.owner_user_id, &wanted)?))
+    })
+}
+
+/// Whoever rotates a key gets it: it must not hold more than the caller.
+fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
+    let scopes = Scopes::from_stored(&key.scopes);
+    let own = match key.agent_id {
+        Some(_) => words::issuer_of_agents(tx.caller.issuer_scopes()),
+        None => tx.caller.issuer_scopes().clone(),
+    };
+    let restricted = match (tx.caller.only_agents(), &key.only_agents) {
+        (None, _) => true,
+        (Some(_), None) => key.agent_id.is_some(),
+        (Some(own), Some(list)) => {
+            serde_json::from_str::<Vec<String>>(list).is_ok_and(|ids| ids.iter().all(|id| own.contains(id)))
+        }
+    };
+    if restricted && own.first_not_covered(&scopes).is_none() && (!key.admin || tx.caller.may_make_managers()) {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("The key holds more than the caller."))
+}

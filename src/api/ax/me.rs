@@ -1,0 +1,144 @@
+//! Who the credential is, and the few public answers that keep the client working (aX contract, sections 7 and 11).
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{checked, default_space, fingerprint, record, row, text};
+use crate::access::class::{ALL, WITH_KEY};
+use crate::access::{Action, Caller, Principal};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::{Field, Type};
+use crate::http::input::Input;
+use crate::http::reply::Reply;
+use crate::http::route::{Access, Answer};
+use crate::store::agents;
+
+const DOC: &str = "concepts/authentication#who-am-i";
+const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()]);
+
+const CREDENTIAL_SCOPE: &[Field] = &[
+    Field::word("agent_scope", &["all", "agents", "agent"], "Which agents the credential may touch.").required(),
+    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "Those, unless it is all.").required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/auth/me", ALL, Action::AuthWhoami, me)
+        .described("auth_me", "Ask who the token is", "Every token may, whatever its scope words.", DOC)
+        .answering(
+            200,
+            Answer::Object(&[
+                text("id", "The user's id, or the agent's."),
+                text("username", "The user's name, or the agent's."),
+                text("email", "Always null: the daemon keeps none.").nullable(),
+                text("full_name", "Name for people."),
+                Field::word("role", &["admin", "member", "agent"], "The user's role; agent for an agent.").required(),
+                Field::word("principal_type", &["user", "agent"], "Who acts.").required(),
+                text("space_id", "Where it works if nothing is said."),
+                text("resolved_space_id", "The same."),
+                Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "What it is restricted to.").required(),
+                Field::of("bound_agent", Type::AnyObject, "The agent that acts; null for a user.")
+                    .required()
+                    .nullable(),
+                Field::text("owner_user_id", usize::MAX, "The agent's owner."),
+            ]),
+        ),
+    checked(
+        Method::POST,
+        "/api/v1/credentials/fingerprint",
+        WITH_KEY,
+        Action::CredentialsFingerprint,
+        fingerprint::register,
+    )
+    .described(
+        "credentials_fingerprint",
+        "Tell where a key is used",
+        "Takes the key itself or a token of it. A signal for its owner, no protection.",
+        "concepts/authentication#fingerprints",
+    )
+    .taking(fingerprint::FIELDS, fingerprint::EXAMPLE)
+    .answering(201, Answer::Upsert(&[Field::flag("ok", "Always true.").required()]))
+    .failing(&[codes::FINGERPRINT_MISMATCH, codes::BINDING_NOT_ALLOWED, codes::INVALID_CREDENTIAL]),
+    row(Method::GET, "/health", Access::Public(health))
+        .described("ax_health", "Ask whether the daemon answers", "Looks at nothing else.", DOC)
+        .answering(200, Answer::Object(&[Field::word("status", &["ok"], "Always ok.").required()])),
+    row(Method::POST, "/api/v1/security/honeypot", Access::Public(honeypot))
+        .described(
+            "ax_honeypot",
+            "Report a planted key",
+            "What clients tell when somebody uses a key that was laid out as a trap. It goes to the log.",
+            DOC,
+        )
+        .taking(
+            &[Field::text("provider_pattern", 64, "What the key looks like.")],
+            r#"{"provider_pattern": "aws-iam"}"#,
+        )
+        .answering(202, OK),
+];
+
+/// Which agents a credential may touch, as the client names it.
+pub fn credential_scope(caller: &Caller) -> Value {
+    match (caller.agent_id(), caller.only_agents()) {
+        (Some(id), _) => json!({"agent_scope": "agent", "allowed_agent_ids": [id]}),
+        (None, Some(only)) => json!({"agent_scope": "agents", "allowed_agent_ids": only}),
+        (None, None) => json!({"agent_scope": "all", "allowed_agent_ids": []}),
+    }
+}
+
+fn me(app: &App, call: Call) -> Handled {
+    let caller = &call.caller;
+    let shown = app.store.read(|conn| {
+        let space_id = default_space(conn, caller)?;
+        let mut shown = json!({
+            "email": null,
+            "space_id": space_id,
+            "resolved_space_id": space_id,
+            "credential_scope": credential_scope(caller),
+            "bound_agent": null,
+        });
+        match caller.principal() {
+            Principal::User(user) => {
+                shown["id"] = json!(user.id);
+                shown["username"] = json!(user.username);
+                shown["full_name"] = json!(user.display_name);
+                shown["role"] = json!(user.role.as_str());
+                shown["principal_type"] = json!("user");
+            }
+            Principal::Agent { id, name, owner, .. } => {
+                let display_name = agents::by_id(conn, id)?.map(|live| live.agent.display_name);
+                let spaces = record::allowed_spaces(conn, &space_id)?;
+                shown["id"] = json!(id);
+                shown["username"] = json!(name);
+                shown["full_name"] = json!(display_name.as_deref().unwrap_or(name));
+                shown["role"] = json!("agent");
+                shown["principal_type"] = json!("agent");
+                shown["owner_user_id"] = json!(owner.id);
+                shown["bound_agent"] = json!({
+                    "agent_id": id,
+                    "agent_name": name,
+                    "default_space_id": space_id,
+                    "default_space_name": spaces[0]["name"],
+                    "allowed_spaces": spaces,
+                });
+            }
+        }
+        Ok::<_, ApiError>(shown)
+    })?;
+    Ok(Reply::ok(&shown).into())
+}
+
+fn health(_: &App, _: Input) -> Handled {
+    Ok(Reply::ok(&json!({"status": "ok"})).into())
+}
+
+fn honeypot(app: &App, input: Input) -> Handled {
+    app.gate.throttle_public(&input.head)?;
+    let pattern: String =
+        input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
+    log::warn!("request {}: a planted key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
+    Ok(Reply::json(StatusCode::ACCEPTED, &json!({"ok": true})).into())
+}

@@ -1,0 +1,144 @@
+//! The aX dialect: the routes that the client `axctl` calls (aX contract). It only translates; agents, credentials and
+//! spaces are the same as everywhere.
+
+mod agents;
+mod change;
+mod exchange;
+mod fingerprint;
+mod issue;
+mod keys;
+mod me;
+mod presence;
+mod record;
+mod spaces;
+
+pub use agents::ROUTES as AGENTS;
+pub use exchange::ROUTES as EXCHANGE;
+pub use keys::ROUTES as KEYS;
+pub use me::ROUTES as ME;
+pub use presence::ROUTES as PRESENCE;
+pub use spaces::ROUTES as SPACES;
+
+use hyper::http::Method;
+use rusqlite::Connection;
+
+use super::app::App;
+use super::call::{Call, Handled};
+use super::table::{ApiRoute, CheckedHandler, PublicHandler};
+use crate::access::{Action, Caller, Class, Principal};
+use crate::http::codes::{self, Code};
+use crate::http::error::{ApiError, Dialect};
+use crate::http::field::Field;
+use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store;
+use crate::store::spaces as stored_spaces;
+
+/// A text of a reply.
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// Ids have 36 characters; what is longer is none.
+const ID_CHARS: usize = 64;
+
+/// A route of this dialect without query, body or errors of its own.
+const fn row(method: Method, path: &'static str, access: Access<PublicHandler, CheckedHandler>) -> ApiRoute {
+    Route {
+        method,
+        path,
+        dialect: Dialect::Ax,
+        access,
+        id: "",
+        title: "",
+        about: "",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(&[])),
+        errors: &[],
+        doc: "",
+    }
+}
+
+/// A checked route: method, path, classes, action, handler.
+const fn checked(
+    method: Method,
+    path: &'static str,
+    classes: &'static [Class],
+    action: Action,
+    handler: fn(&App, Call) -> Handled,
+) -> ApiRoute {
+    row(method, path, Access::Class(classes, action, handler))
+}
+
+impl ApiRoute {
+    /// What it is called and does, and the page that explains it.
+    const fn described(
+        mut self,
+        id: &'static str,
+        title: &'static str,
+        about: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        self.id = id;
+        self.title = title;
+        self.about = about;
+        self.doc = doc;
+        self
+    }
+
+    /// Its body, with an example.
+    const fn taking(mut self, fields: &'static [Field], example: &'static str) -> Self {
+        self.body = BodyKind::Json(fields);
+        self.example = example;
+        self
+    }
+
+    /// Its query.
+    const fn asking(mut self, query: &'static [Field]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Its answer.
+    const fn answering(mut self, status: u16, answer: Answer) -> Self {
+        self.answer = (status, answer);
+        self
+    }
+
+    /// The reply carries a secret.
+    const fn secret(mut self) -> Self {
+        self.repeat = Repeat::Secret;
+        self
+    }
+
+    /// The codes it can answer with.
+    const fn failing(mut self, errors: &'static [&'static Code]) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+/// True for a text of the form of an id: clients tell ids from names by it.
+fn is_id(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
+/// The space a caller works in where nothing is said: an agent's own, a user's default.
+fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
+    match caller.principal() {
+        Principal::Agent { space_id, .. } => Ok(space_id.clone()),
+        Principal::User(user) => stored_spaces::default_of(conn, &user.id),
+    }
+}
+
+/// The caller's space of this id.
+fn own_space(conn: &Connection, caller: &Caller, id: &str) -> Result<stored_spaces::Space, ApiError> {
+    let space = stored_spaces::by_id(conn, id)?.filter(|space| match caller.principal() {
+        Principal::User(user) => space.owner_user_id == user.id,
+        // An agent knows the space it lives in, not its owner's others.
+        Principal::Agent { space_id, .. } => space.id == *space_id,
+    });
+    space.ok_or_else(|| codes::SPACE_NOT_FOUND.into())
+}

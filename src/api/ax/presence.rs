@@ -1,0 +1,144 @@
+//! Which agents are there: presence, availability, heartbeat. In memory only (aX contract, section 7).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::agents::readable;
+use super::{change, checked, record, text};
+use crate::access::class::UA_AG;
+use crate::access::presence::ONLINE;
+use crate::access::{Action, AgentRole};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::{Field, Type};
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::PAGE_MAX;
+use crate::store::agents::Live;
+use crate::store::profiles;
+use crate::time::Micros;
+
+const DOC: &str = "recipes/bootstrap#agents";
+
+const ROW: &[Field] = &[
+    text("id", "The agent's id."),
+    text("name", "Its name."),
+    Field::word("presence", &["online", "offline"], "Online if it was seen within 120 seconds.").required(),
+    text("agent_type", "A free word for its kind."),
+    text("last_active", "When it was last seen.").nullable(),
+];
+
+const STATE: &[Field] = &[
+    Field::of("agent_state", Type::AnyObject, "What to expect of it.").required(),
+    Field::of("raw_presence", Type::Object(ROW), "What was seen of it.").required(),
+    Field::of("control", Type::AnyObject, "What holds it back.").required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/api/v1/agents/presence", UA_AG, Action::AgentsPresence, presence_of_all)
+        .described("agents_presence_list", "See which agents are online", "Those the caller may read.", DOC)
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()])),
+    checked(Method::GET, "/api/v1/agents/{agent}/presence", UA_AG, Action::AgentsPresence, presence_of_one)
+        .described("agents_presence", "See whether an agent is online", "By id or name.", DOC)
+        .answering(200, Answer::Object(ROW))
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::GET, "/api/v1/agents/availability", UA_AG, Action::AgentsPresence, state_of_all)
+        .described("agents_availability", "See what to expect of agents", "Those the caller may read.", DOC)
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()])),
+    checked(Method::GET, "/api/v1/agents/{agent}/state", UA_AG, Action::AgentsPresence, state_of_one)
+        .described("agents_state", "See what to expect of an agent", "By id or name.", DOC)
+        .answering(200, Answer::Object(STATE))
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/agents/heartbeat", UA_AG, Action::AgentsHeartbeat, heartbeat)
+        .described("agents_heartbeat", "Say that the agent is alive", "Writes nothing; of a user it says nothing.", DOC)
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::flag("ok", "Always true.").required(),
+                Field::integer("ttl_seconds", ONLINE, ONLINE, "For how long it counts.").required(),
+            ]),
+        ),
+];
+
+fn row(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+    let online = app.gate.presence.is_online(&live.agent.id, now);
+    json!({
+        "id": live.agent.id,
+        "name": record::name(&live.agent),
+        "presence": if online { "online" } else { "offline" },
+        "agent_type": agent_type,
+        "last_active": record::last_seen(&app.gate.presence, live).map(Micros::micros),
+    })
+}
+
+fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+    let raw = row(app, live, agent_type, now);
+    let online = raw["presence"] == "online";
+    let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
+        (true, ..) => ("blocked", "Paused"),
+        (false, true, _) => ("live", "Online"),
+        (false, false, false) => ("offline", "Offline"),
+        (false, false, true) => ("unknown", "Never seen"),
+    };
+    json!({
+        "agent_state": {
+            "id": live.agent.id,
+            "name": raw["name"],
+            "presence": raw["presence"],
+            "badge_state": badge,
+            "badge_label": label,
+            "connection_path": "unknown",
+            "expected_response": "unknown",
+            "confidence": if online { "high" } else { "low" },
+            "last_seen_at": raw["last_active"],
+        },
+        "raw_presence": raw,
+        "control": record::control(&live.agent),
+    })
+}
+
+type Shown = fn(&App, &Live, &str, Micros) -> Value;
+
+fn of_all(app: &App, call: &Call, show: Shown) -> Handled {
+    let (rows, now) = (readable(app, call, None, PAGE_MAX)?, Micros::now());
+    let shown = app.store.read(|conn| {
+        let one =
+            |live: &Live| Ok::<_, ApiError>(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now));
+        rows.iter().map(one).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(Reply::ok(&json!({"agents": shown})).into())
+}
+
+fn of_one(app: &App, call: &Call, show: Shown) -> Handled {
+    let shown = app.store.read(|conn| {
+        let live = change::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?;
+        let agent_type = profiles::of(conn, &live.agent.id)?.agent_type;
+        Ok::<_, ApiError>(show(app, &live, &agent_type, Micros::now()))
+    })?;
+    Ok(Reply::ok(&shown).into())
+}
+
+fn presence_of_all(app: &App, call: Call) -> Handled {
+    of_all(app, &call, row)
+}
+
+fn presence_of_one(app: &App, call: Call) -> Handled {
+    of_one(app, &call, row)
+}
+
+fn state_of_all(app: &App, call: Call) -> Handled {
+    of_all(app, &call, state)
+}
+
+fn state_of_one(app: &App, call: Call) -> Handled {
+    of_one(app, &call, state)
+}
+
+fn heartbeat(_: &App, _: Call) -> Handled {
+    // The access check has noted the agent already.
+    Ok(Reply::ok(&json!({"ok": true, "ttl_seconds": ONLINE})).into())
+}

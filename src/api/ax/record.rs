@@ -1,0 +1,115 @@
+//! An agent as the aX dialect shows it: the registry's record and the profile, built field by field.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::text;
+use crate::access::{self, AgentRole, Caller, Presence};
+use crate::http::field::{Field, Type};
+use crate::store::agents::{Agent, Live};
+use crate::store::profiles::{self, Profile};
+use crate::store::{self, spaces};
+use crate::time::Micros;
+
+/// A space as an agent's record names it.
+const SPACE: &[Field] = &[
+    text("space_id", "The space's id."),
+    text("name", "Its name."),
+    Field::flag("is_default", "Whether the agent works there if nothing is said.").required(),
+];
+
+/// The record's fields.
+pub const FIELDS: &[Field] = &[
+    text("id", "The id; never used twice."),
+    text("name", "The name; of an agent made elsewhere, its slug."),
+    text("display_name", "Name for people."),
+    text("handle", "What it is mentioned by."),
+    text("origin", "Which way it came."),
+    text("agent_type", "A free word for its kind."),
+    Field::word("status", &["active", "inactive"], "Whether its owner wants it at work.").required(),
+    text("space_id", "The space it lives in."),
+    Field::of("allowed_spaces", Type::Objects(SPACE), "The spaces it may work in.").required(),
+    text("owner_user_id", "Its owner."),
+    text("owner_space_id", "The space of its owner it was made in."),
+    text("description", "What it is for."),
+    text("bio", "A few words about it."),
+    text("specialization", "What it is good at."),
+    text("model", "The model it uses.").nullable(),
+    text("avatar_url", "Its picture.").nullable(),
+    Field::flag("pinned", "Whether it is kept at the top of its space.").required(),
+    Field::of("control", Type::Object(CONTROL), "What holds it back.").required(),
+    text("created_at", "When it was made."),
+    text("updated_at", "When it was last changed."),
+    text("last_seen_at", "When it was last seen.").nullable(),
+    Field::text("system_prompt", usize::MAX, "What it is told first; for its owner and editors."),
+];
+
+const CONTROL: &[Field] = &[
+    Field::flag("is_disabled", "Whether its owner paused it.").required(),
+    text("disabled_reason", "Why.").nullable(),
+    Field::flag("no_reply", "Whether it should not answer.").required(),
+    text("no_reply_reason", "Why.").nullable(),
+];
+
+/// The name this dialect knows an agent by.
+pub fn name(agent: &Agent) -> &str {
+    agent.given_name.as_deref().unwrap_or(&agent.slug)
+}
+
+/// When an agent was last seen: in this run of the daemon, else by its token.
+pub fn last_seen(presence: &Presence, live: &Live) -> Option<Micros> {
+    presence.last_seen(&live.agent.id).max(live.last_used_at)
+}
+
+/// What holds an agent back.
+pub fn control(agent: &Agent) -> Value {
+    json!({
+        "is_disabled": agent.paused,
+        "disabled_reason": agent.paused.then_some("paused"),
+        "no_reply": false,
+        "no_reply_reason": null,
+    })
+}
+
+/// The spaces an agent may work in: its own.
+pub fn allowed_spaces(conn: &Connection, space_id: &str) -> store::Result<Value> {
+    let name = spaces::by_id(conn, space_id)?.map(|space| space.name);
+    Ok(json!([{"space_id": space_id, "name": name, "is_default": true}]))
+}
+
+/// The record as the caller may see it.
+///
+/// # Errors
+/// The store's.
+pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &Live) -> store::Result<Value> {
+    let a = &live.agent;
+    let profile = profiles::of(conn, &a.id)?;
+    let Profile { description, bio, specialization, agent_type, avatar_url, system_prompt, active, pinned } = profile;
+    let mut record = json!({
+        "id": a.id,
+        "name": name(a),
+        "display_name": a.display_name,
+        "handle": name(a),
+        "origin": a.origin,
+        "agent_type": agent_type,
+        "status": if active { "active" } else { "inactive" },
+        "space_id": a.space_id,
+        "allowed_spaces": allowed_spaces(conn, &a.space_id)?,
+        "owner_user_id": a.owner_user_id,
+        "owner_space_id": a.owner_space_id,
+        "description": description,
+        "bio": bio,
+        "specialization": specialization,
+        "model": a.model,
+        "avatar_url": avatar_url,
+        "pinned": pinned,
+        "control": control(a),
+        "created_at": a.created_at.micros(),
+        "updated_at": a.updated_at.micros(),
+        "last_seen_at": last_seen(presence, live).map(Micros::micros),
+    });
+    if access::role_on(conn, caller, &a.id)? >= Some(AgentRole::Editor) {
+        record["system_prompt"] = json!(system_prompt);
+    }
+    Ok(record)
+}

@@ -1,0 +1,287 @@
+//! Personal access tokens and enrollments: credentials that are exchanged, never used directly.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use crate::secret::{Issued, Kind};
+use crate::time::Micros;
+
+const INSERT: &str =
+    "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, audience,
+        admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+const SELECT: &str = "SELECT c.id, c.key_id, c.kind, c.label, c.audience, c.admin, c.scopes, c.only_agents, c.space_id,
+        c.user_id, c.agent_id, c.state, c.issued_by, c.issued_at, c.expires_at, c.last_used_at, c.revoked_at,
+        coalesce(c.user_id, a.owner_user_id)
+    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
+    WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
+const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
+    WHERE agent_id = ?1 AND kind = 'agent_pat' AND state = 'active' AND expires_at > ?2";
+const COUNT_OF_USER: &str = "SELECT count(*) FROM credentials WHERE user_id = ?1 AND expires_at > ?2
+    AND ((kind = 'user_pat' AND state = 'active') OR state = 'pending_enrollment')";
+const BIND: &str = "UPDATE credentials SET kind = 'agent_pat', agent_id = ?2, user_id = NULL, state = 'active',
+        expires_at = ?3
+    WHERE id = ?1 AND state = 'pending_enrollment'";
+const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE id = ?1 AND state IN ('active', 'pending_enrollment')";
+const HOST: &str = "SELECT host_binding FROM credentials WHERE id = ?1";
+const MARK: &str = "SELECT token_mark FROM credentials WHERE id = ?1";
+const SET_HOST: &str = "UPDATE credentials SET host_binding = ?2 WHERE id = ?1";
+const DUE_NOTICES: &str =
+    "SELECT c.id, c.label, coalesce(c.user_id, a.owner_user_id), c.agent_id, c.expires_at, c.notices
+    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
+    WHERE c.expires_at IS NOT NULL AND c.state IN ('active', 'grace', 'pending_enrollment')
+        AND c.kind IN ('user_pat', 'agent_pat') AND c.expires_at > ?1 AND c.expires_at <= ?2 AND c.notices < ?3";
+const SET_NOTICES: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
+
+/// Days before the end of a key at which its owner is warned, each once.
+pub const NOTICE_DAYS: [i64; 3] = [14, 7, 1];
+
+/// A key to be stored.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// A user's or agent's key, or an enrollment.
+    pub kind: Kind,
+    /// Key id and hash.
+    pub issued: &'a Issued,
+    /// The user it acts for; of an enrollment, its issuer.
+    pub user_id: Option<&'a str>,
+    /// The agent it is.
+    pub agent_id: Option<&'a str>,
+    /// Its scopes as a JSON array.
+    pub scopes: &'a str,
+    /// What people call it.
+    pub label: &'a str,
+    /// `cli`, `mcp` or `both`.
+    pub audience: &'a str,
+    /// Whether it may be exchanged for a manager's token.
+    pub admin: bool,
+    /// The agents it is restricted to, as a JSON array.
+    pub only_agents: Option<&'a str>,
+    /// The space an enrollment puts its agent into.
+    pub space_id: Option<&'a str>,
+    /// The first 16 hex digits of its SHA-256.
+    pub token_mark: &'a str,
+    /// Who issued it.
+    pub issued_by: &'a str,
+    /// When.
+    pub issued_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Micros,
+}
+
+/// A key as told; never its hash.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The id.
+    pub id: String,
+    /// The public name of the secret.
+    pub key_id: String,
+    /// Its kind's name.
+    pub kind: String,
+    /// What people call it.
+    pub label: String,
+    /// `cli`, `mcp` or `both`.
+    pub audience: String,
+    /// Whether it may be exchanged for a manager's token.
+    pub admin: bool,
+    /// Its scopes as a JSON array.
+    pub scopes: String,
+    /// The agents it is restricted to, as a JSON array.
+    pub only_agents: Option<String>,
+    /// The space an enrollment puts its agent into.
+    pub space_id: Option<String>,
+    /// The user it acts for.
+    pub user_id: Option<String>,
+    /// The agent it is.
+    pub agent_id: Option<String>,
+    /// Its state's name.
+    pub state: String,
+    /// Who issued it.
+    pub issued_by: String,
+    /// When.
+    pub issued_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Micros,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Micros>,
+    /// When it was revoked.
+    pub revoked_at: Option<Micros>,
+    /// Whose it is: the user, or the agent's owner.
+    pub owner_user_id: String,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
+    Ok(Key {
+        id: row.get(0)?,
+        key_id: row.get(1)?,
+        kind: row.get(2)?,
+        label: row.get(3)?,
+        audience: row.get(4)?,
+        admin: row.get(5)?,
+        scopes: row.get(6)?,
+        only_agents: row.get(7)?,
+        space_id: row.get(8)?,
+        user_id: row.get(9)?,
+        agent_id: row.get(10)?,
+        state: row.get(11)?,
+        issued_by: row.get(12)?,
+        issued_at: row.get(13)?,
+        expires_at: row.get(14)?,
+        last_used_at: row.get(15)?,
+        revoked_at: row.get(16)?,
+        owner_user_id: row.get(17)?,
+    })
+}
+
+/// Stores a new key; an enrollment waits to be bound.
+///
+/// # Errors
+/// The store's.
+pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+    let state = if new.kind == Kind::Enrollment { "pending_enrollment" } else { "active" };
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        new.kind.as_str(),
+        new.issued.key_id,
+        new.issued.hash.as_bytes(),
+        new.user_id,
+        new.agent_id,
+        new.scopes,
+        new.label,
+        new.audience,
+        new.admin,
+        new.only_agents,
+        new.space_id,
+        new.token_mark,
+        state,
+        new.issued_by,
+        new.issued_at,
+        new.expires_at
+    ])?;
+    Ok(())
+}
+
+/// The key of this id, in any state.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+    Ok(conn.prepare_cached(&format!("{SELECT} AND c.id = ?1"))?.query_row([id], read).optional()?)
+}
+
+/// A user's keys and those of the agents it owns, oldest first, in any state, `limit` at the most.
+///
+/// # Errors
+/// The store's.
+pub fn of_user(conn: &Connection, user_id: &str, limit: u64) -> Result<Vec<Key>> {
+    let sql = format!("{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) ORDER BY c.issued_at, c.id LIMIT ?2");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![user_id, limit], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many active keys an agent has.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_AGENT)?.query_row(params![agent_id, now], |row| row.get(0))?)
+}
+
+/// How many active keys and open enrollments a user has.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_USER)?.query_row(params![user_id, now], |row| row.get(0))?)
+}
+
+/// Turns an open enrollment into the key of an agent. False if it is none.
+///
+/// # Errors
+/// The store's.
+pub fn bind(conn: &Connection, id: &str, agent_id: &str, expires_at: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(BIND)?.execute(params![id, agent_id, expires_at])? > 0)
+}
+
+/// Revokes a key. False if it was not alive.
+///
+/// # Errors
+/// The store's.
+pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(REVOKE)?.execute(params![id, now])? > 0)
+}
+
+/// The mark of a credential's key, where it is a key.
+///
+/// # Errors
+/// The store's.
+pub fn mark(conn: &Connection, id: &str) -> Result<Option<String>> {
+    Ok(conn.prepare_cached(MARK)?.query_row([id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// Notes the host a credential is used on. True if none was noted before.
+///
+/// # Errors
+/// The store's.
+pub fn set_host(conn: &Connection, id: &str, host: &str) -> Result<bool> {
+    let before: Option<String> = conn.prepare_cached(HOST)?.query_row([id], |row| row.get(0))?;
+    if before.as_deref() != Some(host) {
+        conn.prepare_cached(SET_HOST)?.execute([id, host])?;
+    }
+    Ok(before.is_none())
+}
+
+/// A warning that a key ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The key.
+    pub credential_id: String,
+    /// What people call it.
+    pub label: String,
+    /// Whom to warn.
+    pub user_id: String,
+    /// The agent it belongs to.
+    pub agent_id: Option<String>,
+    /// When it ends.
+    pub expires_at: Micros,
+    /// Which of [`NOTICE_DAYS`] has come.
+    pub days: i64,
+}
+
+/// The warnings that are due now, each told once: call it in the transaction that passes them on.
+///
+/// # Errors
+/// The store's.
+pub fn take_due_notices(conn: &Connection, now: Micros) -> Result<Vec<Notice>> {
+    let far = now.plus(NOTICE_DAYS[0] * Micros::DAY);
+    let mut statement = conn.prepare_cached(DUE_NOTICES)?;
+    let rows = statement.query_map(params![now, far, NOTICE_DAYS.len() as i64], |row| {
+        let given: i64 = row.get(5)?;
+        let notice = Notice {
+            credential_id: row.get(0)?,
+            label: row.get(1)?,
+            user_id: row.get(2)?,
+            agent_id: row.get(3)?,
+            expires_at: row.get(4)?,
+            days: 0,
+        };
+        Ok((given, notice))
+    })?;
+    let mut due = Vec::new();
+    for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
+        let (given, mut notice) = row;
+        let left = notice.expires_at.0 - now.0;
+        let reached = NOTICE_DAYS.iter().filter(|days| left <= **days * Micros::DAY).count();
+        // A daemon that was off past several thresholds warns once, of the nearest.
+        if i64::try_from(reached).unwrap_or(0) > given {
+            notice.days = NOTICE_DAYS[reached - 1];
+            conn.prepare_cached(SET_NOTICES)?.execute(params![notice.credential_id, reached as i64])?;
+            due.push(notice);
+        }
+    }
+    Ok(due)
+}

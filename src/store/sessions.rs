@@ -1,0 +1,77 @@
+//! Web sessions: credentials that live in a cookie and die with the token they were opened with.
+
+use rusqlite::{Connection, params};
+
+use super::Result;
+use crate::secret::Issued;
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO credentials
+        (id, kind, key_id, secret_hash, user_id, scopes, parent_id, state, issued_by, issued_at, expires_at)
+    SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7)
+    FROM credentials p WHERE p.id = ?4 AND p.kind = 'user_token' AND p.state = 'active'
+    RETURNING expires_at";
+const LIST: &str = "SELECT s.id, s.issued_at, s.expires_at, s.last_used_at, p.label
+    FROM credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'
+    WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
+    ORDER BY s.issued_at, s.id LIMIT 500";
+const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
+    WHERE id = ?1 AND user_id = ?2 AND kind = 'session' AND state = 'active'";
+
+/// A session as told.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The id.
+    pub id: String,
+    /// When it was opened.
+    pub created_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Micros,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Micros>,
+    /// The label of the token it was opened with.
+    pub opened_with: String,
+}
+
+/// Opens a session of the user token `parent`, with its scopes, until `until` at the latest. Until when it is good.
+///
+/// # Errors
+/// The store's; `Other` if the token is no more.
+pub fn insert(
+    conn: &Connection,
+    id: &str,
+    issued: &Issued,
+    parent: &str,
+    actor: &str,
+    now: Micros,
+    until: Micros,
+) -> Result<Micros> {
+    let values = params![id, issued.key_id, issued.hash.as_bytes(), parent, actor, now, until];
+    Ok(conn.prepare_cached(INSERT)?.query_row(values, |row| row.get(0))?)
+}
+
+/// A user's live sessions, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<Vec<Session>> {
+    let mut statement = conn.prepare_cached(LIST)?;
+    let rows = statement.query_map(params![user_id, now], |row| {
+        Ok(Session {
+            id: row.get(0)?,
+            created_at: row.get(1)?,
+            expires_at: row.get(2)?,
+            last_used_at: row.get(3)?,
+            opened_with: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Ends one session of a user. False if it has no such live session.
+///
+/// # Errors
+/// The store's.
+pub fn revoke(conn: &Connection, id: &str, user_id: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(REVOKE)?.execute(params![id, user_id, now])? > 0)
+}

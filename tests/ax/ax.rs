@@ -1,0 +1,104 @@
+//! What the tests of this dialect share: making keys, exchanging them, reading its errors.
+
+use std::time::{Duration, Instant};
+
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::{Value, json};
+
+use crate::support::{Client, Daemon, Reply};
+
+/// The dialect's errors.
+pub trait AxReply {
+    /// Fails unless this is the error `code` in the dialect's envelope; its `detail` otherwise.
+    #[track_caller]
+    fn expect_ax(self, status: u16, code: &str) -> Value;
+}
+
+impl AxReply for Reply {
+    #[track_caller]
+    fn expect_ax(self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status, body["detail"]["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
+        assert_eq!(body["error"], body["detail"]["message"], "{body}");
+        assert!(body["fix"].is_string() && body["doc_url"].is_string(), "{body}");
+        assert!(self.header("x-request-id").is_some());
+        body["detail"].clone()
+    }
+}
+
+/// Waits until the audit holds `count` rows of an action, which are written behind the reply; their outcomes, newest first.
+pub fn audited(daemon: &Daemon, action: &str, count: usize) -> Vec<String> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let rows = daemon.operator().get(&format!("/api/audit?action={action}")).expect(200).json();
+        let outcomes: Vec<String> =
+            rows.as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap().to_owned()).collect();
+        if outcomes.len() >= count || Instant::now() > end {
+            assert_eq!(outcomes.len(), count, "{action}: {rows}");
+            return outcomes;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A key of the operator's, made with its token.
+pub fn user_key(daemon: &Daemon, body: Value) -> Value {
+    let mut wanted = json!({"name": "test"});
+    wanted.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+    daemon.operator().post("/api/v1/keys", wanted).expect(201).json()
+}
+
+/// A new agent of the operator's.
+pub fn agent(daemon: &Daemon, name: &str) -> Value {
+    daemon.operator().post("/api/v1/agents", json!({"name": name})).expect(201).json()
+}
+
+/// A key of an agent.
+pub fn agent_key(daemon: &Daemon, agent: &str, body: Value) -> Value {
+    let mut wanted = json!({"agent_id": agent});
+    wanted.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+    daemon.operator().post("/credentials/agent-pat", wanted).expect(201).json()
+}
+
+/// The secret of a key.
+pub fn secret(key: &Value) -> &str {
+    key["token"].as_str().expect("a key is shown when it is made")
+}
+
+/// An exchange, whatever comes of it.
+pub fn exchange(daemon: &Daemon, key: &str, body: Value) -> Reply {
+    daemon.client(key).post("/auth/exchange", body)
+}
+
+/// A client with a short-lived token of this class.
+pub fn token(daemon: &Daemon, key: &str, class: &str) -> Client {
+    let reply = exchange(daemon, key, json!({"requested_token_class": class})).expect(200).json();
+    daemon.client(reply["access_token"].as_str().unwrap())
+}
+
+/// The claims of a token, unverified.
+pub fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).expect("three parts");
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(payload.as_bytes()).unwrap()).unwrap()
+}
+
+/// The header of a token.
+pub fn header(token: &str) -> Value {
+    serde_json::from_slice(&BASE64URL_NOPAD.decode(token.split('.').next().unwrap().as_bytes()).unwrap()).unwrap()
+}
+
+/// A token of any header and claims, signed with any key.
+pub fn forged(header: &Value, claims: &Value, key: &SigningKey) -> String {
+    let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+    let signed = format!("{}.{}", encode(header), encode(claims));
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&key.sign(signed.as_bytes()).to_bytes()))
+}
+
+/// The daemon's own signing key, read from its file as only its owner can.
+pub fn signing_key(daemon: &Daemon) -> SigningKey {
+    let text = std::fs::read_to_string(daemon.data.join("signing-keys.json")).expect("the signing keys");
+    let keys: Value = serde_json::from_str(&text).unwrap();
+    let seed = BASE64URL_NOPAD.decode(keys["present"]["seed"].as_str().unwrap().as_bytes()).unwrap();
+    SigningKey::from_bytes(&seed.try_into().unwrap())
+}
