@@ -46,7 +46,8 @@ pub struct Containers {
 impl Containers {
     pub(super) fn from_sources(flags: &Flags, sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
         let mut table = Section::take(&mut sources.file, "containers")?;
-        let set = sources_text(sources, "containers").or_else(|| table.text("runtime"));
+        let in_file = table.text("runtime");
+        let set = sources_text(sources, "containers").or(in_file);
         let choice = match flags.containers.clone().or(set) {
             None => Choice::Auto,
             Some(text) => text

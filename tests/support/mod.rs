@@ -161,8 +161,6 @@ impl Daemon {
             command.args(["--containers", "none"]);
         }
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
-        // Whatever containers this machine has are none of a test's business, unless it says so.
-        command.env("TAOSD_CONTAINERS", "none");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
