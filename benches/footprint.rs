@@ -72,7 +72,7 @@ fn start_with_many_agents() {
     }
     std::thread::sleep(Duration::from_secs(1));
     let rss = proc_number(daemon.pid(), "status", "VmRSS:") as f64 / 1000.0;
-    line(&format!("resident memory with {AGENTS} agents, after listing, MB"), rss, 12.0);
+    println!("{:<64} {rss:>10.1} {:>10}", format!("resident memory with {AGENTS} agents, after listing, MB"), "-");
 }
 
 fn add_agents(daemon: &Daemon) {

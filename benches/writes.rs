@@ -31,18 +31,22 @@ fn main() {
             request("POST", &format!("/api/agents/agent{n}/token/issue"), &daemon.token, "{}")
         })
         .collect();
+    let user = request("POST", "/api/users/operator/tokens", &daemon.token, r#"{"label":"bench"}"#);
+    let inserts = vec![user; CLIENTS];
     let beside = daemon.data.with_file_name("reference");
     fs::create_dir(&beside).expect("a directory");
     let reference = Reference::new(&beside.join("serial.db"));
     let store = Arc::new(open(beside.join("store")));
     println!("{ROUNDS} alternating rounds of {ROUND:?}, medians; {CLIENTS} clients; data under {}", beside.display());
-    let (mut serial, mut one, mut many, mut http_one, mut http) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut serial, mut one, mut many) = (vec![], vec![], vec![]);
+    let (mut http_one, mut http, mut inserted) = (vec![], vec![], vec![]);
     let (mut p99, mut cpu) = (vec![], vec![]);
     for _ in 0..ROUNDS {
         serial.push(reference.round());
         one.push(store_round(&store, 1));
         many.push(store_round(&store, CLIENTS));
         http_one.push(load(&daemon.address, &requests[..1], ROUND).0);
+        inserted.push(load(&daemon.address, &inserts, ROUND).0);
         let before = cpu_seconds(daemon.pid());
         let (rate, latencies) = load(&daemon.address, &requests, ROUND);
         cpu.push((cpu_seconds(daemon.pid()) - before) * 1e6 / latencies.len() as f64);
@@ -57,6 +61,7 @@ fn main() {
         ("store: an audit row, 32 threads", &many),
         ("HTTP: issue an agent's token, 1 client", &http_one),
         ("HTTP: issue an agent's token, 32 clients", &http),
+        ("HTTP: issue a user's token, 32 clients", &inserted),
     ] {
         println!("{name:<58} {:>9.0} {:>7.2}", median(rates), median(rates) / base);
     }

@@ -209,14 +209,15 @@ impl Claim {
 }
 
 impl Claim {
-    /// Stores the reply that slow work ended in, in place of the one that promised it.
+    /// Stores the reply that slow work ended in, in place of the one that promised it. A failure of ours is not kept: a
+    /// repeat does the work.
     pub fn replace(self, store: &Store, reply: &Reply) {
         let stored = stored(reply);
-        if stored.status >= 500 {
-            return;
-        }
         store.submit(
-            move |conn| rows::replace(conn, &self.key, &self.owner, &stored),
+            move |conn| match stored.status {
+                500.. => rows::forget(conn, &self.key, &self.owner),
+                _ => rows::replace(conn, &self.key, &self.owner, &stored),
+            },
             |done: store::Result<()>| {
                 if let Err(error) = done {
                     log::warn!("a later reply could not be stored, repeats get the first one: {error}");

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::call::{Call, Handled, Step};
+use super::call::{After, Call, Handled, Step, Written};
 use super::paging::{self, CURSOR, LIMIT};
 use super::slow::WAIT;
 use super::table::ApiRoute;
@@ -168,8 +168,10 @@ fn look(jobs: Arc<crate::jobs::Jobs>, call: Call, until: Instant) -> Outcome {
     }
 }
 
+/// One that waits ends here; one that runs ends itself at its next step.
 fn cancel(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
         let op = find(tx.conn, tx.caller, tx.input.param(0))?;
         if op.is_finished() {
             return Err(codes::OPERATION_FINISHED.into());
@@ -177,9 +179,17 @@ fn cancel(app: &App, call: Call) -> Handled {
         if !work::is_cancellable(&op) {
             return Err(codes::NOT_CANCELLABLE.into());
         }
-        operations::cancel(tx.conn, &op.id)?;
+        if op.status == "queued" {
+            work::cancel_waiting(tx.conn, &op, tx.now)?;
+        } else {
+            operations::cancel(tx.conn, &op.id)?;
+        }
         tx.audit(format!("operation:{}", op.id))?;
         let op = operations::by_id(tx.conn, &op.id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
-        Ok(Reply::ok(&show(&op)))
+        let after: After = Box::new(move |reply, _| {
+            jobs.changed.raise();
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::ok(&show(&op)), after))
     })
 }

@@ -11,7 +11,7 @@ use super::call::{After, Call, Handled, Tx, Written};
 use super::dispatch::render;
 use super::scope;
 use super::table::ApiRoute;
-use crate::access::{Action, AgentRole, Scopes};
+use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::{Field, Type};
@@ -20,7 +20,7 @@ use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::http::service::Outcome;
 use crate::http::stream;
 use crate::jobs::Jobs;
-use crate::jobs::delivery::{self, Activated, Asker, Prepared};
+use crate::jobs::delivery::{self, Asker, Delivered, Terms};
 use crate::secret::{AgentToken, Issued, Kind};
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
@@ -153,55 +153,57 @@ fn issue(app: &App, call: Call) -> Handled {
 }
 
 /// The scopes that were asked for, or the agent's, which the caller must hold as well.
-fn scopes(tx: &Tx<'_>, agent: &Agent, asked: Option<Scopes>) -> Result<Scopes, ApiError> {
+fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scopes, ApiError> {
     if let Some(scopes) = asked {
         return Ok(scopes);
     }
     let scopes = Scopes::from_stored(&agent.scope);
-    scope::within(tx.caller, &scopes)?;
+    scope::within(caller, &scopes)?;
     Ok(scopes)
 }
 
-/// Stores the new token as pending; what follows the commit puts it into the container and activates it.
+/// Checks what can be checked now; what follows the commit issues the token and puts it into the container, one
+/// delivery to an agent after the other.
 fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
-    let scopes = scopes(tx, &agent, wanted.scopes)?;
+    scopes(tx.caller, &agent, wanted.scopes.clone())?;
     let asker = Asker { actor: tx.caller.actor(), request_id: tx.caller.request_id().to_owned() };
-    let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
-    let prepared = delivery::prepare(tx.conn, &agent, scopes, expires_at, &asker, tx.now)?;
-    let dialect = tx.input.dialect;
+    let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
+    let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };
     let after: After = Box::new(move |_, _| {
         let (keeper, promise) = stream::promise();
-        let id = agent.id.clone();
-        let queued = jobs.run(Some(&id), move |jobs| {
-            let reply = delivery::complete(jobs, &agent, &prepared, wanted.grace, &asker)
-                .map(|activated| delivered(&prepared, &activated))
+        let request_id = asker.request_id.clone();
+        let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
+            // The agent's scopes may have been narrowed since.
+            let scopes = move |agent: &Agent| scopes(&caller, agent, wanted.scopes);
+            let reply = delivery::issue(jobs, &agent.id, &terms, &asker, scopes)
+                .map(|delivered| shown(&delivered))
                 .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));
             keeper.keep(Outcome::Done(reply));
         });
         match queued {
             Ok(()) => Outcome::Pending(promise),
-            Err(error) => Outcome::Done(render(&error, dialect, "-")),
+            Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
         }
     });
     Ok(Written::Then(Reply::no_content(), after))
 }
 
 /// The key stays in the container: the reply does not show it.
-fn delivered(prepared: &Prepared, activated: &Activated) -> Reply {
+fn shown(delivered: &Delivered) -> Reply {
     Reply::ok(&json!({
         "token": null,
-        "credential_id": prepared.id,
-        "issued_at": prepared.issued_at.millis(),
-        "expires_at": prepared.expires_at.map(Micros::millis),
-        "scope": prepared.scopes.texts(),
-        "token_delivery": activated.delivery,
-        "previous_valid_until": activated.previous_valid_until.map(Micros::millis),
+        "credential_id": delivered.id,
+        "issued_at": delivered.issued_at.millis(),
+        "expires_at": delivered.expires_at.map(Micros::millis),
+        "scope": delivered.scopes.texts(),
+        "token_delivery": delivered.delivery,
+        "previous_valid_until": delivered.previous_valid_until.map(Micros::millis),
     }))
 }
 
 /// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
 fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError> {
-    let scopes = scopes(tx, agent, wanted.scopes)?;
+    let scopes = scopes(tx.caller, agent, wanted.scopes)?;
     let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
     credentials::delete_pending(tx.conn, &agent.id)?;
     let previous_valid_until = credentials::retire_agent_token(tx.conn, &agent.id, wanted.grace, tx.now)?;

@@ -46,7 +46,8 @@ pub struct Containers {
 impl Containers {
     pub(super) fn from_sources(flags: &Flags, sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
         let mut table = Section::take(&mut sources.file, "containers")?;
-        let set = sources_text(sources, "containers").or_else(|| table.text("runtime"));
+        let in_file = table.text("runtime");
+        let set = sources_text(sources, "containers").or(in_file);
         let choice = match flags.containers.clone().or(set) {
             None => Choice::Auto,
             Some(text) => text
@@ -65,7 +66,11 @@ impl Containers {
         let image = table.image("image")?;
         table.finish()?;
         let frameworks = frameworks(&mut sources.file)?;
-        let runtime = Options { choice, socket, places: Places::default() };
+        let mut places = Places::default();
+        if let Some(images) = sources.path("lxc_images")? {
+            places.lxc_images = images;
+        }
+        let runtime = Options { choice, socket, places };
         Ok(Self { runtime, bind_credentials, mount_roots, image, frameworks })
     }
 }

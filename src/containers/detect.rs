@@ -119,7 +119,10 @@ fn chosen(runtime: Runtime, options: &Options) -> Result<Arc<dyn Driver>, Error>
         Runtime::None => return Ok(Arc::new(NoRuntime)),
     };
     if let Some(socket) = &options.socket {
-        return Ok(Arc::new(IncusLxd::new(runtime, socket)));
+        return match is_there(socket) {
+            true => Ok(Arc::new(IncusLxd::new(runtime, socket))),
+            false => Err(Error::unavailable(runtime, format!("there is no {}", socket.display()))),
+        };
     }
     let socket = sockets.iter().find(|socket| is_there(socket));
     let socket = socket.ok_or_else(|| Error::unavailable(runtime, "it has no socket on this host"))?;

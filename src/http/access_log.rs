@@ -2,27 +2,50 @@
 //! holds the runtime thread. No query, no header and no body is ever in it.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::head::Head;
 
-/// Lines that may wait; further ones are counted and dropped.
-const QUEUE: usize = 4096;
-/// Bytes gathered before a write.
-const CHUNK: usize = 64 * 1024;
+/// Bytes of lines that may wait; further lines are counted and dropped.
+const WAITING: usize = 1024 * 1024;
+/// Bytes of the buffers that are kept from one write to the next.
+const KEPT: usize = 64 * 1024;
 /// How long the thread rests after a write. Under load it finds many lines then, and nobody has to wake it for one.
 const REST: Duration = Duration::from_millis(5);
 /// Characters of a path that are shown.
 const PATH: usize = 256;
 
-/// The log's front.
+/// How long the end waits for a reader that takes no more.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The log's front; dropping it waits a moment until the last line is written.
 #[derive(Debug)]
 pub struct AccessLog {
-    lines: Option<SyncSender<String>>,
-    dropped: AtomicU64,
+    lines: Option<Arc<Lines>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Lines {
+    waiting: Mutex<Waiting>,
+    some: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    text: String,
+    dropped: u64,
+    closed: bool,
+}
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl AccessLog {
@@ -32,43 +55,87 @@ impl AccessLog {
     /// Where there is no thread to be had.
     pub fn start() -> io::Result<Self> {
         if !log::log_enabled!(target: "access", log::Level::Info) {
-            return Ok(Self { lines: None, dropped: AtomicU64::new(0) });
+            return Ok(Self { lines: None, thread: None });
         }
-        let (sender, receiver) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("access-log".into()).spawn(move || write_lines(&receiver))?;
-        Ok(Self { lines: Some(sender), dropped: AtomicU64::new(0) })
+        let lines = Arc::<Lines>::default();
+        let thread = std::thread::Builder::new().name("access-log".into()).spawn({
+            let lines = Arc::clone(&lines);
+            move || write_lines(&lines, &mut io::stderr())
+        })?;
+        Ok(Self { lines: Some(lines), thread: Some(thread) })
     }
 
-    /// Queues a line; never waits.
+    /// Queues a line; never waits for the reader of the log.
     pub fn line(&self, head: &Head, status: u16, bytes: u64, took: Duration) {
         let Some(lines) = &self.lines else { return };
-        let mut line = String::with_capacity(160);
-        let _ = write!(line, "access {} {} {} ", head.request_id, head.peer.key(), head.method);
-        line.extend(head.raw_path.chars().filter(char::is_ascii_graphic).take(PATH));
-        let _ = writeln!(line, " {status} {bytes} {:.1}ms", took.as_secs_f64() * 1000.0);
-        let lost = self.dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let _ = writeln!(line, "access log: {lost} lines were dropped, stderr is read too slowly");
+        let mut waiting = lines.lock();
+        if waiting.text.len() >= WAITING {
+            waiting.dropped += 1;
+            return;
         }
-        if lines.try_send(line).is_err() {
-            self.dropped.fetch_add(lost + 1, Ordering::Relaxed);
+        let first = waiting.text.is_empty();
+        write_line(&mut waiting.text, head, status, bytes, took);
+        drop(waiting);
+        if first {
+            lines.some.notify_one();
         }
     }
 }
 
-fn write_lines(lines: &Receiver<String>) {
-    let mut chunk = String::with_capacity(CHUNK);
-    while let Ok(first) = lines.recv() {
-        chunk.push_str(&first);
-        while chunk.len() < CHUNK {
-            match lines.try_recv() {
-                Ok(line) => chunk.push_str(&line),
-                Err(_) => break,
-            }
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        let Some(lines) = &self.lines else { return };
+        lines.lock().closed = true;
+        lines.some.notify_one();
+        let until = Instant::now() + PATIENCE;
+        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn write_line(text: &mut String, head: &Head, status: u16, bytes: u64, took: Duration) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "access {} {} {} ", head.request_id, head.peer.key(), head.method);
+    text.extend(head.raw_path.chars().filter(char::is_ascii_graphic).take(PATH));
+    let _ = writeln!(text, " {status} {bytes} {:.1}ms", took.as_secs_f64() * 1000.0);
+}
+
+fn write_lines(lines: &Lines, to: &mut impl io::Write) {
+    let mut text = String::new();
+    loop {
+        let mut waiting = lines.lock();
+        while waiting.text.is_empty() && !waiting.closed {
+            waiting = lines.some.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut text, &mut waiting.text);
+        let (lost, closed) = (std::mem::take(&mut waiting.dropped), waiting.closed);
+        drop(waiting);
+        if lost > 0 {
+            let _ = writeln!(text, "access log: {lost} lines were dropped, stderr is read too slowly");
         }
         // Nobody is left to be told if stderr is gone.
-        let _ = io::stderr().write_all(chunk.as_bytes());
-        chunk.clear();
+        let _ = to.write_all(text.as_bytes());
+        if closed {
+            return;
+        }
+        text.clear();
+        text.shrink_to(KEPT);
         std::thread::sleep(REST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_lines_are_written_before_the_end_and_the_dropped_are_counted() {
+        let lines = Lines::default();
+        *lines.lock() = Waiting { text: "one\ntwo\n".into(), dropped: 3, closed: true };
+        let mut out = Vec::new();
+        write_lines(&lines, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("one\ntwo\naccess log: 3 lines were dropped"), "{out}");
     }
 }

@@ -177,6 +177,12 @@ fn pending() -> Value {
     })
 }
 
+/// The end of slow work that is promised with the same fields: it has no operation to follow any more.
+fn done(title: &str, fields: &[Field]) -> Value {
+    let fields: Vec<Field> = fields.iter().filter(|field| field.name != "operation_id").copied().collect();
+    json!({"description": title, "content": {"application/json": {"schema": object_schema(&fields)}}})
+}
+
 /// What a success carries beside its description.
 fn success(answer: &Answer, title: &str) -> Value {
     let mut success = json!({"description": title});
@@ -215,8 +221,14 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
     if let Answer::Upsert(_) = answer {
         responses.insert("200".to_owned(), success);
     }
-    if is_slow(route) && *status != 202 {
-        responses.insert("202".to_owned(), pending());
+    match answer {
+        Answer::Object(fields) if is_slow(route) && *status == 202 => {
+            responses.insert("200".to_owned(), done(route.title, fields));
+        }
+        _ if is_slow(route) => {
+            responses.insert("202".to_owned(), pending());
+        }
+        _ => {}
     }
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
     for code in codes_of(route) {

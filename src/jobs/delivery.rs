@@ -2,7 +2,7 @@
 //!
 //! The new token waits as `pending` until the container has it; then, in one transaction, the old one ends and the new
 //! one is active. A failure removes the pending row and the old token goes on working. A crash anywhere leaves a pending
-//! row, which the next start finishes or removes by asking the container what it has.
+//! row, which the next start finishes, removes or replaces after asking the container what it has.
 
 use std::sync::Arc;
 
@@ -45,9 +45,22 @@ impl Asker {
     }
 }
 
-/// A token that waits for its delivery.
+/// What a token is to be like.
+pub struct Terms {
+    /// How long it is good, in microseconds; for ever if absent.
+    pub lifetime: Option<i64>,
+    /// How long the token before goes on working, in microseconds.
+    pub grace: i64,
+}
+
+impl Terms {
+    /// Good for ever, and the token before ends at once.
+    pub const PLAIN: Self = Self { lifetime: None, grace: 0 };
+}
+
+/// A token that was delivered and is active.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct Delivered {
     /// The credential's id.
     pub id: String,
     /// Its scopes.
@@ -56,103 +69,138 @@ pub struct Prepared {
     pub issued_at: Micros,
     /// Until when it is good.
     pub expires_at: Option<Micros>,
-    issued: Issued,
-}
-
-/// What an activated token replaced, and what the container has of it.
-#[derive(Debug)]
-pub struct Activated {
-    /// Until when the token before goes on working.
+    /// Until when the token before it goes on working.
     pub previous_valid_until: Option<Micros>,
     /// `delivered` or `pending_restart`.
     pub delivery: &'static str,
+    issued: Issued,
 }
 
-/// Stores a new token as pending; one that waited before is gone.
-///
-/// # Errors
-/// The store's.
-pub fn prepare(
-    conn: &Connection,
-    agent: &Agent,
+/// A token that waits for its delivery.
+struct Prepared {
+    agent: Agent,
+    id: String,
     scopes: Scopes,
+    issued_at: Micros,
     expires_at: Option<Micros>,
-    asker: &Asker,
-    now: Micros,
-) -> store::Result<Prepared> {
-    credentials::delete_pending(conn, &agent.id)?;
-    let prepared = Prepared { id: store::new_id(), scopes, issued_at: now, expires_at, issued: AgentToken::generate() };
-    let new = NewCredential {
-        id: &prepared.id,
-        kind: Kind::AgentToken,
-        issued: &prepared.issued,
-        user_id: None,
-        agent_id: Some(&agent.id),
-        scopes: &prepared.scopes.stored(),
-        label: "",
-        state: "pending",
-        issued_by: &asker.actor,
-        issued_at: now,
-        expires_at,
-    };
-    credentials::insert(conn, &new)?;
-    Ok(prepared)
+    issued: Issued,
 }
 
-/// Delivers and activates a prepared token. On an error the token before goes on working.
-///
-/// # Errors
-/// `delivery_failed`, or the store's.
-pub fn complete(
-    jobs: &Arc<Jobs>,
-    agent: &Agent,
-    prepared: &Prepared,
-    grace: i64,
-    asker: &Asker,
-) -> Result<Activated, ApiError> {
-    match deliver(jobs, agent, &prepared.issued) {
-        Ok(boot) => activate(jobs, &agent.id, &prepared.id, boot, grace, asker),
-        Err(error) => {
-            log::warn!("the token of agent {} could not be delivered: {error}", agent.slug);
-            match what_arrived(jobs, agent, &prepared.issued.hash, &error) {
-                // It did arrive, only its answer did not.
-                Some(true) => return activate(jobs, &agent.id, &prepared.id, None, grace, asker),
-                Some(false) => fail(jobs, agent, &error, true, asker)?,
-                // Nobody can tell; the pending row stays for the next start, and nobody can use it.
-                None => fail(jobs, agent, &error, false, asker)?,
-            }
-            Err(ApiError { cause: Some(error.to_string()), ..ApiError::new(codes::DELIVERY_FAILED) })
-        }
+/// What a container has after a delivery.
+#[derive(Default)]
+struct Arrived {
+    /// The run of the container whose processes still have the environment from before.
+    boot: Option<String>,
+    /// Why the token file is not there.
+    no_file: Option<String>,
+}
+
+/// Why a container may not have its token.
+enum Undelivered {
+    /// It has not.
+    No(Error),
+    /// Nobody can tell.
+    Unknown(Error),
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self::No(error)
     }
 }
 
+/// Issues a token and puts it into the agent's container. Call it under the agent's own key: deliveries to one container
+/// come one after the other. `scopes` sees the agent as it is at that moment. On an error the token before goes on
+/// working.
+///
+/// # Errors
+/// `delivery_failed`, that of `scopes`, or the store's.
+pub fn issue(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    terms: &Terms,
+    asker: &Asker,
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
+) -> Result<Delivered, ApiError> {
+    let prepared = prepare(jobs, agent_id, terms.lifetime, asker, scopes)?;
+    let error = match deliver(jobs, &prepared) {
+        Ok(arrived) => return activate(jobs, prepared, &arrived, terms.grace, asker),
+        Err(error) => error,
+    };
+    let (error, known) = match error {
+        Undelivered::No(error) => (error, true),
+        // The pending row stays for the next start, and nobody can use it.
+        Undelivered::Unknown(error) => (error, false),
+    };
+    log::warn!("the token of agent {} could not be delivered: {error}", prepared.agent.slug);
+    fail(jobs, &prepared.agent, &error, known, asker)?;
+    Err(ApiError { cause: Some(error.to_string()), ..ApiError::new(codes::DELIVERY_FAILED) })
+}
+
+/// The agent's own scopes.
+///
+/// # Errors
+/// None.
+pub fn own_scopes(agent: &Agent) -> Result<Scopes, ApiError> {
+    Ok(Scopes::from_stored(&agent.scope))
+}
+
+/// Stores a new token as pending; one that waited before is gone.
+fn prepare(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    lifetime: Option<i64>,
+    asker: &Asker,
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
+) -> Result<Prepared, ApiError> {
+    let (agent_id, actor) = (agent_id.to_owned(), asker.actor.clone());
+    jobs.store.write(move |conn| {
+        let agent = agents::by_id(conn, &agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
+        let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
+        let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
+        let prepared = Prepared { agent, id: store::new_id(), scopes, issued_at, expires_at, issued };
+        credentials::delete_pending(conn, &prepared.agent.id)?;
+        let new = NewCredential {
+            id: &prepared.id,
+            kind: Kind::AgentToken,
+            issued: &prepared.issued,
+            user_id: None,
+            agent_id: Some(&prepared.agent.id),
+            scopes: &prepared.scopes.stored(),
+            label: "",
+            state: "pending",
+            issued_by: &actor,
+            issued_at,
+            expires_at,
+        };
+        credentials::insert(conn, &new)?;
+        Ok(prepared)
+    })
+}
+
 /// Writes the token file of a container that has just been started with this token.
-pub fn write_file(jobs: &Arc<Jobs>, agent: &Agent, prepared: &Prepared) {
-    let written = target(jobs, agent).and_then(|(driver, name)| {
-        let file = ContainerPath::parse(TOKEN_FILE).map_err(|why| Error::Refused(why.to_string()))?;
-        let spec = FileSpec::secret(file, prepared.issued.plaintext.reveal().as_bytes());
-        driver.write_file(&name, &spec, within(CALL))
-    });
+pub fn write_file(jobs: &Arc<Jobs>, agent: &Agent, delivered: &Delivered) {
+    let written = target(jobs, agent).and_then(|(driver, name)| put_file(driver.as_ref(), &name, &delivered.issued));
     if let Err(error) = written {
         // Its processes have the token in their environment; the file is for later rotations.
         log::warn!("the token file of agent {} could not be written: {error}", agent.slug);
     }
 }
 
-/// What the container's configuration has: this token, something else, or unknown.
-fn what_arrived(jobs: &Arc<Jobs>, agent: &Agent, hash: &SecretHash, error: &Error) -> Option<bool> {
-    if !matches!(error, Error::Deadline(_) | Error::Garbage(_)) {
-        return Some(false);
-    }
-    let (driver, name) = target(jobs, agent).ok()?;
-    has_token(driver.as_ref(), &name, hash).ok()
+fn token_file() -> ContainerPath {
+    ContainerPath::parse(TOKEN_FILE).expect("a literal path")
+}
+
+fn put_file(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Result<(), Error> {
+    let spec = FileSpec::secret(token_file(), issued.plaintext.reveal().as_bytes());
+    driver.write_file(name, &spec, within(CALL))
 }
 
 /// True if the container's configuration has the token of this hash.
 ///
 /// # Errors
 /// The driver's.
-pub fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
+fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
     let same = |value: &str| SecretHash::of(value) == *hash;
     Ok(driver.check_env(name, &key("TAOS_TOKEN"), &same, within(CALL))? == EnvState::Matches)
 }
@@ -168,34 +216,47 @@ fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, Container
     Ok((driver, name))
 }
 
-/// Puts everything an agent needs into its container. What can be undone comes first; the environment, which decides
-/// what the container has at its next start, comes last. The run of the container that still has the environment from
-/// before, if it runs.
-fn deliver(jobs: &Arc<Jobs>, agent: &Agent, issued: &Issued) -> Result<Option<String>, Error> {
+/// Puts everything an agent needs into its container. The environment decides: without it nothing was delivered and the
+/// file from before stays; with it the token is the container's, whatever becomes of the file.
+fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered> {
+    let Prepared { agent, issued, .. } = prepared;
     let (driver, name) = target(jobs, agent)?;
     let socket = jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
     driver.ensure_proxy(&name, &socket, within(CALL))?;
-    let state = driver.get(&name, within(CALL))?;
-    let file = ContainerPath::parse(TOKEN_FILE).map_err(|why| Error::Refused(why.to_string()))?;
-    let running = state.status == Status::Running;
-    if running {
-        let spec = FileSpec::secret(file.clone(), issued.plaintext.reveal().as_bytes());
-        driver.write_file(&name, &spec, within(CALL))?;
-    } else {
+    match driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL)) {
+        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+            // It may have arrived, and only the answer did not.
+            match has_token(driver.as_ref(), &name, &issued.hash) {
+                Ok(true) => {}
+                Ok(false) => return Err(Undelivered::No(error)),
+                Err(_) => return Err(Undelivered::Unknown(error)),
+            }
+        }
+        other => other?,
+    }
+    Ok(arrive(driver.as_ref(), &name, issued))
+}
+
+/// Brings the token file of a container up to its new environment.
+fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived {
+    // Looked at after the environment was set: a run that began in between counts as one of before.
+    let state = driver.get(name, within(CALL));
+    if matches!(&state, Ok(state) if state.status == Status::Stopped) {
         // Where `/run` is on the root disk, the token before would outlive its rotation there.
-        let _ = driver.remove_file(&name, &file, within(CALL));
+        let _ = driver.remove_file(name, &token_file(), within(CALL));
+        return Arrived::default();
     }
-    let set = driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL));
-    if set.is_err() && running {
-        // A file with a token that never becomes active would mislead.
-        let _ = driver.remove_file(&name, &file, within(CALL));
+    let no_file = match &state {
+        Ok(state) if state.status == Status::Running => put_file(driver, name, issued).err(),
+        Ok(_) => None,
+        Err(error) => Some(error.clone()),
+    };
+    if no_file.is_some() {
+        // None is better than one that is dead.
+        let _ = driver.remove_file(name, &token_file(), within(CALL));
     }
-    set?;
-    Ok(if matches!(state.status, Status::Running | Status::Frozen) {
-        Some(state.boot.unwrap_or_else(|| "unknown".into()))
-    } else {
-        None
-    })
+    let boot = state.ok().and_then(|state| state.boot).unwrap_or_else(|| "unknown".into());
+    Arrived { boot: Some(boot), no_file: no_file.map(|error| format!("{TOKEN_FILE} could not be written: {error}")) }
 }
 
 /// The variables every agent's container has.
@@ -210,12 +271,15 @@ pub fn environment(agent: &Agent, token: &str) -> Result<Vec<EnvChange>, Error> 
         .collect()
 }
 
-/// Takes the token out of a container, as far as that goes.
+/// Takes a revoked token out of a container, as far as that goes; one that was issued since stays.
 pub fn withdraw(jobs: &Arc<Jobs>, agent: &Agent) {
+    match jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now())) {
+        Ok(None) => {}
+        Ok(Some(_)) => return,
+        Err(error) => return log::warn!("the revoked token of agent {} stays in its container: {error}", agent.slug),
+    }
     let removed = target(jobs, agent).and_then(|(driver, name)| {
-        if let Ok(file) = ContainerPath::parse(TOKEN_FILE) {
-            let _ = driver.remove_file(&name, &file, within(CALL));
-        }
+        let _ = driver.remove_file(&name, &token_file(), within(CALL));
         driver.set_env(&name, &[EnvChange { key: key("TAOS_TOKEN"), value: None }], within(CALL))
     });
     if let Err(error) = removed {
@@ -226,13 +290,26 @@ pub fn withdraw(jobs: &Arc<Jobs>, agent: &Agent) {
 /// Ends the old token and activates the new one, in one transaction. A token that was revoked meanwhile stays dead.
 fn activate(
     jobs: &Arc<Jobs>,
-    agent_id: &str,
-    credential_id: &str,
-    boot: Option<String>,
+    prepared: Prepared,
+    arrived: &Arrived,
     grace: i64,
     asker: &Asker,
-) -> Result<Activated, ApiError> {
+) -> Result<Delivered, ApiError> {
+    let Prepared { agent, id, scopes, issued_at, expires_at, issued } = prepared;
+    let (delivery, previous_valid_until) = activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
+    Ok(Delivered { id, scopes, issued_at, expires_at, previous_valid_until, delivery, issued })
+}
+
+fn activate_row(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    credential_id: &str,
+    arrived: &Arrived,
+    grace: i64,
+    asker: &Asker,
+) -> Result<(&'static str, Option<Micros>), ApiError> {
     let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
+    let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
     let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
     jobs.store.write(move |conn| {
         let now = Micros::now();
@@ -241,10 +318,10 @@ fn activate(
         }
         let previous_valid_until = credentials::retire_agent_token(conn, &agent_id, grace, now)?;
         credentials::activate(conn, &id)?;
-        let noted = Delivery { state: Some(delivery), error: None, boot: boot.as_deref() };
+        let noted = Delivery { state: Some(delivery), error: no_file.as_deref(), boot: boot.as_deref() };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
         record(conn, &agent_id, audit::Outcome::Ok, &asker, now)?;
-        Ok(Activated { previous_valid_until, delivery })
+        Ok((delivery, previous_valid_until))
     })
 }
 
@@ -281,26 +358,40 @@ fn record(
     audit::append(conn, &entry)
 }
 
-/// Ends what a crash left pending: finished if the container has the token, removed if it does not.
+/// Ends a delivery that a crash cut; true if the container still has no token that is good.
+///
+/// # Errors
+/// The driver's, or the store's.
+pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+    if recover(jobs, agent)? {
+        return Ok(true);
+    }
+    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now()))?;
+    let Some(hash) = hash else { return Ok(true) };
+    let (driver, name) = target(jobs, agent)?;
+    Ok(!has_token(driver.as_ref(), &name, &hash)?)
+}
+
+/// Ends what a crash left pending. A token that a stopped container has is finished; one that it does not have is
+/// removed. In a running container nobody knows what the token file has, so that needs a fresh token: then true.
 ///
 /// # Errors
 /// The driver's, where nobody can tell; then the row stays, unusable.
-pub fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
+fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     let agent_id = agent.id.clone();
-    let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(()) };
+    let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };
     let (driver, name) = target(jobs, agent)?;
     let arrived = match has_token(driver.as_ref(), &name, &hash) {
         Ok(arrived) => arrived,
         Err(Error::NotFound(_)) => false,
         Err(error) => return Err(error.into()),
     };
-    if arrived {
-        let state = driver.get(&name, within(CALL))?;
-        let runs = matches!(state.status, Status::Running | Status::Frozen);
-        let boot = runs.then(|| state.boot.unwrap_or_else(|| "unknown".into()));
-        activate(jobs, &agent.id, &id, boot, 0, &Asker::system())?;
-    } else {
+    if arrived && driver.get(&name, within(CALL))?.status == Status::Stopped {
+        activate_row(jobs, &agent.id, &id, &Arrived::default(), 0, &Asker::system())?;
+        return Ok(false);
+    }
+    if !arrived {
         jobs.store.write(move |conn| credentials::delete_pending(conn, &agent_id))?;
     }
-    Ok(())
+    Ok(arrived)
 }

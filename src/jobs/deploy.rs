@@ -1,13 +1,14 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::delivery::Terms;
 use super::operations::{Ended, agent_of, asker, step};
 use super::{Jobs, delivery, lifecycle, within};
-use crate::access::Scopes;
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status,
 };
@@ -25,6 +26,9 @@ const CREATE: u64 = 600;
 const START: u64 = 60;
 /// Seconds for taking a container away.
 const REMOVE: u64 = 120;
+/// How often that is tried, and the pause between.
+const REMOVE_TRIES: u32 = 6;
+const REMOVE_PAUSE: Duration = Duration::from_millis(500);
 
 /// What is wanted of the container, as the operation keeps it. Never a secret of the daemon's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -73,7 +77,9 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match attempt(jobs, op, &agent) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
         Err(error) => {
-            roll_back(jobs, &agent);
+            if let Err(error) = roll_back(jobs, &agent) {
+                log::error!("the container of agent {} could not be removed: {error}", agent.slug);
+            }
             Err(error)
         }
     }
@@ -88,19 +94,11 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiErr
     spec.proxy_socket = Some(socket);
     driver.create(&name, &spec, within(CREATE))?;
     step(jobs, op, "delivering the token", 60)?;
-    let asker = asker(op);
-    let prepared = jobs.store.write({
-        let (agent, asker) = (agent.clone(), asker.clone());
-        move |conn| {
-            let scopes = Scopes::from_stored(&agent.scope);
-            delivery::prepare(conn, &agent, scopes, None, &asker, Micros::now())
-        }
-    })?;
-    delivery::complete(jobs, agent, &prepared, 0, &asker)?;
+    let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     step(jobs, op, "starting", 80)?;
     driver.start(&name, within(START))?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
-    delivery::write_file(jobs, agent, &prepared);
+    delivery::write_file(jobs, agent, &issued);
     jobs.store.write({
         let id = agent.id.clone();
         move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
@@ -109,7 +107,10 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiErr
 }
 
 /// Takes a deployment back: its container, its credential, its socket. The record stays, as failed.
-pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
+///
+/// # Errors
+/// The driver's, if a container may be left; it stays on the record, so that archiving and purging find it.
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
     let removed = lifecycle::container(agent).and_then(|name| {
         let driver = jobs.driver()?;
         // One that was there before belongs to somebody else, whatever it is called.
@@ -121,12 +122,8 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
             Err(error) => Err(error.into()),
         }
     });
-    if let Err(error) = &removed {
-        log::error!("the container of agent {} could not be removed: {error}", agent.slug);
-    }
     jobs.sockets.close(&agent.id);
     let id = agent.id.clone();
-    // A container that could not be removed stays on the record, so that a purge finds it.
     let gone = removed.is_ok();
     let written = jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
@@ -141,27 +138,34 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) {
     if let Err(error) = written {
         log::error!("the failed deployment of agent {} could not be recorded: {error}", agent.slug);
     }
+    removed
 }
 
-/// Stops and deletes a container, if it is there and was made for this agent.
+/// Stops and deletes a container, if it is there and was made for this agent. One that is changing, as after a crash in
+/// the middle of its start, is tried again for some seconds.
 ///
 /// # Errors
 /// The driver's; "there is none" is none.
 pub fn remove(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
-    let state = match driver.get(name, within(REMOVE)) {
-        Ok(state) => state,
-        Err(Error::NotFound(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let mut tries = 1;
+    loop {
+        match remove_now(driver, name, agent_id) {
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(Error::Refused(_) | Error::Failed(_)) if tries < REMOVE_TRIES => std::thread::sleep(REMOVE_PAUSE),
+            other => return other,
+        }
+        tries += 1;
+    }
+}
+
+fn remove_now(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
+    let state = driver.get(name, within(REMOVE))?;
     if state.owner.as_deref().is_some_and(|owner| owner != agent_id) {
         // Somebody else's: not ours to delete, and not what was made here.
         return Ok(());
     }
     if state.status != Status::Stopped {
-        driver.stop(name, std::time::Duration::ZERO, true, within(REMOVE))?;
+        driver.stop(name, Duration::ZERO, true, within(REMOVE))?;
     }
-    match driver.delete(name, within(REMOVE)) {
-        Err(Error::NotFound(_)) => Ok(()),
-        other => other,
-    }
+    driver.delete(name, within(REMOVE))
 }

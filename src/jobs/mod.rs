@@ -20,7 +20,8 @@ pub mod sweeper;
 pub mod webhook;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config;
@@ -29,7 +30,8 @@ use crate::http::codes;
 use crate::http::edge;
 use crate::http::error::ApiError;
 use crate::http::stream::Signal;
-use crate::store::Store;
+use crate::store::operations::Operation;
+use crate::store::{self, Store};
 
 use runner::Runner;
 use sockets::AgentSockets;
@@ -55,16 +57,25 @@ pub struct Jobs {
     pub sockets: AgentSockets,
     containers: Containers,
     runner: Runner,
+    /// What the last run left open, until [`Jobs::begin`] takes it up.
+    cut: Mutex<Vec<Operation>>,
+    /// The start-up migration could not ask the runtime yet.
+    migration_due: AtomicBool,
 }
 
 impl Jobs {
     /// Starts the threads. `sockets` is the directory for the agents' sockets.
     ///
+    /// What is open now was left by the last run: no request has been served yet.
+    ///
     /// # Errors
-    /// Where there is no thread to be had.
+    /// Where there is no thread to be had, or the store's.
     pub fn start(store: Arc<Store>, settings: config::Containers, sockets: PathBuf) -> std::io::Result<Self> {
+        let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,
+            cut: Mutex::new(cut),
+            migration_due: AtomicBool::new(false),
             containers: Containers::new(settings.runtime.clone()),
             settings,
             changed: Signal::new(),
@@ -77,7 +88,8 @@ impl Jobs {
     /// in the background.
     pub fn begin(self: &Arc<Self>, edge: edge::Handle) {
         self.sockets.set_edge(edge);
-        start_up::begin(self);
+        let cut = std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner));
+        start_up::begin(self, cut);
     }
 
     /// Takes no new work and waits, at most `patience`, for what runs.

@@ -108,15 +108,11 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
     jobs.changed.raise();
 }
 
-fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
-    let (status, result, error) = match ended {
-        Ok(value) => ("succeeded", Some(value.to_string()), None),
-        Err(error) if error.code == codes::CANCELLED => {
-            ("cancelled", None, Some(error.envelope(Dialect::Taos).to_string()))
-        }
-        Err(error) => ("failed", None, Some(error.envelope(Dialect::Taos).to_string())),
-    };
-    rows::finish(conn, &op.id, status, result.as_deref(), error.as_deref(), now)?;
+/// Ends an operation's row and records how it ended.
+///
+/// # Errors
+/// The store's.
+pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::Outcome::Ok } else { audit::Outcome::Failed };
     let entry = audit::Entry {
@@ -129,9 +125,42 @@ fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micr
         request_id: op.request_id.clone(),
     };
     audit::append(conn, &entry)?;
+    settle(conn, op, ended, now)
+}
+
+/// Ends the row of an operation that waits: what it would have done was never begun.
+///
+/// # Errors
+/// The store's.
+pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
+    rows::cancel(conn, &op.id)?;
+    settle(conn, op, &Err(codes::CANCELLED.into()), now)
+}
+
+fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+    if op.kind == "deploy" && ended.is_err() {
+        end_deploying(conn, op, now)?;
+    }
+    let (status, result, error) = match ended {
+        Ok(value) => ("succeeded", Some(value.to_string()), None),
+        Err(error) if error.code == codes::CANCELLED => {
+            ("cancelled", None, Some(error.envelope(Dialect::Taos).to_string()))
+        }
+        Err(error) => ("failed", None, Some(error.envelope(Dialect::Taos).to_string())),
+    };
+    rows::finish(conn, &op.id, status, result.as_deref(), error.as_deref(), now)?;
     match &op.parent_id {
         Some(parent) => end_parent(conn, parent, now),
         None => Ok(()),
+    }
+}
+
+/// A deployment that ended before it was begun has nothing to take back; its agent must not stay `deploying`.
+fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
+    let id = op.agent_id.as_deref().unwrap_or_default();
+    match agents::by_id(conn, id)? {
+        Some(live) if live.agent.status == "deploying" => agents::set_container(conn, id, None, "failed", now),
+        _ => Ok(()),
     }
 }
 

@@ -28,9 +28,16 @@ impl AgentSockets {
         Self { dir, edge: OnceLock::new(), open: Mutex::default() }
     }
 
-    /// Connections are for this edge.
+    /// Connections are for this edge. Sockets that a killed daemon left behind go.
     pub fn set_edge(&self, edge: edge::Handle) {
         let _ = self.edge.set(edge);
+        for file in fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "sock")
+                && let Err(error) = remove(&file)
+            {
+                log::warn!("{} could not be removed: {error}", file.display());
+            }
+        }
     }
 
     /// Where an agent's socket is.

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::delivery::{self, Asker};
+use super::delivery::{self, Asker, Terms};
 use super::operations::{self, Ended};
 use super::{Jobs, archive, deploy, lifecycle, within};
-use crate::access::Scopes;
-use crate::containers::{ContainerName, ContainerState, Detail, Driver, Runtime, Status};
+use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
+use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
@@ -26,30 +25,40 @@ const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 const PREFIX: &str = "taos-agent-";
 
-/// Begins all of it.
-pub fn begin(jobs: &Arc<Jobs>) {
-    recover_operations(jobs);
-    let started = jobs.run(None, |jobs| {
-        if let Err(error) = migrate(jobs) {
+/// Begins all of it. `cut`: the operations that the last run left open.
+pub fn begin(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
+    recover_operations(jobs, cut);
+    match jobs.run(None, run_migration) {
+        Ok(()) => {}
+        Err(error) => log::error!("the start-up migration could not begin: {error}"),
+    }
+}
+
+/// Runs the migration; where the runtime does not answer yet, the reconciler runs it again. At boot it may come up after
+/// the daemon.
+fn run_migration(jobs: &Arc<Jobs>) {
+    match migrate(jobs) {
+        Ok(()) => {}
+        Err(error) => {
             let cause = error.cause.as_deref().unwrap_or("-");
-            log::warn!("the start-up migration did not finish, the next start tries again: {error} ({cause})");
+            log::warn!("the start-up migration could not ask the container runtime, trying again: {error} ({cause})");
+            jobs.migration_due.store(true, Ordering::Relaxed);
         }
-    });
-    if let Err(error) = started {
-        log::error!("the start-up migration could not begin: {error}");
+    }
+}
+
+/// Runs the migration again if it could not ask the runtime last time.
+pub fn migrate_if_due(jobs: &Arc<Jobs>) {
+    if jobs.migration_due.swap(false, Ordering::Relaxed) {
+        run_migration(jobs);
     }
 }
 
 /// Gives every operation of the last run its end.
-fn recover_operations(jobs: &Arc<Jobs>) {
-    let open = match jobs.store.lookup(rows::open) {
-        Ok(open) => open,
-        Err(error) => return log::error!("open operations could not be read: {error}"),
-    };
-    for op in open {
-        if op.kind == "bulk" || op.kind == "migrate" {
-            continue;
-        }
+fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
+    let (whole, parts): (Vec<_>, Vec<_>) =
+        cut.into_iter().partition(|op| matches!(op.kind.as_str(), "bulk" | "migrate"));
+    for op in parts {
         let id = op.id.clone();
         log::info!("operation {id} ({}) was cut by the end of the last run", op.kind);
         let agent_id = op.agent_id.clone();
@@ -57,16 +66,16 @@ fn recover_operations(jobs: &Arc<Jobs>) {
             log::error!("operation {id} could not be taken up: {error}");
         }
     }
+    if whole.is_empty() {
+        return;
+    }
     // A bulk operation without open parts, or an old migration, ends here.
-    let ended = jobs.store.write(|conn| -> store::Result<()> {
-        for op in rows::open(conn)? {
-            match op.kind.as_str() {
-                "bulk" => operations::end_parent(conn, &op.id, Micros::now())?,
-                "migrate" => {
-                    let error = ApiError::from(codes::INTERRUPTED).envelope(Dialect::Taos).to_string();
-                    rows::finish(conn, &op.id, "failed", None, Some(&error), Micros::now())?;
-                }
-                _ => {}
+    let ended = jobs.store.write(move |conn| -> store::Result<()> {
+        for op in whole {
+            if op.kind == "bulk" {
+                operations::end_parent(conn, &op.id, Micros::now())?;
+            } else {
+                operations::end_row(conn, &op, &Err(codes::INTERRUPTED.into()), Micros::now())?;
             }
         }
         Ok(())
@@ -93,7 +102,7 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match op.kind.as_str() {
         "deploy" => {
-            deploy::roll_back(jobs, &operations::agent_of(jobs, op)?);
+            deploy::roll_back(jobs, &operations::agent_of(jobs, op)?)?;
             Err(codes::INTERRUPTED.into())
         }
         "archive" => archive::recover_archive(jobs, op),
@@ -133,7 +142,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         log::info!("this host has no container runtime: no tokens to deliver");
         return Ok(());
     }
-    let containers = driver.list(Detail::Full, within(CALL))?;
+    let containers = driver.list(Detail::Brief, within(CALL))?;
     adopt(jobs, driver.as_ref(), &containers)?;
     let agents = jobs.store.lookup(agents::with_containers)?;
     let tally = Arc::new(Tally::of(agents.len()));
@@ -141,33 +150,38 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         tally.end(jobs);
     }
     for agent in agents {
-        let state = containers.iter().find(|c| Some(c.name.as_str()) == agent.container_name.as_deref()).cloned();
-        let (tally, id) = (Arc::clone(&tally), agent.id.clone());
+        let part = Arc::clone(&tally);
         // Under the agent's own key: a rotation that comes in meanwhile waits.
-        jobs.run(Some(&id), move |jobs| {
-            match &state {
-                None => log::warn!("the container of agent {} is not there", agent.slug),
-                Some(state) => serve_agent(jobs, &agent, state, &tally),
-            }
+        let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
+            serve_agent(jobs, &agent.id, &part);
+            part.one_less(jobs);
+        });
+        if let Err(error) = queued {
+            log::warn!("an agent was left out of the start-up migration, the next start tries again: {error}");
             tally.one_less(jobs);
-        })?;
+        }
     }
     Ok(())
 }
 
 /// Opens one agent's way in and delivers its token, if it has none.
-fn serve_agent(jobs: &Arc<Jobs>, agent: &Agent, state: &ContainerState, tally: &Tally) {
-    let due = jobs.driver().and_then(|driver| prepare_agent(jobs, driver.as_ref(), agent, state));
-    let result = match due {
+fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
+    // As it is now: what the last run left open may just have ended with it.
+    let agent = match jobs.store.lookup(|conn| agents::by_id(conn, agent_id)) {
+        Ok(Some(live)) if live.agent.container_name.is_some() => live.agent,
+        Ok(_) => return,
+        Err(error) => return log::warn!("agent {agent_id} could not be read: {error}"),
+    };
+    let result = match prepare_agent(jobs, &agent) {
         Ok(false) => return,
-        Ok(true) => tally.begin(jobs, agent).and_then(|()| deliver_one(jobs, agent)),
+        Ok(true) => tally.begin(jobs, &agent).and_then(|()| deliver_one(jobs, &agent)),
         Err(error) => Err(error),
     };
     if let Err(error) = &result {
         let cause = error.cause.as_deref().unwrap_or("-");
         log::warn!("agent {}: {error} ({cause}); the next start tries again", agent.slug);
     }
-    tally.add(agent, &result);
+    tally.add(&agent, &result);
 }
 
 /// What the migration has come to; its operation is only made once there is something to do.
@@ -245,24 +259,19 @@ fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -
 }
 
 /// Opens an agent's way in, ends a delivery that a crash cut and says whether a token is still missing.
-fn prepare_agent(
-    jobs: &Arc<Jobs>,
-    driver: &dyn Driver,
-    agent: &Agent,
-    state: &ContainerState,
-) -> Result<bool, ApiError> {
-    let name: &ContainerName = &state.name;
+fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+    let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
+    let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
-    lifecycle::open_way(jobs, driver, agent, name)?;
-    delivery::recover(jobs, agent)?;
-    let id = agent.id.clone();
-    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &id, Micros::now()))?;
-    let Some(hash) = hash else { return Ok(true) };
-    if !delivery::has_token(driver, name, &hash)? {
-        // Either it was issued by hand and never delivered, or someone changed the container.
+    lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
+    if delivery::is_due(jobs, agent)? {
+        // A token that was issued by hand and never delivered is its holder's.
         let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
-        return Ok(!by_hand);
+        let id = agent.id.clone();
+        let lives = jobs.store.lookup(|conn| credentials::active_hash(conn, &id, Micros::now()))?.is_some();
+        return Ok(!(by_hand && lives));
     }
+    let id = agent.id.clone();
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;
     let unnoted = !matches!(agent.token_delivery.as_deref(), Some("delivered" | "pending_restart"));
     if restarted || unnoted {
@@ -272,10 +281,6 @@ fn prepare_agent(
 }
 
 fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<&'static str, ApiError> {
-    let asker = Asker::system();
-    let prepared = jobs.store.write({
-        let (agent, asker) = (agent.clone(), asker.clone());
-        move |conn| delivery::prepare(conn, &agent, Scopes::from_stored(&agent.scope), None, &asker, Micros::now())
-    })?;
-    Ok(delivery::complete(jobs, agent, &prepared, 0, &asker)?.delivery)
+    let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), delivery::own_scopes);
+    Ok(issued?.delivery)
 }

@@ -14,6 +14,8 @@ const COMPLETE: &str = "UPDATE idempotency SET status = ?5, headers = ?6, body =
     WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NULL";
 const REPLACE: &str = "UPDATE idempotency SET status = ?5, headers = ?6, body = ?7
     WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NOT NULL";
+const FORGET: &str = "DELETE FROM idempotency
+    WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NOT NULL";
 const RELEASE: &str = "DELETE FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3 AND status IS NULL";
 const RELEASE_ALL: &str = "DELETE FROM idempotency WHERE status IS NULL";
 const SWEEP: &str = "DELETE FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL";
@@ -108,6 +110,15 @@ pub fn complete(conn: &Connection, key: &RequestKey, owner: &str, reply: &Stored
 /// The store's.
 pub fn replace(conn: &Connection, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {
     set_reply(conn, REPLACE, key, owner, reply)
+}
+
+/// Forgets the reply that `owner` stored.
+///
+/// # Errors
+/// The store's.
+pub fn forget(conn: &Connection, key: &RequestKey, owner: &str) -> Result<()> {
+    conn.prepare_cached(FORGET)?.execute(params![key.principal, key.route, key.key, owner])?;
+    Ok(())
 }
 
 fn set_reply(conn: &Connection, sql: &str, key: &RequestKey, owner: &str, reply: &StoredReply) -> Result<()> {

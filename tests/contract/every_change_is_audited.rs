@@ -27,6 +27,10 @@ fn check(world: &World) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Changes that the audit leaves out: what people are told and have read says nothing of who may do what (DESIGN D15),
+/// and is as much as the chain itself.
+const NOT_AUDITED: &[&str] = &["ui_notify", "notifications_read", "notifications_read_all", "notifications_delete"];
+
 #[test]
 fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
     let world = World::new();
@@ -39,6 +43,10 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         if route.method == "GET" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
             assert_eq!(world.daemon.rows(), before.1, "{} wrote", route.id);
+            continue;
+        }
+        if NOT_AUDITED.contains(&route.id) {
+            assert_eq!(rows, [] as [Value; 0], "{}", route.id);
             continue;
         }
         if route.id.starts_with("agents_bulk") {

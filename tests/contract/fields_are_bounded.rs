@@ -143,6 +143,8 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
     let world = World::new();
     for route in all_routes() {
         let request = world.request(route);
+        // Without the parameters it cannot do without: their absence is one more problem beside the one looked for.
+        let request = request.at(request.path.split('?').next().unwrap_or_default());
         for field in route.query {
             let with =
                 |value: &str| request.at(format!("{}?{}={value}", request.path, field.name)).by(&world.operator());

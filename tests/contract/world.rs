@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::http::error::Dialect;
-use taosd::http::route::BodyKind;
+use taosd::http::route::{Answer, BodyKind};
 
 use crate::refusing_runtime;
 use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};
@@ -59,9 +59,14 @@ pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
 /// Routes that succeed only with a container runtime that works, or go on working after their reply.
 pub const NEED_RUNTIME: &[&str] = &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy"];
 
-/// The rows of the table that succeed on a box without containers.
+/// The rows of the table that succeed on a box without containers, and whose replies have an end.
 pub fn plain_routes() -> impl Iterator<Item = &'static ApiRoute> {
-    all_routes().filter(|route| !NEED_RUNTIME.contains(&route.id))
+    all_routes().filter(|route| !NEED_RUNTIME.contains(&route.id) && !is_stream(route))
+}
+
+/// True for a reply that goes on until somebody ends it.
+pub fn is_stream(route: &ApiRoute) -> bool {
+    matches!(route.answer.1, Answer::Other(media) if media.contains(&"text/event-stream"))
 }
 
 /// The row of this id.

@@ -28,7 +28,7 @@ pub fn unique() -> String {
 }
 
 /// What `.ci/lxd` wrote down, overridden by the environment.
-fn setting(key: &str) -> Option<String> {
+pub fn setting(key: &str) -> Option<String> {
     let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
     let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
     let mut pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();

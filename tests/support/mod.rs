@@ -161,8 +161,6 @@ impl Daemon {
             command.args(["--containers", "none"]);
         }
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
-        // Whatever containers this machine has are none of a test's business, unless it says so.
-        command.env("TAOSD_CONTAINERS", "none");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
@@ -285,6 +283,12 @@ impl Client {
         self.token.as_deref().unwrap_or("")
     }
 
+    /// The same client over another Unix socket.
+    #[must_use]
+    pub fn over(&self, socket: &Path) -> Self {
+        Self { to: To::Unix(socket.to_owned()), ..self.clone() }
+    }
+
     /// The same client, sending one more header.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
@@ -374,9 +378,20 @@ impl Client {
 
 fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     stream.write_all(bytes)?;
-    let mut raw = Vec::new();
-    stream.read_to_end(&mut raw)?;
-    Ok(raw)
+    let (mut raw, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        let n = stream.read(&mut chunk)?;
+        raw.extend_from_slice(&chunk[..n]);
+        // A stream of events has no end; its head is the reply.
+        if n == 0 || is_event_stream(&raw) {
+            return Ok(raw);
+        }
+    }
+}
+
+fn is_event_stream(raw: &[u8]) -> bool {
+    let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else { return false };
+    String::from_utf8_lossy(&raw[..end]).to_ascii_lowercase().contains("content-type: text/event-stream")
 }
 
 /// Splits a whole reply as it came; chunked bodies are not expected from the daemon.

@@ -179,6 +179,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::SLUG_COLLISION_UNRESOLVABLE,
             codes::AGENT_BUSY,
+            codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],

@@ -261,6 +261,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
             codes::UNKNOWN_FRAMEWORK,
+            codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],

@@ -166,8 +166,8 @@ pub fn set_status(conn: &Connection, id: &str, status: &str, paused: bool, now: 
 ///
 /// # Errors
 /// The store's.
-pub fn set_snapshot(conn: &Connection, id: &str, snapshot: &str) -> Result<()> {
-    conn.prepare_cached(SET_SNAPSHOT)?.execute([id, snapshot])?;
+pub fn set_snapshot(conn: &Connection, id: &str, snapshot: Option<&str>) -> Result<()> {
+    conn.prepare_cached(SET_SNAPSHOT)?.execute(params![id, snapshot])?;
     Ok(())
 }
 

@@ -1,0 +1,35 @@
+//! The daemon with agents that live in containers: the real binary on a real LXD and a real classic LXC, which `.ci/lxd`
+//! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. Where a runtime is missing
+//! its tests are left out, with one line that says so; with `TAOSD_REQUIRE_LXD=1` that is a failure.
+
+/// Makes each scenario a test on LXD and one on classic LXC.
+macro_rules! on_both {
+    ($($scenario:ident)*) => {
+        mod on_lxd {
+            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::lxd() { super::$scenario(host) } })*
+        }
+        mod on_classic_lxc {
+            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::classic() { super::$scenario(host) } })*
+        }
+    };
+}
+
+#[path = "../lxd/bed.rs"]
+#[allow(dead_code, reason = "the drivers' tests use all of it")]
+mod bed;
+mod gate;
+#[path = "../support/mod.rs"]
+mod support;
+mod world;
+
+mod agents_come_and_go_in_parallel;
+mod archives_lose_nothing;
+mod containers_are_told_apart;
+mod crashes_leave_one_token;
+mod deployments_are_checked;
+mod failing_runtimes_keep_the_old_token;
+mod lifecycle_is_an_operation;
+mod operations_always_end;
+mod rotation_changes_what_is_inside;
+mod tokens_reach_existing_containers;
+mod without_a_runtime;
