@@ -8,13 +8,22 @@ use serde_json::json;
 use crate::support::{Daemon, TempDir};
 
 #[test]
-fn the_data_directory_holds_the_database_the_token_and_the_lock_and_no_more() {
+fn the_data_directory_holds_the_database_the_token_the_lock_and_the_signing_keys_and_no_more() {
     let mut daemon = Daemon::start();
     daemon.operator().post("/api/agents", json!({"name": "atlas"})).expect(200);
     assert_eq!(daemon.stop(), Some(0));
     let left: BTreeSet<String> =
         fs::read_dir(&daemon.data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(left.iter().map(String::as_str).collect::<Vec<_>>(), ["operator.token", "taosd.db", "taosd.lock"]);
+    assert_eq!(
+        left.iter().map(String::as_str).collect::<Vec<_>>(),
+        [
+            "operator.token",
+            // Beside the data only where there is no runtime directory.
+            "signing-keys.json",
+            "taosd.db",
+            "taosd.lock"
+        ]
+    );
 }
 
 #[test]

@@ -21,9 +21,9 @@ fn replies_and_refusals_carry_them() {
     let server = Server::start();
     let auth = format!("Authorization: Bearer {TOKEN}\r\n");
     for (request, private) in [
-        (get("/healthz", ""), false),
         (get("/page", ""), false),
-        (get("/nowhere", ""), false),
+        // JSON is kept from caches everywhere.
+        (get("/nowhere", ""), true),
         (get("/api/auth/whoami", &auth), true),
         (get("/api/auth/whoami", ""), true),
         (get("/api/nowhere", ""), true),
