@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::http::router::Router;
+use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
@@ -35,6 +36,8 @@ pub struct App {
     pub in_flight: Arc<InFlight>,
     /// This run of the daemon; owns its reservations.
     pub instance: Arc<str>,
+    /// Logs that are followed.
+    pub log_tail: LogTail,
     /// Event streams and waits.
     pub streams: Arc<Streams>,
     /// Deliveries to the webhook, if there is one.
@@ -106,10 +109,14 @@ impl App {
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let jobs = Jobs::start(Arc::clone(&store), config.containers.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
+        let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
+        let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
+            .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         Ok(Self {
-            jobs: Arc::new(jobs),
+            jobs,
             gate,
-            streams: Arc::new(streams),
+            streams,
+            log_tail,
             webhook: webhook.map(Arc::new),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),

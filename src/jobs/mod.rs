@@ -10,6 +10,7 @@ pub mod delivery;
 mod deploy;
 pub mod first_start;
 mod lifecycle;
+pub mod log_tail;
 pub mod operations;
 mod reconcile;
 pub mod runner;

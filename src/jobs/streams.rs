@@ -45,6 +45,11 @@ pub trait Feed: Send {
     /// # Errors
     /// The store's; the stream asks again later.
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>>;
+
+    /// True once there will never be another event: the stream ends.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 enum Order {
@@ -281,6 +286,9 @@ impl Stream {
         for _ in 0..EVENTS_A_TURN {
             if let Some(turn) = self.send_rest(now) {
                 return turn;
+            }
+            if self.feed.is_over() {
+                return Turn::Ended;
             }
             if !self.awake {
                 return self.beat(now);

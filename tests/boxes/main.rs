@@ -29,6 +29,7 @@ mod crashes_leave_one_token;
 mod deployments_are_checked;
 mod failing_runtimes_keep_the_old_token;
 mod lifecycle_is_an_operation;
+mod logs_are_followed;
 mod operations_always_end;
 mod rotation_changes_what_is_inside;
 mod tokens_reach_existing_containers;

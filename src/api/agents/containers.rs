@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::read::find;
-use crate::access::AgentRole;
+use crate::access::{Action, AgentRole};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Step};
 use crate::api::dispatch::render;
@@ -15,6 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
 use crate::http::stream;
+use crate::jobs::log_tail::topic;
 use crate::jobs::{Jobs, container_of};
 use crate::store::agents::{self, Agent, Filter, Seen};
 use crate::store::page::Page;
@@ -31,6 +32,10 @@ pub(super) fn logs(app: &App, call: Call) -> Handled {
     let (agent, name) = (live.agent.slug.clone(), container_of(&live.agent)?);
     app.jobs.driver()?;
     let lines = call.input.query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
+    if call.input.query.flag("follow").unwrap_or(false) {
+        let feed = app.log_tail.follow(&live.agent, name, &call.caller, lines);
+        return Ok(app.streams.open(&call.caller, Action::AgentsLogs, topic(&live.agent.id), feed)?.into());
+    }
     ask(app, call, move |jobs| {
         let limits = LogLimits { lines, bytes: LOG_BYTES };
         let logs = jobs.driver()?.logs(&name, limits, Instant::now() + CALL)?;

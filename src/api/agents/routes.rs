@@ -152,23 +152,30 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsLogs, containers::logs),
         id: "agents_logs",
         title: "Read the end of an agent's log",
-        about: "The console of its container, without control characters; at most 1 MiB.",
+        about: "The console of its container, without control characters; at most 1 MiB. With follow, Server-Sent Events: line for each of them and each that comes, gap where a slow reader lost some, end when the container is gone.",
         repeat: Repeat::Safe,
-        query: &[Field::integer("lines", 1, 2000, "Lines at the most; 100 if absent.")],
+        query: &[
+            Field::integer("lines", 1, 2000, "Lines at the most; 100 if absent."),
+            Field::flag("follow", "Whether to go on with the lines that come; false if absent."),
+        ],
         body: BodyKind::None,
         example: "",
         answer: (
             200,
-            Answer::Object(&[
-                SLUG,
-                text("logs", "The lines, in one text."),
-                Field::integer("lines", 0, 2000, "How many.").required(),
-                Field::flag("truncated", "Whether there are more.").required(),
-            ]),
+            Answer::Or(
+                &Answer::Object(&[
+                    SLUG,
+                    text("logs", "The lines, in one text."),
+                    Field::integer("lines", 0, 2000, "How many.").required(),
+                    Field::flag("truncated", "Whether there are more.").required(),
+                ]),
+                &["text/event-stream"],
+            ),
         ),
         errors: &[
             codes::AGENT_NOT_FOUND,
             codes::AGENT_HAS_NO_CONTAINER,
+            codes::TOO_MANY_STREAMS,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],

@@ -26,6 +26,12 @@ pub const CASES: &[Case] = &[
     case("agents_containers", "container_failed", |_| {
         World::with_broken_runtime().operator().get("/api/agents/containers")
     }),
+    case("agents_logs", "too_many_streams", |_| {
+        let none = World::with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "0")]);
+        let request = none.request_for("agents_logs");
+        none.give_container(&request);
+        none.operator().get(&format!("{}?follow=true", request.path))
+    }),
     case("agents_deploy", "", |w| {
         let name = w.name();
         let reply = w.operator().post("/api/agents/deploy", json!({"name": name, "image": "i"})).expect(202);

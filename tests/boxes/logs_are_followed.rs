@@ -1,0 +1,120 @@
+//! A container's log as it comes: what was there, then each new line, until the container or the credential goes.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, text};
+use crate::world::Host;
+
+on_both! { new_lines_come_as_they_are_written_and_the_stream_ends_with_the_agent }
+
+/// An open stream; what it tells, line by line.
+struct Stream(BufReader<TcpStream>);
+
+impl Stream {
+    fn open(host: &Host, client: &Client, path: &str) -> Self {
+        let mut stream = TcpStream::connect(&host.daemon.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let token = client.token();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+        Self(reader)
+    }
+
+    /// Reads until a line holds this.
+    #[track_caller]
+    fn until(&mut self, wanted: &str) -> String {
+        let (end, mut all) = (Instant::now() + Duration::from_secs(30), String::new());
+        while Instant::now() < end {
+            let mut line = String::new();
+            let read = self.0.read_line(&mut line).unwrap_or_else(|e| panic!("{e}: no {wanted:?} in {all}"));
+            assert!(read > 0, "it ended without {wanted:?}: {all}");
+            all += &line;
+            if line.contains(wanted) {
+                return all;
+            }
+        }
+        panic!("no {wanted:?} in {all}");
+    }
+
+    /// Waits for its end; how long that took.
+    #[track_caller]
+    fn ends(mut self) -> Duration {
+        let began = Instant::now();
+        let mut line = String::new();
+        while self.0.read_line(&mut line).expect("an end") > 0 {
+            line.clear();
+        }
+        began.elapsed()
+    }
+}
+
+fn new_lines_come_as_they_are_written_and_the_stream_ends_with_the_agent(host: Host) {
+    let name = host.name("a");
+    host.deploy(&name);
+    let container = host.container(&name);
+    host.whoami_inside(&container);
+    let path = format!("/api/agents/{name}/logs?follow=true");
+    let (mut one, mut two) =
+        (Stream::open(&host, &host.daemon.operator(), &path), Stream::open(&host, &host.daemon.operator(), &path));
+    one.until("bb has booted");
+    two.until("bb has booted");
+    for n in 1..=3 {
+        host.inside(&container, &format!("echo tick-{n}-of-three >/dev/console"));
+        let seen = one.until(&format!("tick-{n}-of-three"));
+        assert!(!seen.contains("bb has booted"), "no line comes twice: {seen}");
+        two.until(&format!("tick-{n}-of-three"));
+    }
+    host.archive(&name);
+    one.until("event: end");
+    two.until("event: end");
+    assert!(one.ends() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_stream_ends_with_its_credential_and_with_the_right_to_read() {
+    let Some(host) = Host::lxd() else { return };
+    let name = host.name("a");
+    let id = host.deploy(&name);
+    host.whoami_inside(&host.container(&name));
+    let path = format!("/api/agents/{name}/logs?follow=true&lines=1");
+    let member = host.daemon.member("mia", &["*"]);
+    let grant = host.daemon.grant("user:mia", &id, "viewer");
+    let mut revoked = Stream::open(&host, &member, &path);
+    revoked.until("event: line");
+    let other = host.daemon.user_token("mia", &["*"]);
+    let mut unseeing = Stream::open(&host, &other, &path);
+    unseeing.until("event: line");
+    let tokens = host.daemon.operator().get("/api/users/mia/tokens").expect(200).json();
+    let path = format!("/api/users/mia/tokens/{}", text(&tokens[0], "id"));
+    host.daemon.operator().delete(&path).expect(204);
+    assert!(revoked.ends() < Duration::from_secs(8));
+    host.daemon.operator().delete(&format!("/api/grants/{}", text(&grant, "id"))).expect(204);
+    host.inside(&host.container(&name), "echo not-for-mia >/dev/console");
+    let rest = unseeing.until("event: end");
+    assert!(!rest.contains("not-for-mia"), "{rest}");
+}
+
+#[test]
+fn a_credential_holds_so_many_streams_and_no_more() {
+    let Some(host) = Host::on_lxd(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "1")]) else { return };
+    let name = host.name("a");
+    host.deploy(&name);
+    let path = format!("/api/agents/{name}/logs?follow=true");
+    let held = Stream::open(&host, &host.daemon.operator(), &path);
+    host.daemon.operator().get(&path).expect_error(429, "too_many_streams");
+    drop(held);
+    host.daemon.record(&name);
+    host.eventually("its place is free", || {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Stream::open(&host, &host.daemon.operator(), &path)))
+            .is_ok()
+    });
+}
