@@ -25,9 +25,9 @@ mod throttle;
 pub mod words;
 
 pub use action::Action;
+pub use agentex::Sender;
 pub use bearer::{Presented, presented, text as bearer_text};
 pub use caller::{Caller, Principal};
-pub use agentex::Sender;
 pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
