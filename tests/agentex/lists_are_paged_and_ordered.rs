@@ -74,7 +74,8 @@ fn a_card_filter_finds_what_contains_it_among_what_may_be_read() {
         ann.post("/agents/register-build", body).expect(200);
     }
     built(&ann, "plain");
-    let filter = |card: Value| format!("order_by=name&order_direction=asc&agent_card_metadata={card}");
+    let encoded = |card: Value| card.to_string().bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+    let filter = |card: Value| format!("order_by=name&order_direction=asc&agent_card_metadata={}", encoded(card));
     assert_eq!(names(&ann, &filter(json!({"t":["b"]}))), ["x", "y"]);
     assert_eq!(names(&ann, &filter(json!({"n":{"k":1}}))), ["x"]);
     assert_eq!(names(&ann, &filter(json!({}))), ["x", "y"]);
