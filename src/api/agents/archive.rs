@@ -16,10 +16,10 @@ use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
 use crate::jobs::{Jobs, end_record, operations};
+use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee};
 use crate::store::operations::{self as rows, Operation};
-use crate::store;
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(super) fn archive(app: &App, call: Call) -> Handled {
