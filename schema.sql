@@ -96,6 +96,57 @@ CREATE TABLE agent_profiles (
     pinned         INTEGER NOT NULL CHECK (pinned IN (0, 1))
 ) STRICT, WITHOUT ROWID;
 
+-- What the Agentex clients keep of an agent beside the registry's own; an agent without a row has the defaults.
+CREATE TABLE registrations (
+    agent_id      TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    description   TEXT NOT NULL,
+    acp_type      TEXT NOT NULL CHECK (acp_type IN ('sync', 'async', 'agentic')),
+    input_type    TEXT CHECK (input_type IN ('text', 'json')),
+    acp_url       TEXT,
+    -- Whether a user named the address: one that an agent without a container named leads nowhere.
+    by_user       INTEGER NOT NULL CHECK (by_user IN (0, 1)),
+    metadata      TEXT CHECK (json_valid(metadata)),
+    registered_at INTEGER,
+    registered_by TEXT CHECK (registered_by IN ('register', 'promote')),
+    unhealthy     INTEGER NOT NULL CHECK (unhealthy IN (0, 1)),
+    -- Whether it ever had an internal key: only the first registration tells one.
+    had_key       INTEGER NOT NULL CHECK (had_key IN (0, 1)),
+    CHECK ((registered_at IS NULL) = (registered_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- Records of where an agent was deployed; a deleted one keeps its row, so that its id stays dead.
+CREATE TABLE deployments (
+    agent_id          TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    id                TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
+    docker_image      TEXT NOT NULL,
+    status            TEXT NOT NULL CHECK (status IN ('Pending', 'Ready', 'Failed')),
+    is_production     INTEGER NOT NULL CHECK (is_production IN (0, 1)),
+    metadata          TEXT CHECK (json_valid(metadata)),
+    acp_url           TEXT,
+    by_user           INTEGER NOT NULL CHECK (by_user IN (0, 1)),
+    sgp_deploy_id     TEXT,
+    helm_release_name TEXT,
+    created_at        INTEGER NOT NULL,
+    promoted_at       INTEGER,
+    expires_at        INTEGER,
+    PRIMARY KEY (agent_id, id),
+    CHECK (is_production = 0 OR expires_at IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX deployments_one_production ON deployments (agent_id) WHERE is_production = 1;
+
+-- The commits an agent was registered with, one row a change.
+CREATE TABLE deployment_history (
+    id           TEXT PRIMARY KEY,
+    agent_id     TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    author_name  TEXT NOT NULL,
+    author_email TEXT NOT NULL,
+    branch_name  TEXT NOT NULL,
+    commit_hash  TEXT NOT NULL,
+    built_at     INTEGER NOT NULL,
+    deployed_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deployment_history_by_agent ON deployment_history (agent_id, deployed_at, id);
+
 -- Every secret the box has issued.
 CREATE TABLE credentials (
     id           TEXT PRIMARY KEY,
@@ -117,6 +168,8 @@ CREATE TABLE credentials (
     fingerprints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fingerprints)),
     -- How many of the warnings before its expiry were given.
     notices      INTEGER NOT NULL DEFAULT 0,
+    -- Of an agent's key: whether it is the agent, or only lets a request through to it. The label is its name.
+    key_type     TEXT CHECK (key_type IN ('internal', 'external')),
     -- A session dies with the token it was opened with.
     parent_id    TEXT REFERENCES credentials (id) ON DELETE CASCADE,
     state        TEXT NOT NULL CHECK (state IN ('pending', 'active', 'grace', 'revoked', 'expired', 'pending_enrollment')),
@@ -127,6 +180,8 @@ CREATE TABLE credentials (
     revoked_at   INTEGER,
     CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
     CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
+    CHECK ((kind = 'agent_key') = (key_type IS NOT NULL)),
+    CHECK (kind <> 'agent_key' OR agent_id IS NOT NULL),
     CHECK ((state = 'pending_enrollment') <= (kind = 'enrollment' AND agent_id IS NULL)),
     CHECK ((kind IN ('user_pat', 'agent_pat', 'enrollment')) <= (audience IS NOT NULL AND expires_at IS NOT NULL)),
     CHECK ((kind = 'session') = (parent_id IS NOT NULL)),
@@ -138,6 +193,8 @@ CREATE UNIQUE INDEX credentials_one_active_agent_token ON credentials (agent_id)
     WHERE kind = 'agent_token' AND state = 'active' AND revoked_at IS NULL;
 CREATE UNIQUE INDEX credentials_one_grace_agent_token ON credentials (agent_id)
     WHERE kind = 'agent_token' AND state = 'grace' AND revoked_at IS NULL;
+CREATE UNIQUE INDEX credentials_one_agent_key_a_name ON credentials (agent_id, label, key_type)
+    WHERE kind = 'agent_key' AND state = 'active';
 CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
 CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
 CREATE INDEX credentials_by_expiry ON credentials (expires_at)

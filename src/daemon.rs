@@ -84,6 +84,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let (listeners, addresses) = listen(&app.config)?;
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
     let running = edge::start(service, limits, listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
+    let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;

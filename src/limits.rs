@@ -164,6 +164,22 @@ pub const KNOWLEDGE_SOURCES: u64 = 256;
 pub const SCOPES: usize = 32;
 /// Characters of one scope.
 pub const SCOPE_CHARS: usize = 64;
+/// Characters of an agent's address.
+pub const ACP_URL_CHARS: usize = 2048;
+/// Bytes of what an agent says of itself, as JSON.
+pub const METADATA_BYTES: usize = 64 * 1024;
+/// Bytes of a filter over what agents say of themselves.
+pub const CARD_FILTER_BYTES: usize = 4 * 1024;
+/// Live keys of one agent.
+pub const AGENT_KEYS: u64 = 50;
+/// Deployments of one agent, deleted ones included.
+pub const DEPLOYMENTS: u64 = 1000;
+/// Requests sent on to one agent at once.
+pub const FORWARDS: usize = 4;
+/// How long an agent has to answer a request sent on to it.
+pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of the answer to a request sent on, and of that request.
+pub const FORWARD_BYTES: usize = 1024 * 1024;
 /// Bytes of a persona text.
 pub const TEXT_BYTES: usize = 64 * 1024;
 /// Characters of an `Idempotency-Key`.

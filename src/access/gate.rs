@@ -7,6 +7,7 @@ use std::time::Instant;
 use hyper::http::StatusCode;
 
 use super::action::Action;
+use super::agentex;
 use super::bearer::{Presented, presented};
 use super::caller::{Caller, Who};
 use super::class::Class;
@@ -23,7 +24,7 @@ use super::signing_keys::SigningKeys;
 use super::throttle::Throttle;
 use crate::config::{BindCredentials, FingerprintPolicy};
 use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, Dialect};
 use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
@@ -83,7 +84,18 @@ impl Gate {
     /// 401, 429 or 403, or the store's.
     pub fn admit(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
         let refuse = |bad| Err(self.refuse_credential(head, need, bad));
-        match presented(head) {
+        let presented = match need.dialect {
+            Dialect::Agentex => agentex::presented(head)?,
+            _ => presented(head),
+        };
+        match presented {
+            Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
+                // A key from outside is nobody but for what is sent on to its agent.
+                match self.agent_key(head, &hash, "internal")? {
+                    Some(caller) => self.pass(head, need, caller, Audience::Api),
+                    None => refuse(Bad::Dead),
+                }
+            }
             Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
                 match self.holder(head, kind, &hash)? {
                     Some(caller) => self.pass(head, need, caller, Audience::Api),
@@ -130,7 +142,13 @@ impl Gate {
         }))
     }
 
-    fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
+    pub(super) fn pass(
+        &self,
+        head: &Head,
+        need: &Need,
+        caller: Caller,
+        audience: Audience,
+    ) -> Result<Caller, ApiError> {
         let caller = self.pass_as(head, need, caller)?;
         // No route here is for another audience; a class that is refused has been told by now.
         if audience != Audience::Api {

@@ -40,6 +40,8 @@ impl Bad {
         match (dialect, self) {
             (Dialect::Ax, Self::Expired) => codes::TOKEN_EXPIRED.into(),
             (Dialect::Ax, Self::Dead) => dead(),
+            // One answer for all: nobody learns which credentials there were.
+            (Dialect::Agentex, _) => codes::UNAUTHENTICATED.into(),
             _ => codes::INVALID_TOKEN.into(),
         }
     }
@@ -114,7 +116,11 @@ impl Gate {
 
 /// What a request without any credential is told.
 pub(super) fn unauthenticated(dialect: Dialect) -> &'static Code {
-    if dialect == Dialect::Ax { codes::NOT_AUTHENTICATED } else { codes::AUTH_REQUIRED }
+    match dialect {
+        Dialect::Taos => codes::AUTH_REQUIRED,
+        Dialect::Ax => codes::NOT_AUTHENTICATED,
+        Dialect::Agentex => codes::UNAUTHENTICATED,
+    }
 }
 
 /// The refusal that names the scope word a token of this class would need.

@@ -77,6 +77,7 @@ mod tests {
             space_id: None,
             token_mark: None,
             fingerprints: "[]".to_owned(),
+            key_type: None,
             state: "active".to_owned(),
         }))
     }

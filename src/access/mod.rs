@@ -3,6 +3,7 @@
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
 mod action;
+mod agentex;
 mod bearer;
 mod caller;
 pub mod class;
@@ -24,6 +25,7 @@ mod throttle;
 pub mod words;
 
 pub use action::Action;
+pub use agentex::Sender;
 pub use bearer::{Presented, presented, text as bearer_text};
 pub use caller::{Caller, Principal};
 pub use class::Class;

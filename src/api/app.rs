@@ -1,5 +1,6 @@
 //! What handlers share: the store, the gate, the settings, the counters.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use super::table::{self, CheckedHandler, PublicHandler};
 use crate::access::{Gate, Policies, SigningKeys};
 use crate::config::Config;
 use crate::http::access_log::AccessLog;
+use crate::http::courier::Courier;
 use crate::http::edge;
 use crate::http::router::Router;
 use crate::jobs::log_tail::LogTail;
@@ -48,6 +50,10 @@ pub struct App {
     pub access_log: AccessLog,
     /// When this run began.
     pub started: Instant,
+    /// Carries requests on to agents.
+    pub courier: Arc<Courier>,
+    /// Where the daemon itself listens on the network.
+    pub listening: OnceLock<Vec<SocketAddr>>,
     edge: OnceLock<edge::Handle>,
 }
 
@@ -112,6 +118,7 @@ impl App {
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
+        let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
             jobs,
             gate,
@@ -124,6 +131,8 @@ impl App {
             metrics: Metrics::default(),
             access_log,
             started: Instant::now(),
+            courier: Arc::new(courier),
+            listening: OnceLock::new(),
             edge: OnceLock::new(),
             config,
             store,

@@ -23,6 +23,12 @@ use crate::store::StoreError;
 const STUCK: Duration = Duration::from_secs(60);
 const DOC: &str = "recipes/troubleshooting#not-ready";
 
+/// What `/healthz` answers.
+pub const HEALTHZ: &[Field] = &[
+    Field::word("status", &["ok"], "Always ok.").required(),
+    Field::text("version", usize::MAX, "The running version.").required(),
+];
+
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -37,13 +43,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (
-            200,
-            Answer::Object(&[
-                Field::word("status", &["ok"], "Always ok.").required(),
-                Field::text("version", usize::MAX, "The running version.").required(),
-            ]),
-        ),
+        answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: DOC,
     },
@@ -87,7 +87,7 @@ pub const ROUTES: &[ApiRoute] = &[
     },
 ];
 
-fn healthz(_: &App, _: Input) -> Handled {
+pub fn healthz(_: &App, _: Input) -> Handled {
     Ok(Reply::ok(&json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into())
 }
 

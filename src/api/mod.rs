@@ -3,6 +3,7 @@
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
+mod agentex;
 mod agents;
 mod app;
 mod audit;

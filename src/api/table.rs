@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 
 use super::app::App;
 use super::call::{Call, Handled};
+use crate::http::codes::Code;
+use crate::http::field::Field;
 use crate::http::input::Input;
-use crate::http::route::Route;
+use crate::http::route::{Answer, BodyKind, Repeat, Route};
 
 /// The handler of a public route.
 pub type PublicHandler = fn(&App, Input) -> Handled;
@@ -35,6 +37,12 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::AGENTS,
             super::ax::PRESENCE,
             super::ax::KEYS,
+            super::agentex::AGENTS,
+            super::agentex::DEPLOYMENTS,
+            super::agentex::HISTORY,
+            super::agentex::KEYS,
+            super::agentex::FORWARD,
+            super::agentex::LEFT_OUT,
             super::operations::ROUTES,
             super::notify::ROUTES,
             super::notifications::ROUTES,
@@ -45,4 +53,65 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::docs::ROUTES,
         ]
     })
+}
+
+/// A row in the words of its dialect's tables, put together from a bare one.
+impl ApiRoute {
+    /// What it is called and does, and the page that explains it.
+    pub(super) const fn described(
+        mut self,
+        id: &'static str,
+        title: &'static str,
+        about: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        self.id = id;
+        self.title = title;
+        self.about = about;
+        self.doc = doc;
+        self
+    }
+
+    /// Its body, with an example.
+    pub(super) const fn taking(mut self, fields: &'static [Field], example: &'static str) -> Self {
+        self.body = BodyKind::Json(fields);
+        self.example = example;
+        self
+    }
+
+    /// It takes an `Idempotency-Key`.
+    pub(super) const fn repeatable(mut self) -> Self {
+        self.repeat = Repeat::Key;
+        self
+    }
+
+    /// Its body is any bytes, its query any text.
+    pub(super) const fn taking_raw(mut self) -> Self {
+        self.body = BodyKind::Raw;
+        self
+    }
+
+    /// Its query.
+    pub(super) const fn asking(mut self, query: &'static [Field]) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// Its answer.
+    pub(super) const fn answering(mut self, status: u16, answer: Answer) -> Self {
+        self.answer = (status, answer);
+        self
+    }
+
+    /// The reply carries a secret.
+    pub(super) const fn secret(mut self) -> Self {
+        self.repeat = Repeat::Secret;
+        self
+    }
+
+    /// The codes it can answer with.
+    pub(super) const fn failing(mut self, errors: &'static [&'static Code]) -> Self {
+        self.errors = errors;
+        self
+    }
 }

@@ -123,7 +123,17 @@ impl Failure {
 
 fn envelope(status: u16, mut object: Map<String, Value>) -> Refusal {
     let mut take = |key: &str| object.shift_remove(key).map(|value| text::plain(&value)).unwrap_or_default();
-    let (error, detail, fix, doc_url) = (take("error"), take("detail"), take("fix"), take("doc_url"));
+    let (error, fix, doc_url) = (take("error"), take("fix"), take("doc_url"));
+    // The Agentex routes call it otherwise, and repeat the status beside it.
+    let (detail, message) = (take("detail"), take("message"));
+    let detail = if detail.is_empty() && !message.is_empty() {
+        for repeated in ["code", "data", "status_code"] {
+            take(repeated);
+        }
+        message
+    } else {
+        detail
+    };
     let more = object.into_iter().map(|(key, value)| (key, text::plain(&value))).collect();
     Refusal { status, error, detail, fix, doc_url, more }
 }

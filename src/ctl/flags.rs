@@ -74,7 +74,8 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
             vec![arg.action(ArgAction::Append).value_name("KEY=VALUE,…").help(help)]
         }
         // A single object has no flag; a verb that needs one takes its body from a file.
-        Type::Object(_) | Type::EmptyList | Type::AnyObject | Type::Number => Vec::new(),
+        Type::Object(_) | Type::EmptyList | Type::Number => Vec::new(),
+        Type::AnyObject => vec![arg.value_name("JSON")],
     }
 }
 
@@ -107,12 +108,19 @@ fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<
         Type::Texts { .. } | Type::Scopes => {
             matches.get_many::<String>(&id).map(|texts| texts.map(String::as_str).collect::<Value>())
         }
+        Type::AnyObject => matches.get_one::<String>(&id).map(|text| any_object(field, text)).transpose()?,
         Type::Objects(fields) => match matches.get_many::<String>(&id) {
             Some(texts) => Some(Value::Array(texts.map(|text| object(fields, text)).collect::<Result<_, _>>()?)),
             None => None,
         },
         _ => None,
     })
+}
+
+/// An object written in JSON.
+fn any_object(field: &Field, text: &str) -> Result<Value, Failure> {
+    let wrong = || Failure::usage(format!("{} is no JSON object.", field.name), "Write it as {\"key\": \"value\"}.");
+    serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(wrong)
 }
 
 /// An object written as `key=value,…`; a flag alone is true. Which fields there must be is the daemon's to say.

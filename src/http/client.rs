@@ -87,6 +87,13 @@ impl Request {
         self.with_header("content-type", content_type)
     }
 
+    /// Sets the body; its content type, if any, is among the headers already.
+    #[must_use]
+    pub fn with_raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// Sets how many bytes of body an answer may have.
     #[must_use]
     pub fn with_max_response(mut self, bytes: usize) -> Self {
@@ -204,9 +211,14 @@ impl ClientError {
 /// # Errors
 /// See [`ClientError`]; an answer with any status is `Ok`.
 pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> {
+    run(send(target, request))
+}
+
+/// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
+pub(super) async fn send(target: &Target, request: Request) -> Result<Response, ClientError> {
     let (deadline, limit) = (request.deadline, request.max_response);
     let request = request.into_hyper(target)?;
-    run_until(deadline, async move {
+    let work = async move {
         match target {
             Target::Unix(path) => {
                 exchange(UnixStream::connect(path).await.map_err(ClientError::Unreachable)?, request, limit).await
@@ -217,16 +229,17 @@ pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> 
                 exchange(stream, request, limit).await
             }
         }
-    })
+    };
+    timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
 }
 
 /// A runtime for one call costs two file descriptors and some microseconds, which is less than a connection does.
-fn run_until<T>(deadline: Instant, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+fn run<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
     if tokio::runtime::Handle::try_current().is_ok() {
         return Err(ClientError::Unusable(io::Error::other("a blocking call inside asynchronous code")));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Unusable)?;
-    runtime.block_on(async { timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline)) })
+    runtime.block_on(work)
 }
 
 async fn exchange<S>(stream: S, request: hyper::Request<Full<Bytes>>, limit: usize) -> Result<Response, ClientError>
@@ -235,12 +248,22 @@ where
 {
     let (mut sender, connection) =
         http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
-    // The sender and the body report what goes wrong on the connection; the task ends with the runtime.
-    tokio::spawn(connection);
+    // The sender and the body report what goes wrong on the connection; the task ends with the call.
+    let task = Connection(tokio::spawn(connection));
     let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
     let (head, body) = answer.into_parts();
     let body = collect(body, limit).await?;
+    drop(task);
     Ok(Response { status: head.status.as_u16(), body, headers: head.headers })
+}
+
+/// The task of a connection: it goes with the call, be that answered, refused or late.
+struct Connection(tokio::task::JoinHandle<hyper::Result<()>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn collect(mut incoming: Incoming, limit: usize) -> Result<Vec<u8>, ClientError> {

@@ -252,6 +252,44 @@ codes! {
     TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
 
+    // Builds, deployments, agents' keys and forwarding.
+    UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."
+        "Send a user's token or an agent's token as Authorization: Bearer, or an agent's key as x-agent-api-key." in "concepts/agentex#credentials" ;
+    TWO_CREDENTIALS 400 "two_credentials" "The request carries more than one credential."
+        "Send either Authorization or x-agent-api-key, once." in "concepts/agentex#credentials" ;
+    NAME_UNAVAILABLE 403 "name_unavailable" "The name belongs to an agent that is not the caller's to use."
+        "Choose another name, or ask the agent's owner for a role on it." in "concepts/agentex#names" ;
+    NAME_TAKEN 409 "name_taken" "Another live agent has this name."
+        "Choose another name, or archive the other agent first." in "concepts/agentex#names" ;
+    DEPLOYMENT_NOT_FOUND 404 "deployment_not_found" "There is no such deployment, or the caller may not see it."
+        "List the deployments with GET /agents/ID/deployments." in "concepts/agentex#deployments" ;
+    DEPLOYMENT_NOT_READY 400 "deployment_not_ready" "The deployment has not registered yet."
+        "Register the agent with registration_metadata.deployment_id, then promote." in "concepts/agentex#deployments" ;
+    DEPLOYMENT_IN_PRODUCTION 400 "deployment_in_production" "The deployment is the one in production."
+        "Promote another deployment first." in "concepts/agentex#deployments" ;
+    TOO_MANY_DEPLOYMENTS 409 "too_many_deployments" "The agent has had as many deployments as one may have."
+        "Register with the id of a deployment that there is." in "concepts/agentex#deployments" ;
+    AGENT_IDENTIFIER 400 "agent_identifier" "The request names its agent not at all, or twice."
+        "Send exactly one of agent_id and agent_name." in "concepts/agentex#keys" ;
+    API_KEY_NOT_FOUND 404 "api_key_not_found" "There is no such key, or the caller may not see it."
+        "List the keys with GET /agent_api_keys?agent_name=NAME." in "concepts/agentex#keys" ;
+    KEY_TYPE_NOT_SUPPORTED 400 "key_type_not_supported" "Keys of this type sign with a secret in plain text, which the daemon never keeps."
+        "Use the type internal or external." in "concepts/agentex#keys" ;
+    KEY_EXISTS 409 "key_exists" "The agent has a live key of this name and type."
+        "Choose another name, or delete that key first." in "concepts/agentex#keys" ;
+    TOO_MANY_KEYS 409 "too_many_keys" "The agent has as many live keys as one may have."
+        "Delete a key that is not in use." in "concepts/agentex#keys" ;
+    NO_ACP_URL 404 "no_acp_url" "The agent has not said where it answers."
+        "Register the agent with an acp_url, or promote a deployment that has one." in "concepts/agentex#forwarding" ;
+    ACP_URL_NOT_ALLOWED 409 "acp_url_not_allowed" "The agent's address is not one that requests are sent on to."
+        "Register an http address of the agent's own container, or of this machine where it has none." in "concepts/agentex#forwarding" ;
+    FORWARD_FAILED 502 "forward_failed" "The agent could not be reached, or its answer was too large or no HTTP."
+        "See that the agent runs and answers at its acp_url." in "concepts/agentex#forwarding" ;
+    FORWARD_TIMEOUT 504 "forward_timeout" "The agent did not answer in time."
+        "Try again, or look at what the agent is doing." in "concepts/agentex#forwarding" ;
+    NOT_SUPPORTED 501 "not_supported" "This daemon does not do that."
+        "Use what GET /api lists." in "concepts/agentex#left-out" ;
+
     // Documentation.
     DOC_NOT_FOUND 404 "doc_not_found" "There is no such page."
         "Start at /docs and follow the links." ;

@@ -13,6 +13,11 @@ use super::reply::Reply;
 use crate::containers;
 use crate::store::StoreError;
 
+use super::field::MISSING;
+
+/// What the Agentex clients call a refused input, beside the status.
+const UNPROCESSABLE: u32 = 10_422;
+
 /// Which clients a route speaks to; decides the shape of its errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -141,6 +146,9 @@ impl ApiError {
                 self.other_status = Some(400);
             }
         }
+        if dialect == Dialect::Agentex && self.code == codes::INVALID_JSON {
+            return Self::field("body", self.detail);
+        }
         self
     }
 
@@ -167,11 +175,14 @@ impl ApiError {
                 body.insert("detail".into(), Value::Object(detail));
             }
             Dialect::Agentex => {
-                body.insert("message".into(), json!(self.detail));
+                body.insert("message".into(), json!(self.message()));
                 body.insert("code".into(), json!(self.code.status));
                 body.insert("data".into(), Value::Null);
                 body.insert("error".into(), json!(self.code.slug));
             }
+        }
+        if dialect == Dialect::Agentex && self.code.status == 422 {
+            body.insert("status_code".into(), json!(UNPROCESSABLE));
         }
         body.insert("fix".into(), json!(self.code.fix));
         body.insert("doc_url".into(), json!(self.code.doc_url()));
@@ -183,11 +194,29 @@ impl ApiError {
         Value::Object(body)
     }
 
+    /// The detail as Agentex clients know it: of a refused input, every bad field.
+    fn message(&self) -> String {
+        let fields = self.extra.get("fields").and_then(Value::as_array);
+        let Some(fields) = fields.filter(|_| self.code == codes::VALIDATION_ERROR) else { return self.detail.clone() };
+        let told = fields.iter().map(|field| match (field["field"].as_str(), field["problem"].as_str()) {
+            (Some(name), Some(MISSING)) => format!("Field required: {name}"),
+            (name, problem) => format!("{}: {}", name.unwrap_or_default(), problem.unwrap_or_default()),
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// The reply in a dialect's shape.
     pub fn reply(&self, dialect: Dialect) -> Reply {
         let mut reply = Reply::json(self.status(), &self.envelope(dialect));
         for (name, value) in &self.headers {
             reply = reply.with(name.clone(), value);
+        }
+        // The SDK repeats these by itself, and nothing would have changed.
+        if dialect == Dialect::Agentex
+            && matches!(self.code.status, 409 | 501)
+            && self.code != codes::IDEMPOTENCY_IN_FLIGHT
+        {
+            reply = reply.with(HeaderName::from_static("x-should-retry"), "false");
         }
         reply.close = self.close;
         reply

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 mod check;
 
-pub use check::{Problem, Unknown, check, check_query};
+pub use check::{MISSING, Problem, Unknown, check, check_query};
 
 use crate::limits;
 
@@ -47,7 +47,7 @@ pub enum Type {
     Objects(&'static [Field]),
     /// A list that must be empty.
     EmptyList,
-    /// Any object; replies only.
+    /// Any object.
     AnyObject,
 }
 

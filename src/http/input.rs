@@ -44,6 +44,11 @@ impl Fields {
         Some(self.0.get(name)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
+    /// Whatever was sent.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
     /// An object.
     pub fn object(&self, name: &str) -> Option<Self> {
         self.0.get(name)?.as_object().cloned().map(Self)
@@ -74,6 +79,8 @@ pub struct Input {
     pub query: Fields,
     /// The body's fields.
     pub body: Fields,
+    /// The body as it came, of a route that takes it raw; empty otherwise.
+    pub raw: Bytes,
 }
 
 impl Input {
@@ -83,16 +90,20 @@ impl Input {
     /// 415, 400 `invalid_json` or 422 with every bad field.
     pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
         let dialect = route.dialect;
-        // The aX clients send more than they were told to: what is not known there is ignored.
-        let unknown = if dialect == Dialect::Ax { Unknown::Ignored } else { Unknown::Refused };
+        // The aX and Agentex clients send more than they were told to: what is not known there is ignored.
+        let unknown = if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored };
         let refused = |error: ApiError| error.in_dialect(dialect);
+        if matches!(route.body, BodyKind::Raw) {
+            let raw = body.clone();
+            return Ok(Self { dialect, head, params, query: Fields::default(), body: Fields::default(), raw });
+        }
         let query = field::check_query(route.query, &head.query, unknown).map_err(|p| refused(ApiError::fields(p)))?;
         let fields = match route.body {
             BodyKind::Json(fields) => json_object(&head, fields, body, unknown).map_err(refused)?,
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
-            BodyKind::None => json_object(&head, &[], body, unknown).map_err(refused)?,
+            BodyKind::None | BodyKind::Raw => json_object(&head, &[], body, unknown).map_err(refused)?,
         };
-        Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields) })
+        Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields), raw: Bytes::new() })
     }
 
     /// The path's parameter at this place; the route's path says there is one.

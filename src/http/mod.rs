@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod client;
 mod client_io;
 pub mod codes;
+pub mod courier;
 pub mod edge;
 pub mod error;
 pub mod field;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
-use super::field::{Field, object_schema};
+use super::field::{Field, Type, object_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::access::Class;
 
@@ -34,8 +34,13 @@ pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "A taos_user_ or taos_agent_ token, or a short-lived token from POST /auth/exchange.",
+            }, "agentKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "x-agent-api-key",
+                "description": "A taos_key_ or a taos_agent_ token, from an agent.",
             }},
-            "schemas": {"Error": error_schema()},
+            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema()},
         },
     })
 }
@@ -54,6 +59,23 @@ fn error_schema() -> Value {
     })
 }
 
+fn agentex_error_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "What went wrong, in the shape Agentex clients read, how to fix it, and a page that explains it.",
+        "required": ["message", "code", "data", "error", "fix", "doc_url"],
+        "properties": {
+            "message": {"type": "string", "description": "What went wrong in this case."},
+            "code": {"type": "integer", "description": "The status."},
+            "data": {"type": "null", "description": "Always null."},
+            "error": {"type": "string", "description": "A stable code."},
+            "status_code": {"type": "integer", "description": "10422 where an input is refused."},
+            "fix": {"type": "string", "description": "What to do."},
+            "doc_url": {"type": "string", "description": "A path on this daemon."},
+        },
+    })
+}
+
 fn operation<P, C>(route: &Route<P, C>) -> Value {
     let mut operation = json!({
         "operationId": route.id,
@@ -62,7 +84,7 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
         "tags": [route.id.split('_').next().unwrap_or(route.id)],
         "x-action": route.action().map_or("public", |action| action.slug()),
         "x-doc-url": format!("/docs/agents/{}", route.doc),
-        "security": if route.action().is_some() { json!([{"bearer": []}]) } else { json!([]) },
+        "security": security(route),
         "responses": responses(route),
     });
     let parameters = parameters(route);
@@ -75,6 +97,14 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
         operation["requestBody"] = request_body(route, fields);
     }
     operation
+}
+
+fn security<P, C>(route: &Route<P, C>) -> Value {
+    match (route.action(), route.dialect) {
+        (None, _) => json!([]),
+        (Some(_), Dialect::Agentex) => json!([{"bearer": []}, {"agentKey": []}]),
+        (Some(_), _) => json!([{"bearer": []}]),
+    }
 }
 
 fn request_body<P, C>(route: &Route<P, C>, fields: &[Field]) -> Value {
@@ -121,6 +151,12 @@ pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
         all.retain(|code| seen.insert(code.slug));
         return all;
     }
+    if route.dialect == Dialect::Agentex {
+        all.extend(agentex_codes(route));
+        let mut seen = BTreeSet::new();
+        all.retain(|code| seen.insert(code.slug));
+        return all;
+    }
     if route.action().is_some() {
         all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
         if !route.action().is_some_and(|action| action.is_implied()) {
@@ -135,6 +171,27 @@ pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
     }
     let mut seen = BTreeSet::new();
     all.retain(|code| seen.insert(code.slug));
+    all
+}
+
+/// What every route of the Agentex dialect can answer. What is not known is ignored there, and so is a body where none
+/// is taken.
+fn agentex_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+    let mut all = Vec::new();
+    if route.action().is_some() {
+        all.extend([codes::UNAUTHENTICATED, codes::TWO_CREDENTIALS, codes::PAT_NOT_ALLOWED, codes::RATE_LIMITED]);
+        all.push(codes::SCOPE_DENIED);
+    }
+    if matches!(route.body, BodyKind::Json(_)) {
+        all.push(codes::UNSUPPORTED_MEDIA_TYPE);
+    }
+    let is_checked = |field: &Field| !matches!(field.kind, Type::Text { max: usize::MAX, .. });
+    if matches!(route.body, BodyKind::Json(_)) || route.query.iter().any(is_checked) {
+        all.push(codes::VALIDATION_ERROR);
+    }
+    if route.repeat == Repeat::Key {
+        all.extend([codes::INVALID_IDEMPOTENCY_KEY, codes::IDEMPOTENCY_IN_FLIGHT, codes::IDEMPOTENCY_KEY_REUSED]);
+    }
     all
 }
 
@@ -202,6 +259,12 @@ fn success(answer: &Answer, title: &str) -> Value {
                 "schema": {"type": "string"},
             }});
         }
+        Answer::Array(fields) => {
+            success["content"] =
+                json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
+        }
+        Answer::Text => success["content"] = json!({"application/json": {"schema": {"type": "string"}}}),
+        Answer::Foreign => success["content"] = json!({"*/*": {"schema": {}}}),
         Answer::Empty => {}
         Answer::Other(media) => success["content"] = Value::Object(media.iter().map(text).collect()),
         Answer::Or(answer, media) => {
@@ -241,7 +304,11 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
             json!({
                 "description": names.join(", "),
                 "content": {"application/json": {
-                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "schema": {"$ref": if route.dialect == Dialect::Agentex {
+                        "#/components/schemas/AgentexError"
+                    } else {
+                        "#/components/schemas/Error"
+                    }},
                     "example": ApiError::new(codes[0]).envelope(route.dialect),
                 }},
             }),

@@ -24,6 +24,8 @@ pub enum Repeat {
 pub enum BodyKind {
     /// None; an empty one is tolerated.
     None,
+    /// Any bytes, with any query: both are the handler's alone.
+    Raw,
     /// A JSON object with these fields; may be left out if none is required.
     Json(&'static [Field]),
 }
@@ -35,6 +37,12 @@ pub enum Answer {
     Object(&'static [Field]),
     /// An object with these fields: 201 where it was made, 200 where it was there before.
     Upsert(&'static [Field]),
+    /// A bare array of objects with these fields, paged by number.
+    Array(&'static [Field]),
+    /// A text in JSON.
+    Text,
+    /// Whatever another server answers.
+    Foreign,
     /// A bare array of objects with these fields, paged by `Link`.
     List(&'static [Field]),
     /// No body.

@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee};
 use crate::store::operations::Operation;
-use crate::store::{self, credentials};
+use crate::store::{self, credentials, deployments};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ type Moved = Option<(ContainerName, Option<String>)>;
 /// rename, only the transaction is left to do; where the runtime says that there is no container, the record alone is
 /// archived.
 pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
-    let agent = agent_of(jobs, op)?;
+    let agent = subject(jobs, op)?;
     let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
     let state = match driver.get(&name, within(CALL)) {
         Ok(state) => state,
@@ -53,8 +53,9 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match move_away(jobs, op, &agent, driver.as_ref(), &name) {
         Ok(moved) => archive_record(jobs, &agent, Some(moved)),
         Err(error) => {
-            // The agent stays live, with its token, as it was.
-            if state.status != Status::Stopped
+            // An agent that was live stays so, with its token, as it was.
+            if agent.archived_at.is_none()
+                && state.status != Status::Stopped
                 && let Err(error) = driver.start(&name, within(CALL))
             {
                 log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
@@ -80,6 +81,11 @@ fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<
 /// The snapshot of an archiving: told by the operation, so that a recovery knows it too.
 fn snapshot_of(op: &Operation) -> String {
     format!("archived-{}", op.created_at.0 / Micros::SECOND)
+}
+
+/// The agent an archiving is about: live, or archived already where its record went first.
+fn subject(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+    agent_of(jobs, op).or_else(|_| archived_of(jobs, op))
 }
 
 fn move_away(
@@ -136,9 +142,13 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
     Ok(ended)
 }
 
-/// Archives the record: every credential and grant ends.
-fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
+/// Archives the record: every credential, grant and deployment ends.
+///
+/// # Errors
+/// The store's.
+pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
+    deployments::expire_all(conn, agent_id, now)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
 }
@@ -277,11 +287,14 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 
 /// Ends an archiving that a crash cut: finished if the container has its archive's name, undone if not.
 pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
-    let agent = agent_of(jobs, op)?;
+    let agent = subject(jobs, op)?;
     let driver = jobs.driver()?;
     let to = archived_name(&agent)?;
     if is_there(driver.as_ref(), &to, &agent)? {
         return archive_record(jobs, &agent, Some((to, Some(snapshot_of(op)))));
+    }
+    if agent.archived_at.is_some() {
+        return archive(jobs, op);
     }
     if op.status == "running" && agent.status == "running" {
         driver.start(&lifecycle::container(&agent)?, within(CALL))?;

@@ -37,6 +37,7 @@ use crate::store::{self, Store};
 use runner::Runner;
 use sockets::AgentSockets;
 
+pub use archive::end_record;
 pub use deploy::Wanted as WantedContainer;
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;

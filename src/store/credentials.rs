@@ -14,7 +14,7 @@ const INSERT: &str = "INSERT INTO credentials
 const HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at,
         u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
         a.id, a.slug, a.given_name, a.space_id,
-        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state
+        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state, c.key_type
     FROM credentials c
     LEFT JOIN agents a ON a.id = c.agent_id
     LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
@@ -40,7 +40,8 @@ const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AN
 const DELETE_PENDING: &str =
     "DELETE FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') AND scopes <> ?2";
+    WHERE agent_id = ?1 AND (kind = 'agent_token' OR key_type = 'internal') AND state IN ('active', 'grace')
+        AND scopes <> ?2";
 const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
 const TOUCH: &str = "UPDATE credentials SET last_used_at = ?2
@@ -118,6 +119,8 @@ pub struct Holder {
     pub fingerprints: String,
     /// Its state's name.
     pub state: String,
+    /// Of an agent's key, `internal` or `external`.
+    pub key_type: Option<String>,
 }
 
 /// The agent behind a credential.
@@ -263,6 +266,7 @@ fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
         token_mark: row.get(19)?,
         fingerprints: row.get(20)?,
         state: row.get(21)?,
+        key_type: row.get(22)?,
     })
 }
 

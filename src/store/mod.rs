@@ -2,12 +2,15 @@
 //!
 //! What does not belong here: who may do what, and how anything looks on the wire.
 
+pub mod agent_keys;
 pub mod agents;
 pub mod audit;
 mod check;
 pub mod credentials;
+pub mod deployments;
 pub mod error;
 pub mod grants;
+pub mod history;
 pub mod idempotency;
 pub mod keys;
 pub mod knowledge;
@@ -19,6 +22,7 @@ pub mod operations;
 pub mod page;
 pub mod profiles;
 mod readers;
+pub mod registrations;
 pub mod sessions;
 pub mod spaces;
 pub mod users;

@@ -28,3 +28,28 @@ impl Page {
         self.limit + 1
     }
 }
+
+/// A page by its number, in the order of one column: rows may move between pages while others come and go.
+#[derive(Debug, Clone)]
+pub struct Numbered {
+    /// Rows at the most.
+    pub limit: u64,
+    /// Rows before the page.
+    pub offset: u64,
+    /// The wire's name of the column; each list has its own, and one it orders by where this is none of them.
+    pub by: String,
+    /// Whether the largest comes first.
+    pub descending: bool,
+}
+
+impl Numbered {
+    /// The end of a statement that gives this page: ordered by the column of this name, then by `ties`, all in one
+    /// direction, so that one direction is the exact reverse of the other. Takes `limit` and `offset` as `?1` and `?2`.
+    pub(super) fn clause(&self, columns: &[(&str, &str)], ties: &[&str]) -> String {
+        let named = columns.iter().find(|(name, _)| *name == self.by).or(columns.first());
+        let direction = if self.descending { "DESC" } else { "ASC" };
+        let order: Vec<String> =
+            named.map(|(_, column)| *column).iter().chain(ties).map(|column| format!("{column} {direction}")).collect();
+        format!("ORDER BY {} LIMIT ?1 OFFSET ?2", order.join(", "))
+    }
+}

@@ -9,6 +9,7 @@ mod run;
 mod a_login_is_saved_for_its_owner_alone;
 mod a_token_stays_with_its_server;
 mod agents_are_managed;
+mod agents_are_registered;
 mod changes_are_repeated_under_one_key;
 mod every_route_has_a_command;
 mod exit_codes_tell_what_went_wrong;

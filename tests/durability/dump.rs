@@ -35,9 +35,13 @@ fn write_the_dump_of_this_version() {
         .execute("UPDATE credentials SET secret_hash = ?1 WHERE label = 'operator.token'", [hash.as_bytes()])
         .unwrap();
     assert_eq!(changed, 1);
-    // What takes a container runtime.
+    // What takes a container runtime, a webhook or another dialect's client.
     conn.execute_batch(
-        "INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
+        "INSERT INTO webhook_outbox (notification_id, queued_at, next_at)
+            SELECT id, 1790000000000000, 9000000000000000 FROM notifications;
+         INSERT INTO agent_profiles SELECT id, 'what it is', '', '', 'assistant', NULL, '', 1, 0 FROM agents
+            WHERE id NOT IN (SELECT agent_id FROM agent_profiles);
+         INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
             finished_at)
          VALUES ('0198b8a0-0000-7000-8000-000000000001', 'deploy', 'failed', 'atlas', 40, 'user:operator', 'dump',
             1790000000000000, 1790000000000000, 1790000001000000)",
@@ -62,6 +66,14 @@ fn fill(daemon: &Daemon) {
     let id = operator.get("/api/agents/atlas").expect(200).json()["id"].as_str().expect("an id").to_owned();
     let grant = json!({"principal": "user:ann", "resource": format!("agent:{id}"), "role": "viewer"});
     operator.post("/api/grants", grant).expect(201);
+    operator.post("/api/ui/notify", json!({"title": "Hello", "body": "from a dump"})).expect(200);
+    let register = json!({
+        "name": "carl", "description": "", "acp_url": "http://127.0.0.1:9", "acp_type": "async",
+        "registration_metadata": {"agent_commit": "abc", "branch_name": "main"},
+    });
+    let carl = operator.post("/agents/register", register).expect(200).json();
+    let carl = carl["id"].as_str().expect("an id");
+    operator.post(&format!("/agents/{carl}/deployments"), json!({"docker_image": "carl:1"})).expect(200);
     daemon.client("taos_user_wrong").get("/api/agents").expect(401);
 }
 
@@ -72,13 +84,18 @@ fn dump(conn: &Connection) -> String {
         pragma("application_id"),
         pragma("user_version")
     );
-    let objects = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'trigger', rowid";
+    // The tables behind a full-text index are the index's own: it makes them, and fills them anew from what it indexes.
+    let objects =
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'knowledge_words_*' AND name NOT GLOB 'sqlite_*'
+        ORDER BY type = 'trigger', rowid";
     let mut statement = conn.prepare(objects).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     for row in rows {
         let (kind, name, sql): (String, String, String) = row.unwrap();
         writeln!(out, "{sql};").unwrap();
-        if kind == "table" {
+        if sql.starts_with("CREATE VIRTUAL TABLE") {
+            writeln!(out, "INSERT INTO {name} ({name}) VALUES ('rebuild');").unwrap();
+        } else if kind == "table" {
             rows_of(conn, &name, &mut out);
         }
     }

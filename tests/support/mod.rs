@@ -92,6 +92,13 @@ impl Reply {
         self
     }
 
+    /// Fails unless this is the error `code` in the Agentex dialect, whose envelope the client has checked.
+    #[track_caller]
+    pub fn expect_agentex(self, status: u16, code: &str) -> Self {
+        assert_eq!((self.status, self.json()["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
+        self
+    }
+
     /// Fails unless this is the error `code` with its whole envelope.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str) -> Self {

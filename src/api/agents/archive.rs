@@ -1,5 +1,7 @@
 //! Archiving, restoring and purging agents; with a container each is an operation.
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -12,9 +14,12 @@ use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
+use crate::http::service::Outcome;
+use crate::jobs::{Jobs, end_record, operations};
+use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee};
-use crate::store::{self, credentials};
+use crate::store::operations::{self as rows, Operation};
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(super) fn archive(app: &App, call: Call) -> Handled {
@@ -55,12 +60,40 @@ impl Ending {
             return self.slow.promise(tx, "archive", agent, &json!({}));
         }
         refuse_busy(tx, &agent.id)?;
-        agents::archive(tx.conn, &agent.id, tx.now)?;
-        credentials::revoke_all_of_agent(tx.conn, &agent.id, tx.now)?;
-        grants::delete_of_agent(tx.conn, &agent.id)?;
-        tx.audit(format!("agent:{}", agent.id))?;
+        end(tx, agent)?;
         Ok(Reply::ok(done).into())
     }
+}
+
+/// Takes a live agent out of the registry with every credential and grant it has.
+///
+/// # Errors
+/// The store's.
+fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
+    end_record(tx.conn, &agent.id, tx.now)?;
+    Ok(tx.audit(format!("agent:{}", agent.id))?)
+}
+
+/// Archives a live agent at once; a container it has is stopped and put away behind the reply.
+///
+/// # Errors
+/// `agent_busy`, or the store's.
+pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
+    refuse_busy(tx, &agent.id)?;
+    end(tx, agent)?;
+    if agent.container_name.is_none() {
+        return Ok(reply.into());
+    }
+    let mut op = Operation::new(store::new_id(), "archive", tx.caller.actor(), tx.caller.request_id(), tx.now);
+    op.agent_id = Some(agent.id.clone());
+    op.agent_name = Some(agent.slug.clone());
+    rows::insert(tx.conn, &op)?;
+    let after = move |reply, _| {
+        jobs.sockets.close(op.agent_id.as_deref().unwrap_or_default());
+        operations::take_up(&jobs, &op);
+        Outcome::Done(reply)
+    };
+    Ok(Written::Then(reply, Box::new(after)))
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {

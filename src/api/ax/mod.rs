@@ -26,7 +26,7 @@ use super::app::App;
 use super::call::{Call, Handled};
 use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{Action, Caller, Class, Principal};
-use crate::http::codes::{self, Code};
+use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::field::Field;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
@@ -70,54 +70,6 @@ const fn checked(
     handler: fn(&App, Call) -> Handled,
 ) -> ApiRoute {
     row(method, path, Access::Class(classes, action, handler))
-}
-
-impl ApiRoute {
-    /// What it is called and does, and the page that explains it.
-    const fn described(
-        mut self,
-        id: &'static str,
-        title: &'static str,
-        about: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        self.id = id;
-        self.title = title;
-        self.about = about;
-        self.doc = doc;
-        self
-    }
-
-    /// Its body, with an example.
-    const fn taking(mut self, fields: &'static [Field], example: &'static str) -> Self {
-        self.body = BodyKind::Json(fields);
-        self.example = example;
-        self
-    }
-
-    /// Its query.
-    const fn asking(mut self, query: &'static [Field]) -> Self {
-        self.query = query;
-        self
-    }
-
-    /// Its answer.
-    const fn answering(mut self, status: u16, answer: Answer) -> Self {
-        self.answer = (status, answer);
-        self
-    }
-
-    /// The reply carries a secret.
-    const fn secret(mut self) -> Self {
-        self.repeat = Repeat::Secret;
-        self
-    }
-
-    /// The codes it can answer with.
-    const fn failing(mut self, errors: &'static [&'static Code]) -> Self {
-        self.errors = errors;
-        self
-    }
 }
 
 /// True for a text of the form of an id: clients tell ids from names by it.

@@ -61,6 +61,8 @@ pub const ENTRY: Entry = Entry::Noun {
                 .ask("Remove archived agent {} for good? There is no way back."),
         ),
         Entry::Verb(Verb::new("export", "agents_export", Show::Document)),
+        Entry::Verb(Verb::new("register-build", "agentex_agents_register_build", Show::Record)),
+        Entry::Verb(Verb::new("register", "agentex_agents_register", Show::Record)),
         Entry::Verb(Verb::new("import", "agents_import", STORED).body_from_file()),
         Entry::Own {
             name: "grants",

@@ -41,7 +41,8 @@ pub(super) fn standard_headers(headers: &mut HeaderMap, path: &str, request_id: 
         headers.insert(CONTENT_TYPE, kind);
     }
     let html = headers.get(CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/html"));
-    if html {
+    // What an agent answers has a stricter policy already.
+    if html && !headers.contains_key(CONTENT_SECURITY_POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(HTML_POLICY));
     }
 }

@@ -14,6 +14,9 @@ pub enum Unknown {
     Ignored,
 }
 
+/// The problem of a required field that was not sent.
+pub const MISSING: &str = "this field is required";
+
 /// A field's name and what is wrong with it.
 pub type Problem = (String, String);
 
@@ -47,7 +50,7 @@ pub fn check(
     }
     for field in fields.iter().filter(|field| field.required && !checked.contains_key(field.name)) {
         if !problems.iter().any(|(name, _)| name == field.name) {
-            problems.push((field.name.to_owned(), "this field is required".to_owned()));
+            problems.push((field.name.to_owned(), MISSING.to_owned()));
         }
     }
     if problems.is_empty() { Ok(checked) } else { Err(problems) }
@@ -79,6 +82,7 @@ fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, V
             .map_err(|found| found.into_iter().map(|(name, text)| (format!("{}.{name}", field.name), text)).collect()),
         (Type::Objects(fields), Value::Array(list)) => check_objects(field, fields, list, unknown),
         (Type::EmptyList, Value::Array(list)) if list.is_empty() => Ok(Value::Array(list)),
+        (Type::AnyObject, value @ Value::Object(_)) => Ok(value),
         (Type::EmptyList, _) => problem("must be an empty list".into()),
         (kind, _) => problem(format!("must be {}", wanted(kind))),
     }

@@ -32,6 +32,9 @@ const SET_CONTAINER: &str = "UPDATE agents SET container_name = ?2, container_ru
 const SET_STATUS: &str = "UPDATE agents SET status = ?2, paused = ?3, revision = revision + 1, updated_at = ?4
     WHERE id = ?1 AND (status <> ?2 OR paused <> ?3)";
 const SET_SNAPSHOT: &str = "UPDATE agents SET snapshot_name = ?2 WHERE id = ?1";
+const TOUCH: &str = "UPDATE agents SET revision = revision + 1, updated_at = ?2 WHERE id = ?1 AND archived_at IS NULL";
+const RENAME: &str = "UPDATE agents SET slug = ?2, given_name = ?3, revision = revision + 1, updated_at = ?4
+    WHERE id = ?1 AND archived_at IS NULL";
 const PURGE: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NOT NULL";
 
 /// Adds an agent.
@@ -98,6 +101,24 @@ pub fn update(conn: &Connection, a: &Agent, now: Micros) -> Result<()> {
         a.scope,
         now,
     ])?;
+    Ok(())
+}
+
+/// Notes that something kept beside a live agent's row has changed.
+///
+/// # Errors
+/// The store's.
+pub fn touch(conn: &Connection, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(TOUCH)?.execute(params![id, now])?;
+    Ok(())
+}
+
+/// Gives a live agent another name; its container keeps its own.
+///
+/// # Errors
+/// `Exists` if a live agent has it.
+pub fn rename(conn: &Connection, id: &str, slug: &str, given_name: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(RENAME)?.execute(params![id, slug, given_name, now])?;
     Ok(())
 }
 

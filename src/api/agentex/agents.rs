@@ -1,0 +1,197 @@
+//! Agents in the Agentex dialect: reading, listing, deleting (Agentex contract, section 4).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::record::{self, ACP_TYPES, INPUT_TYPES, METADATA, show};
+use super::{DELETED, Named, checked, find, metadata, no_agent, register, text};
+use crate::access::{Action, AgentRole};
+use crate::api::agents::{archive, seen_by};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::Field;
+use crate::http::json;
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::CARD_FILTER_BYTES;
+use crate::store::agents as rows;
+use crate::store::registrations;
+
+const RECIPE: &str = "recipes/build-once-and-deploy";
+
+const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.");
+const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
+const INPUT: Field = Field::word("agent_input_type", INPUT_TYPES, "What it takes.");
+const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent to register; with another name it is renamed.");
+
+/// The fields of a registered agent.
+const REGISTERED: &[Field] = &{
+    let mut fields = [AGENT_ID; 13];
+    let mut at = 0;
+    while at < record::FIELDS.len() {
+        fields[at] = record::FIELDS[at];
+        at += 1;
+    }
+    fields[12] =
+        Field::text("agent_api_key", usize::MAX, "An internal key, told by the owner's first registration only.")
+            .required()
+            .nullable();
+    fields
+};
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/agents", Action::AgentsList, list)
+        .described(
+            "agentex_agents_list",
+            "List agents, for Agentex clients",
+            "The agents the caller may read, by number of page. An agent sees itself.",
+            RECIPE,
+        )
+        .asking(&[
+            LIMIT,
+            PAGE_NUMBER,
+            Field::word(
+                "order_by",
+                &["updated_at", "created_at", "registered_at", "name", "id"],
+                "What they are ordered by; updated_at if absent.",
+            ),
+            DIRECTION,
+            Field::text("task_id", usize::MAX, "There are no tasks here: with it the list is empty."),
+            Field::text(
+                "agent_card_metadata",
+                CARD_FILTER_BYTES,
+                "A JSON object that registration_metadata.agent_card.metadata must contain.",
+            ),
+        ])
+        .answering(200, Answer::Array(record::FIELDS)),
+    checked(Method::POST, "/agents/register-build", Action::AgentsCreate, register::build)
+        .described(
+            "agentex_agents_register_build",
+            "Register a build",
+            "Makes an agent that is not deployed yet. A name the caller can read is given back as it is.",
+            RECIPE,
+        )
+        .taking(&[NAME.required(), DESCRIPTION.required(), METADATA, INPUT], r#"{"name": "mailer", "description": "Sends mail"}"#)
+        .answering(200, Answer::Object(record::FIELDS))
+        .failing(&[codes::CREATE_NOT_ALLOWED, codes::NAME_UNAVAILABLE, codes::SLUG_COLLISION_UNRESOLVABLE]),
+    checked(Method::POST, "/agents/register", Action::AgentsRegister, register::register)
+    .secret()
+    .described(
+        "agentex_agents_register",
+        "Register what runs",
+        "Says where an agent answers, or that one of its deployments is ready. The owner's first one tells a key.",
+        RECIPE,
+    )
+    .taking(
+        &[
+            NAME.required(),
+            DESCRIPTION.required(),
+            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.").required(),
+            Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
+            AGENT_ID,
+            METADATA,
+            INPUT,
+        ],
+        r#"{"name": "mailer", "description": "Sends mail", "acp_url": "http://localhost:8000", "acp_type": "async"}"#,
+    )
+    .answering(200, Answer::Object(REGISTERED))
+    .failing(&[
+        codes::AGENT_NOT_FOUND,
+        codes::DEPLOYMENT_NOT_FOUND,
+        codes::FORBIDDEN,
+        codes::CREATE_NOT_ALLOWED,
+        codes::NAME_UNAVAILABLE,
+        codes::NAME_TAKEN,
+        codes::TOO_MANY_DEPLOYMENTS,
+        codes::SLUG_COLLISION_UNRESOLVABLE,
+    ]),
+    checked(Method::GET, "/agents/{id}", Action::AgentsRead, get)
+        .described("agentex_agents_get", "Read an agent by id", "For its viewers and the agent itself.", RECIPE)
+        .answering(200, Answer::Object(record::FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::GET, "/agents/name/{name}", Action::AgentsRead, get_by_name)
+        .described("agentex_agents_get_by_name", "Read an agent by name", "For its viewers and the agent itself.", RECIPE)
+        .answering(200, Answer::Object(record::FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::DELETE, "/agents/{id}", Action::AgentsDelete, delete)
+        .described("agentex_agents_delete", "Delete an agent by id", ABOUT_DELETE, RECIPE)
+        .answering(200, Answer::Object(DELETED))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::AGENT_BUSY]),
+    checked(Method::DELETE, "/agents/name/{name}", Action::AgentsDelete, delete_by_name)
+        .described("agentex_agents_delete_by_name", "Delete an agent by name", ABOUT_DELETE, RECIPE)
+        .answering(200, Answer::Object(DELETED))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::AGENT_BUSY]),
+];
+
+const ABOUT_DELETE: &str =
+    "Archives it at once: its credentials die, its name is free. A container is stopped behind it.";
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "updated_at", true)?;
+    let card = call.input.query.text("agent_card_metadata").map(card).transpose()?;
+    if call.input.query.text("task_id").is_some() {
+        return Ok(Reply::ok(&json!([])).into());
+    }
+    let seen = seen_by(&call.caller);
+    let only = call.caller.only_agents().map(|ids| Value::from(ids.to_vec()).to_string());
+    let rows = app.store.read(|conn| {
+        let only = match card {
+            None => only,
+            Some(part) => {
+                let cards = registrations::cards(conn, &seen, only.as_deref())?;
+                let fits = |text: &str| serde_json::from_str(text).is_ok_and(|whole| metadata::contains(&whole, &part));
+                let ids: Vec<String> = cards.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id).collect();
+                Some(Value::from(ids).to_string())
+            }
+        };
+        registrations::list(conn, &seen, only.as_deref(), &page)
+    })?;
+    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+}
+
+/// The object that a card must contain.
+fn card(text: &str) -> Result<Value, ApiError> {
+    let refused = || ApiError::field("agent_card_metadata", "must be a JSON object of at most 4 KiB");
+    if text.len() > CARD_FILTER_BYTES {
+        return Err(refused());
+    }
+    json::parse(text.as_bytes()).ok().filter(Value::is_object).ok_or_else(refused)
+}
+
+fn read(app: &App, call: &Call, named: &Named) -> Handled {
+    let entry = app.store.read(|conn| find(conn, &call.caller, named, AgentRole::Viewer))?;
+    Ok(Reply::ok(&show(&entry)).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    read(app, &call, &Named::Id(text(&call, 0)))
+}
+
+fn get_by_name(app: &App, call: Call) -> Handled {
+    read(app, &call, &Named::Name(text(&call, 0)))
+}
+
+fn remove(app: &App, call: Call, named: Named) -> Handled {
+    let jobs = std::sync::Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let entry = find(tx.conn, tx.caller, &named, AgentRole::Owner)?;
+        let live = rows::by_id(tx.conn, &entry.id)?.ok_or_else(|| no_agent(named.text()))?;
+        let message = format!("Agent '{}' deleted successfully", named.text());
+        archive::retire(jobs, tx, &live.agent, Reply::ok(&json!({"id": entry.id, "message": message})))
+    })
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    let named = Named::Id(text(&call, 0));
+    remove(app, call, named)
+}
+
+fn delete_by_name(app: &App, call: Call) -> Handled {
+    let named = Named::Name(text(&call, 0));
+    remove(app, call, named)
+}

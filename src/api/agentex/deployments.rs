@@ -1,0 +1,248 @@
+//! Records of where an agent was deployed, and which of them is in production (Agentex contract, section 6).
+
+use hyper::http::Method;
+use serde_json::{Map, Value, json};
+
+use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::record::{METADATA, stored};
+use super::{DELETED, Named, checked, find, metadata, no_deployment, text};
+use crate::access::{Action, AgentRole};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Tx};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::Field;
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::DEPLOYMENTS;
+use crate::store::deployments::{self, Deployment};
+use crate::store::registrations::{self, Entry, Registration};
+use crate::store::{agents, new_id};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/agentex#deployments";
+
+const fn told(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+const IMAGE: Field = Field::text("docker_image", 512, "The image.");
+const SGP: Field = Field::text("sgp_deploy_id", 256, "Kept for the client.");
+const HELM: Field = Field::text("helm_release_name", 256, "Kept for the client.");
+
+const FIELDS: &[Field] = &[
+    told("id", "The deployment's id, unique among its agent's."),
+    told("agent_id", "The agent's id."),
+    told("docker_image", "The image."),
+    Field::word("status", &["Pending", "Ready", "Failed"], "Ready once it has registered.").required(),
+    Field::flag("is_production", "Whether it is the one in production.").required(),
+    METADATA.required().nullable(),
+    told("acp_url", "Where it answers.").nullable(),
+    SGP.required().nullable(),
+    HELM.required().nullable(),
+    told("created_at", "When it was recorded.").nullable(),
+    told("promoted_at", "When it went into production last.").nullable(),
+    told("expires_at", "When it was deleted.").nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/agents/{id}/deployments", Action::DeploymentsCreate, create)
+        .described("agentex_deployments_create", "Record a deployment", "A record: nothing is started.", DOC)
+        .taking(&[IMAGE.required().not_empty(), METADATA, SGP, HELM], r#"{"docker_image": "mailer:2"}"#)
+        .repeatable()
+        .answering(200, Answer::Object(FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::TOO_MANY_DEPLOYMENTS]),
+    checked(Method::GET, "/agents/{id}/deployments", Action::DeploymentsRead, list)
+        .described("agentex_deployments_list", "List an agent's deployments", "Those that were not deleted.", DOC)
+        .asking(&[
+            LIMIT,
+            PAGE_NUMBER,
+            Field::word("order_by", &["created_at", "promoted_at", "id"], "created_at if absent."),
+            DIRECTION,
+        ])
+        .answering(200, Answer::Array(FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    checked(Method::GET, "/agents/{id}/deployments/{deployment}", Action::DeploymentsRead, get)
+        .described("agentex_deployments_get", "Read a deployment", "By its id within its agent.", DOC)
+        .answering(200, Answer::Object(FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOYMENT_NOT_FOUND]),
+    checked(Method::DELETE, "/agents/{id}/deployments/{deployment}", Action::DeploymentsDelete, delete)
+        .described("agentex_deployments_delete", "Delete a deployment", "Not the one in production.", DOC)
+        .answering(200, Answer::Object(DELETED))
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::DEPLOYMENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::DEPLOYMENT_IN_PRODUCTION,
+        ]),
+    checked(Method::POST, "/agents/{id}/deployments/{deployment}/promote", Action::DeploymentsPromote, promote)
+        .described(
+            "agentex_deployments_promote",
+            "Put a deployment into production",
+            "The agent answers where the deployment does; the one before is out. Again: no change.",
+            DOC,
+        )
+        .answering(200, Answer::Object(FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOYMENT_NOT_FOUND, codes::FORBIDDEN, codes::DEPLOYMENT_NOT_READY]),
+];
+
+fn show(d: &Deployment) -> Value {
+    json!({
+        "id": d.id,
+        "agent_id": d.agent_id,
+        "docker_image": d.docker_image,
+        "status": d.status,
+        "is_production": d.is_production,
+        "registration_metadata": stored(d.metadata.as_ref()),
+        "acp_url": d.acp_url,
+        "sgp_deploy_id": d.sgp_deploy_id,
+        "helm_release_name": d.helm_release_name,
+        "created_at": d.created_at.micros(),
+        "promoted_at": d.promoted_at.map(Micros::micros),
+        "expires_at": d.expires_at.map(Micros::micros),
+    })
+}
+
+/// A record that is not ready.
+fn pending(agent_id: &str, id: String, docker_image: &str, now: Micros) -> Deployment {
+    Deployment {
+        agent_id: agent_id.to_owned(),
+        id,
+        docker_image: docker_image.to_owned(),
+        status: "Pending".into(),
+        is_production: false,
+        metadata: None,
+        acp_url: None,
+        by_user: false,
+        sgp_deploy_id: None,
+        helm_release_name: None,
+        created_at: now,
+        promoted_at: None,
+        expires_at: None,
+    }
+}
+
+/// Adds a record, if the agent has room for one.
+fn add(tx: &Tx<'_>, deployment: &Deployment) -> Result<(), ApiError> {
+    if deployments::count(tx.conn, &deployment.agent_id)? >= DEPLOYMENTS {
+        return Err(codes::TOO_MANY_DEPLOYMENTS.into());
+    }
+    Ok(deployments::insert(tx.conn, deployment)?)
+}
+
+/// A deployment has registered: it is ready. One that nobody recorded is recorded now, one that was deleted is gone.
+///
+/// # Errors
+/// `deployment_not_found`, `too_many_deployments`, or the store's.
+pub fn deployed(
+    tx: &Tx<'_>,
+    agent_id: &str,
+    id: &str,
+    said: Option<&Map<String, Value>>,
+    acp: Option<&(String, String)>,
+) -> Result<(), ApiError> {
+    match deployments::by_id(tx.conn, agent_id, id)? {
+        Some(known) if known.expires_at.is_some() => return Err(no_deployment(id)),
+        Some(_) => {}
+        None => {
+            let image = said.and_then(|said| metadata::text(said, "docker_image")).unwrap_or("unknown");
+            add(tx, &pending(agent_id, id.to_owned(), image, tx.now))?;
+        }
+    }
+    let (said, url) = (metadata::merged(None, said)?, acp.map_or("", |(url, _)| url.as_str()));
+    deployments::register(tx.conn, agent_id, id, said.as_deref(), url, tx.caller.agent_id().is_none())?;
+    Ok(())
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    let said = call.input.body.value(metadata::FIELD).and_then(Value::as_object).cloned();
+    let said = metadata::merged(None, said.as_ref())?;
+    call.write(app, move |tx| {
+        let named = Named::Id(tx.input.param(0).to_owned());
+        let entry = find(tx.conn, tx.caller, &named, AgentRole::Editor)?;
+        let body = &tx.input.body;
+        let deployment = Deployment {
+            metadata: said,
+            sgp_deploy_id: body.text("sgp_deploy_id").map(str::to_owned),
+            helm_release_name: body.text("helm_release_name").map(str::to_owned),
+            ..pending(&entry.id, new_id(), body.text("docker_image").unwrap_or_default(), tx.now)
+        };
+        add(tx, &deployment)?;
+        tx.audit(format!("agent:{}", entry.id))?;
+        Ok(Reply::ok(&show(&deployment)))
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "created_at", true)?;
+    let named = Named::Id(text(&call, 0));
+    let rows = app.store.read(|conn| {
+        let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
+        Ok::<_, ApiError>(deployments::list(conn, &entry.id, &page)?)
+    })?;
+    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+}
+
+/// An agent's deployment of this id that was not deleted.
+fn living(conn: &rusqlite::Connection, agent_id: &str, id: &str) -> Result<Deployment, ApiError> {
+    let found = deployments::by_id(conn, agent_id, id)?;
+    found.filter(|deployment| deployment.expires_at.is_none()).ok_or_else(|| no_deployment(id))
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let (named, id) = (Named::Id(text(&call, 0)), text(&call, 1));
+    let found = app.store.read(|conn| {
+        let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
+        living(conn, &entry.id, &id)
+    })?;
+    Ok(Reply::ok(&show(&found)).into())
+}
+
+/// Agent and deployment that the path names, for a change.
+fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(Entry, Deployment), ApiError> {
+    let named = Named::Id(tx.input.param(0).to_owned());
+    let entry = find(tx.conn, tx.caller, &named, needed)?;
+    let deployment = living(tx.conn, &entry.id, tx.input.param(1))?;
+    Ok((entry, deployment))
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let (entry, deployment) = both(tx, AgentRole::Owner)?;
+        if deployment.is_production {
+            return Err(codes::DEPLOYMENT_IN_PRODUCTION.into());
+        }
+        deployments::expire(tx.conn, &entry.id, &deployment.id, tx.now)?;
+        tx.audit(format!("agent:{}", entry.id))?;
+        let message = format!("Deployment '{}' deleted successfully", deployment.id);
+        Ok(Reply::ok(&json!({"id": deployment.id, "message": message})))
+    })
+}
+
+fn promote(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let (entry, deployment) = both(tx, AgentRole::Editor)?;
+        if deployment.is_production {
+            return Ok(Reply::ok(&show(&deployment)));
+        }
+        if deployment.status != "Ready" {
+            return Err(codes::DEPLOYMENT_NOT_READY.into());
+        }
+        deployments::demote(tx.conn, &entry.id)?;
+        deployments::promote(tx.conn, &entry.id, &deployment.id, tx.now)?;
+        let next = Registration {
+            acp_url: deployment.acp_url.clone(),
+            by_user: deployment.by_user,
+            registered_at: Some(tx.now),
+            registered_by: Some("promote".into()),
+            unhealthy: false,
+            ..entry.registration
+        };
+        registrations::put(tx.conn, &entry.id, &next)?;
+        agents::touch(tx.conn, &entry.id, tx.now)?;
+        tx.audit(format!("agent:{}", entry.id))?;
+        Ok(Reply::ok(&show(&living(tx.conn, &entry.id, &deployment.id)?)))
+    })
+}

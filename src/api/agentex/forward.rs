@@ -1,0 +1,297 @@
+//! Sending a request on to an agent (Agentex contract, section 7): who may, where to, and what goes through.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::{Method, StatusCode};
+
+use super::acp_url::{AcpUrl, is_dots};
+use super::{Named, by_name, find, row};
+use crate::access::{Action, AgentRole, Need, Sender};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Step};
+use crate::api::dispatch::render;
+use crate::api::table::ApiRoute;
+use crate::containers::{ContainerName, Driver};
+use crate::http::client::{ClientError, Request, Response, Target};
+use crate::http::codes;
+use crate::http::courier::{Courier, Place};
+use crate::http::error::{ApiError, Dialect};
+use crate::http::input::Input;
+use crate::http::reply::{Body, Reply};
+use crate::http::route::{Access, Answer};
+use crate::http::service::Outcome;
+use crate::http::stream::{self, Keeper};
+use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
+use crate::store::deployments;
+use crate::store::registrations::Entry;
+
+const NEED: Need = Need { action: Action::AgentsForward, classes: &[], dialect: Dialect::Agentex };
+const DOC: &str = "concepts/agentex#forwarding";
+
+const fn forwarding(method: Method, id: &'static str) -> ApiRoute {
+    row(method, "/agents/forward/name/{name}/{path...}", Access::Bearer(Action::AgentsForward, forward))
+        .taking_raw()
+        .described(id, "Send a request on to an agent", "With an external key of the agent, or as its editor.", DOC)
+        .answering(200, Answer::Foreign)
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::NO_ACP_URL,
+            codes::ACP_URL_NOT_ALLOWED,
+            codes::FORWARD_FAILED,
+            codes::FORWARD_TIMEOUT,
+        ])
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] =
+    &[forwarding(Method::GET, "agentex_forward_get"), forwarding(Method::POST, "agentex_forward_post")];
+
+fn forward(app: &App, input: Input) -> Handled {
+    let named = Named::Name(input.param(0).to_owned());
+    let (entry, input) = match app.gate.sender(&input.head, &NEED)? {
+        Sender::Key { agent_id } => {
+            let entry = app.store.read(|conn| by_name(conn, named.text()))?;
+            // A key of another agent is no key here, whether there is an agent of this name or not.
+            let own = entry.filter(|entry| entry.id == agent_id);
+            (own.ok_or_else(|| app.gate.refuse_sender(&input.head, &NEED))?, input)
+        }
+        Sender::User(caller) => {
+            let call = Call::of(app, *caller, input, Action::AgentsForward);
+            let found = app.store.read(|conn| find(conn, &call.caller, &named, AgentRole::Editor));
+            (found.inspect_err(|error| call.watch.saw(error))?, call.input)
+        }
+    };
+    let url = address(app, &entry)?;
+    if input.raw.len() > FORWARD_BYTES {
+        return Err(codes::BODY_TOO_LARGE.into());
+    }
+    let request = request(&input, &url.0)?;
+    let place = app.courier.place(&entry.id, FORWARDS).ok_or_else(|| {
+        ApiError::new(codes::BUSY).detail("As many requests are on their way to this agent as one may have.")
+    })?;
+    let (keeper, promise) = stream::promise();
+    let errand = Errand { keeper, place, request_id: input.head.request_id.clone() };
+    send(app, errand, entry, url, request)?;
+    Ok(Step::Later(Outcome::Pending(promise)))
+}
+
+/// Where the agent says it answers, and whether a user said so.
+fn address(app: &App, entry: &Entry) -> Result<(AcpUrl, bool), ApiError> {
+    let production = app.store.lookup(|conn| deployments::production(conn, &entry.id))?;
+    let own = (entry.registration.acp_url.clone(), entry.registration.by_user);
+    let (text, by_user) = production.map_or(own, |deployment| (deployment.acp_url, deployment.by_user));
+    let text = text.ok_or(codes::NO_ACP_URL)?;
+    let url = AcpUrl::parse(&text).ok_or(codes::ACP_URL_NOT_ALLOWED)?;
+    Ok((url, by_user))
+}
+
+/// A request on its way and the one who waits for it.
+struct Errand {
+    keeper: Keeper,
+    place: Place,
+    request_id: String,
+}
+
+impl Errand {
+    fn end(self, reply: Result<Reply, ApiError>) {
+        drop(self.place);
+        let reply = reply.unwrap_or_else(|error| render(&error, Dialect::Agentex, &self.request_id));
+        self.keeper.keep(Outcome::Done(reply));
+    }
+
+    fn go(self, courier: &Courier, to: SocketAddr, request: Request) {
+        courier.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
+    }
+}
+
+/// Finds the address by the rule and sends the request there. A container's address is asked for on a thread that may
+/// wait for the runtime.
+fn send(app: &App, errand: Errand, entry: Entry, url: (AcpUrl, bool), request: Request) -> Result<(), ApiError> {
+    let (courier, listening) = (Arc::clone(&app.courier), app.listening.get().cloned().unwrap_or_default());
+    let Some(container) = entry.container_name else {
+        let to = url.0.on_this_machine().filter(|_| url.1);
+        errand.go(&courier, allowed(to, &listening)?, request);
+        return Ok(());
+    };
+    app.jobs.run(None, move |jobs| {
+        let to = jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0));
+        match to.and_then(|to| allowed(to, &listening)) {
+            Ok(to) => errand.go(&courier, to, request),
+            Err(error) => errand.end(Err(error)),
+        }
+    })
+}
+
+/// The address in the agent's own container, as its runtime tells it now.
+fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl) -> Result<Option<SocketAddr>, ApiError> {
+    let unreachable = |why: String| ApiError { cause: Some(why), ..codes::FORWARD_FAILED.into() };
+    let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
+    let ip: Option<IpAddr> = state.ip.as_deref().and_then(|ip| ip.parse().ok());
+    let ip = ip.ok_or_else(|| unreachable("the container has no address".into()))?;
+    Ok(url.in_container(container, ip))
+}
+
+/// Never the daemon's own listeners: what comes from this machine counts for more there.
+fn allowed(to: Option<SocketAddr>, listening: &[SocketAddr]) -> Result<SocketAddr, ApiError> {
+    let own = |to: &SocketAddr| {
+        let is = |own: &SocketAddr| {
+            own.port() == to.port() && (own.ip() == to.ip() || own.ip().is_unspecified() || to.ip().is_loopback())
+        };
+        listening.iter().any(is)
+    };
+    to.filter(|to| !own(to)).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
+}
+
+/// The request as the agent gets it.
+fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
+    let head = &input.head;
+    // The fifth segment and what follows, as it was sent.
+    let path = head.raw_path.split('/').skip(5).collect::<Vec<_>>().join("/");
+    if path.split('/').any(is_dots) {
+        return Err(ApiError::new(codes::INVALID_PATH).detail("The path has a dot segment, if need be after decoding."));
+    }
+    let method = if head.method == Method::POST { "POST" } else { "GET" };
+    let deadline = head.arrived + FORWARD_TIMEOUT;
+    let mut request = Request::new(method, url.target(&format!("/{path}"), &head.query), deadline);
+    let listed = connection_words(&head.headers);
+    for (name, value) in &head.headers {
+        if let Ok(value) = value.to_str()
+            && !is_dropped(name.as_str(), &listed)
+            && !SECRETS.iter().any(|start| value.contains(start))
+        {
+            request = request.with_header(name.as_str(), value);
+        }
+    }
+    if method == "POST" {
+        request = request.with_raw_body(input.raw.to_vec());
+    }
+    Ok(request.with_max_response(FORWARD_BYTES))
+}
+
+/// What the daemon's own secrets start with: none goes on, whatever header it stands in.
+const SECRETS: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "axp_", "taos_session="];
+
+/// Headers of one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers that the agent does not get: credentials, and what would let the sender speak for others.
+const NOT_SENT: &[&str] = &[
+    "host",
+    "cookie",
+    "cookie2",
+    "authorization",
+    "x-agent-api-key",
+    "x-api-key",
+    "x-agent-identity",
+    "forwarded",
+    "x-real-ip",
+    "via",
+    "expect",
+    "content-length",
+];
+
+/// Headers of the answer that would act on the daemon's own origin, or that the daemon sets itself.
+const NOT_RETURNED: &[&str] = &[
+    "set-cookie",
+    "set-cookie2",
+    "clear-site-data",
+    "service-worker-allowed",
+    "content-security-policy",
+    "content-security-policy-report-only",
+    "strict-transport-security",
+    "public-key-pins",
+    "alt-svc",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
+    "www-authenticate",
+    "refresh",
+    "content-length",
+    "date",
+    "server",
+    "x-request-id",
+    "x-content-type-options",
+    "referrer-policy",
+];
+
+fn connection_words(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect()
+}
+
+fn is_dropped(name: &str, listed: &[String]) -> bool {
+    HOP_BY_HOP.contains(&name)
+        || NOT_SENT.contains(&name)
+        || name.starts_with("x-forwarded")
+        || name.starts_with("proxy-")
+        || listed.iter().any(|word| word == name)
+}
+
+/// The agent's answer as the sender gets it: it shares the origin of the daemon's own page, so it may do nothing there.
+fn reply(answer: Response) -> Reply {
+    let Some(status) = StatusCode::from_u16(answer.status).ok().filter(|status| status.as_u16() >= 200) else {
+        return ApiError::new(codes::FORWARD_FAILED).reply(Dialect::Agentex);
+    };
+    let mut headers = HeaderMap::new();
+    let pairs = || {
+        answer
+            .headers()
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?)))
+    };
+    let all: HeaderMap = pairs().collect();
+    let listed = connection_words(&all);
+    for (name, value) in pairs() {
+        let text = name.as_str();
+        let goes = HOP_BY_HOP.contains(&text)
+            || NOT_RETURNED.contains(&text)
+            || text.starts_with("access-control-")
+            || text.starts_with("proxy-")
+            || listed.iter().any(|word| word == text);
+        if !goes {
+            headers.append(name, value);
+        }
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let policy = HeaderName::from_static("content-security-policy");
+    headers.insert(policy, HeaderValue::from_static("sandbox; default-src 'none'"));
+    Reply { status, headers, body: Body::Bytes(answer.body.into()), close: false }
+}
+
+/// Why there is no answer, in fixed words.
+fn failed(error: ClientError) -> ApiError {
+    let code = if matches!(error, ClientError::Deadline) { codes::FORWARD_TIMEOUT } else { codes::FORWARD_FAILED };
+    log::info!("a request could not be sent on: {error}");
+    code.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_daemons_own_listeners_are_never_a_target() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        for own in ["127.0.0.1:6969", "0.0.0.0:6969", "[::]:6969", "192.168.1.2:6969"] {
+            assert!(allowed(Some(at("127.0.0.1:6969")), &[at(own)]).is_err(), "{own}");
+            assert!(allowed(Some(at("[::1]:6969")), &[at(own)]).is_err(), "{own}");
+            assert!(allowed(Some(at("127.0.0.1:6970")), &[at(own)]).is_ok(), "{own}");
+        }
+        assert!(allowed(Some(at("10.0.0.5:6969")), &[at("127.0.0.1:6969")]).is_ok());
+        assert!(allowed(None, &[]).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! The commits an agent was registered with (Agentex contract, section 6).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::{AGENT_ID, AGENT_NAME, Named, checked, find, no_deployment, role, text};
+use crate::access::{Action, AgentRole};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::Field;
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::store::history::{self, Item};
+use crate::store::registrations;
+
+const DOC: &str = "concepts/agentex#deployments";
+
+const fn told(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+const FIELDS: &[Field] = &[
+    told("id", "The item's id."),
+    told("agent_id", "The agent's id."),
+    told("author_name", "Who wrote the commit."),
+    told("author_email", "Where to reach them."),
+    told("branch_name", "The branch."),
+    told("build_timestamp", "When it was built."),
+    told("deployment_timestamp", "When it first registered."),
+    told("commit_hash", "The commit."),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/deployment-history", Action::DeploymentsRead, list)
+        .described("agentex_history_list", "List the commits of an agent", "Each commit it registered with.", DOC)
+        .asking(&[
+            AGENT_ID,
+            AGENT_NAME,
+            LIMIT,
+            PAGE_NUMBER,
+            Field::word("order_by", &["deployment_timestamp", "id"], "deployment_timestamp if absent."),
+            DIRECTION,
+        ])
+        .answering(200, Answer::Array(FIELDS))
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND]),
+    checked(Method::GET, "/deployment-history/{item}", Action::DeploymentsRead, get)
+        .described("agentex_history_get", "Read one commit of an agent", "By the item's id.", DOC)
+        .answering(200, Answer::Object(FIELDS))
+        .failing(&[codes::DEPLOYMENT_NOT_FOUND]),
+];
+
+fn show(item: &Item) -> Value {
+    json!({
+        "id": item.id,
+        "agent_id": item.agent_id,
+        "author_name": item.author_name,
+        "author_email": item.author_email,
+        "branch_name": item.branch_name,
+        "build_timestamp": item.built_at.micros(),
+        "deployment_timestamp": item.deployed_at.micros(),
+        "commit_hash": item.commit_hash,
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "deployment_timestamp", true)?;
+    let named = Named::in_fields(&call.input.query)?;
+    let rows = app.store.read(|conn| {
+        let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
+        Ok::<_, ApiError>(history::list(conn, &entry.id, &page)?)
+    })?;
+    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let id = text(&call, 0);
+    let item = app.store.read(|conn| {
+        let item = history::by_id(conn, &id)?.ok_or_else(|| no_deployment(&id))?;
+        let lives = registrations::by_id(conn, &item.agent_id)?.is_some();
+        if !lives || role(conn, &call.caller, &item.agent_id)?.is_none() {
+            return Err(no_deployment(&id));
+        }
+        Ok::<_, ApiError>(item)
+    })?;
+    Ok(Reply::ok(&show(&item)).into())
+}

@@ -1,0 +1,267 @@
+//! Agents' keys: made, listed, deleted; told once (Agentex contract, section 6).
+
+use hyper::http::Method;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
+use crate::access::{Action, AgentRole, Caller, Scopes};
+use crate::api::app::App;
+use crate::api::call::{Call, Handled, Tx};
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::error::ApiError;
+use crate::http::field::Field;
+use crate::http::reply::Reply;
+use crate::http::route::Answer;
+use crate::limits::AGENT_KEYS;
+use crate::secret::{AgentKey, Issued};
+use crate::store::agent_keys::{self, Key, NewKey};
+use crate::store::registrations::{self, Registration};
+use crate::store::{StoreError, agents, new_id};
+
+const DOC: &str = "concepts/agentex#keys";
+
+const TYPES: &[&str] = &["internal", "external", "github", "slack"];
+const TYPE: Field = Field::word("api_key_type", TYPES, "internal or external; external if absent.");
+
+const fn told(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+const FIELDS: &[Field] = &[ID, OF, AT, CALLED, TYPE.required()];
+const ID: Field = told("id", "The key's id.");
+const OF: Field = told("agent_id", "The agent's id.");
+const AT: Field = told("created_at", "When it was made.");
+const CALLED: Field = told("name", "Its name.").nullable();
+const SECRET: Field = told("api_key", "The key itself, told this once.");
+
+const ABOUT_DELETE: &str = "It is dead from the next request on.";
+const GONE: &[&crate::http::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
+const GONE_BY_NAME: &[&crate::http::codes::Code] =
+    &[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/agent_api_keys", Action::AgentsKeysCreate, create)
+        .described(
+            "agentex_keys_create",
+            "Make a key of an agent",
+            "An internal key is the agent; an external one only has requests sent on to it. Told this once.",
+            DOC,
+        )
+        .taking(
+            &[
+                AGENT_ID,
+                AGENT_NAME,
+                Field::text("name", 120, "What people call it.").required().not_empty(),
+                TYPE,
+                Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
+            ],
+            r#"{"agent_name": "mailer", "name": "web hook"}"#,
+        )
+        .secret()
+        .answering(200, Answer::Object(&[ID, OF, AT, CALLED, TYPE.required(), SECRET]))
+        .failing(&[
+            codes::AGENT_IDENTIFIER,
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::KEY_TYPE_NOT_SUPPORTED,
+            codes::KEY_EXISTS,
+            codes::TOO_MANY_KEYS,
+        ]),
+    checked(Method::GET, "/agent_api_keys", Action::AgentsKeysRead, list)
+        .described(
+            "agentex_keys_list",
+            "List an agent's keys",
+            "Live ones, oldest first; never the keys themselves.",
+            DOC,
+        )
+        .asking(&[
+            AGENT_ID,
+            AGENT_NAME,
+            LIMIT,
+            PAGE_NUMBER,
+            Field::word("order_by", &["created_at", "name", "id"], "created_at if absent."),
+            DIRECTION,
+        ])
+        .answering(200, Answer::Array(FIELDS))
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+    checked(Method::GET, "/agent_api_keys/{key}", Action::AgentsKeysRead, get)
+        .described("agentex_keys_get", "Read what is known of a key", "By its id.", DOC)
+        .answering(200, Answer::Object(FIELDS))
+        .failing(GONE),
+    checked(Method::GET, "/agent_api_keys/name/{key_name}", Action::AgentsKeysRead, get_by_name)
+        .described("agentex_keys_get_by_name", "Read what is known of a key, by name", "Of one agent and type.", DOC)
+        .asking(&[AGENT_ID, AGENT_NAME, TYPE])
+        .answering(200, Answer::Object(FIELDS))
+        .failing(GONE_BY_NAME),
+    checked(Method::DELETE, "/agent_api_keys/{key}", Action::AgentsKeysDelete, delete)
+        .described("agentex_keys_delete", "Delete a key", ABOUT_DELETE, DOC)
+        .answering(200, Answer::Text)
+        .failing(GONE),
+    checked(Method::DELETE, "/agent_api_keys/name/{key_name}", Action::AgentsKeysDelete, delete_by_name)
+        .described("agentex_keys_delete_by_name", "Delete a key by name", ABOUT_DELETE, DOC)
+        .asking(&[AGENT_ID, AGENT_NAME, TYPE])
+        .answering(200, Answer::Text)
+        .failing(GONE_BY_NAME),
+];
+
+fn show(key: &Key) -> Value {
+    json!({
+        "id": key.id,
+        "agent_id": key.agent_id,
+        "created_at": key.issued_at.micros(),
+        "name": key.name,
+        "api_key_type": key.key_type,
+    })
+}
+
+/// Who may make and delete keys of a type: an internal key is the agent itself.
+fn needed(key_type: &str) -> AgentRole {
+    if key_type == "internal" { AgentRole::Owner } else { AgentRole::Editor }
+}
+
+/// Makes a key and stores it. An internal one may do what the agent may, and never more than who made it; an external
+/// one has requests sent on and nothing else.
+///
+/// # Errors
+/// `key_exists`, or the store's.
+pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(Key, Issued), ApiError> {
+    let scopes = if key_type == "internal" {
+        let agent = agents::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
+        let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
+        registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
+        Scopes::from_stored(&agent.scope).intersection(tx.caller.issuer_scopes()).stored()
+    } else {
+        json!([Action::AgentsForward.slug()]).to_string()
+    };
+    let (issued, id) = (AgentKey::generate(), new_id());
+    let new = NewKey {
+        id: &id,
+        issued: &issued,
+        agent_id,
+        name,
+        key_type,
+        scopes: &scopes,
+        issued_by: &tx.caller.actor(),
+        issued_at: tx.now,
+    };
+    agent_keys::insert(tx.conn, &new).map_err(|error| match error {
+        StoreError::Exists(_) => exists(name),
+        other => other.into(),
+    })?;
+    tx.audit(format!("credential:{id}"))?;
+    let key = Key { agent_id: agent_id.into(), name: name.into(), key_type: key_type.into(), issued_at: tx.now, id };
+    Ok((key, issued))
+}
+
+fn exists(name: &str) -> ApiError {
+    ApiError::new(codes::KEY_EXISTS).detail(format!("Agent api_key '{name}' already exists."))
+}
+
+/// A type that keys have here.
+fn supported(given: Option<&str>) -> Result<&str, ApiError> {
+    match given.unwrap_or("external") {
+        "github" | "slack" => Err(codes::KEY_TYPE_NOT_SUPPORTED.into()),
+        known => Ok(known),
+    }
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    if call.input.body.text("api_key").is_some() {
+        return Err(ApiError::field("api_key", "must be null: keys are made by the daemon, never chosen"));
+    }
+    call.write(app, |tx| {
+        let body = &tx.input.body;
+        let named = Named::in_fields(body)?;
+        let (key_type, name) = (body.text("api_key_type"), body.text("name").unwrap_or_default());
+        let (entry, role) = reach(tx.conn, tx.caller, &named)?;
+        at_least(role, needed(key_type.unwrap_or("external")))?;
+        let key_type = supported(key_type)?;
+        if agent_keys::by_name(tx.conn, &entry.id, name, key_type)?.is_some() {
+            return Err(exists(name));
+        }
+        if agent_keys::count(tx.conn, &entry.id)? >= AGENT_KEYS {
+            return Err(codes::TOO_MANY_KEYS.into());
+        }
+        let (key, issued) = mint(tx, &entry.id, name, key_type)?;
+        let mut told = show(&key);
+        told["api_key"] = json!(issued.plaintext.reveal());
+        Ok(Reply::ok(&told))
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "created_at", false)?;
+    let named = Named::in_fields(&call.input.query)?;
+    let rows = app.store.read(|conn| {
+        let entry = find(conn, &call.caller, &named, AgentRole::Editor)?;
+        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page)?)
+    })?;
+    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+}
+
+/// The live key of this id, if its agent is one the caller sees, with the caller's role there.
+fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(Key, AgentRole), ApiError> {
+    let key = agent_keys::by_id(conn, id)?.ok_or_else(|| no_key(id))?;
+    let lives = registrations::by_id(conn, &key.agent_id)?.is_some();
+    match role(conn, caller, &key.agent_id)? {
+        Some(role) if lives => Ok((key, role)),
+        _ => Err(no_key(id)),
+    }
+}
+
+/// The live key of this name and type of the agent that the query names, with the caller's role there.
+fn by_name(
+    conn: &Connection,
+    call: &Caller,
+    named: &Named,
+    name: &str,
+    of: &str,
+) -> Result<(Key, AgentRole), ApiError> {
+    let (entry, role) = reach(conn, call, named)?;
+    // Who may not read keys is told so, whether there is one or not.
+    at_least(role, AgentRole::Editor)?;
+    let key = agent_keys::by_name(conn, &entry.id, name, of)?.ok_or_else(|| no_key(name))?;
+    Ok((key, role))
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let id = text(&call, 0);
+    let (key, role) = app.store.read(|conn| by_id(conn, &call.caller, &id))?;
+    at_least(role, AgentRole::Editor)?;
+    Ok(Reply::ok(&show(&key)).into())
+}
+
+fn get_by_name(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let (named, of) = (Named::in_fields(query)?, query.text("api_key_type").unwrap_or("external"));
+    let (key, _) = app.store.read(|conn| by_name(conn, &call.caller, &named, call.input.param(0), of))?;
+    Ok(Reply::ok(&show(&key)).into())
+}
+
+fn end(tx: &Tx<'_>, key: &Key, role: AgentRole) -> Result<(), ApiError> {
+    at_least(role, needed(&key.key_type))?;
+    agent_keys::revoke(tx.conn, &key.id, tx.now)?;
+    Ok(tx.audit(format!("credential:{}", key.id))?)
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let (key, role) = by_id(tx.conn, tx.caller, tx.input.param(0))?;
+        end(tx, &key, role)?;
+        Ok(Reply::ok(&format!("Agent API key with ID {} deleted", key.id)))
+    })
+}
+
+fn delete_by_name(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let query = &tx.input.query;
+        let (named, of) = (Named::in_fields(query)?, query.text("api_key_type").unwrap_or("external"));
+        let (key, role) = by_name(tx.conn, tx.caller, &named, tx.input.param(0), of)?;
+        end(tx, &key, role)?;
+        Ok(Reply::ok(&format!("Agent api_key '{}' deleted", key.name)))
+    })
+}

@@ -1,0 +1,44 @@
+//! Routes of Agentex clients that this daemon does not have: each says so to whoever may call at all, without looking
+//! any agent up (Agentex contract, section 8); and the health check under the name those clients know.
+
+use hyper::http::Method;
+
+use super::{checked, row};
+use crate::access::Action;
+use crate::api::app::App;
+use crate::api::call::{Call, Handled};
+use crate::api::health;
+use crate::api::table::ApiRoute;
+use crate::http::codes;
+use crate::http::route::{Access, Answer};
+
+const DOC: &str = "concepts/agentex#left-out";
+
+const fn left_out(method: Method, path: &'static str, id: &'static str) -> ApiRoute {
+    checked(method, path, Action::AgentsRead, not_supported)
+        .described(id, "Not supported", "Always 501.", DOC)
+        .answering(501, Answer::Empty)
+        .failing(&[codes::NOT_SUPPORTED])
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    left_out(Method::POST, "/agents/{id}/rpc", "agentex_rpc"),
+    left_out(Method::POST, "/agents/name/{name}/rpc", "agentex_rpc_by_name"),
+    left_out(Method::POST, "/agents/{id}/deployments/{deployment}/rpc", "agentex_rpc_by_deployment"),
+    left_out(Method::GET, "/agents/{id}/schedules", "agentex_schedules_list"),
+    left_out(Method::POST, "/agents/{id}/schedules", "agentex_schedules_create"),
+    left_out(Method::GET, "/agents/{id}/schedules/{rest...}", "agentex_schedules_get"),
+    left_out(Method::POST, "/agents/{id}/schedules/{rest...}", "agentex_schedules_post"),
+    left_out(Method::PATCH, "/agents/{id}/schedules/{rest...}", "agentex_schedules_patch"),
+    left_out(Method::PUT, "/agents/{id}/schedules/{rest...}", "agentex_schedules_put"),
+    left_out(Method::DELETE, "/agents/{id}/schedules/{rest...}", "agentex_schedules_delete"),
+    left_out(Method::POST, "/agent_api_keys/webhook-trigger", "agentex_webhook_trigger"),
+    row(Method::GET, "/healthcheck", Access::Public(health::healthz))
+        .described("agentex_healthcheck", "Ask whether the process lives", "The same as GET /healthz.", DOC)
+        .answering(200, Answer::Object(health::HEALTHZ)),
+];
+
+fn not_supported(_: &App, _: Call) -> Handled {
+    Err(codes::NOT_SUPPORTED.into())
+}

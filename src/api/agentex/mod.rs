@@ -1,0 +1,76 @@
+//! The Agentex dialect: the routes that the Agentex SDK and its agents call (Agentex contract). It only translates;
+//! agents, grants and credentials are the same as everywhere.
+
+mod acp_url;
+mod agents;
+mod deployments;
+mod forward;
+mod history;
+mod keys;
+mod left_out;
+mod metadata;
+mod paging;
+mod record;
+mod register;
+mod seen;
+
+pub use agents::ROUTES as AGENTS;
+pub use deployments::ROUTES as DEPLOYMENTS;
+pub use forward::ROUTES as FORWARD;
+pub use history::ROUTES as HISTORY;
+pub use keys::ROUTES as KEYS;
+pub use left_out::ROUTES as LEFT_OUT;
+
+use hyper::http::Method;
+
+use deployments::deployed;
+use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
+
+use super::app::App;
+use super::call::{Call, Handled};
+use super::table::{ApiRoute, CheckedHandler, PublicHandler};
+use crate::access::Action;
+use crate::http::error::Dialect;
+use crate::http::field::Field;
+use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+
+/// One of the two ways to name an agent. Of any length: what no agent has is not found.
+const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent by its id; or send agent_name.");
+/// The other way.
+const AGENT_NAME: Field = Field::text("agent_name", usize::MAX, "The agent by its name; or send agent_id.");
+
+/// A route of this dialect without query, body or errors of its own.
+const fn row(method: Method, path: &'static str, access: Access<PublicHandler, CheckedHandler>) -> ApiRoute {
+    Route {
+        method,
+        path,
+        dialect: Dialect::Agentex,
+        access,
+        id: "",
+        title: "",
+        about: "",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(&[])),
+        errors: &[],
+        doc: "",
+    }
+}
+
+/// A checked route: method, path, action, handler.
+const fn checked(method: Method, path: &'static str, action: Action, handler: fn(&App, Call) -> Handled) -> ApiRoute {
+    row(method, path, Access::Action(action, handler))
+}
+
+/// What a deletion answers.
+const DELETED: &[Field] = &[
+    Field::text("id", usize::MAX, "The id of what was deleted.").required(),
+    Field::text("message", usize::MAX, "What was done.").required(),
+];
+
+/// The path's parameter at this place.
+fn text(call: &Call, at: usize) -> String {
+    call.input.param(at).to_owned()
+}

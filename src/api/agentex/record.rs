@@ -1,0 +1,129 @@
+//! An agent as Agentex clients see it, and its status, which is computed and never stored (Agentex contract, sections
+//! 3 and 5).
+
+use serde_json::{Value, json};
+
+use crate::http::field::{Field, Type};
+use crate::store::registrations::Entry;
+
+/// The statuses there are on the wire.
+pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
+/// The ACP types.
+pub const ACP_TYPES: &[&str] = &["sync", "async", "agentic"];
+/// The input types.
+pub const INPUT_TYPES: &[&str] = &["text", "json"];
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// The fields of an agent.
+pub const FIELDS: &[Field] = &[
+    text("id", "The agent's id."),
+    text("name", "Its name."),
+    text("description", "What it is for."),
+    Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
+    text("created_at", "When it was made."),
+    text("updated_at", "When it was last changed."),
+    Field::word("status", STATUSES, "What it is up to.").required(),
+    text("status_reason", "Why.").nullable(),
+    METADATA.required().nullable(),
+    text("registered_at", "When it last registered or was promoted.").nullable(),
+    Field::word("agent_input_type", INPUT_TYPES, "What it takes.").required().nullable(),
+    text("production_deployment_id", "The deployment in production.").nullable(),
+];
+
+/// What it said of itself.
+pub const METADATA: Field =
+    Field::of("registration_metadata", Type::AnyObject, "What it says of itself; at most 64 KiB.");
+
+/// Stored JSON as a value.
+pub fn stored(text: Option<&String>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// The agent as told.
+pub fn show(entry: &Entry) -> Value {
+    let r = &entry.registration;
+    let (status, reason) = status(entry);
+    json!({
+        "id": entry.id,
+        "name": entry.name,
+        "description": r.description,
+        "acp_type": r.acp_type,
+        "created_at": entry.created_at.micros(),
+        "updated_at": entry.updated_at.micros(),
+        "status": status,
+        "status_reason": reason,
+        "registration_metadata": stored(r.metadata.as_ref()),
+        "registered_at": r.registered_at.map(crate::time::Micros::micros),
+        "agent_input_type": r.input_type,
+        "production_deployment_id": entry.production,
+    })
+}
+
+/// Status and reason; the first that fits.
+pub fn status(entry: &Entry) -> (&'static str, String) {
+    let r = &entry.registration;
+    let failed_at = entry.failure.as_ref().map(|(at, _)| *at);
+    // Where the failure is no longer known, a registration counts as later.
+    if entry.status == "failed" && r.registered_at.is_none_or(|at| failed_at.is_some_and(|failed| failed > at)) {
+        let why = entry.failure.as_ref().map(|(_, why)| why.clone()).filter(|why| !why.is_empty());
+        return ("Failed", why.unwrap_or_else(|| "the deployment failed".into()));
+    }
+    let has_container = entry.container_name.is_some();
+    match (r.registered_at, entry.status.as_str()) {
+        (Some(_), _) if r.unhealthy => ("Unhealthy", "health check failed".into()),
+        (Some(_), status) if has_container && (entry.paused || matches!(status, "stopped" | "failed")) => {
+            ("Unhealthy", "container is not running".into())
+        }
+        (Some(_), _) if r.registered_by.as_deref() == Some("promote") => ("Ready", "promoted".into()),
+        (Some(_), _) => ("Ready", "registered".into()),
+        (None, "running" | "stopped") => ("Unknown", "no ACP registration".into()),
+        (None, _) => ("BuildOnly", "build registered, not deployed".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::registrations::Registration;
+    use crate::time::Micros;
+
+    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut Entry)) -> &'static str {
+        let mut entry = Entry {
+            id: "i".into(),
+            name: "n".into(),
+            status: status_of.into(),
+            paused: false,
+            container_name: (status_of == "running" || status_of == "stopped").then(|| "c".into()),
+            created_at: Micros(0),
+            updated_at: Micros(0),
+            registration: Registration {
+                registered_at: registered.map(Micros),
+                registered_by: registered.map(|_| "register".into()),
+                ..Registration::default()
+            },
+            production: None,
+            failure: None,
+        };
+        change(&mut entry);
+        status(&entry).0
+    }
+
+    #[test]
+    fn the_first_status_that_fits_is_told() {
+        assert_eq!(told("registered", None, |_| ()), "BuildOnly");
+        assert_eq!(told("deploying", None, |_| ()), "BuildOnly");
+        assert_eq!(told("running", None, |_| ()), "Unknown");
+        assert_eq!(told("stopped", None, |_| ()), "Unknown");
+        assert_eq!(told("failed", None, |_| ()), "Failed");
+        assert_eq!(told("registered", Some(5), |_| ()), "Ready");
+        assert_eq!(told("running", Some(5), |_| ()), "Ready");
+        assert_eq!(told("running", Some(5), |e| e.paused = true), "Unhealthy");
+        assert_eq!(told("stopped", Some(5), |_| ()), "Unhealthy");
+        assert_eq!(told("registered", Some(5), |e| e.registration.unhealthy = true), "Unhealthy");
+        assert_eq!(told("failed", Some(5), |e| e.failure = Some((Micros(6), "x".into()))), "Failed");
+        assert_eq!(told("failed", Some(5), |e| e.failure = Some((Micros(4), "x".into()))), "Ready");
+    }
+}

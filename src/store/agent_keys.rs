@@ -1,0 +1,123 @@
+//! Agents' keys: credentials of Agentex clients, several an agent, told apart by name and type.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::page::Numbered;
+use crate::secret::{Issued, Kind};
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO credentials
+    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10)";
+const SELECT: &str = "SELECT id, agent_id, label, key_type, issued_at FROM credentials
+    WHERE kind = 'agent_key' AND state = 'active'";
+const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
+const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE id = ?1 AND kind = 'agent_key' AND state = 'active'";
+
+/// A key to be stored.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// Key id and hash.
+    pub issued: &'a Issued,
+    /// The agent.
+    pub agent_id: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// `internal` or `external`.
+    pub key_type: &'a str,
+    /// Its scopes as a JSON array.
+    pub scopes: &'a str,
+    /// Who issued it.
+    pub issued_by: &'a str,
+    /// When.
+    pub issued_at: Micros,
+}
+
+/// A live key as told; never its hash.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// The id.
+    pub id: String,
+    /// The agent.
+    pub agent_id: String,
+    /// Its name.
+    pub name: String,
+    /// `internal` or `external`.
+    pub key_type: String,
+    /// When it was issued.
+    pub issued_at: Micros,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
+    Ok(Key { id: row.get(0)?, agent_id: row.get(1)?, name: row.get(2)?, key_type: row.get(3)?, issued_at: row.get(4)? })
+}
+
+/// Stores a key.
+///
+/// # Errors
+/// `Exists` if the agent has a live one of this name and type.
+pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        Kind::AgentKey.as_str(),
+        new.issued.key_id,
+        new.issued.hash.as_bytes(),
+        new.agent_id,
+        new.scopes,
+        new.name,
+        new.key_type,
+        new.issued_by,
+        new.issued_at
+    ])?;
+    Ok(())
+}
+
+/// The live key of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+    Ok(conn.prepare_cached(&format!("{SELECT} AND id = ?1"))?.query_row([id], read).optional()?)
+}
+
+/// An agent's live key of this name and type.
+///
+/// # Errors
+/// The store's.
+pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<Key>> {
+    let sql = format!("{SELECT} AND agent_id = ?1 AND label = ?2 AND key_type = ?3");
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, name, key_type], read).optional()?)
+}
+
+/// A page of an agent's live keys.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Key>> {
+    let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
+    let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many live keys an agent has.
+///
+/// # Errors
+/// The store's.
+pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
+}
+
+/// Ends a key at once.
+///
+/// # Errors
+/// The store's.
+pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(REVOKE)?.execute(params![id, now])?;
+    Ok(())
+}

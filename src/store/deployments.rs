@@ -1,0 +1,183 @@
+//! Deployments: records of where an agent was put, at most one of them in production.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::page::Numbered;
+use crate::time::Micros;
+
+const SELECT: &str =
+    "SELECT agent_id, id, docker_image, status, is_production, metadata, acp_url, by_user, sgp_deploy_id,
+        helm_release_name, created_at, promoted_at, expires_at
+    FROM deployments";
+const INSERT: &str = "INSERT INTO deployments (agent_id, id, docker_image, status, is_production, metadata, acp_url,
+        by_user, sgp_deploy_id, helm_release_name, created_at)
+    VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)";
+const COUNT: &str = "SELECT count(*) FROM deployments WHERE agent_id = ?1";
+const REGISTER: &str = "UPDATE deployments SET status = 'Ready', metadata = ?3, acp_url = ?4, by_user = ?5
+    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
+const DEMOTE: &str = "UPDATE deployments SET is_production = 0 WHERE agent_id = ?1 AND is_production = 1";
+const PROMOTE: &str = "UPDATE deployments SET is_production = 1, promoted_at = ?3
+    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
+const EXPIRE: &str = "UPDATE deployments SET is_production = 0, expires_at = ?3
+    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
+const EXPIRE_ALL: &str =
+    "UPDATE deployments SET is_production = 0, expires_at = ?2 WHERE agent_id = ?1 AND expires_at IS NULL";
+
+/// A deployment as stored.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The agent.
+    pub agent_id: String,
+    /// The id, unique among its agent's.
+    pub id: String,
+    /// The image.
+    pub docker_image: String,
+    /// `Pending`, `Ready` or `Failed`.
+    pub status: String,
+    /// Whether it is the one in production.
+    pub is_production: bool,
+    /// What it said of itself, as a JSON object.
+    pub metadata: Option<String>,
+    /// Where it answers.
+    pub acp_url: Option<String>,
+    /// Whether a user named that address.
+    pub by_user: bool,
+    /// Kept for the client.
+    pub sgp_deploy_id: Option<String>,
+    /// Kept for the client.
+    pub helm_release_name: Option<String>,
+    /// When it was recorded.
+    pub created_at: Micros,
+    /// When it went into production last.
+    pub promoted_at: Option<Micros>,
+    /// When it was deleted.
+    pub expires_at: Option<Micros>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
+    Ok(Deployment {
+        agent_id: row.get(0)?,
+        id: row.get(1)?,
+        docker_image: row.get(2)?,
+        status: row.get(3)?,
+        is_production: row.get(4)?,
+        metadata: row.get(5)?,
+        acp_url: row.get(6)?,
+        by_user: row.get(7)?,
+        sgp_deploy_id: row.get(8)?,
+        helm_release_name: row.get(9)?,
+        created_at: row.get(10)?,
+        promoted_at: row.get(11)?,
+        expires_at: row.get(12)?,
+    })
+}
+
+/// Records a deployment that is not in production.
+///
+/// # Errors
+/// `Exists` if the agent has or had one of this id.
+pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        d.agent_id,
+        d.id,
+        d.docker_image,
+        d.status,
+        d.metadata,
+        d.acp_url,
+        d.by_user,
+        d.sgp_deploy_id,
+        d.helm_release_name,
+        d.created_at
+    ])?;
+    Ok(())
+}
+
+/// An agent's deployment of this id, deleted or not.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deployment>> {
+    let sql = format!("{SELECT} WHERE agent_id = ?1 AND id = ?2");
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, id], read).optional()?)
+}
+
+/// An agent's deployment in production.
+///
+/// # Errors
+/// The store's.
+pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment>> {
+    let sql = format!("{SELECT} WHERE agent_id = ?1 AND is_production = 1");
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id], read).optional()?)
+}
+
+/// A page of an agent's deployments that were not deleted.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Deployment>> {
+    let columns = [("created_at", "created_at"), ("promoted_at", "promoted_at"), ("id", "id")];
+    let sql =
+        format!("{SELECT} WHERE agent_id = ?3 AND expires_at IS NULL {}", page.clause(&columns, &["created_at", "id"]));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many rows an agent has, deleted ones included.
+///
+/// # Errors
+/// The store's.
+pub fn count(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0))?)
+}
+
+/// A deployment has answered: it is ready, at this address. False if there is none.
+///
+/// # Errors
+/// The store's.
+pub fn register(
+    conn: &Connection,
+    agent_id: &str,
+    id: &str,
+    metadata: Option<&str>,
+    acp_url: &str,
+    by_user: bool,
+) -> Result<bool> {
+    Ok(conn.prepare_cached(REGISTER)?.execute(params![agent_id, id, metadata, acp_url, by_user])? > 0)
+}
+
+/// Takes what is in production out of it. False if nothing was.
+///
+/// # Errors
+/// The store's.
+pub fn demote(conn: &Connection, agent_id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(DEMOTE)?.execute([agent_id])? > 0)
+}
+
+/// Puts a deployment into production; the one before must be out of it.
+///
+/// # Errors
+/// `Exists` if there is one.
+pub fn promote(conn: &Connection, agent_id: &str, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(PROMOTE)?.execute(params![agent_id, id, now])?;
+    Ok(())
+}
+
+/// Deletes a deployment; its id stays dead.
+///
+/// # Errors
+/// The store's.
+pub fn expire(conn: &Connection, agent_id: &str, id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(EXPIRE)?.execute(params![agent_id, id, now])?;
+    Ok(())
+}
+
+/// Deletes all deployments of an agent.
+///
+/// # Errors
+/// The store's.
+pub fn expire_all(conn: &Connection, agent_id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(EXPIRE_ALL)?.execute(params![agent_id, now])?;
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! What Agentex clients keep of an agent, and the agents as those clients see them.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Result;
+use super::agents::Seen;
+use super::grants::Grantee;
+use super::page::Numbered;
+use crate::time::Micros;
+
+const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, input_type, acp_url, by_user, metadata,
+        registered_at, registered_by, unhealthy, had_key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    ON CONFLICT (agent_id) DO UPDATE SET description = excluded.description, acp_type = excluded.acp_type,
+        input_type = excluded.input_type, acp_url = excluded.acp_url, by_user = excluded.by_user,
+        metadata = excluded.metadata, registered_at = excluded.registered_at, registered_by = excluded.registered_by,
+        unhealthy = excluded.unhealthy, had_key = excluded.had_key";
+/// The last deployment into a container that failed, while its operation is kept.
+const FAILED: &str = "FROM operations o WHERE o.agent_id = a.id AND o.kind = 'deploy' AND o.status = 'failed'
+    ORDER BY o.finished_at DESC LIMIT 1";
+const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status, a.paused, a.created_at, a.updated_at,
+    r.description, r.acp_type, r.input_type, r.acp_url, r.by_user, r.metadata, r.registered_at, r.registered_by,
+    r.unhealthy, r.had_key, r.agent_id IS NOT NULL, a.container_name,
+    (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
+const SET_HEALTH: &str = "UPDATE registrations SET unhealthy = ?2 WHERE agent_id = ?1 AND unhealthy <> ?2";
+
+/// The Agentex side of an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// What it is for.
+    pub description: String,
+    /// `sync`, `async` or `agentic`.
+    pub acp_type: String,
+    /// `text` or `json`.
+    pub input_type: Option<String>,
+    /// Where it answers.
+    pub acp_url: Option<String>,
+    /// Whether a user named that address.
+    pub by_user: bool,
+    /// What it said of itself, as a JSON object.
+    pub metadata: Option<String>,
+    /// When it last registered or was promoted.
+    pub registered_at: Option<Micros>,
+    /// `register` or `promote`.
+    pub registered_by: Option<String>,
+    /// Whether its health checks fail.
+    pub unhealthy: bool,
+    /// Whether it ever had an internal key.
+    pub had_key: bool,
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self {
+            description: String::new(),
+            acp_type: "async".into(),
+            input_type: None,
+            acp_url: None,
+            by_user: false,
+            metadata: None,
+            registered_at: None,
+            registered_by: None,
+            unhealthy: false,
+            had_key: false,
+        }
+    }
+}
+
+/// A live agent as Agentex clients see it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The id.
+    pub id: String,
+    /// The name they know it by.
+    pub name: String,
+    /// The registry's own status.
+    pub status: String,
+    /// Whether its owner paused it.
+    pub paused: bool,
+    /// The container it lives in.
+    pub container_name: Option<String>,
+    /// When it was made.
+    pub created_at: Micros,
+    /// When it was last changed.
+    pub updated_at: Micros,
+    /// What they keep of it.
+    pub registration: Registration,
+    /// The production deployment.
+    pub production: Option<String>,
+    /// When its last failed deployment into a container failed, and why; a text for its readers.
+    pub failure: Option<(Micros, String)>,
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let registration = if row.get(16)? {
+        Registration {
+            description: row.get(6)?,
+            acp_type: row.get(7)?,
+            input_type: row.get(8)?,
+            acp_url: row.get(9)?,
+            by_user: row.get(10)?,
+            metadata: row.get(11)?,
+            registered_at: row.get(12)?,
+            registered_by: row.get(13)?,
+            unhealthy: row.get(14)?,
+            had_key: row.get(15)?,
+        }
+    } else {
+        Registration::default()
+    };
+    let failed_at: Option<Micros> = row.get(19)?;
+    let why: Option<String> = row.get(20)?;
+    Ok(Entry {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        status: row.get(2)?,
+        paused: row.get(3)?,
+        container_name: row.get(17)?,
+        created_at: row.get(4)?,
+        updated_at: row.get(5)?,
+        registration,
+        production: row.get(18)?,
+        failure: failed_at.map(|at| (at, why.unwrap_or_default())),
+    })
+}
+
+fn select(condition: &str) -> String {
+    format!(
+        "SELECT {COLUMNS}, (SELECT o.finished_at {FAILED}), (SELECT json_extract(o.error, '$.detail') {FAILED})
+        FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id WHERE a.archived_at IS NULL AND {condition}"
+    )
+}
+
+/// The live agent of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Entry>> {
+    Ok(conn.prepare_cached(&select("a.id = ?1"))?.query_row([id], read).optional()?)
+}
+
+/// Who looks, as the three values of [`VISIBLE`].
+fn eyes(seen: &Seen) -> (bool, Option<&str>, Option<&str>) {
+    match seen {
+        Seen::All => (true, None, None),
+        Seen::By(Grantee::User(id)) => (false, Some(id), None),
+        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+    }
+}
+
+/// An agent sees itself alone here, whatever its grants; a restricted credential what it is restricted to.
+const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
+        WHERE g.agent_id = a.id AND g.principal_user_id = ?4))
+    AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
+
+/// A page of live agents; `only`: of these ids, as a JSON array.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered) -> Result<Vec<Entry>> {
+    let columns = [
+        ("updated_at", "a.updated_at"),
+        ("created_at", "a.created_at"),
+        ("registered_at", "r.registered_at"),
+        ("name", "coalesce(a.given_name, a.slug)"),
+        ("id", "a.id"),
+    ];
+    let sql = format!("{} {}", select(VISIBLE), page.clause(&columns, &["a.created_at", "a.id"]));
+    let (all, user, agent) = eyes(seen);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![page.limit, page.offset, all, user, agent, only], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Ids and metadata of the live agents that carry a card, each as it is stored.
+///
+/// # Errors
+/// The store's.
+pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(String, String)>> {
+    // The first two parameters are those of a page; here they bound nothing.
+    let sql = format!(
+        "SELECT a.id, json_extract(r.metadata, '$.agent_card.metadata') FROM agents a
+            JOIN registrations r ON r.agent_id = a.id
+        WHERE a.archived_at IS NULL AND json_type(r.metadata, '$.agent_card.metadata') = 'object' AND {VISIBLE}
+        LIMIT ?1 OFFSET ?2"
+    );
+    let (all, user, agent) = eyes(seen);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![-1, 0, all, user, agent, only], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Stores what is kept of an agent.
+///
+/// # Errors
+/// The store's.
+pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
+    conn.prepare_cached(PUT)?.execute(params![
+        agent_id,
+        r.description,
+        r.acp_type,
+        r.input_type,
+        r.acp_url,
+        r.by_user,
+        r.metadata,
+        r.registered_at,
+        r.registered_by,
+        r.unhealthy,
+        r.had_key
+    ])?;
+    Ok(())
+}
+
+/// Notes whether the health checks fail. False if it was known.
+///
+/// # Errors
+/// The store's.
+pub fn set_health(conn: &Connection, agent_id: &str, unhealthy: bool) -> Result<bool> {
+    Ok(conn.prepare_cached(SET_HEALTH)?.execute(params![agent_id, unhealthy])? > 0)
+}
