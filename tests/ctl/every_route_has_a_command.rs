@@ -65,6 +65,12 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_delete", "agents delete atlas --yes", 0),
     ("agents_purge", "agents purge {agent} --yes", 0),
     ("agents_import", "agents import {export}", 0),
+    ("agentex_agents_register_build", "agents register-build --name mailer --description x", 0),
+    (
+        "agentex_agents_register",
+        "agents register --name mailer --description x --acp-url http://localhost:1 --acp-type async",
+        0,
+    ),
     ("users_create", "users create --username ann", 0),
     ("users_list", "users list", 0),
     ("users_get", "users get ann", 0),
