@@ -35,9 +35,11 @@ fn write_the_dump_of_this_version() {
         .execute("UPDATE credentials SET secret_hash = ?1 WHERE label = 'operator.token'", [hash.as_bytes()])
         .unwrap();
     assert_eq!(changed, 1);
-    // What takes a container runtime.
+    // What takes a container runtime, and a webhook that does not answer.
     conn.execute_batch(
-        "INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
+        "INSERT INTO webhook_outbox (notification_id, queued_at, next_at)
+            SELECT id, created_at, created_at FROM notifications LIMIT 1;
+         INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
             finished_at)
          VALUES ('0198b8a0-0000-7000-8000-000000000001', 'deploy', 'failed', 'atlas', 40, 'user:operator', 'dump',
             1790000000000000, 1790000000000000, 1790000001000000)",
@@ -62,6 +64,7 @@ fn fill(daemon: &Daemon) {
     let id = operator.get("/api/agents/atlas").expect(200).json()["id"].as_str().expect("an id").to_owned();
     let grant = json!({"principal": "user:ann", "resource": format!("agent:{id}"), "role": "viewer"});
     operator.post("/api/grants", grant).expect(201);
+    operator.post("/api/ui/notify", json!({"title": "Ready", "body": "All is set up."}));
     daemon.client("taos_user_wrong").get("/api/agents").expect(401);
 }
 
@@ -72,14 +75,20 @@ fn dump(conn: &Connection) -> String {
         pragma("application_id"),
         pragma("user_version")
     );
-    let objects = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'trigger', rowid";
+    // The tables behind a virtual one, and SQLite's own, come by themselves.
+    let objects = "SELECT coalesce(l.type, s.type), s.name, s.sql FROM sqlite_schema s
+        LEFT JOIN pragma_table_list l ON l.schema = 'main' AND l.name = s.name AND s.type = 'table'
+        WHERE s.sql IS NOT NULL AND s.name NOT LIKE 'sqlite_%' AND coalesce(l.type, '') <> 'shadow'
+        ORDER BY s.type = 'trigger', s.rowid";
     let mut statement = conn.prepare(objects).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     for row in rows {
         let (kind, name, sql): (String, String, String) = row.unwrap();
         writeln!(out, "{sql};").unwrap();
-        if kind == "table" {
-            rows_of(conn, &name, &mut out);
+        match kind.as_str() {
+            "table" => rows_of(conn, &name, &mut out),
+            "virtual" => writeln!(out, "INSERT INTO {name} ({name}) VALUES ('rebuild');").unwrap(),
+            _ => {}
         }
     }
     out + "COMMIT;\n"
