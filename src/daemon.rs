@@ -89,7 +89,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
     announce(&app.config, &addresses);
-    // Not held by the thread that waits for signals: it outlives the store.
+    // The thread that waits for signals never ends: whatever it held would keep the store open.
     let (handle, streams) = (running.handle(), Arc::downgrade(&app.streams));
     let waiter = std::thread::Builder::new()
         .name("signals".into())
@@ -115,7 +115,11 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.jobs.sockets.close_all();
     remove_socket(&app.config.socket);
     drop(sweeper);
+    let store = Arc::downgrade(&app.store);
     drop(app);
+    if store.strong_count() > 0 {
+        log::warn!("something still holds the database; its WAL stays beside it");
+    }
     log::info!("stopped");
     Ok(())
 }

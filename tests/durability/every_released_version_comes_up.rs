@@ -73,7 +73,14 @@ fn each_dump_is_brought_up_and_served() {
         }
         let fresh = Connection::open_in_memory().unwrap();
         fresh.execute_batch(include_str!("../../schema.sql")).unwrap();
-        assert_eq!(schema(&conn), schema(&fresh), "version {version} brought up is not schema.sql");
+        let (found, wanted) = (schema(&conn), schema(&fresh));
+        for name in found.keys().chain(wanted.keys()) {
+            assert_eq!(
+                found.get(name),
+                wanted.get(name),
+                "version {version} brought up differs from schema.sql: {name}"
+            );
+        }
     }
 }
 

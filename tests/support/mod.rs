@@ -143,7 +143,14 @@ impl Daemon {
 
     /// Starts it where the start must fail: its exit code and what it wrote to stderr.
     pub fn refused_start(&self) -> (Option<i32>, String) {
-        let output = self.command().output().expect("taosd starts");
+        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("taosd starts");
+        let end = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().expect("a child").is_none() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that runs after all has no code of its own.
+        let _ = child.kill();
+        let output = child.wait_with_output().expect("its end");
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!text.contains("panicked"), "{text}");
         (output.status.code(), text)
