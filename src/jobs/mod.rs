@@ -33,6 +33,7 @@ use crate::http::error::ApiError;
 use crate::http::stream::Signal;
 use crate::store::operations::Operation;
 use crate::store::{self, Store};
+use crate::time::Micros;
 
 use runner::Runner;
 use sockets::AgentSockets;
@@ -61,6 +62,8 @@ pub struct Jobs {
     runner: Runner,
     /// What the last run left open, until [`Jobs::begin`] takes it up.
     cut: Mutex<Vec<Operation>>,
+    /// When this run of the daemon began.
+    began: Micros,
     /// The start-up migration could not ask the runtime yet.
     migration_due: AtomicBool,
 }
@@ -77,6 +80,7 @@ impl Jobs {
         Ok(Self {
             store,
             cut: Mutex::new(cut),
+            began: Micros::now(),
             migration_due: AtomicBool::new(false),
             containers: Containers::new(settings.runtime.clone()),
             settings,

@@ -265,11 +265,15 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     note_status(jobs, agent, state.status)?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
-        // A token that was issued by hand and never delivered is its holder's.
-        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
-        let id = agent.id.clone();
-        let lives = jobs.store.lookup(|conn| credentials::active_hash(conn, &id, Micros::now()))?.is_some();
-        return Ok(!(by_hand && lives));
+        // A token that was issued by hand and never delivered is its holder's; one that was revoked since this start
+        // was taken away on purpose.
+        let (id, began) = (agent.id.clone(), jobs.began);
+        let (lives, revoked) = jobs.store.lookup(|conn| {
+            let lives = credentials::active_hash(conn, &id, Micros::now())?.is_some();
+            store::Result::Ok((lives, credentials::revoked_since(conn, &id, began)?))
+        })?;
+        let by_hand = lives && agent.token_delivery.as_deref() == Some("not_injected");
+        return Ok(!by_hand && !revoked);
     }
     let id = agent.id.clone();
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;

@@ -35,6 +35,8 @@ const SELECT_PENDING: &str =
     "SELECT id, secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
 const SELECT_ACTIVE_HASH: &str = "SELECT secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token'
     AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
+const REVOKED_SINCE: &str = "SELECT EXISTS (SELECT 1 FROM credentials
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND revoked_at >= ?2)";
 const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND state = 'pending')";
 const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
 const DELETE_PENDING: &str =
@@ -330,6 +332,14 @@ pub fn pending(conn: &Connection, agent_id: &str) -> Result<Option<(String, Secr
 pub fn active_hash(conn: &Connection, agent_id: &str, now: Micros) -> Result<Option<SecretHash>> {
     let found = conn.prepare_cached(SELECT_ACTIVE_HASH)?.query_row(params![agent_id, now], |row| row.get(0));
     Ok(found.optional()?.map(SecretHash::from_stored))
+}
+
+/// True if a token of this agent's was revoked at or after `since`.
+///
+/// # Errors
+/// The store's.
+pub fn revoked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(REVOKED_SINCE)?.query_row(params![agent_id, since], |row| row.get(0))?)
 }
 
 /// True while the credential waits for its delivery.

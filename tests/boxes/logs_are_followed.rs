@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Client, text};
@@ -117,4 +118,26 @@ fn a_credential_holds_so_many_streams_and_no_more() {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Stream::open(&host, &host.daemon.operator(), &path)))
             .is_ok()
     });
+}
+
+#[test]
+fn the_command_line_follows_a_log() {
+    let Some(host) = Host::lxd() else { return };
+    let name = host.name("a");
+    host.deploy(&name);
+    let container = host.container(&name);
+    host.whoami_inside(&container);
+    let mut ctl = Command::new(env!("CARGO_BIN_EXE_taosctl"))
+        .args(["agents", "logs", &name, "--follow", "--lines", "1"])
+        .env("TAOS_URL", format!("http://{}", host.daemon.address))
+        .env("TAOS_TOKEN", &host.daemon.token)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(ctl.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("bb has booted"));
+    host.inside(&container, "echo a-new-line >/dev/console");
+    assert_eq!(lines.next().unwrap().unwrap(), "a-new-line");
+    ctl.kill().unwrap();
+    ctl.wait().unwrap();
 }

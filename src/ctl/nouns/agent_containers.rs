@@ -25,8 +25,6 @@ pub const RESTART: Entry = Entry::Verb(Verb::new("restart", "agents_restart", Sh
 pub const PAUSE: Entry = Entry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
 /// Resume.
 pub const RESUME: Entry = Entry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
-/// Logs.
-pub const LOGS: Entry = Entry::Verb(Verb::new("logs", "agents_logs", Show::Lines("logs")));
 /// Containers.
 pub const LIST: Entry = Entry::Verb(Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)));
 /// How a deployment goes.

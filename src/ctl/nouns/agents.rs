@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use super::{agent_containers as containers, agent_token, grants};
+use super::{agent_containers as containers, agent_logs, agent_token, grants};
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
@@ -79,7 +79,7 @@ pub const ENTRY: Entry = Entry::Noun {
         containers::PAUSE,
         containers::RESUME,
         containers::BULK,
-        containers::LOGS,
+        agent_logs::ENTRY,
         containers::LIST,
     ],
 };

@@ -1,6 +1,7 @@
 //! The nouns, one a file. A new one is a file with an [`Entry`] and a line in [`ALL`].
 
 mod agent_containers;
+mod agent_logs;
 mod agent_token;
 mod agents;
 mod audit;

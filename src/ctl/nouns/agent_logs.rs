@@ -1,0 +1,75 @@
+//! `taosctl agents logs`: the end of a container's log, and what comes.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use clap::{ArgMatches, Command};
+use serde_json::{Value, json};
+
+use crate::ctl::context::Context;
+use crate::ctl::entry::Entry;
+use crate::ctl::failure::Failure;
+use crate::ctl::output::Output;
+use crate::ctl::session::Session;
+use crate::ctl::show::Show;
+use crate::ctl::verb::Verb;
+use crate::ctl::{path, text};
+use crate::jobs::log_tail::news;
+
+const LOGS: Verb = Verb::new("logs", "agents_logs", Show::Lines("logs"));
+/// Lines that are shown first.
+const FIRST: i64 = 100;
+/// Lines asked for afterwards: as many as may come between two looks.
+const LINES: i64 = 2000;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The verb.
+pub const ENTRY: Entry = Entry::Own { name: "logs", routes: &["agents_logs"], command, run };
+
+fn command(_: &'static str) -> Command {
+    LOGS.command()
+}
+
+fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    if !matches.get_flag("field.follow") {
+        return LOGS.run(context, matches);
+    }
+    let session = context.session()?;
+    let agent = matches.get_one::<String>("name").map_or("", String::as_str);
+    let mut seen = ask(&session, agent, LINES)?;
+    let first = matches.get_one::<i64>("field.lines").copied().unwrap_or(FIRST);
+    let from = seen.len().saturating_sub(usize::try_from(first).unwrap_or(0));
+    let mut new = &seen[from..];
+    loop {
+        for line in new {
+            match io::stdout().write_all(shown(line, context.json).as_bytes()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
+                Err(error) => return Err(Failure::Output(error)),
+            }
+        }
+        io::stdout().flush().map_err(Failure::Output)?;
+        std::thread::sleep(PAUSE);
+        let now = ask(&session, agent, LINES)?;
+        let from = now.len() - news(&seen, &now).len();
+        seen = now;
+        new = &seen[from..];
+    }
+}
+
+fn ask(session: &Session<'_>, agent: &str, lines: i64) -> Result<Vec<String>, Failure> {
+    let Value::Object(query) = json!({"lines": lines}) else { return Ok(Vec::new()) };
+    let route = path::route("agents_logs");
+    let reply = session.send_for_json(route, &path::target(route, &[agent], &query), None)?;
+    let logs = reply["logs"].as_str().ok_or_else(|| Failure::Unexpected("The answer has no logs.".to_owned()))?;
+    Ok(logs.lines().map(str::to_owned).collect())
+}
+
+/// A line for people, or a record on one line.
+fn shown(line: &str, as_json: bool) -> String {
+    match as_json {
+        true => format!("{}\n", text::json_line(&json!({"line": line}))),
+        false => format!("{}\n", text::clean(line)),
+    }
+}
