@@ -58,6 +58,9 @@ fn the_operators_choice_and_socket_win() {
         Containers::new(options).driver().map(|driver| driver.runtime())
     };
     assert_eq!(choose("none", None), Ok(Runtime::None));
+    let absent = choose("lxd", Some("other.sock"));
+    assert!(matches!(absent, Err(Error::RuntimeUnavailable { runtime: Runtime::Lxd, .. })), "{absent:?}");
+    dead(folder.0.join("other.sock"));
     assert_eq!(choose("lxd", Some("other.sock")), Ok(Runtime::Lxd));
     assert_eq!(choose("auto", Some("other.sock")), Ok(Runtime::Lxd));
     assert_eq!(choose("auto", Some("incus-other.sock")), Ok(Runtime::Incus));
