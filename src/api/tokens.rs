@@ -286,7 +286,9 @@ fn revoke(app: &App, call: Call) -> Handled {
         if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? == 0 {
             return Ok(Written::Reply(Reply::no_content()));
         }
-        agents::set_delivery(tx.conn, &agent.id, &Delivery::default(), tx.now)?;
+        // With a container the note says that there is none on purpose: no later start delivers another.
+        let noted = agent.container_name.as_ref().map_or_else(Delivery::default, |_| Delivery::state(NOT_INJECTED));
+        agents::set_delivery(tx.conn, &agent.id, &noted, tx.now)?;
         tx.audit(format!("agent:{}", agent.id))?;
         if agent.container_name.is_none() {
             return Ok(Written::Reply(Reply::no_content()));

@@ -265,14 +265,11 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     note_status(jobs, agent, state.status)?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
-        // A token that was issued by hand and never delivered is its holder's; one that was revoked since this start
-        // was taken away on purpose.
+        // What was revoked since this start began, the record may not say yet.
         let (id, began) = (agent.id.clone(), jobs.began);
-        let (lives, revoked) = jobs.store.lookup(|conn| {
-            let lives = credentials::active_hash(conn, &id, Micros::now())?.is_some();
-            store::Result::Ok((lives, credentials::revoked_since(conn, &id, began)?))
-        })?;
-        let by_hand = lives && agent.token_delivery.as_deref() == Some("not_injected");
+        let revoked = jobs.store.lookup(|conn| credentials::revoked_since(conn, &id, began))?;
+        // A token that was issued by hand is its holder's; one that was revoked was taken away on purpose.
+        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
         return Ok(!by_hand && !revoked);
     }
     let id = agent.id.clone();

@@ -67,7 +67,7 @@ fn twenty_rotations_at_once_all_succeed_and_leave_one_token(host: Host) {
     assert_eq!(host.token_file(&container), host.configured_token(&container).unwrap());
 }
 
-fn a_revoked_token_leaves_the_container(host: Host) {
+fn a_revoked_token_leaves_the_container(mut host: Host) {
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);
@@ -76,7 +76,13 @@ fn a_revoked_token_leaves_the_container(host: Host) {
     host.daemon.client(&token).get("/api/auth/whoami").expect_error(401, "invalid_token");
     host.eventually("the container forgets it", || host.configured_token(&container).is_none());
     assert!(host.token_file(&container).contains("No such file"));
-    assert_eq!(host.daemon.record(&name)["token_delivery"], Value::Null);
+    assert_eq!(host.daemon.record(&name)["token_delivery"], "not_injected");
+    // It was taken away on purpose: a start delivers no other.
+    host.daemon.restart();
+    host.daemon.on_socket().get("/readyz").expect(200);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(host.daemon.record(&name)["has_token"], false);
+    assert!(host.configured_token(&container).is_none());
 }
 
 #[test]
