@@ -98,7 +98,9 @@ fn write_line(text: &mut String, head: &Head, status: u16, bytes: u64, took: Dur
     // Writing to a String cannot fail.
     let _ = write!(text, "access {} {} {} ", head.request_id, head.peer.key(), head.method);
     text.extend(head.raw_path.chars().filter(char::is_ascii_graphic).take(PATH));
-    let _ = writeln!(text, " {status} {bytes} {:.1}ms", took.as_secs_f64() * 1000.0);
+    // Tenths of a millisecond as whole numbers: formatting a fraction costs more than the rest of the line.
+    let tenths = took.as_micros() / 100;
+    let _ = writeln!(text, " {status} {bytes} {}.{}ms", tenths / 10, tenths % 10);
 }
 
 fn write_lines(lines: &Lines, to: &mut impl io::Write) {

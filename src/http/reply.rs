@@ -40,8 +40,10 @@ impl Reply {
 
     /// A JSON reply with this status.
     pub fn json(status: StatusCode, value: &impl Serialize) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(bytes) => Self::typed(status, "application/json", bytes),
+        // Most replies fit: growing from nothing would copy them several times.
+        let mut bytes = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut bytes, value) {
+            Ok(()) => Self::typed(status, "application/json", bytes),
             Err(error) => {
                 log::error!("a reply could not be serialised: {error}");
                 Self::empty(StatusCode::INTERNAL_SERVER_ERROR)
