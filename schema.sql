@@ -1,4 +1,4 @@
--- The schema of taosd.db, version 1: the one readable statement of what the daemon keeps.
+-- The schema of taosd.db, version 2: the one readable statement of what the daemon keeps.
 --
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. Ids are lower-case UUIDs and are never used twice.
 -- Lists (scopes, models) are JSON arrays of strings. Secrets are present as 32-byte blake3 hashes only.
@@ -222,7 +222,7 @@ CREATE INDEX grants_by_age ON grants (granted_at, id);
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
 CREATE TABLE operations (
     id          TEXT PRIMARY KEY,
-    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate')),
+    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate', 'backup')),
     status      TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,
     agent_name  TEXT,

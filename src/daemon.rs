@@ -18,9 +18,11 @@ use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
+use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
-use crate::jobs::{Reconciler, first_start};
-use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
+use crate::jobs::{Reconciler, backups};
+use crate::limits::seconds;
+use crate::store::{OpenError, StoreError};
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +36,12 @@ pub enum Failure {
     /// A listener or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, io::Error),
-    /// `taosd check` found something.
+    /// A database is damaged.
     #[error("{0}")]
     Damaged(String),
+    /// It cannot be done.
+    #[error("{0}")]
+    Failed(String),
 }
 
 impl Failure {
@@ -50,7 +55,7 @@ impl Failure {
                 | StartError::Store(StoreError::Damaged(_)),
             )
             | Self::Damaged(_) => 4,
-            Self::Start(_) | Self::Io(..) => 1,
+            Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
         }
     }
 }
@@ -77,10 +82,16 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     // Whatever this process makes is its owner's alone; the socket gets its own mode.
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| Failure::Io("signals".into(), e))?;
+    // Before the store opens: an open database always looks changed.
+    let backup_is_fresh = backups::is_fresh(&config.data_dir);
     let app = Arc::new(App::start(config)?);
     let limits = app.config.limits.clone();
     let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), &limits)
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
+    let interval = seconds(limits.backup_interval);
+    let keeper =
+        Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
+            .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
     let (listeners, addresses) = listen(&app.config)?;
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
     let running = edge::start(service, limits, listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
@@ -115,10 +126,15 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.jobs.sockets.close_all();
     remove_socket(&app.config.socket);
     drop(sweeper);
+    drop(keeper);
+    let dir = app.config.data_dir.clone();
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
         log::warn!("something still holds the database; its WAL stays beside it");
+    }
+    if !interval.is_zero() {
+        keeper::refresh_at_stop(&dir);
     }
     log::info!("stopped");
     Ok(())
@@ -180,45 +196,4 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
         log::info!("also listening on http://{more}");
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-}
-
-/// `taosd check`: looks at the database and prints what it finds.
-///
-/// # Errors
-/// [`Failure::Damaged`] if anything is wrong.
-pub fn check(path: &Path) -> Result<(), Failure> {
-    let findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
-    for finding in &findings {
-        match &finding.result {
-            Ok(found) => println!("ok    {}: {found}", finding.name),
-            Err(wrong) => println!("WRONG {}: {wrong}", finding.name),
-        }
-    }
-    if findings.iter().all(|finding| finding.result.is_ok()) {
-        return Ok(());
-    }
-    Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())))
-}
-
-/// `taosd operator-token`: prints the operator's token, after replacing it if `rotate`.
-///
-/// # Errors
-/// The data directory cannot be used, or is in use when rotating.
-pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
-    let path = config.data_dir.join(first_start::TOKEN_FILE);
-    if rotate {
-        rustix::process::umask(Mode::from_raw_mode(0o077));
-        let options = Options { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000 };
-        let store = Arc::new(Store::open(&options).map_err(StartError::from)?);
-        first_start::prepare(&store).map_err(StartError::from)?;
-        first_start::rotate(&store).map_err(StartError::from)?;
-    }
-    let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
-    println!("{}", token.trim_end());
-    Ok(())
-}
-
-/// The database file of a data directory.
-pub fn database(config: &Config) -> std::path::PathBuf {
-    config.data_dir.join(FILE)
 }

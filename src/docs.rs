@@ -28,6 +28,7 @@ pages![
     "agents/recipes/users-and-tokens",
     "agents/recipes/notifying-the-user",
     "agents/recipes/reading-knowledge",
+    "agents/recipes/backup",
     "agents/recipes/troubleshooting",
     "agents/errors",
 ];

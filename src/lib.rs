@@ -15,6 +15,7 @@ pub mod docs;
 pub mod http;
 pub mod jobs;
 pub mod limits;
+pub mod offline;
 pub mod secret;
 pub mod store;
 pub mod time;

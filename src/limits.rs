@@ -107,6 +107,8 @@ limits! {
     stop_timeout: 10, 0, 600;
     /// Seconds between two rounds of flushing and sweeping.
     sweep_interval: 60, 1, 3600;
+    /// Seconds between two automatic backups, made only if something has changed; 0 makes none.
+    backup_interval: 15 * 60, 0, 86_400;
     /// Days an audit row is kept.
     audit_retention_days: 400, 1, 36_500;
     /// Milliseconds from which a statement is logged as slow.

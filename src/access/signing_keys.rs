@@ -32,6 +32,8 @@ pub struct SigningKeys {
 struct Keys {
     present: Key,
     before: Option<Key>,
+    /// Of the database they sign for.
+    epoch: String,
 }
 
 struct Key {
@@ -78,20 +80,26 @@ impl Key {
 }
 
 impl SigningKeys {
-    /// The keys of this directory, made if there are none or if they may have been read by others.
+    /// The keys of this directory, made if there are none, if they may have been read by others, or if they were made
+    /// before the database was restored: `epoch` is what that says.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn open(dir: &Path, now: i64) -> io::Result<Self> {
+    pub fn open(dir: &Path, epoch: &str, now: i64) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let path = dir.join(FILE);
         let keys = match read(&path) {
-            Ok(Some(keys)) => keys,
+            Ok(Some(keys)) if keys.epoch == epoch => keys,
             found => {
-                if let Err(error) = found {
-                    log::warn!("{}: {error}; making a new signing key, tokens signed before end now", path.display());
+                let why = match found {
+                    Ok(None) => None,
+                    Ok(Some(_)) => Some("its keys are older than the restored database".to_owned()),
+                    Err(error) => Some(error.to_string()),
+                };
+                if let Some(why) = why {
+                    log::warn!("{}: {why}; making a new signing key, tokens signed before end now", path.display());
                 }
-                let keys = Keys { present: Key::generate(now), before: None };
+                let keys = Keys { present: Key::generate(now), before: None, epoch: epoch.to_owned() };
                 write(&path, &keys)?;
                 keys
             }
@@ -165,6 +173,7 @@ fn read(path: &Path) -> io::Result<Option<Keys>> {
         Some(Keys {
             present: Key::from_json(&value["present"])?,
             before: if before.is_null() { None } else { Some(Key::from_json(before)?) },
+            epoch: value["epoch"].as_str().unwrap_or_default().to_owned(),
         })
     });
     keys.map(Some).ok_or_else(|| io::Error::other("it is not a file of ours"))
@@ -177,7 +186,8 @@ fn write(path: &Path, keys: &Keys) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let value = json!({"present": keys.present.to_json(), "before": keys.before.as_ref().map(Key::to_json)});
+    let before = keys.before.as_ref().map(Key::to_json);
+    let value = json!({"present": keys.present.to_json(), "before": before, "epoch": keys.epoch});
     let text = Zeroizing::new(value.to_string());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
@@ -224,8 +234,8 @@ mod tests {
     #[test]
     fn the_keys_survive_a_restart_and_belong_to_their_owner_alone() {
         let dir = Dir::new("restart");
-        let token = SigningKeys::open(&dir.0, 1000).unwrap().sign(&claims(1000));
-        let again = SigningKeys::open(&dir.0, 1001).unwrap();
+        let token = SigningKeys::open(&dir.0, "", 1000).unwrap().sign(&claims(1000));
+        let again = SigningKeys::open(&dir.0, "", 1001).unwrap();
         assert!(again.verify(&token, 1001).is_ok());
         assert_eq!(fs::metadata(dir.0.join(FILE)).unwrap().mode() & 0o777, 0o600);
     }
@@ -233,26 +243,37 @@ mod tests {
     #[test]
     fn a_new_key_takes_over_every_day_and_the_one_before_verifies_as_long_as_its_tokens_live() {
         let dir = Dir::new("rotate");
-        let keys = SigningKeys::open(&dir.0, 0).unwrap();
+        let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
         let last = keys.sign(&claims(PERIOD - 1));
         assert_eq!(keys.public(PERIOD - 1)["keys"].as_array().unwrap().len(), 1);
         let first = keys.sign(&claims(PERIOD));
         assert_eq!(keys.public(PERIOD)["keys"].as_array().unwrap().len(), 2);
-        let again = SigningKeys::open(&dir.0, PERIOD).unwrap();
+        let again = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
         assert!(again.verify(&last, PERIOD + 1).is_ok() && again.verify(&first, PERIOD + 1).is_ok());
         assert_eq!(again.public(PERIOD + 900)["keys"].as_array().unwrap().len(), 1);
     }
 
     #[test]
+    fn a_restored_database_knows_no_key_of_before() {
+        let dir = Dir::new("epoch");
+        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0));
+        let restored = SigningKeys::open(&dir.0, "e1", 1).unwrap();
+        assert_eq!(restored.verify(&token, 1), Err(Refused::Invalid));
+        let token = restored.sign(&claims(1));
+        assert!(SigningKeys::open(&dir.0, "e1", 2).unwrap().verify(&token, 2).is_ok());
+        assert!(SigningKeys::open(&dir.0, "", 3).unwrap().verify(&token, 3).is_err());
+    }
+
+    #[test]
     fn a_file_that_others_could_read_or_that_is_not_ours_is_replaced() {
         let dir = Dir::new("replace");
-        let token = SigningKeys::open(&dir.0, 0).unwrap().sign(&claims(0));
+        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0));
         let path = dir.0.join(FILE);
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        assert_eq!(SigningKeys::open(&dir.0, 0).unwrap().verify(&token, 1), Err(Refused::Invalid));
+        assert_eq!(SigningKeys::open(&dir.0, "", 0).unwrap().verify(&token, 1), Err(Refused::Invalid));
         for text in ["", "{}", "[]", r#"{"present": {"seed": "AA", "since": 0}}"#] {
             fs::write(&path, text).unwrap();
-            assert!(SigningKeys::open(&dir.0, 0).is_ok(), "{text}");
+            assert!(SigningKeys::open(&dir.0, "", 0).is_ok(), "{text}");
         }
     }
 }

@@ -15,11 +15,13 @@ use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
 use crate::http::router::Router;
+use crate::jobs::herald::Herald;
+use crate::jobs::keeper::Health;
 use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency};
+use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
 use crate::time::Micros;
 
 /// The application.
@@ -46,6 +48,8 @@ pub struct App {
     pub webhook: Option<Arc<Webhook>>,
     /// Counters.
     pub metrics: Metrics,
+    /// How the automatic backups are doing.
+    pub backups: Arc<Health>,
     /// Where lines of the access log go.
     pub access_log: AccessLog,
     /// When this run began.
@@ -96,7 +100,8 @@ impl App {
         if let Err(error) = core_knowledge::ingest(&store) {
             log::error!("the documentation could not be made knowledge: {error}");
         }
-        let keys = SigningKeys::open(&config.runtime_dir, Micros::now().0 / Micros::SECOND)
+        let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
+        let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
         let policies = Policies {
             bind_credentials: config.containers.bind_credentials,
@@ -129,6 +134,7 @@ impl App {
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: Metrics::default(),
+            backups: Arc::default(),
             access_log,
             started: Instant::now(),
             courier: Arc::new(courier),
@@ -142,6 +148,11 @@ impl App {
     /// Makes the running edge known, for `/readyz` and `/metrics`.
     pub fn set_edge(&self, handle: edge::Handle) {
         let _ = self.edge.set(handle);
+    }
+
+    /// One who tells people what the daemon itself has to say.
+    pub fn herald(&self) -> Herald {
+        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), self.webhook.clone())
     }
 
     /// The running edge.

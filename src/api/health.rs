@@ -54,7 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(readyz),
         id: "readyz",
         title: "Ask whether the daemon can work",
-        about: "Looks at the database, the disk, the queue and the workers.",
+        about: "Looks at the database, the disk, the queue, the workers and the automatic backups.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -92,7 +92,13 @@ pub fn healthz(_: &App, _: Input) -> Handled {
 }
 
 fn readyz(app: &App, _: Input) -> Handled {
-    let results = [("database", database(app)), ("disk", disk(app)), ("queue", queue(app)), ("workers", workers(app))];
+    let results = [
+        ("database", database(app)),
+        ("disk", disk(app)),
+        ("queue", queue(app)),
+        ("workers", workers(app)),
+        ("backups", backups(app)),
+    ];
     let ready = results.iter().all(|(_, result)| result.is_ok());
     let checks: Map<String, Value> = results
         .into_iter()
@@ -150,6 +156,10 @@ fn workers(app: &App) -> Result<(), String> {
     } else {
         Err(format!("{dead} dead, {stuck} stuck for more than {} s", STUCK.as_secs()))
     }
+}
+
+fn backups(app: &App) -> Result<(), String> {
+    app.backups.read().trouble.map_or(Ok(()), Err)
 }
 
 fn read_metrics(app: &App, _: Call) -> Handled {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::app::App;
 use crate::http::edge::Worker;
+use crate::time::Micros;
 
 /// Upper bounds of the duration buckets, in microseconds.
 const BUCKETS: [u64; 10] = [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
@@ -92,5 +93,12 @@ pub fn page(app: &App) -> String {
     if let Ok(bytes) = app.store.file_bytes() {
         gauge(&mut out, "taosd_database_bytes", "Bytes of the database file.", bytes);
     }
+    let backups = app.backups.read();
+    if let Some(made) = backups.made {
+        let age = (Micros::now().0 - made.0).max(0) / Micros::SECOND;
+        gauge(&mut out, "taosd_backup_age_seconds", "Seconds since the last automatic backup.", age);
+    }
+    head(&mut out, "taosd_backup_failures_total", "counter", "Automatic backups that failed since the start.");
+    let _ = writeln!(out, "taosd_backup_failures_total {}", backups.failures);
     out
 }

@@ -8,6 +8,7 @@ mod agents;
 mod app;
 mod audit;
 mod ax;
+mod backups;
 mod call;
 mod dispatch;
 mod docs;

@@ -24,8 +24,9 @@ use crate::time::Micros;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const KINDS: &[&str] =
-    &["start", "stop", "restart", "pause", "resume", "bulk", "deploy", "archive", "restore", "purge", "migrate"];
+const KINDS: &[&str] = &[
+    "start", "stop", "restart", "pause", "resume", "bulk", "deploy", "archive", "restore", "purge", "migrate", "backup",
+];
 const STATUSES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
 const DOC: &str = "concepts/operations#follow";
 

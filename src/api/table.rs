@@ -48,6 +48,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::notifications::ROUTES,
             super::knowledge::ROUTES,
             super::audit::ROUTES,
+            super::backups::ROUTES,
             super::health::ROUTES,
             super::index::ROUTES,
             super::docs::ROUTES,

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use taosd::config::{Config, Flags};
 use taosd::daemon::{self, Failure};
+use taosd::offline;
 
 /// Identity authority and control plane for the AI agents on one small box.
 #[derive(Parser)]
@@ -22,12 +23,26 @@ struct Cli {
 enum Command {
     /// Serve (what happens without a command).
     Serve(Settings),
-    /// Check the database: structure, foreign keys, audit chain.
+    /// Check a database, in use or not: structure, foreign keys, audit chain, free space.
     Check {
         #[command(flatten)]
         settings: Settings,
         /// The file to check; the data directory's if absent.
         file: Option<PathBuf>,
+    },
+    /// Write a checked copy of the database to a file; the daemon may be running.
+    Backup {
+        #[command(flatten)]
+        settings: Settings,
+        /// Where to; an older backup there is replaced.
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database; the daemon must not be running.
+    Restore {
+        #[command(flatten)]
+        settings: Settings,
+        /// The backup.
+        file: PathBuf,
     },
     /// Print the operator's token.
     OperatorToken {
@@ -73,11 +88,13 @@ fn main() -> ExitCode {
     daemon::init_log();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(settings) => settings.load().and_then(daemon::serve),
-        Command::Check { settings, file } => {
-            settings.load().and_then(|config| daemon::check(&file.unwrap_or_else(|| daemon::database(&config))))
-        }
+        Command::Check { settings, file } => settings.load().and_then(|config| {
+            offline::check(&file.unwrap_or_else(|| offline::database(&config)), config.limits.min_free_bytes)
+        }),
+        Command::Backup { settings, file } => settings.load().and_then(|config| offline::backup(&config, &file)),
+        Command::Restore { settings, file } => settings.load().and_then(|config| offline::restore(&config, &file)),
         Command::OperatorToken { settings, rotate } => {
-            settings.load().and_then(|config| daemon::operator_token(&config, rotate))
+            settings.load().and_then(|config| offline::operator_token(&config, rotate))
         }
     };
     match result {

@@ -1,19 +1,20 @@
 //! The first start: the operator, its default space and `operator.token` (DESIGN D7).
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use zeroize::Zeroizing;
 
 use crate::access::Scopes;
-use crate::secret::{Issued, Kind, Plaintext, UserToken};
+use crate::secret::{Issued, Kind, Plaintext, SecretHash, UserToken};
 use crate::store::credentials::{self, NewCredential};
 use crate::store::grants;
 use crate::store::users::{self, Role, User};
-use crate::store::{self, Result, Store, StoreError, audit, meta, spaces};
+use crate::store::{self, Result, Store, StoreError, audit, meta, restore, spaces};
 use crate::time::Micros;
 
 /// The name of the first user.
@@ -33,8 +34,7 @@ pub fn prepare(store: &Arc<Store>) -> Result<()> {
     // The file first: a token on disk that the database does not know is harmless, the other way round nobody could
     // log in. A crash in between leaves a start that begins anew.
     let issued = UserToken::generate();
-    write_token(&store.dir().join(TOKEN_FILE), &issued.plaintext)
-        .map_err(|error| StoreError::Other(format!("{TOKEN_FILE}: {error}")))?;
+    write_token(&store.dir().join(TOKEN_FILE), &issued.plaintext).map_err(of_token)?;
     store.write(move |conn| create_operator(conn, &issued))
 }
 
@@ -91,24 +91,68 @@ fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Res
     audit::append(conn, &entry)
 }
 
+/// A token of the operator's that is in the database and waits beside its file.
+pub struct NewToken {
+    next: PathBuf,
+    place: PathBuf,
+}
+
+impl NewToken {
+    /// Moves it to its file. Where that is.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn settle(self) -> Result<PathBuf> {
+        fs::rename(&self.next, &self.place).map_err(of_token)?;
+        Ok(self.place)
+    }
+}
+
 /// Replaces the operator's token: the old one is dead, the new one is in the file. Where the file is.
 ///
 /// # Errors
 /// The store's, or the token file's.
 pub fn rotate(store: &Arc<Store>) -> Result<PathBuf> {
-    let path = store.dir().join(TOKEN_FILE);
+    let dir = store.dir().to_owned();
+    store.write(move |conn| new_token(&dir, conn))?.settle()
+}
+
+/// A new token for the operator if the one in the data directory's file is not good in this database.
+///
+/// # Errors
+/// The store's, or the token file's.
+pub fn token_for(data_dir: &Path, conn: &Connection) -> Result<Option<NewToken>> {
+    match token_in(&data_dir.join(TOKEN_FILE)).map_err(of_token)? {
+        Some(hash) if restore::is_admins(conn, hash.as_bytes())? => Ok(None),
+        _ => new_token(data_dir, conn).map(Some),
+    }
+}
+
+fn new_token(data_dir: &Path, conn: &Connection) -> Result<NewToken> {
+    let place = data_dir.join(TOKEN_FILE);
+    let next = place.with_extension("token.next");
     let issued = UserToken::generate();
-    let next = path.with_extension("token.next");
-    let file = |error: io::Error| StoreError::Other(format!("{TOKEN_FILE}: {error}"));
-    write_token(&next, &issued.plaintext).map_err(file)?;
-    store.write(move |conn| {
-        let operator = users::operator(conn)?.ok_or_else(|| StoreError::Other("there is no operator".into()))?;
-        let now = Micros::now();
-        credentials::revoke_labelled(conn, &operator.id, LABEL, now)?;
-        insert_token(conn, &operator, &issued, now)
-    })?;
-    fs::rename(&next, &path).map_err(file)?;
-    Ok(path)
+    write_token(&next, &issued.plaintext).map_err(of_token)?;
+    let operator = users::operator(conn)?.ok_or_else(|| StoreError::Other("there is no operator".into()))?;
+    let now = Micros::now();
+    credentials::revoke_labelled(conn, &operator.id, LABEL, now)?;
+    insert_token(conn, &operator, &issued, now)?;
+    Ok(NewToken { next, place })
+}
+
+/// The hash of the token in a file; `None` if there is none.
+fn token_in(path: &Path) -> io::Result<Option<SecretHash>> {
+    let file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut text = Zeroizing::new(String::new());
+    file.take(1024).read_to_string(&mut text)?;
+    Ok(UserToken::parse(text.trim_end()).ok())
+}
+
+fn of_token(error: io::Error) -> StoreError {
+    StoreError::of_io(format!("{TOKEN_FILE}: {error}"), error.kind())
 }
 
 /// Writes a token to a 0600 file beside its place and moves it there, on disk before this returns.

@@ -5,14 +5,18 @@
 //! hangs holds up its own agents and nobody else.
 
 mod archive;
+pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;
 mod deploy;
 pub mod first_start;
+pub mod herald;
+pub mod keeper;
 mod lifecycle;
 pub mod log_tail;
 pub mod operations;
 mod reconcile;
+pub mod restore;
 pub mod runner;
 pub mod sockets;
 mod start_up;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::delivery::Asker;
-use super::{Jobs, archive, deploy, lifecycle};
+use super::{Jobs, archive, backups, deploy, lifecycle};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::store::agents::{self, Agent};
@@ -24,6 +24,7 @@ pub fn action(kind: &str) -> &'static str {
         "restore" => "agents.restore",
         "purge" => "agents.purge",
         "migrate" => "agents.token.issue",
+        "backup" => "backups.create",
         _ => "agents.lifecycle",
     }
 }
@@ -43,7 +44,9 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
         return;
     }
     let id = op.id.clone();
-    let queued = jobs.run(op.agent_id.as_deref(), {
+    // Backups go one after the other, as what is asked of one agent does.
+    let key = op.agent_id.as_deref().or((op.kind == "backup").then_some("backup"));
+    let queued = jobs.run(key, {
         let id = id.clone();
         move |jobs| carry_out(jobs, &id)
     });
@@ -87,6 +90,7 @@ fn work(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         "archive" => archive::archive(jobs, op),
         "restore" => archive::restore(jobs, op),
         "purge" => archive::purge(jobs, op),
+        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now())?)),
         _ => lifecycle::run(jobs, op),
     }
 }

@@ -108,6 +108,8 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         "archive" => archive::recover_archive(jobs, op),
         "restore" => archive::recover_restore(jobs, op),
         "purge" => archive::recover_purge(jobs, op),
+        // What it left is tidied away by the next one that is kept fresh.
+        "backup" => Err(codes::INTERRUPTED.into()),
         _ => {
             // The status is read from the container.
             let agent = operations::agent_of(jobs, op)?;

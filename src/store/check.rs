@@ -1,11 +1,11 @@
-//! Checking a database file without opening it for writing: `taosd check`.
+//! Checking a database file without writing to it: `taosd check`, and every copy that is made.
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use super::open::APPLICATION_ID;
-use super::{Result, VERSION, audit};
+use super::open::{self, APPLICATION_ID};
+use super::{Result, StoreError, VERSION, audit};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone)]
@@ -25,7 +25,11 @@ type Look = fn(&Connection) -> Looked;
 /// # Errors
 /// Where the file cannot be opened at all.
 pub fn check(path: &Path) -> Result<Vec<Finding>> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // A database in use has a WAL; one without is not in use.
+    let conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
+        Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),
+        conn => conn?,
+    };
     let checks: [(&'static str, Look); 5] = [
         ("file", identity),
         ("schema version", version),

@@ -33,6 +33,17 @@ pub enum StoreError {
 /// The result of store functions.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+impl StoreError {
+    /// A failure of a file that the system has told.
+    pub fn of_io(text: String, kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(text),
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(text),
+            _ => Self::Other(text),
+        }
+    }
+}
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
@@ -43,13 +54,11 @@ impl From<rusqlite::Error> for StoreError {
         let Some(failure) = error.sqlite_error() else { return Self::Other(text) };
         match (failure.code, failure.extended_code) {
             (ErrorCode::DiskFull, _) => Self::Full(text),
-            (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _) => match std::io::Error::last_os_error().kind() {
-                // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a
-                // file system that has just turned read-only; the errno tells.
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(text),
-                ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(text),
-                _ => Self::Other(text),
-            },
+            // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a file
+            // system that has just turned read-only; the errno tells.
+            (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen, _) => {
+                Self::of_io(text, std::io::Error::last_os_error().kind())
+            }
             (ErrorCode::ReadOnly, _) => Self::ReadOnly(text),
             (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged(text),
             (ErrorCode::ConstraintViolation, code)

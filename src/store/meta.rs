@@ -11,6 +11,9 @@ const UPSERT: &str =
 /// The id of this installation; there from the first start on.
 pub const INSTALL_ID: &str = "install_id";
 
+/// Which signing keys are this database's: those that were made since it was last restored.
+pub const SIGNING_EPOCH: &str = "signing_epoch";
+
 /// The value of `key`.
 ///
 /// # Errors

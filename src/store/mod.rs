@@ -6,6 +6,7 @@ pub mod agent_keys;
 pub mod agents;
 pub mod audit;
 mod check;
+mod copy;
 pub mod credentials;
 pub mod deployments;
 pub mod error;
@@ -23,6 +24,7 @@ pub mod page;
 pub mod profiles;
 mod readers;
 pub mod registrations;
+pub mod restore;
 pub mod sessions;
 pub mod spaces;
 pub mod users;
@@ -35,9 +37,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use check::{Finding, check};
+pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
-pub use open::{DirLock, FILE, OpenError};
+pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};
 
 use migrate::MigrateError;
 use open::Medium;
@@ -89,11 +92,16 @@ impl Store {
             log::error!("{} lies on a read-only file system: reads are served, writes refused", path.display());
         }
         let mut conn = open::writing(&path, medium).map_err(|e| store(e.into()))?;
-        migrate::migrate(&mut conn).map_err(|error| match error {
+        let unfit = |error: MigrateError| match error {
             MigrateError::TooNew(found) => OpenError::TooNew { path: path.clone(), found, known: VERSION },
             MigrateError::Foreign => OpenError::Foreign(path.clone(), error.to_string()),
+            MigrateError::Dangling(_) => OpenError::Damaged(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
-        })?;
+        };
+        if (1..VERSION).contains(&migrate::version(&conn).map_err(unfit)?) {
+            keep_before_upgrade(&path, &dir).map_err(store)?;
+        }
+        migrate::migrate(&mut conn).map_err(unfit)?;
         let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
@@ -210,6 +218,14 @@ impl Store {
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         fs2::available_space(&self.dir)
     }
+}
+
+/// Copies a database that is about to be brought up, for those who must go back.
+fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
+    let kept = backup_dir(dir)?.join(format!("before-schema-{VERSION}.db"));
+    copy_to(path, &kept)?;
+    log::info!("{} is about to be upgraded; as it is now it stays as {}", path.display(), kept.display());
+    Ok(())
 }
 
 /// A fresh id: a lower-case UUID whose order is that of its making (RFC 9562, version 7), kind to the indexes.

@@ -103,21 +103,31 @@ pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io(error)),
     }
+    if fs::metadata(path).map_err(io)?.len() > 0 {
+        identify(path)?;
+    }
+    tighten(path, 0o600).map_err(io)
+}
+
+/// Makes sure that `path` is a taosd database, by its first bytes alone.
+///
+/// # Errors
+/// [`OpenError::Foreign`] for anything else; [`OpenError::Io`].
+pub fn identify(path: &Path) -> Result<(), OpenError> {
+    let io = |error| OpenError::Io(path.to_owned(), error);
     let foreign = |why: &str| OpenError::Foreign(path.to_owned(), why.to_owned());
     let mut head = Vec::with_capacity(100);
     File::open(path).map_err(io)?.take(100).read_to_end(&mut head).map_err(io)?;
-    if !head.is_empty() {
-        if !head.starts_with(MAGIC) {
-            return Err(foreign("it is not an SQLite file"));
-        }
-        // Offset 68 of the header is the application id (SQLite file format, section 1.3).
-        let id = head.get(68..72).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
-        // A first start killed before its first checkpoint has the id in the WAL alone.
-        if id != Some(APPLICATION_ID) && !(id == Some(0) && beside(path, "-wal").exists()) {
-            return Err(foreign("its application id is another"));
-        }
+    if !head.starts_with(MAGIC) {
+        return Err(foreign("it is not an SQLite file"));
     }
-    tighten(path, 0o600).map_err(io)
+    // Offset 68 of the header is the application id (SQLite file format, section 1.3).
+    let id = head.get(68..72).map(|b| i32::from_be_bytes([b[0], b[1], b[2], b[3]]));
+    // A first start killed before its first checkpoint has the id in the WAL alone.
+    if id != Some(APPLICATION_ID) && !(id == Some(0) && beside(path, "-wal").exists()) {
+        return Err(foreign("its application id is another"));
+    }
+    Ok(())
 }
 
 static SLOW_MICROS: AtomicU64 = AtomicU64::new(250_000);
@@ -141,7 +151,7 @@ fn log_if_slow(event: TraceEvent<'_>) {
 pub enum Medium {
     /// Read and written.
     Live,
-    /// On a file system mounted read-only, complete without a WAL: nobody can change it, and SQLite needs no files
+    /// Complete without a WAL, and nobody changes it, such as on a file system mounted read-only: SQLite needs no files
     /// beside it. Every write is refused.
     Frozen,
 }
@@ -156,14 +166,21 @@ pub fn medium(path: &Path) -> std::io::Result<Medium> {
     Ok(if read_only && !beside(path, "-wal").exists() { Medium::Frozen } else { Medium::Live })
 }
 
+/// How to read a file that no daemon uses. With a WAL it is what the two are together; without one SQLite shall leave
+/// nothing beside it.
+pub fn at_rest(path: &Path) -> Medium {
+    if beside(path, "-wal").exists() { Medium::Live } else { Medium::Frozen }
+}
+
 /// A file of SQLite's beside the database.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
 /// What every connection has in common.
 fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let path = &without_links(path);
     let mut conn = match medium {
         Medium::Live => Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)?,
         Medium::Frozen => {
@@ -179,6 +196,17 @@ fn connect(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(log_if_slow))?;
     Ok(conn)
+}
+
+/// The path with its directory's links followed. SQLite shall follow none: the file itself must be no link, but the data
+/// directory may be one.
+fn without_links(path: &Path) -> PathBuf {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (dir.canonicalize(), path.file_name()) {
+        (Ok(dir), Some(name)) => dir.join(name),
+        // SQLite says what is wrong with it.
+        _ => path.to_owned(),
+    }
 }
 
 /// A path as SQLite's URI filenames want it.
@@ -204,6 +232,43 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     // A burst may grow the WAL; afterwards it is cut back to this.
     conn.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
     Ok(conn)
+}
+
+/// A connection to a copy that is being made: nobody reads it before it is whole and synced.
+///
+/// # Errors
+/// What SQLite says.
+pub fn copy_in_making(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path, Medium::Live)?;
+    conn.pragma_update(None, "synchronous", "OFF")?;
+    conn.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(()))?;
+    Ok(conn)
+}
+
+/// A connection to a copy that nobody else has: changed in one file, without a WAL.
+///
+/// # Errors
+/// What SQLite says.
+pub fn copy_in_hand(path: &Path) -> rusqlite::Result<Connection> {
+    let conn = connect(path, Medium::Live)?;
+    conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    Ok(conn)
+}
+
+/// Writes the WAL of a database that nobody uses back into it, so that it is one file.
+///
+/// # Errors
+/// What SQLite says; the WAL is still there then.
+pub fn write_back(path: &Path) -> Result<(), StoreError> {
+    if at_rest(path) == Medium::Live {
+        let conn = connect(path, Medium::Live)?;
+        let busy: bool = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            return Err(StoreError::Unavailable("somebody still uses it".into()));
+        }
+    }
+    Ok(())
 }
 
 /// A connection that only reads.

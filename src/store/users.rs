@@ -12,6 +12,7 @@ const INSERT: &str =
 const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = ?4, updated_at = ?5 WHERE id = ?1";
 const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 const COUNT_OTHER_ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND id <> ?1";
+const ENABLED_ADMINS: &str = "SELECT id FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id";
 const OWNS_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1)";
 
 /// What a user may do beside its grants.
@@ -110,6 +111,16 @@ pub fn operator(conn: &Connection) -> Result<Option<User>> {
     let sql =
         format!("SELECT {COLUMNS} FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1");
     Ok(conn.prepare_cached(&sql)?.query_row([], read).optional()?)
+}
+
+/// The ids of all enabled admins.
+///
+/// # Errors
+/// The store's.
+pub fn enabled_admins(conn: &Connection) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(ENABLED_ADMINS)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Users, oldest first.

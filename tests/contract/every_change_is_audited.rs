@@ -39,6 +39,7 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         let before = (last_seq(&world), world.daemon.rows());
         let reply = request.by(&world.operator().with("X-Request-Id", "the-request"));
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
+        world.await_end(&reply);
         let rows = rows_after(&world, before.0);
         if route.method == "GET" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
@@ -60,6 +61,7 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         assert!(row["resource"].as_str().is_some_and(|resource| resource.contains(':')), "{row}");
         if route.repeat == Repeat::Key {
             let again = request.by(&world.operator());
+            world.await_end(&again);
             let count = rows_after(&world, before.0).iter().filter(|row| row["outcome"] == "ok").count();
             assert_eq!(count, if again.status < 300 { 2 } else { 1 }, "{}: only what was done", route.id);
         }

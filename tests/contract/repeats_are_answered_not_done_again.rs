@@ -30,6 +30,7 @@ fn a_repeat_gets_the_first_reply_on_every_route_that_takes_a_key() {
         let key = keyed(&world.operator(), "the-key");
         let first = request.by(&key);
         assert!(first.status < 300, "{}: {}", route.id, first.text());
+        world.await_end(&first);
         replays(&first, &request.by(&key));
         done.push((route, request, first));
     }

@@ -216,6 +216,16 @@ impl World {
         Request { method: route.method.to_string(), path: self.path(route), body }
     }
 
+    /// Waits for the end of the operation that a reply promises, if it promises one.
+    #[track_caller]
+    pub fn await_end(&self, reply: &Reply) {
+        if reply.status == 202 {
+            let place = reply.header("location").expect("the operation's place");
+            let ended = self.operator().get(&format!("{place}?wait=30")).expect(200).json();
+            assert_eq!(ended["status"], "succeeded", "{ended}");
+        }
+    }
+
     /// Like [`World::request`], by the route's id.
     #[track_caller]
     pub fn request_for(&self, id: &str) -> Request {

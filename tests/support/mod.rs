@@ -160,6 +160,7 @@ impl Daemon {
     #[track_caller]
     pub fn check(&self) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
+        command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         let output = command.arg("check").arg("--data-dir").arg(&self.data).output().expect("taosd check");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));

@@ -16,6 +16,7 @@ use crate::http::codes;
 use crate::http::error::Dialect::Taos;
 use crate::http::field::Field;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::jobs::herald;
 use crate::store::notifications::{Holder, Notification};
 use crate::time::Micros;
 
@@ -81,7 +82,7 @@ fn holder(caller: &Caller) -> Holder {
 
 /// What is woken when the caller, or the agents of the same user, send something.
 pub fn topic(caller: &Caller) -> String {
-    format!("notifications:{}", caller.user().id)
+    herald::topic(&caller.user().id)
 }
 
 /// The rows of the table.

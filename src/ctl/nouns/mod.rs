@@ -6,6 +6,7 @@ mod agent_token;
 mod agents;
 mod audit;
 mod auth;
+mod backup;
 mod completion;
 mod docs;
 mod grants;
@@ -32,6 +33,8 @@ pub const ALL: &[Entry] = &[
     login::ENTRY,
     auth::WHOAMI,
     audit::ENTRY,
+    backup::BACKUP,
+    backup::BACKUPS,
     docs::ENTRY,
     completion::ENTRY,
 ];

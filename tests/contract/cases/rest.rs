@@ -25,6 +25,20 @@ pub const CASES: &[Case] = &[
         assert_eq!((&reply.json()[0]["outcome"], &reply.json()[0]["count"]), (&json!("ok"), &json!(1)));
         reply
     }),
+    case("backups_create", "", |w| {
+        let reply = w.operator().post("/api/backups?wait=30", json!({})).expect(200);
+        let file = w.daemon.data.join("backup").join(crate::support::text(&reply.json(), "file"));
+        let bytes = std::fs::read(file).expect("the backup");
+        assert_eq!(reply.json()["bytes"], bytes.len());
+        assert_eq!(reply.json()["blake3"], blake3::hash(&bytes).to_hex().as_str());
+        reply
+    }),
+    case("backups_list", "", |w| {
+        let made = w.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
+        let reply = w.operator().get("/api/backups").expect(200);
+        assert_eq!(reply.json()[0], made, "newest first");
+        reply
+    }),
     case("healthz", "", |w| {
         let reply = w.daemon.anonymous().get("/healthz").expect(200);
         assert_eq!(reply.json(), json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
@@ -32,7 +46,10 @@ pub const CASES: &[Case] = &[
     }),
     case("readyz", "", |w| {
         let reply = w.daemon.anonymous().get("/readyz").expect(200);
-        assert_eq!(reply.json()["checks"], json!({"database": "ok", "disk": "ok", "queue": "ok", "workers": "ok"}));
+        assert_eq!(
+            reply.json()["checks"],
+            json!({"database": "ok", "disk": "ok", "queue": "ok", "workers": "ok", "backups": "ok"})
+        );
         reply
     }),
     case("readyz", "not_ready", |_| {

@@ -1,0 +1,14 @@
+//! `taosctl backup` and `taosctl backups`.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const COLUMNS: &[Column] =
+    &[Column("FILE", "file"), Column("BYTES", "bytes"), Column("CREATED", "created_at"), Column("BLAKE3", "blake3")];
+
+/// Makes one.
+pub const BACKUP: Entry = Entry::Verb(Verb::new("backup", "backups_create", Show::Record));
+/// Lists them.
+pub const BACKUPS: Entry = Entry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)));

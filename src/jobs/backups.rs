@@ -1,0 +1,167 @@
+//! Backups: copies of the database in `<data-dir>/backup/`, or wherever one was asked for (DESIGN D16).
+//!
+//! Each is one file that is whole from the moment it is there: it is made and checked under another name and then moved
+//! to its place. `taosd.db` is the one that is kept fresh; those asked for are named for their time, with their hash
+//! beside them as `b3sum` writes it.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StoreError};
+use crate::time::Micros;
+
+/// How many of those that were asked for are kept.
+pub const KEPT: usize = 7;
+const PREFIX: &str = "taosd-";
+const SUFFIX: &str = ".db";
+const HASH_SUFFIX: &str = ".db.b3";
+
+/// A backup that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Backup {
+    /// Its name in the directory.
+    pub file: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The hash of its bytes, hexadecimal.
+    pub blake3: String,
+    /// When it was made, RFC 3339.
+    pub created_at: String,
+}
+
+/// Brings the copy that is kept fresh up to date.
+///
+/// # Errors
+/// The store's; the copy is as before.
+pub fn refresh(data_dir: &Path) -> store::Result<()> {
+    store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE))
+}
+
+/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it.
+pub fn is_fresh(data_dir: &Path) -> bool {
+    let modified = |path: PathBuf| fs::metadata(path).and_then(|meta| meta.modified());
+    let (database, copy) = (modified(data_dir.join(FILE)), modified(data_dir.join(BACKUPS).join(FILE)));
+    // A WAL was left by a crash: nobody knows what it holds.
+    !data_dir.join(format!("{FILE}-wal")).exists()
+        && matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
+}
+
+/// When the copy that is kept fresh was made; `None` if there is none.
+pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
+    let modified = fs::metadata(data_dir.join(BACKUPS).join(FILE)).and_then(|meta| meta.modified()).ok()?;
+    Some(Micros::of(modified))
+}
+
+/// Makes a backup and lets the oldest go.
+///
+/// # Errors
+/// The store's; there is no new backup then.
+pub fn create(data_dir: &Path, now: Micros) -> store::Result<Backup> {
+    let dir = store::backup_dir(data_dir)?;
+    let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
+    let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
+    let copied = store::copy_beside(&data_dir.join(FILE), &to)?;
+    let hash = hash(copied.path())?;
+    // Before the backup itself: whoever sees that sees its hash.
+    fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;
+    copied.settle().inspect_err(|_| drop(fs::remove_file(&hash_file)))?;
+    prune(&dir, &to);
+    read(&to).ok_or_else(|| StoreError::Other(format!("{} is gone", to.display())))
+}
+
+/// The backups that were asked for, newest first.
+///
+/// # Errors
+/// What the system says.
+pub fn list(data_dir: &Path) -> store::Result<Vec<Backup>> {
+    let dir = data_dir.join(BACKUPS);
+    Ok(files(&dir)?.iter().rev().filter_map(|path| read(path)).collect())
+}
+
+/// Removes what a backup that was cut left behind.
+pub fn tidy(data_dir: &Path) {
+    let Ok(entries) = fs::read_dir(data_dir.join(BACKUPS)) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == &PART_SUFFIX[1..]) {
+            log::info!("removing {}, which a backup that was cut left behind", path.display());
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Their paths, oldest first: the names are those of their times.
+fn files(dir: &Path) -> store::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| told(dir, error))?,
+    };
+    let mut files: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).filter(|p| time_of(p).is_some()).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The time in a backup's name; `None` for any other file.
+fn time_of(path: &Path) -> Option<String> {
+    let digits = path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let shape = digits.bytes().map(|b| if b.is_ascii_digit() { b'0' } else { b });
+    if !shape.eq(*b"00000000T000000.000Z") {
+        return None;
+    }
+    let part = |from: usize, to: usize| &digits[from..to];
+    let (date, time) = ([part(0, 4), part(4, 6), part(6, 8)], [part(9, 11), part(11, 13), part(13, 20)]);
+    Some(format!("{}T{}", date.join("-"), time.join(":")))
+}
+
+fn read(path: &Path) -> Option<Backup> {
+    let beside = fs::read_to_string(path.with_extension(&HASH_SUFFIX[1..])).ok();
+    let kept = beside.as_deref().and_then(|text| text.get(..64)).map(str::to_owned);
+    Some(Backup {
+        file: path.file_name()?.to_str()?.to_owned(),
+        bytes: fs::metadata(path).ok()?.len(),
+        blake3: kept.or_else(|| hash(path).ok())?,
+        created_at: time_of(path)?,
+    })
+}
+
+/// Removes all but the newest, and never `made`: the clock may have jumped.
+fn prune(dir: &Path, made: &Path) {
+    let Ok(files) = files(dir) else { return };
+    let surplus = files.len().saturating_sub(KEPT);
+    for path in files.iter().filter(|path| *path != made).take(surplus) {
+        if let Err(error) = fs::remove_file(path) {
+            log::warn!("{}: {error}; it stays although there are more than {KEPT}", path.display());
+            continue;
+        }
+        let _ = fs::remove_file(path.with_extension(&HASH_SUFFIX[1..]));
+    }
+}
+
+fn hash(path: &Path) -> store::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    File::open(path).and_then(|file| hasher.update_reader(file)).map_err(|error| told(path, error))?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn told(path: &Path, error: io::Error) -> StoreError {
+    StoreError::of_io(format!("{}: {error}", path.display()), error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_tells_the_time_and_other_names_none() {
+        let now = Micros(1_700_000_000_123_999);
+        let name = format!("{PREFIX}{}{SUFFIX}", now.millis().replace(['-', ':'], ""));
+        assert_eq!(name, "taosd-20231114T221320.123Z.db");
+        assert_eq!(time_of(Path::new(&name)), Some(now.millis()));
+        for other in ["taosd.db", "taosd-20231114T221320.123Z.db.b3", "taosd-20231114T2213201123Z.db", "taosd-ü.db"] {
+            assert_eq!(time_of(Path::new(other)), None, "{other}");
+        }
+    }
+}

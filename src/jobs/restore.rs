@@ -1,0 +1,119 @@
+//! `taosd restore`: puts a backup in the place of the database, with the daemon stopped (DESIGN D16).
+//!
+//! The backup is copied into the data directory, checked and made ready there; only then does it take the place of the
+//! database, in one step. Until that step nothing has changed, and after it the old database is still there.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::first_start;
+use crate::store::restore::{self as copy, Changed};
+use crate::store::{self, FILE, OpenError, StoreError};
+use crate::time::Micros;
+
+/// What was done.
+#[derive(Debug)]
+pub struct Restored {
+    /// Where the database of before is now; `None` if there was none.
+    pub kept: Option<PathBuf>,
+    /// What was changed in the backup's copy.
+    pub changed: Changed,
+    /// Why nobody could look up what has died since the backup; `None` if somebody could.
+    pub unknown: Option<String>,
+    /// Whether `operator.token` holds a new token: the one before was not the backup's.
+    pub new_token: bool,
+}
+
+/// Puts the backup `file` in the place of the database of `data_dir`.
+///
+/// # Errors
+/// [`OpenError`]: the directory is in use, or the file is no sound database of this program. Nothing has changed then.
+pub fn restore(data_dir: &Path, file: &Path) -> Result<Restored, OpenError> {
+    let now = Micros::now();
+    let _lock = store::lock_dir(data_dir)?;
+    let place = data_dir.join(FILE);
+    store::identify(file)?;
+    if is_same(file, &place) {
+        let why = io::Error::new(ErrorKind::InvalidInput, "this is the database itself; name a backup of it");
+        return Err(OpenError::Io(file.to_owned(), why));
+    }
+    let of_backup = |error: StoreError| match error {
+        StoreError::Damaged(why) => OpenError::Damaged(file.to_owned(), why),
+        other => OpenError::Store(file.to_owned(), other),
+    };
+    let copied = store::copy_at_rest(file, &place).map_err(of_backup)?;
+    let failed = |error: StoreError| OpenError::Store(place.clone(), error);
+    let conn = copy::open_copy(copied.path())?;
+    let (since, unknown) = what_has_died(&place, &conn).map_err(failed)?;
+    let source = file.file_name().unwrap_or_default().to_string_lossy();
+    let changed = copy::settle(&conn, &since, &format!("backup:{source}"), now).map_err(failed)?;
+    let token = first_start::token_for(data_dir, &conn).map_err(failed)?;
+    conn.close().map_err(|(_, error)| failed(error.into()))?;
+    let io = |error| OpenError::Io(place.clone(), error);
+    File::open(copied.path()).and_then(|file| file.sync_all()).map_err(io)?;
+    own(data_dir, copied.path()).map_err(io)?;
+    let kept = put_aside(&place, now).map_err(io)?;
+    copied.settle().map_err(failed)?;
+    let new_token = token.is_some();
+    if let Some(token) = token {
+        let path = token.settle().map_err(failed)?;
+        own(data_dir, &path).map_err(io)?;
+    }
+    Ok(Restored { kept, changed, unknown, new_token })
+}
+
+/// What of the database in place is to hold on. Without one, or with another installation's, nothing is.
+fn what_has_died(place: &Path, copy: &Connection) -> store::Result<(copy::Since, Option<String>)> {
+    if !place.exists() {
+        return Ok((copy::all_live(copy)?, None));
+    }
+    match copy::since(place, copy) {
+        Ok(Some(since)) => Ok((since, None)),
+        Ok(None) => Ok((copy::all_live(copy)?, None)),
+        Err(error) => Ok((copy::all_live(copy)?, Some(error.to_string()))),
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((fs::metadata(one), fs::metadata(other)), (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
+/// Gives the present database a second name, by which it stays. Its WAL must not be taken for the new one's: it is
+/// written back, or goes with the old file where that is too damaged.
+fn put_aside(place: &Path, now: Micros) -> io::Result<Option<PathBuf>> {
+    if !place.exists() {
+        return Ok(None);
+    }
+    let stamp = now.millis().replace(['-', ':'], "");
+    let kept = place.with_file_name(format!("{FILE}.before-restore-{stamp}"));
+    if let Err(error) = store::write_back(place) {
+        log::warn!("{}: {error}; its WAL is kept beside it", place.display());
+    }
+    // Some file systems have no second names.
+    if fs::hard_link(place, &kept).is_err() {
+        fs::copy(place, &kept)?;
+        File::open(&kept)?.sync_all()?;
+    }
+    for suffix in ["-wal", "-shm"] {
+        let with = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        match fs::rename(with(place), with(&kept)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    store::sync_dir_of(&kept)?;
+    Ok(Some(kept))
+}
+
+/// Gives a file to the directory's owner: root may restore what another user's daemon serves.
+fn own(dir: &Path, file: &Path) -> io::Result<()> {
+    let (dir, meta) = (fs::metadata(dir)?, fs::metadata(file)?);
+    if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) {
+        return Ok(());
+    }
+    chown(file, Some(dir.uid()), Some(dir.gid()))
+}

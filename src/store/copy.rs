@@ -1,0 +1,141 @@
+//! A consistent copy of a database file: one state of it, complete in one file, checked and on disk (DESIGN D16).
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::backup::Backup;
+
+use super::open::{self, Medium};
+use super::{Result, StoreError, check};
+
+/// The directory of backups, below the data directory.
+pub const BACKUPS: &str = "backup";
+/// How the name of a copy ends that is not in its place yet.
+pub const PART_SUFFIX: &str = ".part";
+/// Pages copied at a time, and the pause between: the card also has commits to write.
+const PAGES: i32 = 256;
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Where a data directory's backups lie; made, 0700, if there is no such directory yet.
+///
+/// # Errors
+/// What the system says.
+pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
+    let dir = data_dir.join(BACKUPS);
+    match DirBuilder::new().mode(0o700).create(&dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(of_file(&dir, &error)),
+        _ => Ok(dir),
+    }
+}
+
+/// A copy that waits beside its place. Dropped unsettled, it goes.
+#[derive(Debug)]
+pub struct Copied {
+    part: PathBuf,
+    place: PathBuf,
+}
+
+impl Copied {
+    /// Where it is now.
+    pub fn path(&self) -> &Path {
+        &self.part
+    }
+
+    /// Moves it to its place, over what was there, in one step; on disk when this returns.
+    ///
+    /// # Errors
+    /// What the system says; what was there is there as before.
+    pub fn settle(self) -> Result<()> {
+        fs::rename(&self.part, &self.place)
+            .and_then(|()| sync_dir_of(&self.place))
+            .map_err(|error| of_file(&self.place, &error))
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+/// Copies the database at `from`, which may be in use, to a new file beside `place`, 0600. Every commit that was
+/// answered before this began is in it. It needs no files beside it, has passed [`check`] and is on disk.
+///
+/// # Errors
+/// The store's: what stands in the way of reading or writing, or `Damaged` with what the check found.
+pub fn copy_beside(from: &Path, place: &Path) -> Result<Copied> {
+    let medium = open::medium(from).map_err(|error| of_file(from, &error))?;
+    copy_as(from, medium, place)
+}
+
+/// Like [`copy_beside`], of a file that no daemon uses: nothing is left beside that.
+///
+/// # Errors
+/// As there.
+pub fn copy_at_rest(from: &Path, place: &Path) -> Result<Copied> {
+    copy_as(from, open::at_rest(from), place)
+}
+
+/// Puts a copy of the database at `from`, which may be in use, at `place`.
+///
+/// # Errors
+/// As [`copy_beside`] and [`Copied::settle`].
+pub fn copy_to(from: &Path, place: &Path) -> Result<()> {
+    copy_beside(from, place)?.settle()
+}
+
+fn copy_as(from: &Path, medium: Medium, place: &Path) -> Result<Copied> {
+    let copied = Copied { part: part_of(place), place: place.to_owned() };
+    let to = copied.path();
+    let io = |error: io::Error| of_file(to, &error);
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
+    pages(from, medium, to)?;
+    sound(to)?;
+    File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
+    Ok(copied)
+}
+
+/// A name beside `place` that nobody else uses now.
+fn part_of(place: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+    place.with_file_name(format!(".{name}.{}.{nth}{PART_SUFFIX}", std::process::id()))
+}
+
+/// Makes the names in a file's directory durable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_dir_of(path: &Path) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir)?.sync_all()
+}
+
+fn pages(from: &Path, medium: Medium, to: &Path) -> Result<()> {
+    let source = open::reading(from, medium)?;
+    // One snapshot for all steps: without it every commit in between would begin the copy anew.
+    let snapshot = source.unchecked_transaction()?;
+    snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let mut target = open::copy_in_making(to)?;
+    Backup::new(&snapshot, &mut target)?.run_to_completion(PAGES, PAUSE, None)?;
+    // The copy says of itself that it has a WAL, as its source did.
+    target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    target.close().map_err(|(_, error)| error.into())
+}
+
+fn sound(file: &Path) -> Result<()> {
+    let wrong: Vec<String> = check::check(file)?
+        .into_iter()
+        .filter_map(|finding| finding.result.err().map(|wrong| format!("{}: {wrong}", finding.name)))
+        .collect();
+    if wrong.is_empty() { Ok(()) } else { Err(StoreError::Damaged(wrong.join("; "))) }
+}
+
+fn of_file(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::of_io(format!("{}: {error}", path.display()), error.kind())
+}

@@ -1,0 +1,121 @@
+//! Making a copy of a database ready to take the place of another one: `taosd restore` (DESIGN D16).
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::migrate::{self, MigrateError};
+use super::open::{self, OpenError};
+use super::{Result, StoreError, VERSION, audit, meta};
+use crate::time::Micros;
+
+const END_SESSIONS: &str =
+    "UPDATE credentials SET state = 'revoked', revoked_at = ?1 WHERE kind = 'session' AND state = 'active'";
+const LIVE: &str = "SELECT id FROM credentials WHERE state IN ('active', 'grace', 'pending_enrollment')";
+const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
+const DISABLED: &str = "SELECT id FROM users WHERE disabled = 1";
+const DISABLE: &str = "UPDATE users SET disabled = 1, updated_at = ?2 WHERE id = ?1 AND disabled = 0";
+const IS_LIVE: &str = "SELECT 1 FROM credentials c JOIN users u ON u.id = c.user_id
+    WHERE c.secret_hash = ?1 AND c.state = 'active' AND u.role = 'admin' AND u.disabled = 0";
+
+/// What of the database in place must hold in the restored one too.
+#[derive(Debug, Default)]
+pub struct Since {
+    /// Credentials that are live now; every other one of the backup stays dead.
+    live: HashSet<String>,
+    /// Users that are disabled now.
+    disabled: Vec<String>,
+}
+
+/// Opens a copy for changes, brought up to this daemon's schema.
+///
+/// # Errors
+/// [`OpenError`], as for a daemon's start.
+pub fn open_copy(path: &Path) -> std::result::Result<Connection, OpenError> {
+    let failed = |error: StoreError| OpenError::Store(path.to_owned(), error);
+    let mut conn = open::copy_in_hand(path).map_err(|error| failed(error.into()))?;
+    migrate::migrate(&mut conn).map_err(|error| match error {
+        MigrateError::TooNew(found) => OpenError::TooNew { path: path.to_owned(), found, known: VERSION },
+        MigrateError::Foreign => OpenError::Foreign(path.to_owned(), error.to_string()),
+        MigrateError::Dangling(_) => OpenError::Damaged(path.to_owned(), error.to_string()),
+        MigrateError::Sqlite(error) => failed(error.into()),
+    })?;
+    Ok(conn)
+}
+
+/// Reads what of the database in place is to hold on; `None` if the copy is not one of this installation.
+///
+/// # Errors
+/// The store's: the database in place may be the reason for restoring.
+pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
+    let conn = open::reading(in_place, open::at_rest(in_place))?;
+    if meta::get(&conn, meta::INSTALL_ID)? != meta::get(copy, meta::INSTALL_ID)? {
+        return Ok(None);
+    }
+    Ok(Some(Since { live: ids(&conn, LIVE)?.into_iter().collect(), disabled: ids(&conn, DISABLED)? }))
+}
+
+/// What was changed in the copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Changed {
+    /// Web sessions that ended.
+    pub sessions: usize,
+    /// Credentials that stay revoked, expired or deleted.
+    pub dead: usize,
+    /// Users that stay disabled.
+    pub disabled: usize,
+}
+
+/// Ends every session and every token signed before, and keeps dead what has died since the backup, all in one
+/// transaction.
+///
+/// # Errors
+/// The store's.
+pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<Changed> {
+    let tx = conn.unchecked_transaction()?;
+    let sessions = tx.execute(END_SESSIONS, [now])?;
+    let mut changed = Changed { sessions, dead: 0, disabled: 0 };
+    for id in ids(&tx, LIVE)?.iter().filter(|id| !since.live.contains(*id)) {
+        changed.dead += tx.execute(REVOKE, params![id, now])?;
+    }
+    for id in &since.disabled {
+        changed.disabled += tx.execute(DISABLE, params![id, now])?;
+    }
+    // The signing keys belong to a database that has not been restored since.
+    meta::set(&tx, meta::SIGNING_EPOCH, &super::new_id())?;
+    let entry = audit::Entry {
+        at: now,
+        actor: "system".into(),
+        action: "backups.restore".into(),
+        resource: source.to_owned(),
+        outcome: audit::Outcome::Ok,
+        count: 1,
+        request_id: "-".into(),
+    };
+    audit::append(&tx, &entry)?;
+    tx.commit()?;
+    Ok(changed)
+}
+
+/// Every live credential of a copy, for a restore that has nothing to compare with.
+///
+/// # Errors
+/// The store's.
+pub fn all_live(conn: &Connection) -> Result<Since> {
+    Ok(Since { live: ids(conn, LIVE)?.into_iter().collect(), disabled: Vec::new() })
+}
+
+/// True if a hash is that of an admin's live token.
+///
+/// # Errors
+/// The store's.
+pub fn is_admins(conn: &Connection, hash: &[u8; 32]) -> Result<bool> {
+    Ok(conn.query_row(IS_LIVE, [hash], |_| Ok(())).optional()?.is_some())
+}
+
+fn ids(conn: &Connection, sql: &str) -> Result<Vec<String>> {
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
