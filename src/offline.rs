@@ -26,7 +26,11 @@ pub fn database(config: &Config) -> PathBuf {
 /// to grow.
 pub fn check(path: &Path, min_free: u64) -> Result<(), Failure> {
     there_is(path)?;
-    store::identify(path).map_err(StartError::from)?;
+    match store::recognise(path) {
+        // What is wrong with it is told finding by finding.
+        Ok(()) | Err(OpenError::Damaged(..)) => {}
+        Err(error) => return Err(Failure::Start(error.into())),
+    }
     let findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
     for finding in &findings {
         print(finding.name, &finding.result);
@@ -118,6 +122,10 @@ pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
     let done = restore::restore(&config.data_dir, file).map_err(|error| match error {
         OpenError::Damaged(path, why) => Failure::Damaged(format!(
             "{} is damaged and was not restored: {why}; name another backup. Nothing has changed",
+            path.display()
+        )),
+        OpenError::Foreign(path, why) => Failure::Damaged(format!(
+            "{} is not a taosd database ({why}); name a backup. Nothing has changed",
             path.display()
         )),
         other => Failure::Start(other.into()),

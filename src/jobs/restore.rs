@@ -36,7 +36,7 @@ pub fn restore(data_dir: &Path, file: &Path) -> Result<Restored, OpenError> {
     let now = Micros::now();
     let _lock = store::lock_dir(data_dir)?;
     let place = data_dir.join(FILE);
-    store::identify(file)?;
+    store::recognise(file)?;
     if is_same(file, &place) {
         let why = io::Error::new(ErrorKind::InvalidInput, "this is the database itself; name a backup of it");
         return Err(OpenError::Io(file.to_owned(), why));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::open::{self, APPLICATION_ID};
+use super::open::{self, APPLICATION_ID, OpenError};
 use super::{Result, StoreError, VERSION, audit};
 
 /// One thing that was looked at.
@@ -42,6 +42,25 @@ pub fn check(path: &Path) -> Result<Vec<Finding>> {
         result: look(&conn).unwrap_or_else(|error| Err(error.to_string())),
     };
     Ok(checks.into_iter().map(run).collect())
+}
+
+/// Makes sure that a file at rest is a taosd database of a schema that this daemon knows.
+///
+/// # Errors
+/// [`OpenError`]: foreign, too new, or not to be read.
+pub fn recognise(path: &Path) -> std::result::Result<(), OpenError> {
+    open::identify(path)?;
+    let failed = |error: StoreError| match error {
+        StoreError::Damaged(why) => OpenError::Damaged(path.to_owned(), why),
+        other => OpenError::Store(path.to_owned(), other),
+    };
+    let conn = open::reading(path, open::at_rest(path)).map_err(|error| failed(error.into()))?;
+    let version = conn.pragma_query_value(None, "user_version", |row| row.get(0));
+    let found: i64 = version.map_err(|error| failed(error.into()))?;
+    if found > VERSION {
+        return Err(OpenError::TooNew { path: path.to_owned(), found, known: VERSION });
+    }
+    Ok(())
 }
 
 fn identity(conn: &Connection) -> Looked {

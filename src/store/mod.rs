@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{Finding, check};
+pub use check::{Finding, check, recognise};
 pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;

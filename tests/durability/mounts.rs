@@ -1,6 +1,8 @@
 //! Small file systems for the tests of full and read-only disks. They take root; without it those tests say so and
 //! pass.
 
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,6 +78,13 @@ impl Mount {
         for size in [64 * 1024, 4096, 512, 1] {
             while std::io::Write::write_all(&mut ballast, &vec![0; size]).is_ok() {}
         }
+    }
+
+    /// Gives back `bytes` of what [`Mount::fill`] took.
+    pub fn leave(&self, bytes: u64) {
+        let ballast = fs::OpenOptions::new().write(true).open(self.ballast()).expect("ballast");
+        let taken = ballast.metadata().expect("ballast").len();
+        ballast.set_len(taken.saturating_sub(bytes)).expect("a smaller ballast");
     }
 
     /// Gives back what [`Mount::fill`] took.

@@ -56,6 +56,11 @@ impl Storm {
         self.seen.lock().unwrap().agents.len()
     }
 
+    /// The agents known to have been created so far.
+    pub fn agents(&self) -> Vec<String> {
+        self.seen.lock().unwrap().agents.clone()
+    }
+
     /// Ends it: what was acknowledged.
     pub fn end(self) -> Acknowledged {
         self.stop.store(true, Ordering::Relaxed);

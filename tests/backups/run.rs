@@ -1,0 +1,41 @@
+//! Running `taosd` commands beside a daemon, or on its data.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::Daemon;
+
+/// Runs `taosd` with these arguments on the daemon's data: exit code, and what it said on both streams.
+pub fn taosd(daemon: &Daemon, command: &str, args: &[&Path]) -> (Option<i32>, String) {
+    let mut taosd = Command::new(env!("CARGO_BIN_EXE_taosd"));
+    taosd.arg(command).arg("--data-dir").arg(&daemon.data).args(args).env("TAOSD_MIN_FREE_BYTES", "0");
+    let output = taosd.output().expect("taosd");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).expect("UTF-8");
+    assert!(!said.contains("panicked"), "{said}");
+    (output.status.code(), said)
+}
+
+/// Like [`taosd`], where it must go well: what it said.
+#[track_caller]
+pub fn good(daemon: &Daemon, command: &str, args: &[&Path]) -> String {
+    let (code, said) = taosd(daemon, command, args);
+    assert_eq!(code, Some(0), "{command}: {said}");
+    said
+}
+
+/// The copy that is kept fresh.
+pub fn fresh(daemon: &Daemon) -> PathBuf {
+    daemon.data.join("backup/taosd.db")
+}
+
+/// Waits until `is_so`.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < end, "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
