@@ -234,17 +234,12 @@ impl Gate {
         Ok(Some(caller(who)))
     }
 
-    /// Ends a credential that was seen to be expired, so that a clock set back does not revive it. At most one write
-    /// a credential: afterwards it is not found any more.
+    /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
+    /// At most one write a credential: afterwards it is not found any more.
     fn mark_expired(&self, id: String, now: Micros) {
-        self.store.submit(
-            move |conn| credentials::expire(conn, &id, now),
-            |marked: store::Result<()>| {
-                if let Err(error) = marked {
-                    log::warn!("an expired credential could not be marked: {error}");
-                }
-            },
-        );
+        if let Err(error) = self.store.write(move |conn| credentials::expire(conn, &id, now)) {
+            log::warn!("an expired credential could not be marked: {error}");
+        }
     }
 
     pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {

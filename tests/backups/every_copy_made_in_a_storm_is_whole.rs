@@ -34,7 +34,7 @@ fn a_hundred_copies_of_the_fresh_file_and_a_hundred_backups_are_whole() {
         good(&daemon, "check", &[&copy]);
         different.insert(agents(&copy).len());
 
-        let acknowledged: BTreeSet<String> = storm.agents().into_iter().collect();
+        let acknowledged: BTreeSet<String> = storm.so_far().agents.into_iter().collect();
         good(&daemon, "backup", &[&backup]);
         good(&daemon, "check", &[&backup]);
         let missing: Vec<String> = acknowledged.difference(&agents(&backup)).cloned().collect();

@@ -6,6 +6,7 @@
 mod support;
 
 mod dump;
+mod false_clock;
 mod mounts;
 mod storm;
 
@@ -13,7 +14,9 @@ mod a_clean_stop_leaves_one_file;
 mod a_damaged_file_is_named_and_never_a_panic;
 mod a_disk_that_turns_read_only_still_serves_reads;
 mod a_full_disk_refuses_writes_and_serves_reads;
+mod a_jumping_clock_revives_nothing;
 mod a_kill_in_a_storm_of_writes_loses_nothing_acknowledged;
+mod a_power_cut_loses_nothing_acknowledged;
 mod a_revoke_holds_from_its_answer_on;
 mod a_start_that_cannot_be_is_refused_with_its_exit_code;
 mod a_stop_in_a_storm_of_writes_keeps_what_was_acknowledged;

@@ -41,17 +41,27 @@ impl Mount {
         let dir = TempDir::new();
         let image = dir.path().join("image");
         let path = image.to_str()?.to_owned();
-        fs::File::create(&image).and_then(|file| file.set_len(16 << 20)).expect("an image file");
+        fs::File::create(&image).and_then(|file| file.set_len(32 << 20)).expect("an image file");
         if !run("mkfs.ext4", &["-q", "-F", &path]) {
             eprintln!("left out: there is no mkfs.ext4");
             return None;
         }
-        mount(&["-o", "loop,errors=remount-ro", &path], dir)
+        // The journal is written when a file is synced, and otherwise seldom: what is lost is what was not synced.
+        mount(&["-o", "loop,errors=remount-ro,commit=300", &path], dir)
     }
 
     /// Where it is mounted.
     pub fn path(&self) -> &Path {
         &self.at
+    }
+
+    /// The ext4 as it would be found after a power cut now: what was not yet written to the device is lost. Nothing may
+    /// be writing to it.
+    pub fn after_a_power_cut(&self) -> Self {
+        let dir = TempDir::new();
+        let image = dir.path().join("image");
+        fs::copy(self.dir.path().join("image"), &image).expect("a copy of the device");
+        mount(&["-o", "loop", image.to_str().expect("a path")], dir).expect("a file system that can be mounted")
     }
 
     /// Makes an ext4 report an error, upon which the kernel makes it read-only, open files or not. False where the

@@ -1,5 +1,7 @@
 //! A storm of writes: several clients at once create agents and issue and revoke tokens, and note what was acknowledged.
 
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,9 +58,9 @@ impl Storm {
         self.seen.lock().unwrap().agents.len()
     }
 
-    /// The agents known to have been created so far.
-    pub fn agents(&self) -> Vec<String> {
-        self.seen.lock().unwrap().agents.clone()
+    /// What was acknowledged so far.
+    pub fn so_far(&self) -> Acknowledged {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Ends it: what was acknowledged.
@@ -130,6 +132,17 @@ fn token(client: &Client, agent: &str, seen: &Mutex<Acknowledged>, issue: bool) 
 }
 
 impl Acknowledged {
+    /// Fails unless the daemon knows every agent and none of the tokens that were replaced or revoked. What else was
+    /// going on when this was noted, nobody knows.
+    pub fn hold_at_least(&self, daemon: &Daemon) {
+        for agent in &self.agents {
+            daemon.operator().get(&format!("/api/agents/{agent}")).expect(200);
+        }
+        for older in self.tokens.values().flat_map(|tokens| &tokens.older) {
+            daemon.client(older).get("/api/auth/whoami").expect_error(401, "invalid_token");
+        }
+    }
+
     /// Fails unless the daemon knows every agent, the newest token of each, and no older one.
     pub fn hold(&self, daemon: &Daemon) {
         let operator = daemon.operator();

@@ -1,0 +1,54 @@
+//! A clock that jumps, for one daemon alone: libfaketime (Debian package `faketime`) stands between it and the kernel.
+//! Without that library the tests that need it say so and pass; with `TAOSD_REQUIRE_FAKETIME=1` that is a failure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Daemon, TempDir};
+
+/// A daemon's own clock.
+pub struct FalseClock {
+    library: PathBuf,
+    dir: TempDir,
+}
+
+impl FalseClock {
+    /// One that runs with the machine's, for now.
+    pub fn find() -> Option<Self> {
+        let places =
+            fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+        let library = places.into_iter().find(|path| path.exists());
+        if library.is_none() {
+            assert_ne!(std::env::var("TAOSD_REQUIRE_FAKETIME").as_deref(), Ok("1"), "libfaketime is missing");
+            eprintln!("left out: the clock can only be moved with Debian's package faketime");
+        }
+        let clock = Self { library: library?, dir: TempDir::new() };
+        clock.jump("+0");
+        Some(clock)
+    }
+
+    /// A daemon that goes by this clock; not started yet.
+    pub fn daemon(&self, env: &[(&str, &str)]) -> Daemon {
+        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        let (library, file) = (text(&self.library), text(&self.file()));
+        let own = [
+            ("LD_PRELOAD", library.as_str()),
+            ("FAKETIME_TIMESTAMP_FILE", &file),
+            ("FAKETIME_NO_CACHE", "1"),
+            // A jump moves the wall clock alone.
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ];
+        Daemon::prepared(None, &[], &[env, &own].concat())
+    }
+
+    /// Moves it: so far from the machine's, such as `+1y` or `-1d`.
+    pub fn jump(&self, offset: &str) {
+        let beside = self.dir.path().join("next");
+        fs::write(&beside, format!("{offset}\n")).expect("a file");
+        fs::rename(beside, self.file()).expect("the clock's file");
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("offset")
+    }
+}
