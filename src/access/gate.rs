@@ -29,7 +29,7 @@ use crate::http::head::{Head, Peer};
 use crate::limits::Limits;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
-use crate::store::{self, Store, audit, credentials, users};
+use crate::store::{Store, audit, credentials, users};
 use crate::time::Micros;
 
 /// Lets requests in or turns them away.
