@@ -6,8 +6,9 @@ use std::sync::Arc;
 use hyper::header::AUTHORIZATION;
 
 use super::bearer::{self, Presented, secret_of};
+use super::behind::is_good;
 use super::caller::{Caller, Who};
-use super::gate::{Gate, is_good};
+use super::gate::Gate;
 use super::judge::{Bad, Need};
 use super::jwt::Audience;
 use crate::http::codes;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::bearer::{Presented, presented, secret_of};
+use super::behind::{is_alive, is_good, is_good_key};
 use super::caller::{Caller, Who};
-use super::gate::{Gate, is_alive, is_good, is_good_key};
+use super::gate::Gate;
 use super::judge::{Bad, Need};
 use crate::http::codes;
 use crate::http::error::ApiError;

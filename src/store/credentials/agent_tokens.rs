@@ -1,0 +1,136 @@
+//! The tokens of agents: one active, one in its grace, one that waits for its delivery.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{COLUMNS, Credential, read};
+use crate::secret::SecretHash;
+use crate::store::Result;
+use crate::time::Micros;
+
+const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
+const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
+const GRACE_AGENT_TOKEN: &str = "UPDATE credentials SET state = 'grace', expires_at = min(coalesce(expires_at, ?2), ?2)
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
+const END_GRACE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'grace'";
+const END_ACTIVE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
+const SELECT_PENDING: &str =
+    "SELECT id, secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
+const SELECT_ACTIVE_HASH: &str = "SELECT secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token'
+    AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
+const REVOKED_SINCE: &str = "SELECT EXISTS (SELECT 1 FROM credentials
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND revoked_at >= ?2)";
+const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND state = 'pending')";
+const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
+const DELETE_PENDING: &str =
+    "DELETE FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
+const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
+    WHERE agent_id = ?1 AND (kind = 'agent_token' OR key_type = 'internal') AND state IN ('active', 'grace')
+        AND scopes <> ?2";
+
+/// An agent's token in a state: the active one, or the one in its grace.
+///
+/// # Errors
+/// The store's.
+pub fn agent_token(conn: &Connection, agent_id: &str, state: &str) -> Result<Option<Credential>> {
+    let sql = format!("SELECT {COLUMNS} FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2");
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, state], read).optional()?)
+}
+
+/// Revokes every token an agent holds: active, in grace or being delivered. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_agent_tokens(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(REVOKE_AGENT_TOKENS)?.execute(params![agent_id, now])?)
+}
+
+/// Revokes every credential of any kind an agent holds. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
+}
+
+/// Ends the tokens an agent has; its active one only after `grace` microseconds, if it is to have a grace. Until when
+/// that goes on working. A token that waits for its delivery stays.
+///
+/// # Errors
+/// The store's.
+pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Micros) -> Result<Option<Micros>> {
+    conn.prepare_cached(END_GRACE)?.execute(params![agent_id, now])?;
+    let active = agent_token(conn, agent_id, "active")?;
+    if let Some(active) = active.filter(|token| grace > 0 && token.expires_at.is_none_or(|at| at > now)) {
+        let until = active.expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
+        conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])?;
+        return Ok(Some(until));
+    }
+    conn.prepare_cached(END_ACTIVE)?.execute(params![agent_id, now])?;
+    Ok(None)
+}
+
+/// The id and hash of the token that waits for its delivery to this agent.
+///
+/// # Errors
+/// The store's.
+pub fn pending(conn: &Connection, agent_id: &str) -> Result<Option<(String, SecretHash)>> {
+    let found = conn
+        .prepare_cached(SELECT_PENDING)?
+        .query_row([agent_id], |row| Ok((row.get(0)?, SecretHash::from_stored(row.get(1)?))));
+    Ok(found.optional()?)
+}
+
+/// The hash of an agent's active token.
+///
+/// # Errors
+/// The store's.
+pub fn active_hash(conn: &Connection, agent_id: &str, now: Micros) -> Result<Option<SecretHash>> {
+    let found = conn.prepare_cached(SELECT_ACTIVE_HASH)?.query_row(params![agent_id, now], |row| row.get(0));
+    Ok(found.optional()?.map(SecretHash::from_stored))
+}
+
+/// True if a token of this agent's was revoked at or after `since`.
+///
+/// # Errors
+/// The store's.
+pub fn revoked_since(conn: &Connection, agent_id: &str, since: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(REVOKED_SINCE)?.query_row(params![agent_id, since], |row| row.get(0))?)
+}
+
+/// True while the credential waits for its delivery.
+///
+/// # Errors
+/// The store's.
+pub fn is_pending(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_PENDING)?.query_row([id], |row| row.get(0))?)
+}
+
+/// Makes a delivered token the active one; the one before must be retired.
+///
+/// # Errors
+/// `Exists` if there is an active one.
+pub fn activate(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(ACTIVATE)?.execute([id])?;
+    Ok(())
+}
+
+/// Forgets the tokens that wait for their delivery to this agent.
+///
+/// # Errors
+/// The store's.
+pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
+    conn.prepare_cached(DELETE_PENDING)?.execute([agent_id])?;
+    Ok(())
+}
+
+/// Gives an agent's live tokens these scopes. How many had others.
+///
+/// # Errors
+/// The store's.
+pub fn set_agent_scopes(conn: &Connection, agent_id: &str, scopes: &str) -> Result<usize> {
+    Ok(conn.prepare_cached(SET_AGENT_SCOPES)?.execute([agent_id, scopes])?)
+}
