@@ -29,6 +29,11 @@ enum Command {
         /// The file to check; the data directory's if absent.
         file: Option<PathBuf>,
     },
+    /// Look at the settings a start would read.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print the operator's token.
     OperatorToken {
         #[command(flatten)]
@@ -37,6 +42,14 @@ enum Command {
         #[arg(long)]
         rotate: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is read from where, and everything that is wrong.
+    Check(Settings),
+    /// Print every setting with its value and where it was set; secrets are not shown.
+    Show(Settings),
 }
 
 #[derive(Args)]
@@ -70,12 +83,16 @@ impl Settings {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    daemon::init_log();
+    daemon::logger::init();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(settings) => settings.load().and_then(daemon::serve),
         Command::Check { settings, file } => {
             settings.load().and_then(|config| daemon::check(&file.unwrap_or_else(|| daemon::database(&config))))
         }
+        Command::Config { command } => match command {
+            ConfigCommand::Check(settings) => settings.load().and_then(daemon::check_config),
+            ConfigCommand::Show(settings) => settings.load().and_then(daemon::show_config),
+        },
         Command::OperatorToken { settings, rotate } => {
             settings.load().and_then(|config| daemon::operator_token(&config, rotate))
         }
