@@ -1,24 +1,30 @@
 //! What can be set: `taosd.toml`, `TAOSD_<KEY>` in the environment, flags; a flag beats the environment, which beats the
-//! file (DESIGN section 3). Unknown keys refuse the start.
+//! file (DESIGN section 3). Unknown keys refuse the start, and a reload.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::{Table, Value};
-
 mod ax;
 mod containers;
+mod file;
+pub mod keys;
+mod live;
+mod settings;
+mod source;
+mod webhook;
 
 pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, Containers, Framework};
+pub use live::{Live, Watched};
+pub use settings::{Difference, Setting};
+pub use source::{ConfigError, Origin};
+pub use webhook::Webhook;
 
-use crate::jobs::webhook::Endpoint;
+use crate::http::edge::check::split_host;
 use crate::limits::Limits;
-use crate::secret::Plaintext;
+use source::Sources;
 
 /// Where the daemon listens when nothing is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
@@ -39,6 +45,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Names for this machine that a browser may use, beside its own.
     pub allowed_hosts: Vec<String>,
+    /// What is logged, as a filter of `env_filter`.
+    pub log: String,
     /// Every bound.
     pub limits: Limits,
     /// Which models there are, and where.
@@ -50,7 +58,10 @@ pub struct Config {
     /// What the aX dialect leaves to the operator.
     pub ax: Ax,
     /// Where notifications are delivered as well.
-    pub webhook: Option<Arc<Endpoint>>,
+    pub webhook: Option<Arc<Webhook>>,
+    flags: Flags,
+    file: Option<PathBuf>,
+    origins: BTreeMap<String, Origin>,
 }
 
 /// What the command line says; `None` leaves it to the environment and the file.
@@ -70,142 +81,176 @@ pub struct Flags {
     pub containers_socket: Option<PathBuf>,
 }
 
-/// A setting that cannot be used. The text is one sentence for the person who set it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfigError(String);
-
-fn wrong<T>(text: String) -> Result<T, ConfigError> {
-    Err(ConfigError(text))
-}
-
-/// Where a key may be set, read in the order of precedence.
-struct Sources<'a> {
-    file: Table,
-    file_name: String,
-    env: &'a dyn Fn(&str) -> Option<String>,
-}
-
-impl Sources<'_> {
-    /// The value of `key` as text, and where it was set.
-    fn take(&mut self, key: &str) -> Option<(Value, String)> {
-        let in_file = self.file.remove(key).map(|value| (value, format!("{key} in {}", self.file_name)));
-        let name = format!("TAOSD_{}", key.to_uppercase());
-        (self.env)(&name).map(|text| (Value::String(text), name)).or(in_file)
-    }
-
-    fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
-        match self.take(key) {
-            None => Ok(None),
-            Some((Value::String(text), _)) if !text.is_empty() => Ok(Some(text.into())),
-            Some((_, place)) => wrong(format!("{place} must be a path")),
-        }
-    }
-
-    /// A list of texts; in the environment separated by commas.
-    fn list(&mut self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
-        let Some((value, place)) = self.take(key) else { return Ok(None) };
-        let list = match value {
-            Value::String(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-            Value::Array(values) => values
-                .iter()
-                .map(|value| value.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| ConfigError(format!("{place} must be a list of strings")))?,
-            _ => return wrong(format!("{place} must be a list of strings")),
-        };
-        Ok(Some(list.into_iter().filter(|text| !text.is_empty()).collect()))
-    }
-
-    fn limit(&mut self, key: &str) -> Result<Option<u64>, ConfigError> {
-        let Some((value, place)) = self.take(key) else { return Ok(None) };
-        let number = match value {
-            Value::Integer(n) => u64::try_from(n).ok(),
-            Value::String(text) => text.parse().ok(),
-            _ => None,
-        };
-        number.map(Some).ok_or_else(|| ConfigError(format!("{place} must be a whole number")))
-    }
-}
-
 impl Config {
     /// Reads the process's environment and the file that `flags` or `TAOSD_CONFIG` names.
     ///
     /// # Errors
-    /// The first setting that cannot be used.
+    /// Every setting that cannot be used.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
-        let env = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-        let file = flags.config.clone().or_else(|| env("TAOSD_CONFIG").map(PathBuf::from));
-        let table = match &file {
-            None => Table::new(),
-            Some(path) => read_table(path)?,
-        };
-        let file_name = file.map_or_else(String::new, |path| path.display().to_string());
-        Self::from_sources(flags, &mut Sources { file: table, file_name, env: &env })
+        let (sources, file) = Sources::of_process(flags.config.as_deref());
+        Self::from_sources(flags, file, sources)
     }
 
-    fn from_sources(flags: &Flags, sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
-        let from_sources = sources.path("data_dir")?;
-        let data_dir = match flags.data_dir.clone().or(from_sources) {
-            Some(dir) => dir,
-            None => default_data_dir(sources.env)?,
-        };
-        let from_sources = sources.path("socket")?;
-        let runtime = (sources.env)("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
-        let socket = flags
-            .socket
-            .clone()
-            .or(from_sources)
-            .unwrap_or_else(|| runtime.as_ref().unwrap_or(&data_dir).join("taosd.sock"));
-        // The container runtime is another process with another working directory: it is told whole paths.
-        let whole = |path: PathBuf| {
-            std::path::absolute(&path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))
-        };
-        let (data_dir, socket) = (whole(data_dir)?, whole(socket)?);
+    /// Reads everything again from where it came from.
+    ///
+    /// # Errors
+    /// Every setting that cannot be used.
+    pub fn read_again(&self) -> Result<Self, ConfigError> {
+        Self::load(&Flags { config: self.file.clone(), ..self.flags.clone() })
+    }
+
+    /// The file that was read, if any was.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// `new`, with what only a restart can change as it is here.
+    pub fn adopt(&self, mut new: Self) -> Self {
+        for key in keys::LIMITS_AT_START {
+            if let Some(value) = self.limits.get(key) {
+                let _ = new.limits.set(key, value);
+            }
+        }
+        new.containers.runtime = self.containers.runtime.clone();
+        let Self { data_dir, listen, socket, runtime_dir, .. } = self.clone();
+        Self { data_dir, listen, socket, runtime_dir, ..new }
+    }
+
+    fn from_sources(flags: &Flags, file: Option<PathBuf>, mut sources: Sources) -> Result<Self, ConfigError> {
+        let data_dir = data_dir(flags, &mut sources);
+        let runtime = sources.var("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
+        let socket = socket(flags, &mut sources, runtime.as_ref().unwrap_or(&data_dir));
         let runtime_dir = match (runtime, socket.parent()) {
             (Some(dir), _) => dir,
             (None, Some(dir)) if !dir.as_os_str().is_empty() => dir.to_owned(),
             (None, _) => PathBuf::from("."),
         };
-        if socket.as_os_str().len() > SOCKET_PATH_BYTES {
-            return wrong(format!(
-                "the socket path {} is longer than {SOCKET_PATH_BYTES} bytes; choose a shorter one with --socket",
-                socket.display()
-            ));
-        }
-        let from_sources = sources.list("listen")?;
-        let listen = match (flags.listen.as_slice(), from_sources) {
-            ([], None) => vec![DEFAULT_LISTEN],
-            ([], Some(list)) => list.iter().map(|text| address(text)).collect::<Result<_, _>>()?,
-            (given, _) => given.to_vec(),
+        let config = Self {
+            listen: listen(flags, &mut sources),
+            allowed_hosts: allowed_hosts(&mut sources),
+            log: log(&mut sources),
+            limits: limits(&mut sources),
+            models: models(&mut sources),
+            containers: Containers::from_sources(flags, &mut sources),
+            ax: Ax::from_sources(&mut sources),
+            webhook: Webhook::from_sources(&mut sources).map(Arc::new),
+            data_dir,
+            socket,
+            runtime_dir,
+            flags: flags.clone(),
+            file,
+            origins: BTreeMap::new(),
         };
-        let allowed_hosts = sources.list("allowed_hosts")?.unwrap_or_default();
-        let mut limits = Limits::default();
-        for key in Limits::KEYS {
-            if let Some(value) = sources.limit(key.name)?
-                && let Some(Err(why)) = limits.set(key.name, value)
-            {
-                return Err(ConfigError(why));
-            }
-        }
-        let ax = Ax::from_sources(sources)?;
-        let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
-        let containers = Containers::from_sources(flags, sources)?;
-        let webhook = sources.file.remove("webhook").map(|value| webhook(&value)).transpose()?.map(Arc::new);
-        if let Some(key) = sources.file.keys().next() {
-            return wrong(format!("{} has an unknown key: {key}", sources.file_name));
-        }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, webhook, runtime_dir, ax })
+        Ok(Self { origins: sources.finish()?, ..config })
     }
 }
 
-fn read_table(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|error| ConfigError(format!("{}: {error}", path.display())))?;
-    text.parse().map_err(|error| ConfigError(format!("{}: {error}", path.display())))
+/// The container runtime is another process with another working directory: it is told whole paths.
+fn whole(path: &Path) -> PathBuf {
+    // Fails only for an empty path or where there is no working directory; opening it will say so.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn address(text: &str) -> Result<SocketAddr, ConfigError> {
-    text.parse().map_err(|_| ConfigError(format!("listen: {text} is not an ADDRESS:PORT")))
+fn data_dir(flags: &Flags, sources: &mut Sources) -> PathBuf {
+    let set = sources.path("data_dir", "TAOSD_DATA_DIR");
+    if let Some(dir) = &flags.data_dir {
+        sources.flag("data_dir", "--data-dir");
+        return whole(dir);
+    }
+    match set.map_or_else(|| default_data_dir(&|name| sources.var(name)), Ok) {
+        Ok(dir) => whole(&dir),
+        Err(why) => {
+            sources.wrong(&Origin::Default, why);
+            PathBuf::new()
+        }
+    }
+}
+
+fn socket(flags: &Flags, sources: &mut Sources, dir: &Path) -> PathBuf {
+    let set = sources.path("socket", "TAOSD_SOCKET");
+    if flags.socket.is_some() {
+        sources.flag("socket", "--socket");
+    }
+    let socket = whole(&flags.socket.clone().or(set).unwrap_or_else(|| dir.join("taosd.sock")));
+    if socket.as_os_str().len() > SOCKET_PATH_BYTES {
+        let origin = sources.origins.get("socket").cloned().unwrap_or(Origin::Default);
+        let why = format!("the socket path {} is longer than {SOCKET_PATH_BYTES} bytes", socket.display());
+        sources.wrong(&origin, format_args!("{why}; choose a shorter one with --socket"));
+    }
+    socket
+}
+
+fn listen(flags: &Flags, sources: &mut Sources) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    if let Some((list, origin)) = sources.list(&["listen"], "TAOSD_LISTEN") {
+        for text in list {
+            match text.parse() {
+                Ok(address) => addresses.push(address),
+                Err(_) => {
+                    let text = source::shown(&text);
+                    sources
+                        .wrong(&origin, format_args!("listen: {text} is not an ADDRESS:PORT such as 127.0.0.1:6969"));
+                }
+            }
+        }
+    } else {
+        addresses.push(DEFAULT_LISTEN);
+    }
+    if flags.listen.is_empty() {
+        return addresses;
+    }
+    sources.flag("listen", "--listen");
+    flags.listen.clone()
+}
+
+fn allowed_hosts(sources: &mut Sources) -> Vec<String> {
+    let Some((list, origin)) = sources.list(&["allowed_hosts"], "TAOSD_ALLOWED_HOSTS") else { return Vec::new() };
+    for name in list.iter().filter(|name| split_host(name).is_none()) {
+        let why = "is not the name of a host: no scheme, no path, no pattern";
+        sources.wrong(&origin, format_args!("allowed_hosts: {} {why}", source::shown(name)));
+    }
+    list
+}
+
+/// `RUST_LOG` stands between the environment's own variable and the file, as it was there first; it may hold what
+/// other programs understand.
+fn log(sources: &mut Sources) -> String {
+    let set = sources.text(&["log"], "TAOSD_LOG");
+    if let Some((text, origin)) = &set
+        && let Err(error) = env_filter::Builder::new().try_parse(text)
+    {
+        sources.wrong(origin, format_args!("log: {error}"));
+    }
+    match (set, sources.var("RUST_LOG")) {
+        (Some((text, Origin::Variable(_))), _) => text,
+        (_, Some(text)) => {
+            sources.origins.insert("log".to_owned(), Origin::Variable("RUST_LOG".to_owned()));
+            text
+        }
+        (set, None) => set.map_or_else(|| "info".to_owned(), |(text, _)| text),
+    }
+}
+
+fn limits(sources: &mut Sources) -> Limits {
+    let mut limits = Limits::default();
+    for key in Limits::KEYS {
+        if let Some(value) = sources.number(&[key.name], &keys::variable(key.name), key.min, key.max) {
+            // Its bounds have been looked at.
+            let _ = limits.set(key.name, value);
+        }
+    }
+    limits
+}
+
+fn models(sources: &mut Sources) -> Models {
+    sources.table_line("models")?;
+    let mut models = BTreeMap::new();
+    for name in sources.names_in("models") {
+        if let Some((hosts, _)) = sources.list(&["models", &name], "") {
+            models.insert(name, hosts);
+        }
+    }
+    Some(models)
 }
 
 /// systemd may name several directories, separated by colons; the first is the one to use.
@@ -214,7 +259,7 @@ pub(crate) fn first_dir(dirs: &str) -> Option<PathBuf> {
 }
 
 /// The data directory where none is named.
-pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, ConfigError> {
+pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
     if let Some(dir) = env("STATE_DIRECTORY").and_then(|dirs| first_dir(&dirs)) {
         return Ok(dir);
     }
@@ -223,33 +268,8 @@ pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<P
     }
     match env("HOME") {
         Some(home) => Ok(Path::new(&home).join(".local/state/taosd")),
-        None => wrong("there is no HOME to keep the data under; name a directory with --data-dir".into()),
+        None => Err("there is no HOME to keep the data under; name a directory with --data-dir".into()),
     }
-}
-
-fn models(value: &Value) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
-    let bad = || ConfigError("[models] must hold lines like name = [\"host\", …]".into());
-    let table = value.as_table().ok_or_else(bad)?;
-    let hosts = |value: &Value| -> Option<Vec<String>> {
-        value.as_array()?.iter().map(|host| host.as_str().map(str::to_owned)).collect()
-    };
-    table.iter().map(|(name, value)| Ok((name.clone(), hosts(value).ok_or_else(bad)?))).collect()
-}
-
-/// `[webhook]`: a URL, and a file that holds the secret deliveries are signed with: a secret in `taosd.toml` would be
-/// read by more people than need it.
-fn webhook(value: &Value) -> Result<Endpoint, ConfigError> {
-    let bad = || ConfigError("[webhook] must hold url = \"http://…\" and secret_file = \"PATH\", nothing else".into());
-    let table = value.as_table().filter(|table| table.len() == 2).ok_or_else(bad)?;
-    let text = |key: &str| table.get(key).and_then(Value::as_str).ok_or_else(bad);
-    let (url, file) = (text("url")?, text("secret_file")?);
-    let secret =
-        fs::read_to_string(file).map_err(|error| ConfigError(format!("webhook.secret_file {file}: {error}")))?;
-    let secret = secret.trim();
-    if !(16..=1024).contains(&secret.len()) {
-        return wrong(format!("webhook.secret_file {file} must hold a secret of 16 to 1024 bytes"));
-    }
-    Endpoint::parse(url, Plaintext::new(secret.to_owned())).map_err(ConfigError)
 }
 
 #[cfg(test)]
@@ -257,9 +277,8 @@ mod tests {
     use super::*;
 
     fn load(flags: &Flags, file: &str, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        let file = file.parse().unwrap();
-        Config::from_sources(flags, &mut Sources { file, file_name: "taosd.toml".into(), env: &lookup })
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Config::from_sources(flags, None, Sources::new("taosd.toml".into(), file, env))
     }
 
     #[test]
@@ -298,6 +317,18 @@ mod tests {
             "listen = [3]",
             "[models]\na = 'b'",
             "[other]\na = 1",
+            "containers = 'lxd'",
+            "frameworks.a = 'b'",
+            "allowed_hosts = ['http://box.lan']",
+            "log = 'taosd=loud'",
+            "head_timeout = 1.5",
+            "head_timeout = '5'",
+            "head_timeout = 99999999999999999999",
+            "head_timeout = 3\nhead_timeout = 4",
+            "[containers]\nmount_roots = ['a']",
+            "[containers]\nbind_credentials = 'no'",
+            "[frameworks.a]\nenv = { a = 'b' }",
+            "[webhook]",
             "[ax]\nfingerprint_policy = 'maybe'",
             "[ax]\nmax_agent_pats = 0",
             "[ax]\nother = 1",
@@ -308,5 +339,50 @@ mod tests {
         }
         let flags = Flags { socket: Some(format!("/{}", "x".repeat(107)).into()), ..Flags::default() };
         assert!(load(&flags, "", &env).is_err());
+    }
+    #[test]
+    fn all_that_is_wrong_is_told_at_once_with_its_place() {
+        let file = "lisen = ['127.0.0.1:1']\nidle_timeout = 'long'\nhead_timeout = 3 4\n[containers]\nruntime = 'docker'\n\
+            listen = ['127.0.0.1:1']\n[frameworks.a]\nimages = 'b'\n[ax]\nmax_agent_pats = 101\n";
+        let env = [("HOME", "/h"), ("TAOSD_LISTN", "127.0.0.1:1"), ("TAOSD_WORKERS", "many"), ("TAOSD_TEST_X", "1")];
+        let error = load(&Flags::default(), file, &env).unwrap_err();
+        let start = |problem: &String| problem.split(&[';', ','][..]).next().unwrap_or("").to_owned();
+        assert_eq!(
+            error.problems().iter().map(start).collect::<Vec<_>>(),
+            [
+                "TAOSD_WORKERS: workers must be a whole number from 0 to 256",
+                "TAOSD_LISTN: is no setting",
+                "taosd.toml:1: unknown key lisen",
+                "taosd.toml:2: idle_timeout must be a whole number from 1 to 86400",
+                "taosd.toml:3: string values must be quoted",
+                "taosd.toml:5: containers.runtime is none of auto",
+                "taosd.toml:6: unknown key listen in [containers]",
+                "taosd.toml:8: unknown key images in [frameworks.a]",
+                "taosd.toml:10: ax.max_agent_pats must be between 1 and 100",
+            ]
+        );
+        assert!(error.problems()[7].ends_with("did you mean image?"), "{error}");
+        assert!(error.to_string().starts_with("9 settings cannot be used:\n  TAOSD_WORKERS"), "{error}");
+    }
+
+    #[test]
+    fn thousands_of_problems_are_counted_and_names_are_cut_short() {
+        let long = "x".repeat(10_000);
+        let file: String =
+            (0..5000).map(|n| format!("k{n} = 1\n")).chain([format!("{long} = 1\n\"\\u0007\" = 1")]).collect();
+        let text = load(&Flags::default(), &file, &[("HOME", "/h")]).unwrap_err().to_string();
+        assert!(text.lines().count() == 52 && text.ends_with("and 4952 more") && text.len() < 10_000, "{text}");
+        assert!(!text.contains('\u{7}'));
+    }
+
+    #[test]
+    fn the_log_filter_comes_from_its_own_variable_then_rust_log_then_the_file() {
+        let log = |env: &[(&str, &str)]| {
+            let env = [&[("HOME", "/h")], env].concat();
+            load(&Flags::default(), "log = 'warn'", &env).unwrap().log
+        };
+        assert_eq!(log(&[]), "warn");
+        assert_eq!(log(&[("RUST_LOG", "debug,other?")]), "debug,other?");
+        assert_eq!(log(&[("RUST_LOG", "debug"), ("TAOSD_LOG", "error")]), "error");
     }
 }

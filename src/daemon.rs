@@ -1,6 +1,8 @@
 //! The daemon's life: start, serve, stop. The binaries only parse their arguments and come here.
 
-use std::env;
+pub mod logger;
+mod reload;
+
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -11,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::Mode;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::access;
@@ -60,61 +62,59 @@ impl Failure {
     }
 }
 
-/// Sends log lines to stderr, as `RUST_LOG` says; `info` if it says nothing.
-pub fn init_log() {
-    // The journal puts its own time before each line.
-    let with_time = env::var_os("JOURNAL_STREAM").is_none();
-    let _ = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format(move |out, record| {
-            if with_time {
-                write!(out, "{} ", crate::time::Micros::now().millis())?;
-            }
-            writeln!(out, "{} {}: {}", record.level(), record.target(), record.args())
-        })
-        .try_init();
-}
-
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; SIGHUP has the settings read again.
 ///
 /// # Errors
 /// [`Failure`], before the ready line.
 pub fn serve(config: Config) -> Result<(), Failure> {
     // Whatever this process makes is its owner's alone; the socket gets its own mode.
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| Failure::Io("signals".into(), e))?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| Failure::Io("signals".into(), e))?;
+    logger::set(&config.log);
     // Before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
     let app = Arc::new(App::start(config)?);
-    let limits = app.config.limits.clone();
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), &limits)
+    let config = app.config.now();
+    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), Arc::clone(&app.config))
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
-    let interval = seconds(limits.backup_interval);
+    let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
     let keeper =
         Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
             .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
-    let (listeners, addresses) = listen(&app.config)?;
+    let (listeners, addresses) = listen(&config)?;
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
-    let running = edge::start(service, limits, listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
+    let running =
+        edge::start(service, config.limits.clone(), listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
-    announce(&app.config, &addresses);
+    announce(&config, &addresses);
     // The thread that waits for signals never ends: whatever it held would keep the store open.
-    let (handle, streams) = (running.handle(), Arc::downgrade(&app.streams));
+    let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
     let waiter = std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
-            for (nth, _) in signals.forever().enumerate() {
-                if nth == 0 {
-                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                    log::info!("stopping");
-                    handle.shutdown();
-                    if let Some(streams) = streams.upgrade() {
-                        streams.close();
+            let mut stopping = false;
+            for signal in signals.forever() {
+                match signal {
+                    SIGHUP if stopping => {}
+                    SIGHUP => {
+                        if let Some(app) = app_then.upgrade() {
+                            reload::reload(&app);
+                        }
                     }
-                } else {
-                    handle.cut();
+                    _ if stopping => handle.cut(),
+                    _ => {
+                        stopping = true;
+                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                        log::info!("stopping");
+                        // Before the stop begins: what this holds must not outlive it.
+                        if let Some(app) = app_then.upgrade() {
+                            app.streams.close();
+                        }
+                        handle.shutdown();
+                    }
                 }
             }
         })
@@ -122,19 +122,19 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     drop(waiter);
     running.join();
     drop(reconciler);
-    app.jobs.stop(Duration::from_secs(app.config.limits.stop_timeout));
+    app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();
-    remove_socket(&app.config.socket);
+    remove_socket(&config.socket);
     drop(sweeper);
     drop(keeper);
-    let dir = app.config.data_dir.clone();
+    let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
         log::warn!("something still holds the database; its WAL stays beside it");
     }
-    if !interval.is_zero() {
-        keeper::refresh_at_stop(&dir);
+    if keeps_a_copy {
+        keeper::refresh_at_stop(&config.data_dir);
     }
     log::info!("stopped");
     Ok(())

@@ -35,6 +35,14 @@ macro_rules! limits {
                     _ => None,
                 }
             }
+
+            /// The value of `key`; `None` if there is no such key.
+            pub fn get(&self, key: &str) -> Option<u64> {
+                match key {
+                    $( stringify!($name) => Some(self.$name), )*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -124,6 +132,11 @@ impl Limits {
             return self.workers as usize;
         }
         std::thread::available_parallelism().map_or(4, |n| n.get().max(4))
+    }
+
+    /// Notifications a minute of one principal, 0 for any number.
+    pub fn notify_rate(&self) -> u64 {
+        if self.requests_per_minute == 0 { 0 } else { self.notify_per_minute }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
 
+mod settings;
+
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -170,4 +172,20 @@ pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
     let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
     println!("{}", token.trim_end());
     Ok(())
+}
+
+/// `taosd config check`.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn check_config(config: Config) -> Result<(), Failure> {
+    settings::check(&config).map_err(|e| Failure::Io("stdout".into(), e))
+}
+
+/// `taosd config show`.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn show_config(config: Config) -> Result<(), Failure> {
+    settings::show(&config).map_err(|e| Failure::Io("stdout".into(), e))
 }

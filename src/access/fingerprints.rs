@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::config::FingerprintPolicy;
+use crate::config::{FingerprintPolicy, Watched};
 use crate::http::head::Head;
 use crate::limits::THROTTLE_ENTRIES;
 use crate::time::Micros;
@@ -51,7 +51,7 @@ pub struct Known<'a> {
 /// The fingerprints that are not on disk yet.
 #[derive(Debug)]
 pub struct Fingerprints {
-    policy: FingerprintPolicy,
+    policy: Watched<FingerprintPolicy>,
     recent: Mutex<HashMap<String, Recent>>,
 }
 
@@ -72,8 +72,8 @@ fn hex(head: &Head, name: &str, digits: usize) -> Option<String> {
 
 impl Fingerprints {
     /// Nothing noted yet.
-    pub fn new(policy: FingerprintPolicy) -> Self {
-        Self { policy, recent: Mutex::default() }
+    pub fn new(policy: impl Into<Watched<FingerprintPolicy>>) -> Self {
+        Self { policy: policy.into(), recent: Mutex::default() }
     }
 
     /// True if a request says where it comes from.
@@ -83,7 +83,7 @@ impl Fingerprints {
 
     /// True if a surprise refuses the request.
     pub fn denies(&self) -> bool {
-        self.policy == FingerprintPolicy::Deny
+        self.policy.now() == FingerprintPolicy::Deny
     }
 
     /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.

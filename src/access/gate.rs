@@ -21,11 +21,10 @@ use super::operator::Operators;
 use super::presence::Presence;
 use super::signing_keys::SigningKeys;
 use super::throttle::Throttle;
-use crate::config::{BindCredentials, FingerprintPolicy};
+use crate::config::{BindCredentials, Live, Watched};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::{Head, Peer};
-use crate::limits::Limits;
 use crate::secret::Kind;
 use crate::store::{Store, credentials, users};
 use crate::time::Micros;
@@ -41,36 +40,28 @@ pub struct Gate {
     pub(super) denials: Denials,
     pub(super) known: Known,
     pub(super) fingerprints: Fingerprints,
-    pub(super) policies: Policies,
+    /// What becomes of a credential on another agent's socket.
+    pub(super) bind_credentials: Watched<BindCredentials>,
     /// The keys that sign short-lived tokens.
     pub keys: SigningKeys,
     /// Which agents were seen lately.
     pub presence: Presence,
 }
 
-/// What the operator decides about suspicious uses of credentials.
-#[derive(Debug, Clone, Copy)]
-pub struct Policies {
-    /// A credential on another agent's socket.
-    pub bind_credentials: BindCredentials,
-    /// A key from a new place.
-    pub fingerprints: FingerprintPolicy,
-}
-
 impl Gate {
-    /// A gate with these limits.
-    pub fn new(store: Arc<Store>, limits: &Limits, keys: SigningKeys, policies: Policies) -> Self {
+    /// A gate that goes by these settings.
+    pub fn new(store: Arc<Store>, config: &Arc<Live>, keys: SigningKeys) -> Self {
         Self {
             store,
             operators: Operators::new(),
-            requests: Throttle::new(limits.requests_per_minute),
-            failed_logins: Throttle::new(limits.failed_logins_per_minute),
-            notifications: Throttle::new(if limits.requests_per_minute == 0 { 0 } else { limits.notify_per_minute }),
+            requests: Throttle::new(config.watch(|now| now.limits.requests_per_minute)),
+            failed_logins: Throttle::new(config.watch(|now| now.limits.failed_logins_per_minute)),
+            notifications: Throttle::new(config.watch(|now| now.limits.notify_rate())),
             last_used: LastUsed::default(),
             denials: Denials::default(),
             known: Known::default(),
-            fingerprints: Fingerprints::new(policies.fingerprints),
-            policies,
+            fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
+            bind_credentials: config.watch(|now| now.containers.bind_credentials),
             keys,
             presence: Presence::default(),
         }

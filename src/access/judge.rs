@@ -52,14 +52,17 @@ impl Gate {
     /// is taken (DESIGN D14).
     pub(super) fn check_channel(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
         let Peer::Agent { id } = &head.peer else { return Ok(()) };
-        if caller.agent_id().is_none_or(|agent| agent == id) || self.policies.bind_credentials == BindCredentials::Off {
+        if caller.agent_id().is_none_or(|agent| agent == id) {
             return Ok(());
         }
-        if self.policies.bind_credentials == BindCredentials::Warn {
-            log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
-            return Ok(());
+        match self.bind_credentials.now() {
+            BindCredentials::Off => Ok(()),
+            BindCredentials::Warn => {
+                log::warn!("request {}: {} came over the socket of agent {id}", head.request_id, caller.actor());
+                Ok(())
+            }
+            BindCredentials::Deny => Err(self.denied(head, caller, need, codes::WRONG_CHANNEL.into())),
         }
-        Err(self.denied(head, caller, need, codes::WRONG_CHANNEL.into()))
     }
 
     pub(super) fn check_class(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {

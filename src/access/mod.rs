@@ -33,7 +33,7 @@ pub use caller::{Caller, Principal};
 pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
-pub use gate::{Gate, Policies};
+pub use gate::Gate;
 pub use judge::{Need, dead};
 pub use last_used::LastUsed;
 pub use login::Exchanger;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Watched;
 use crate::limits::THROTTLE_ENTRIES;
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -11,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Counts events by key and says when a key has used up its share of the minute.
 #[derive(Debug)]
 pub struct Throttle {
-    per_minute: u64,
+    per_minute: Watched<u64>,
     counts: Mutex<HashMap<String, Count>>,
 }
 
@@ -23,8 +24,8 @@ struct Count {
 
 impl Throttle {
     /// A throttle of so many events a minute and key; 0 switches it off.
-    pub fn new(per_minute: u64) -> Self {
-        Self { per_minute, counts: Mutex::default() }
+    pub fn new(per_minute: impl Into<Watched<u64>>) -> Self {
+        Self { per_minute: per_minute.into(), counts: Mutex::default() }
     }
 
     /// Counts one event of `key`.
@@ -32,13 +33,14 @@ impl Throttle {
     /// # Errors
     /// The seconds until the window ends, at least 1, if the share is used up; then nothing is counted.
     pub fn take(&self, key: &str, now: Instant) -> Result<(), u64> {
-        if self.per_minute == 0 {
+        let per_minute = self.per_minute.now();
+        if per_minute == 0 {
             return Ok(());
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(key) {
             Some(count) if now.saturating_duration_since(count.since) < WINDOW => {
-                if count.events >= self.per_minute {
+                if count.events >= per_minute {
                     let left = WINDOW.saturating_sub(now.saturating_duration_since(count.since));
                     return Err(left.as_secs().max(1));
                 }

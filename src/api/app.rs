@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::table::{self, CheckedHandler, PublicHandler};
-use crate::access::{Gate, Policies, SigningKeys};
-use crate::config::Config;
+use crate::access::{Gate, SigningKeys};
+use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
@@ -26,8 +26,8 @@ use crate::time::Micros;
 
 /// The application.
 pub struct App {
-    /// The settings.
-    pub config: Config,
+    /// The settings in force.
+    pub config: Arc<Live>,
     /// The database.
     pub store: Arc<Store>,
     /// The access check.
@@ -44,8 +44,8 @@ pub struct App {
     pub log_tail: LogTail,
     /// Event streams and waits.
     pub streams: Arc<Streams>,
-    /// Deliveries to the webhook, if there is one.
-    pub webhook: Option<Arc<Webhook>>,
+    /// Deliveries to the webhook, where there is one.
+    pub webhook: Arc<Webhook>,
     /// Counters.
     pub metrics: Metrics,
     /// How the automatic backups are doing.
@@ -81,6 +81,8 @@ impl App {
     /// # Errors
     /// [`StartError`].
     pub fn start(config: Config) -> Result<Self, StartError> {
+        let live = Arc::new(Live::new(config));
+        let config = live.now();
         let store = Arc::new(Store::open(&Options {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
@@ -103,22 +105,15 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
-        let policies = Policies {
-            bind_credentials: config.containers.bind_credentials,
-            fingerprints: config.ax.fingerprint_policy,
-        };
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &config.limits, keys, policies));
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), &config.limits)
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
+        let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = config
-            .webhook
-            .as_ref()
-            .map(|endpoint| Webhook::start(&store, Arc::clone(endpoint), super::notifications::show))
-            .transpose()
+        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
             .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.clone(), sockets)
+        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
@@ -129,7 +124,7 @@ impl App {
             gate,
             streams,
             log_tail,
-            webhook: webhook.map(Arc::new),
+            webhook: Arc::new(webhook),
             router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
@@ -140,9 +135,19 @@ impl App {
             courier: Arc::new(courier),
             listening: OnceLock::new(),
             edge: OnceLock::new(),
-            config,
+            config: live,
             store,
         })
+    }
+
+    /// Puts these settings in force, as far as they are not read where they are used.
+    pub fn apply(&self, config: Config) {
+        self.store.log_slower_than(config.limits.slow_query_ms);
+        if let Some(edge) = self.edge() {
+            edge.set(config.limits.clone(), config.allowed_hosts.clone());
+        }
+        self.config.put(config);
+        self.webhook.nudge();
     }
 
     /// Makes the running edge known, for `/readyz` and `/metrics`.
@@ -152,7 +157,8 @@ impl App {
 
     /// One who tells people what the daemon itself has to say.
     pub fn herald(&self) -> Herald {
-        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), self.webhook.clone())
+        let to_webhook = self.config.watch(|now| now.webhook.is_some());
+        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
     }
 
     /// The running edge.

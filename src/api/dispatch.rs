@@ -98,7 +98,10 @@ impl Service for Dispatcher {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
         match self.app.router.find(&head.method, &head.segments) {
-            Found::Route(route, params) => Ok((Plan { route, params }, self.app.config.limits.max_body_bytes)),
+            Found::Route(route, params) => {
+                let most = self.app.config.read(|now| now.limits.max_body_bytes);
+                Ok((Plan { route, params }, most))
+            }
             Found::Nothing => Err(refuse(codes::NOT_FOUND.into())),
             Found::OtherMethod(methods) => {
                 let allow = methods.into_iter().collect::<Vec<_>>().join(", ");

@@ -134,7 +134,7 @@ fn disk(app: &App) -> Result<(), String> {
         Some(_) => return Err("the last write failed; the log says why".into()),
     }
     match app.store.free_bytes() {
-        Ok(free) if free >= app.config.limits.min_free_bytes => Ok(()),
+        Ok(free) if free >= app.config.read(|now| now.limits.min_free_bytes) => Ok(()),
         Ok(free) => Err(format!("only {free} bytes are free")),
         Err(_) => Err("the file system does not answer".into()),
     }
@@ -143,7 +143,11 @@ fn disk(app: &App) -> Result<(), String> {
 fn queue(app: &App) -> Result<(), String> {
     let Some(edge) = app.edge() else { return Err("the edge is not running".into()) };
     let waiting = edge.metrics().queued;
-    if waiting >= app.config.limits.queue_length { Err(format!("{waiting} requests are waiting")) } else { Ok(()) }
+    if waiting >= app.config.read(|now| now.limits.queue_length) {
+        Err(format!("{waiting} requests are waiting"))
+    } else {
+        Ok(())
+    }
 }
 
 fn workers(app: &App) -> Result<(), String> {

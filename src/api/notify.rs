@@ -61,7 +61,8 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 fn notify(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
     let topic = notifications::topic(&call.caller);
-    let (streams, courier) = (Arc::clone(&app.streams), app.webhook.clone());
+    let (streams, courier) =
+        (Arc::clone(&app.streams), app.config.read(|now| now.webhook.is_some()).then(|| Arc::clone(&app.webhook)));
     call.write(app, move |tx| {
         let reply = insert(tx, courier.is_some())?;
         let tell: After = Box::new(move |reply, _| {

@@ -44,6 +44,11 @@ enum Command {
         /// The backup.
         file: PathBuf,
     },
+    /// Look at the settings a start would read.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Print the operator's token.
     OperatorToken {
         #[command(flatten)]
@@ -52,6 +57,14 @@ enum Command {
         #[arg(long)]
         rotate: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Say what is read from where, and everything that is wrong.
+    Check(Settings),
+    /// Print every setting with its value and where it was set; secrets are not shown.
+    Show(Settings),
 }
 
 #[derive(Args)]
@@ -85,7 +98,7 @@ impl Settings {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    daemon::init_log();
+    daemon::logger::init();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(settings) => settings.load().and_then(daemon::serve),
         Command::Check { settings, file } => settings.load().and_then(|config| {
@@ -93,6 +106,10 @@ fn main() -> ExitCode {
         }),
         Command::Backup { settings, file } => settings.load().and_then(|config| offline::backup(&config, &file)),
         Command::Restore { settings, file } => settings.load().and_then(|config| offline::restore(&config, &file)),
+        Command::Config { command } => match command {
+            ConfigCommand::Check(settings) => settings.load().and_then(offline::check_config),
+            ConfigCommand::Show(settings) => settings.load().and_then(offline::show_config),
+        },
         Command::OperatorToken { settings, rotate } => {
             settings.load().and_then(|config| offline::operator_token(&config, rotate))
         }

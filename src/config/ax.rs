@@ -1,9 +1,6 @@
 //! The table `[ax]`: what the aX dialect leaves to the operator.
 
-use toml::{Table, Value};
-
-use super::{ConfigError, Sources, wrong};
-use crate::limits::in_bounds;
+use super::Sources;
 
 /// What a client's new fingerprint does (aX contract, section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +10,10 @@ pub enum FingerprintPolicy {
     /// The request is refused as well.
     Deny,
 }
+
+/// The words for the policies.
+pub(super) const POLICIES: [(&str, FingerprintPolicy); 2] =
+    [("warn", FingerprintPolicy::Warn), ("deny", FingerprintPolicy::Deny)];
 
 /// The table `[ax]` of `taosd.toml`; in the environment `TAOSD_AX_<KEY>`.
 #[derive(Debug, Clone)]
@@ -24,31 +25,12 @@ pub struct Ax {
 }
 
 impl Ax {
-    /// Reads the table; its keys are read like the others, with `ax_` before their names.
-    pub(super) fn from_sources(sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
-        let table = match sources.file.remove("ax") {
-            None => Table::new(),
-            Some(Value::Table(table)) => table,
-            Some(_) => return wrong("[ax] must be a table".into()),
-        };
-        let mut own = Sources {
-            file: table.into_iter().map(|(key, value)| (format!("ax_{key}"), value)).collect(),
-            file_name: sources.file_name.clone(),
-            env: sources.env,
-        };
-        let fingerprint_policy = match own.take("ax_fingerprint_policy") {
-            None => FingerprintPolicy::Warn,
-            Some((value, place)) => match value.as_str() {
-                Some("warn") => FingerprintPolicy::Warn,
-                Some("deny") => FingerprintPolicy::Deny,
-                _ => return wrong(format!("{place} must be warn or deny")),
-            },
-        };
-        let max_agent_pats = own.limit("ax_max_agent_pats")?.unwrap_or(3);
-        in_bounds("ax.max_agent_pats", max_agent_pats, 1, 100).map_err(ConfigError)?;
-        if let Some(key) = own.file.keys().next() {
-            return wrong(format!("[ax] of {} has an unknown key: {}", own.file_name, key.trim_start_matches("ax_")));
+    pub(super) fn from_sources(sources: &mut Sources) -> Self {
+        let fingerprint_policy = sources.word(&["ax", "fingerprint_policy"], "TAOSD_AX_FINGERPRINT_POLICY", &POLICIES);
+        let max_agent_pats = sources.number(&["ax", "max_agent_pats"], "TAOSD_AX_MAX_AGENT_PATS", 1, 100);
+        Self {
+            fingerprint_policy: fingerprint_policy.unwrap_or(FingerprintPolicy::Warn),
+            max_agent_pats: max_agent_pats.unwrap_or(3),
         }
-        Ok(Self { fingerprint_policy, max_agent_pats })
     }
 }

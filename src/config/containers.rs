@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use toml::{Table, Value};
-
-use super::{ConfigError, Flags, Sources, wrong};
-use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Options, Places};
+use super::file::Value;
+use super::source::shown;
+use super::{Flags, Origin, Sources};
+use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Options, Places, Runtime};
 
 /// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,19 @@ pub enum BindCredentials {
     /// It is let through.
     Off,
 }
+
+/// The words for what happens to such a credential.
+pub(super) const BINDINGS: [(&str, BindCredentials); 3] =
+    [("deny", BindCredentials::Deny), ("warn", BindCredentials::Warn), ("off", BindCredentials::Off)];
+
+/// The words for the runtimes.
+pub(super) const RUNTIMES: [(&str, Choice); 5] = [
+    ("auto", Choice::Auto),
+    ("incus", Choice::Only(Runtime::Incus)),
+    ("lxd", Choice::Only(Runtime::Lxd)),
+    ("lxc", Choice::Only(Runtime::Lxc)),
+    ("none", Choice::Only(Runtime::None)),
+];
 
 /// A framework that agents may be deployed with.
 #[derive(Debug, Clone)]
@@ -44,112 +57,87 @@ pub struct Containers {
 }
 
 impl Containers {
-    pub(super) fn from_sources(flags: &Flags, sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
-        let mut table = Section::take(&mut sources.file, "containers")?;
-        let in_file = table.text("runtime");
-        let set = sources_text(sources, "containers").or(in_file);
-        let choice = match flags.containers.clone().or(set) {
-            None => Choice::Auto,
-            Some(text) => text
-                .parse()
-                .map_err(|_| ConfigError(format!("containers: {text} is none of auto, incus, lxd, lxc and none")))?,
-        };
-        let from_sources = sources.path("containers_socket")?;
-        let socket = flags.containers_socket.clone().or(from_sources);
-        let bind_credentials = match table.text("bind_credentials").as_deref() {
-            None | Some("deny") => BindCredentials::Deny,
-            Some("warn") => BindCredentials::Warn,
-            Some("off") => BindCredentials::Off,
-            Some(other) => return wrong(format!("bind_credentials: {other} is none of deny, warn and off")),
-        };
-        let mount_roots = table.paths("mount_roots")?;
-        let image = table.image("image")?;
-        table.finish()?;
-        let frameworks = frameworks(&mut sources.file)?;
+    pub(super) fn from_sources(flags: &Flags, sources: &mut Sources) -> Self {
+        let set = sources.word(&["containers", "runtime"], "TAOSD_CONTAINERS", &RUNTIMES);
+        let socket = sources.path("containers_socket", "TAOSD_CONTAINERS_SOCKET");
+        let bind_credentials = sources.word(&["containers", "bind_credentials"], "", &BINDINGS);
         let mut places = Places::default();
-        if let Some(images) = sources.path("lxc_images")? {
+        if let Some(images) = sources.path("lxc_images", "TAOSD_LXC_IMAGES") {
             places.lxc_images = images;
         }
-        let runtime = Options { choice, socket, places };
-        Ok(Self { runtime, bind_credentials, mount_roots, image, frameworks })
+        if flags.containers_socket.is_some() {
+            sources.flag("containers_socket", "--containers-socket");
+        }
+        let runtime = Options {
+            choice: given(flags, sources).or(set).unwrap_or_default(),
+            socket: flags.containers_socket.clone().or(socket),
+            places,
+        };
+        Self {
+            runtime,
+            bind_credentials: bind_credentials.unwrap_or(BindCredentials::Deny),
+            mount_roots: mount_roots(sources),
+            image: image(sources, &["containers", "image"]),
+            frameworks: frameworks(sources),
+        }
     }
 }
 
-/// `containers` is a table in the file and one word in the environment.
-fn sources_text(sources: &Sources<'_>, key: &str) -> Option<String> {
-    (sources.env)(&format!("TAOSD_{}", key.to_uppercase()))
+/// The runtime that the flag names.
+fn given(flags: &Flags, sources: &mut Sources) -> Option<Choice> {
+    let text = flags.containers.as_ref()?;
+    sources.flag("containers.runtime", "--containers");
+    let found = RUNTIMES.iter().find(|(word, _)| word == text).map(|(_, choice)| *choice);
+    if found.is_none() {
+        let why = format!("{} is none of auto, incus, lxd, lxc and none", shown(text));
+        sources.wrong(&Origin::Flag("--containers"), why);
+    }
+    found
 }
 
-fn frameworks(file: &mut Table) -> Result<BTreeMap<String, Framework>, ConfigError> {
-    let all = Section::take(file, "frameworks")?;
+fn mount_roots(sources: &mut Sources) -> Vec<PathBuf> {
+    let Some((list, origin)) = sources.list(&["containers", "mount_roots"], "") else { return Vec::new() };
+    let paths: Vec<PathBuf> = list.into_iter().map(PathBuf::from).collect();
+    if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
+        let path = shown(&path.to_string_lossy());
+        sources.wrong(&origin, format_args!("containers.mount_roots must hold absolute paths, and {path} is none"));
+    }
+    paths
+}
+
+fn image(sources: &mut Sources, path: &[&str]) -> Option<ImageName> {
+    let (text, origin) = sources.text(path, "")?;
+    let image = ImageName::parse(&text);
+    image.map_err(|why| sources.wrong(&origin, format_args!("{}: {why}", shown(&path.join("."))))).ok()
+}
+
+fn frameworks(sources: &mut Sources) -> BTreeMap<String, Framework> {
     let mut found = BTreeMap::new();
-    for (name, value) in all.values {
-        let Value::Table(values) = value else { return wrong(format!("[frameworks.{name}] must be a table")) };
-        let mut one = Section { name: format!("frameworks.{name}"), values };
-        let image = one.image("image")?;
-        let env = one.env("env")?;
-        one.finish()?;
+    for name in sources.names_in("frameworks") {
+        let image = image(sources, &["frameworks", &name, "image"]);
+        let env = env(sources, &["frameworks", &name, "env"]);
         found.insert(name, Framework { image, env });
     }
-    Ok(found)
+    found
 }
 
-/// A table of the file whose keys are taken one by one; what is left over is unknown.
-struct Section {
-    name: String,
-    values: Table,
-}
-
-impl Section {
-    fn take(file: &mut Table, name: &str) -> Result<Self, ConfigError> {
-        match file.remove(name) {
-            None => Ok(Self { name: name.to_owned(), values: Table::new() }),
-            Some(Value::Table(values)) => Ok(Self { name: name.to_owned(), values }),
-            Some(_) => wrong(format!("[{name}] must be a table")),
+/// Lines like `NAME = "value"`.
+fn env(sources: &mut Sources, path: &[&str]) -> Vec<(EnvKey, EnvValue)> {
+    let Some((value, origin)) = sources.take(path, "") else { return Vec::new() };
+    let Value::Table(table) = value else {
+        sources.wrong(&origin, format_args!("{} must hold lines like NAME = \"value\"", shown(&path.join("."))));
+        return Vec::new();
+    };
+    let mut env = Vec::new();
+    for (key, node) in table {
+        let place = Origin::Line(node.line);
+        let value = if let Value::Text(text) = node.value { EnvValue::parse(&text).ok() } else { None };
+        match (EnvKey::parse(&key), value) {
+            (Ok(key), Some(value)) => env.push((key, value)),
+            (Err(why), _) => sources.wrong(&place, format_args!("{}: {why}", shown(&key))),
+            // The value may be a secret.
+            (_, None) => sources.wrong(&place, format_args!("{}: a value must be a text on one line", shown(&key))),
         }
     }
-
-    fn text(&mut self, key: &str) -> Option<String> {
-        match self.values.get(key) {
-            Some(Value::String(_)) => self.values.remove(key)?.as_str().map(str::to_owned),
-            _ => None,
-        }
-    }
-
-    fn paths(&mut self, key: &str) -> Result<Vec<PathBuf>, ConfigError> {
-        let bad = || ConfigError(format!("{key} in [{}] must be a list of absolute paths", self.name));
-        let list = match self.values.remove(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::Array(list)) => list,
-            Some(_) => return Err(bad()),
-        };
-        let path = |value: &Value| value.as_str().map(PathBuf::from).filter(|path| path.is_absolute());
-        list.iter().map(|value| path(value).ok_or_else(bad)).collect()
-    }
-
-    fn image(&mut self, key: &str) -> Result<Option<ImageName>, ConfigError> {
-        let Some(text) = self.text(key) else { return Ok(None) };
-        let image = ImageName::parse(&text);
-        image.map(Some).map_err(|why| ConfigError(format!("{key} in [{}]: {why}", self.name)))
-    }
-
-    fn env(&mut self, key: &str) -> Result<Vec<(EnvKey, EnvValue)>, ConfigError> {
-        let bad = || ConfigError(format!("{key} in [{}] must hold lines like NAME = \"value\"", self.name));
-        let table = match self.values.remove(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::Table(table)) => table,
-            Some(_) => return Err(bad()),
-        };
-        let pair = |(name, value): (&String, &Value)| {
-            Some((EnvKey::parse(name).ok()?, EnvValue::parse(value.as_str()?).ok()?))
-        };
-        table.iter().map(|entry| pair(entry).ok_or_else(bad)).collect()
-    }
-
-    fn finish(self) -> Result<(), ConfigError> {
-        match self.values.keys().next() {
-            None => Ok(()),
-            Some(key) => wrong(format!("[{}] has an unknown or unusable key: {key}", self.name)),
-        }
-    }
+    env
 }

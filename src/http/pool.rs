@@ -11,7 +11,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ struct Queue<T> {
 struct Inner<T> {
     queue: Mutex<Queue<T>>,
     work: Condvar,
-    capacity: usize,
+    capacity: AtomicUsize,
     done: Mutex<Vec<Done<T>>>,
     signalled: AtomicBool,
     deliver: Notify,
@@ -134,7 +134,7 @@ impl<T: Send + 'static> Pool<T> {
         let inner = Arc::new(Inner {
             queue: Mutex::new(Queue { jobs: VecDeque::new(), idle: 0, waking: 0, taken: Instant::now(), open: true }),
             work: Condvar::new(),
-            capacity,
+            capacity: AtomicUsize::new(capacity),
             done: Mutex::new(Vec::new()),
             signalled: AtomicBool::new(false),
             deliver: Notify::new(),
@@ -151,6 +151,11 @@ impl<T: Send + 'static> Pool<T> {
         Ok(pool)
     }
 
+    /// Lets so many jobs wait from now on.
+    pub fn set_capacity(&self, capacity: usize) {
+        self.inner.capacity.store(capacity, Ordering::Relaxed);
+    }
+
     /// Queues work; the answer comes through the receiver once [`Pool::deliver`] runs. Work whose receiver is
     /// dropped before a worker takes it is never started.
     ///
@@ -159,10 +164,11 @@ impl<T: Send + 'static> Pool<T> {
     pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<Answer<T>>, Full> {
         let (to, answer) = oneshot::channel();
         let mut queue = lock(&self.inner.queue);
-        if queue.jobs.len() >= self.inner.capacity {
+        let capacity = self.inner.capacity.load(Ordering::Relaxed);
+        if queue.jobs.len() >= capacity {
             // Those whose client has gone need not keep others out.
             queue.jobs.retain(|job| !job.to.is_closed());
-            if queue.jobs.len() >= self.inner.capacity {
+            if queue.jobs.len() >= capacity {
                 return Err(Full);
             }
         }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::streams::Streams;
 use super::webhook::Webhook;
+use crate::config::Watched;
 use crate::store::notifications::{self, NewNotification};
 use crate::store::{self, Store, users, webhook as outbox};
 use crate::time::Micros;
@@ -30,13 +31,15 @@ pub struct Notice {
 pub struct Herald {
     store: Arc<Store>,
     streams: Arc<Streams>,
-    webhook: Option<Arc<Webhook>>,
+    webhook: Arc<Webhook>,
+    /// Whether the webhook has a receiver.
+    to_webhook: Watched<bool>,
 }
 
 impl Herald {
     /// One that tells through these.
-    pub fn new(store: Arc<Store>, streams: Arc<Streams>, webhook: Option<Arc<Webhook>>) -> Self {
-        Self { store, streams, webhook }
+    pub fn new(store: Arc<Store>, streams: Arc<Streams>, webhook: Arc<Webhook>, to_webhook: Watched<bool>) -> Self {
+        Self { store, streams, webhook, to_webhook }
     }
 
     /// Tells every enabled admin.
@@ -44,7 +47,7 @@ impl Herald {
     /// # Errors
     /// The store's; nobody was told then.
     pub fn tell_admins(&self, notice: Notice) -> store::Result<()> {
-        let to_webhook = self.webhook.is_some();
+        let to_webhook = self.to_webhook.now();
         let told = self.store.write(move |conn| {
             let admins = users::enabled_admins(conn)?;
             admins.iter().try_for_each(|user_id| insert(conn, user_id, &notice, to_webhook, Micros::now()))?;
@@ -59,9 +62,7 @@ impl Herald {
         for user_id in user_ids {
             self.streams.wake(&topic(user_id));
         }
-        if let Some(webhook) = &self.webhook {
-            webhook.nudge();
-        }
+        self.webhook.nudge();
     }
 }
 

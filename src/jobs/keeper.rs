@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::backups;
 use super::herald::{Herald, Notice};
+use crate::config::Watched;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::time::Micros;
 
@@ -49,7 +50,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Starts the thread; `interval` 0 keeps nothing fresh. `fresh`: whether the copy was that of the database when the
+    /// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
     /// daemon started.
     ///
     /// # Errors
@@ -58,13 +59,10 @@ impl Keeper {
         store: Arc<Store>,
         health: Arc<Health>,
         herald: Herald,
-        interval: Duration,
+        interval: Watched<Duration>,
         fresh: bool,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
-        if interval.is_zero() {
-            return Ok(Self { stop: Some(stop), thread: None });
-        }
         let covered = fresh.then_some(0);
         let mut work = Work { store, health, herald, interval, covered, told: false };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work.run(&stopped))?;
@@ -85,7 +83,7 @@ struct Work {
     store: Arc<Store>,
     health: Arc<Health>,
     herald: Herald,
-    interval: Duration,
+    interval: Watched<Duration>,
     /// The state of the database that the copy holds.
     covered: Option<u64>,
     /// Whether the admins know of the present trouble.
@@ -97,7 +95,12 @@ impl Work {
         let dir = self.store.dir().to_owned();
         backups::tidy(&dir);
         self.health.lock().made = backups::time_of_latest(&dir);
-        while stopped.recv_timeout(self.pause()) == Err(RecvTimeoutError::Timeout) {
+        let mut since = Instant::now();
+        while stopped.recv_timeout(self.turn()) == Err(RecvTimeoutError::Timeout) {
+            if !self.is_due(since) {
+                continue;
+            }
+            since = Instant::now();
             // Read first: what is committed meanwhile may or may not be in the copy.
             let version = self.store.version();
             if self.covered != Some(version) {
@@ -108,8 +111,16 @@ impl Work {
         }
     }
 
-    fn pause(&self) -> Duration {
-        if self.covered.is_none() { SOON.min(self.interval) } else { self.interval }
+    /// How long to sleep: a reload may bring another interval.
+    fn turn(&self) -> Duration {
+        let interval = self.interval.now();
+        if interval.is_zero() { SOON } else { interval.min(SOON) }
+    }
+
+    fn is_due(&self, since: Instant) -> bool {
+        let interval = self.interval.now();
+        let pause = if self.covered.is_none() { interval.min(SOON) } else { interval };
+        !interval.is_zero() && since.elapsed() >= pause
     }
 
     fn note(&mut self, dir: &Path, result: store::Result<()>) {

@@ -29,8 +29,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config;
-use crate::containers::{Containers, Driver, Runtime};
+use crate::containers::{Containers, Driver, Options, Runtime};
 use crate::http::codes;
 use crate::http::edge;
 use crate::http::error::ApiError;
@@ -56,8 +55,6 @@ const QUEUE: usize = 1024;
 pub struct Jobs {
     /// The database.
     pub store: Arc<Store>,
-    /// Settings about containers.
-    pub settings: config::Containers,
     /// Raised whenever an operation has changed.
     pub changed: Signal,
     /// The agents' own sockets.
@@ -79,15 +76,14 @@ impl Jobs {
     ///
     /// # Errors
     /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, settings: config::Containers, sockets: PathBuf) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
         let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
-            containers: Containers::new(settings.runtime.clone()),
-            settings,
+            containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
             runner: Runner::start(THREADS, QUEUE)?,

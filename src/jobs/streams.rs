@@ -16,11 +16,12 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 
 use crate::access::{Action, Caller, Gate};
+use crate::config::Watched;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::{Body, Reply};
 use crate::http::stream::{self, Signal, StreamSender, Wait};
-use crate::limits::{Limits, STREAM_HEARTBEAT};
+use crate::limits::STREAM_HEARTBEAT;
 use crate::store::{self, Store};
 
 /// Bytes of one chunk and chunks in waiting: what a client that does not read costs.
@@ -64,7 +65,7 @@ pub struct Streams {
     signals: Mutex<HashMap<String, Signal>>,
     closing: AtomicBool,
     places: Places,
-    per_credential: u64,
+    per_credential: Watched<u64>,
 }
 
 /// How many streams each credential holds.
@@ -93,11 +94,11 @@ impl Drop for Place {
 }
 
 impl Streams {
-    /// Starts the thread.
+    /// Starts the thread. `per_credential`: streams of one credential.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, limits: &Limits) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_credential: Watched<u64>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let hub = Hub { store, gate, open: Vec::new() };
         let thread = std::thread::Builder::new().name("streams".into()).spawn(move || hub.serve(&receiver))?;
@@ -107,7 +108,7 @@ impl Streams {
             signals: Mutex::default(),
             closing: AtomicBool::new(false),
             places: Arc::default(),
-            per_credential: limits.max_streams_per_credential,
+            per_credential,
         })
     }
 
@@ -141,7 +142,7 @@ impl Streams {
         let key = caller.credential_id().map_or_else(|| caller.principal_key(), str::to_owned);
         let mut places = lock(&self.places);
         let held = places.get(&key).copied().unwrap_or(0);
-        if held >= self.per_credential {
+        if held >= self.per_credential.now() {
             return Err(ApiError::new(codes::TOO_MANY_STREAMS)
                 .detail(format!("This credential holds {held} event streams, as many as it may.")));
         }

@@ -7,7 +7,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::access::Gate;
-use crate::limits::{IDEMPOTENCY_LIFE, Limits, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
+use crate::config::Live;
+use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
 use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
 use crate::time::Micros;
 
@@ -27,15 +28,15 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, limits: &Limits) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, config: Arc<Live>) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
-        let (period, audit_days) = (seconds(limits.sweep_interval), limits.audit_retention_days);
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
             // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
             loop {
-                sweep(&store, audit_days, Micros::now());
+                let limits = config.now().limits.clone();
+                sweep(&store, limits.audit_retention_days, Micros::now());
                 sweep_notifications(&store, Micros::now());
-                if stopped.recv_timeout(period) != Err(RecvTimeoutError::Timeout) {
+                if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
                 gate.flush(false);

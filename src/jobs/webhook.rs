@@ -14,6 +14,7 @@ use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::config::{self, Watched};
 use crate::http::client::{self, Request, Target};
 use crate::limits::WEBHOOK_LIFE;
 use crate::secret::Plaintext;
@@ -63,7 +64,7 @@ impl Endpoint {
     }
 
     /// The `Host` header's value.
-    fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         match self.host.parse() {
             Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
             _ => format!("{}:{}", self.host, self.port),
@@ -83,6 +84,9 @@ impl Endpoint {
 /// How a record is shown; the application's business.
 pub type Show = fn(&notifications::Notification) -> Value;
 
+/// Where to deliver, as it is now; `None` where no webhook is set.
+pub type Setting = Watched<Option<Arc<config::Webhook>>>;
+
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
 pub struct Webhook {
     nudge: SyncSender<()>,
@@ -93,15 +97,15 @@ impl Webhook {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: &Arc<Store>, endpoint: Arc<Endpoint>, show: Show) -> std::io::Result<Self> {
+    pub fn start(store: &Arc<Store>, setting: Setting, show: Show) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
-        let courier = Courier { store: Arc::downgrade(store), endpoint, show };
+        let courier = Courier { store: Arc::downgrade(store), setting, show };
         std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
         Ok(Self { nudge })
     }
 
-    /// Says that something was queued.
+    /// Says that something was queued, or that there is another receiver.
     pub fn nudge(&self) {
         // One that is waiting already is as good.
         let _ = self.nudge.try_send(());
@@ -110,7 +114,7 @@ impl Webhook {
 
 struct Courier {
     store: Weak<Store>,
-    endpoint: Arc<Endpoint>,
+    setting: Setting,
     show: Show,
 }
 
@@ -124,13 +128,20 @@ enum Attempt {
 impl Courier {
     fn work(self, nudged: &Receiver<()>) {
         loop {
+            let Some(webhook) = self.setting.now() else {
+                // What waits in the outbox waits on, until there is a receiver.
+                if !pause(nudged, Duration::MAX) {
+                    return;
+                }
+                continue;
+            };
             let Some(store) = self.store.upgrade() else { return };
             let next = next(&store);
             drop(store);
             let rest = match next {
                 Ok(None) => Duration::MAX,
                 Ok(Some((pending, rest, body))) if rest.is_zero() => {
-                    let attempt = self.deliver(&pending, body);
+                    let attempt = self.deliver(&webhook.endpoint, &pending, body);
                     let Some(store) = self.store.upgrade() else { return };
                     match settle(&store, &pending, attempt) {
                         Ok(()) => Duration::ZERO,
@@ -146,21 +157,20 @@ impl Courier {
         }
     }
 
-    fn deliver(&self, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
+    fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
         // Deleted meanwhile; its row in the outbox has gone with it.
         let Some(record) = record else { return Attempt::Taken };
         let body = (self.show)(&record).to_string();
         let seconds = Micros::now().0 / Micros::SECOND;
-        let request = Request::new("POST", self.endpoint.path.clone(), Instant::now() + ATTEMPT)
-            .with_header("host", self.endpoint.authority())
+        let request = Request::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
+            .with_header("host", to.authority())
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
-            .with_header("x-taos-signature", self.endpoint.signature(seconds, &body))
+            .with_header("x-taos-signature", to.signature(seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
-        let answer =
-            Target::resolve(&self.endpoint.host, self.endpoint.port).and_then(|target| client::call(&target, request));
+        let answer = Target::resolve(&to.host, to.port).and_then(|target| client::call(&target, request));
         match answer {
             Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.

@@ -115,6 +115,11 @@ impl Store {
         Ok(Self { readers, writer, dir, _lock: lock })
     }
 
+    /// Logs statements that take longer from now on, those of every store of the process.
+    pub fn log_slower_than(&self, millis: u64) {
+        open::log_statements_slower_than(millis);
+    }
+
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.dir

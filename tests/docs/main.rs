@@ -18,6 +18,7 @@ mod every_request_in_the_pages_is_answered_as_printed;
 mod every_route_the_pages_name_exists;
 mod hostile_paths_below_docs_are_refused;
 mod the_binary_holds_exactly_the_pages_of_the_repository;
+mod the_configuration_file_is_what_the_tables_say;
 mod the_error_page_is_what_the_codes_say;
 mod the_permissions_page_is_what_the_tables_say;
 mod the_readme_is_true;

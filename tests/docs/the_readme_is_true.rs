@@ -5,10 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use taosd::config::{Config, DEFAULT_LISTEN, Flags};
-use taosd::limits::Limits;
 
 use crate::fences::{self, Block};
-use crate::generated::{row, section};
 use crate::pages::root;
 use crate::script;
 use crate::support::{Daemon, TempDir};
@@ -52,16 +50,6 @@ fn the_ready_line_is_shown_as_the_daemon_prints_it() {
 }
 
 #[test]
-fn the_table_of_limits_is_the_list_in_the_code() {
-    let mut table = row(&["Key", "Default", "From", "To", "What it bounds"]) + &row(&["---"; 5]);
-    for key in Limits::KEYS {
-        let numbers = [key.default, key.min, key.max].map(|number| number.to_string());
-        table += &row(&[&format!("`{}`", key.name), &numbers[0], &numbers[1], &numbers[2], key.about.trim()]);
-    }
-    section("README.md", "limits", &table);
-}
-
-#[test]
 fn the_example_of_a_configuration_file_is_taken() {
     let dir = TempDir::new();
     let toml = blocks("toml");
@@ -100,6 +88,7 @@ fn the_exit_codes_are_those_of_the_table() {
         (format!("operator-token --data-dir {fresh}"), 1, "it failed"),
         ("serve --no-such-flag".to_owned(), 2, "a flag"),
         (format!("serve --data-dir {data} --listen 127.0.0.1:0"), 3, "another daemon"),
+        (format!("config check --config {damaged}"), 2, "a flag"),
         (format!("check {damaged}"), 4, "the database is damaged"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_taosd")).args(arguments.split(' ')).output().expect("it runs");

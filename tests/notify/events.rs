@@ -1,5 +1,7 @@
 //! A reader of Server-Sent Events over a bare socket.
 
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! A receiver of webhooks on loopback that answers as it is told.
 
+#![allow(dead_code, reason = "each test target uses its own part of this")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};

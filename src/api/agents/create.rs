@@ -22,11 +22,11 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
     let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;
     let model = settings::model_name(body)?;
-    let models = app.config.models.clone();
+    let config = app.config.now();
     call.write(app, move |tx| {
         access::may_create(tx.conn, tx.caller)?;
         if let Some(model) = &model {
-            model::locate(&models, model, None)?;
+            model::locate(&config.models, model, None)?;
         }
         let slug = name::free_slug(tx.conn, &name::slug_of(&display_name))?;
         let body = &tx.input.body;

@@ -31,8 +31,8 @@ pub(super) fn deploy(app: &App, call: Call) -> Handled {
     let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;
     let model = settings::model_name(body)?;
-    let wanted = wanted(&app.config.containers, body)?;
-    let models = app.config.models.clone();
+    let config = app.config.now();
+    let wanted = wanted(&config.containers, body)?;
     // Looked at before anything is written, so that without a runtime no record is left.
     let runtime = app.jobs.driver().map(|driver| driver.runtime().as_str());
     let slow = Slow::new(app, &call.input);
@@ -40,7 +40,7 @@ pub(super) fn deploy(app: &App, call: Call) -> Handled {
         access::may_create(tx.conn, tx.caller)?;
         let body = &tx.input.body;
         if let Some(model) = &model {
-            model::locate(&models, model, body.text("target_worker"))?;
+            model::locate(&config.models, model, body.text("target_worker"))?;
         }
         let runtime = runtime?;
         let slug = name::free_slug(tx.conn, &name::slug_of(&display_name))?;

@@ -146,11 +146,11 @@ pub(super) fn memory(app: &App, call: Call) -> Handled {
 
 pub(super) fn model(app: &App, call: Call) -> Handled {
     let wanted = model_name(&call.input.body)?.unwrap_or_default();
-    let models = app.config.models.clone();
+    let config = app.config.now();
     call.write(app, move |tx| {
         let (mut location, mut resumed) = (None, false);
         change(tx, AgentRole::Editor, |agent| {
-            location = model::locate(&models, &wanted, agent.target_worker.as_deref())?;
+            location = model::locate(&config.models, &wanted, agent.target_worker.as_deref())?;
             resumed = std::mem::replace(&mut agent.paused, false);
             agent.model = Some(wanted.clone());
             Ok(())

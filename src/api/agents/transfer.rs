@@ -78,11 +78,11 @@ pub(super) fn import(app: &App, call: Call) -> Handled {
     let scopes = scope::asked(&given)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;
     let model = settings::model_name(&given)?;
-    let models = app.config.models.clone();
+    let config = app.config.now();
     call.write(app, move |tx| {
         access::may_create(tx.conn, tx.caller)?;
         if let Some(model) = &model {
-            model::locate(&models, model, given.text("target_worker"))?;
+            model::locate(&config.models, model, given.text("target_worker"))?;
         }
         if agents::name_is_taken(tx.conn, &slug)? {
             return Err(codes::AGENT_EXISTS.into());

@@ -160,7 +160,7 @@ fn created(shown: &Value) -> Reply {
 }
 
 fn issue_agent_pat(app: &App, call: Call) -> Handled {
-    let max = app.config.ax.max_agent_pats;
+    let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let asked = tx.input.body.text("agent_id").unwrap_or("").to_owned();
         let audience = tx.input.body.text("audience").unwrap_or("cli").to_owned();
@@ -194,7 +194,7 @@ fn for_agent(
 }
 
 fn issue_enrollment(app: &App, call: Call) -> Handled {
-    let max = app.config.ax.max_agent_pats;
+    let max = app.config.read(|now| now.ax.max_agent_pats);
     // It will create an agent: that needs its own scope.
     if !call.caller.scopes().allow(Action::AgentsCreate) {
         return Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("Missing required scopes: ['agents.create']"));
@@ -224,7 +224,7 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
 }
 
 fn create(app: &App, call: Call) -> Handled {
-    let max = app.config.ax.max_agent_pats;
+    let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let audience = body.text("audience").unwrap_or("both").to_owned();

@@ -89,7 +89,7 @@ pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, ga
 fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<Gate>) {
     count(&core.meters.accepted);
     let admission = core.admit(arrival.peer.key());
-    let wire = Rc::new(Wire::new(arrival.socket, core.timeouts, core.scratch.clone(), core.stalled.clone()));
+    let wire = Rc::new(Wire::new(arrival.socket, core.rules().timeouts, core.scratch.clone(), core.stalled.clone()));
     match admission {
         Some(admission) => {
             let link = Link { wire, peer: arrival.peer, local: arrival.local, gate: gate.clone() };

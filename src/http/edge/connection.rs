@@ -45,7 +45,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
         let (core, link) = (core.clone(), link.clone());
         service_fn(move |request| request::answer(core.clone(), link.clone(), request))
     };
-    let mut http = core.http.serve_connection(Io(link.wire.clone()), answer);
+    let mut http = core.rules().http.serve_connection(Io(link.wire.clone()), answer);
     let end = drive(&mut http, &link).await;
     let wire = &link.wire;
     match end {
@@ -56,7 +56,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
         }
         End::Http(Err(error)) if error.is_parse() && wire.between_requests() => {
             let rest = http.into_parts().read_buf;
-            let code = check::unparsable(&rest, error.is_parse_too_large(), &core.limits);
+            let code = check::unparsable(&rest, error.is_parse_too_large(), &core.rules().limits);
             drop(rest);
             count(&core.meters.malformed);
             refuse(&core, wire, code).await;

@@ -26,16 +26,28 @@ pub(super) enum PoolAnswer<S: Service> {
     Outcome(Outcome),
 }
 
+/// What a reload may change.
+pub(super) struct Rules {
+    pub(super) limits: Limits,
+    /// A connection keeps those it began with, as it keeps its parser.
+    pub(super) timeouts: Timeouts,
+    pub(super) http: http1::Builder,
+    pub(super) hosts: AllowedHosts,
+}
+
+impl Rules {
+    pub(super) fn new(limits: Limits, hosts: AllowedHosts) -> Self {
+        Self { timeouts: Timeouts::new(&limits), http: builder(&limits), limits, hosts }
+    }
+}
+
 /// Shared by all connections of an edge.
 pub(super) struct Core<S: Service> {
     pub(super) service: Arc<S>,
-    pub(super) limits: Limits,
-    pub(super) timeouts: Timeouts,
+    rules: RefCell<Rc<Rules>>,
     pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
-    pub(super) hosts: AllowedHosts,
     pub(super) meters: Arc<Meters>,
     pub(super) ids: RequestIds,
-    pub(super) http: http1::Builder,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
     pub(super) stalled: Rc<Stalled>,
     /// Refusals past the connection limit that are still being closed politely.
@@ -45,20 +57,11 @@ pub(super) struct Core<S: Service> {
 }
 
 impl<S: Service> Core<S> {
-    pub(super) fn new(
-        service: Arc<S>,
-        limits: Limits,
-        hosts: AllowedHosts,
-        pool: Arc<Pool<PoolAnswer<S>>>,
-        meters: Arc<Meters>,
-    ) -> Self {
+    pub(super) fn new(service: Arc<S>, rules: Rules, pool: Arc<Pool<PoolAnswer<S>>>, meters: Arc<Meters>) -> Self {
         Self {
-            timeouts: Timeouts::new(&limits),
-            http: builder(&limits),
+            rules: RefCell::new(Rc::new(rules)),
             service,
-            limits,
             pool,
-            hosts,
             meters,
             ids: RequestIds::new(),
             scratch: Rc::new(RefCell::new(vec![0; READ_BYTES].into_boxed_slice())),
@@ -69,12 +72,25 @@ impl<S: Service> Core<S> {
         }
     }
 
+    /// The rules in force.
+    pub(super) fn rules(&self) -> Rc<Rules> {
+        self.rules.borrow().clone()
+    }
+
+    /// Puts other rules in force, for the connections and requests that follow.
+    pub(super) fn set_rules(&self, rules: Rules) {
+        self.pool.set_capacity(usize::try_from(rules.limits.queue_length).unwrap_or(usize::MAX));
+        self.rules.replace(Rc::new(rules));
+    }
+
     /// Lets a connection in if its peer and all together have room.
     pub(super) fn admit(&self, peer: String) -> Option<Admission> {
-        let open = Gauge::raise(self.meters.clone(), |m| &m.connections, self.limits.max_connections)?;
+        let rules = self.rules();
+        let limits = &rules.limits;
+        let open = Gauge::raise(self.meters.clone(), |m| &m.connections, limits.max_connections)?;
         let mut peers = self.crowd.peers.borrow_mut();
         let of_peer = peers.entry(peer.clone()).or_insert(0);
-        if *of_peer >= self.limits.max_connections_per_peer {
+        if *of_peer >= limits.max_connections_per_peer {
             return None;
         }
         *of_peer += 1;

@@ -14,15 +14,15 @@ use crate::http::head::{Head, Peer};
 /// Paths anyone may read under any name: they hold nothing that is not public.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
 
-/// The names of this machine, made once at start.
+/// The names of this machine.
 #[derive(Debug, Clone, Default)]
 pub struct AllowedHosts {
     names: HashSet<String>,
 }
 
 impl AllowedHosts {
-    /// Loopback names, the addresses listened on, the machine's own name (alone and under `.local`) and `more`.
-    pub fn new<'a>(listening: &[SocketAddr], machine: Option<&str>, more: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Its own: loopback names, the addresses listened on, the machine's name alone and under `.local`.
+    pub fn new(listening: &[SocketAddr], machine: Option<&str>) -> Self {
         let mut names = HashSet::from(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
         for address in listening.iter().filter(|a| !a.ip().is_unspecified()) {
             names.insert(literal(address.ip()));
@@ -31,7 +31,14 @@ impl AllowedHosts {
             names.insert(plain(machine));
             names.insert(format!("{}.local", plain(machine)));
         }
-        names.extend(more.into_iter().map(|name| split_host(name).map_or_else(|| plain(name), |(h, _)| plain(h))));
+        Self { names }
+    }
+
+    /// These and `more`.
+    #[must_use]
+    pub fn and(&self, more: &[String]) -> Self {
+        let mut names = self.names.clone();
+        names.extend(more.iter().map(|name| split_host(name).map_or_else(|| plain(name), |(h, _)| plain(h))));
         Self { names }
     }
 
@@ -101,8 +108,8 @@ mod tests {
 
     #[test]
     fn a_foreign_name_is_refused_unless_the_request_carries_what_no_browser_adds() {
-        let allowed =
-            AllowedHosts::new(&["192.0.2.7:80".parse().unwrap()], Some("Box"), ["agents.example:443", "Plain"]);
+        let allowed = AllowedHosts::new(&["192.0.2.7:80".parse().unwrap()], Some("Box"))
+            .and(&["agents.example:443".into(), "Plain".into()]);
         let tcp = || Peer::Ip([127, 0, 0, 1].into());
         let code = |path: &str, headers: &[(&str, &str)]| refusal(&head(tcp(), path, headers), &allowed, None);
         for host in

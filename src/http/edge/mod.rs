@@ -102,6 +102,13 @@ impl Handle {
         let _ = self.commands.send(Command::Cut);
     }
 
+    /// Puts other limits and more names for this machine in force. Open connections keep their times and the size of
+    /// their heads; the number of workers stays.
+    pub fn set(&self, mut limits: Limits, allowed_hosts: Vec<String>) {
+        limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
+        let _ = self.commands.send(Command::Settings(limits, allowed_hosts));
+    }
+
     /// Takes connections of an agent's container on this socket; replaces an earlier socket of the same agent.
     pub fn add_agent(&self, id: impl Into<String>, listener: UnixListener) {
         let _ = self.commands.send(Command::AddAgent(id.into(), listener));

@@ -72,7 +72,7 @@ pub(super) async fn answer<S: Service>(
 ) -> Result<Response<ReplyBody>, Gone> {
     link.wire.handling();
     let (parts, body) = request.into_parts();
-    let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.limits);
+    let checked = check::head(&parts.method, &parts.uri, parts.version, &parts.headers, &core.rules().limits);
     let mut head = Head {
         raw_path: parts.uri.path().to_owned(),
         segments: Vec::new(),
@@ -121,7 +121,7 @@ struct Exchange<S: Service> {
 impl<S: Service> Exchange<S> {
     async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
-        if let Some(code) = host::refusal(&head, &self.core.hosts, self.link.local) {
+        if let Some(code) = host::refusal(&head, &self.core.rules().hosts, self.link.local) {
             return Err(code.into());
         }
         if head.raw_path == "*" {
@@ -131,8 +131,11 @@ impl<S: Service> Exchange<S> {
         if checked.encoded_slash {
             self.check_slashes(&head, &plan)?;
         }
-        let limit =
-            if head.names_a_credential() { limit } else { limit.min(self.core.limits.max_anonymous_body_bytes) };
+        let limit = if head.names_a_credential() {
+            limit
+        } else {
+            limit.min(self.core.rules().limits.max_anonymous_body_bytes)
+        };
         let declared = body.size_hint().exact();
         if declared.is_some_and(|bytes| bytes > limit) {
             return Err(codes::BODY_TOO_LARGE.into());
@@ -186,7 +189,8 @@ impl<S: Service> Exchange<S> {
         }
         let wire = &self.link.wire;
         wire.awaiting_body();
-        let collected = body::collect(incoming, limit, wire, held, self.core.limits.max_body_bytes_in_flight).await;
+        let collected =
+            body::collect(incoming, limit, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
         wire.handling();
         let error = match collected {
             Ok(bytes) => {
@@ -269,7 +273,7 @@ impl<S: Service> Exchange<S> {
         let mut body = reply.body;
         let mut open = None;
         if matches!(body, Body::Stream(_)) && !silent {
-            open = open_stream(&self.core.meters, self.core.limits.max_streams);
+            open = open_stream(&self.core.meters, self.core.rules().limits.max_streams);
             if open.is_none() {
                 count(&self.core.meters.refused_busy);
                 let busy = self.render(&ApiError::new(codes::BUSY).detail("too many streams are open"));

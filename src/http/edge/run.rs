@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::Listeners;
 use super::accept::{self, Listener};
-use super::core::{Core, PoolAnswer};
+use super::core::{Core, PoolAnswer, Rules};
 use super::gate::Gate;
 use super::host::AllowedHosts;
 use super::meters::Meters;
@@ -33,6 +33,8 @@ pub(super) enum Command {
     Cut,
     AddAgent(String, StdUnixListener),
     RemoveAgent(String),
+    /// Other limits and more names for this machine.
+    Settings(Limits, Vec<String>),
 }
 
 /// What the thread starts from.
@@ -61,21 +63,20 @@ pub(super) fn spawn<S: Service>(start: Start<S>, listeners: Listeners) -> Result
     }
     drop(guard);
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let more = listeners.allowed_hosts.iter().map(String::as_str);
-    let hosts = AllowedHosts::new(&addresses, machine.as_deref().map(str::trim), more);
-    std::thread::Builder::new().name("edge".to_owned()).spawn(move || run(runtime, start, sources, hosts))
+    let own = AllowedHosts::new(&addresses, machine.as_deref().map(str::trim));
+    let hosts = own.and(&listeners.allowed_hosts);
+    std::thread::Builder::new().name("edge".to_owned()).spawn(move || run(runtime, start, sources, own, hosts))
 }
 
-fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, hosts: AllowedHosts) {
+fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, own: AllowedHosts, hosts: AllowedHosts) {
     let Start { service, limits, pool, meters, mut orders } = start;
-    let patience = seconds(limits.stop_timeout);
     let local = LocalSet::new();
     let until = local.block_on(&runtime, async {
-        let core = Rc::new(Core::new(service, limits, hosts, Arc::clone(&pool), meters));
+        let core = Rc::new(Core::new(service, Rules::new(limits, hosts), Arc::clone(&pool), meters));
         let (delivering, watching) = (Arc::clone(&pool), Arc::clone(&pool));
         spawn_local(async move { delivering.deliver().await });
         spawn_local(async move { watching.watch().await });
-        Edge { core, open: Vec::new(), agents: HashMap::new() }.live(sources, &mut orders, patience).await
+        Edge { core, own, open: Vec::new(), agents: HashMap::new() }.live(sources, &mut orders).await
     });
     // Dropping the tasks cuts what is left of the connections.
     drop(local);
@@ -87,6 +88,8 @@ fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, ho
 
 struct Edge<S: Service> {
     core: Rc<Core<S>>,
+    /// This machine's own names.
+    own: AllowedHosts,
     open: Vec<Door>,
     agents: HashMap<String, Door>,
 }
@@ -106,12 +109,7 @@ impl Drop for Door {
 
 impl<S: Service> Edge<S> {
     /// Works until told to stop; returns until when running work may be waited for.
-    async fn live(
-        mut self,
-        sources: Vec<Listener>,
-        orders: &mut UnboundedReceiver<Command>,
-        patience: Duration,
-    ) -> Instant {
+    async fn live(mut self, sources: Vec<Listener>, orders: &mut UnboundedReceiver<Command>) -> Instant {
         for source in sources {
             let door = self.open(source);
             self.open.push(door);
@@ -120,11 +118,13 @@ impl<S: Service> Edge<S> {
             match orders.recv().await {
                 Some(Command::AddAgent(id, listener)) => self.add_agent(id, listener),
                 Some(Command::RemoveAgent(id)) => drop(self.agents.remove(&id)),
+                Some(Command::Settings(limits, more)) => self.core.set_rules(Rules::new(limits, self.own.and(&more))),
                 Some(Command::Shutdown) => break,
                 // Without a handle left nobody could ever stop it.
                 Some(Command::Cut) | None => return Instant::now(),
             }
         }
+        let patience = seconds(self.core.rules().limits.stop_timeout);
         let until = Instant::now() + patience;
         self.open.clear();
         self.agents.clear();

@@ -108,7 +108,7 @@ impl Drop for Process {
 #[test]
 fn a_server_process() {
     let Ok(settings) = std::env::var(SETTINGS) else { return };
-    env_logger::Builder::new().filter_level(log::LevelFilter::Info).target(env_logger::Target::Stderr).init();
+    taosd::daemon::logger::init();
     let mut limits = Limits::default();
     let mut spare = None;
     for setting in settings.split(',').filter(|s| !s.is_empty()) {

@@ -1,0 +1,135 @@
+//! Reading `taosd.toml`: at most so many bytes of a regular file, and of each value the line it stands on.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Bytes of the file.
+const FILE_BYTES: u64 = 256 * 1024;
+
+/// What a key of the file holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    Number(i64),
+    List(Vec<Value>),
+    Table(Table),
+    /// What no key takes: a fraction, a date, true or false, a number beyond 64 bits.
+    Other,
+}
+
+/// A value and the line its key stands on.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) line: usize,
+    pub(super) value: Value,
+}
+
+/// A table, by key.
+pub(super) type Table = BTreeMap<String, Node>;
+
+/// Reads a file's text.
+///
+/// # Errors
+/// Why it cannot be read, without the file's name.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    let told = |error: std::io::Error| error.to_string();
+    // Looked at before it is opened: opening a pipe would wait for whoever writes it.
+    if !std::fs::metadata(path).map_err(told)?.is_file() {
+        return Err("is not a regular file".into());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(told)?.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(told)?;
+    if bytes.len() as u64 > FILE_BYTES {
+        return Err(format!("is larger than {FILE_BYTES} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        format!("is not UTF-8 from line {} on", good.iter().filter(|byte| **byte == b'\n').count() + 1)
+    })
+}
+
+/// What can be made of a text, and what is wrong with it by line, one for a line: the first error of a line makes the
+/// next ones.
+pub(super) fn parse(text: &str) -> (Table, BTreeMap<usize, String>) {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let lines = Lines::of(text);
+    let mut wrong = BTreeMap::new();
+    for error in errors {
+        let line = error.span().map_or(1, |span| lines.at(span.start));
+        wrong.entry(line).or_insert_with(|| error.message().to_owned());
+    }
+    (table(document.get_ref(), &lines), wrong)
+}
+
+/// Where lines begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of a byte, from 1.
+    fn at(&self, byte: usize) -> usize {
+        self.0.partition_point(|start| *start <= byte)
+    }
+}
+
+fn table(from: &DeTable<'_>, lines: &Lines) -> Table {
+    let node = |key: &Spanned<_>, value: &Spanned<DeValue<'_>>| Node {
+        line: lines.at(key.span().start),
+        value: self::value(value.get_ref(), lines),
+    };
+    from.iter().map(|(key, value)| (key.get_ref().to_string(), node(key, value))).collect()
+}
+
+fn value(from: &DeValue<'_>, lines: &Lines) -> Value {
+    match from {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Number)
+        }
+        DeValue::Array(list) => Value::List(list.iter().map(|item| value(item.get_ref(), lines)).collect()),
+        DeValue::Table(inner) => Value::Table(table(inner, lines)),
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Value::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn values_know_their_lines_and_all_errors_are_told() {
+        let (table, wrong) = parse("\na = 1\n[b]\n\nc = ['x', 'y'] # no\nd = 0x_\ne = 'z'\n[b]\na = 1\na = 2\n");
+        assert_eq!(table["a"], Node { line: 2, value: Value::Number(1) });
+        let Value::Table(b) = &table["b"].value else { panic!("{table:?}") };
+        assert_eq!((b["c"].line, b["e"].line), (5, 7));
+        assert_eq!(wrong.keys().copied().collect::<Vec<_>>(), [6, 8, 10], "{wrong:?}");
+        assert!(wrong[&10].contains("duplicate"), "{wrong:?}");
+    }
+
+    #[test]
+    fn hostile_nesting_is_an_error_and_no_crash() {
+        for text in ["[".repeat(100_000), format!("a = {}", "[".repeat(100_000)), "a.".repeat(100_000)] {
+            assert!(!parse(&text).1.is_empty());
+        }
+        let deep = format!("a = {}1{}", "{b=".repeat(50_000), "}".repeat(50_000));
+        assert!(!parse(&deep).1.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\[\\]{}=\"'\\\\.,#a-c0-9_\\n\\x00é -]{0,200}") {
+            let (_, wrong) = parse(&text);
+            prop_assert!(wrong.keys().all(|line| *line >= 1 && *line <= text.matches('\n').count() + 1));
+            prop_assert_eq!(wrong.is_empty(), text.parse::<toml::Table>().is_ok());
+        }
+    }
+}

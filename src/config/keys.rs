@@ -1,0 +1,323 @@
+//! Every key of `taosd.toml` but the limits, which are in [`Limits::KEYS`]: where else it is set, what it is where
+//! nothing is set, whether a reload takes it up. What is unknown is told from it, and the documentation is made of it.
+
+use crate::limits::Limits;
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its table, empty for the top of the file. `NAME` stands for any name.
+    pub table: &'static str,
+    /// The key; `NAME` stands for any.
+    pub name: &'static str,
+    /// Its variable in the environment, empty where there is none.
+    pub env: &'static str,
+    /// Its flag, empty where there is none.
+    pub flag: &'static str,
+    /// What it is where nothing is set, in words.
+    pub default: &'static str,
+    /// A value, as TOML.
+    pub example: &'static str,
+    /// What it does, for people.
+    pub about: &'static str,
+    /// Whether a reload takes it up; otherwise a restart does.
+    pub reloads: bool,
+}
+
+const TOP: Key = Key { table: "", name: "", env: "", flag: "", default: "", example: "", about: "", reloads: true };
+
+/// Every key but the limits, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "data_dir",
+        env: "TAOSD_DATA_DIR",
+        flag: "--data-dir",
+        default: "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/taosd`, else `~/.local/state/taosd`",
+        example: "\"/var/lib/taosd\"",
+        about: "Where everything is kept.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
+        name: "listen",
+        env: "TAOSD_LISTEN",
+        flag: "--listen, repeatable",
+        default: "`127.0.0.1:6969`",
+        example: "[\"127.0.0.1:6969\"]",
+        about: "Addresses to listen on; port 0 picks a free one. In the environment separated by commas.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
+        name: "socket",
+        env: "TAOSD_SOCKET",
+        flag: "--socket",
+        default: "`taosd.sock` in `$RUNTIME_DIRECTORY`, else in the data directory",
+        example: "\"/run/taosd/taosd.sock\"",
+        about: "The operator's Unix socket; at most 107 bytes.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
+        name: "allowed_hosts",
+        env: "TAOSD_ALLOWED_HOSTS",
+        default: "none",
+        example: "[\"box.lan\"]",
+        about: "More names for this machine that a browser may use, without scheme; a port does not matter.",
+        ..TOP
+    },
+    Key {
+        name: "log",
+        env: "TAOSD_LOG",
+        default: "`$RUST_LOG`, else `info`",
+        example: "\"info\"",
+        about: "What is logged to stderr: off, error, warn, info, debug or trace, and module=level pairs. \
+            Whether there is a line a request (access=info) is decided at the start.",
+        ..TOP
+    },
+    Key {
+        name: "containers_socket",
+        env: "TAOSD_CONTAINERS_SOCKET",
+        flag: "--containers-socket",
+        default: "the usual places",
+        example: "\"/var/snap/lxd/common/lxd/unix.socket\"",
+        about: "Where the container runtime's socket is; for lxc, the folder of the containers.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
+        name: "lxc_images",
+        env: "TAOSD_LXC_IMAGES",
+        default: "`/var/lib/lxc/.images`",
+        example: "\"/var/lib/lxc/.images\"",
+        about: "The folder of classic LXC's images.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
+        table: "containers",
+        name: "runtime",
+        env: "TAOSD_CONTAINERS",
+        flag: "--containers",
+        default: "`auto`",
+        example: "\"auto\"",
+        about: "The container runtime: auto, incus, lxd, lxc or none.",
+        reloads: false,
+    },
+    Key {
+        table: "containers",
+        name: "image",
+        default: "none",
+        example: "\"debian12\"",
+        about: "The image of a deployment that names none.",
+        ..TOP
+    },
+    Key {
+        table: "containers",
+        name: "bind_credentials",
+        default: "`deny`",
+        example: "\"deny\"",
+        about: "A credential of one agent on another agent's socket: deny, warn (let through, with a line in the log) or off.",
+        ..TOP
+    },
+    Key {
+        table: "containers",
+        name: "mount_roots",
+        default: "none",
+        example: "[\"/srv/agents\"]",
+        about: "Folders of the host's below which a deployment may mount, as absolute paths.",
+        ..TOP
+    },
+    Key {
+        table: "frameworks.NAME",
+        name: "image",
+        default: "none",
+        example: "\"hermes\"",
+        about: "The image of deployments that name this framework.",
+        ..TOP
+    },
+    Key {
+        table: "frameworks.NAME",
+        name: "env",
+        default: "none",
+        example: "{ HERMES_MODE = \"quiet\" }",
+        about: "Environment of the processes in their containers; never shown by taosd config show.",
+        ..TOP
+    },
+    Key {
+        table: "models",
+        name: "NAME",
+        default: "no table: models are not checked",
+        example: "[\"controller\", \"worker-1\"]",
+        about: "A model, and the hosts that serve it: controller is this box, cloud a provider.",
+        ..TOP
+    },
+    Key {
+        table: "ax",
+        name: "fingerprint_policy",
+        env: "TAOSD_AX_FINGERPRINT_POLICY",
+        default: "`warn`",
+        example: "\"warn\"",
+        about: "A key used from a new place: warn (told in the audit) or deny.",
+        ..TOP
+    },
+    Key {
+        table: "ax",
+        name: "max_agent_pats",
+        env: "TAOSD_AX_MAX_AGENT_PATS",
+        default: "3",
+        example: "3",
+        about: "Active keys of one agent, 1 to 100.",
+        ..TOP
+    },
+    Key {
+        table: "webhook",
+        name: "url",
+        default: "none",
+        example: "\"http://127.0.0.1:9000/hook\"",
+        about: "Where notifications are delivered as well: plain http; the path is not shown by taosd config show.",
+        ..TOP
+    },
+    Key {
+        table: "webhook",
+        name: "secret_file",
+        default: "none",
+        example: "\"/etc/taosd/webhook.secret\"",
+        about: "A file with the secret of 16 to 1024 bytes that deliveries are signed with. Needed with url.",
+        ..TOP
+    },
+];
+
+/// Limits that a reload does not take up.
+pub const LIMITS_AT_START: &[&str] = &["workers"];
+/// What every variable begins with.
+const PREFIX: &str = "TAOSD_";
+/// The variable that names the file.
+pub(super) const FILE_VARIABLE: &str = "TAOSD_CONFIG";
+/// What the project's own tests and build read; the daemon does not.
+const OTHERS_VARIABLES: [&str; 3] = ["TAOSD_TEST_", "TAOSD_REQUIRE_", "TAOSD_CI_"];
+
+/// The variable of a limit.
+pub fn variable(limit: &str) -> String {
+    format!("{PREFIX}{}", limit.to_uppercase())
+}
+
+/// True if a reload takes up this setting, named as in [`super::Setting::key`].
+pub(super) fn reloads(setting: &str) -> bool {
+    let full = |key: &Key| if key.table.is_empty() { key.name.into() } else { format!("{}.{}", key.table, key.name) };
+    !LIMITS_AT_START.contains(&setting) && KEYS.iter().filter(|key| !key.reloads).all(|key| full(key) != setting)
+}
+
+/// True if the daemon reads this variable, or it is none of its own.
+pub(super) fn is_known_variable(name: &str) -> bool {
+    name == FILE_VARIABLE
+        || !name.starts_with(PREFIX)
+        || OTHERS_VARIABLES.iter().any(|others| name.starts_with(others))
+        || KEYS.iter().any(|key| key.env == name)
+        || Limits::KEYS.iter().any(|key| variable(key.name) == name)
+}
+
+/// What is meant by a variable that nobody reads.
+pub(super) fn meant_variable(name: &str) -> String {
+    let limits = Limits::KEYS.iter().map(|key| variable(key.name));
+    let others = KEYS.iter().map(|key| key.env.to_owned()).filter(|env| !env.is_empty());
+    let all: Vec<String> = limits.chain(others).chain([FILE_VARIABLE.to_owned()]).collect();
+    // What all begin with makes none of them like another.
+    let ends = all.iter().filter_map(|known| known.strip_prefix(PREFIX));
+    let near = nearest(name.strip_prefix(PREFIX).unwrap_or(name), ends);
+    did_you_mean(near.map(|end| format!("{PREFIX}{end}")))
+}
+
+/// The keys of a table.
+fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
+    let limits = Limits::KEYS.iter().filter(move |_| table.is_empty()).map(|key| key.name);
+    KEYS.iter().filter(move |key| key.table == table && key.name != "NAME").map(|key| key.name).chain(limits)
+}
+
+/// The tables at the top of the file.
+pub(super) fn tables() -> Vec<&'static str> {
+    let mut all: Vec<&str> = KEYS.iter().filter_map(|key| key.table.split('.').next()).collect();
+    all.retain(|table| !table.is_empty());
+    all.dedup();
+    all
+}
+
+/// What is meant by an unknown key of a table; a table's own name counts as a key of the top.
+pub(super) fn meant(table: &str, key: &str) -> String {
+    let own = names_in(table).chain(if table.is_empty() { tables() } else { Vec::new() });
+    if let Some(near) = nearest(key, own) {
+        return did_you_mean(Some(if table.is_empty() && tables().contains(&near) {
+            format!("[{near}]")
+        } else {
+            near.into()
+        }));
+    }
+    // A key below a table's heading belongs to that table, which is easily overlooked.
+    if let Some(near) = nearest(key, names_in("").filter(|_| !table.is_empty())) {
+        return format!("; {near} belongs to the top of the file, before the first [table]");
+    }
+    match KEYS.iter().find(|known| known.table != table && known.name == key) {
+        Some(known) => format!("; {key} belongs to [{}]", known.table),
+        None => String::new(),
+    }
+}
+
+fn did_you_mean(near: Option<String>) -> String {
+    near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
+}
+
+/// The name most like this one, if any is like it at all.
+fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // Comparing takes the product of the lengths, and no name is as long as this.
+    if name.len() > 64 {
+        return None;
+    }
+    let plain = name.to_lowercase().replace('-', "_");
+    let plain = if name.chars().any(char::is_lowercase) { plain } else { plain.to_uppercase() };
+    let distances = all.map(|known| (strsim::osa_distance(&plain, known), known));
+    distances.min().filter(|(distance, known)| *distance <= known.len() / 4 + 1).map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_name_is_told_the_right_one_and_its_place() {
+        for (table, key, meant_is) in [
+            ("", "lisen", "; did you mean listen?"),
+            ("", "allowed-hosts", "; did you mean allowed_hosts?"),
+            ("", "head_timout", "; did you mean head_timeout?"),
+            ("", "contaners", "; did you mean [containers]?"),
+            ("", "Models", "; did you mean [models]?"),
+            ("", "max_agent_pats", "; max_agent_pats belongs to [ax]"),
+            ("ax", "fingerprint_polcy", "; did you mean fingerprint_policy?"),
+            ("containers", "listen", "; listen belongs to the top of the file, before the first [table]"),
+            ("webhook", "wokers", "; workers belongs to the top of the file, before the first [table]"),
+            ("containers", "secret_file", "; secret_file belongs to [webhook]"),
+            ("", "entirely_else", ""),
+        ] {
+            assert_eq!(meant(table, key), meant_is, "[{table}] {key}");
+        }
+        assert_eq!(meant("", &"x".repeat(100_000)), "");
+        assert_eq!(meant_variable("TAOSD_LISTN"), "; did you mean TAOSD_LISTEN?");
+        assert_eq!(meant_variable("TAOSD_PORT"), "");
+    }
+
+    #[test]
+    fn variables_of_others_are_none_of_the_daemons() {
+        for name in ["TAOSD_CONFIG", "TAOSD_LISTEN", "TAOSD_WORKERS", "TAOSD_TEST_LXD_SOCKET", "TAOSD_CI_DIR", "HOME"] {
+            assert!(is_known_variable(name), "{name}");
+        }
+        for name in ["TAOSD_", "TAOSD_TEST", "TAOSD_LISTN", "TAOSD_CONTAINERS_IMAGE", "TAOSD_MODELS"] {
+            assert!(!is_known_variable(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn limits_that_need_a_restart_are_limits() {
+        assert!(LIMITS_AT_START.iter().all(|name| Limits::KEYS.iter().any(|key| key.name == *name)));
+        assert!(reloads("head_timeout") && reloads("ax.max_agent_pats") && reloads("containers.image"));
+        assert!(!reloads("workers") && !reloads("listen") && !reloads("containers.runtime"));
+    }
+}

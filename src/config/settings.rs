@@ -1,0 +1,208 @@
+//! The settings as a list, for people and for telling what a reload changes. What may be a secret is never in it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::ax::POLICIES;
+use super::containers::{BINDINGS, RUNTIMES};
+use super::{Config, Origin, Webhook, keys};
+use crate::limits::Limits;
+
+/// One setting in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its whole name: `ax.max_agent_pats`.
+    pub key: String,
+    /// Its value as TOML; of a secret a stand-in.
+    pub value: String,
+    /// Where it was set.
+    pub origin: Origin,
+    /// What differs whenever the value does, for values that are not shown.
+    mark: Option<blake3::Hash>,
+}
+
+/// A setting that two configurations do not agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Its whole name.
+    pub key: String,
+    /// What it was and what it is to be, for people.
+    pub text: String,
+    /// Whether a reload takes it up.
+    pub reloads: bool,
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+fn list<T>(all: &[T], show: impl Fn(&T) -> String) -> String {
+    format!("[{}]", all.iter().map(show).collect::<Vec<_>>().join(", "))
+}
+
+/// The word for a value; every value has one.
+fn word<T: PartialEq>(words: &[(&str, T)], value: &T) -> String {
+    quoted(words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| *word))
+}
+
+impl Config {
+    /// Every setting that has a value, in the order of the documentation, the limits last.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut all = Vec::new();
+        let origin = |key: &str| self.origins.get(key).cloned().unwrap_or(Origin::Default);
+        let mut add = |key: &str, value: String| {
+            all.push(Setting { key: key.to_owned(), value, origin: origin(key), mark: None });
+        };
+        add("data_dir", path(&self.data_dir));
+        add("listen", list(&self.listen, |address| quoted(&address.to_string())));
+        add("socket", path(&self.socket));
+        add("allowed_hosts", list(&self.allowed_hosts, |host| quoted(host)));
+        add("log", quoted(&self.log));
+        let containers = &self.containers;
+        if let Some(socket) = &containers.runtime.socket {
+            add("containers_socket", path(socket));
+        }
+        add("lxc_images", path(&containers.runtime.places.lxc_images));
+        add("containers.runtime", word(&RUNTIMES, &containers.runtime.choice));
+        if let Some(image) = &containers.image {
+            add("containers.image", quoted(image.as_str()));
+        }
+        add("containers.bind_credentials", word(&BINDINGS, &containers.bind_credentials));
+        add("containers.mount_roots", list(&containers.mount_roots, |root| path(root)));
+        for (name, framework) in &containers.frameworks {
+            if let Some(image) = &framework.image {
+                add(&format!("frameworks.{name}.image"), quoted(image.as_str()));
+            }
+        }
+        for (name, hosts) in self.models.iter().flatten() {
+            add(&format!("models.{name}"), list(hosts, |host| quoted(host)));
+        }
+        add("ax.fingerprint_policy", word(&POLICIES, &self.ax.fingerprint_policy));
+        add("ax.max_agent_pats", self.ax.max_agent_pats.to_string());
+        for key in Limits::KEYS {
+            add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
+        }
+        all.extend(self.hidden());
+        all
+    }
+
+    /// What may be a secret.
+    fn hidden(&self) -> Vec<Setting> {
+        let mut all = Vec::new();
+        let mut add = |key: String, at: &str, value: String, secret: &[&str]| {
+            let origin = self.origins.get(at).cloned().unwrap_or(Origin::Default);
+            let mut mark = blake3::Hasher::new();
+            for part in secret {
+                mark.update(part.as_bytes()).update(b"\0");
+            }
+            all.push(Setting { key, value, origin, mark: Some(mark.finalize()) });
+        };
+        for (name, framework) in &self.containers.frameworks {
+            let at = format!("frameworks.{name}.env");
+            for (variable, value) in &framework.env {
+                add(format!("{at}.{}", variable.as_str()), &at, "\"…\"".into(), &[value.reveal()]);
+            }
+        }
+        if let Some(Webhook { endpoint, secret_file }) = self.webhook.as_deref() {
+            let shown = quoted(&format!("http://{}/…", endpoint.authority()));
+            add("webhook.url".into(), "webhook.url", shown, &[&endpoint.path]);
+            add("webhook.secret_file".into(), "webhook.secret_file", path(secret_file), &[endpoint.secret.reveal()]);
+        }
+        all
+    }
+
+    /// An origin for people.
+    pub fn place(&self, origin: &Origin) -> String {
+        match (origin, &self.file) {
+            (Origin::Default, _) => "default".into(),
+            (Origin::Variable(name), _) => name.clone(),
+            (Origin::Flag(flag), _) => (*flag).into(),
+            (Origin::Line(line), Some(file)) => format!("{}:{line}", file.display()),
+            (Origin::Line(line), None) => format!("line {line}"),
+        }
+    }
+
+    /// What `new` has otherwise.
+    pub fn differences(&self, new: &Self) -> Vec<Difference> {
+        let by_key = |config: &Self| -> BTreeMap<String, Setting> {
+            config.settings().into_iter().map(|setting| (setting.key.clone(), setting)).collect()
+        };
+        let (old, new) = (by_key(self), by_key(new));
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        let difference = |key: &String| {
+            let what = |setting: Option<&Setting>| setting.map(|setting| (setting.value.clone(), setting.mark));
+            let (before, after) = (what(old.get(key)), what(new.get(key)));
+            if before == after {
+                return None;
+            }
+            let shown = |of: Option<(String, _)>| of.map_or_else(|| "nothing".to_owned(), |(value, _)| value);
+            let (before, after) = (shown(before), shown(after));
+            let text = if before == after {
+                format!("{after}, with another content")
+            } else {
+                format!("{before} → {after}")
+            };
+            Some(Difference { key: key.clone(), text, reloads: keys::reloads(key) })
+        };
+        keys.into_iter().filter_map(difference).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Flags, Sources};
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        let env = [("HOME".to_owned(), "/h".to_owned())].into();
+        Config::from_sources(&Flags::default(), None, Sources::new("f".into(), text, env)).unwrap()
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_shown_and_nothing_else() {
+        let file = std::env::temp_dir().join(format!("taosd-settings-{}", std::process::id()));
+        std::fs::write(&file, "0123456789abcdef").unwrap();
+        let text = format!(
+            "containers_socket = '/s'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
+            [models]\nNAME = ['controller']\n[webhook]\nurl = 'http://a/path?key=1'\nsecret_file = '{}'\n",
+            file.display()
+        );
+        let settings = config(&text).settings();
+        std::fs::remove_file(&file).unwrap();
+        let mut shown: Vec<String> = settings.iter().map(|s| s.key.replace(".env.A", ".env")).collect();
+        let full = |key: &keys::Key| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
+        let limits = Limits::KEYS.iter().map(|key| key.name.to_owned());
+        let mut known: Vec<String> = keys::KEYS.iter().map(full).chain(limits).collect();
+        shown.sort();
+        known.sort();
+        assert_eq!(shown, known);
+        assert!(settings.iter().all(|s| !s.value.contains("key=1") && !s.value.contains("'b'") && s.value != "\"\""));
+    }
+
+    #[test]
+    fn a_difference_is_told_and_a_secret_is_not() {
+        let old = config("workers = 4\nidle_timeout = 5\n[frameworks.a]\nenv = { KEY = 'one' }\n");
+        let new = config("workers = 5\nallowed_hosts = ['b']\n[frameworks.a]\nenv = { KEY = 'two' }\nimage = 'i'\n");
+        let told: Vec<_> = old.differences(&new).into_iter().map(|d| (d.key, d.text, d.reloads)).collect();
+        let of = |key: &str, text: &str, reloads| (key.to_owned(), text.to_owned(), reloads);
+        assert_eq!(
+            told,
+            [
+                of("allowed_hosts", "[] → [\"b\"]", true),
+                of("frameworks.a.env.KEY", "\"…\", with another content", true),
+                of("frameworks.a.image", "nothing → \"i\"", true),
+                of("idle_timeout", "5 → 60", true),
+                of("workers", "4 → 5", false),
+            ]
+        );
+        let kept = old.adopt(new);
+        assert_eq!((kept.limits.workers, kept.limits.idle_timeout), (4, 60));
+        assert_eq!(kept.differences(&kept.clone()), []);
+    }
+}

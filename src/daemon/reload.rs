@@ -1,0 +1,71 @@
+//! SIGHUP: the settings are read again. A reload changes what can be changed while the daemon runs and names what needs
+//! a restart; with any error in them the settings stay as they were.
+
+use crate::api::App;
+use crate::config::Difference;
+use crate::daemon::logger;
+use crate::store::audit::{Entry, Outcome};
+use crate::time::Micros;
+
+/// Characters of the changed keys' names in the audit.
+const NAMES: usize = 256;
+
+/// Reads the settings again and tells the service manager, the log and the audit what became of it.
+pub fn reload(app: &App) {
+    let mut begin = vec![sd_notify::NotifyState::Reloading];
+    begin.extend(sd_notify::NotifyState::monotonic_usec_now().ok());
+    let _ = sd_notify::notify(&begin);
+    let status = read_again(app);
+    log::info!("{status}");
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(&status)]);
+}
+
+fn read_again(app: &App) -> String {
+    let old = app.config.now();
+    let new = match old.read_again() {
+        Ok(new) => new,
+        Err(error) => {
+            error.problems().iter().for_each(|problem| log::error!("reload: {problem}"));
+            return format!("reload refused, the settings stay: {} cannot be used", error.problems().len());
+        }
+    };
+    let (taken, waiting): (Vec<_>, Vec<_>) = old.differences(&new).into_iter().partition(|change| change.reloads);
+    for change in &waiting {
+        log::warn!("reload: {}: {}: needs a restart", change.key, change.text);
+    }
+    for change in &taken {
+        log::info!("reload: {}: {}", change.key, change.text);
+    }
+    app.apply(old.adopt(new));
+    logger::set(&app.config.now().log);
+    if !taken.is_empty() {
+        record(app, &taken);
+    }
+    match waiting.len() {
+        0 => format!("reloaded, {} changed", taken.len()),
+        left => format!("reloaded, {} changed, {left} need a restart", taken.len()),
+    }
+}
+
+/// A row in the audit; the names of the settings alone, whose values the log has.
+fn record(app: &App, taken: &[Difference]) {
+    let names = taken.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(",");
+    let entry = Entry {
+        at: Micros::now(),
+        actor: "system".into(),
+        action: "settings.reload".into(),
+        resource: format!("settings:{}", names.chars().take(NAMES).collect::<String>()),
+        outcome: Outcome::Ok,
+        count: 1,
+        request_id: "-".into(),
+    };
+    // Not waited for: a disk that hangs must not hold up the next signal.
+    app.store.submit(
+        move |conn| crate::store::audit::append(conn, &entry),
+        |written| {
+            if let Err(error) = written {
+                log::error!("the reload could not be recorded: {error}");
+            }
+        },
+    );
+}

@@ -1,0 +1,20 @@
+//! Settings: what a file, the environment and flags may say, and what a reload makes of it, through the real binary.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../notify/events.rs"]
+mod events;
+#[path = "../notify/receiver.rs"]
+mod receiver;
+
+mod box_with_file;
+
+mod a_broken_file_leaves_the_old_settings;
+mod a_reload_changes_what_is_allowed;
+mod a_reload_takes_up_new_limits;
+mod connections_outlive_a_reload;
+mod every_problem_is_told_at_once;
+mod hostile_files_are_refused;
+mod settings_are_shown_without_secrets;
+mod the_service_manager_follows_a_reload;
