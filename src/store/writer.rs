@@ -252,11 +252,22 @@ mod tests {
         go: Sender<()>,
         path: std::path::PathBuf,
         answers: (Sender<Numbered>, Receiver<Numbered>),
+        // The last to go: the writer closes its files first.
+        _dir: Dir,
+    }
+
+    struct Dir(std::path::PathBuf);
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
     }
 
     fn held(name: &str, set_up: &str) -> Held {
-        let path = std::env::temp_dir().join(format!("taosd-writer-{}-{name}.db", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+        let dir = Dir(std::env::temp_dir().join(format!("taosd-writer-{}-{name}", std::process::id())));
+        std::fs::create_dir_all(&dir.0).unwrap();
+        let path = dir.0.join("w.db");
         std::fs::File::create(&path).unwrap();
         let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
         conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
@@ -273,7 +284,7 @@ mod tests {
             |_| {},
         );
         running.recv().unwrap();
-        Held { writer, go, path, answers: channel() }
+        Held { writer, go, path, answers: channel(), _dir: dir }
     }
 
     impl Held {
@@ -299,12 +310,6 @@ mod tests {
                     Ok(all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
                 })
                 .unwrap()
-        }
-    }
-
-    impl Drop for Held {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.path);
         }
     }
 
