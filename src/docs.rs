@@ -30,6 +30,13 @@ pages![
     "agents/recipes/reading-knowledge",
     "agents/recipes/backup",
     "agents/recipes/troubleshooting",
+    "agents/operations/first-login",
+    "agents/operations/reverse-proxy",
+    "agents/operations/firewall",
+    "agents/operations/backup-to-another-host",
+    "agents/operations/restore-drill",
+    "agents/operations/moving-to-a-new-board",
+    "agents/operations/sd-card-wear",
     "agents/errors",
 ];
 

@@ -30,7 +30,9 @@ pub fn set(value: &str, seconds: i64) -> String {
     format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
 }
 
-/// True if a request by cookie may change something: it comes from a page of ours.
+/// True if a request by cookie may change something: it comes from a page of ours. Behind a proxy that speaks TLS a
+/// page of ours is `https`, which the daemon cannot see: there the browser's own word is needed as well, and over TLS
+/// every browser gives it.
 pub fn is_same_origin(head: &Head) -> bool {
     if head.method == Method::GET || head.method == Method::HEAD {
         return true;
@@ -39,8 +41,12 @@ pub fn is_same_origin(head: &Head) -> bool {
     let says_same = head.header(&site).map(|value| value == "same-origin");
     if head.headers.contains_key(ORIGIN) {
         let host = head.header(&HOST).unwrap_or("");
-        let own = head.header(&ORIGIN).and_then(|origin| origin.strip_prefix("http://"));
-        return own.is_some_and(|own| !host.is_empty() && own.eq_ignore_ascii_case(host)) && says_same != Some(false);
+        let is_host = |own: &str| !host.is_empty() && own.eq_ignore_ascii_case(host);
+        return match head.header(&ORIGIN).and_then(|origin| origin.split_once("://")) {
+            Some(("http", own)) => is_host(own) && says_same != Some(false),
+            Some(("https", own)) => is_host(own) && says_same == Some(true),
+            _ => false,
+        };
     }
     says_same == Some(true)
 }
@@ -87,6 +93,7 @@ mod tests {
         let post = |headers: &[(&'static str, &str)]| is_same_origin(&head(Method::POST, headers));
         assert!(post(&[("host", "box:1"), ("origin", "http://BOX:1")]));
         assert!(post(&[("host", "box"), ("sec-fetch-site", "same-origin")]));
+        assert!(post(&[("host", "box"), ("origin", "https://box"), ("sec-fetch-site", "same-origin")]));
         for bad in [
             &[("host", "box")][..],
             &[("host", "box"), ("origin", "null"), ("sec-fetch-site", "same-origin")],
@@ -95,6 +102,10 @@ mod tests {
             &[("host", "box"), ("sec-fetch-site", "same-site")],
             &[("host", "box"), ("sec-fetch-site", "none")],
             &[("origin", "http://")],
+            &[("host", "box"), ("origin", "https://box")],
+            &[("host", "box"), ("origin", "https://box:1"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "ftp://box"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "http://https://box"), ("sec-fetch-site", "same-origin")],
         ] {
             assert!(!post(bad), "{bad:?}");
         }

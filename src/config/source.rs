@@ -30,24 +30,33 @@ pub enum Origin {
 
 /// Settings that cannot be used: a sentence each for the person who set them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigError(Vec<String>);
+pub struct ConfigError {
+    problems: Vec<String>,
+    count: usize,
+}
 
 impl ConfigError {
-    /// Each problem with its place.
+    /// Each problem with its place, 50 at the most.
     pub fn problems(&self) -> &[String] {
-        &self.0
+        &self.problems
+    }
+
+    /// How many there are, those that are not listed included.
+    pub fn count(&self) -> usize {
+        self.count
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_slice() {
-            [one] => f.write_str(one),
-            many => {
-                write!(f, "{} settings cannot be used:", many.len())?;
-                many.iter().take(PROBLEMS).try_for_each(|problem| write!(f, "\n  {problem}"))?;
-                if many.len() > PROBLEMS { write!(f, "\n  and {} more", many.len() - PROBLEMS) } else { Ok(()) }
-            }
+        if let ([one], 1) = (self.problems.as_slice(), self.count) {
+            return f.write_str(one);
+        }
+        write!(f, "{} settings cannot be used:", self.count)?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))?;
+        match self.count - self.problems.len() {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
         }
     }
 }
@@ -246,7 +255,8 @@ impl Sources {
         if self.problems.is_empty() {
             return Ok(self.origins);
         }
-        Err(ConfigError(self.problems.into_iter().map(|(_, text)| text).collect()))
+        let count = self.problems.len();
+        Err(ConfigError { problems: self.problems.into_iter().map(|(_, text)| text).take(PROBLEMS).collect(), count })
     }
 
     fn left_in(&mut self, table: &str, left: Table) {
@@ -267,7 +277,8 @@ impl Sources {
 
     fn unknown(&mut self, table: &str, heading: &str, key: &str, line: usize) {
         let place = if table.is_empty() { String::new() } else { format!(" in [{}]", shown(heading)) };
-        let meant = keys::meant(table, key);
+        // Looking for the name that is meant takes time, and so many are no slips of the pen.
+        let meant = if self.problems.len() < PROBLEMS { keys::meant(table, key) } else { String::new() };
         self.wrong(&Origin::Line(line), format_args!("unknown key {}{place}{meant}", shown(key)));
     }
 }

@@ -74,3 +74,16 @@ fn the_webhook_can_be_set_moved_and_taken_away() {
     notify("nobody");
     assert!(first.is_quiet(Duration::from_millis(300)) && second.is_quiet(Duration::from_millis(300)));
 }
+
+#[test]
+fn a_key_from_a_new_place_is_refused_once_the_policy_says_so() {
+    let world = BoxWithFile::start("");
+    let from = |place: char| {
+        world.daemon.operator().with("X-AX-FP", &place.to_string().repeat(24)).get("/api/auth/whoami").status
+    };
+    assert_eq!((from('a'), from('b')), (200, 200));
+    world.reload("[ax]\nfingerprint_policy = 'deny'\n");
+    assert_eq!((from('a'), from('c')), (200, 403));
+    world.reload("");
+    assert_eq!(from('c'), 200);
+}
