@@ -45,6 +45,8 @@ pub use reconcile::Reconciler;
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
 const THREADS: usize = 4;
+/// Threads that only look: a container whose journal does not answer holds up no operation.
+const LOOKERS: usize = 4;
 /// Jobs that may wait.
 const QUEUE: usize = 1024;
 
@@ -60,6 +62,7 @@ pub struct Jobs {
     pub sockets: AgentSockets,
     containers: Containers,
     runner: Runner,
+    lookers: Runner,
     /// What the last run left open, until [`Jobs::begin`] takes it up.
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
@@ -87,6 +90,7 @@ impl Jobs {
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
             runner: Runner::start(THREADS, QUEUE)?,
+            lookers: Runner::start(LOOKERS, QUEUE)?,
         })
     }
 
@@ -100,7 +104,9 @@ impl Jobs {
 
     /// Takes no new work and waits, at most `patience`, for what runs.
     pub fn stop(&self, patience: Duration) {
+        let end = Instant::now() + patience;
         self.runner.stop(patience);
+        self.lookers.stop(end.saturating_duration_since(Instant::now()));
     }
 
     /// The host's container runtime.
@@ -134,8 +140,29 @@ impl Jobs {
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> Result<(), ApiError> {
+        self.queue(&self.runner, agent_id, work)
+    }
+
+    /// The same for work that only looks, on threads of its own.
+    ///
+    /// # Errors
+    /// `busy` if too much is waiting.
+    pub fn look(
+        self: &Arc<Self>,
+        agent_id: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        self.queue(&self.lookers, agent_id, work)
+    }
+
+    fn queue(
+        self: &Arc<Self>,
+        runner: &Runner,
+        key: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
         let jobs = Arc::clone(self);
-        let queued = self.runner.submit(agent_id.map(str::to_owned), Box::new(move || work(&jobs)));
+        let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
         queued.map_err(|runner::Full| codes::BUSY.into())
     }
 }
