@@ -22,7 +22,7 @@ use crate::store::agents::{self, Agent, Filter, Seen};
 use crate::store::page::Page;
 
 /// How long the runtime may take.
-const CALL: Duration = Duration::from_secs(15);
+const CALL: Duration = Duration::from_secs(10);
 /// Bytes of a log at the most.
 const LOG_BYTES: usize = 1024 * 1024;
 /// Agents looked at for the list of containers.
