@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use toml::{Table, Value};
 
+mod agentex;
 mod ax;
 mod containers;
 
+pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, Containers, Framework};
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
     pub ax: Ax,
+    /// What the Agentex dialect leaves to the operator.
+    pub agentex: Agentex,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<Endpoint>>,
 }
@@ -126,6 +130,39 @@ impl Sources<'_> {
         };
         number.map(Some).ok_or_else(|| ConfigError(format!("{place} must be a whole number")))
     }
+
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some((Value::Boolean(flag), _)) => Ok(Some(flag)),
+            Some((Value::String(text), _)) if text == "true" => Ok(Some(true)),
+            Some((Value::String(text), _)) if text == "false" => Ok(Some(false)),
+            Some((_, place)) => wrong(format!("{place} must be true or false")),
+        }
+    }
+
+    /// Reads the table `name`; its keys are read like the others, with `name_` before their names, and all must be.
+    fn table<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Sources<'_>) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        let table = match self.file.remove(name) {
+            None => Table::new(),
+            Some(Value::Table(table)) => table,
+            Some(_) => return wrong(format!("[{name}] must be a table")),
+        };
+        let file = table.into_iter().map(|(key, value)| (format!("{name}_{key}"), value)).collect();
+        let mut own = Sources { file, file_name: self.file_name.clone(), env: self.env };
+        let found = read(&mut own)?;
+        match own.file.keys().next() {
+            None => Ok(found),
+            Some(key) => {
+                let key = key.strip_prefix(name).unwrap_or(key).trim_start_matches('_');
+                wrong(format!("[{name}] of {} has an unknown key: {key}", own.file_name))
+            }
+        }
+    }
 }
 
 impl Config {
@@ -189,13 +226,26 @@ impl Config {
             }
         }
         let ax = Ax::from_sources(sources)?;
+        let agentex = Agentex::from_sources(sources)?;
         let models = sources.file.remove("models").map(|value| models(&value)).transpose()?;
         let containers = Containers::from_sources(flags, sources)?;
         let webhook = sources.file.remove("webhook").map(|value| webhook(&value)).transpose()?.map(Arc::new);
         if let Some(key) = sources.file.keys().next() {
             return wrong(format!("{} has an unknown key: {key}", sources.file_name));
         }
-        Ok(Self { data_dir, listen, socket, allowed_hosts, limits, models, containers, webhook, runtime_dir, ax })
+        Ok(Self {
+            data_dir,
+            listen,
+            socket,
+            allowed_hosts,
+            limits,
+            models,
+            containers,
+            webhook,
+            runtime_dir,
+            ax,
+            agentex,
+        })
     }
 }
 
@@ -288,6 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn the_tables_of_the_dialects_are_read_from_both_places() {
+        let file = "[agentex]\nhealth_checks = true\nhealth_interval = 9\n[ax]\nmax_agent_pats = 7";
+        let home = ("HOME", "/h");
+        let config = load(&Flags::default(), file, &[home]).unwrap();
+        assert_eq!(
+            (config.agentex.health_checks, config.agentex.health_interval, config.ax.max_agent_pats),
+            (true, 9, 7)
+        );
+        let config = load(&Flags::default(), file, &[home, ("TAOSD_AGENTEX_HEALTH_CHECKS", "false")]).unwrap();
+        assert!(!config.agentex.health_checks);
+        assert!(!load(&Flags::default(), "", &[home]).unwrap().agentex.health_checks);
+    }
+
+    #[test]
     fn what_cannot_be_used_refuses_the_start() {
         let env = [("HOME", "/h")];
         for file in [
@@ -301,6 +365,11 @@ mod tests {
             "[ax]\nfingerprint_policy = 'maybe'",
             "[ax]\nmax_agent_pats = 0",
             "[ax]\nother = 1",
+            "[agentex]\nhealth_checks = 'maybe'",
+            "[agentex]\nhealth_interval = 0",
+            "[agentex]\nhealth_interval = 3601",
+            "[agentex]\nother = 1",
+            "agentex = 1",
             "[webhook]\nurl = 'http://a/'",
             "[webhook]\nurl = 'http://a/'\nsecret_file = '/nonexistent'",
         ] {

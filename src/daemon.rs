@@ -18,6 +18,7 @@ use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
+use crate::jobs::health::Health;
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, first_start};
 use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
@@ -88,6 +89,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.set_edge(running.handle());
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
+    let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
     announce(&app.config, &addresses);
     // The thread that waits for signals never ends: whatever it held would keep the store open.
     let (handle, streams) = (running.handle(), Arc::downgrade(&app.streams));
@@ -111,6 +113,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     drop(waiter);
     running.join();
     drop(reconciler);
+    drop(health);
     app.jobs.stop(Duration::from_secs(app.config.limits.stop_timeout));
     app.jobs.sockets.close_all();
     remove_socket(&app.config.socket);
@@ -122,6 +125,13 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     }
     log::info!("stopped");
     Ok(())
+}
+
+fn health_checks(app: &App) -> io::Result<Option<Health>> {
+    let settings = &app.config.agentex;
+    let period = Duration::from_secs(settings.health_interval);
+    let start = || Health::start(&app.jobs, Arc::clone(&app.courier), app.target_rule(), period);
+    settings.health_checks.then(start).transpose()
 }
 
 fn listen(config: &Config) -> Result<(Listeners, Vec<SocketAddr>), Failure> {

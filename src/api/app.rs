@@ -15,6 +15,7 @@ use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
 use crate::http::router::Router;
+use crate::jobs::acp_target::Rule;
 use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
@@ -142,6 +143,11 @@ impl App {
     /// Makes the running edge known, for `/readyz` and `/metrics`.
     pub fn set_edge(&self, handle: edge::Handle) {
         let _ = self.edge.set(handle);
+    }
+
+    /// Where requests to agents may go.
+    pub fn target_rule(&self) -> Rule {
+        Rule { listening: self.listening.get().cloned().unwrap_or_default() }
     }
 
     /// The running edge.

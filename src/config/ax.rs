@@ -1,7 +1,5 @@
 //! The table `[ax]`: what the aX dialect leaves to the operator.
 
-use toml::{Table, Value};
-
 use super::{ConfigError, Sources, wrong};
 use crate::limits::in_bounds;
 
@@ -26,29 +24,18 @@ pub struct Ax {
 impl Ax {
     /// Reads the table; its keys are read like the others, with `ax_` before their names.
     pub(super) fn from_sources(sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
-        let table = match sources.file.remove("ax") {
-            None => Table::new(),
-            Some(Value::Table(table)) => table,
-            Some(_) => return wrong("[ax] must be a table".into()),
-        };
-        let mut own = Sources {
-            file: table.into_iter().map(|(key, value)| (format!("ax_{key}"), value)).collect(),
-            file_name: sources.file_name.clone(),
-            env: sources.env,
-        };
-        let fingerprint_policy = match own.take("ax_fingerprint_policy") {
-            None => FingerprintPolicy::Warn,
-            Some((value, place)) => match value.as_str() {
-                Some("warn") => FingerprintPolicy::Warn,
-                Some("deny") => FingerprintPolicy::Deny,
-                _ => return wrong(format!("{place} must be warn or deny")),
-            },
-        };
-        let max_agent_pats = own.limit("ax_max_agent_pats")?.unwrap_or(3);
-        in_bounds("ax.max_agent_pats", max_agent_pats, 1, 100).map_err(ConfigError)?;
-        if let Some(key) = own.file.keys().next() {
-            return wrong(format!("[ax] of {} has an unknown key: {}", own.file_name, key.trim_start_matches("ax_")));
-        }
-        Ok(Self { fingerprint_policy, max_agent_pats })
+        sources.table("ax", |own| {
+            let fingerprint_policy = match own.take("ax_fingerprint_policy") {
+                None => FingerprintPolicy::Warn,
+                Some((value, place)) => match value.as_str() {
+                    Some("warn") => FingerprintPolicy::Warn,
+                    Some("deny") => FingerprintPolicy::Deny,
+                    _ => return wrong(format!("{place} must be warn or deny")),
+                },
+            };
+            let max_agent_pats = own.limit("ax_max_agent_pats")?.unwrap_or(3);
+            in_bounds("ax.max_agent_pats", max_agent_pats, 1, 100).map_err(ConfigError)?;
+            Ok(Self { fingerprint_policy, max_agent_pats })
+        })
     }
 }

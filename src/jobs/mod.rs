@@ -1,14 +1,17 @@
 //! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping,
-//! event streams, the webhook, the documentation as knowledge.
+//! event streams, the webhook, health checks, the documentation as knowledge.
 //!
 //! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
 //! hangs holds up its own agents and nobody else.
 
+pub mod acp_target;
+pub mod acp_url;
 mod archive;
 pub mod core_knowledge;
 pub mod delivery;
 mod deploy;
 pub mod first_start;
+pub mod health;
 mod lifecycle;
 pub mod log_tail;
 pub mod operations;

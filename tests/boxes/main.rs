@@ -33,6 +33,7 @@ mod journals_are_read;
 mod lifecycle_is_an_operation;
 mod logs_are_followed;
 mod operations_always_end;
+mod requests_reach_agents_in_containers;
 mod rotation_changes_what_is_inside;
 mod tokens_reach_existing_containers;
 mod without_a_runtime;
