@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod agentex;
 mod ax;
 mod containers;
 mod file;
@@ -15,6 +16,7 @@ mod settings;
 mod source;
 mod webhook;
 
+pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, Containers, Framework};
 pub use live::{Live, Watched};
@@ -57,6 +59,8 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
     pub ax: Ax,
+    /// What the Agentex dialect leaves to the operator.
+    pub agentex: Agentex,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<Webhook>>,
     flags: Flags,
@@ -133,6 +137,7 @@ impl Config {
             models: models(&mut sources),
             containers: Containers::from_sources(flags, &mut sources),
             ax: Ax::from_sources(&mut sources),
+            agentex: Agentex::from_sources(&mut sources),
             webhook: Webhook::from_sources(&mut sources).map(Arc::new),
             data_dir,
             socket,

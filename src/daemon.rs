@@ -20,6 +20,7 @@ use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
+use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, backups};
@@ -89,6 +90,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.set_edge(running.handle());
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
+    let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
     announce(&config, &addresses);
     // The thread that waits for signals never ends: whatever it held would keep the store open.
     let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
@@ -122,6 +124,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     drop(waiter);
     running.join();
     drop(reconciler);
+    drop(health);
     app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();
     remove_socket(&config.socket);
@@ -138,6 +141,14 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     }
     log::info!("stopped");
     Ok(())
+}
+
+fn health_checks(app: &App) -> io::Result<Health> {
+    let period = app.config.watch(|now| {
+        let seconds = seconds(now.agentex.health_interval);
+        now.agentex.health_checks.then_some(seconds)
+    });
+    Health::start(&app.jobs, Arc::clone(&app.courier), app.target_rule(), period)
 }
 
 fn listen(config: &Config) -> Result<(Listeners, Vec<SocketAddr>), Failure> {

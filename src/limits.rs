@@ -195,6 +195,14 @@ pub const FORWARDS: usize = 4;
 pub const FORWARD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of the answer to a request sent on, and of that request.
 pub const FORWARD_BYTES: usize = 1024 * 1024;
+/// Health checks under way at once.
+pub const HEALTH_CHECKS: usize = 32;
+/// How long an agent has to say that it is healthy.
+pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of what it says.
+pub const HEALTH_ANSWER_BYTES: usize = 4 * 1024;
+/// Checks in a row that fail before an agent counts as unhealthy.
+pub const HEALTH_MISSES: u32 = 5;
 /// Bytes of a persona text.
 pub const TEXT_BYTES: usize = 64 * 1024;
 /// Characters of an `Idempotency-Key`.

@@ -15,6 +15,7 @@ use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
 use crate::http::router::Router;
+use crate::jobs::acp_target::Rule;
 use crate::jobs::herald::Herald;
 use crate::jobs::keeper::Health;
 use crate::jobs::log_tail::LogTail;
@@ -159,6 +160,11 @@ impl App {
     pub fn herald(&self) -> Herald {
         let to_webhook = self.config.watch(|now| now.webhook.is_some());
         Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
+    }
+
+    /// Where requests to agents may go.
+    pub fn target_rule(&self) -> Rule {
+        Rule { listening: self.listening.get().cloned().unwrap_or_default() }
     }
 
     /// The running edge.

@@ -16,9 +16,10 @@ const FILE_BYTES: u64 = 256 * 1024;
 pub(super) enum Value {
     Text(String),
     Number(i64),
+    Switch(bool),
     List(Vec<Value>),
     Table(Table),
-    /// What no key takes: a fraction, a date, true or false, a number beyond 64 bits.
+    /// What no key takes: a fraction, a date, a number beyond 64 bits.
     Other,
 }
 
@@ -96,7 +97,8 @@ fn value(from: &DeValue<'_>, lines: &Lines) -> Value {
         }
         DeValue::Array(list) => Value::List(list.iter().map(|item| value(item.get_ref(), lines)).collect()),
         DeValue::Table(inner) => Value::Table(table(inner, lines)),
-        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => Value::Other,
+        DeValue::Boolean(on) => Value::Switch(*on),
+        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
     }
 }
 

@@ -171,6 +171,24 @@ pub const KEYS: &[Key] = &[
         ..TOP
     },
     Key {
+        table: "agentex",
+        name: "health_checks",
+        env: "TAOSD_AGENTEX_HEALTH_CHECKS",
+        default: "`false`",
+        example: "false",
+        about: "Whether registered agents are asked for their health, at /healthz of their acp_url.",
+        ..TOP
+    },
+    Key {
+        table: "agentex",
+        name: "health_interval",
+        env: "TAOSD_AGENTEX_HEALTH_INTERVAL",
+        default: "30",
+        example: "30",
+        about: "Seconds between two rounds of questions, 1 to 3600; after 5 misses in a row an agent is unhealthy.",
+        ..TOP
+    },
+    Key {
         table: "webhook",
         name: "url",
         default: "none",

@@ -83,6 +83,8 @@ impl Config {
         }
         add("ax.fingerprint_policy", word(&POLICIES, &self.ax.fingerprint_policy));
         add("ax.max_agent_pats", self.ax.max_agent_pats.to_string());
+        add("agentex.health_checks", self.agentex.health_checks.to_string());
+        add("agentex.health_interval", self.agentex.health_interval.to_string());
         for key in Limits::KEYS {
             add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
         }

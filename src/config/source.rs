@@ -224,6 +224,20 @@ impl Sources {
         checked.map_err(|why| self.wrong(&origin, why)).ok()
     }
 
+    /// On or off.
+    pub(super) fn switch(&mut self, path: &[&str], variable: &str) -> Option<bool> {
+        let (value, origin) = self.take(path, variable)?;
+        let on = match value {
+            Value::Switch(on) => Some(on),
+            Value::Text(text) if matches!(origin, Origin::Variable(_)) => text.parse().ok(),
+            _ => None,
+        };
+        if on.is_none() {
+            self.wrong(&origin, format_args!("{} must be true or false, without quotes", name(path)));
+        }
+        on
+    }
+
     /// One of a few words.
     pub(super) fn word<T: Copy>(&mut self, path: &[&str], variable: &str, words: &[(&str, T)]) -> Option<T> {
         let (text, origin) = self.text(path, variable)?;

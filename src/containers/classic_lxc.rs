@@ -20,12 +20,13 @@ use std::time::{Duration, Instant};
 use self::config::Config;
 use self::inside::Root;
 use self::proxy::Proxies;
+use self::tools::Output;
 use super::incus_lxd::wire::pick_address;
 use super::locks::Locks;
 use super::values::host_path;
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
-    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, text,
+    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, Until, journal, text,
 };
 
 /// The columns asked of `lxc-ls`. Addresses come last: they may be several words.
@@ -38,6 +39,7 @@ pub struct ClassicLxc {
     path: PathBuf,
     images: PathBuf,
     locks: Locks,
+    journals: Locks,
     proxies: Proxies,
     inside: Arc<AtomicUsize>,
 }
@@ -61,6 +63,7 @@ impl ClassicLxc {
             path: path.to_owned(),
             images: images.to_owned(),
             locks: Locks::new(Runtime::Lxc),
+            journals: Locks::new(Runtime::Lxc),
             proxies: Proxies::default(),
             inside: Arc::default(),
         })
@@ -88,9 +91,25 @@ impl ClassicLxc {
     }
 
     /// Runs a tool on one container.
-    fn tool(&self, tool: &str, name: &ContainerName, more: &[&str], deadline: Instant) -> Result<String, Error> {
+    fn tool<'a>(
+        &self,
+        tool: &str,
+        name: &ContainerName,
+        more: &[&str],
+        until: impl Into<Until<'a>>,
+    ) -> Result<String, Error> {
+        self.run_tool(tool, name, more, until)?.ok()
+    }
+
+    fn run_tool<'a>(
+        &self,
+        tool: &str,
+        name: &ContainerName,
+        more: &[&str],
+        until: impl Into<Until<'a>>,
+    ) -> Result<Output, Error> {
         let path = host_path(&self.path)?;
-        tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), deadline)?.ok()
+        tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), until)
     }
 
     fn rows(&self, filter: &str, deadline: Instant) -> Result<Vec<Row>, Error> {
@@ -147,11 +166,11 @@ impl ClassicLxc {
 
     /// Does something to a container's files in a thread of its own, so that a file system that hangs costs a thread
     /// and not the caller.
-    fn inside(
+    fn inside<T: Send + 'static>(
         &self,
         deadline: Instant,
-        work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
-    ) -> Result<(), Error> {
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
         if self.inside.fetch_add(1, Ordering::Relaxed) >= MAX_HANGING {
             self.inside.fetch_sub(1, Ordering::Relaxed);
             return Err(Error::failed("too many containers' file systems hang"));
@@ -239,18 +258,19 @@ impl Driver for ClassicLxc {
         self.state(self.row(name, deadline)?)
     }
 
-    fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
-        self.make(name, spec, deadline)
+    fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
+        self.make(name, spec, until)
     }
 
-    fn start(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
+    fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
+        let deadline = until.deadline;
         let _lock = self.locks.lock(&[name], deadline)?;
         match self.row(name, deadline)?.status {
             Status::Running => {}
             Status::Frozen => self.tool("lxc-unfreeze", name, &[], deadline).map(|_| ())?,
             _ => {
                 self.heal(name)?;
-                self.tool("lxc-start", name, &["-d"], deadline)?;
+                self.tool("lxc-start", name, &["-d"], until)?;
             }
         }
         self.open_proxy(name, deadline)
@@ -361,6 +381,26 @@ impl Driver for ClassicLxc {
         };
         let (end, more) = disk::read_end(&path, limits.bytes)?;
         Ok(text::tail(&end, more, limits))
+    }
+
+    fn journal(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Option<Logs>, Error> {
+        let _lock = self.journals.lock(&[name], deadline)?;
+        if self.row(name, deadline)?.status != Status::Running {
+            return Ok(None);
+        }
+        let root = self.root(name, deadline)?;
+        if !self.inside(deadline, move || Ok(root.has_folder(journal::BOOTED)))? {
+            return Ok(None);
+        }
+        let command = journal::command(limits, None);
+        let command = command.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["--clear-env", "--"].into_iter().chain(command).collect();
+        let output = self.run_tool("lxc-attach", name, &arguments, deadline)?;
+        if output.code() == Some(journal::NO_PROGRAM) {
+            return Ok(None);
+        }
+        let raw = output.ok()?;
+        Ok(Some(text::tail(raw.as_bytes(), raw.len() > limits.bytes, limits)))
     }
 
     fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {

@@ -62,6 +62,9 @@ pub enum Error {
     /// The deadline came first.
     #[error("the container runtime {0} did not finish before the deadline")]
     Deadline(Runtime),
+    /// The caller did not want it any more. What was done of it is to be read again.
+    #[error("the call was called off")]
+    CalledOff,
     /// The runtime, or the driver before asking it, declined: the request or the container's state does not allow it.
     #[error("the container runtime refused: {0}")]
     Refused(String),

@@ -3,6 +3,7 @@
 
 mod console;
 mod files;
+mod journal;
 mod make;
 mod rest;
 pub(super) mod wire;
@@ -13,12 +14,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use self::console::Consoles;
+use self::journal::Unended;
 use self::make::{PROXY, proxy_device};
 use self::rest::{Reply, Rest, RestError, parse};
 use self::wire::{ENVIRONMENT, Instance};
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
-    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, locks::Locks, text,
+    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Status, Until, locks::Locks, text,
 };
 
 /// How often a change is tried that others get in before.
@@ -30,13 +32,21 @@ pub struct IncusLxd {
     rest: Rest,
     locks: Locks,
     consoles: Consoles,
+    journals: Locks,
+    unended: Unended,
 }
 
 impl IncusLxd {
     /// The runtime behind this socket; nothing is asked yet.
     #[must_use]
     pub fn new(runtime: Runtime, socket: &Path) -> Self {
-        Self { rest: Rest::new(runtime, socket), locks: Locks::new(runtime), consoles: Consoles::default() }
+        Self {
+            rest: Rest::new(runtime, socket),
+            locks: Locks::new(runtime),
+            consoles: Consoles::default(),
+            journals: Locks::new(runtime),
+            unended: Unended::default(),
+        }
     }
 
     /// What the runtime has written down of an instance: its state inside is a look into it, and twenty times the
@@ -49,17 +59,24 @@ impl IncusLxd {
         same(name, self.instance(name, deadline)?).map(|state| state.status)
     }
 
-    fn act(&self, name: &ContainerName, body: &Value, deadline: Instant) -> Result<(), Error> {
-        self.rest.operate("PUT", &format!("{}/state", url(name)), body, deadline).map_err(|error| error.about(name))
+    fn act(&self, name: &ContainerName, body: &Value, until: Until<'_>) -> Result<(), Error> {
+        self.rest.operate("PUT", &format!("{}/state", url(name)), body, until).map_err(|error| error.about(name))
     }
 
     /// Brings about a state. The runtime calls it a failure if it holds already, so a failure asks for the state.
-    fn reach(&self, name: &ContainerName, wanted: Status, body: &Value, deadline: Instant) -> Result<(), Error> {
-        let Err(error) = self.act(name, body, deadline) else { return Ok(()) };
+    fn reach<'a>(
+        &self,
+        name: &ContainerName,
+        wanted: Status,
+        body: &Value,
+        until: impl Into<Until<'a>>,
+    ) -> Result<(), Error> {
+        let until = until.into();
+        let Err(error) = self.act(name, body, until) else { return Ok(()) };
         if !matches!(error, Error::Refused(_) | Error::Failed(_)) {
             return Err(error);
         }
-        match self.status(name, deadline)? {
+        match self.status(name, until.deadline)? {
             status if status == wanted => Ok(()),
             Status::Stopped if wanted != Status::Stopped && body["action"] != "start" => {
                 Err(Error::refused("it does not run"))
@@ -87,7 +104,7 @@ impl IncusLxd {
                 return Ok(());
             }
             let body = writable(&metadata);
-            match self.rest.operate_if("PUT", &url(name), &body, etag.as_deref(), deadline) {
+            match self.rest.operate_if("PUT", &url(name), &body, etag.as_deref(), deadline.into()) {
                 Err(RestError::Status(412, _)) => {}
                 other => return other.map_err(|error| error.about(name)),
             }
@@ -136,15 +153,15 @@ impl Driver for IncusLxd {
         same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
     }
 
-    fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
-        self.make(name, spec, deadline)
+    fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
+        self.make(name, spec, until)
     }
 
-    fn start(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {
-        let result = self.reach(name, Status::Running, &json!({ "action": "start" }), deadline);
+    fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error> {
+        let result = self.reach(name, Status::Running, &json!({ "action": "start" }), until);
         match result {
-            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, deadline)? == Status::Frozen => {
-                self.unfreeze(name, deadline)
+            Err(Error::Refused(_) | Error::Failed(_)) if self.status(name, until.deadline)? == Status::Frozen => {
+                self.unfreeze(name, until.deadline)
             }
             other => other,
         }
@@ -240,6 +257,10 @@ impl Driver for IncusLxd {
 
     fn logs(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error> {
         self.console(name, limits, deadline)
+    }
+
+    fn journal(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Option<Logs>, Error> {
+        self.read_journal(name, limits, deadline)
     }
 
     fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {

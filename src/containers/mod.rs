@@ -9,11 +9,13 @@ mod classic_lxc;
 mod detect;
 mod error;
 mod incus_lxd;
+mod journal;
 mod locks;
 mod name;
 mod none;
 mod size;
 mod text;
+mod until;
 mod values;
 
 use std::path::Path;
@@ -23,10 +25,12 @@ pub use classic_lxc::ClassicLxc;
 pub use detect::{Choice, Containers, Options, Places};
 pub use error::{Error, Runtime};
 pub use incus_lxd::IncusLxd;
+pub use journal::{LogSource, read_log};
 pub use name::{ContainerName, ImageName, InvalidName, SnapshotName};
 pub use none::NoRuntime;
 pub use size::parse_bytes;
 pub use text::{LogLimits, Logs};
+pub use until::Until;
 pub use values::{ContainerPath, CreateSpec, EnvChange, EnvKey, EnvState, EnvValue, FileSpec, MAX_FILE, Mount};
 
 /// Where an agent finds the daemon from inside its container.
@@ -108,11 +112,12 @@ pub trait Driver: Send + Sync {
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
 
     /// Makes a container and does not start it. [`Error::AlreadyExists`] where the name is taken; after any other
-    /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted.
-    fn create(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error>;
+    /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted; so also after
+    /// [`Error::CalledOff`].
+    fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error>;
 
-    /// Starts it; a frozen one is unfrozen.
-    fn start(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error>;
+    /// Starts it; a frozen one is unfrozen. After [`Error::CalledOff`] it may run.
+    fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error>;
 
     /// Asks it to shut down and waits for `grace`. If it still runs then, it is killed (`force`), or the call fails
     /// and it runs on. No grace and `force` kills at once. A frozen one is unfrozen to shut down.
@@ -121,7 +126,7 @@ pub trait Driver: Send + Sync {
     /// `stop` and `start`: its processes begin anew, with the environment of the configuration.
     fn restart(&self, name: &ContainerName, grace: Duration, force: bool, deadline: Instant) -> Result<(), Error> {
         self.stop(name, grace, force, deadline)?;
-        self.start(name, deadline)
+        self.start(name, deadline.into())
     }
 
     /// Holds its processes still. [`Error::Refused`] where it does not run.
@@ -162,6 +167,10 @@ pub trait Driver: Send + Sync {
 
     /// The end of its console log.
     fn logs(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Logs, Error>;
+
+    /// The end of its journal; `None` where it does not run, or systemd does not run in it. Its own `journalctl` reads
+    /// it, the one program that is ever run inside.
+    fn journal(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Option<Logs>, Error>;
 
     /// Makes the container's [`INSIDE_ADDRESS`] lead to this Unix socket of the host's, now (if it runs) and after
     /// every start. Call it again when the daemon starts: classic LXC has nobody else to hold the address open.

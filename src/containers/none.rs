@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
-    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName,
+    FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Until,
 };
 
 /// No runtime: an empty list, and [`Error::RuntimeUnavailable`] for everything else.
@@ -33,11 +33,11 @@ impl Driver for NoRuntime {
         unavailable()
     }
 
-    fn create(&self, _: &ContainerName, _: &CreateSpec, _: Instant) -> Result<(), Error> {
+    fn create(&self, _: &ContainerName, _: &CreateSpec, _: Until<'_>) -> Result<(), Error> {
         unavailable()
     }
 
-    fn start(&self, _: &ContainerName, _: Instant) -> Result<(), Error> {
+    fn start(&self, _: &ContainerName, _: Until<'_>) -> Result<(), Error> {
         unavailable()
     }
 
@@ -88,6 +88,10 @@ impl Driver for NoRuntime {
     }
 
     fn logs(&self, _: &ContainerName, _: LogLimits, _: Instant) -> Result<Logs, Error> {
+        unavailable()
+    }
+
+    fn journal(&self, _: &ContainerName, _: LogLimits, _: Instant) -> Result<Option<Logs>, Error> {
         unavailable()
     }
 

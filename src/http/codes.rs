@@ -141,6 +141,8 @@ codes! {
         "Ask an admin for the role creator on agent:*." in "concepts/permissions#roles" ;
     AGENT_HAS_NO_CONTAINER 409 "agent_has_no_container" "The agent is a record only: it has no container."
         "Deploy an agent with a container, or leave out what needs one." in "recipes/deploying#no-container" ;
+    NO_JOURNAL 409 "no_journal" "The agent's container has no journal: it does not run, or systemd does not run in it."
+        "Start the agent, or leave out source." in "recipes/managing-agents#logs" ;
     AGENT_BUSY 409 "agent_busy" "Another operation on this agent has not ended; operation_id says which."
         "Wait for that operation to end, or cancel it." in "concepts/operations#busy" ;
     CONTAINER_FAILED 502 "container_failed" "The container runtime did not do what was asked."

@@ -238,12 +238,15 @@ impl From<StoreError> for ApiError {
 
 impl From<containers::Error> for ApiError {
     fn from(error: containers::Error) -> Self {
-        use containers::Error::{AlreadyExists, Deadline, Failed, Garbage, NotFound, Refused, RuntimeUnavailable};
+        use containers::Error::{
+            AlreadyExists, CalledOff, Deadline, Failed, Garbage, NotFound, Refused, RuntimeUnavailable,
+        };
         let (code, detail) = match &error {
             RuntimeUnavailable { .. } => {
                 (codes::CONTAINER_RUNTIME_UNAVAILABLE, "The container runtime is unavailable.")
             }
             Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
+            CalledOff => (codes::CANCELLED, codes::CANCELLED.about),
             NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
             AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),
             Refused(_) => (codes::CONTAINER_FAILED, "The container runtime refused."),

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::delivery::Terms;
-use super::operations::{Ended, agent_of, asker, step};
+use super::operations::{Ended, agent_of, asker, is_cancelled, step};
 use super::{Jobs, delivery, lifecycle, within};
 use crate::containers::{
-    ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status,
+    ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
 };
 use crate::http::codes;
 use crate::http::error::ApiError;
@@ -88,15 +88,16 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiError> {
     let wanted: Wanted = serde_json::from_str(&op.payload).map_err(unusable)?;
     let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
+    let unwanted = || is_cancelled(jobs, op);
     step(jobs, op, "creating the container", 10)?;
     let mut spec = wanted.spec(agent)?;
     let socket = jobs.sockets.open(&agent.id).map_err(unusable)?;
     spec.proxy_socket = Some(socket);
-    driver.create(&name, &spec, within(CREATE))?;
+    driver.create(&name, &spec, Until::from(within(CREATE)).unless(&unwanted))?;
     step(jobs, op, "delivering the token", 60)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     step(jobs, op, "starting", 80)?;
-    driver.start(&name, within(START))?;
+    driver.start(&name, Until::from(within(START)).unless(&unwanted))?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     delivery::write_file(jobs, agent, &issued);
     jobs.store.write({

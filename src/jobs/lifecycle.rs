@@ -35,7 +35,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     let (name, driver) = (container(&agent)?, jobs.driver()?);
     step(jobs, op, doing(&op.kind), 10)?;
     match op.kind.as_str() {
-        "start" => driver.start(&name, within(CALL))?,
+        "start" => driver.start(&name, within(CALL).into())?,
         "stop" => driver.stop(&name, GRACE, true, within(CALL))?,
         "restart" => driver.restart(&name, GRACE, true, within(CALL))?,
         "pause" => driver.freeze(&name, within(CALL))?,

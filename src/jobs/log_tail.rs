@@ -1,9 +1,10 @@
-//! Following containers' logs: one thread reads the log of every container that someone follows, once a second each, and
-//! gives its followers what is new. No container is read for nobody.
+//! Following containers' logs: the log of every container that someone follows is read again and again, and its followers
+//! are given what is new. No container is read for nobody, and none twice at a time: one that does not answer holds up
+//! its own followers.
 //!
-//! A console has no line numbers; what is new is told by laying its last lines over those seen before.
+//! A log has no line numbers; what is new is told by laying its last lines over those seen before.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -14,12 +15,14 @@ use serde_json::json;
 use super::streams::{Feed, Streams};
 use super::{Jobs, within};
 use crate::access::{self, AgentRole, Caller};
-use crate::containers::{ContainerName, Error, LogLimits};
+use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
 use crate::store;
 use crate::store::agents::{self, Agent};
 
-/// How often a followed log is read.
+/// How often a followed console is read.
 const PERIOD: Duration = Duration::from_secs(1);
+/// A journal is read once in so many periods: it takes a program inside the container.
+const JOURNAL_PERIODS: u64 = 3;
 /// Seconds for one reading.
 const CALL: u64 = 5;
 /// How much of a log is laid over what was seen before; also what one follower may have in waiting.
@@ -41,13 +44,20 @@ struct Shared {
 #[derive(Default)]
 struct State {
     followers: Vec<Weak<Follower>>,
+    /// Logs that are being read now.
+    looking: BTreeSet<Log>,
+    turn: u64,
     stopping: bool,
 }
+
+/// A log that someone follows: of which container, and which one if that is known.
+type Log = (ContainerName, Option<LogSource>);
 
 /// One stream's place in a log.
 struct Follower {
     agent_id: String,
     container: ContainerName,
+    wish: Option<LogSource>,
     place: Mutex<Place>,
 }
 
@@ -55,6 +65,8 @@ struct Follower {
 struct Place {
     /// The end of the log at the last look; `None` before the first.
     seen: Option<Arc<Vec<String>>>,
+    /// Where that came from: a follower stays with the log it began with.
+    source: Option<LogSource>,
     /// Lines of the log's end that the first look gives.
     first: usize,
     waiting: VecDeque<String>,
@@ -90,10 +102,18 @@ impl LogTail {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// What a stream about this agent's log tells `caller`, beginning with the log's last `lines` lines.
-    pub fn follow(&self, agent: &Agent, container: ContainerName, caller: &Caller, lines: usize) -> Box<dyn Feed> {
+    /// What a stream about this agent's log tells `caller`, beginning with the log's last `lines` lines. Which log it is
+    /// without a `wish`, see [`read_log`].
+    pub fn follow(
+        &self,
+        agent: &Agent,
+        container: ContainerName,
+        wish: Option<LogSource>,
+        caller: &Caller,
+        lines: usize,
+    ) -> Box<dyn Feed> {
         let place = Mutex::new(Place { first: lines, ..Place::default() });
-        let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, place });
+        let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, wish, place });
         lock(&self.shared.state).followers.push(Arc::downgrade(&follower));
         self.shared.changed.notify_all();
         Box::new(Lines { follower, caller: caller.clone(), told_end: false })
@@ -111,7 +131,7 @@ impl Drop for LogTail {
 }
 
 impl Shared {
-    fn serve(&self, jobs: &Arc<Jobs>, streams: &Streams) {
+    fn serve(self: &Arc<Self>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
         let mut state = lock(&self.state);
         loop {
             if state.stopping {
@@ -124,15 +144,21 @@ impl Shared {
                 continue;
             }
             state.followers.retain(|follower| follower.strong_count() > 0);
-            drop(state);
-            let mut by_container: BTreeMap<ContainerName, Vec<Arc<Follower>>> = BTreeMap::new();
-            for follower in followers {
-                by_container.entry(follower.container.clone()).or_default().push(follower);
+            state.turn += 1;
+            let mut by_log: BTreeMap<Log, Vec<Arc<Follower>>> = BTreeMap::new();
+            for follower in followers.into_iter().filter(|follower| follower.is_due(state.turn)) {
+                by_log.entry(follower.log()).or_default().push(follower);
             }
-            for (container, followers) in by_container {
-                look(jobs, streams, &container, &followers);
+            for (log, followers) in by_log {
+                if state.looking.insert(log.clone()) {
+                    let look = Look { log, shared: Arc::clone(self) };
+                    let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
+                    // Where too much is waiting, it is dropped and the next turn tries again.
+                    drop(state);
+                    let _ = jobs.look(Some(&key), move |jobs| look.read(jobs, &streams, &followers));
+                    state = lock(&self.state);
+                }
             }
-            state = lock(&self.state);
             if !state.stopping {
                 state = self.changed.wait_timeout(state, PERIOD).unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -140,39 +166,83 @@ impl Shared {
     }
 }
 
-/// Reads one container's log and tells its followers.
-fn look(jobs: &Arc<Jobs>, streams: &Streams, container: &ContainerName, followers: &[Arc<Follower>]) {
-    let read = jobs
-        .any_driver()
-        .map_err(|error| error.to_string())
-        .map(|driver| driver.logs(container, LogLimits { lines: LINES, bytes: BYTES }, within(CALL)));
-    let now = match read {
-        Ok(Ok(logs)) => Some(Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())),
-        Ok(Err(Error::NotFound(_))) => None,
-        // It may answer again; the followers hear nothing meanwhile.
-        Ok(Err(error)) => return log::debug!("the log of {container} could not be read: {error}"),
-        Err(error) => return log::debug!("the log of {container} could not be read: {error}"),
-    };
-    for follower in followers {
-        let lives = jobs.store.lookup(|conn| agents::by_id(conn, &follower.agent_id));
-        let lives = lives.is_ok_and(|live| {
-            live.is_some_and(|live| live.agent.container_name.as_deref() == Some(container.as_str()))
+impl Follower {
+    fn log(&self) -> Log {
+        (self.container.clone(), lock(&self.place).source.or(self.wish))
+    }
+
+    fn is_due(&self, turn: u64) -> bool {
+        let place = lock(&self.place);
+        place.seen.is_none() || place.source != Some(LogSource::Journal) || turn.is_multiple_of(JOURNAL_PERIODS)
+    }
+}
+
+/// One reading of a log; when it goes, the next may begin.
+struct Look {
+    log: Log,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        lock(&self.shared.state).looking.remove(&self.log);
+    }
+}
+
+impl Look {
+    /// Reads the log and tells its followers.
+    fn read(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>]) {
+        let (container, wish) = &self.log;
+        let limits = LogLimits { lines: LINES, bytes: BYTES };
+        let read = jobs
+            .any_driver()
+            .map_err(|error| error.to_string())
+            .map(|driver| read_log(driver.as_ref(), container, *wish, limits, within(CALL)));
+        let now = match read {
+            Ok(Ok(found)) => {
+                found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
+            }
+            Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, Place::end),
+            // It may answer again; the followers hear nothing meanwhile.
+            Ok(Err(error)) => return log::debug!("the log of {container} could not be read: {error}"),
+            Err(error) => return log::debug!("the log of {container} could not be read: {error}"),
+        };
+        self.tell(jobs, streams, followers, |place| match &now {
+            Some((source, now)) => place.take(*source, now),
+            // A journal that was there comes back with the container's next start; one that never was does not.
+            None if place.seen.is_none() => place.end(),
+            None => {}
         });
-        let mut place = lock(&follower.place);
-        match &now {
-            Some(now) if lives => place.take(now),
-            _ => place.over = true,
-        }
-        let wake = place.over || !place.waiting.is_empty();
-        drop(place);
-        if wake {
-            streams.wake(&topic(&follower.agent_id));
+    }
+
+    fn tell(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>], news: impl Fn(&mut Place)) {
+        for follower in followers {
+            let lives = jobs.store.lookup(|conn| agents::by_id(conn, &follower.agent_id));
+            let lives = lives.is_ok_and(|live| {
+                live.is_some_and(|live| live.agent.container_name.as_deref() == Some(self.log.0.as_str()))
+            });
+            let mut place = lock(&follower.place);
+            if lives {
+                news(&mut place)
+            } else {
+                place.end()
+            }
+            let wake = place.over || !place.waiting.is_empty();
+            drop(place);
+            if wake {
+                streams.wake(&topic(&follower.agent_id));
+            }
         }
     }
 }
 
 impl Place {
-    fn take(&mut self, now: &Arc<Vec<String>>) {
+    fn end(&mut self) {
+        self.over = true;
+    }
+
+    fn take(&mut self, source: LogSource, now: &Arc<Vec<String>>) {
+        self.source = Some(source);
         let new = match &self.seen {
             None => &now[now.len().saturating_sub(self.first)..],
             Some(seen) => news(seen, now),
@@ -259,10 +329,10 @@ mod tests {
     #[test]
     fn a_slow_reader_loses_the_oldest_and_is_told() {
         let mut place = Place { first: 1, ..Place::default() };
-        place.take(&Arc::new(lines("a b")));
+        place.take(LogSource::Console, &Arc::new(lines("a b")));
         assert_eq!(place.waiting, ["b"]);
         let many: Vec<String> = ["b".to_owned()].into_iter().chain((0..LINES).map(|n| n.to_string())).collect();
-        place.take(&Arc::new(many));
+        place.take(LogSource::Console, &Arc::new(many));
         assert_eq!((place.waiting.len(), place.left_out), (LINES, 1));
     }
 

@@ -1,15 +1,18 @@
 //! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping,
-//! event streams, the webhook, the documentation as knowledge.
+//! event streams, the webhook, health checks, the documentation as knowledge.
 //!
 //! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
 //! hangs holds up its own agents and nobody else.
 
+pub mod acp_target;
+pub mod acp_url;
 mod archive;
 pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;
 mod deploy;
 pub mod first_start;
+pub mod health;
 pub mod herald;
 pub mod keeper;
 mod lifecycle;
@@ -48,6 +51,8 @@ pub use reconcile::Reconciler;
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
 const THREADS: usize = 4;
+/// Threads that only look: a container whose journal does not answer holds up no operation.
+const LOOKERS: usize = 4;
 /// Jobs that may wait.
 const QUEUE: usize = 1024;
 
@@ -61,6 +66,7 @@ pub struct Jobs {
     pub sockets: AgentSockets,
     containers: Containers,
     runner: Runner,
+    lookers: Runner,
     /// What the last run left open, until [`Jobs::begin`] takes it up.
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
@@ -87,6 +93,7 @@ impl Jobs {
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
             runner: Runner::start(THREADS, QUEUE)?,
+            lookers: Runner::start(LOOKERS, QUEUE)?,
         })
     }
 
@@ -100,7 +107,9 @@ impl Jobs {
 
     /// Takes no new work and waits, at most `patience`, for what runs.
     pub fn stop(&self, patience: Duration) {
+        let end = Instant::now() + patience;
         self.runner.stop(patience);
+        self.lookers.stop(end.saturating_duration_since(Instant::now()));
     }
 
     /// The host's container runtime.
@@ -134,8 +143,29 @@ impl Jobs {
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
     ) -> Result<(), ApiError> {
+        self.queue(&self.runner, agent_id, work)
+    }
+
+    /// The same for work that only looks, on threads of its own.
+    ///
+    /// # Errors
+    /// `busy` if too much is waiting.
+    pub fn look(
+        self: &Arc<Self>,
+        agent_id: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        self.queue(&self.lookers, agent_id, work)
+    }
+
+    fn queue(
+        self: &Arc<Self>,
+        runner: &Runner,
+        key: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
         let jobs = Arc::clone(self);
-        let queued = self.runner.submit(agent_id.map(str::to_owned), Box::new(move || work(&jobs)));
+        let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
         queued.map_err(|runner::Full| codes::BUSY.into())
     }
 }

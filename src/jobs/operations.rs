@@ -208,6 +208,11 @@ pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Resul
     if cancelled && op.kind == "deploy" { Err(codes::CANCELLED.into()) } else { Ok(()) }
 }
 
+/// Whether someone has asked that this running operation be stopped; asked of the database, in the middle of a step.
+pub fn is_cancelled(jobs: &Arc<Jobs>, op: &Operation) -> bool {
+    jobs.store.lookup(|conn| rows::by_id(conn, &op.id)).is_ok_and(|row| row.is_some_and(|row| row.cancelling))
+}
+
 /// The live agent an operation is about.
 ///
 /// # Errors

@@ -22,7 +22,15 @@ const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status, a.paused,
     r.description, r.acp_type, r.input_type, r.acp_url, r.by_user, r.metadata, r.registered_at, r.registered_by,
     r.unhealthy, r.had_key, r.agent_id IS NOT NULL, a.container_name,
     (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
-const SET_HEALTH: &str = "UPDATE registrations SET unhealthy = ?2 WHERE agent_id = ?1 AND unhealthy <> ?2";
+const SET_HEALTH: &str =
+    "UPDATE registrations SET unhealthy = ?3 WHERE agent_id = ?1 AND registered_at = ?2 AND unhealthy <> ?3";
+/// The address is the production deployment's, else the agent's own.
+const CHECKED: &str = "SELECT a.id, a.container_name, r.registered_at, r.unhealthy,
+        CASE WHEN d.id IS NULL THEN r.acp_url ELSE d.acp_url END AS url,
+        CASE WHEN d.id IS NULL THEN r.by_user ELSE d.by_user END
+    FROM registrations r JOIN agents a ON a.id = r.agent_id
+        LEFT JOIN deployments d ON d.agent_id = r.agent_id AND d.is_production = 1
+    WHERE a.archived_at IS NULL AND r.registered_at IS NOT NULL AND url IS NOT NULL ORDER BY a.id";
 
 /// The Agentex side of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,10 +219,47 @@ pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
     Ok(())
 }
 
-/// Notes whether the health checks fail. False if it was known.
+/// An agent whose health is asked for.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The id.
+    pub id: String,
+    /// The container it lives in.
+    pub container_name: Option<String>,
+    /// When it last registered or was promoted.
+    pub registered_at: Micros,
+    /// Whether its health checks fail, as far as is known.
+    pub unhealthy: bool,
+    /// Where it answers.
+    pub url: String,
+    /// Whether a user named that address.
+    pub by_user: bool,
+}
+
+/// Every live agent that is registered and has an address.
 ///
 /// # Errors
 /// The store's.
-pub fn set_health(conn: &Connection, agent_id: &str, unhealthy: bool) -> Result<bool> {
-    Ok(conn.prepare_cached(SET_HEALTH)?.execute(params![agent_id, unhealthy])? > 0)
+pub fn checked(conn: &Connection) -> Result<Vec<Checked>> {
+    let mut statement = conn.prepare_cached(CHECKED)?;
+    let rows = statement.query_map([], |row| {
+        Ok(Checked {
+            id: row.get(0)?,
+            container_name: row.get(1)?,
+            registered_at: row.get(2)?,
+            unhealthy: row.get(3)?,
+            url: row.get(4)?,
+            by_user: row.get(5)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes whether the health checks of a registration fail. False if it was known, or the agent has registered again
+/// since.
+///
+/// # Errors
+/// The store's.
+pub fn set_health(conn: &Connection, agent_id: &str, registered_at: Micros, unhealthy: bool) -> Result<bool> {
+    Ok(conn.prepare_cached(SET_HEALTH)?.execute(params![agent_id, registered_at, unhealthy])? > 0)
 }

@@ -98,7 +98,7 @@ fn killed_in_the_first_delivery(fate: Fate) {
     let name = host.name("old");
     let id = host.daemon.agent(&name);
     let container = host.foreign_container(&name, Some(&id));
-    host.bed.driver.start(&container, soon()).unwrap();
+    host.bed.driver.start(&container, soon().into()).unwrap();
     host.gate().rule(move |request| if sets_token(request) { fate } else { Fate::Pass });
     host.daemon.restart();
     host.gate().wait_for(fate);

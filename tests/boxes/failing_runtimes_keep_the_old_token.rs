@@ -99,7 +99,7 @@ fn a_first_delivery_meets(fate: Fate) {
     for name in [&name, &other] {
         let id = host.daemon.agent(name);
         let container = host.foreign_container(name, Some(&id));
-        host.bed.driver.start(&container, soon()).unwrap();
+        host.bed.driver.start(&container, soon().into()).unwrap();
     }
     let needle = host.container(&name).to_string();
     host.gate().rule(move |request| if sets_token(request) && request.contains(&needle) { fate } else { Fate::Pass });

@@ -1,62 +1,14 @@
 //! A container's log as it comes: what was there, then each new line, until the container or the credential goes.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{Client, text};
+use crate::stream::Stream;
+use crate::support::text;
 use crate::world::Host;
 
 on_both! { new_lines_come_as_they_are_written_and_the_stream_ends_with_the_agent }
-
-/// An open stream; what it tells, line by line.
-struct Stream(BufReader<TcpStream>);
-
-impl Stream {
-    fn open(host: &Host, client: &Client, path: &str) -> Self {
-        let mut stream = TcpStream::connect(&host.daemon.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let token = client.token();
-        write!(
-            stream,
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-        )
-        .unwrap();
-        let mut reader = BufReader::new(stream);
-        let mut first = String::new();
-        reader.read_line(&mut first).unwrap();
-        assert!(first.starts_with("HTTP/1.1 200"), "{first}");
-        Self(reader)
-    }
-
-    /// Reads until a line holds this.
-    #[track_caller]
-    fn until(&mut self, wanted: &str) -> String {
-        let (end, mut all) = (Instant::now() + Duration::from_secs(30), String::new());
-        while Instant::now() < end {
-            let mut line = String::new();
-            let read = self.0.read_line(&mut line).unwrap_or_else(|e| panic!("{e}: no {wanted:?} in {all}"));
-            assert!(read > 0, "it ended without {wanted:?}: {all}");
-            all += &line;
-            if line.contains(wanted) {
-                return all;
-            }
-        }
-        panic!("no {wanted:?} in {all}");
-    }
-
-    /// Waits for its end; how long that took.
-    #[track_caller]
-    fn ends(mut self) -> Duration {
-        let began = Instant::now();
-        let mut line = String::new();
-        while self.0.read_line(&mut line).expect("an end") > 0 {
-            line.clear();
-        }
-        began.elapsed()
-    }
-}
 
 fn new_lines_come_as_they_are_written_and_the_stream_ends_with_the_agent(host: Host) {
     let name = host.name("a");

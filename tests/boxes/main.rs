@@ -18,6 +18,7 @@ macro_rules! on_both {
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod bed;
 mod gate;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod world;
@@ -28,9 +29,11 @@ mod containers_are_told_apart;
 mod crashes_leave_one_token;
 mod deployments_are_checked;
 mod failing_runtimes_keep_the_old_token;
+mod journals_are_read;
 mod lifecycle_is_an_operation;
 mod logs_are_followed;
 mod operations_always_end;
+mod requests_reach_agents_in_containers;
 mod rotation_changes_what_is_inside;
 mod tokens_reach_existing_containers;
 mod without_a_runtime;

@@ -1,7 +1,12 @@
 //! SIGKILL in the middle of every kind of operation: the next start gives each a defined end. And cancelling.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
+use crate::bed::Bed;
 use crate::gate::Fate;
 use crate::support::text;
 use crate::world::Host;
@@ -171,6 +176,66 @@ fn a_running_deployment_is_cancelled_and_taken_back() {
     assert_eq!((&record["status"], &record["error"]["error"]), (&json!("cancelled"), &json!("cancelled")));
     let agent = host.daemon.record(&name);
     assert_eq!((&agent["status"], &agent["container"]), (&json!("failed"), &Value::Null));
+    assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
+}
+
+/// Cancels a deployment while the runtime is silent about this request and the operation it began; neither is ever heard
+/// of again.
+fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
+    let Some(host) = Host::lxd() else { return };
+    let name = host.name("a");
+    let silent = Arc::new(AtomicBool::new(false));
+    host.gate().rule(move |request| {
+        if begins(request) {
+            silent.store(true, Ordering::SeqCst);
+        } else if request.starts_with("DELETE /1.0/operations/") {
+            // The daemon has given it up.
+            silent.store(false, Ordering::SeqCst);
+        } else if silent.load(Ordering::SeqCst) && request.contains("/wait") {
+            return Fate::Hold;
+        }
+        Fate::Pass
+    });
+    let promised = host.daemon.operator().post("/api/agents/deploy", json!({"name": name})).expect(202).json();
+    let operation = text(&promised, "operation_id");
+    host.gate().wait_for(Fate::Hold);
+    let record = host.daemon.operator().get(&format!("/api/operations/{operation}")).expect(200).json();
+    assert_eq!((&record["step"], &record["status"]), (&json!(what), &json!("running")));
+    let began = Instant::now();
+    host.daemon.operator().send("POST", &format!("/api/operations/{operation}/cancel"), None).expect(200);
+    let record = host.ended(&operation);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert_eq!((&record["status"], &record["error"]["error"]), (&json!("cancelled"), &json!("cancelled")), "{record}");
+    let agent = host.daemon.record(&name);
+    assert_eq!((&agent["status"], &agent["container"]), (&json!("failed"), &Value::Null));
+    assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
+    let live = "SELECT count(*) FROM credentials WHERE agent_id IS NOT NULL AND state <> 'revoked'";
+    assert_eq!(host.daemon.number(live, []), 0);
+}
+
+#[test]
+fn a_deployment_is_cancelled_while_its_container_is_made() {
+    cancelled_within_a_step(creates, "creating the container");
+}
+
+#[test]
+fn a_deployment_is_cancelled_while_its_container_starts() {
+    cancelled_within_a_step(starts, "starting");
+}
+
+#[test]
+fn a_copy_of_a_large_image_is_cancelled_and_nothing_of_it_is_left() {
+    let (Some(host), Some(image)) = (Host::classic(), Bed::systemd_image()) else { return };
+    let name = host.name("a");
+    let body = json!({"name": name, "image": image.as_str()});
+    let operation = text(&host.daemon.operator().post("/api/agents/deploy", body).expect(202).json(), "operation_id");
+    let path = format!("/api/operations/{operation}");
+    let unfinished = Bed::lxc_path().join(format!(".taosd-new-taos-agent-{name}"));
+    host.eventually("the copy has begun", || unfinished.join("rootfs").is_dir());
+    host.daemon.operator().send("POST", &format!("{path}/cancel"), None).expect(200);
+    let record = host.ended(&operation);
+    assert_eq!((&record["status"], &record["error"]["error"]), (&json!("cancelled"), &json!("cancelled")), "{record}");
+    assert!(!unfinished.exists());
     assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
 }
 

@@ -12,7 +12,7 @@ fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     let name = host.name("old");
     let id = host.daemon.agent(&name);
     let container = host.foreign_container(&name, Some(&id));
-    host.bed.driver.start(&container, soon()).unwrap();
+    host.bed.driver.start(&container, soon().into()).unwrap();
     host.daemon.restart();
     host.wait_until_delivered(&name);
     let record = host.daemon.record(&name);

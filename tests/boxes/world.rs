@@ -83,7 +83,7 @@ impl Host {
         let container = self.container(name);
         let mut spec = self.bed.spec();
         spec.owner = owner.unwrap_or("somebody-else").to_owned();
-        self.bed.driver.create(&container, &spec, soon()).expect("a container");
+        self.bed.driver.create(&container, &spec, soon().into()).expect("a container");
         container
     }
 
@@ -167,6 +167,12 @@ impl Host {
         let script = format!("{environment}{script}");
         let output = self.bed.exec(container, &["busybox", "sh", "-c", &script]);
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// How many processes of this command line run in a container with Debian's programs.
+    pub fn inside_count(&self, name: &str, command: &str) -> usize {
+        let output = self.bed.exec(&self.container(name), &["pgrep", "-c", "-f", &format!("^{command}")]);
+        String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
     }
 
     /// Who the daemon says that the first process of a container is, by its own token, over its own way in.

@@ -83,6 +83,7 @@ const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_stop", ""),
     ("agents_restart", ""),
     ("agents_logs", ""),
+    ("agents_logs", "no_journal"),
     ("agents_deploy", "delivery_failed"),
     ("agents_restore", "delivery_failed"),
 ];

@@ -111,14 +111,14 @@ impl Bed {
     /// A stopped container with nothing special to it.
     pub fn stopped(&self) -> Guard<'_> {
         let guard = self.name();
-        self.driver.create(&guard.name, &self.spec(), soon()).unwrap();
+        self.driver.create(&guard.name, &self.spec(), soon().into()).unwrap();
         guard
     }
 
     /// A running container with nothing special to it.
     pub fn running(&self) -> Guard<'_> {
         let guard = self.stopped();
-        self.driver.start(&guard.name, soon()).unwrap();
+        self.driver.start(&guard.name, soon().into()).unwrap();
         guard
     }
 

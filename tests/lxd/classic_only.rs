@@ -63,7 +63,7 @@ fn a_rename_that_a_crash_cut_in_half_is_finished_by_the_start() {
     let Some(bed) = Bed::classic() else { return };
     let (old, new) = (bed.stopped(), bed.name());
     fs::rename(folder(&old), folder(&new)).unwrap();
-    bed.driver.start(&new.name, soon()).unwrap();
+    bed.driver.start(&new.name, soon().into()).unwrap();
     assert_eq!(new.state().status, Status::Running);
     let text = fs::read_to_string(folder(&new).join("config")).unwrap();
     assert!(!text.contains(old.name.as_str()), "{text}");
@@ -76,7 +76,7 @@ fn a_copy_that_a_crash_left_behind_is_cleared() {
     let left = Bed::lxc_path().join(format!(".taosd-new-{}", guard.name));
     fs::create_dir_all(left.join("rootfs/half")).unwrap();
     assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
-    bed.driver.create(&guard.name, &bed.spec(), soon()).unwrap();
+    bed.driver.create(&guard.name, &bed.spec(), soon().into()).unwrap();
     assert!(!left.exists() && !folder(&guard).join("rootfs/half").exists());
 }
 
@@ -85,7 +85,7 @@ fn one_that_will_not_stop_is_killed_only_if_asked() {
     let Some(bed) = Bed::classic() else { return };
     let guard = bed.stopped();
     append(&guard, "lxc.signal.halt = SIGWINCH");
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     let second = Duration::from_secs(1);
     let result = bed.driver.stop(&guard.name, second, false, soon());
     assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
@@ -131,8 +131,8 @@ fn the_inside_address_is_opened_again_by_a_daemon_that_starts() {
     let socket = answering(&host, "back");
     let (name, ask) =
         (ContainerName::for_agent(&super::bed::unique()).unwrap(), ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"]);
-    bed.driver.create(&name, &bed.spec(), soon()).unwrap();
-    bed.driver.start(&name, soon()).unwrap();
+    bed.driver.create(&name, &bed.spec(), soon().into()).unwrap();
+    bed.driver.start(&name, soon().into()).unwrap();
     bed.driver.ensure_proxy(&name, &socket, soon()).unwrap();
     assert_eq!(bed.says(&name, &ask), "back");
     let next: Arc<dyn Driver> = Arc::new(Bed::classic_driver().unwrap());
@@ -172,7 +172,7 @@ fn a_file_in_a_container_with_mapped_ids_belongs_to_its_own_root() {
     bed.image = ImageName::parse("bb-mapped").unwrap();
     let guard = bed.stopped();
     bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/before"), b"x"), soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     let mut file = FileSpec::secret(path("/run/taos/token"), b"x");
     bed.driver.write_file(&guard.name, &file, soon()).unwrap();
     for target in ["/run/taos", "/run/taos/token", "/etc/taos/before"] {

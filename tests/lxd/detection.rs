@@ -43,7 +43,10 @@ fn a_runtime_that_comes_later_is_found_then() {
     let containers = containers(&folder);
     let none = containers.driver().unwrap();
     assert_eq!((none.runtime(), none.list(Detail::Full, soon())), (Runtime::None, Ok(Vec::new())));
-    assert!(matches!(none.start(&ContainerName::parse("x").unwrap(), soon()), Err(Error::RuntimeUnavailable { .. })));
+    assert!(matches!(
+        none.start(&ContainerName::parse("x").unwrap(), soon().into()),
+        Err(Error::RuntimeUnavailable { .. })
+    ));
     dead(folder.0.join("lxd.sock"));
     assert_eq!(containers.driver().unwrap().runtime(), Runtime::Lxd);
 }

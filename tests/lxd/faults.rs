@@ -36,8 +36,8 @@ fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> 
         ("info", driver.info(deadline()).map(|_| ())),
         ("list", driver.list(Detail::Full, deadline()).map(|_| ())),
         ("get", driver.get(&name, deadline()).map(|_| ())),
-        ("create", driver.create(&name, &spec, deadline())),
-        ("start", driver.start(&name, deadline())),
+        ("create", driver.create(&name, &spec, deadline().into())),
+        ("start", driver.start(&name, deadline().into())),
         ("stop", driver.stop(&name, Duration::ZERO, true, deadline())),
         ("restart", driver.restart(&name, Duration::from_secs(1), false, deadline())),
         ("freeze", driver.freeze(&name, deadline())),
@@ -50,6 +50,7 @@ fn every_call(driver: &dyn Driver, deadline: impl Fn() -> Instant) -> Vec<Call> 
         ("write_file", driver.write_file(&name, &file, deadline())),
         ("remove_file", driver.remove_file(&name, &file.path, deadline())),
         ("logs", driver.logs(&name, limits, deadline()).map(|_| ())),
+        ("journal", driver.journal(&name, limits, deadline()).map(|_| ())),
         ("ensure_proxy", driver.ensure_proxy(&name, Path::new("/run/x.sock"), deadline())),
         ("remove_proxy", driver.remove_proxy(&name, deadline())),
     ]
@@ -91,7 +92,7 @@ fn an_operation_that_hangs_costs_no_more_than_the_deadline() {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
         _ => Answer::Hang,
     });
-    let result = lxd(&fake.socket()).start(&name(), Instant::now() + Duration::from_millis(100));
+    let result = lxd(&fake.socket()).start(&name(), (Instant::now() + Duration::from_millis(100)).into());
     assert_eq!(result, Err(Error::Deadline(Runtime::Lxd)));
 }
 
@@ -150,7 +151,7 @@ fn an_operation_that_fails_is_a_failure_unless_the_state_is_reached() {
             "GET /1.0/operations/ab-12/wait" => Answer::sync(status),
             _ => Answer::sync(&INSTANCE.replace("Running", state)),
         });
-        let result = lxd(&fake.socket()).start(&name(), soon());
+        let result = lxd(&fake.socket()).start(&name(), soon().into());
         assert_eq!(result.is_ok(), good, "{result:?}");
         assert!(good || matches!(result, Err(Error::Failed(_))));
     }
@@ -162,7 +163,7 @@ fn a_forgotten_operation_is_not_a_missing_container() {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
         _ => Answer::error(404, "not found"),
     });
-    assert!(matches!(lxd(&fake.socket()).start(&name(), soon()), Err(Error::Garbage(_))));
+    assert!(matches!(lxd(&fake.socket()).start(&name(), soon().into()), Err(Error::Garbage(_))));
 }
 
 #[test]
@@ -195,13 +196,13 @@ fn a_container_that_vanishes_between_list_and_set_is_not_found() {
 fn a_missing_profile_or_image_is_not_a_missing_container() {
     let fake = Fake::new(|_| Answer::error(404, "not found"));
     let mut spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
-    assert!(matches!(lxd(&fake.socket()).create(&name(), &spec, soon()), Err(Error::Refused(_))));
+    assert!(matches!(lxd(&fake.socket()).create(&name(), &spec, soon().into()), Err(Error::Refused(_))));
     let fake = Fake::new(|line| match line {
         "GET /1.0/images/aliases/bb" => Answer::sync(r#"{"target":"abc"}"#),
         _ => Answer::error(404, "not found"),
     });
     spec.root_bytes = Some(1 << 30);
-    assert!(matches!(lxd(&fake.socket()).create(&name(), &spec, soon()), Err(Error::Refused(_))));
+    assert!(matches!(lxd(&fake.socket()).create(&name(), &spec, soon().into()), Err(Error::Refused(_))));
 }
 
 #[test]
@@ -226,8 +227,10 @@ fn a_message_that_quotes_the_secret_is_redacted() {
     let change = set("TAOS_TOKEN", "taos_agent_hunter2");
     let mut spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
     spec.env = vec![(change.key.clone(), change.value.clone().unwrap())];
-    let errors =
-        [lxd(&fake.socket()).set_env(&name(), &[change], soon()), lxd(&fake.socket()).create(&name(), &spec, soon())];
+    let errors = [
+        lxd(&fake.socket()).set_env(&name(), &[change], soon()),
+        lxd(&fake.socket()).create(&name(), &spec, soon().into()),
+    ];
     for error in errors.map(Result::unwrap_err) {
         assert!(!error.to_string().contains("hunter2") && error.to_string().contains("[redacted]"), "{error}");
     }
@@ -264,7 +267,7 @@ fn a_busy_container_is_tried_again_until_the_deadline() {
         "GET /1.0/operations/ab-12/wait" => Answer::sync(r#"{"status_code":200}"#),
         _ => Answer::sync(INSTANCE),
     });
-    lxd(&fake.socket()).start(&name(), soon()).unwrap();
+    lxd(&fake.socket()).start(&name(), soon().into()).unwrap();
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn a_file_replaces_one_of_another_mode(bed: &Bed) {
 fn a_file_can_be_written_before_the_first_start(bed: &Bed) {
     let guard = bed.stopped();
     bed.driver.write_file(&guard.name, &FileSpec::secret(path("/etc/taos/agent.toml"), b"x"), soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     assert_eq!(bed.says(&guard.name, &["cat", "/etc/taos/agent.toml"]), "x");
 }
 
@@ -126,8 +126,8 @@ fn the_inside_address_leads_to_the_socket(bed: &Bed) {
     let (one, two) = (answering(&folder, "one"), answering(&folder, "two"));
     let mut spec = bed.spec();
     spec.proxy_socket = Some(one.clone());
-    bed.driver.create(&guard.name, &spec, soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     let ask = ["wget", "-q", "-O", "-", "http://127.0.0.1:6969/"];
     assert_eq!(bed.says(&guard.name, &ask), "one");
     bed.driver.ensure_proxy(&guard.name, &one, soon()).unwrap();
@@ -151,8 +151,8 @@ fn a_read_only_mount_cannot_be_written(bed: &Bed) {
     spec.mounts = [("/mnt/ro only", true), ("/mnt/rw", false)]
         .map(|(target, read_only)| Mount { source: folder.0.clone(), target: path(target), read_only })
         .to_vec();
-    bed.driver.create(&guard.name, &spec, soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     assert_eq!(bed.says(&guard.name, &["cat", "/mnt/ro only/given"]), "given");
     assert!(!bed.exec(&guard.name, &["sh", "-c", "echo x >'/mnt/ro only/new'"]).status.success());
     assert!(bed.exec(&guard.name, &["sh", "-c", "echo x >/mnt/rw/new"]).status.success());

@@ -33,7 +33,7 @@ fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
     let mut spec = bed.spec();
     (spec.memory_bytes, spec.cpus) = (Some(64 << 20), Some(1));
     spec.env = vec![(EnvKey::parse("TAOS_URL").unwrap(), EnvValue::parse("http://127.0.0.1:6969").unwrap())];
-    bed.driver.create(&guard.name, &spec, soon()).unwrap();
+    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
 
     let state = guard.state();
     assert_eq!((state.status, state.owner.as_deref(), &state.boot), (Status::Stopped, Some("agent-1"), &None));
@@ -43,7 +43,7 @@ fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
     let brief = bed.driver.list(Detail::Brief, soon()).unwrap().into_iter().find(|other| other.name == guard.name);
     assert_eq!(brief, Some(state), "there is no more to say of a stopped one");
 
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     assert!(guard.environment().contains(&"TAOS_URL=http://127.0.0.1:6969".to_owned()));
     assert!(guard.state().memory_mb.is_some());
 }
@@ -51,7 +51,7 @@ fn a_new_container_is_stopped_and_says_what_it_is_made_of(bed: &Bed) {
 fn a_name_that_is_taken_is_refused(bed: &Bed) {
     let (guard, other) = (bed.stopped(), bed.stopped());
     let taken = |name: &ContainerName| Err(Error::AlreadyExists(name.to_string()));
-    assert_eq!(bed.driver.create(&guard.name, &bed.spec(), soon()), taken(&guard.name));
+    assert_eq!(bed.driver.create(&guard.name, &bed.spec(), soon().into()), taken(&guard.name));
     assert_eq!(bed.driver.rename(&guard.name, &other.name, soon()), taken(&other.name));
     assert_eq!(guard.state().status, Status::Stopped);
 }
@@ -60,7 +60,7 @@ fn an_unknown_image_is_refused_and_leaves_nothing(bed: &Bed) {
     let guard = bed.name();
     let mut spec = bed.spec();
     spec.image = ImageName::parse("no/such-image").unwrap();
-    let error = bed.driver.create(&guard.name, &spec, soon()).unwrap_err();
+    let error = bed.driver.create(&guard.name, &spec, soon().into()).unwrap_err();
     assert!(matches!(error, Error::Refused(_)), "{error}");
     assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
 }
@@ -68,14 +68,14 @@ fn an_unknown_image_is_refused_and_leaves_nothing(bed: &Bed) {
 fn start_and_stop_are_safe_to_repeat(bed: &Bed) {
     let guard = bed.stopped();
     for _ in 0..2 {
-        bed.driver.start(&guard.name, soon()).unwrap();
+        bed.driver.start(&guard.name, soon().into()).unwrap();
         assert_eq!(guard.state().status, Status::Running);
     }
     for _ in 0..2 {
         bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
         assert_eq!(guard.state().status, Status::Stopped);
     }
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
 }
 
 fn a_clean_stop_lets_the_container_say_goodbye(bed: &Bed) {
@@ -98,12 +98,12 @@ fn a_frozen_container_can_be_started_and_stopped(bed: &Bed) {
         assert_eq!(guard.state().status, Status::Running);
     }
     bed.driver.freeze(&guard.name, soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     assert_eq!(guard.state().status, Status::Running);
     bed.driver.freeze(&guard.name, soon()).unwrap();
     bed.driver.stop(&guard.name, Duration::from_secs(20), true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     bed.driver.freeze(&guard.name, soon()).unwrap();
     bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
@@ -132,7 +132,7 @@ fn the_console_log_is_read_from_its_end(bed: &Bed) {
     let guard = bed.stopped();
     let limits = LogLimits { lines: 100, bytes: 10_000 };
     assert_eq!(bed.driver.logs(&guard.name, limits, soon()).unwrap().text, "");
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     bed.says(&guard.name, &["sh", "-c", "for i in 1 2 3; do echo line $i >/dev/console; done; echo done"]);
     let logs = loop {
         let logs = bed.driver.logs(&guard.name, limits, soon()).unwrap();
@@ -156,7 +156,7 @@ fn a_renamed_container_keeps_its_owner_and_starts(bed: &Bed) {
     bed.driver.rename(&old.name, &new.name, soon()).unwrap();
     assert_eq!(bed.driver.get(&old.name, soon()), Err(Error::NotFound(old.name.to_string())));
     assert_eq!(new.state().owner.as_deref(), Some("agent-1"));
-    bed.driver.start(&new.name, soon()).unwrap();
+    bed.driver.start(&new.name, soon().into()).unwrap();
     assert_eq!(new.state().status, Status::Running);
     assert_eq!(bed.says(&new.name, &["cat", "/proc/sys/kernel/hostname"]).trim(), new.name.as_str());
 }
@@ -179,10 +179,10 @@ fn a_snapshot_is_kept_once_and_goes_with_its_container(bed: &Bed) {
     bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
     let again = bed.driver.snapshot(&guard.name, &snapshot, soon());
     assert_eq!(again, Err(Error::AlreadyExists("archive-1".to_owned())));
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
     bed.driver.delete(&guard.name, soon()).unwrap();
-    bed.driver.create(&guard.name, &bed.spec(), soon()).unwrap();
+    bed.driver.create(&guard.name, &bed.spec(), soon().into()).unwrap();
     bed.driver.snapshot(&guard.name, &snapshot, soon()).unwrap();
 }
 
@@ -193,7 +193,7 @@ fn no_such_container_is_said_by_every_call(bed: &Bed) {
     let limits = LogLimits { lines: 1, bytes: 1 };
     let results: Vec<(&str, Result<(), Error>)> = vec![
         ("get", driver.get(&name, soon()).map(|_| ())),
-        ("start", driver.start(&name, soon())),
+        ("start", driver.start(&name, soon().into())),
         ("stop", driver.stop(&name, Duration::ZERO, true, soon())),
         ("restart", driver.restart(&name, Duration::ZERO, true, soon())),
         ("freeze", driver.freeze(&name, soon())),
@@ -206,6 +206,7 @@ fn no_such_container_is_said_by_every_call(bed: &Bed) {
         ("write_file", driver.write_file(&name, &file, soon())),
         ("remove_file", driver.remove_file(&name, &file.path, soon())),
         ("logs", driver.logs(&name, limits, soon()).map(|_| ())),
+        ("journal", driver.journal(&name, limits, soon()).map(|_| ())),
         ("ensure_proxy", driver.ensure_proxy(&name, Path::new("/run/x.sock"), soon())),
         ("remove_proxy", driver.remove_proxy(&name, soon())),
     ];
@@ -219,8 +220,8 @@ fn the_memory_limit_holds(bed: &Bed) {
     let guard = bed.name();
     let mut spec = bed.spec();
     spec.memory_bytes = Some(48 << 20);
-    bed.driver.create(&guard.name, &spec, soon()).unwrap();
-    bed.driver.start(&guard.name, soon()).unwrap();
+    bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
+    bed.driver.start(&guard.name, soon().into()).unwrap();
     let groups = fs::read_to_string(format!("/proc/{}/cgroup", guard.pid())).unwrap();
     let group = |mark: &str| groups.lines().find_map(|line| line.split_once(mark).map(|(_, path)| path.to_owned()));
     let limit = match group(":memory:") {

@@ -1,12 +1,11 @@
 //! Sending a request on to an agent (Agentex contract, section 7): who may, where to, and what goes through.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::{Method, StatusCode};
 
-use super::acp_url::{AcpUrl, is_dots};
 use super::{Named, by_name, find, row};
 use crate::access::{Action, AgentRole, Need, Sender};
 use crate::api::app::App;
@@ -23,6 +22,8 @@ use crate::http::reply::{Body, Reply};
 use crate::http::route::{Access, Answer};
 use crate::http::service::Outcome;
 use crate::http::stream::{self, Keeper};
+use crate::jobs::acp_target::{Rule, address_of};
+use crate::jobs::acp_url::{AcpUrl, is_dots};
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
 use crate::store::deployments;
 use crate::store::registrations::Entry;
@@ -110,15 +111,14 @@ impl Errand {
 /// Finds the address by the rule and sends the request there. A container's address is asked for on a thread that may
 /// wait for the runtime.
 fn send(app: &App, errand: Errand, entry: Entry, url: (AcpUrl, bool), request: Request) -> Result<(), ApiError> {
-    let (courier, listening) = (Arc::clone(&app.courier), app.listening.get().cloned().unwrap_or_default());
+    let (courier, rule) = (Arc::clone(&app.courier), app.target_rule());
     let Some(container) = entry.container_name else {
-        let to = url.0.on_this_machine().filter(|_| url.1);
-        errand.go(&courier, allowed(to, &listening)?, request);
+        let to = rule.on_this_machine(&url.0, url.1).ok_or(codes::ACP_URL_NOT_ALLOWED)?;
+        errand.go(&courier, to, request);
         return Ok(());
     };
-    app.jobs.run(None, move |jobs| {
-        let to = jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0));
-        match to.and_then(|to| allowed(to, &listening)) {
+    app.jobs.look(None, move |jobs| {
+        match jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule)) {
             Ok(to) => errand.go(&courier, to, request),
             Err(error) => errand.end(Err(error)),
         }
@@ -126,25 +126,13 @@ fn send(app: &App, errand: Errand, entry: Entry, url: (AcpUrl, bool), request: R
 }
 
 /// The address in the agent's own container, as its runtime tells it now.
-fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl) -> Result<Option<SocketAddr>, ApiError> {
+fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Result<SocketAddr, ApiError> {
     let unreachable = |why: String| ApiError { cause: Some(why), ..codes::FORWARD_FAILED.into() };
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
-    let ip: Option<IpAddr> = state.ip.as_deref().and_then(|ip| ip.parse().ok());
-    let ip = ip.ok_or_else(|| unreachable("the container has no address".into()))?;
-    Ok(url.in_container(container, ip))
-}
-
-/// Never the daemon's own listeners: what comes from this machine counts for more there.
-fn allowed(to: Option<SocketAddr>, listening: &[SocketAddr]) -> Result<SocketAddr, ApiError> {
-    let own = |to: &SocketAddr| {
-        let is = |own: &SocketAddr| {
-            own.port() == to.port() && (own.ip() == to.ip() || own.ip().is_unspecified() || to.ip().is_loopback())
-        };
-        listening.iter().any(is)
-    };
-    to.filter(|to| !own(to)).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
+    let ip = address_of(&state).ok_or_else(|| unreachable("the container has no address".into()))?;
+    rule.in_container(url, container, ip).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
 }
 
 /// The request as the agent gets it.
@@ -277,21 +265,4 @@ fn failed(error: ClientError) -> ApiError {
     let code = if matches!(error, ClientError::Deadline) { codes::FORWARD_TIMEOUT } else { codes::FORWARD_FAILED };
     log::info!("a request could not be sent on: {error}");
     code.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_daemons_own_listeners_are_never_a_target() {
-        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
-        for own in ["127.0.0.1:6969", "0.0.0.0:6969", "[::]:6969", "192.168.1.2:6969"] {
-            assert!(allowed(Some(at("127.0.0.1:6969")), &[at(own)]).is_err(), "{own}");
-            assert!(allowed(Some(at("[::1]:6969")), &[at(own)]).is_err(), "{own}");
-            assert!(allowed(Some(at("127.0.0.1:6970")), &[at(own)]).is_ok(), "{own}");
-        }
-        assert!(allowed(Some(at("10.0.0.5:6969")), &[at("127.0.0.1:6969")]).is_ok());
-        assert!(allowed(None, &[]).is_err());
-    }
 }

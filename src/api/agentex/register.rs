@@ -3,7 +3,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::acp_url::AcpUrl;
 use super::record::{self, show};
 use super::{by_name, deployed, keys, metadata, no_agent, role};
 use crate::access::{self, AgentRole, Scopes};
@@ -14,6 +13,7 @@ use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::input::Fields;
 use crate::http::reply::Reply;
+use crate::jobs::acp_url::AcpUrl;
 use crate::store::agents;
 use crate::store::deployments;
 use crate::store::registrations::{self, Entry, Registration};

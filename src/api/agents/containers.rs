@@ -10,7 +10,8 @@ use crate::access::{Action, AgentRole};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Step};
 use crate::api::dispatch::render;
-use crate::containers::{ContainerState, Detail, LogLimits, Status};
+use crate::containers::{ContainerState, Detail, LogLimits, LogSource, Status, read_log};
+use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
@@ -21,7 +22,7 @@ use crate::store::agents::{self, Agent, Filter, Seen};
 use crate::store::page::Page;
 
 /// How long the runtime may take.
-const CALL: Duration = Duration::from_secs(15);
+const CALL: Duration = Duration::from_secs(10);
 /// Bytes of a log at the most.
 const LOG_BYTES: usize = 1024 * 1024;
 /// Agents looked at for the list of containers.
@@ -31,22 +32,27 @@ pub(super) fn logs(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
     let (agent, name) = (live.agent.slug.clone(), container_of(&live.agent)?);
     app.jobs.driver()?;
-    let lines = call.input.query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
-    if call.input.query.flag("follow").unwrap_or(false) {
-        let feed = app.log_tail.follow(&live.agent, name, &call.caller, lines);
+    let query = &call.input.query;
+    let lines = query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
+    let wish = query.text("source").and_then(LogSource::parse);
+    if query.flag("follow").unwrap_or(false) {
+        let feed = app.log_tail.follow(&live.agent, name, wish, &call.caller, lines);
         return Ok(app.streams.open(&call.caller, Action::AgentsLogs, topic(&live.agent.id), feed)?.into());
     }
-    ask(app, call, move |jobs| {
+    ask(app, call, Some(&live.agent.id), move |jobs| {
         let limits = LogLimits { lines, bytes: LOG_BYTES };
-        let logs = jobs.driver()?.logs(&name, limits, Instant::now() + CALL)?;
-        let body = json!({"name": agent, "logs": logs.text, "lines": logs.lines, "truncated": logs.truncated});
+        let read = read_log(jobs.driver()?.as_ref(), &name, wish, limits, Instant::now() + CALL)?;
+        let (source, logs) = read.ok_or(codes::NO_JOURNAL)?;
+        let (lines, truncated) = (logs.lines, logs.truncated);
+        let source = source.as_str();
+        let body = json!({"name": agent, "logs": logs.text, "lines": lines, "truncated": truncated, "source": source});
         Ok(Reply::ok(&body))
     })
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
-    ask(app, call, move |jobs| {
+    ask(app, call, None, move |jobs| {
         let driver = jobs.any_driver()?;
         let states = driver.list(Detail::Full, Instant::now() + CALL)?;
         let page = Page { limit: AGENTS, after: None };
@@ -60,10 +66,11 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
 fn ask(
     app: &App,
     call: Call,
+    agent_id: Option<&str>,
     question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
 ) -> Handled {
     let (keeper, promise) = stream::promise();
-    app.jobs.run(None, move |jobs| {
+    app.jobs.look(agent_id, move |jobs| {
         let reply = question(jobs).unwrap_or_else(|error| render(&error, call.input.dialect, call.caller.request_id()));
         keeper.keep(Outcome::Done(reply));
     })?;

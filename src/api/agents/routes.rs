@@ -9,6 +9,7 @@ use super::{
 use crate::access::Action;
 use crate::api::slow::WAIT;
 use crate::api::table::{ApiRoute, CheckedHandler};
+use crate::containers::LogSource;
 use crate::http::codes::{self, Code};
 use crate::http::error::Dialect::Taos;
 use crate::http::field::{Field, Type};
@@ -152,10 +153,11 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsLogs, containers::logs),
         id: "agents_logs",
         title: "Read the end of an agent's log",
-        about: "The console of its container, without control characters; at most 1 MiB. With follow, Server-Sent Events: line for each of them and each that comes, gap where a slow reader lost some, end when the container is gone.",
+        about: "The journal of its container where systemd runs there, else the console; without control characters, at most 1 MiB. With follow, Server-Sent Events: line for each of them and each that comes, gap where a slow reader lost some, end when the container is gone.",
         repeat: Repeat::Safe,
         query: &[
             Field::integer("lines", 1, 2000, "Lines at the most; 100 if absent."),
+            Field::word("source", LogSource::WORDS, "Which log; the journal where there is one if absent."),
             Field::flag("follow", "Whether to go on with the lines that come; false if absent."),
         ],
         body: BodyKind::None,
@@ -168,6 +170,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                     text("logs", "The lines, in one text."),
                     Field::integer("lines", 0, 2000, "How many.").required(),
                     Field::flag("truncated", "Whether there are more.").required(),
+                    Field::word("source", LogSource::WORDS, "Which log it is.").required(),
                 ]),
                 &["text/event-stream"],
             ),
@@ -175,6 +178,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::AGENT_NOT_FOUND,
             codes::AGENT_HAS_NO_CONTAINER,
+            codes::NO_JOURNAL,
             codes::TOO_MANY_STREAMS,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,

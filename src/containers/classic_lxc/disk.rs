@@ -14,7 +14,7 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::config::{Config, MAX_CONFIG};
 use super::tools::run;
-use crate::containers::Error;
+use crate::containers::{Error, Until};
 
 /// What a folder under construction begins with. No container's name begins with a dot.
 const NEW: &str = ".taosd-new-";
@@ -90,10 +90,10 @@ impl Draft {
     }
 
     /// Copies a root file system with owners, modes, links and extended attributes.
-    pub(super) fn copy_root(&self, from: &Path, deadline: Instant) -> Result<(), Error> {
+    pub(super) fn copy_root<'a>(&self, from: &Path, until: impl Into<Until<'a>>) -> Result<(), Error> {
         let to = self.folder.join("rootfs");
         let arguments = ["-a".as_ref(), "--reflink=auto".as_ref(), "--".as_ref(), from.as_os_str(), to.as_os_str()];
-        run("cp", &arguments, deadline)?.ok().map(|_| ())
+        run("cp", &arguments, until)?.ok().map(|_| ())
     }
 
     /// Brings everything to disk and gives it its name; `false` where the name is taken.

@@ -78,6 +78,11 @@ impl Root {
         }
     }
 
+    /// Whether there is a folder of this path.
+    pub(super) fn has_folder(&self, path: &str) -> bool {
+        self.folder(path).is_ok()
+    }
+
     fn make_folders(&self, path: &ContainerPath, (uid, gid): (Uid, Gid)) -> io::Result<OwnedFd> {
         let mut above = self.folder("")?;
         for folder in path.folders() {

@@ -7,7 +7,7 @@ use super::ClassicLxc;
 use super::config::Config;
 use super::disk::{Draft, read_config, rename_new, write_config};
 use crate::containers::values::host_path;
-use crate::containers::{ContainerName, CreateSpec, Error, SnapshotName};
+use crate::containers::{ContainerName, CreateSpec, Error, SnapshotName, Until};
 
 /// The configuration of an image that brings none: the distribution's rules, and a network of loopback alone.
 const DEFAULT_CONFIG: &str = "lxc.include = /usr/share/lxc/config/common.conf\nlxc.net.0.type = empty\n";
@@ -15,7 +15,8 @@ const DEFAULT_CONFIG: &str = "lxc.include = /usr/share/lxc/config/common.conf\nl
 const CONSOLE_SIZE: &str = "1MB";
 
 impl ClassicLxc {
-    pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
+    pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
+        let deadline = until.deadline;
         spec.check()?;
         if spec.root_bytes.is_some() {
             return Err(Error::refused("classic LXC has no size for a root disk"));
@@ -31,7 +32,7 @@ impl ClassicLxc {
         }
         let base = read_config(&image.join("config"))?.unwrap_or_else(|| Config::parse(DEFAULT_CONFIG));
         let draft = Draft::begin(&place, base.get("lxc.idmap").is_some(), deadline)?;
-        draft.copy_root(&image.join("rootfs"), deadline)?;
+        draft.copy_root(&image.join("rootfs"), until)?;
         write_config(&draft.path().join("config"), &configured(base, name, &place, spec)?)?;
         if draft.put_in_place()? { Ok(()) } else { Err(Error::AlreadyExists(name.to_string())) }
     }

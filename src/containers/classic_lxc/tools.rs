@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::containers::{Error, Runtime};
+use crate::containers::{Error, Runtime, Until};
 
 /// Where tools are looked for. The daemon's own `PATH` has no say.
 const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin"];
-/// How much of each output stream is kept, in bytes; the rest is read and dropped.
-const MAX_OUTPUT: usize = 1024 * 1024;
+/// How much of each output stream is kept, in bytes; the rest is read and dropped. One more than a log may have.
+const MAX_OUTPUT: usize = 1024 * 1024 + 1;
 /// How long the output may stay open after the tool has ended: a daemon it left behind may hold it.
 const AFTER_EXIT: Duration = Duration::from_millis(200);
 
@@ -30,6 +30,11 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// What it exited with; `None` if a signal ended it.
+    pub(super) fn code(&self) -> Option<i64> {
+        self.status.code().map(i64::from)
+    }
+
     /// What went to standard output, if the tool succeeded.
     pub(super) fn ok(self) -> Result<String, Error> {
         if self.status.success() {
@@ -45,8 +50,12 @@ pub(super) fn find(tool: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
 }
 
-/// Runs a tool to its end. Past the deadline its whole process group is killed and reaped.
-pub(super) fn run<A: AsRef<OsStr>>(tool: &str, arguments: &[A], deadline: Instant) -> Result<Output, Error> {
+/// Runs a tool to its end. Past the deadline, or called off, its whole process group is killed and reaped.
+pub(super) fn run<'a, A: AsRef<OsStr>>(
+    tool: &str,
+    arguments: &[A],
+    until: impl Into<Until<'a>>,
+) -> Result<Output, Error> {
     let path = find(tool).ok_or_else(|| Error::unavailable(Runtime::Lxc, format!("{tool} is not installed")))?;
     let mut child = Command::new(path)
         .args(arguments)
@@ -62,20 +71,29 @@ pub(super) fn run<A: AsRef<OsStr>>(tool: &str, arguments: &[A], deadline: Instan
         .map_err(|error| Error::io(tool, &error))?;
     let stdout = child.stdout.take().map(drain);
     let stderr = child.stderr.take().map(drain);
-    let status = wait(&mut child, deadline)?;
+    let status = wait(&mut child, until.into())?;
     Ok(Output { status, stdout: collected(stdout), stderr: collected(stderr) })
 }
 
-fn wait(child: &mut Child, deadline: Instant) -> Result<ExitStatus, Error> {
+fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
+    let mut look_at = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait().map_err(|error| Error::io("waiting for a tool", &error))? {
             return Ok(status);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
+        let now = Instant::now();
+        let left = until.deadline.saturating_duration_since(now);
         if left.is_zero() {
             kill_and_reap(child);
             return Err(Error::Deadline(Runtime::Lxc));
+        }
+        if now >= look_at {
+            look_at = now + Until::LOOK;
+            if until.is_called_off() {
+                kill_and_reap(child);
+                return Err(Error::CalledOff);
+            }
         }
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(25));
@@ -125,6 +143,15 @@ mod tests {
         let began = Instant::now();
         let result = run("sh", &["-c", "sleep 30 & sleep 30"], soon(150));
         assert_eq!(result.unwrap_err(), Error::Deadline(Runtime::Lxc));
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_tool_that_is_called_off_is_killed_long_before_its_deadline() {
+        let began = Instant::now();
+        let unwanted = || began.elapsed() > Duration::from_millis(100);
+        let result = run("sh", &["-c", "sleep 30 & sleep 30"], Until::from(soon(30_000)).unless(&unwanted));
+        assert_eq!(result.unwrap_err(), Error::CalledOff);
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 

@@ -97,7 +97,7 @@ impl IncusLxd {
     }
 }
 
-fn url(name: &ContainerName, path: &str) -> String {
+pub(super) fn url(name: &ContainerName, path: &str) -> String {
     format!("/1.0/instances/{name}/files?path={}", utf8_percent_encode(path, NON_ALPHANUMERIC))
 }
 

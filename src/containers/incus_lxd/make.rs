@@ -10,13 +10,14 @@ use super::IncusLxd;
 use super::rest::RestError;
 use super::wire::{ENVIRONMENT, OWNER};
 use crate::containers::values::host_path;
-use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName};
+use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until};
 
 /// The device that leads to the daemon.
 pub(super) const PROXY: &str = "taosd-proxy";
 
 impl IncusLxd {
-    pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, deadline: Instant) -> Result<(), Error> {
+    pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
+        let deadline = until.deadline;
         spec.check()?;
         let body = json!({
             "name": name.as_str(),
@@ -26,7 +27,7 @@ impl IncusLxd {
             "config": config(spec),
             "devices": self.devices(spec, deadline)?,
         });
-        let Err(error) = self.rest.operate("POST", "/1.0/instances", &body, deadline) else { return Ok(()) };
+        let Err(error) = self.rest.operate("POST", "/1.0/instances", &body, until) else { return Ok(()) };
         let error = Error::from(error);
         let answered = matches!(error, Error::Refused(_) | Error::Failed(_));
         if answered && self.instance(name, deadline).is_ok() {

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::containers::{ContainerName, Error, Runtime};
+use crate::containers::{ContainerName, Error, Runtime, Until};
 use crate::http::client::{ClientError, Request, Response, Target, call};
 
 /// The longest answer: some hundred containers with all their state.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// Between two tries at a container that the runtime is busy with.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at an operation that was called off.
+const CALLED_OFF_PAUSE: Duration = Duration::from_millis(250);
 
 /// A runtime's API behind its socket.
 #[derive(Debug, Clone)]
@@ -77,11 +79,15 @@ struct Envelope {
     metadata: Value,
 }
 
-#[derive(Deserialize)]
-struct Operation {
-    status_code: u16,
-    #[serde(default)]
-    err: String,
+/// What an operation came to; `None` while it goes on.
+fn outcome(operation: Value) -> Result<Option<Value>, Error> {
+    match operation["status_code"].as_u64() {
+        Some(200) => Ok(Some(operation)),
+        Some(100..=199) => Ok(None),
+        Some(400..=499) => Err(Error::failed(operation["err"].as_str().unwrap_or_default())),
+        Some(other) => Err(Error::garbage(format!("an operation ended with status code {other}"))),
+        None => Err(Error::garbage("an operation without a status code")),
+    }
 }
 
 impl Rest {
@@ -113,9 +119,26 @@ impl Rest {
         self.send(request)
     }
 
+    /// Sends a change. The operation it starts, if it starts one.
+    pub(super) fn begin(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        deadline: Instant,
+    ) -> Result<Option<String>, RestError> {
+        Ok(self.change(method, path, body, None, deadline)?.operation)
+    }
+
     /// Sends a change and waits for the operation it starts, if it starts one.
-    pub(super) fn operate(&self, method: &str, path: &str, body: &Value, deadline: Instant) -> Result<(), RestError> {
-        self.operate_if(method, path, body, None, deadline)
+    pub(super) fn operate<'a>(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        until: impl Into<Until<'a>>,
+    ) -> Result<(), RestError> {
+        self.operate_if(method, path, body, None, until.into())
     }
 
     /// The same, only if the resource still has this entity tag.
@@ -125,30 +148,74 @@ impl Rest {
         path: &str,
         body: &Value,
         etag: Option<&str>,
-        deadline: Instant,
+        until: Until<'_>,
     ) -> Result<(), RestError> {
         loop {
-            let done = self.change(method, path, body, etag, deadline).and_then(|reply| self.wait(reply, deadline));
+            let done = self.change(method, path, body, etag, until.deadline).and_then(|reply| match reply.operation {
+                Some(operation) => self.wait(&operation, until).map(|_| ()),
+                None => Ok(()),
+            });
             match done {
-                Err(error) if is_busy(&error) && Instant::now() + BUSY_PAUSE < deadline => sleep(BUSY_PAUSE),
+                Err(error) if is_busy(&error) && Instant::now() + BUSY_PAUSE < until.deadline => sleep(BUSY_PAUSE),
                 other => return other,
+            }
+            if until.is_called_off() {
+                return Err(Error::CalledOff.into());
             }
         }
     }
 
-    fn wait(&self, reply: Reply, deadline: Instant) -> Result<(), RestError> {
-        let Some(operation) = reply.operation else { return Ok(()) };
-        // The wait has no timeout of its own: our deadline ends it. A 404 means that the operation is forgotten, and
-        // must not read as a missing container.
-        let waited = self.get(&format!("{operation}/wait"), deadline).map_err(|error| match error {
-            RestError::Status(404, _) => Error::garbage("the operation's outcome is gone").into(),
-            other => other,
-        })?;
-        let Operation { status_code, err } = parse(waited.metadata)?;
-        match status_code {
-            200 => Ok(()),
-            400..=499 => Err(Error::failed(err).into()),
-            other => Err(Error::garbage(format!("an operation ended with status code {other}")).into()),
+    /// Waits until an operation has succeeded, and gives it. One that may be called off is waited for in slices.
+    pub(super) fn wait(&self, operation: &str, until: Until<'_>) -> Result<Value, RestError> {
+        let mut path = format!("{operation}/wait");
+        if until.may_be_called_off() {
+            path += &format!("?timeout={}", Until::LOOK.as_secs());
+        }
+        loop {
+            let slice = Instant::now() + 2 * Until::LOOK;
+            let patience = if until.may_be_called_off() { slice.min(until.deadline) } else { until.deadline };
+            match self.get(&path, patience) {
+                Ok(reply) => match outcome(reply.metadata)? {
+                    Some(ended) => return Ok(ended),
+                    None if until.may_be_called_off() => {}
+                    None => return Err(Error::garbage("a wait ended before its operation").into()),
+                },
+                Err(RestError::Other(Error::Deadline(_))) if patience < until.deadline => {}
+                // The operation is forgotten; that must not read as a missing container.
+                Err(RestError::Status(404, _)) => return Err(Error::garbage("the operation's outcome is gone").into()),
+                Err(other) => return Err(other),
+            }
+            if until.is_called_off() {
+                self.call_off(operation, until.deadline)?;
+                return Err(Error::CalledOff.into());
+            }
+            if Instant::now() >= until.deadline {
+                return Err(Error::Deadline(self.runtime).into());
+            }
+        }
+    }
+
+    /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
+    /// could not be taken back before. The runtimes finish most kinds once they have begun.
+    fn call_off(&self, operation: &str, deadline: Instant) -> Result<(), Error> {
+        if let Err(error) = self.send(Request::new("DELETE", operation, deadline)) {
+            log::debug!("an operation of the container runtime goes on to its end: {error:?}");
+        }
+        while !self.has_ended(operation, deadline)? {
+            if Instant::now() + CALLED_OFF_PAUSE >= deadline {
+                return Err(Error::Deadline(self.runtime));
+            }
+            sleep(CALLED_OFF_PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Whether an operation has ended, however.
+    pub(super) fn has_ended(&self, operation: &str, deadline: Instant) -> Result<bool, Error> {
+        match self.get(operation, deadline) {
+            Ok(reply) => Ok(!matches!(outcome(reply.metadata), Ok(None))),
+            Err(RestError::Status(404, _)) => Ok(true),
+            Err(other) => Err(other.into()),
         }
     }
 

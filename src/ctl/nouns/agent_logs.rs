@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use serde_json::{Value, json};
+use serde_json::{Map, json};
 
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
@@ -23,6 +23,8 @@ const FIRST: i64 = 100;
 const LINES: i64 = 2000;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same at a journal, which takes a program inside the container.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(3);
 
 /// The verb.
 pub const ENTRY: Entry = Entry::Own { name: "logs", routes: &["agents_logs"], command, run };
@@ -37,9 +39,11 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     }
     let session = context.session()?;
     let agent = matches.get_one::<String>("name").map_or("", String::as_str);
-    let mut seen = ask(&session, agent, LINES)?;
+    let wish = matches.get_one::<String>("field.source").map(String::as_str);
+    let (mut seen, source) = ask(&session, agent, wish)?;
     let first = matches.get_one::<i64>("field.lines").copied().unwrap_or(FIRST);
     let from = seen.len().saturating_sub(usize::try_from(first).unwrap_or(0));
+    let pause = if source == "journal" { JOURNAL_PAUSE } else { PAUSE };
     let mut new = &seen[from..];
     loop {
         for line in new {
@@ -50,20 +54,32 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             }
         }
         io::stdout().flush().map_err(Failure::Output)?;
-        std::thread::sleep(PAUSE);
-        let now = ask(&session, agent, LINES)?;
+        std::thread::sleep(pause);
+        let now = match ask(&session, agent, Some(&source)) {
+            Ok((now, _)) => now,
+            // It comes back with the container's next start.
+            Err(Failure::Refused(refusal)) if refusal.error == "no_journal" => seen.clone(),
+            Err(error) => return Err(error),
+        };
         let from = now.len() - news(&seen, &now).len();
         seen = now;
         new = &seen[from..];
     }
 }
 
-fn ask(session: &Session<'_>, agent: &str, lines: i64) -> Result<Vec<String>, Failure> {
-    let Value::Object(query) = json!({"lines": lines}) else { return Ok(Vec::new()) };
+/// The log's end, and which log it is.
+fn ask(session: &Session<'_>, agent: &str, source: Option<&str>) -> Result<(Vec<String>, String), Failure> {
+    let mut query = Map::from_iter([("lines".to_owned(), json!(LINES))]);
+    if let Some(source) = source {
+        query.insert("source".to_owned(), json!(source));
+    }
     let route = path::route("agents_logs");
     let reply = session.send_for_json(route, &path::target(route, &[agent], &query), None)?;
-    let logs = reply["logs"].as_str().ok_or_else(|| Failure::Unexpected("The answer has no logs.".to_owned()))?;
-    Ok(logs.lines().map(str::to_owned).collect())
+    let unreadable = || Failure::Unexpected("The answer has no logs.".to_owned());
+    let (Some(logs), Some(source)) = (reply["logs"].as_str(), reply["source"].as_str()) else {
+        return Err(unreadable());
+    };
+    Ok((logs.lines().map(str::to_owned).collect(), source.to_owned()))
 }
 
 /// A line for people, or a record on one line.

@@ -1,0 +1,91 @@
+//! Reading an instance's journal: a command inside writes its end to a file there, and the file is fetched. The runtimes
+//! would also record a command's output, but on the host's disk and without a bound.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::rest::{RestError, parse};
+use super::{IncusLxd, files, url};
+use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
+use crate::http::client::Request;
+
+/// Where the command writes, in the container's memory: the file of the last reading stays.
+const PLACE: &str = "/run/taosd-journal";
+
+/// Readings whose end nobody saw. A command cannot be called off, so until it has ended there is no other: a container
+/// whose programs hang costs the host one of them.
+#[derive(Debug, Default)]
+pub(super) struct Unended(Mutex<HashMap<ContainerName, String>>);
+
+impl Unended {
+    fn take(&self, name: &ContainerName) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    fn put(&self, name: &ContainerName, operation: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), operation);
+    }
+}
+
+impl IncusLxd {
+    pub(super) fn read_journal(
+        &self,
+        name: &ContainerName,
+        limits: LogLimits,
+        deadline: Instant,
+    ) -> Result<Option<Logs>, Error> {
+        let _lock = self.journals.lock(&[name], deadline)?;
+        if self.status(name, deadline)? != Status::Running || !self.is_booted(name, deadline)? {
+            return Ok(None);
+        }
+        if let Some(operation) = self.unended.take(name)
+            && !self.rest.has_ended(&operation, deadline)?
+        {
+            self.unended.put(name, operation);
+            return Err(Error::refused("an earlier reading of its journal has not ended"));
+        }
+        let ended = self.run_inside(name, &journal::command(limits, Some(PLACE)), deadline)?;
+        match ended["metadata"]["return"].as_i64() {
+            Some(0) => {}
+            Some(journal::NO_PROGRAM) => return Ok(None),
+            other => return Err(Error::failed(format!("reading its journal ended with {other:?}"))),
+        }
+        let request = Request::new("GET", files::url(name, PLACE), deadline).with_max_response(limits.bytes + 1);
+        let raw = self.rest.raw(request)?.body;
+        let more = raw.len() > limits.bytes;
+        Ok(Some(text::tail(&raw, more, limits)))
+    }
+
+    fn is_booted(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
+        match self.rest.raw(Request::new("GET", files::url(name, journal::BOOTED), deadline)) {
+            Ok(answer) => Ok(answer.header(&self.rest.header("type")) == Some("directory")),
+            Err(RestError::Status(404, _)) => Ok(false),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Runs a command without input, its output dropped. The operation as it ended.
+    fn run_inside(&self, name: &ContainerName, command: &[String], deadline: Instant) -> Result<Value, Error> {
+        let body = json!({
+            "command": command,
+            "environment": {},
+            "cwd": "/",
+            "interactive": false,
+            "wait-for-websocket": false,
+            "record-output": false,
+        });
+        let begun = self.rest.begin("POST", &format!("{}/exec", url(name)), &body, deadline);
+        let operation = begun.map_err(|error| error.about(name))?;
+        let operation = operation.ok_or_else(|| Error::garbage("a command without an operation"))?;
+        match self.rest.wait(&operation, Until::from(deadline)) {
+            Err(RestError::Other(error @ (Error::Deadline(_) | Error::Garbage(_)))) => {
+                self.unended.put(name, operation);
+                Err(error)
+            }
+            other => Ok(parse(other?)?),
+        }
+    }
+}
