@@ -178,9 +178,9 @@ impl Service for Dispatcher {
         render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
     }
 
-    fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration) {
+    fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
         self.app.metrics.count(status, took);
-        self.app.access_log.line(head, status, bytes, took);
+        self.app.access_log.line(head, from, status, bytes, took);
     }
 }
 
