@@ -8,13 +8,11 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use super::table::{self, CheckedHandler, PublicHandler};
 use crate::access::{Gate, Policies, SigningKeys};
 use crate::config::Config;
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
-use crate::http::router::Router;
 use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
@@ -32,8 +30,6 @@ pub struct App {
     pub gate: Arc<Gate>,
     /// Slow work.
     pub jobs: Arc<Jobs>,
-    /// From path to route.
-    pub router: Router<PublicHandler, CheckedHandler>,
     /// Keys being worked on.
     pub in_flight: Arc<InFlight>,
     /// This run of the daemon; owns its reservations.
@@ -125,7 +121,6 @@ impl App {
             streams,
             log_tail,
             webhook: webhook.map(Arc::new),
-            router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: Metrics::default(),
