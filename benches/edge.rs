@@ -63,7 +63,7 @@ impl Service for Whoami {
         error.reply(Dialect::Taos)
     }
 
-    fn finished(&self, _: &Head, _: u16, _: u64, _: Duration) {}
+    fn finished(&self, _: &Head, _: &str, _: u16, _: u64, _: Duration) {}
 }
 
 fn main() {

@@ -13,16 +13,13 @@ use super::judge::{Bad, Need};
 use super::jwt::Audience;
 use crate::http::codes;
 use crate::http::error::ApiError;
-use crate::http::head::Head;
+use crate::http::head::{Head, X_AGENT_API_KEY};
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store::credentials;
 
-/// The header of agents' keys.
-const HEADER: &str = "x-agent-api-key";
-
 /// True if the request carries more than one credential: which one counts would be a guess.
 fn are_two(head: &Head) -> bool {
-    head.headers.get_all(AUTHORIZATION).iter().count() + head.headers.get_all(HEADER).iter().count() > 1
+    head.headers.get_all(AUTHORIZATION).iter().count() + head.headers.get_all(&X_AGENT_API_KEY).iter().count() > 1
 }
 
 /// Reads the credential of an Agentex request. A key is taken from its own header only.
@@ -33,7 +30,7 @@ pub fn presented(head: &Head) -> Result<Presented<'_>, ApiError> {
     if are_two(head) {
         return Err(codes::TWO_CREDENTIALS.into());
     }
-    let Some(value) = head.headers.get(HEADER) else {
+    let Some(value) = head.headers.get(&X_AGENT_API_KEY) else {
         return Ok(match bearer::presented(head) {
             Presented::Secret(Kind::AgentKey, _) => Presented::Malformed,
             other => other,
@@ -48,7 +45,7 @@ pub fn presented(head: &Head) -> Result<Presented<'_>, ApiError> {
 /// The key of a request to be sent on: in its own header or as `Authorization: AgentKey KEY`. The inner `None`: what
 /// calls itself one and cannot be.
 fn key(head: &Head) -> Option<Option<SecretHash>> {
-    if let Some(value) = head.headers.get(HEADER) {
+    if let Some(value) = head.headers.get(&X_AGENT_API_KEY) {
         return Some(value.to_str().ok().and_then(|text| AgentKey::parse(text.trim()).ok()));
     }
     let (scheme, rest) = head.headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;

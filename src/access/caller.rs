@@ -97,9 +97,9 @@ impl Who {
         Self { principal, scopes: Scopes::from_stored(&holder.scopes), credential: Some(credential) }
     }
 
-    /// True if its credential has expired by `now`.
-    pub(super) fn is_expired(&self, now: Micros) -> bool {
-        self.credential.as_ref().and_then(|credential| credential.expires_at).is_some_and(|at| at <= now)
+    /// True if its credential has expired.
+    pub(super) fn is_expired(&self) -> bool {
+        self.credential.as_ref().and_then(|credential| credential.expires_at).is_some_and(|at| at <= Micros::now())
     }
 }
 

@@ -4,11 +4,17 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use hyper::header::HeaderName;
+
 use crate::config::{FingerprintPolicy, Watched};
 use crate::http::head::Head;
 use crate::limits::THROTTLE_ENTRIES;
 use crate::time::Micros;
 
+/// The header of a client's fingerprint.
+const X_AX_FP: HeaderName = HeaderName::from_static("x-ax-fp");
+/// The header of the mark of the key a client holds.
+const X_AX_FP_TOKEN: HeaderName = HeaderName::from_static("x-ax-fp-token");
 /// Fingerprints kept of one credential.
 const KEPT: usize = 16;
 /// Events of one credential a day.
@@ -63,7 +69,7 @@ struct Recent {
 }
 
 /// A header of exactly so many hex digits, in lower case; anything else is ignored.
-fn hex(head: &Head, name: &str, digits: usize) -> Option<String> {
+fn hex(head: &Head, name: &HeaderName, digits: usize) -> Option<String> {
     let mut all = head.headers.get_all(name).iter();
     let (Some(value), None) = (all.next(), all.next()) else { return None };
     let text = value.to_str().ok()?;
@@ -78,7 +84,7 @@ impl Fingerprints {
 
     /// True if a request says where it comes from.
     pub fn are_in(head: &Head) -> bool {
-        head.headers.contains_key("x-ax-fp") || head.headers.contains_key("x-ax-fp-token")
+        head.headers.contains_key(&X_AX_FP) || head.headers.contains_key(&X_AX_FP_TOKEN)
     }
 
     /// True if a surprise refuses the request.
@@ -88,13 +94,13 @@ impl Fingerprints {
 
     /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.
     pub fn note(&self, head: &Head, known: Known<'_>, now: Micros) -> Option<(Surprise, bool)> {
-        let mark = hex(head, "x-ax-fp-token", MARK);
+        let mark = hex(head, &X_AX_FP_TOKEN, MARK);
         if let (Some(sent), Some(expected)) = (mark, known.mark)
             && sent != expected
         {
             return Some((Surprise::OtherKey, self.count(known.credential_id, now)));
         }
-        let value = hex(head, "x-ax-fp", FINGERPRINT)?;
+        let value = hex(head, &X_AX_FP, FINGERPRINT)?;
         let stored: Vec<String> = serde_json::from_str(known.stored).unwrap_or_default();
         if stored.contains(&value) {
             return None;
@@ -158,7 +164,7 @@ impl Recent {
 mod tests {
     use std::time::Instant;
 
-    use hyper::header::{HeaderMap, HeaderName};
+    use hyper::header::HeaderMap;
     use hyper::http::Method;
 
     use super::*;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use super::caller::Who;
 use crate::limits::KNOWN_CREDENTIALS;
 use crate::secret::SecretHash;
-use crate::time::Micros;
 
 /// How long an entry is good where nothing is committed: bounds what is missed of a change made past the daemon.
 const LIFE: Duration = Duration::from_millis(250);
@@ -32,7 +31,7 @@ impl Known {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = entries.get(hash)?;
         let fresh = entry.version == version && now.saturating_duration_since(entry.since) < LIFE;
-        (fresh && !entry.who.is_expired(Micros::now())).then(|| Arc::clone(&entry.who))
+        (fresh && !entry.who.is_expired()).then(|| Arc::clone(&entry.who))
     }
 
     /// Keeps what was looked up. `version` was read before the database was.
@@ -50,6 +49,7 @@ mod tests {
     use super::*;
     use crate::store::credentials::Holder;
     use crate::store::users::{Role, User};
+    use crate::time::Micros;
 
     fn who(expires_at: Option<Micros>) -> Arc<Who> {
         let (now, text) = (Micros(0), String::new);

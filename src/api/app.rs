@@ -8,13 +8,11 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use super::table::{self, CheckedHandler, PublicHandler};
 use crate::access::{Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
-use crate::http::router::Router;
 use crate::jobs::acp_target::Rule;
 use crate::jobs::herald::Herald;
 use crate::jobs::keeper::Health;
@@ -35,8 +33,6 @@ pub struct App {
     pub gate: Arc<Gate>,
     /// Slow work.
     pub jobs: Arc<Jobs>,
-    /// From path to route.
-    pub router: Router<PublicHandler, CheckedHandler>,
     /// Keys being worked on.
     pub in_flight: Arc<InFlight>,
     /// This run of the daemon; owns its reservations.
@@ -126,7 +122,6 @@ impl App {
             streams,
             log_tail,
             webhook: Arc::new(webhook),
-            router: Router::new(table::routes()),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: Metrics::default(),

@@ -10,7 +10,7 @@ use hyper::http::Method;
 use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::idempotency::{self, Reservation, Slot, Tried};
-use super::table::{ApiRoute, CheckedHandler};
+use super::table::{self, ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
@@ -18,7 +18,7 @@ use crate::http::head::Head;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Repeat};
-use crate::http::router::{Found, Params};
+use crate::http::router::{Found, Params, Router};
 use crate::http::service::{Outcome, Service};
 use crate::http::stream;
 use crate::store::idempotency::RequestKey;
@@ -26,6 +26,7 @@ use crate::store::idempotency::RequestKey;
 /// Serves the routes of one [`App`].
 pub struct Dispatcher {
     app: Arc<App>,
+    router: Router<PublicHandler, CheckedHandler>,
 }
 
 /// A route and its parameters.
@@ -46,7 +47,7 @@ pub enum Admitted {
 impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+        Self { app, router: Router::new(table::routes()) }
     }
 }
 
@@ -97,7 +98,7 @@ impl Service for Dispatcher {
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
-        match self.app.router.find(&head.method, &head.segments) {
+        match self.router.find(&head.method, &head.segments) {
             Found::Route(route, params) => {
                 let most = self.app.config.read(|now| now.limits.max_body_bytes);
                 Ok((Plan { route, params }, most))
@@ -181,9 +182,9 @@ impl Service for Dispatcher {
         render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
     }
 
-    fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration) {
+    fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
         self.app.metrics.count(status, took);
-        self.app.access_log.line(head, status, bytes, took);
+        self.app.access_log.line(head, from, status, bytes, took);
     }
 }
 

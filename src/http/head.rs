@@ -50,6 +50,9 @@ impl Peer {
     }
 }
 
+/// The header of Agentex clients' credentials.
+pub const X_AGENT_API_KEY: HeaderName = HeaderName::from_static("x-agent-api-key");
+
 /// A request's head.
 #[derive(Debug, Clone)]
 pub struct Head {
@@ -88,7 +91,7 @@ impl Head {
     pub fn names_a_credential(&self) -> bool {
         self.headers.contains_key(AUTHORIZATION)
             || self.headers.contains_key(COOKIE)
-            || self.headers.contains_key("x-agent-api-key")
+            || self.headers.contains_key(&X_AGENT_API_KEY)
             || matches!(self.peer, Peer::Unix { .. })
     }
 }

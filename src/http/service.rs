@@ -74,6 +74,6 @@ pub trait Service: Send + Sync + 'static {
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply;
 
     /// Told on the runtime thread when a reply was handed to the connection: for metrics and the access log.
-    /// `bytes` is the length of the body sent, 0 for a stream.
-    fn finished(&self, head: &Head, status: u16, bytes: u64, took: Duration);
+    /// `from` is the peer's key; `bytes` is the length of the body sent, 0 for a stream.
+    fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 

@@ -88,11 +88,12 @@ pub(super) async fn accept<S: Service>(core: Rc<Core<S>>, listener: Listener, ga
 
 fn take_in<S: Service>(core: &Rc<Core<S>>, arrival: Arrival, gate: &Rc<Gate>) {
     count(&core.meters.accepted);
-    let admission = core.admit(arrival.peer.key());
+    let key = arrival.peer.key();
+    let admission = core.admit(key.clone());
     let wire = Rc::new(Wire::new(arrival.socket, core.rules().timeouts, core.scratch.clone(), core.stalled.clone()));
     match admission {
         Some(admission) => {
-            let link = Link { wire, peer: arrival.peer, local: arrival.local, gate: gate.clone() };
+            let link = Link { wire, peer: arrival.peer, key, local: arrival.local, gate: gate.clone() };
             spawn_local(connection::serve(core.clone(), Rc::new(link), admission));
         }
         None => {

@@ -194,6 +194,10 @@ fn segment(raw: &str, slash: &mut bool) -> Result<String, &'static str> {
     if !raw.is_ascii() {
         return Err("the path is not ASCII");
     }
+    // Most segments are plain words.
+    if raw.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Ok(raw.to_owned());
+    }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {

@@ -61,7 +61,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
             count(&core.meters.malformed);
             refuse(&core, wire, code).await;
         }
-        End::Http(Err(error)) => log::debug!("a connection of {} broke: {error}", link.peer.key()),
+        End::Http(Err(error)) => log::debug!("a connection of {} broke: {error}", link.key),
         End::HeadLate => {
             drop(http);
             count(&core.meters.timeouts);

@@ -156,21 +156,23 @@ impl Drop for Admission {
 
 /// Request ids: a random start for this run of the daemon, then a count.
 pub(super) struct RequestIds {
-    run: u32,
+    run: String,
     next: Cell<u64>,
 }
 
 impl RequestIds {
     fn new() -> Self {
-        Self { run: getrandom::u32().unwrap_or_else(|_| std::process::id()), next: Cell::new(1) }
+        let run = getrandom::u32().unwrap_or_else(|_| std::process::id());
+        Self { run: format!("{run:08x}-"), next: Cell::new(1) }
     }
 
     pub(super) fn next(&self) -> String {
         let n = self.next.get();
         self.next.set(n + 1);
         let mut id = String::with_capacity(26);
+        id.push_str(&self.run);
         // Writing to a string does not fail.
-        let _ = write!(id, "{:08x}-{n:x}", self.run);
+        let _ = write!(id, "{n:x}");
         id
     }
 }

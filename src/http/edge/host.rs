@@ -9,7 +9,7 @@ use hyper::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 
 use super::check::split_host;
 use crate::http::codes::{self, Code};
-use crate::http::head::{Head, Peer};
+use crate::http::head::{Head, Peer, X_AGENT_API_KEY};
 
 /// Paths anyone may read under any name: they hold nothing that is not public.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];
@@ -74,7 +74,7 @@ pub fn refusal(head: &Head, allowed: &AllowedHosts, connected_to: Option<IpAddr>
         Peer::Agent { .. } => None,
         Peer::Ip(_) => {
             if head.headers.contains_key(AUTHORIZATION)
-                || head.headers.contains_key("x-agent-api-key")
+                || head.headers.contains_key(&X_AGENT_API_KEY)
                 || EXEMPT.contains(&head.raw_path.as_str())
             {
                 return None;

@@ -34,6 +34,8 @@ const SMALL_BODY: u64 = 64 * 1024;
 pub(super) struct Link {
     pub(super) wire: Rc<Wire>,
     pub(super) peer: Peer,
+    /// The peer's key.
+    pub(super) key: String,
     /// The address the client connected to, over TCP.
     pub(super) local: Option<IpAddr>,
     pub(super) gate: Rc<Gate>,
@@ -289,7 +291,7 @@ impl<S: Service> Exchange<S> {
         }
         let took = self.link.wire.now().duration_since(self.head.arrived);
         let (body, bytes) = self.body(body, open, silent, reply.status, &mut headers);
-        self.core.service.finished(&self.head, reply.status.as_u16(), bytes, took);
+        self.core.service.finished(&self.head, &self.link.key, reply.status.as_u16(), bytes, took);
         let mut response = Response::new(body);
         *response.status_mut() = reply.status;
         *response.headers_mut() = headers;

@@ -11,12 +11,10 @@ const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', rev
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
 const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
-const GRACE_AGENT_TOKEN: &str = "UPDATE credentials SET state = 'grace', expires_at = min(coalesce(expires_at, ?2), ?2)
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
-const END_GRACE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'grace'";
-const END_ACTIVE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'active'";
+const SELECT_LIVE: &str = "SELECT id, state, expires_at FROM credentials
+    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') ORDER BY state DESC";
+const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
+const GIVE_GRACE: &str = "UPDATE credentials SET state = 'grace', expires_at = ?2 WHERE id = ?1";
 const SELECT_PENDING: &str =
     "SELECT id, secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
 const SELECT_ACTIVE_HASH: &str = "SELECT secret_hash FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token'
@@ -25,8 +23,7 @@ const REVOKED_SINCE: &str = "SELECT EXISTS (SELECT 1 FROM credentials
     WHERE agent_id = ?1 AND kind = 'agent_token' AND revoked_at >= ?2)";
 const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND state = 'pending')";
 const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
-const DELETE_PENDING: &str =
-    "DELETE FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = 'pending'";
+const DELETE: &str = "DELETE FROM credentials WHERE id = ?1";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
     WHERE agent_id = ?1 AND (kind = 'agent_token' OR key_type = 'internal') AND state IN ('active', 'grace')
         AND scopes <> ?2";
@@ -62,15 +59,22 @@ pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Re
 /// # Errors
 /// The store's.
 pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Micros) -> Result<Option<Micros>> {
-    conn.prepare_cached(END_GRACE)?.execute(params![agent_id, now])?;
-    let active = agent_token(conn, agent_id, "active")?;
-    if let Some(active) = active.filter(|token| grace > 0 && token.expires_at.is_none_or(|at| at > now)) {
-        let until = active.expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
-        conn.prepare_cached(GRACE_AGENT_TOKEN)?.execute(params![agent_id, until])?;
-        return Ok(Some(until));
+    // Found first, changed by id: SQLite makes a table of its own for changes by anything else. The one in its grace
+    // comes first and makes room.
+    let mut statement = conn.prepare_cached(SELECT_LIVE)?;
+    let rows = statement.query_map([agent_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let live: Vec<(String, String, Option<Micros>)> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut until = None;
+    for (id, state, expires_at) in live {
+        if state == "active" && grace > 0 && expires_at.is_none_or(|at| at > now) {
+            let end = expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
+            conn.prepare_cached(GIVE_GRACE)?.execute(params![id, end])?;
+            until = Some(end);
+        } else {
+            conn.prepare_cached(REVOKE)?.execute(params![id, now])?;
+        }
     }
-    conn.prepare_cached(END_ACTIVE)?.execute(params![agent_id, now])?;
-    Ok(None)
+    Ok(until)
 }
 
 /// The id and hash of the token that waits for its delivery to this agent.
@@ -123,7 +127,9 @@ pub fn activate(conn: &Connection, id: &str) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
-    conn.prepare_cached(DELETE_PENDING)?.execute([agent_id])?;
+    while let Some((id, _)) = pending(conn, agent_id)? {
+        conn.prepare_cached(DELETE)?.execute([id])?;
+    }
     Ok(())
 }
 

@@ -168,7 +168,7 @@ impl Service for App {
         error.reply(Dialect::Taos)
     }
 
-    fn finished(&self, head: &Head, status: u16, bytes: u64, _took: Duration) {
+    fn finished(&self, head: &Head, _from: &str, status: u16, bytes: u64, _took: Duration) {
         if self.keep_log {
             let mut log = self.log.lock().unwrap();
             if log.len() < 10_000 {
