@@ -1,14 +1,13 @@
 //! The daemon's life: start, serve, stop. The binaries only parse their arguments and come here.
 
+pub mod cli;
+mod listeners;
 pub mod logger;
 mod reload;
+mod watchdog;
 
-use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,16 +15,17 @@ use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
-use crate::http::edge::{self, Listeners};
+use crate::http::edge;
 use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, backups};
 use crate::limits::seconds;
 use crate::store::{OpenError, StoreError};
+
+use watchdog::Watchdog;
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
@@ -82,15 +82,18 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let keeper =
         Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
             .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
-    let (listeners, addresses) = listen(&config)?;
+    let doors = listeners::open(&config)?;
+    let addresses = doors.addresses.clone();
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
     let running =
-        edge::start(service, config.limits.clone(), listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
+        edge::start(service, config.limits.clone(), doors.listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     app.jobs.begin(running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
     let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
+    let watchdog =
+        Watchdog::start(&app, running.handle()).map_err(|e| Failure::Io("the watchdog's thread".into(), e))?;
     announce(&config, &addresses);
     // The thread that waits for signals never ends: whatever it held would keep the store open.
     let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
@@ -123,11 +126,12 @@ pub fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|e| Failure::Io("the signal thread".into(), e))?;
     drop(waiter);
     running.join();
+    drop(watchdog);
     drop(reconciler);
     drop(health);
     app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();
-    remove_socket(&config.socket);
+    doors.socket.close();
     drop(sweeper);
     drop(keeper);
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
@@ -149,46 +153,6 @@ fn health_checks(app: &App) -> io::Result<Health> {
         now.agentex.health_checks.then_some(seconds)
     });
     Health::start(&app.jobs, Arc::clone(&app.courier), app.target_rule(), period)
-}
-
-fn listen(config: &Config) -> Result<(Listeners, Vec<SocketAddr>), Failure> {
-    let mut tcp = Vec::new();
-    let mut addresses = Vec::new();
-    for address in &config.listen {
-        let failure = |e: io::Error| Failure::Io(format!("cannot listen on {address}"), e);
-        let listener = TcpListener::bind(address).map_err(failure)?;
-        addresses.push(listener.local_addr().map_err(failure)?);
-        tcp.push(listener);
-    }
-    let operator = bind_socket(&config.socket)
-        .map_err(|e| Failure::Io(format!("cannot listen on {}", config.socket.display()), e))?;
-    let listeners = Listeners { tcp, operator: Some(operator), allowed_hosts: config.allowed_hosts.clone() };
-    Ok((listeners, addresses))
-}
-
-/// Binds the operator's socket, 0660 and of group `taosd` where there is one. A file left by a daemon that was killed
-/// goes; one that answers belongs to somebody.
-fn bind_socket(path: &Path) -> io::Result<UnixListener> {
-    match UnixStream::connect(path) {
-        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(path)?;
-    if let Some(group) = access::group_id()
-        && let Err(error) = chown(path, None, Some(group))
-    {
-        log::warn!("{} keeps its group, members of group taosd cannot use it: {error}", path.display());
-    }
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
-    Ok(listener)
-}
-
-fn remove_socket(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        log::warn!("{} could not be removed: {error}", path.display());
-    }
 }
 
 /// Prints the one line that says that the daemon answers now.

@@ -23,7 +23,9 @@ use std::io::Result;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -117,6 +119,12 @@ impl Handle {
     /// Closes an agent's socket; its connections end after the request in hand.
     pub fn remove_agent(&self, id: impl Into<String>) {
         let _ = self.commands.send(Command::RemoveAgent(id.into()));
+    }
+
+    /// True if the edge's thread answers in time.
+    pub fn answers(&self, patience: Duration) -> bool {
+        let (tell, told) = sync_channel(1);
+        self.commands.send(Command::Ping(tell)).is_ok() && told.recv_timeout(patience).is_ok()
     }
 
     /// A reading of the counters.

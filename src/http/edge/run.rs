@@ -7,6 +7,7 @@ use std::os::unix::net::UnixListener as StdUnixListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -31,6 +32,8 @@ use crate::limits::{Limits, seconds};
 pub(super) enum Command {
     Shutdown,
     Cut,
+    /// To be answered.
+    Ping(SyncSender<()>),
     AddAgent(String, StdUnixListener),
     RemoveAgent(String),
     /// Other limits and more names for this machine.
@@ -119,6 +122,7 @@ impl<S: Service> Edge<S> {
                 Some(Command::AddAgent(id, listener)) => self.add_agent(id, listener),
                 Some(Command::RemoveAgent(id)) => drop(self.agents.remove(&id)),
                 Some(Command::Settings(limits, more)) => self.core.set_rules(Rules::new(limits, self.own.and(&more))),
+                Some(Command::Ping(tell)) => drop(tell.try_send(())),
                 Some(Command::Shutdown) => break,
                 // Without a handle left nobody could ever stop it.
                 Some(Command::Cut) | None => return Instant::now(),

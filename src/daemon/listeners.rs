@@ -1,0 +1,117 @@
+//! The daemon's doors: its own listeners, or those the service manager hands over (systemd's socket activation).
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::Failure;
+use crate::access;
+use crate::config::Config;
+use crate::http::edge::Listeners;
+
+/// What the daemon listens on.
+pub struct Doors {
+    /// For the edge.
+    pub listeners: Listeners,
+    /// The addresses of the TCP listeners.
+    pub addresses: Vec<SocketAddr>,
+    /// The operator's socket.
+    pub socket: Socket,
+}
+
+/// The file of the operator's socket.
+pub struct Socket {
+    /// `None` where the service manager made it and will remove it.
+    own: Option<PathBuf>,
+}
+
+impl Socket {
+    /// Removes the file, if it is the daemon's own.
+    pub fn close(self) {
+        let Some(path) = self.own else { return };
+        if let Err(error) = fs::remove_file(&path) {
+            log::warn!("{} could not be removed: {error}", path.display());
+        }
+    }
+}
+
+/// Opens them. Listeners that were handed over take the place of those the settings name, TCP and Unix each.
+///
+/// # Errors
+/// [`Failure::Io`]: an address is taken, or what was handed over is no listener of these kinds.
+pub fn open(config: &Config) -> Result<Doors, Failure> {
+    let Handed { mut tcp, operator } = handed_over().map_err(|e| Failure::Io("socket activation".into(), e))?;
+    if tcp.is_empty() {
+        for address in &config.listen {
+            let listener = TcpListener::bind(address);
+            tcp.push(listener.map_err(|e| Failure::Io(format!("cannot listen on {address}"), e))?);
+        }
+    }
+    let addresses: io::Result<Vec<SocketAddr>> = tcp.iter().map(TcpListener::local_addr).collect();
+    let addresses = addresses.map_err(|e| Failure::Io("a listener's address".into(), e))?;
+    let own = operator.is_none().then(|| config.socket.clone());
+    let operator = match operator {
+        Some(listener) => listener,
+        None => bind_socket(&config.socket)
+            .map_err(|e| Failure::Io(format!("cannot listen on {}", config.socket.display()), e))?,
+    };
+    let listeners = Listeners { tcp, operator: Some(operator), allowed_hosts: config.allowed_hosts.clone() };
+    Ok(Doors { listeners, addresses, socket: Socket { own } })
+}
+
+#[derive(Default)]
+struct Handed {
+    tcp: Vec<TcpListener>,
+    operator: Option<UnixListener>,
+}
+
+/// What the service manager handed over (sd_listen_fds(3)): any number of TCP listeners and at most one Unix socket.
+fn handed_over() -> io::Result<Handed> {
+    let mut fds = ListenFd::from_env();
+    let mut handed = Handed::default();
+    for nth in 0..fds.len() {
+        if let Ok(Some(listener)) = fds.take_tcp_listener(nth) {
+            keep_from_children(&listener)?;
+            handed.tcp.push(listener);
+        } else if let Ok(Some(listener)) = fds.take_unix_listener(nth) {
+            keep_from_children(&listener)?;
+            if handed.operator.replace(listener).is_some() {
+                return Err(io::Error::other("two Unix sockets were handed over; the operator has one"));
+            }
+        } else {
+            let why = format!("descriptor {nth} that was handed over is neither a TCP listener nor a Unix socket");
+            return Err(io::Error::other(why));
+        }
+    }
+    Ok(handed)
+}
+
+fn keep_from_children(listener: &impl AsFd) -> io::Result<()> {
+    Ok(fcntl_setfd(listener, FdFlags::CLOEXEC)?)
+}
+
+/// Binds the operator's socket, 0660 and of group `taosd` where there is one. A file left by a daemon that was killed
+/// goes; one that answers belongs to somebody.
+fn bind_socket(path: &Path) -> io::Result<UnixListener> {
+    match UnixStream::connect(path) {
+        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another process answers there")),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    if let Some(group) = access::group_id()
+        && let Err(error) = chown(path, None, Some(group))
+    {
+        log::warn!("{} keeps its group, members of group taosd cannot use it: {error}", path.display());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
