@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,7 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(path)?;
     if let Some(group) = access::group_id()
+        && fs::metadata(path)?.gid() != group
         && let Err(error) = chown(path, None, Some(group))
     {
         log::warn!("{} keeps its group, members of group taosd cannot use it: {error}", path.display());

@@ -65,8 +65,8 @@ pub(super) fn spawn<S: Service>(start: Start<S>, listeners: Listeners) -> Result
         sources.push(Listener::Operator(UnixListener::from_std(listener)?));
     }
     drop(guard);
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let own = AllowedHosts::new(&addresses, machine.as_deref().map(str::trim));
+    let machine = rustix::system::uname();
+    let own = AllowedHosts::new(&addresses, machine.nodename().to_str().ok());
     let hosts = own.and(&listeners.allowed_hosts);
     std::thread::Builder::new().name("edge".to_owned()).spawn(move || run(runtime, start, sources, own, hosts))
 }
