@@ -25,6 +25,8 @@ mod table;
 mod text;
 mod verb;
 
+pub use cli::command;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,0 +1,53 @@
+//! Writes the manual pages and the shells' completions, made from the command lines of `taosd` and `taosctl`:
+//! `cargo run --example manual -- DIR`.
+
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Command, CommandFactory};
+use clap_complete::{Shell, generate_to};
+use clap_mangen::Man;
+use taosd::ctl;
+use taosd::daemon::cli::Cli;
+
+fn main() -> io::Result<()> {
+    let Some(dir) = env::args_os().nth(1).map(PathBuf::from) else {
+        return Err(io::Error::other("name the directory to write to"));
+    };
+    for (command, section) in [(Cli::command(), "8"), (ctl::command(), "1")] {
+        let name = command.get_name().to_owned();
+        let man = dir.join(format!("man/man{section}"));
+        fs::create_dir_all(&man)?;
+        pages(&man, &name, section, command.clone())?;
+        completions(&dir, &name, command)?;
+    }
+    Ok(())
+}
+
+/// One page for the command and each command below it.
+fn pages(dir: &Path, name: &str, section: &str, mut command: Command) -> io::Result<()> {
+    // Each page is one of the command as it is typed.
+    command = command.bin_name(name.replace('-', " ")).disable_help_subcommand(true);
+    command.build();
+    let below: Vec<Command> = command.get_subcommands().filter(|below| below.get_name() != "help").cloned().collect();
+    let mut page = Vec::new();
+    // Without a date the page is the same whenever it is made.
+    Man::new(command).title(name.to_uppercase()).section(section).date("").render(&mut page)?;
+    fs::write(dir.join(format!("{name}.{section}")), page)?;
+    below.into_iter().try_for_each(|below| {
+        let name = format!("{name}-{}", below.get_name());
+        pages(dir, &name, section, below)
+    })
+}
+
+fn completions(dir: &Path, name: &str, mut command: Command) -> io::Result<()> {
+    for (shell, folder) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh"), (Shell::Fish, "fish")] {
+        let folder = dir.join("completions").join(folder);
+        fs::create_dir_all(&folder)?;
+        generate_to(shell, &mut command, name, &folder)?;
+    }
+    // Debian's bash looks for a file named as the command.
+    fs::rename(dir.join(format!("completions/bash/{name}.bash")), dir.join(format!("completions/bash/{name}")))
+}

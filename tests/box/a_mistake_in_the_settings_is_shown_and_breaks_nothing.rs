@@ -1,0 +1,30 @@
+//! A mistake in `taosd.toml`: a reload says so and leaves the daemon as it is, a start says so in the journal, and dpkg is
+//! not left half done.
+
+use std::time::Duration;
+
+use crate::machine::Machine;
+
+#[test]
+fn reload_start_and_installation_name_the_mistake() {
+    let Some(machine) = Machine::with_taosd() else { return };
+    let pid = machine.main_pid();
+    machine.good("echo 'requests_per_minute = 1234' >> /etc/taosd/taosd.toml && systemctl reload taosd");
+    assert_eq!(machine.main_pid(), pid, "a reload is no restart");
+    let log = machine.good("journalctl --unit taosd --no-pager");
+    assert!(log.contains("requests_per_minute"), "{log}");
+
+    machine.good("echo 'reqests_per_minute = 1' >> /etc/taosd/taosd.toml");
+    assert!(!machine.run("systemctl reload taosd").0, "a reload with a mistake fails");
+    let log = machine.good("journalctl --unit taosd --no-pager");
+    assert!(log.contains("did you mean requests_per_minute?"), "{log}");
+    assert_eq!((machine.main_pid(), machine.request("GET", "/api/auth/whoami", None).0), (pid, 200));
+
+    // An upgrade meets the mistake: the package is installed, the service is not, and both say why.
+    let said = machine.upgrade();
+    assert!(said.contains("systemctl status taosd says why"), "{said}");
+    assert_eq!(machine.good("dpkg-query -W -f '${db:Status-Status}' taosd"), "installed");
+    assert!(machine.good("journalctl --unit taosd --no-pager").contains("did you mean"), "the journal names it");
+    machine.good("sed -i '/reqests/d' /etc/taosd/taosd.toml && systemctl restart taosd");
+    machine.wait_until("active", Duration::from_secs(5), |m| m.request("GET", "/readyz", None).0 == 200);
+}

@@ -1,0 +1,155 @@
+//! A Debian box with systemd, thrown away afterwards.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The box.
+pub struct Machine {
+    name: String,
+}
+
+/// What `.ci/lxd` and `.ci/deb` wrote down, overridden by the environment.
+fn setting(key: &str) -> Option<String> {
+    let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
+    let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
+    let pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();
+    std::env::var(key).ok().or_else(|| pairs.get(key).map(|value| (*value).to_owned()))
+}
+
+fn lxc(args: &[&str]) -> Output {
+    Command::new("lxc").args(args).output().expect("lxc runs")
+}
+
+impl Machine {
+    /// A fresh box without taosd, booted; `None` where there are no boxes.
+    pub fn boot() -> Option<Self> {
+        static SAID: Once = Once::new();
+        let package = setting("TAOSD_TEST_DEB").filter(|file| Path::new(file).exists());
+        let (Some(image), Some(_)) = (setting("TAOSD_TEST_SYSTEMD_IMAGE"), package) else {
+            assert_ne!(std::env::var("TAOSD_REQUIRE_BOX").as_deref(), Ok("1"), "the image or the package is missing");
+            SAID.call_once(|| {
+                // Not `eprintln!`: that is shown for failing tests only.
+                let _ = writeln!(std::io::stderr(), "tests/box: left out, it takes .ci/lxd deb12 and .ci/deb");
+            });
+            return None;
+        };
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("taosd-box-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // The unit's sandbox mounts; a container may do that only where it is told that it may nest.
+        let launched = lxc(&["launch", &image, &name, "-c", "security.nesting=true"]);
+        let machine = Self { name };
+        assert!(launched.status.success(), "{}", String::from_utf8_lossy(&launched.stderr));
+        machine.wait_until("systemd is up", Duration::from_secs(60), |machine| {
+            let (_, said) = machine.run("systemctl is-system-running");
+            ["running", "degraded"].contains(&said.trim())
+        });
+        Some(machine)
+    }
+
+    /// A box with the package of this checkout.
+    pub fn with_taosd() -> Option<Self> {
+        let machine = Self::boot()?;
+        machine.install();
+        Some(machine)
+    }
+
+    /// Installs the package of this checkout: what dpkg said.
+    pub fn install(&self) -> String {
+        self.dpkg("TAOSD_TEST_DEB")
+    }
+
+    /// Installs the package after it.
+    pub fn upgrade(&self) -> String {
+        self.dpkg("TAOSD_TEST_DEB_NEXT")
+    }
+
+    fn dpkg(&self, package: &str) -> String {
+        let file = setting(package).expect("a package");
+        self.push(Path::new(&file), "/root/taosd.deb");
+        self.good("DEBIAN_FRONTEND=noninteractive dpkg --install --force-confold /root/taosd.deb 2>&1")
+    }
+
+    /// Copies a file into the box.
+    pub fn push(&self, file: &Path, to: &str) {
+        let place = format!("{}{to}", self.name);
+        let pushed = lxc(&["file", "push", "--quiet", file.to_str().expect("UTF-8"), &place]);
+        assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+    }
+
+    /// Writes a file in the box.
+    pub fn write(&self, to: &str, text: &str) {
+        let script = format!("mkdir -p \"$(dirname {to})\" && cat > {to} <<'END_OF_FILE'\n{text}\nEND_OF_FILE");
+        self.good(&script);
+    }
+
+    /// Runs a script of bash in the box, as root: whether it went well, and all that it said.
+    pub fn run(&self, script: &str) -> (bool, String) {
+        let output = lxc(&["exec", &self.name, "--", "bash", "-c", script]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Like [`Machine::run`], where it must go well: what it said, without the last line feed.
+    #[track_caller]
+    pub fn good(&self, script: &str) -> String {
+        let (good, said) = self.run(&format!("set -euo pipefail\n{script}"));
+        if !good {
+            let (_, log) = self.run("journalctl --unit taosd --no-pager --lines 30");
+            panic!("{script}\n{said}\n--- journal ---\n{log}");
+        }
+        said.trim_end().to_owned()
+    }
+
+    /// Sends a request to the daemon from inside the box as the operator: status and body.
+    pub fn request(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        self.request_as("Authorization: Bearer $(cat /var/lib/taosd/operator.token)", method, path, body)
+    }
+
+    /// The same with another header in the place of the operator's; `$(…)` in it is run in the box.
+    pub fn request_as(&self, header: &str, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        let body = body.map(|body| format!("--json '{body}'")).unwrap_or_default();
+        let (_, said) = self.run(&format!(
+            "curl -sS --max-time 20 -w '\\n%{{http_code}}' -X {method} -H \"{header}\" {body} 'http://127.0.0.1:6969{path}'"
+        ));
+        let (body, status) = said.trim_end().rsplit_once('\n').unwrap_or(("", &said));
+        (status.parse().unwrap_or(0), body.to_owned())
+    }
+
+    /// Waits until something is so: how long that took.
+    #[track_caller]
+    pub fn wait_until(&self, what: &str, at_most: Duration, is_so: impl Fn(&Self) -> bool) -> Duration {
+        let began = Instant::now();
+        while !is_so(self) {
+            if began.elapsed() > at_most {
+                let (_, log) = self.run("systemctl status taosd --no-pager; journalctl -u taosd --no-pager --lines 30");
+                panic!("not within {at_most:?}: {what}\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        began.elapsed()
+    }
+
+    /// The daemon's process id.
+    pub fn main_pid(&self) -> u32 {
+        self.good("systemctl show taosd --property MainPID --value").parse().unwrap_or(0)
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = lxc(&["delete", "--force", &self.name]);
+    }
+}
+
+/// A field of a JSON object.
+#[track_caller]
+pub fn field(json: &str, name: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("{e}: {json}"));
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {json}")).to_owned()
+}
