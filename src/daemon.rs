@@ -18,6 +18,7 @@ use crate::access;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge::{self, Listeners};
+use crate::jobs::expiry::Expiry;
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, first_start};
 use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
@@ -79,7 +80,8 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| Failure::Io("signals".into(), e))?;
     let app = Arc::new(App::start(config)?);
     let limits = app.config.limits.clone();
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), &limits)
+    let expiry = Expiry { streams: Arc::clone(&app.streams), webhook: app.webhook.clone() };
+    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, &limits)
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let (listeners, addresses) = listen(&app.config)?;
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
+use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::limits::{IDEMPOTENCY_LIFE, Limits, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
 use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
@@ -27,7 +28,7 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, limits: &Limits) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, expiry: Expiry, limits: &Limits) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let (period, audit_days) = (seconds(limits.sweep_interval), limits.audit_retention_days);
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
@@ -35,6 +36,7 @@ impl Sweeper {
             loop {
                 sweep(&store, audit_days, Micros::now());
                 sweep_notifications(&store, Micros::now());
+                expiry.warn(&store, Micros::now());
                 if stopped.recv_timeout(period) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }

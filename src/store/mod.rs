@@ -9,6 +9,7 @@ mod check;
 pub mod credentials;
 pub mod deployments;
 pub mod error;
+pub mod expiry;
 pub mod grants;
 pub mod history;
 pub mod idempotency;
