@@ -83,8 +83,27 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("grants_delete", "grants delete {grant} --yes", 0),
     ("users_delete", "users delete ann --yes", 0),
     ("auth_whoami", "whoami", 0),
-    ("auth_whoami", "auth whoami", 0),
     ("auth_whoami", "auth status", 0),
+    ("auth_me", "auth whoami", 0),
+    ("spaces_list", "spaces list", 0),
+    ("spaces_create", "spaces create --name Workshop", 0),
+    ("spaces_read", "spaces get {space}", 0),
+    ("spaces_members", "spaces members {space}", 0),
+    ("keys_create", "keys create --name x --print-token", 0),
+    ("keys_list", "keys list", 0),
+    ("keys_rotate", "keys rotate {key} --print-token", 0),
+    ("keys_revoke", "keys revoke {key} --yes", 0),
+    ("ax_agents_manage_read", "token mint minted --create", 0),
+    ("ax_agents_manage_create", "token mint again --create", 0),
+    ("credentials_agent_pat", "token mint minted", 0),
+    ("credentials_agent_pat", "credentials issue-agent-pat minted --print-token", 0),
+    ("credentials_enrollment", "credentials issue-enrollment --print-token", 0),
+    ("credentials_list", "credentials list", 0),
+    ("credentials_list", "credentials audit", 0),
+    ("ax_agents_manage_list", "credentials audit", 0),
+    ("credentials_revoke", "credentials revoke {key} --yes", 0),
+    ("auth_exchange", "auth exchange", 1),
+    ("credentials_fingerprint", "profile use minted", 0),
     ("ui_notify", "ui notify --title T --body B", 0),
     ("notifications_list", "notifications list --unread", 0),
     ("notifications_count", "notifications count", 0),
@@ -125,6 +144,11 @@ fn every_command_calls_its_route() {
         let line = line.replace("{notification}", &newest(&daemon, "/api/notifications"));
         let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
+        let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
+        if *id == "credentials_fingerprint" {
+            // It becomes the active one, but the environment comes first.
+            ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
+        }
         let before = daemon.log_text().len();
         ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(*code);
         let route = routes().iter().flat_map(|table| table.iter()).find(|route| route.id == *id).unwrap();
@@ -148,6 +172,17 @@ fn newest(daemon: &Daemon, list: &str) -> String {
     let reply = daemon.operator().get(list);
     let rows = reply.json();
     rows.as_array().and_then(|rows| rows.last()?["id"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn space(daemon: &Daemon) -> String {
+    daemon.operator().get("/auth/me").json()["space_id"].as_str().unwrap().to_owned()
+}
+
+/// The newest live key.
+fn key(daemon: &Daemon) -> String {
+    let keys = daemon.operator().get("/api/v1/keys").json();
+    let live = keys.as_array().unwrap().iter().rfind(|key| key["lifecycle_state"] == "active");
+    live.map_or(String::new(), |key| key["credential_id"].as_str().unwrap().to_owned())
 }
 
 fn export(ctl: &Ctl) -> String {
