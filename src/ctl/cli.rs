@@ -14,8 +14,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Talks to taosd: agents, their tokens, users and grants")
         .after_help(
-            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then what `taosctl login` \
-             saved, then the local socket.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
+            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then the nearest \
+             .taos/config.toml, the active profile, what `taosctl login` saved, and last the local socket. Keys (axp_…) \
+             are exchanged by themselves.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
              unreachable.",
         )
         .subcommand_required(true)
