@@ -39,12 +39,12 @@ class Shell:
         home = more.pop("HOME", str(self.dir))
         self.env = {**keep, "HOME": home, "NO_COLOR": "1", "COLUMNS": "400", "TERM": "dumb", **more}
 
-    def run(self, *args, status=0, stdin="", cwd=None):
-        return self.command(AXCTL, *args, status=status, stdin=stdin, cwd=cwd)
+    def run(self, *args, status=0, stdin=""):
+        return self.command(AXCTL, *args, status=status, stdin=stdin)
 
-    def command(self, *args, status=0, stdin="", cwd=None):
+    def command(self, *args, status=0, stdin=""):
         done = subprocess.run(
-            args, cwd=cwd or self.dir, env=self.env, input=stdin, capture_output=True, text=True, timeout=60
+            args, cwd=self.dir, env=self.env, input=stdin, capture_output=True, text=True, timeout=60
         )
         if done.returncode != status:
             raise Failed(f"{shlex.join(args)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -156,9 +156,6 @@ def a_token_is_minted_saved_and_made_a_profile(w):
     check(stat.S_IMODE(file.stat().st_mode) == 0o600, "mode of the token file")
     w.agent_pat, w.agent_id = file.read_text().strip(), shown["agent_id"]
     check(PAT.fullmatch(w.agent_pat), "the token file")
-    # Without a login of its own, what was saved is enough.
-    me = Shell("fresh").json("auth", "whoami", cwd=work)
-    check(me["bound_agent"]["agent_id"] == w.agent_id, me)
     plain = w.user.run("token", "mint", "builder", "--audience", "cli")
     w.second = PAT.search(plain).group()
 

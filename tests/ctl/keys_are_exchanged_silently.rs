@@ -55,6 +55,8 @@ fn a_login_with_a_key_serves_people_and_managers_and_exchanges_once_a_class() {
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&cache(&ctl)), mode(cache(&ctl).parent().unwrap())), (0o600, 0o700));
     assert!(!fs::read_to_string(cache(&ctl)).unwrap().contains(&key));
+    ctl.ok(&["auth", "logout"]);
+    assert!(!cache(&ctl).exists() && !ctl.credentials().exists());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
 use crate::ctl::flags::Flag;
-use crate::ctl::home::CREDENTIALS;
+use crate::ctl::home::{CREDENTIALS, JWT_CACHE};
 use crate::ctl::output::Output;
 use crate::ctl::session::Session;
 use crate::ctl::show::{self, Show};
@@ -60,7 +60,12 @@ fn logout_command(name: &'static str) -> Command {
 }
 
 fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
-    let removed = Context::find_home().map(|home| home.remove(CREDENTIALS)).transpose()?.unwrap_or(false);
+    let mut removed = false;
+    if let Some(home) = Context::find_home() {
+        removed = home.remove(CREDENTIALS)?;
+        // What was exchanged for a key would be good for minutes yet.
+        home.remove(JWT_CACHE)?;
+    }
     Ok(if context.json {
         show::one_line(&json!({"logged_out": removed}))
     } else {
