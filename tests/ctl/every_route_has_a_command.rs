@@ -1,4 +1,4 @@
-//! Coverage: every route of the daemon's own dialect has a command, or a reason for none; and every command of the
+//! Coverage: every route of the daemon's own dialect and of aX has a command, or a reason for none; and every command of the
 //! list below calls the route it stands beside, as the daemon's access log tells.
 
 use std::collections::BTreeSet;
@@ -25,6 +25,32 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("sessions_close", "for browsers"),
     ("sessions_revoke", "for browsers"),
     ("notifications_stream", "pages follow it; watch waits on notifications_list"),
+];
+
+/// Why a route of aX has none of its own.
+const TWIN: &str = "agents are managed by the routes of the daemon's own dialect";
+
+/// Routes of aX that people do not call with taosctl.
+const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
+    ("ax_agents_create", TWIN),
+    ("ax_agents_delete", TWIN),
+    ("ax_agents_list", TWIN),
+    ("ax_agents_manage_update", TWIN),
+    ("ax_agents_read", TWIN),
+    ("ax_agents_update", TWIN),
+    ("ax_manage_create", TWIN),
+    ("ax_manage_list", TWIN),
+    ("ax_manage_update", TWIN),
+    ("ax_roster", TWIN),
+    ("ax_place", "axctl alone moves agents between spaces"),
+    ("ax_placement", "axctl alone moves agents between spaces"),
+    ("agents_availability", "what other clients show; an agent's record tells its status"),
+    ("agents_presence", "what other clients show; an agent's record tells its status"),
+    ("agents_presence_list", "what other clients show; an agent's record tells its status"),
+    ("agents_state", "what other clients show; an agent's record tells its status"),
+    ("agents_heartbeat", "agents call it"),
+    ("ax_health", "a probe asks it"),
+    ("ax_honeypot", "programs tell it"),
 ];
 
 /// Route, command, exit code. `{agent}`, `{token}`, `{grant}` and `{export}` are filled in. In their order they go
@@ -126,10 +152,12 @@ const COMMANDS: &[(&str, &str, i32)] = &[
 #[test]
 fn every_route_has_a_command_or_a_reason_for_none() {
     let with_command = taosd::ctl::routes_with_a_command();
-    let own: BTreeSet<&str> =
-        routes().iter().flat_map(|table| table.iter()).filter(|r| r.dialect == Dialect::Taos).map(|r| r.id).collect();
-    let without: BTreeSet<&str> = NO_COMMAND.iter().map(|(id, _)| *id).collect();
-    assert_eq!(&own - &with_command, without);
+    for (dialect, excepted) in [(Dialect::Taos, NO_COMMAND), (Dialect::Ax, NO_COMMAND_OF_AX)] {
+        let all = routes().iter().flat_map(|table| table.iter());
+        let own: BTreeSet<&str> = all.filter(|route| route.dialect == dialect).map(|route| route.id).collect();
+        let without: BTreeSet<&str> = excepted.iter().map(|(id, _)| *id).collect();
+        assert_eq!(&own - &with_command, without);
+    }
     let exercised: BTreeSet<&str> = COMMANDS.iter().map(|(id, ..)| *id).collect();
     assert_eq!(exercised, with_command);
 }
