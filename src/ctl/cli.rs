@@ -34,6 +34,7 @@ fn globals() -> impl Iterator<Item = Arg> {
         text("url", "URL", "The daemon: http://HOST:PORT or unix:PATH"),
         text("token", "TOKEN", "The credential; others can read it in the process list, prefer --token-file"),
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
+        text("profile", "NAME", "The profile to use, whatever else is set"),
         text("idempotency-key", "KEY", "Key that makes running a changing command twice safe; random if absent"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
         Arg::new("timeout")

@@ -52,6 +52,13 @@ pub struct Kept {
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+impl From<Kept> for Connection {
+    fn from(kept: Kept) -> Self {
+        let Kept { server, token, source, space_id } = kept;
+        Self { server, token: Some(token), source, space_id }
+    }
+}
+
 /// A place where something may be kept; looked at only when its turn comes.
 pub type Place<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
 
@@ -106,8 +113,7 @@ pub fn choose(given: &Given, env: Env<'_>, places: &[Place<'_>]) -> Result<Conne
         if let Some(kept) = place()?
             && named.as_ref().is_none_or(|server| *server == kept.server)
         {
-            let Kept { server, token, source, space_id } = kept;
-            return Ok(Connection { server, token: Some(token), source, space_id });
+            return Ok(kept.into());
         }
     }
     Ok(Connection::new(named.unwrap_or_else(local), None, "none"))

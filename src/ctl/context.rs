@@ -22,6 +22,8 @@ const ARGV_WARNING: &str = "warning: others on this machine can read --token in 
 pub struct Context {
     /// Server and token as given.
     pub given: Given,
+    /// The profile to use whatever else is set.
+    pub profile: Option<String>,
     /// Print JSON.
     pub json: bool,
     /// How long an answer may take.
@@ -51,7 +53,7 @@ impl Context {
             }
         };
         let timeout = Duration::from_secs(matches.get_one("timeout").copied().unwrap_or(30));
-        Ok(Self { given, json: matches.get_flag("json"), timeout, key })
+        Ok(Self { given, profile: text("profile"), json: matches.get_flag("json"), timeout, key })
     }
 
     /// The session with the server that flags, environment, project, profile or saved login name, or that of this
@@ -60,6 +62,13 @@ impl Context {
     /// # Errors
     /// What is given cannot be used.
     pub fn session(&self) -> Result<Session<'_>, Failure> {
+        if let Some(name) = &self.profile {
+            if self.given.url.is_some() || self.given.token.is_some() || self.given.token_file.is_some() {
+                let fix = "Leave out --url and --token-file, or --profile.";
+                return Err(Failure::usage("--profile names its own server and token.", fix));
+            }
+            return Ok(Session::new(self, profile::kept(&Self::home()?, name)?.into()));
+        }
         let places: [Place<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
         Ok(Session::new(self, connection::choose(&self.given, &Self::env, &places)?))
     }

@@ -161,15 +161,18 @@ pub fn active(home: &Home) -> Result<Option<String>, Failure> {
 /// It does not verify.
 pub fn in_use() -> Result<Option<Kept>, Failure> {
     let Some(home) = Context::find_home() else { return Ok(None) };
-    let Some(name) = active(&home)? else { return Ok(None) };
-    let profile = load(&home, &name)?;
-    let token = verify(&profile).map_err(|problems| unverified(&name, &problems))?;
-    Ok(Some(Kept {
-        server: Server::parse(&profile.url)?,
-        token,
-        source: format!("profile {name}"),
-        space_id: profile.space_id,
-    }))
+    active(&home)?.map(|name| kept(&home, &name)).transpose()
+}
+
+/// What the profile of this name keeps, verified anew.
+///
+/// # Errors
+/// There is none, or it does not verify.
+pub fn kept(home: &Home, name: &str) -> Result<Kept, Failure> {
+    let profile = load(home, name)?;
+    let token = verify(&profile).map_err(|problems| unverified(name, &problems))?;
+    let (server, source) = (Server::parse(&profile.url)?, format!("profile {name}"));
+    Ok(Kept { server, token, source, space_id: profile.space_id })
 }
 
 /// The failure of a profile with these problems.

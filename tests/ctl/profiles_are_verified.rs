@@ -136,6 +136,22 @@ fn an_active_profile_that_no_longer_verifies_is_not_used() {
 }
 
 #[test]
+fn a_profile_named_outright_comes_before_everything_and_mixes_with_nothing() {
+    let world = world();
+    let args = ["--profile", "a", "auth", "whoami", "--json"];
+    let mut command = world.ctl.command(&args);
+    command.env("TAOS_URL", "http://127.0.0.1:1").env("TAOS_TOKEN", "taos_user_x").current_dir(world.ctl.home());
+    let me: Value = serde_json::from_str(&Run::of(command.output().unwrap()).expect(0).stdout).unwrap();
+    assert_eq!((&me["source"], &me["resolved_agent"]), (&json!("profile a"), &json!("atlas")));
+    for more in [["--url", "http://127.0.0.1:1"], ["--token-file", "x"]] {
+        world.at_home(&[&args[..], &more[..]].concat()).expect_error(2, "usage");
+    }
+    world.at_home(&["--profile", "missing", "agents", "list"]).expect_error(2, "login");
+    fs::write(&world.token, "axp_a_other").unwrap();
+    world.at_home(&args).expect_error(2, "login");
+}
+
+#[test]
 fn a_shell_gets_the_profile_or_nothing_at_all() {
     let world = world();
     let (ok, set) = world.eval("a");
