@@ -85,7 +85,7 @@ fn nothing_is_issued_where_the_key_could_not_be_kept() {
     let daemon = Daemon::start();
     let ctl = user(&daemon);
     daemon.agent("atlas");
-    let run = ctl.run(&["token", "mint", "nobody"]).expect(1);
+    let run = ctl.run(&["token", "mint", "nobody"]).expect_error(1, "agent_not_found");
     assert!(run.stderr.contains("--create"), "{run:?}");
     ctl.run(&["token", "mint", "atlas", "--no-print-token"]).expect_error(2, "usage");
     ctl.run(&["token", "mint", "atlas", "--save-to", "/no/such/directory"]).expect_error(2, "usage");
