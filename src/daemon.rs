@@ -18,6 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge;
+use crate::jobs::expiry::Expiry;
 use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
@@ -76,7 +77,8 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
     let app = Arc::new(App::start(config)?);
     let config = app.config.now();
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), Arc::clone(&app.config))
+    let expiry = Expiry(app.herald());
+    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
     let keeper =

@@ -14,8 +14,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Talks to taosd: agents, their tokens, users and grants")
         .after_help(
-            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then what `taosctl login` \
-             saved, then the local socket.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
+            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then the nearest \
+             .taos/config.toml, the active profile, what `taosctl login` saved, and last the local socket. Keys (axp_…) \
+             are exchanged by themselves.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
              unreachable.",
         )
         .subcommand_required(true)
@@ -33,6 +34,7 @@ fn globals() -> impl Iterator<Item = Arg> {
         text("url", "URL", "The daemon: http://HOST:PORT or unix:PATH"),
         text("token", "TOKEN", "The credential; others can read it in the process list, prefer --token-file"),
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
+        text("profile", "NAME", "The profile to use, whatever else is set"),
         text("idempotency-key", "KEY", "Key that makes running a changing command twice safe; random if absent"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
         Arg::new("timeout")

@@ -1,13 +1,14 @@
 //! Which server a command talks to, and with which token.
 //!
-//! Flags come first, then the environment, then the saved login, then the local socket. A source that names both a URL
-//! and a token keeps them together: the environment's token is not sent to a `--url` that is not the environment's, and
-//! a saved token goes to its own server alone.
+//! Flags come first, then the environment, then what is kept in files: the nearest `.taos/config.toml`, the active
+//! profile, the saved login; then the local socket. A source that names both a URL and a token keeps them together: the
+//! environment's token is not sent to a `--url` that is not the environment's, and a kept token goes to its own server
+//! alone.
 
 use std::fs::File;
 use std::io::{self, Read};
 
-use super::credentials::{Saved, is_token};
+use super::credentials::is_token;
 use super::failure::Failure;
 use super::server::Server;
 use crate::secret::Plaintext;
@@ -31,10 +32,42 @@ pub struct Connection {
     /// The token; none on a socket that knows its peer.
     pub token: Option<Plaintext>,
     /// Where the token is from, for people.
-    pub source: &'static str,
+    pub source: String,
+    /// The space that source names.
+    pub space_id: Option<String>,
+}
+
+/// What a file keeps: a token, and the one server it is for.
+#[derive(Debug)]
+pub struct Kept {
+    /// The server; the token goes nowhere else.
+    pub server: Server,
+    /// The token.
+    pub token: Plaintext,
+    /// Which file, for people.
+    pub source: String,
+    /// The space it names.
+    pub space_id: Option<String>,
 }
 
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl From<Kept> for Connection {
+    fn from(kept: Kept) -> Self {
+        let Kept { server, token, source, space_id } = kept;
+        Self { server, token: Some(token), source, space_id }
+    }
+}
+
+/// A place where something may be kept; looked at only when its turn comes.
+pub type Place<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
+
+impl Connection {
+    /// A server, a token and where it is from.
+    pub fn new(server: Server, token: Option<Plaintext>, source: &str) -> Self {
+        Self { server, token, source: source.to_owned(), space_id: None }
+    }
+}
 
 impl Given {
     /// The server that flags or environment name.
@@ -61,31 +94,29 @@ impl Given {
     }
 }
 
-/// Chooses; `saved` is read only where neither flags nor environment give a token.
+/// Chooses; the places are looked at in their order, and only where neither flags nor environment give a token.
 ///
 /// # Errors
 /// What is given cannot be used.
-pub fn choose(
-    given: &Given,
-    env: Env<'_>,
-    saved: impl FnOnce() -> Result<Option<Saved>, Failure>,
-) -> Result<Connection, Failure> {
+pub fn choose(given: &Given, env: Env<'_>, places: &[Place<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
     if let Some(token) = given.token()? {
-        return Ok(Connection { server: named.unwrap_or_else(local), token: Some(token), source: "flags" });
+        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "flags"));
     }
     if may_use_environment(given, env, named.as_ref())?
         && let Some(token) = environment_token(env)?
     {
-        return Ok(Connection { server: named.unwrap_or_else(local), token: Some(token), source: "environment" });
+        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "environment"));
     }
-    if let Some(saved) = saved()?
-        && named.as_ref().is_none_or(|server| *server == saved.server)
-    {
-        return Ok(Connection { server: saved.server, token: Some(saved.token), source: "saved login" });
+    for place in places {
+        if let Some(kept) = place()?
+            && named.as_ref().is_none_or(|server| *server == kept.server)
+        {
+            return Ok(kept.into());
+        }
     }
-    Ok(Connection { server: named.unwrap_or_else(local), token: None, source: "none" })
+    Ok(Connection::new(named.unwrap_or_else(local), None, "none"))
 }
 
 /// The environment's token belongs to the environment's URL, if there is one.
@@ -124,7 +155,11 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
     Failure::login(format!("The token cannot be read from {path}: {error}"), "Name a file that holds the token alone.")
 }
 
-fn checked(text: &str) -> Result<Plaintext, Failure> {
+/// A text that may be a token, without the blanks around it.
+///
+/// # Errors
+/// It cannot be one.
+pub fn checked(text: &str) -> Result<Plaintext, Failure> {
     let text = text.trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
@@ -148,13 +183,29 @@ mod tests {
     fn chosen(url: Option<&str>, token: Option<&str>, env: &[(&str, &str)]) -> (String, String) {
         let given = Given { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
         let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-        let saved = || {
-            let server = Server::parse(A).unwrap();
-            Ok(Some(Saved { server, token: plain("saved"), principal: String::new() }))
-        };
-        let connection = choose(&given, &lookup, saved).unwrap();
+        let connection = choose(&given, &lookup, &[&|| Ok(None), &|| Ok(kept(A, "saved"))]).unwrap();
         let token = connection.token.map_or(String::new(), |token| token.reveal().to_owned());
         (connection.server.to_string(), token)
+    }
+
+    fn kept(url: &str, token: &str) -> Option<Kept> {
+        let (server, source) = (Server::parse(url).unwrap(), token.to_owned());
+        Some(Kept { server, token: plain(token), source, space_id: None })
+    }
+
+    #[test]
+    fn the_nearest_place_wins_one_of_another_server_is_passed_over_and_a_broken_one_ends_it() {
+        let by = |url: Option<&str>, places: &[Place<'_>]| {
+            let given = Given { url: url.map(str::to_owned), ..Given::default() };
+            choose(&given, &|_| None, places).map(|connection| connection.source)
+        };
+        let (project, profile): (Place<'_>, Place<'_>) = (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
+        let broken: Place<'_> = &|| Err(Failure::login("x", "y"));
+        assert_eq!(by(None, &[project, profile]).unwrap(), "project");
+        assert_eq!(by(Some(B), &[project, profile]).unwrap(), "profile");
+        assert_eq!(by(Some("http://c:3"), &[project, profile]).unwrap(), "none");
+        assert!(by(None, &[broken, profile]).is_err());
+        assert_eq!(by(None, &[project, broken]).unwrap(), "project", "it was not its turn");
     }
 
     fn pair(server: &str, token: &str) -> (String, String) {

@@ -1,12 +1,11 @@
 //! The saved login: one JSON object of strings in `<config directory>/credentials`.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::private;
+use super::home::{CREDENTIALS, Home};
 use super::server::Server;
 use crate::secret::Plaintext;
 
@@ -18,6 +17,8 @@ pub struct Saved {
     pub token: Plaintext,
     /// Who that was when it was saved: `user:NAME` or `agent:NAME`.
     pub principal: String,
+    /// Where it works if nothing is said.
+    pub space_id: Option<String>,
 }
 
 impl fmt::Debug for Saved {
@@ -26,31 +27,25 @@ impl fmt::Debug for Saved {
     }
 }
 
-/// The file; `None` where there is no place for one.
-pub fn file(env: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let dir = env("TAOS_CONFIG_DIR")
-        .map(PathBuf::from)
-        .or_else(|| absolute("XDG_CONFIG_HOME").map(|dir| dir.join("taos")))
-        .or_else(|| absolute("HOME").map(|home| home.join(".config/taos")))?;
-    Some(dir.join("credentials"))
-}
-
 /// The login saved in a file. Anything but a JSON object of strings counts as none.
 ///
 /// # Errors
 /// [`Failure::Login`] where the file is not its owner's alone.
-pub fn load(path: &Path) -> Result<Option<Saved>, Failure> {
-    Ok(private::read(path)?.and_then(|bytes| parse(&bytes)))
+pub fn load(home: &Home) -> Result<Option<Saved>, Failure> {
+    Ok(home.read(CREDENTIALS)?.and_then(|bytes| parse(&bytes)))
 }
 
 /// Saves a login in place of the one before.
 ///
 /// # Errors
 /// [`Failure::Login`] where the file cannot be written safely.
-pub fn save(path: &Path, saved: &Saved) -> Result<(), Failure> {
-    let object = json!({"url": saved.server.to_string(), "token": saved.token.reveal(), "principal": saved.principal});
-    private::write(path, format!("{object}\n").as_bytes())
+pub fn save(home: &Home, saved: &Saved) -> Result<(), Failure> {
+    let mut object =
+        json!({"url": saved.server.to_string(), "token": saved.token.reveal(), "principal": saved.principal});
+    if let Some(space_id) = &saved.space_id {
+        object["space_id"] = json!(space_id);
+    }
+    home.write(CREDENTIALS, format!("{object}\n").as_bytes()).map(|_| ())
 }
 
 fn parse(bytes: &[u8]) -> Option<Saved> {
@@ -63,6 +58,7 @@ fn parse(bytes: &[u8]) -> Option<Saved> {
         server: Server::parse(text("url")?).ok()?,
         token: Plaintext::new(text("token").filter(|token| is_token(token))?.to_owned()),
         principal: text("principal").unwrap_or("").to_owned(),
+        space_id: text("space_id").map(str::to_owned),
     })
 }
 
@@ -93,17 +89,6 @@ mod tests {
         ] {
             assert!(parse(bad.as_bytes()).is_none(), "{bad}");
         }
-    }
-
-    #[test]
-    fn the_directory_is_the_callers_then_xdgs_then_homes() {
-        let at =
-            |pairs: &[(&str, &str)]| file(&|name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()));
-        let (home, xdg) = (("HOME", "/h"), ("XDG_CONFIG_HOME", "/x"));
-        assert_eq!(at(&[home, xdg, ("TAOS_CONFIG_DIR", "/t")]).unwrap(), Path::new("/t/credentials"));
-        assert_eq!(at(&[home, xdg]).unwrap(), Path::new("/x/taos/credentials"));
-        assert_eq!(at(&[home, ("XDG_CONFIG_HOME", "relative")]).unwrap(), Path::new("/h/.config/taos/credentials"));
-        assert_eq!(at(&[]), None);
     }
 
     proptest! {

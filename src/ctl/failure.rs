@@ -122,6 +122,16 @@ impl Failure {
 }
 
 fn envelope(status: u16, mut object: Map<String, Value>) -> Refusal {
+    // The aX routes put the code and all the rest into detail, and repeat the message as the error.
+    if object.get("detail").is_some_and(|detail| detail["error"].is_string() && detail["message"].is_string())
+        && let Some(Value::Object(mut detail)) = object.shift_remove("detail")
+    {
+        object.insert("error".to_owned(), detail.shift_remove("error").unwrap_or_default());
+        object.insert("detail".to_owned(), detail.shift_remove("message").unwrap_or_default());
+        for (key, value) in detail {
+            object.entry(key).or_insert(value);
+        }
+    }
     let mut take = |key: &str| object.shift_remove(key).map(|value| text::plain(&value)).unwrap_or_default();
     let (error, fix, doc_url) = (take("error"), take("fix"), take("doc_url"));
     // The Agentex routes call it otherwise, and repeat the status beside it.
@@ -166,6 +176,17 @@ mod tests {
         assert_eq!(failure.exit_code(), 1);
         let text = failure.to_text();
         assert_eq!(text, "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\ndoc_url: /docs/x\noperation_id: 7\n");
+    }
+
+    #[test]
+    fn an_error_of_ax_is_told_like_any_other() {
+        let body = br#"{"error":"No.","detail":{"error":"scope_not_allowed","message":"No.","allowed":["a","b"]},
+            "fix":"Ask.","doc_url":"/docs/x"}"#;
+        let text = Failure::refused(400, body, None).to_text();
+        assert_eq!(text, "error: scope_not_allowed\ndetail: No.\nfix: Ask.\ndoc_url: /docs/x\nallowed: a, b\n");
+        for odd in [r#"{"error":"e","detail":{}}"#, r#"{"error":"e","detail":{"error":"x"}}"#] {
+            assert!(Failure::refused(400, odd.as_bytes(), None).to_text().starts_with("error: e\n"), "{odd}");
+        }
     }
 
     #[test]

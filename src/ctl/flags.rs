@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
@@ -26,12 +26,14 @@ pub enum Flag {
     Also(&'static str, &'static str),
     /// The field is the text of a file that this flag names.
     File(&'static str, &'static str),
+    /// The field is no flag: it stands at this place of the command line.
+    Place(&'static str),
 }
 
 impl Flag {
     fn field(self) -> &'static str {
         match self {
-            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) => field,
+            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) | Self::Place(field) => field,
         }
     }
 }
@@ -43,6 +45,11 @@ pub fn args(fields: &[Field], departures: &[Flag]) -> Vec<Arg> {
 
 fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
     let departure = departures.iter().find(|flag| flag.field() == field.name);
+    if let Some(Flag::Place(_)) = departure {
+        let name = field.name.trim_end_matches("_id").to_uppercase();
+        let arg = Arg::new(id(field)).value_name(name).value_parser(NonEmptyStringValueParser::new());
+        return vec![arg.help(field.about).required(field.required)];
+    }
     let long = match departure {
         Some(Flag::Named(_, long) | Flag::File(_, long)) => (*long).to_owned(),
         _ => field.name.replace('_', "-"),

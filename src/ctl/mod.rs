@@ -10,19 +10,26 @@ mod connection;
 mod context;
 mod credentials;
 mod entry;
+mod exchange;
 mod failure;
 mod flags;
+mod home;
+mod jwt_cache;
+mod keep;
 mod nouns;
 mod output;
 mod paging;
 mod path;
 mod private;
+mod profile;
+mod project;
 mod server;
 mod session;
 mod show;
 mod slow;
 mod table;
 mod text;
+mod texts;
 mod verb;
 
 pub use cli::command;
@@ -47,7 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         .and_then(|context| entry::run(nouns::ALL, &context, &matches))
         .and_then(|output| output.print());
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             output::complain(&failure.to_text());
             ExitCode::from(failure.exit_code())

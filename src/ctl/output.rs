@@ -10,6 +10,7 @@ pub struct Output {
     stdout: String,
     stderr: String,
     must_arrive: bool,
+    code: u8,
 }
 
 impl Output {
@@ -36,16 +37,23 @@ impl Output {
         self
     }
 
-    /// Prints it.
+    /// It tells of something that is not as it should be: the exit code is 1.
+    #[must_use]
+    pub fn failing(mut self) -> Self {
+        self.code = 1;
+        self
+    }
+
+    /// Prints it. The exit code.
     ///
     /// # Errors
     /// [`Failure::Output`]; a reader that has seen enough is none.
-    pub fn print(self) -> Result<(), Failure> {
+    pub fn print(self) -> Result<u8, Failure> {
         complain(&self.stderr);
         let mut stdout = io::stdout().lock();
         match stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe || self.must_arrive => Err(Failure::Output(error)),
-            _ => Ok(()),
+            _ => Ok(self.code),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use rustix::fs::{Mode, OFlags, open};
@@ -16,7 +16,7 @@ use super::failure::Failure;
 /// Bytes of such a file that are read; one that is longer is none of ours.
 const MAX: u64 = 64 * 1024;
 
-/// The bytes of a file, `None` where there is none.
+/// The bytes of a file, `None` where there is none. The directory is the caller's to check.
 ///
 /// # Errors
 /// [`Failure::Login`] for a symbolic link, another's file, or a mode that lets others in.
@@ -29,9 +29,6 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         Err(Errno::LOOP) => return Err(is_a_link(path)),
         Err(error) => return Err(cannot(path, &error.into())),
     };
-    if let Some(dir) = path.parent() {
-        check_dir(dir)?;
-    }
     let meta = file.metadata().map_err(|error| cannot(path, &error))?;
     if !meta.is_file() {
         return Err(Failure::login(format!("{shown} is not a file."), "Remove it and log in again."));
@@ -50,19 +47,36 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// Puts a file in place of the one there is: a reader sees the old or the new, whole. A wider mode of the old one goes.
+/// The directory must be there.
 ///
 /// # Errors
-/// [`Failure::Login`] for a symbolic link, another's directory, or a disk that does not take it.
+/// [`Failure::Login`] for a symbolic link, another's file, a directory that others can write, or a disk that does not
+/// take it.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    may_write(path)?;
+    replace(path, bytes).map_err(|error| cannot(path, &error))
+}
+
+/// Sees whether [`write`] would go through, before there is a secret to lose.
+///
+/// # Errors
+/// As there.
+pub fn probe(path: &Path) -> Result<(), Failure> {
+    may_write(path)?;
+    let probed = beside(path).and_then(|(name, file)| {
+        drop(file);
+        fs::remove_file(name)
+    });
+    probed.map_err(|error| cannot(path, &error))
+}
+
+/// Makes a directory for its owner alone, and those above it, where there is none.
+///
+/// # Errors
+/// [`Failure::Login`] where it cannot be made, or one that is there is not its owner's alone.
+pub fn make_dir(dir: &Path) -> Result<(), Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| cannot(dir, &error))?;
-    check_dir(dir)?;
-    match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_symlink() => return Err(is_a_link(path)),
-        Ok(meta) if meta.uid() != geteuid().as_raw() => return Err(not_owned(path)),
-        _ => {}
-    }
-    replace(dir, path, bytes).map_err(|error| cannot(path, &error))
+    check_dir(dir)
 }
 
 /// Removes a file; false if there was none.
@@ -77,12 +91,32 @@ pub fn remove(path: &Path) -> Result<bool, Failure> {
     }
 }
 
-fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn may_write(path: &Path) -> Result<(), Failure> {
+    refuse_dir(parent(path), 0o022, "can be written by others on this machine")?;
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_symlink() => Err(is_a_link(path)),
+        Ok(meta) if meta.uid() != geteuid().as_raw() => Err(not_owned(path)),
+        _ => Ok(()),
+    }
+}
+
+/// The directory a file is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A fresh file beside another, and its name.
+fn beside(path: &Path) -> io::Result<(PathBuf, File)> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = dir.join(format!(".{name}.{}", HEXLOWER.encode(&random)));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let beside = parent(path).join(format!(".{name}.{}", HEXLOWER.encode(&random)));
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    Ok((beside, file))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (beside, mut file) = beside(path)?;
     let written = (|| {
         // The umask may have taken more than it should.
         file.set_permissions(Permissions::from_mode(0o600))?;
@@ -94,10 +128,18 @@ fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
     }
     written?;
-    File::open(dir)?.sync_all()
+    File::open(parent(path))?.sync_all()
 }
 
-fn check_dir(dir: &Path) -> Result<(), Failure> {
+/// Refuses a directory that is not its owner's alone.
+///
+/// # Errors
+/// [`Failure::Login`].
+pub fn check_dir(dir: &Path) -> Result<(), Failure> {
+    refuse_dir(dir, 0o077, "is open to others on this machine")
+}
+
+fn refuse_dir(dir: &Path, bits: u32, why: &str) -> Result<(), Failure> {
     let meta = fs::symlink_metadata(dir).map_err(|error| cannot(dir, &error))?;
     if meta.is_symlink() {
         return Err(is_a_link(dir));
@@ -105,8 +147,8 @@ fn check_dir(dir: &Path) -> Result<(), Failure> {
     if meta.uid() != geteuid().as_raw() {
         return Err(not_owned(dir));
     }
-    if meta.mode() & 0o022 != 0 {
-        let detail = format!("{} can be written by others on this machine.", dir.display());
+    if meta.mode() & bits != 0 {
+        let detail = format!("{} {why}.", dir.display());
         return Err(Failure::login(detail, format!("Run chmod 700 {}.", dir.display())));
     }
     Ok(())
@@ -114,12 +156,15 @@ fn check_dir(dir: &Path) -> Result<(), Failure> {
 
 fn is_a_link(path: &Path) -> Failure {
     let detail = format!("{} is a symbolic link.", path.display());
-    Failure::login(detail, "Put a real one in its place, or name another directory with TAOS_CONFIG_DIR.")
+    Failure::login(
+        detail,
+        "Put a real one in its place, or use another directory; TAOS_CONFIG_DIR names that of taosctl.",
+    )
 }
 
 fn not_owned(path: &Path) -> Failure {
     let detail = format!("{} belongs to another user.", path.display());
-    Failure::login(detail, "Remove it, or name another directory with TAOS_CONFIG_DIR.")
+    Failure::login(detail, "Remove it, or use another directory; TAOS_CONFIG_DIR names that of taosctl.")
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {

@@ -1,5 +1,6 @@
-//! Requests to the chosen server: token, idempotency key and repeats.
+//! Requests to the chosen server: token, exchange, idempotency key and repeats.
 
+use std::cell::RefCell;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,13 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::context::Context;
+use super::exchange::{self, Bearer};
 use super::failure::Failure;
 use super::output::complain;
+use crate::access::Class;
 use crate::api::ApiRoute;
 use crate::http::client::{self, ClientError, Request, Response, Target};
+use crate::secret::Plaintext;
 
 /// Pauses before each repeat; their number is the number of repeats.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
@@ -29,26 +33,69 @@ pub struct Session<'a> {
     pub context: &'a Context,
     /// Whom it speaks to.
     pub connection: Connection,
+    /// The short-lived tokens of this run, by class.
+    exchanged: RefCell<Vec<(Class, Plaintext)>>,
 }
 
 impl<'a> Session<'a> {
     /// A session; nothing is sent yet.
     pub fn new(context: &'a Context, connection: Connection) -> Self {
-        Self { context, connection }
+        Self { context, connection, exchanged: RefCell::default() }
     }
 
     /// Sends a request and waits for its answer, which is a success. A server that is not there, cuts the connection or
-    /// answers 503 is asked twice more, under the same key.
+    /// answers 503 is asked twice more, under the same key. A key is exchanged first, and once more where the token it
+    /// gave is refused.
     ///
     /// # Errors
     /// No answer, or a refusal.
     pub fn send(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Response, Failure> {
+        let token = self.connection.token.as_ref();
+        match exchange::bearer(route, token.map(Plaintext::reveal)) {
+            Bearer::None => self.send_as(None, route, target, body),
+            Bearer::AsItIs => self.send_as(token.map(Plaintext::reveal), route, target, body),
+            Bearer::Token(class) => {
+                let jwt = self.jwt(class, false)?;
+                match self.send_as(Some(jwt.reveal()), route, target, body) {
+                    Err(Failure::Refused(refusal)) if refusal.status == 401 => {
+                        let fresh = self.jwt(class, true)?;
+                        self.send_as(Some(fresh.reveal()), route, target, body)
+                    }
+                    result => result,
+                }
+            }
+        }
+    }
+
+    /// A token of this class for the session's key: of this run, of an earlier one, or fresh.
+    fn jwt(&self, class: Class, fresh: bool) -> Result<Plaintext, Failure> {
+        let held = |tokens: &[(Class, Plaintext)]| {
+            tokens.iter().find(|(of, _)| *of == class).map(|(_, jwt)| Plaintext::new(jwt.reveal().to_owned()))
+        };
+        if !fresh && let Some(jwt) = held(&self.exchanged.borrow()) {
+            return Ok(jwt);
+        }
+        let jwt = exchange::token(self, class, fresh)?;
+        let copy = Plaintext::new(jwt.reveal().to_owned());
+        let mut tokens = self.exchanged.borrow_mut();
+        tokens.retain(|(of, _)| *of != class);
+        tokens.push((class, copy));
+        Ok(jwt)
+    }
+
+    fn send_as(
+        &self,
+        bearer: Option<&str>,
+        route: &ApiRoute,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<Response, Failure> {
         let targets = self.connection.server.targets()?;
         let changes = route.method != "GET";
         let mut pauses = PAUSES.iter();
         let mut cut_off = false;
         loop {
-            let result = self.try_each(&targets, route, target, body);
+            let result = self.try_each(&targets, || self.request(bearer, route, target, body));
             let pause = match &result {
                 Ok(reply) if reply.status == 503 => pauses.next().map(|pause| longer(*pause, reply)),
                 Err(ClientError::Unreachable(_)) => pauses.next().copied(),
@@ -81,16 +128,10 @@ impl<'a> Session<'a> {
     }
 
     /// Asks the addresses of a name one after the other until one takes the connection.
-    fn try_each(
-        &self,
-        targets: &[Target],
-        route: &ApiRoute,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Response, ClientError> {
+    fn try_each(&self, targets: &[Target], request: impl Fn() -> Request) -> Result<Response, ClientError> {
         let mut result = Err(ClientError::Unreachable(std::io::ErrorKind::NotFound.into()));
         for target in targets {
-            result = client::call(target, self.request(route, path, body));
+            result = client::call(target, request());
             if !matches!(result, Err(ClientError::Unreachable(_))) {
                 break;
             }
@@ -98,13 +139,13 @@ impl<'a> Session<'a> {
         result
     }
 
-    fn request(&self, route: &ApiRoute, path: &str, body: Option<&Value>) -> Request {
+    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str, body: Option<&Value>) -> Request {
         let mut request = Request::new(route.method.as_str(), path, Instant::now() + self.context.timeout)
             .with_header("host", self.connection.server.host())
             .with_header("user-agent", concat!("taosctl/", env!("CARGO_PKG_VERSION")))
             .with_max_response(ANSWER_BYTES);
-        if let Some(token) = &self.connection.token {
-            request = request.with_header("authorization", format!("Bearer {}", token.reveal()));
+        if let Some(token) = bearer {
+            request = request.with_header("authorization", format!("Bearer {token}"));
         }
         if route.method != "GET" {
             request = request.with_header("idempotency-key", self.context.key.clone());

@@ -9,7 +9,8 @@ use super::session::Session;
 use super::table::{self, Column};
 use super::text;
 
-const SHOWN_ONCE: &str = "warning: the token is shown this once; keep it where nobody else reads";
+/// What is said beside a secret.
+pub const SHOWN_ONCE: &str = "warning: the token is shown this once; keep it where nobody else reads";
 
 const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
 
@@ -17,6 +18,8 @@ const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), 
 pub enum Show {
     /// A list as a table.
     Table(&'static [Column]),
+    /// The list in this field as a table.
+    Rows(&'static str, &'static [Column]),
     /// The object, a line a field.
     Record,
     /// The object in this field.
@@ -33,6 +36,8 @@ pub enum Show {
     Results,
     /// The bare secret in this field.
     Secret(&'static str),
+    /// The secret in `token` goes where the flags say, the rest is shown.
+    Kept,
     /// The reply as it is, to be kept in a file.
     Document,
 }
@@ -47,7 +52,8 @@ pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Va
         Show::Secret(field) => secret(json, field, reply),
         _ if json => Ok(one_line(reply)),
         Show::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
-        Show::Record => record(reply),
+        Show::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
+        Show::Record | Show::Kept => record(reply),
         Show::Part(field) => record(&reply[*field]),
         Show::Stored(route, field) => stored(session, route, field, reply),
         Show::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use super::failure::Failure;
 use super::flags::{self, Flag};
+use super::keep::{self, Keep};
 use super::output::Output;
 use super::show::{self, Show};
 use super::slow::{self, End};
@@ -89,6 +90,9 @@ impl Verb {
         if route.query.iter().any(|field| field.name == "limit") {
             command = command.arg(limit());
         }
+        if matches!(self.show, Show::Kept) {
+            command = command.args(keep::args());
+        }
         if self.is_slow() {
             command = command.arg(slow::no_wait());
         }
@@ -109,6 +113,7 @@ impl Verb {
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", parameters.last().unwrap_or(&"")))?;
         }
+        let keep = matches!(self.show, Show::Kept).then(|| Keep::asked(matches)).transpose()?;
         let session = context.session()?;
         if let Show::Table(_) = self.show {
             let rows = paging::rows(&session, route, &parameters, query, rows_wanted(matches))?;
@@ -120,9 +125,10 @@ impl Verb {
         let reply = session.send(route, &path::target(route, &parameters, &query), body.as_ref())?;
         let end =
             if self.is_slow() { slow::end(&session, &reply, matches)? } else { End::Result(session::json(&reply)?) };
-        match end {
-            End::Result(reply) => show::reply(&session, &self.show, &parameters, &reply),
-            End::Promised(output) => Ok(output),
+        match (end, keep) {
+            (End::Result(reply), Some(keep)) => keep.token(&session, reply),
+            (End::Result(reply), None) => show::reply(&session, &self.show, &parameters, &reply),
+            (End::Promised(output), _) => Ok(output),
         }
     }
 

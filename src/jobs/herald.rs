@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::streams::Streams;
+use super::streams::{Streams, notifications_of};
 use super::webhook::Webhook;
 use crate::config::Watched;
 use crate::store::notifications::{self, NewNotification};
@@ -47,28 +47,37 @@ impl Herald {
     /// # Errors
     /// The store's; nobody was told then.
     pub fn tell_admins(&self, notice: Notice) -> store::Result<()> {
-        let to_webhook = self.to_webhook.now();
-        let told = self.store.write(move |conn| {
+        self.tell(move |conn| {
             let admins = users::enabled_admins(conn)?;
-            admins.iter().try_for_each(|user_id| insert(conn, user_id, &notice, to_webhook, Micros::now()))?;
-            store::Result::Ok(admins)
+            Ok(admins.into_iter().map(|user_id| (user_id, notice.clone())).collect())
         })?;
-        self.wake(&told);
         Ok(())
     }
 
-    /// Says that notifications for these users are on disk.
-    fn wake(&self, user_ids: &[String]) {
-        for user_id in user_ids {
-            self.streams.wake(&topic(user_id));
+    /// Tells each user what `choose` says, which may write as well, in one transaction. How many notices there were.
+    ///
+    /// # Errors
+    /// The store's; nobody was told then, and nothing written.
+    pub fn tell(
+        &self,
+        choose: impl FnOnce(&Connection) -> store::Result<Vec<(String, Notice)>> + Send + 'static,
+    ) -> store::Result<usize> {
+        let to_webhook = self.to_webhook.now();
+        let told = self.store.write(move |conn| {
+            let notices = choose(conn)?;
+            for (user_id, notice) in &notices {
+                insert(conn, user_id, notice, to_webhook, Micros::now())?;
+            }
+            store::Result::Ok(notices)
+        })?;
+        for (user_id, _) in &told {
+            self.streams.wake(&notifications_of(user_id));
         }
-        self.webhook.nudge();
+        if !told.is_empty() {
+            self.webhook.nudge();
+        }
+        Ok(told.len())
     }
-}
-
-/// What is woken when a user, or one of its agents, is told something.
-pub fn topic(user_id: &str) -> String {
-    format!("notifications:{user_id}")
 }
 
 fn insert(conn: &Connection, user_id: &str, notice: &Notice, to_webhook: bool, now: Micros) -> store::Result<()> {

@@ -1,5 +1,5 @@
 //! Work that no request waits for: operations on containers, deliveries of tokens, the start-up migration, sweeping,
-//! event streams, the webhook, health checks, the documentation as knowledge.
+//! warnings before an expiry, event streams, the webhook, health checks, backups, the documentation as knowledge.
 //!
 //! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
 //! hangs holds up its own agents and nobody else.
@@ -11,6 +11,7 @@ pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;
 mod deploy;
+pub mod expiry;
 pub mod first_start;
 pub mod health;
 pub mod herald;

@@ -39,6 +39,11 @@ const EVENTS_A_TURN: usize = 64;
 const HELLO: &str = "retry: 2000\n\n";
 const HEARTBEAT: &str = ": still here\n\n";
 
+/// The topic of a user's notifications and those of its agents, for [`Streams::wake`].
+pub fn notifications_of(user_id: &str) -> String {
+    format!("notifications:{user_id}")
+}
+
 /// What a stream tells.
 pub trait Feed: Send {
     /// The next event, complete with its empty line; `None` if there is nothing new.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 
+use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::Live;
 use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
@@ -28,7 +29,7 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, config: Arc<Live>) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, expiry: Expiry, config: Arc<Live>) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
             // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
@@ -36,6 +37,7 @@ impl Sweeper {
                 let limits = config.now().limits.clone();
                 sweep(&store, limits.audit_retention_days, Micros::now());
                 sweep_notifications(&store, Micros::now());
+                expiry.warn(&store, Micros::now());
                 if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }

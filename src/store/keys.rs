@@ -27,15 +27,6 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
 const HOST: &str = "SELECT host_binding FROM credentials WHERE id = ?1";
 const MARK: &str = "SELECT token_mark FROM credentials WHERE id = ?1";
 const SET_HOST: &str = "UPDATE credentials SET host_binding = ?2 WHERE id = ?1";
-const DUE_NOTICES: &str =
-    "SELECT c.id, c.label, coalesce(c.user_id, a.owner_user_id), c.agent_id, c.expires_at, c.notices
-    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
-    WHERE c.expires_at IS NOT NULL AND c.state IN ('active', 'grace', 'pending_enrollment')
-        AND c.kind IN ('user_pat', 'agent_pat') AND c.expires_at > ?1 AND c.expires_at <= ?2 AND c.notices < ?3";
-const SET_NOTICES: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
-
-/// Days before the end of a key at which its owner is warned, each once.
-pub const NOTICE_DAYS: [i64; 3] = [14, 7, 1];
 
 /// A key to be stored.
 #[derive(Debug)]
@@ -233,55 +224,4 @@ pub fn set_host(conn: &Connection, id: &str, host: &str) -> Result<bool> {
         conn.prepare_cached(SET_HOST)?.execute([id, host])?;
     }
     Ok(before.is_none())
-}
-
-/// A warning that a key ends soon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The key.
-    pub credential_id: String,
-    /// What people call it.
-    pub label: String,
-    /// Whom to warn.
-    pub user_id: String,
-    /// The agent it belongs to.
-    pub agent_id: Option<String>,
-    /// When it ends.
-    pub expires_at: Micros,
-    /// Which of [`NOTICE_DAYS`] has come.
-    pub days: i64,
-}
-
-/// The warnings that are due now, each told once: call it in the transaction that passes them on.
-///
-/// # Errors
-/// The store's.
-pub fn take_due_notices(conn: &Connection, now: Micros) -> Result<Vec<Notice>> {
-    let far = now.plus(NOTICE_DAYS[0] * Micros::DAY);
-    let mut statement = conn.prepare_cached(DUE_NOTICES)?;
-    let rows = statement.query_map(params![now, far, NOTICE_DAYS.len() as i64], |row| {
-        let given: i64 = row.get(5)?;
-        let notice = Notice {
-            credential_id: row.get(0)?,
-            label: row.get(1)?,
-            user_id: row.get(2)?,
-            agent_id: row.get(3)?,
-            expires_at: row.get(4)?,
-            days: 0,
-        };
-        Ok((given, notice))
-    })?;
-    let mut due = Vec::new();
-    for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
-        let (given, mut notice) = row;
-        let left = notice.expires_at.0 - now.0;
-        let reached = NOTICE_DAYS.iter().filter(|days| left <= **days * Micros::DAY).count();
-        // A daemon that was off past several thresholds warns once, of the nearest.
-        if i64::try_from(reached).unwrap_or(0) > given {
-            notice.days = NOTICE_DAYS[reached - 1];
-            conn.prepare_cached(SET_NOTICES)?.execute(params![notice.credential_id, reached as i64])?;
-            due.push(notice);
-        }
-    }
-    Ok(due)
 }

@@ -10,6 +10,7 @@ mod copy;
 pub mod credentials;
 pub mod deployments;
 pub mod error;
+pub mod expiry;
 pub mod grants;
 pub mod history;
 pub mod idempotency;

@@ -1,6 +1,6 @@
 """Drives the published axctl against a running daemon, as a person at a shell would.
 
-Usage: drive.py URL OPERATOR_TOKEN WORK_DIR, with axctl beside this interpreter. Everything happens below WORK_DIR. Prints
+Usage: drive.py URL OPERATOR_TOKEN WORK_DIR TAOSCTL, with axctl beside this interpreter. Everything happens below WORK_DIR. Prints
 one line a step; the first step that fails ends it with status 1 and what the client said.
 """
 
@@ -15,7 +15,7 @@ import sys
 import urllib.error
 import urllib.request
 
-URL, OPERATOR, WORK = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+URL, OPERATOR, WORK, TAOSCTL = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4]
 AXCTL = str(pathlib.Path(sys.executable).parent / "axctl")
 PAT = re.compile(r"axp_[ua]_[A-Za-z0-9]{10}\.[A-Za-z0-9]{49}")
 
@@ -40,11 +40,14 @@ class Shell:
         self.env = {**keep, "HOME": home, "NO_COLOR": "1", "COLUMNS": "400", "TERM": "dumb", **more}
 
     def run(self, *args, status=0, stdin=""):
+        return self.command(AXCTL, *args, status=status, stdin=stdin)
+
+    def command(self, *args, status=0, stdin=""):
         done = subprocess.run(
-            [AXCTL, *args], cwd=self.dir, env=self.env, input=stdin, capture_output=True, text=True, timeout=60
+            args, cwd=self.dir, env=self.env, input=stdin, capture_output=True, text=True, timeout=60
         )
         if done.returncode != status:
-            raise Failed(f"axctl {shlex.join(args)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise Failed(f"{shlex.join(args)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
     def json(self, *args, **more):
@@ -162,6 +165,9 @@ def the_profile_verifies_and_exports(w):
     check("verified" in w.user.run("profile", "verify", "b"), "verify")
     out = w.user.run("profile", "env", "b")
     check(f"export AX_TOKEN={w.agent_pat}" in out and f"export AX_AGENT_ID={w.agent_id}" in out, "env")
+    as_agent = f'eval "$({shlex.quote(AXCTL)} profile env b)" && {shlex.quote(AXCTL)} auth whoami --json'
+    me = json.loads(w.user.command("sh", "-c", as_agent))
+    check(me["bound_agent"]["agent_name"] == "builder", me)
     check("Fingerprint registered" in w.user.run("profile", "use", "b"), "use")
     check("Fingerprint registered" in w.user.run("profile", "use", "b"), "use again")
     w.user.run("profile", "remove", "b")
@@ -264,6 +270,15 @@ def another_languages_library_verifies_a_token_by_the_jwk_set(w):
     except jwt.PyJWTError:
         return
     raise Failed("an altered token was verified")
+
+
+@step
+def a_profile_of_taosctl_is_an_identity_for_axctl(w):
+    both = Shell("both", TAOS_URL=URL, TAOS_TOKEN=OPERATOR)
+    both.command(TAOSCTL, "token", "mint", "shared", "--create", "--profile", "s", "--json")
+    as_agent = f'eval "$({shlex.quote(TAOSCTL)} profile env s --ax)" && {shlex.quote(AXCTL)} auth whoami --json'
+    me = json.loads(both.command("sh", "-c", as_agent))
+    check(me["bound_agent"]["agent_name"] == "shared", me)
 
 
 @step

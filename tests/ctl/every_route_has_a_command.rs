@@ -1,4 +1,4 @@
-//! Coverage: every route of the daemon's own dialect has a command, or a reason for none; and every command of the
+//! Coverage: every route of the daemon's own dialect and of aX has a command, or a reason for none; and every command of the
 //! list below calls the route it stands beside, as the daemon's access log tells.
 
 use std::collections::BTreeSet;
@@ -25,6 +25,32 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("sessions_close", "for browsers"),
     ("sessions_revoke", "for browsers"),
     ("notifications_stream", "pages follow it; watch waits on notifications_list"),
+];
+
+/// Why a route of aX has none of its own.
+const TWIN: &str = "agents are managed by the routes of the daemon's own dialect";
+
+/// Routes of aX that people do not call with taosctl.
+const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
+    ("ax_agents_create", TWIN),
+    ("ax_agents_delete", TWIN),
+    ("ax_agents_list", TWIN),
+    ("ax_agents_manage_update", TWIN),
+    ("ax_agents_read", TWIN),
+    ("ax_agents_update", TWIN),
+    ("ax_manage_create", TWIN),
+    ("ax_manage_list", TWIN),
+    ("ax_manage_update", TWIN),
+    ("ax_roster", TWIN),
+    ("ax_place", "axctl alone moves agents between spaces"),
+    ("ax_placement", "axctl alone moves agents between spaces"),
+    ("agents_availability", "what other clients show; an agent's record tells its status"),
+    ("agents_presence", "what other clients show; an agent's record tells its status"),
+    ("agents_presence_list", "what other clients show; an agent's record tells its status"),
+    ("agents_state", "what other clients show; an agent's record tells its status"),
+    ("agents_heartbeat", "agents call it"),
+    ("ax_health", "a probe asks it"),
+    ("ax_honeypot", "programs tell it"),
 ];
 
 /// Route, command, exit code. `{agent}`, `{token}`, `{grant}` and `{export}` are filled in. In their order they go
@@ -83,8 +109,27 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("grants_delete", "grants delete {grant} --yes", 0),
     ("users_delete", "users delete ann --yes", 0),
     ("auth_whoami", "whoami", 0),
-    ("auth_whoami", "auth whoami", 0),
     ("auth_whoami", "auth status", 0),
+    ("auth_me", "auth whoami", 0),
+    ("spaces_list", "spaces list", 0),
+    ("spaces_create", "spaces create --name Workshop", 0),
+    ("spaces_read", "spaces get {space}", 0),
+    ("spaces_members", "spaces members {space}", 0),
+    ("keys_create", "keys create --name x --print-token", 0),
+    ("keys_list", "keys list", 0),
+    ("keys_rotate", "keys rotate {key} --print-token", 0),
+    ("keys_revoke", "keys revoke {key} --yes", 0),
+    ("ax_agents_manage_read", "token mint minted --create", 0),
+    ("ax_agents_manage_create", "token mint again --create", 0),
+    ("credentials_agent_pat", "token mint minted", 0),
+    ("credentials_agent_pat", "credentials issue-agent-pat minted --print-token", 0),
+    ("credentials_enrollment", "credentials issue-enrollment --print-token", 0),
+    ("credentials_list", "credentials list", 0),
+    ("credentials_list", "credentials audit", 0),
+    ("ax_agents_manage_list", "credentials audit", 0),
+    ("credentials_revoke", "credentials revoke {key} --yes", 0),
+    ("auth_exchange", "auth exchange", 1),
+    ("credentials_fingerprint", "profile use minted", 0),
     ("ui_notify", "ui notify --title T --body B", 0),
     ("notifications_list", "notifications list --unread", 0),
     ("notifications_count", "notifications count", 0),
@@ -109,10 +154,12 @@ const COMMANDS: &[(&str, &str, i32)] = &[
 #[test]
 fn every_route_has_a_command_or_a_reason_for_none() {
     let with_command = taosd::ctl::routes_with_a_command();
-    let own: BTreeSet<&str> =
-        routes().iter().flat_map(|table| table.iter()).filter(|r| r.dialect == Dialect::Taos).map(|r| r.id).collect();
-    let without: BTreeSet<&str> = NO_COMMAND.iter().map(|(id, _)| *id).collect();
-    assert_eq!(&own - &with_command, without);
+    for (dialect, excepted) in [(Dialect::Taos, NO_COMMAND), (Dialect::Ax, NO_COMMAND_OF_AX)] {
+        let all = routes().iter().flat_map(|table| table.iter());
+        let own: BTreeSet<&str> = all.filter(|route| route.dialect == dialect).map(|route| route.id).collect();
+        let without: BTreeSet<&str> = excepted.iter().map(|(id, _)| *id).collect();
+        assert_eq!(&own - &with_command, without);
+    }
     let exercised: BTreeSet<&str> = COMMANDS.iter().map(|(id, ..)| *id).collect();
     assert_eq!(exercised, with_command);
 }
@@ -127,6 +174,11 @@ fn every_command_calls_its_route() {
         let line = line.replace("{notification}", &newest(&daemon, "/api/notifications"));
         let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
+        let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
+        if *id == "credentials_fingerprint" {
+            // It becomes the active one, but the environment comes first.
+            ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
+        }
         let before = daemon.log_text().len();
         ctl.run(&line.split(' ').collect::<Vec<_>>()).expect(*code);
         let route = routes().iter().flat_map(|table| table.iter()).find(|route| route.id == *id).unwrap();
@@ -150,6 +202,17 @@ fn newest(daemon: &Daemon, list: &str) -> String {
     let reply = daemon.operator().get(list);
     let rows = reply.json();
     rows.as_array().and_then(|rows| rows.last()?["id"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn space(daemon: &Daemon) -> String {
+    daemon.operator().get("/auth/me").json()["space_id"].as_str().unwrap().to_owned()
+}
+
+/// The newest live key.
+fn key(daemon: &Daemon) -> String {
+    let keys = daemon.operator().get("/api/v1/keys").json();
+    let live = keys.as_array().unwrap().iter().rfind(|key| key["lifecycle_state"] == "active");
+    live.map_or(String::new(), |key| key["credential_id"].as_str().unwrap().to_owned())
 }
 
 fn export(ctl: &Ctl) -> String {

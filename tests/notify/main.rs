@@ -18,6 +18,7 @@ mod knowledge_is_written_by_source;
 mod lists_are_paged_and_counted;
 mod narrow_credentials_are_refused;
 mod old_and_surplus_notifications_go;
+mod owners_are_warned_before_a_credential_ends;
 mod senders_have_a_rate_each;
 mod streams_are_bounded_and_end_with_their_credential;
 mod the_documentation_is_knowledge;

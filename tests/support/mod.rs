@@ -7,6 +7,7 @@
 mod actors;
 pub mod conformance;
 mod db;
+pub mod python;
 pub mod schema;
 
 pub use actors::text;

@@ -16,7 +16,7 @@ use crate::http::codes;
 use crate::http::error::Dialect::Taos;
 use crate::http::field::Field;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::jobs::herald;
+use crate::jobs::streams;
 use crate::store::notifications::{Holder, Notification};
 use crate::time::Micros;
 
@@ -41,7 +41,7 @@ const RECORD: &[Field] = &[
     text("title", "One line."),
     text("message", "The text."),
     Field::flag("read", "Whether its user has read it.").required(),
-    text("source", "Who sent it, from the credential: agent:NAME or user:NAME."),
+    text("source", "Who sent it, from the credential: agent:NAME or user:NAME; taosd for the daemon itself."),
     text("agent_id", "The id of the agent that sent it.").nullable(),
     text("app_origin", "The app that the sender named.").nullable(),
     text("action_url", "Where it leads.").nullable(),
@@ -82,7 +82,7 @@ fn holder(caller: &Caller) -> Holder {
 
 /// What is woken when the caller, or the agents of the same user, send something.
 pub fn topic(caller: &Caller) -> String {
-    herald::topic(&caller.user().id)
+    streams::notifications_of(&caller.user().id)
 }
 
 /// The rows of the table.

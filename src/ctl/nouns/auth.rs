@@ -1,17 +1,21 @@
-//! `taosctl auth`: who one is, and forgetting it. Logging in has a file of its own.
+//! `taosctl auth`: who one is, what a key is exchanged for, and forgetting it. Logging in has a file of its own.
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::login;
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
+use crate::ctl::flags::Flag;
+use crate::ctl::home::{CREDENTIALS, JWT_CACHE};
 use crate::ctl::output::Output;
 use crate::ctl::session::Session;
 use crate::ctl::show::{self, Show};
 use crate::ctl::verb::Verb;
-use crate::ctl::{path, private};
+use crate::ctl::{exchange as keys, flags, keep, path};
+use crate::http::field::Field;
+use crate::http::route::BodyKind;
 
 /// The noun.
 pub const ENTRY: Entry = Entry::Noun {
@@ -21,11 +25,12 @@ pub const ENTRY: Entry = Entry::Noun {
         login::ENTRY,
         Entry::Own { name: "logout", routes: &[], command: logout_command, run: logout },
         Entry::Own { name: "status", routes: &["auth_whoami"], command: status_command, run: status },
-        WHOAMI,
+        Entry::Own { name: "whoami", routes: &["auth_me"], command: me_command, run: me },
+        Entry::Own { name: "exchange", routes: &["auth_exchange"], command: exchange_command, run: exchange },
     ],
 };
 
-/// The verb; it also stands at the top.
+/// The verb at the top: what the credential itself is.
 pub const WHOAMI: Entry = Entry::Verb(Verb::new("whoami", "auth_whoami", Show::Record));
 
 /// Asks the server who the session's credential is.
@@ -55,7 +60,12 @@ fn logout_command(name: &'static str) -> Command {
 }
 
 fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
-    let removed = context.credentials_file().map(|path| private::remove(&path)).transpose()?.unwrap_or(false);
+    let mut removed = false;
+    if let Some(home) = Context::find_home() {
+        removed = home.remove(CREDENTIALS)?;
+        // What was exchanged for a key would be good for minutes yet.
+        home.remove(JWT_CACHE)?;
+    }
     Ok(if context.json {
         show::one_line(&json!({"logged_out": removed}))
     } else {
@@ -79,4 +89,50 @@ fn status(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
         "expires_at": me["expires_at"],
     });
     if context.json { Ok(show::one_line(&shown)) } else { show::record(&shown) }
+}
+
+fn me_command(name: &'static str) -> Command {
+    Command::new(name).about("Show the user or agent, its space, and where the credential comes from")
+}
+
+fn me(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let route = path::route("auth_me");
+    let mut me = session.send_for_json(route, route.path, None)?;
+    if !me.is_object() {
+        return Err(Failure::Unexpected("The answer is not an object.".to_owned()));
+    }
+    me["resolved_agent"] = me["bound_agent"].get("agent_name").cloned().unwrap_or_default();
+    me["source"] = json!(session.connection.source);
+    if context.json { Ok(show::one_line(&me)) } else { show::record(&me) }
+}
+
+const EXCHANGE: &[Flag] = &[Flag::Named("requested_token_class", "class"), Flag::Named("requested_ttl", "ttl")];
+
+fn exchange_fields() -> &'static [Field] {
+    match path::route("auth_exchange").body {
+        BodyKind::Json(fields) => fields,
+        _ => &[],
+    }
+}
+
+fn exchange_command(name: &'static str) -> Command {
+    let print = Arg::new("print-token").long("print-token").action(ArgAction::SetTrue);
+    Command::new(name)
+        .about("Exchange the key in use and show what the token says")
+        .after_help("The other commands exchange by themselves. The token itself is shown only with --print-token.")
+        .args(flags::args(exchange_fields(), EXCHANGE))
+        .arg(print.help("Print the token"))
+}
+
+fn exchange(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let body = Value::Object(flags::read(exchange_fields(), EXCHANGE, matches)?);
+    let session = context.session()?;
+    let route = path::route("auth_exchange");
+    let reply = session.send_for_json(route, route.path, Some(&body))?;
+    let wrong = || Failure::Unexpected("The answer to the exchange holds no token.".to_owned());
+    let token = reply["access_token"].as_str().ok_or_else(wrong)?;
+    let mut claims = Value::Object(keys::claims(token).ok_or_else(wrong)?);
+    claims["expires_in"] = reply["expires_in"].clone();
+    keep::told(context.json, matches.get_flag("print-token").then_some(token), claims)
 }

@@ -1,47 +1,80 @@
-//! `taosctl login`: saves a token that the server has accepted.
+//! `taosctl login`: saves a token or a user's key that the server has accepted.
 
 use std::io::{self, IsTerminal};
 
-use clap::{ArgMatches, Command};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgMatches, Command};
+use serde_json::Value;
 
 use super::auth::{principal, whoami};
 use crate::ctl::connection::{Connection, read_token};
 use crate::ctl::context::Context;
 use crate::ctl::credentials::{self, Saved};
 use crate::ctl::entry::Entry;
+use crate::ctl::exchange::{is_agent_key, is_key};
 use crate::ctl::failure::Failure;
 use crate::ctl::output::Output;
 use crate::ctl::server::Server;
 use crate::ctl::session::Session;
-use crate::ctl::{ask, show, text};
+use crate::ctl::{ask, path, show, text};
 use crate::secret::Plaintext;
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "login", routes: &["auth_whoami"], command, run };
+pub const ENTRY: Entry =
+    Entry::Own { name: "login", routes: &["auth_whoami", "auth_me", "auth_exchange", "spaces_list"], command, run };
 
 fn command(name: &'static str) -> Command {
-    Command::new(name).about("Check a token and save it with its server").after_help(
-        "The token is asked for, or read from stdin where that is no terminal, or from --token-file. It is saved only if \
-         the server accepts it, for its owner's eyes alone.",
-    )
+    let space = Arg::new("space").long("space").value_name("SPACE").value_parser(NonEmptyStringValueParser::new());
+    Command::new(name)
+        .about("Check a token or key and save it with its server")
+        .after_help(
+            "It is asked for, or read from stdin where that is no terminal, or from --token-file. It is saved only if \
+             the server accepts it, for its owner's eyes alone. A user's key is exchanged from then on by itself; an \
+             agent's key is no login: make a profile of it.",
+        )
+        .arg(space.help("Where to work if nothing is said: id, slug or name; the default space if absent"))
 }
 
-fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
-    let no_place =
-        || Failure::login("There is no HOME to save the login under.", "Name a directory with TAOS_CONFIG_DIR.");
-    let file = context.credentials_file().ok_or_else(no_place)?;
+fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let home = Context::home()?;
     let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
     let token = token(context)?;
+    if is_agent_key(token.reveal()) {
+        let fix = "Log in with a user's key, and make a profile of this one: taosctl profile add.";
+        return Err(Failure::login("That is an agent's key, or an enrollment: not a person's login.", fix));
+    }
     let copy = Plaintext::new(token.reveal().to_owned());
-    let session = Session::new(context, Connection { server: server.clone(), token: Some(copy), source: "login" });
+    let session = Session::new(context, Connection::new(server.clone(), Some(copy), "login"));
     let me = whoami(&session)?;
-    let saved = Saved { server, token, principal: principal(&me)? };
-    credentials::save(&file, &saved)?;
+    let wanted = matches.get_one::<String>("space").map(String::as_str);
+    let space_id = if is_key(token.reveal()) || wanted.is_some() { Some(space(&session, wanted)?) } else { None };
+    let saved = Saved { server, token, principal: principal(&me)?, space_id };
+    credentials::save(&home, &saved)?;
     Ok(if context.json {
         show::one_line(&me)
     } else {
         Output::text(format!("logged in: {}", text::clean(&format!("{} at {}", saved.principal, saved.server))))
     })
+}
+
+/// The id of the space that was asked for, else of the one the server says one works in.
+fn space(session: &Session<'_>, wanted: Option<&str>) -> Result<String, Failure> {
+    let ask = |route: &str| {
+        let route = path::route(route);
+        session.send_for_json(route, route.path, None)
+    };
+    let unexpected = || Failure::Unexpected("The answer names no space.".to_owned());
+    let (me, spaces) = (ask("auth_me")?, ask("spaces_list")?);
+    let spaces = spaces["spaces"].as_array().ok_or_else(unexpected)?;
+    let is = |space: &Value, name: &str| ["id", "slug", "name"].iter().any(|field| space[*field] == name);
+    let found = match wanted {
+        None => spaces.iter().find(|space| space["id"] == me["space_id"]),
+        Some(name) => Some(spaces.iter().find(|space| is(space, name)).ok_or_else(|| {
+            let fix = "Name one of them by id, slug or name: taosctl spaces list shows them.";
+            Failure::usage("You have no such space; nothing was saved.", fix)
+        })?),
+    };
+    found.and_then(|space| space["id"].as_str()).map(str::to_owned).ok_or_else(unexpected)
 }
 
 fn token(context: &Context) -> Result<Plaintext, Failure> {

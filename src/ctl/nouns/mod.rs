@@ -8,12 +8,17 @@ mod audit;
 mod auth;
 mod backup;
 mod completion;
+mod credentials;
 mod docs;
 mod grants;
+mod keys;
 mod knowledge;
 mod login;
 mod notifications;
 mod operations;
+mod profile;
+mod spaces;
+mod token;
 mod ui;
 mod user_token;
 mod users;
@@ -29,6 +34,11 @@ pub const ALL: &[Entry] = &[
     ui::ENTRY,
     notifications::ENTRY,
     knowledge::ENTRY,
+    keys::ENTRY,
+    credentials::ENTRY,
+    token::ENTRY,
+    profile::ENTRY,
+    spaces::ENTRY,
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,

@@ -1,0 +1,124 @@
+//! The configuration directory: what taosctl keeps between two commands (aX contract, section 13). Its owner's alone,
+//! like every directory and file in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::failure::Failure;
+use super::private;
+
+/// The saved login.
+pub const CREDENTIALS: &str = "credentials";
+/// The name of the active profile.
+pub const ACTIVE: &str = "active";
+/// Short-lived tokens that are still good.
+pub const JWT_CACHE: &str = "cache/jwt.json";
+/// The folder of the profiles.
+pub const PROFILES: &str = "profiles";
+
+/// The directory; it need not exist yet.
+#[derive(Debug, Clone)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// Where the environment puts it; `None` where there is no place for one.
+    pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        env("TAOS_CONFIG_DIR")
+            .map(PathBuf::from)
+            .or_else(|| absolute("XDG_CONFIG_HOME").map(|dir| dir.join("taos")))
+            .or_else(|| absolute("HOME").map(|home| home.join(".config/taos")))
+            .map(Self)
+    }
+
+    /// The path of a file below it.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.0.join(file)
+    }
+
+    /// The bytes of a file below it, `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Failure::Login`] where it, or a directory on the way, is not its owner's alone.
+    pub fn read(&self, file: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let bytes = private::read(&self.path(file))?;
+        if bytes.is_some() {
+            self.directories(file).iter().try_for_each(|dir| private::check_dir(dir))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Puts a file in place of the one there is. Its path.
+    ///
+    /// # Errors
+    /// [`Failure::Login`] where it cannot be written safely.
+    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        for dir in self.directories(file) {
+            private::make_dir(&dir)?;
+        }
+        let path = self.path(file);
+        private::write(&path, bytes)?;
+        Ok(path)
+    }
+
+    /// Removes a file; false if there was none.
+    ///
+    /// # Errors
+    /// [`Failure::Login`] where it cannot be removed.
+    pub fn remove(&self, file: &str) -> Result<bool, Failure> {
+        private::remove(&self.path(file))
+    }
+
+    /// The names of the files in a folder below it, sorted; what is no UTF-8 is none of ours.
+    pub fn list(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// From the outermost to the file's own.
+    fn directories(&self, file: &str) -> Vec<PathBuf> {
+        let mut dirs = vec![self.0.clone()];
+        dirs.extend(Path::new(file).parent().filter(|dir| !dir.as_os_str().is_empty()).map(|dir| self.0.join(dir)));
+        dirs
+    }
+}
+
+/// Whether a text may name a profile or an agent's file: it never leads out of its folder.
+pub fn is_name(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    (1..=64).contains(&text.len())
+        && text.bytes().all(word)
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_directory_is_the_callers_then_xdgs_then_homes() {
+        let at = |pairs: &[(&str, &str)]| {
+            let env = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            Home::find(&env).map(|home| home.path(CREDENTIALS))
+        };
+        let (home, xdg) = (("HOME", "/h"), ("XDG_CONFIG_HOME", "/x"));
+        assert_eq!(at(&[home, xdg, ("TAOS_CONFIG_DIR", "/t")]).unwrap(), Path::new("/t/credentials"));
+        assert_eq!(at(&[home, xdg]).unwrap(), Path::new("/x/taos/credentials"));
+        assert_eq!(at(&[home, ("XDG_CONFIG_HOME", "relative")]).unwrap(), Path::new("/h/.config/taos/credentials"));
+        assert_eq!(at(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_stays_in_its_folder(text in "\\PC{0,70}|[A-Za-z0-9_./-]{0,70}") {
+            if is_name(&text) {
+                let path = Path::new("/d").join(format!("{text}.toml"));
+                prop_assert_eq!(path.parent(), Some(Path::new("/d")));
+                prop_assert!(path.components().count() == 3);
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `taosctl credentials`: keys of one's own agents, and whether they should be cleaned up.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use super::keys::COLUMNS;
+use crate::ctl::context::Context;
+use crate::ctl::entry::Entry;
+use crate::ctl::failure::Failure;
+use crate::ctl::flags::Flag;
+use crate::ctl::output::Output;
+use crate::ctl::session::Session;
+use crate::ctl::show::{self, Show};
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+use crate::ctl::{path, table};
+
+const REPORT: &[Column] = &[Column("AGENT", "agent"), Column("ACTIVE KEYS", "active"), Column("VERDICT", "verdict")];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "credentials",
+    about: "Keys of agents, and enrollments",
+    entries: &[
+        Entry::Verb(Verb::new("list", "credentials_list", Show::Table(COLUMNS))),
+        Entry::Verb(
+            Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
+        ),
+        Entry::Verb(Verb::new("issue-enrollment", "credentials_enrollment", Show::Kept)),
+        Entry::Verb(
+            Verb::new("revoke", "credentials_revoke", Show::Done("revoked", None))
+                .ask("Revoke key {} and every token exchanged for it?"),
+        ),
+        Entry::Own {
+            name: "audit",
+            routes: &["credentials_list", "ax_agents_manage_list"],
+            command: audit_command,
+            run: audit,
+        },
+    ],
+};
+
+fn audit_command(name: &'static str) -> Command {
+    let strict = Arg::new("strict").long("strict").action(ArgAction::SetTrue);
+    Command::new(name)
+        .about("See which agents have more keys than they need")
+        .after_help(
+            "One key is ok, two are a rotation_window, three and more are cleanup_required: revoke what is old.",
+        )
+        .arg(strict.help("Exit with 1 where a cleanup is required"))
+}
+
+fn audit(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let report = report(&ask(&session, "credentials_list")?, &ask(&session, "ax_agents_manage_list")?);
+    let dirty = report["summary"]["cleanup_required"] != 0;
+    let output = if context.json {
+        show::one_line(&report)
+    } else {
+        Output::text(table::table(REPORT, report["agents"].as_array().map_or(&[], Vec::as_slice)))
+    };
+    Ok(if dirty && matches.get_flag("strict") { output.failing() } else { output })
+}
+
+fn ask(session: &Session<'_>, route: &str) -> Result<Vec<Value>, Failure> {
+    let route = path::route(route);
+    match session.send_for_json(route, &path::target(route, &[], &Map::new()), None)? {
+        Value::Array(rows) => Ok(rows),
+        _ => Err(Failure::Unexpected("The answer is not a list.".to_owned())),
+    }
+}
+
+fn verdict(active: usize) -> &'static str {
+    match active {
+        0 | 1 => "ok",
+        2 => "rotation_window",
+        _ => "cleanup_required",
+    }
+}
+
+/// The agents' active keys, counted and judged.
+fn report(keys: &[Value], agents: &[Value]) -> Value {
+    let mut of_agent: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for key in keys.iter().filter(|key| key["lifecycle_state"] == "active") {
+        if let Some(agent) = key["bound_agent_id"].as_str() {
+            of_agent.entry(agent).or_default().push(&key["credential_id"]);
+        }
+    }
+    let name =
+        |id: &str| agents.iter().find(|agent| agent["id"] == id).map_or(json!(id), |agent| agent["name"].clone());
+    let row = |(id, keys): (&&str, &Vec<&Value>)| {
+        json!({"agent": name(id), "agent_id": id, "active": keys.len(), "verdict": verdict(keys.len()),
+            "credential_ids": keys})
+    };
+    let rows: Vec<Value> = of_agent.iter().map(row).collect();
+    let count = |word: &str| rows.iter().filter(|row| row["verdict"] == word).count();
+    let words = ["ok", "rotation_window", "cleanup_required"];
+    let summary: Map<String, Value> = words.iter().map(|word| ((*word).to_owned(), json!(count(word)))).collect();
+    json!({"summary": summary, "agents": rows})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_active_keys_of_agents_count() {
+        let key = |id: &str, agent: Value, state: &str| json!({"credential_id": id, "bound_agent_id": agent, "lifecycle_state": state});
+        let keys = [
+            key("1", json!("a"), "active"),
+            key("2", json!("a"), "revoked"),
+            key("3", json!("b"), "active"),
+            key("4", json!("b"), "active"),
+            key("5", json!(null), "active"),
+        ];
+        let report = report(&keys, &[json!({"id": "a", "name": "Atlas"})]);
+        assert_eq!(report["summary"], json!({"ok": 1, "rotation_window": 1, "cleanup_required": 0}));
+        assert_eq!(report["agents"][0]["agent"], "Atlas");
+        assert_eq!(report["agents"][1]["agent"], "b");
+        assert_eq!([1, 2, 3, 4].map(verdict), ["ok", "rotation_window", "cleanup_required", "cleanup_required"]);
+    }
+}

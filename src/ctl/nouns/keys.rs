@@ -1,0 +1,32 @@
+//! `taosctl keys`: the caller's keys (personal access tokens).
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+/// What is shown of keys.
+pub const COLUMNS: &[Column] = &[
+    Column("ID", "credential_id"),
+    Column("NAME", "name"),
+    Column("KIND", "kind"),
+    Column("AGENT", "bound_agent_id"),
+    Column("STATE", "lifecycle_state"),
+    Column("EXPIRES", "expires_at"),
+    Column("LAST USED", "last_used_at"),
+];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "keys",
+    about: "Keys, which are exchanged for short-lived tokens",
+    entries: &[
+        Entry::Verb(Verb::new("create", "keys_create", Show::Kept)),
+        Entry::Verb(Verb::new("list", "keys_list", Show::Table(COLUMNS))),
+        Entry::Verb(Verb::new("rotate", "keys_rotate", Show::Kept)),
+        Entry::Verb(
+            Verb::new("revoke", "keys_revoke", Show::Done("revoked", None))
+                .ask("Revoke key {} and every token exchanged for it?"),
+        ),
+    ],
+};

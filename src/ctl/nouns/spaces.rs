@@ -1,0 +1,22 @@
+//! `taosctl spaces`.
+
+use crate::ctl::entry::Entry;
+use crate::ctl::show::Show;
+use crate::ctl::table::Column;
+use crate::ctl::verb::Verb;
+
+const COLUMNS: &[Column] =
+    &[Column("ID", "id"), Column("NAME", "name"), Column("SLUG", "slug"), Column("DEFAULT", "is_default")];
+const MEMBERS: &[Column] = &[Column("ID", "id"), Column("NAME", "username"), Column("ROLE", "role")];
+
+/// The noun.
+pub const ENTRY: Entry = Entry::Noun {
+    name: "spaces",
+    about: "Where agents live",
+    entries: &[
+        Entry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
+        Entry::Verb(Verb::new("get", "spaces_read", Show::Record)),
+        Entry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
+        Entry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
+    ],
+};

@@ -1,0 +1,89 @@
+//! Warnings before a credential's end: which are due, and that each was given. A threshold that the whole life of a
+//! credential fits into is none for it: whoever made it that short knows.
+
+use rusqlite::{Connection, params};
+
+use super::Result;
+use crate::time::Micros;
+
+/// Days before the end of a credential at which its owner is warned, each once.
+const DAYS: [i64; 3] = [14, 3, 1];
+
+/// Credentials warned of in one transaction: others' writes go in between.
+pub const BATCH: u64 = 100;
+
+// The list of states is that of the index on the expiry; a token in its grace ends because it was replaced.
+const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.owner_user_id), c.expires_at
+    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
+    WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND c.state IN ('active', 'grace', 'pending_enrollment')
+        AND c.state = 'active' AND c.kind <> 'session' AND c.notices < ?3 AND c.expires_at - c.issued_at > ?4
+    ORDER BY c.expires_at LIMIT ?5";
+const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
+
+/// A warning that a credential ends soon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The credential.
+    pub credential_id: String,
+    /// Its kind's name.
+    pub kind: String,
+    /// What people call it.
+    pub label: String,
+    /// The slug of the agent it belongs to.
+    pub agent: Option<String>,
+    /// Whom to warn: its user, or its agent's owner.
+    pub user_id: String,
+    /// When it ends.
+    pub expires_at: Micros,
+    /// How many days are left at the most.
+    pub days: i64,
+}
+
+/// True if [`take`] would find something.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
+    for nth in 0..DAYS.len() {
+        if !due(conn, now, nth, 1)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// At most [`BATCH`] warnings that are due, each given this once: call it in the transaction that passes them on. Of a
+/// credential that has passed several thresholds unseen, the nearest alone.
+///
+/// # Errors
+/// The store's.
+pub fn take(conn: &Connection, now: Micros) -> Result<Vec<Notice>> {
+    let mut taken = Vec::new();
+    for nth in (0..DAYS.len()).rev() {
+        let found = due(conn, now, nth, BATCH - taken.len() as u64)?;
+        for notice in &found {
+            conn.prepare_cached(MARK)?.execute(params![notice.credential_id, nth as u64 + 1])?;
+        }
+        taken.extend(found);
+    }
+    Ok(taken)
+}
+
+/// Those that have passed this threshold and were not told of it or of a nearer one.
+fn due(conn: &Connection, now: Micros, nth: usize, limit: u64) -> Result<Vec<Notice>> {
+    let days = DAYS[nth];
+    let left = days * Micros::DAY;
+    let mut statement = conn.prepare_cached(DUE)?;
+    let rows = statement.query_map(params![now, now.plus(left), nth as u64 + 1, left, limit], |row| {
+        Ok(Notice {
+            credential_id: row.get(0)?,
+            kind: row.get(1)?,
+            label: row.get(2)?,
+            agent: row.get(3)?,
+            user_id: row.get(4)?,
+            expires_at: row.get(5)?,
+            days,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

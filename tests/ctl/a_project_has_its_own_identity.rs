@@ -1,0 +1,115 @@
+//! `.taos/config.toml`: where it stands among the sources, and when it is not trusted.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::run::{Ctl, Run, url};
+use crate::support::Daemon;
+
+struct World {
+    daemon: Daemon,
+    ctl: Ctl,
+    folder: PathBuf,
+}
+
+fn private(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+/// A project with an agent's token in it, and the operator's login saved.
+fn world() -> World {
+    let daemon = Daemon::start();
+    daemon.agent("atlas");
+    let token = daemon.agent_token("atlas", &["agents.read"]).token().to_owned();
+    let ctl = Ctl::bare();
+    ctl.run_with_stdin(&["login", "--url", &url(&daemon)], &daemon.token).expect(0);
+    let folder = ctl.home().join("project/.taos");
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+    private(&folder.join("atlas.token"), &token);
+    let world = World { daemon, ctl, folder };
+    world.config("atlas.token");
+    world
+}
+
+impl World {
+    fn config(&self, token_file: &str) {
+        let text = format!("url = \"{}\"\ntoken_file = \"{token_file}\"\n", url(&self.daemon));
+        private(&self.folder.join("config.toml"), &text);
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        Run::of(self.ctl.command(args).current_dir(self.folder.parent().unwrap()).output().unwrap())
+    }
+
+    fn source(&self, args: &[&str]) -> String {
+        let run = self.run(&[&["auth", "whoami", "--json"], args].concat()).expect(0);
+        let me: Value = serde_json::from_str(&run.stdout).unwrap();
+        format!("{} {}", me["username"].as_str().unwrap(), me["source"].as_str().unwrap())
+    }
+}
+
+#[test]
+fn it_comes_after_flags_and_environment_and_before_profile_and_login() {
+    let world = world();
+    assert!(world.source(&[]).starts_with("atlas ") && world.source(&[]).ends_with(".taos/config.toml"));
+    let token = world.ctl.file("operator", &world.daemon.token);
+    assert_eq!(world.source(&["--token-file", &token, "--url", &url(&world.daemon)]), "operator flags");
+    let mut command = world.ctl.command(&["auth", "status", "--json"]);
+    command.env("TAOS_TOKEN", &world.daemon.token).env("TAOS_URL", url(&world.daemon));
+    let run = Run::of(command.current_dir(world.folder.parent().unwrap()).output().unwrap()).expect(0);
+    assert_eq!(serde_json::from_str::<Value>(&run.stdout).unwrap()["login"], "environment");
+    let outside = world.ctl.json(&["auth", "whoami"]);
+    assert_eq!(outside["source"], "saved login");
+    // Its token is for its own server; another one named outright does not get it.
+    let run = world.run(&["--url", "http://127.0.0.1:1", "auth", "status"]).expect(3);
+    assert!(run.stderr.contains("127.0.0.1:1"), "{run:?}");
+}
+
+#[test]
+fn what_others_can_touch_or_a_link_leads_to_is_not_used() {
+    let world = world();
+    let (config, token) = (world.folder.join("config.toml"), world.folder.join("atlas.token"));
+    for (path, wide, narrow) in [(&config, 0o644, 0o600), (&token, 0o640, 0o600), (&world.folder, 0o755, 0o700)] {
+        fs::set_permissions(path, Permissions::from_mode(wide)).unwrap();
+        let run = world.run(&["agents", "list"]).expect_error(2, "login");
+        assert!(run.stderr.contains("fix: Run chmod "), "{run:?}");
+        fs::set_permissions(path, Permissions::from_mode(narrow)).unwrap();
+    }
+    let elsewhere = world.ctl.home().join("elsewhere");
+    for path in [&token, &config] {
+        fs::rename(path, &elsewhere).unwrap();
+        symlink(&elsewhere, path).unwrap();
+        world.run(&["agents", "list"]).expect_error(2, "login");
+        fs::remove_file(path).unwrap();
+        fs::rename(&elsewhere, path).unwrap();
+    }
+    world.source(&[]);
+}
+
+#[test]
+fn it_names_a_token_beside_it_and_no_other() {
+    let world = world();
+    let saved = world.ctl.credentials();
+    for file in [saved.to_str().unwrap(), "../../x.token", "sub/a.token", "config.toml", ".token", ""] {
+        world.config(file);
+        world.run(&["agents", "list"]).expect_error(2, "login");
+    }
+    for text in ["url = 1", "url = \"http://a\"", "x", "token_file = \"atlas.token\""] {
+        private(&world.folder.join("config.toml"), text);
+        world.run(&["agents", "list"]).expect_error(2, "login");
+    }
+}
+
+#[test]
+fn another_users_project_says_nothing_to_this_one() {
+    let world = world();
+    // Only root can give a file away; for anybody else there is nothing to test.
+    if chown(world.folder.join("config.toml"), Some(12345), None).is_ok() {
+        assert_eq!(world.source(&[]), "operator saved login");
+    }
+}

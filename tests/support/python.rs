@@ -1,0 +1,43 @@
+//! Published Python clients: a virtual environment with exactly the pinned packages, and steps that are driven in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Drives a client by the `drive.py` of a test target's folder; shows what it printed.
+pub fn drive(folder: &str, args: &[&str]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let mut drive = Command::new(python(&folder));
+    print!("{}", run(drive.arg(folder.join("drive.py")).args(args)));
+}
+
+/// Whether the environment asks for this client; says so where it does not.
+pub fn is_required(variable: &str, what: &str) -> bool {
+    if std::env::var_os(variable).is_some_and(|value| value == "1") {
+        return true;
+    }
+    eprintln!("left out: {variable}=1 is not set, so {what} is not installed from the package index");
+    false
+}
+
+/// The interpreter of the environment, which is made once for each list of packages.
+fn python(folder: &Path) -> PathBuf {
+    let (list, name) = (folder.join("requirements.txt"), folder.file_name().expect("a folder").to_string_lossy());
+    let pins = std::fs::read(&list).expect("requirements.txt");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &blake3::hash(&pins).to_hex()[..16]));
+    let python = dir.join("bin/python");
+    if !dir.join("complete").exists() {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"])
+            .arg(list));
+        std::fs::write(dir.join("complete"), "").expect("the mark of a complete environment");
+    }
+    python
+}
+
+fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{command:?}\n{text}\n{}", String::from_utf8_lossy(&done.stderr));
+    text
+}
