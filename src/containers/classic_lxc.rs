@@ -4,6 +4,7 @@
 mod config;
 mod disk;
 mod inside;
+mod logs;
 mod make;
 mod proxy;
 mod tools;
@@ -26,7 +27,7 @@ use super::locks::Locks;
 use super::values::host_path;
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
-    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, Until, journal, text,
+    FileSpec, Info, LogLimits, Logs, MAX_FILE, Runtime, SnapshotName, Status, Until, text,
 };
 
 /// The columns asked of `lxc-ls`. Addresses come last: they may be several words.
@@ -376,31 +377,11 @@ impl Driver for ClassicLxc {
     }
 
     fn logs(&self, name: &ContainerName, limits: LogLimits, _deadline: Instant) -> Result<Logs, Error> {
-        let Some(path) = self.config(name)?.get("lxc.console.logfile").map(PathBuf::from) else {
-            return Ok(text::tail(b"", false, limits));
-        };
-        let (end, more) = disk::read_end(&path, limits.bytes)?;
-        Ok(text::tail(&end, more, limits))
+        self.read_console(name, limits)
     }
 
     fn journal(&self, name: &ContainerName, limits: LogLimits, deadline: Instant) -> Result<Option<Logs>, Error> {
-        let _lock = self.journals.lock(&[name], deadline)?;
-        if self.row(name, deadline)?.status != Status::Running {
-            return Ok(None);
-        }
-        let root = self.root(name, deadline)?;
-        if !self.inside(deadline, move || Ok(root.has_folder(journal::BOOTED)))? {
-            return Ok(None);
-        }
-        let command = journal::command(limits, None);
-        let command = command.iter().map(String::as_str);
-        let arguments: Vec<&str> = ["--clear-env", "--"].into_iter().chain(command).collect();
-        let output = self.run_tool("lxc-attach", name, &arguments, deadline)?;
-        if output.code() == Some(journal::NO_PROGRAM) {
-            return Ok(None);
-        }
-        let raw = output.ok()?;
-        Ok(Some(text::tail(raw.as_bytes(), raw.len() > limits.bytes, limits)))
+        self.read_journal(name, limits, deadline)
     }
 
     fn ensure_proxy(&self, name: &ContainerName, socket: &Path, deadline: Instant) -> Result<(), Error> {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
@@ -25,6 +25,8 @@ const PERIOD: Duration = Duration::from_secs(1);
 const JOURNAL_PERIODS: u64 = 3;
 /// Seconds for one reading.
 const CALL: u64 = 5;
+/// How long a log that took longer than that is left alone: the threads are for those that answer.
+const REST: Duration = Duration::from_secs(30);
 /// How much of a log is laid over what was seen before; also what one follower may have in waiting.
 const LINES: usize = 2000;
 const BYTES: usize = 256 * 1024;
@@ -46,6 +48,8 @@ struct State {
     followers: Vec<Weak<Follower>>,
     /// Logs that are being read now.
     looking: BTreeSet<Log>,
+    /// Logs that did not answer in time, and until when they are left alone.
+    resting: BTreeMap<Log, Instant>,
     turn: u64,
     stopping: bool,
 }
@@ -145,12 +149,14 @@ impl Shared {
             }
             state.followers.retain(|follower| follower.strong_count() > 0);
             state.turn += 1;
+            let now = Instant::now();
+            state.resting.retain(|_, until| *until > now);
             let mut by_log: BTreeMap<Log, Vec<Arc<Follower>>> = BTreeMap::new();
             for follower in followers.into_iter().filter(|follower| follower.is_due(state.turn)) {
                 by_log.entry(follower.log()).or_default().push(follower);
             }
             for (log, followers) in by_log {
-                if state.looking.insert(log.clone()) {
+                if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
                     let look = Look { log, shared: Arc::clone(self) };
                     let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
                     // Where too much is waiting, it is dropped and the next turn tries again.
@@ -204,7 +210,12 @@ impl Look {
             }
             Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, Place::end),
             // It may answer again; the followers hear nothing meanwhile.
-            Ok(Err(error)) => return log::debug!("the log of {container} could not be read: {error}"),
+            Ok(Err(error)) => {
+                if matches!(error, Error::Deadline(_)) {
+                    lock(&self.shared.state).resting.insert(self.log.clone(), Instant::now() + REST);
+                }
+                return log::debug!("the log of {container} could not be read: {error}");
+            }
             Err(error) => return log::debug!("the log of {container} could not be read: {error}"),
         };
         self.tell(jobs, streams, followers, |place| match &now {

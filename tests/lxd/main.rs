@@ -17,6 +17,7 @@ macro_rules! on_both {
 mod bed;
 mod classic_only;
 mod client;
+mod commands;
 mod detection;
 mod fake;
 mod faults;

@@ -21,8 +21,10 @@ use crate::jobs::{Jobs, container_of};
 use crate::store::agents::{self, Agent, Filter, Seen};
 use crate::store::page::Page;
 
-/// How long the runtime may take.
-const CALL: Duration = Duration::from_secs(10);
+/// How long the runtime may take to list its containers.
+const CALL: Duration = Duration::from_secs(15);
+/// How long a log may take: the container itself may hold it up.
+const LOG_CALL: Duration = Duration::from_secs(10);
 /// Bytes of a log at the most.
 const LOG_BYTES: usize = 1024 * 1024;
 /// Agents looked at for the list of containers.
@@ -41,7 +43,7 @@ pub(super) fn logs(app: &App, call: Call) -> Handled {
     }
     ask(app, call, Some(&live.agent.id), move |jobs| {
         let limits = LogLimits { lines, bytes: LOG_BYTES };
-        let read = read_log(jobs.driver()?.as_ref(), &name, wish, limits, Instant::now() + CALL)?;
+        let read = read_log(jobs.driver()?.as_ref(), &name, wish, limits, Instant::now() + LOG_CALL)?;
         let (source, logs) = read.ok_or(codes::NO_JOURNAL)?;
         let (lines, truncated) = (logs.lines, logs.truncated);
         let source = source.as_str();

@@ -1,0 +1,67 @@
+//! The fields that several routes on agents take or answer.
+
+use crate::http::field::{Field, Type};
+use crate::limits::TEXT_BYTES;
+
+pub(super) const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
+
+pub(super) const NAME: Field =
+    Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.");
+pub(super) const HOST: Field = Field::text("host", 255, "Where it runs; free text.");
+pub(super) const QMD_INDEX: Field = Field::text("qmd_index", 255, "Which index it reads; free text.");
+pub(super) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrggbb; #888888 if absent.");
+pub(super) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text clears it.");
+pub(super) const MEMORY: Field =
+    Field::flag("can_read_user_memory", "Whether it may read its user's memory; false if absent.");
+pub(super) const MODEL: Field = Field::text("model", 128, "Model it uses.");
+pub(super) const FRAMEWORK: Field = Field::text("framework", 64, "What runs it; none if absent.").not_empty();
+pub(super) const SCOPE: Field = Field::of("scope", Type::Scopes, "Scopes its tokens get; the agent default if absent.");
+pub(super) const SOUL: Field = Field::text("soul_md", TEXT_BYTES, "Who it is, in Markdown; at most 64 KiB.");
+pub(super) const AGENT_MD: Field = Field::text("agent_md", TEXT_BYTES, "What it does, in Markdown; at most 64 KiB.");
+pub(super) const PERSONA: Field = Field::text("source_persona_id", 64, "Where the persona came from.");
+
+/// What an export holds and an import takes.
+pub(super) const SETTINGS: &[Field] = &[
+    Field::text("name", usize::MAX, "The slug.").required(),
+    Field::text("display_name", 64, "Name for people."),
+    HOST,
+    QMD_INDEX,
+    COLOR,
+    EMOJI,
+    MEMORY,
+    FRAMEWORK,
+    MODEL,
+    Field::texts("fallback_models", 8, 128, "Models to fall back to."),
+    Field::text("target_worker", 255, "Worker it is pinned to."),
+    Field::word("on_worker_failure", &["pause", "fallback", "escalate-immediately"], "What to do when that fails."),
+    SOUL,
+    AGENT_MD,
+    PERSONA,
+    Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+    SCOPE,
+];
+
+pub(super) const EMPTY_LISTS: [Field; 2] = [
+    Field::of("channels", Type::EmptyList, "Kept for other versions; empty."),
+    Field::of("groups", Type::EmptyList, "Kept for other versions; empty."),
+];
+
+pub(super) const ARCHIVED: &[Field] = &[
+    Field::text("id", usize::MAX, "The agent's id.").required(),
+    Field::text("archived_slug", usize::MAX, "The slug it had.").required(),
+    Field::text("display_name", usize::MAX, "Name for people.").required(),
+    Field::text("archived_at", usize::MAX, "When it was archived.").required(),
+    Field::text("snapshot_name", usize::MAX, "Its container's snapshot.").required().nullable(),
+    Field::text("container", usize::MAX, "Its container's name.").required().nullable(),
+    Field::text("owner", usize::MAX, "Its owner's username.").required(),
+];
+
+pub(super) const fn id(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+pub(super) const STATUS: Field = id("status", "What was done.");
+pub(super) const AGENT_ID: Field = id("id", "The agent's id.");
+pub(super) const SLUG: Field = id("name", "The agent's slug.");
+pub(super) const DISPLAY: Field = id("display_name", "Name for people.");
+pub(super) const REVISION: Field = Field::integer("revision", 1, i64::MAX, "The record's revision.").required();
