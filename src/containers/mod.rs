@@ -5,15 +5,15 @@
 //! lifecycle, deploy and archive are made of, and keeps three promises: no secret in an argument list, a log line or
 //! an error; no failure that reads like "there is no such container"; no call that outlives its deadline.
 
-mod classic_lxc;
+pub(crate) mod classic_lxc;
 mod detect;
 mod error;
-mod incus_lxd;
+pub(crate) mod incus_lxd;
 mod locks;
 mod name;
 mod none;
 mod size;
-mod text;
+pub(crate) mod text;
 mod values;
 
 use std::path::Path;

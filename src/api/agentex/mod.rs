@@ -1,7 +1,7 @@
 //! The Agentex dialect: the routes that the Agentex SDK and its agents call (Agentex contract). It only translates;
 //! agents, grants and credentials are the same as everywhere.
 
-mod acp_url;
+pub(crate) mod acp_url;
 mod agents;
 mod deployments;
 mod forward;
