@@ -42,7 +42,8 @@ fn reads_write_nothing() {
     let requests: Vec<Vec<u8>> = ["/api/auth/whoami", "/api/agents", "/api/agents/atlas"]
         .map(|path| request("GET", path, &daemon.token, ""))
         .to_vec();
-    load(&daemon.address, &requests, Duration::from_millis(100));
+    // Long enough for every reader to have opened its connection, on a busy machine too.
+    load(&daemon.address, &requests, Duration::from_secs(1));
     let before = proc_number(daemon.pid(), "io", "write_bytes: ");
     let (_, replies) = load(&daemon.address, &requests, Duration::from_secs(2));
     let written = proc_number(daemon.pid(), "io", "write_bytes: ") - before;

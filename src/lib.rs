@@ -12,6 +12,8 @@ pub mod containers;
 pub mod ctl;
 pub mod daemon;
 pub mod docs;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod jobs;
 pub mod limits;

@@ -3,7 +3,7 @@
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
 mod action;
-mod agentex;
+pub(crate) mod agentex;
 mod bearer;
 mod behind;
 mod caller;

@@ -91,7 +91,7 @@ fn serve(input: &Input, path: &str) -> Handled {
 }
 
 /// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.
-fn wants_html(accept: &str) -> bool {
+pub(crate) fn wants_html(accept: &str) -> bool {
     let html = quality(accept, "text/html");
     html > 0.0 && html >= quality(accept, "text/markdown")
 }

@@ -3,15 +3,15 @@
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
-mod agentex;
-mod agents;
+pub(crate) mod agentex;
+pub(crate) mod agents;
 mod app;
 mod audit;
 mod ax;
 mod backups;
 mod call;
 mod dispatch;
-mod docs;
+pub(crate) mod docs;
 mod grants;
 mod health;
 mod idempotency;
@@ -20,9 +20,9 @@ mod jwks;
 mod knowledge;
 mod metrics;
 mod notifications;
-mod notify;
+pub(crate) mod notify;
 mod operations;
-mod paging;
+pub(crate) mod paging;
 mod scope;
 mod sessions;
 mod slow;

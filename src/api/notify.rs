@@ -127,7 +127,7 @@ fn is_app(text: &str) -> bool {
 
 /// A path on this box, or `http(s)://HOST…` without a user: nothing that runs, and nothing that pretends to lead
 /// elsewhere than it does.
-fn is_action_url(url: &str) -> bool {
+pub(crate) fn is_action_url(url: &str) -> bool {
     if url.is_empty()
         || url.chars().count() > ACTION_URL_CHARS
         || url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\')

@@ -58,11 +58,11 @@ pub fn reply<T>(
     }
 }
 
-fn encode(list: &str, at: Micros, id: &str) -> String {
+pub(crate) fn encode(list: &str, at: Micros, id: &str) -> String {
     BASE64URL_NOPAD.encode(format!("{list}:{}:{id}", at.0).as_bytes())
 }
 
-fn decode(cursor: &str, list: &str) -> Option<(Micros, String)> {
+pub(crate) fn decode(cursor: &str, list: &str) -> Option<(Micros, String)> {
     let text = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
     let mut parts = text.splitn(3, ':');
     if parts.next()? != list {

@@ -1,9 +1,9 @@
 //! The driver for classic LXC: its tools start and stop, its configuration files hold the rest. Containers are folders
 //! below one path, so "there is no such container" means that the folder has no configuration.
 
-mod config;
+pub(crate) mod config;
 mod disk;
-mod inside;
+pub(crate) mod inside;
 mod logs;
 mod make;
 mod proxy;
@@ -46,8 +46,8 @@ pub struct ClassicLxc {
 }
 
 /// What one line of `lxc-ls` says.
-struct Row {
-    name: ContainerName,
+pub(crate) struct Row {
+    pub(crate) name: ContainerName,
     status: Status,
     pid: Option<u32>,
     memory_mb: Option<u64>,
@@ -215,7 +215,7 @@ impl ClassicLxc {
     }
 }
 
-fn row(line: &str) -> Option<Row> {
+pub(crate) fn row(line: &str) -> Option<Row> {
     let mut words = line.split_whitespace();
     let name = ContainerName::parse(words.next()?).ok()?;
     let status = match words.next()? {

@@ -5,8 +5,8 @@ mod console;
 mod files;
 mod journal;
 mod make;
-mod rest;
-pub(super) mod wire;
+pub(crate) mod rest;
+pub(crate) mod wire;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

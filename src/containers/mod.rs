@@ -5,16 +5,16 @@
 //! lifecycle, deploy and archive are made of, and keeps three promises: no secret in an argument list, a log line or
 //! an error; no failure that reads like "there is no such container"; no call that outlives its deadline.
 
-mod classic_lxc;
+pub(crate) mod classic_lxc;
 mod detect;
 mod error;
-mod incus_lxd;
+pub(crate) mod incus_lxd;
 mod journal;
 mod locks;
 mod name;
 mod none;
 mod size;
-mod text;
+pub(crate) mod text;
 mod until;
 mod values;
 

@@ -22,7 +22,7 @@ pub struct LogLimits {
 
 /// Cuts a log to its last lines. `more` says that the bytes are themselves only the end of the log, and so may begin
 /// within a line, which is left out.
-pub(super) fn tail(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
+pub(crate) fn tail(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
     let whole = raw.iter().position(|&b| b == b'\n').filter(|_| more).map_or(0, |end| end + 1);
     let raw = &raw[whole..];
     let clean = printable(&String::from_utf8_lossy(raw));
@@ -41,7 +41,7 @@ pub(super) fn tail(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
 }
 
 /// One line of at most `max` bytes, without control characters.
-pub(super) fn one_line(text: &str, max: usize) -> String {
+pub(crate) fn one_line(text: &str, max: usize) -> String {
     let words = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut line = String::new();
     for c in words.chars() {
@@ -54,7 +54,7 @@ pub(super) fn one_line(text: &str, max: usize) -> String {
 }
 
 /// Drops terminal escape sequences and control characters other than line feed and tab.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

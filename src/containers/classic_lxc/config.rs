@@ -3,7 +3,7 @@
 use super::super::parse_bytes;
 
 /// The longest configuration that is read, in bytes.
-pub(super) const MAX_CONFIG: u64 = 1024 * 1024;
+pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;
 const ENVIRONMENT: &str = "lxc.environment";
 /// What our own notes begin with: comments to LXC.
 const NOTE: &str = "# taosd.";
@@ -12,56 +12,57 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// The lines of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Config {
+pub(crate) struct Config {
     lines: Vec<String>,
 }
 
 impl Config {
-    pub(super) fn parse(text: &str) -> Self {
-        Self { lines: text.lines().map(str::to_owned).collect() }
+    pub(crate) fn parse(text: &str) -> Self {
+        // Not `lines`: a carriage return is part of its line.
+        Self { lines: text.split_terminator('\n').map(str::to_owned).collect() }
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     /// The value that counts where a key may stand once: the last.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.values(key).pop()
     }
 
     /// All values of a key, in order.
-    pub(super) fn values(&self, key: &str) -> Vec<&str> {
+    pub(crate) fn values(&self, key: &str) -> Vec<&str> {
         let entries = self.lines.iter().filter_map(|line| entry(line));
         entries.filter(|(k, _)| *k == key).map(|(_, value)| value).collect()
     }
 
-    pub(super) fn set(&mut self, key: &str, value: &str) {
+    pub(crate) fn set(&mut self, key: &str, value: &str) {
         self.replace(|line| entry(line).is_some_and(|(k, _)| k == key), Some(format!("{key} = {value}")));
     }
 
     /// Adds one more value of a key that may stand several times.
-    pub(super) fn add(&mut self, key: &str, value: &str) {
+    pub(crate) fn add(&mut self, key: &str, value: &str) {
         self.lines.push(format!("{key} = {value}"));
     }
 
     /// A variable of the environment, if it is set here; the last line counts.
-    pub(super) fn env(&self, key: &str) -> Option<&str> {
+    pub(crate) fn env(&self, key: &str) -> Option<&str> {
         let mut pairs = self.values(ENVIRONMENT).into_iter().filter_map(|value| value.split_once('='));
         pairs.rfind(|(k, _)| *k == key).map(|(_, value)| value)
     }
 
-    pub(super) fn set_env(&mut self, key: &str, value: Option<&str>) {
+    pub(crate) fn set_env(&mut self, key: &str, value: Option<&str>) {
         let this = |line: &str| entry(line).is_some_and(|(k, v)| k == ENVIRONMENT && variable(v) == key);
         self.replace(this, value.map(|value| format!("{ENVIRONMENT} = {key}={value}")));
     }
 
     /// One of our own notes.
-    pub(super) fn note(&self, key: &str) -> Option<&str> {
+    pub(crate) fn note(&self, key: &str) -> Option<&str> {
         self.lines.iter().find_map(|line| note(line).filter(|(k, _)| *k == key)).map(|(_, value)| value)
     }
 
-    pub(super) fn set_note(&mut self, key: &str, value: Option<&str>) {
+    pub(crate) fn set_note(&mut self, key: &str, value: Option<&str>) {
         self.replace(
             |line| note(line).is_some_and(|(k, _)| k == key),
             value.map(|value| format!("{NOTE}{key} = {value}")),
@@ -78,7 +79,7 @@ impl Config {
     }
 
     /// Makes every value that names something below folder `from` name it below `to`.
-    pub(super) fn move_paths(&mut self, from: &str, to: &str) {
+    pub(crate) fn move_paths(&mut self, from: &str, to: &str) {
         let (from, to) = (format!("{from}/"), format!("{to}/"));
         for line in &mut self.lines {
             let Some((key, value)) = entry(line) else { continue };
@@ -90,7 +91,7 @@ impl Config {
     }
 
     /// Limits for both generations of control groups: LXC takes the one the host has.
-    pub(super) fn set_limits(&mut self, memory_bytes: Option<u64>, cpus: Option<u32>) {
+    pub(crate) fn set_limits(&mut self, memory_bytes: Option<u64>, cpus: Option<u32>) {
         if let Some(bytes) = memory_bytes {
             self.set("lxc.cgroup.memory.limit_in_bytes", &bytes.to_string());
             self.set("lxc.cgroup2.memory.max", &bytes.to_string());
@@ -103,13 +104,13 @@ impl Config {
         }
     }
 
-    pub(super) fn memory_limit(&self) -> Option<u64> {
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
         let limit = self.get("lxc.cgroup2.memory.max").or_else(|| self.get("lxc.cgroup.memory.limit_in_bytes"));
         parse_bytes(limit?)
     }
 
     /// Processors by quota, rounded up.
-    pub(super) fn cpus(&self) -> Option<u32> {
+    pub(crate) fn cpus(&self) -> Option<u32> {
         let (quota, period) = self.get("lxc.cgroup2.cpu.max")?.split_once(' ')?;
         let (quota, period): (u64, u64) = (quota.parse().ok()?, period.trim().parse().ok()?);
         if period == 0 { None } else { u32::try_from(quota.div_ceil(period)).ok() }
@@ -129,7 +130,7 @@ fn entry(line: &str) -> Option<(&str, &str)> {
 }
 
 fn note(line: &str) -> Option<(&str, &str)> {
-    line.strip_prefix(NOTE)?.split_once(" = ")
+    line.trim_end_matches('\r').strip_prefix(NOTE)?.split_once(" = ")
 }
 
 fn variable(value: &str) -> &str {

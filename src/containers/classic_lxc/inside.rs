@@ -134,7 +134,7 @@ fn temporary_name() -> io::Result<String> {
 
 /// Rows of first id inside, first id outside, count: the form of `/proc/PID/uid_map` and of `lxc.idmap`.
 #[derive(Debug, PartialEq, Eq)]
-struct IdMap(Vec<(u32, u32, u32)>);
+pub(crate) struct IdMap(Vec<(u32, u32, u32)>);
 
 impl IdMap {
     fn identity() -> Self {
@@ -142,7 +142,7 @@ impl IdMap {
     }
 
     /// Rows that make no sense map nothing.
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let row = |line: &str| {
             let mut numbers = line.split_whitespace().map(str::parse);
             Some((numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?))
@@ -151,7 +151,7 @@ impl IdMap {
     }
 
     /// The host's id for one inside.
-    fn host(&self, inside: u32) -> io::Result<u32> {
+    pub(crate) fn host(&self, inside: u32) -> io::Result<u32> {
         let mapped = self.0.iter().find_map(|&(first, host, count)| {
             let offset = inside.checked_sub(first).filter(|offset| *offset < count)?;
             host.checked_add(offset)

@@ -280,7 +280,7 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, E
 }
 
 /// Takes nothing but an operation's id from what the server sent as a path.
-fn operation_path(path: &str) -> Result<String, Error> {
+pub(crate) fn operation_path(path: &str) -> Result<String, Error> {
     let id = path.strip_prefix("/1.0/operations/").unwrap_or_default();
     let id = id.split('?').next().unwrap_or_default();
     let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');

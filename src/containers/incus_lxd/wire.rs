@@ -16,7 +16,7 @@ pub(super) type Config = BTreeMap<String, String>;
 
 /// An instance; `recursion=1` (of one) and `recursion=2` (of all) add its state. Go writes an empty map as `null`.
 #[derive(Deserialize)]
-pub(super) struct Instance {
+pub(crate) struct Instance {
     pub(super) name: String,
     #[serde(default)]
     status: String,
@@ -64,7 +64,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D)
 
 impl Instance {
     /// The state, or `None` where the name is outside our rule.
-    pub(super) fn into_state(self) -> Option<ContainerState> {
+    pub(crate) fn into_state(self) -> Option<ContainerState> {
         let name = ContainerName::parse(&self.name).ok()?;
         let setting = |key: &str| self.expanded_config.get(key).or_else(|| self.config.get(key));
         let memory = setting("limits.memory").and_then(|limit| parse_bytes(limit));

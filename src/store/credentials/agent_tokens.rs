@@ -11,8 +11,6 @@ const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', rev
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
 const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
-const SELECT_LIVE: &str = "SELECT id, state, expires_at FROM credentials
-    WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('active', 'grace') ORDER BY state DESC";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
 const GIVE_GRACE: &str = "UPDATE credentials SET state = 'grace', expires_at = ?2 WHERE id = ?1";
 const SELECT_PENDING: &str =
@@ -59,19 +57,17 @@ pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Re
 /// # Errors
 /// The store's.
 pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Micros) -> Result<Option<Micros>> {
-    // Found first, changed by id: SQLite makes a table of its own for changes by anything else. The one in its grace
-    // comes first and makes room.
-    let mut statement = conn.prepare_cached(SELECT_LIVE)?;
-    let rows = statement.query_map([agent_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let live: Vec<(String, String, Option<Micros>)> = rows.collect::<rusqlite::Result<_>>()?;
     let mut until = None;
-    for (id, state, expires_at) in live {
-        if state == "active" && grace > 0 && expires_at.is_none_or(|at| at > now) {
-            let end = expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
-            conn.prepare_cached(GIVE_GRACE)?.execute(params![id, end])?;
+    // Found first, changed by id: SQLite makes a table of its own for changes by anything else. The one in its grace
+    // makes room for the next.
+    for state in ["grace", "active"] {
+        let Some(token) = agent_token(conn, agent_id, state)? else { continue };
+        if state == "active" && grace > 0 && token.expires_at.is_none_or(|at| at > now) {
+            let end = token.expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
+            conn.prepare_cached(GIVE_GRACE)?.execute(params![token.id, end])?;
             until = Some(end);
         } else {
-            conn.prepare_cached(REVOKE)?.execute(params![id, now])?;
+            conn.prepare_cached(REVOKE)?.execute(params![token.id, now])?;
         }
     }
     Ok(until)

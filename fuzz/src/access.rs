@@ -1,0 +1,170 @@
+//! Credentials in headers, the texts of secrets, scopes, short-lived tokens.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use ed25519_dalek::SigningKey;
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::Method;
+use taosd::access::jwt::{self, Audience, Claims};
+use taosd::access::{Action, Class, Presented, Scopes, cookie, presented, words};
+use taosd::fuzzing::presented_by_agentex;
+use taosd::http::head::{Head, Peer, X_AGENT_API_KEY};
+use taosd::secret::{AgentKey, AgentPat, AgentToken, SecretHash, SessionSecret, UserPat, UserToken, recognise};
+
+use super::text;
+
+/// Each line is a header: the first byte says which.
+fn head(data: &[u8]) -> Head {
+    let mut headers = HeaderMap::new();
+    for line in data.split(|b| *b == b'\n') {
+        let (Some(first), Ok(value)) = (line.first(), HeaderValue::from_bytes(line.get(1..).unwrap_or_default()))
+        else {
+            continue;
+        };
+        let name = match first {
+            b'a' => AUTHORIZATION,
+            b'b' => X_AGENT_API_KEY,
+            b'c' => COOKIE,
+            b'o' => ORIGIN,
+            b'h' => HOST,
+            _ => HeaderName::from_static("sec-fetch-site"),
+        };
+        headers.append(name, value);
+    }
+    Head {
+        method: Method::POST,
+        raw_path: "/".into(),
+        segments: Vec::new(),
+        query: String::new(),
+        headers,
+        peer: Peer::Ip([127, 0, 0, 1].into()),
+        request_id: "-".into(),
+        arrived: Instant::now(),
+    }
+}
+
+/// A credential is taken only where its whole text stands in a header, and never out of two of them.
+pub fn credential(data: &[u8]) {
+    let head = head(data);
+    let in_headers = |hash: SecretHash| {
+        let values = head.headers.values().filter_map(|value| value.to_str().ok());
+        let mut parts = values.flat_map(|value| value.split([' ', '\t', ';', '=']));
+        parts.any(|part| SecretHash::of(part) == hash)
+    };
+    let check = |found: Presented<'_>| match found {
+        Presented::Secret(_, hash) | Presented::Key(Some((_, hash))) => assert!(in_headers(hash)),
+        Presented::Token(text) => assert!(jwt::looks_like_one(text)),
+        Presented::Nothing | Presented::Malformed | Presented::Key(None) => {}
+    };
+    let bearers = head.headers.get_all(AUTHORIZATION).iter().count();
+    let found = presented(&head);
+    assert!(bearers < 2 || found == Presented::Malformed);
+    check(found);
+    let keys = head.headers.get_all(X_AGENT_API_KEY).iter().count();
+    match presented_by_agentex(&head) {
+        Ok(found) => {
+            assert!(bearers + keys < 2);
+            check(found);
+        }
+        Err(_) => assert!(bearers + keys > 1),
+    }
+    if let Some(Some(hash)) = cookie::session(&head) {
+        assert!(in_headers(hash));
+    }
+    if cookie::is_same_origin(&head) {
+        assert!(head.headers.contains_key(ORIGIN) || head.headers.contains_key("sec-fetch-site"));
+    }
+}
+
+/// A text is a secret of one kind or none; a fresh one with anything changed is none.
+pub fn secret(data: &[u8]) {
+    if let Some(text) = text(data)
+        && let Ok((_, hash)) = recognise(text)
+    {
+        assert!(hash == SecretHash::of(text) && text.is_ascii() && text.len() < 100);
+    }
+    let [which, at, change, ..] = data else { return };
+    let made = match which % 6 {
+        0 => AgentToken::generate(),
+        1 => UserToken::generate(),
+        2 => UserPat::generate(),
+        3 => AgentPat::generate(),
+        4 => AgentKey::generate(),
+        _ => SessionSecret::generate(),
+    };
+    let good = made.plaintext.reveal();
+    assert!(recognise(good).is_ok_and(|(_, hash)| hash == made.hash));
+    let mut bytes = good.as_bytes().to_vec();
+    let at = usize::from(*at) % bytes.len();
+    bytes[at] ^= change & 0x7f;
+    if let Ok(text) = String::from_utf8(bytes)
+        && let Ok((_, hash)) = recognise(&text)
+    {
+        // Nothing in an opaque secret is redundant; in a key the checksum is.
+        assert!(text == good || hash != made.hash);
+        assert!(text == good || !matches!(which % 6, 2 | 3) || at < 16, "a typo in a key's secret is told");
+    }
+}
+
+/// What is read is written and read the same, allows nothing new, and covers itself.
+pub fn scope(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let _ = Scopes::from_stored(text);
+    let list: Vec<&str> = text.split(' ').collect();
+    if let Ok(scopes) = Scopes::parse(list.iter().copied()) {
+        assert_eq!(Scopes::from_stored(&scopes.stored()), scopes);
+        assert_eq!(scopes.first_not_covered(&scopes), None);
+        let allowed = |scopes: &Scopes| -> BTreeSet<&str> {
+            Action::ALL.iter().filter(|action| scopes.allow(**action)).map(|action| action.slug()).collect()
+        };
+        let default = Scopes::agent_default();
+        let both = scopes.intersection(&default);
+        let expected: BTreeSet<&str> = allowed(&scopes).intersection(&allowed(&default)).copied().collect();
+        assert_eq!(allowed(&both), expected);
+    }
+    for class in [Class::User, Class::Admin, Class::Agent, Class::Key] {
+        let _ = words::power(class, text);
+        let _ = words::parse(class, list.iter().copied());
+        match words::grant(class, text, &Scopes::all(), true) {
+            // What was granted may be granted again, as it is.
+            Ok(granted) => assert_eq!(words::grant(class, &granted, &Scopes::all(), true), Ok(granted)),
+            Err((refused, _)) => assert!(refused.iter().all(|word| word.chars().count() <= 64)),
+        }
+    }
+}
+
+/// Only what our key has signed is taken, and only whole.
+pub fn jwt(data: &[u8]) {
+    let key = SigningKey::from_bytes(&[7; 32]);
+    let find = |kid: &str| (kid == "k").then(|| key.verifying_key());
+    let Some(text) = text(data) else { return };
+    assert!(jwt::verify(text, 0, find).is_err(), "nobody guesses a signature");
+    let claims = Claims {
+        sub: text.to_owned(),
+        audience: Audience::Api,
+        iat: 0,
+        exp: 900,
+        jti: "j".into(),
+        class: Class::User,
+        scope: text.to_owned(),
+        user_id: "u".into(),
+        credential_id: "c".into(),
+        space_id: "s".into(),
+        agent: None,
+    };
+    let token = jwt::sign(&claims, "k", &key);
+    assert!(jwt::looks_like_one(&token));
+    match jwt::verify(&token, 1, find) {
+        Ok(read) => assert_eq!(read, claims),
+        Err(_) => assert!(token.len() > 4096, "only for its length"),
+    }
+    assert!(jwt::verify(&token, 900, find).is_err() && jwt::verify(&token, 1, |_| None).is_err());
+    let [at, change, ..] = data else { return };
+    let mut bytes = token.clone().into_bytes();
+    let at = usize::from(*at) * bytes.len() / 256;
+    bytes[at] ^= change & 0x7f;
+    if let Ok(other) = String::from_utf8(bytes) {
+        assert!(other == token || jwt::verify(&other, 1, find).is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! What handlers read out of fields and headers: names, addresses, places in lists, searches.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
+
+use rusqlite::Connection;
+use taosd::fuzzing::{
+    AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, read_cursor, slug_of, wants_html,
+};
+use taosd::store::knowledge::{Document, Filter, Replacement, replace, search as find};
+use taosd::time::Micros;
+use taosd::{docs, limits};
+
+use super::text;
+
+/// HTML is for those who name it; a path names a page or none.
+pub fn accept(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    assert!(!wants_html(text) || text.to_ascii_lowercase().contains("text/html"));
+    if let Some(page) = docs::page(text) {
+        assert!(!page.is_empty() && !text.contains(".."));
+    }
+    let anchor = docs::anchor(text);
+    assert!(!anchor.contains(|c: char| c.is_whitespace() || c == '<' || c == '"'), "{anchor}");
+}
+
+/// A request goes to this machine or to the agent's own container, whatever the address says.
+pub fn acp_url(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let Some(url) = AcpUrl::parse(text) else { return };
+    assert!(text.len() <= limits::ACP_URL_CHARS && text.is_ascii() && !text.contains(['@', '?', '#', ' ']));
+    if let Some(address) = url.on_this_machine() {
+        assert!(address.ip().is_loopback() && address.port() > 0);
+    }
+    let container = IpAddr::V4(Ipv4Addr::new(10, 0, 3, 2));
+    if let Some(address) = url.in_container("taos-agent-a", container) {
+        assert!(address.ip() == container && address.port() > 0);
+    }
+    let target = url.target("/api", "x=1");
+    assert!(target.starts_with('/') && target.ends_with("/api?x=1"), "{target}");
+    assert!(!target.split('/').any(|part| part == "." || part == ".."));
+}
+
+/// Nothing that runs, and nothing that pretends to lead elsewhere than it does.
+pub fn action_url(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if !is_action_url(text) {
+        return;
+    }
+    let lower = text.to_ascii_lowercase();
+    let path = text.starts_with('/') && !text.starts_with("//");
+    assert!(path || lower.starts_with("http://") || lower.starts_with("https://"));
+    assert!(!text.contains(['\\', ' ', '\n', '\t', '\0']));
+    let authority = text.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or("");
+    assert!(path || !authority.contains('@'));
+}
+
+/// A slug is the slug of itself and safe in a path; a given name is taken as it is.
+pub fn agent_name(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let slug = slug_of(text);
+    assert_eq!(slug_of(&slug), slug);
+    assert!(slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
+    assert!(!slug.starts_with('-') && !slug.ends_with('-') && slug.len() <= limits::NAME_CHARS);
+    assert!(!is_slug(text) || slug == text);
+    if let Ok(name) = display_name(text) {
+        assert!(!name.contains(char::is_control) && name.chars().count() <= limits::NAME_CHARS);
+    }
+    if let Ok(name) = given_name(text) {
+        assert!(name == text && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+    }
+}
+
+/// A place belongs to its list and reads back.
+pub fn cursor(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Some((at, id)) = read_cursor(text, "agents") {
+        assert_eq!(read_cursor(&write_cursor("agents", at, &id), "agents"), Some((at, id)));
+        assert_eq!(read_cursor(text, "users"), None);
+    }
+    let at = Micros(text.len() as i64);
+    assert_eq!(read_cursor(&write_cursor("agents", at, text), "agents"), Some((at, text.to_owned())));
+}
+
+/// No query is a syntax error, and what is found holds its words.
+pub fn search(data: &[u8]) {
+    thread_local!(static BASE: RefCell<Connection> = RefCell::new(knowledge()));
+    let Some(text) = text(data) else { return };
+    BASE.with_borrow(|conn| {
+        let hits = find(conn, text, &Filter::default(), 10).expect("a search");
+        assert!(hits.len() <= 2 && hits.iter().all(|hit| hit.score.is_finite()));
+    });
+}
+
+fn knowledge() -> Connection {
+    let conn = Connection::open_in_memory().expect("a database");
+    conn.execute_batch(include_str!("../../schema.sql")).expect("the schema");
+    let document = |path: &str, content: &str| Document {
+        path: path.into(),
+        title: "A title".into(),
+        summary: String::new(),
+        content: content.into(),
+        categories: vec!["c".into()],
+    };
+    let documents = [document("p", "some plain words"), document("q", "quoted x a b")];
+    let replacement = Replacement { source_id: "s", source_type: "guide", author: "t", documents: &documents };
+    replace(&conn, &replacement, Micros(1)).expect("two documents");
+    conn
+}

@@ -1,0 +1,93 @@
+//! What each parser of bytes from outside promises: one function a target, which panics if a promise is broken.
+//!
+//! `fuzz_targets` hands them what libFuzzer makes up (`cargo fuzz run -s none NAME`; stable Rust will do), and
+//! `tests/parsers.rs` the seeds below and what proptest makes up of them.
+
+mod access;
+mod api;
+mod containers;
+mod head;
+mod http;
+mod settings;
+
+/// A target: its name, what it runs, and inputs to begin with.
+pub type Target = (&'static str, fn(&[u8]), &'static [&'static [u8]]);
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    ("accept", api::accept, &[b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", b"text/markdown, Text/HTML ; q=0.5"]),
+    ("acp_url", api::acp_url, &[b"http://[::1]:8000/base/", b"HTTPS://a-b_c.d:443/x%2e/y", b"http://127.0.0.1"]),
+    ("action_url", api::action_url, &[b"/docs", b"https://host:1/x?y#z", b"http://[::1]:80", b"//evil", b"/\\evil"]),
+    ("agent_name", api::agent_name, &[b"Build Bot 2", b"atlas", b"manage", b"-a--b-"]),
+    (
+        "body",
+        http::body,
+        &[br#"{"text":"a","n":1,"f":true,"list":["x"],"in":{"n":2},"all":[{"n":3}]}"#, br#"{"n":1e3}"#],
+    ),
+    ("config", settings::config, &[CONFIG, b"listen = \"127.0.0.1:1\"\nworkers = 2\n[webhook]\nurl = 1\n"]),
+    ("console", containers::console, &[b"\x01one\r\ntwo\x1b[31m red\x1b[0m\n\xff\xfe\n", b"\x00\x1b]0;t\x07x"]),
+    (
+        "container_name",
+        containers::name,
+        &[b"taos-agent-a", b"images:debian/12", b"/run/taos/token", b"A_1", b"512MiB"],
+    ),
+    (
+        "credential",
+        access::credential,
+        &[b"aBearer abc", b"btaos_key_x\naBasic x", b"ctaos_session=x; a=b\nohttp://h\nhh"],
+    ),
+    ("cursor", api::cursor, &[b"YWdlbnRzOjE6YQ", b"agents:-1:x"]),
+    ("head", head::head, &[b"GET /a%20b/?c=d\nha\nt\xffchunked", b"OPTIONS *\nhlocalhost:80", b"host:80"]),
+    (
+        "json",
+        http::json,
+        &[
+            br#"{"a":[1,-2.5e3,"\u00e9\ud83d\ude00",null,true]}"#,
+            b"[[[[]]]]",
+            br#"{"a":1,"a":2}"#,
+            b"444444444444444444444444",
+        ],
+    ),
+    ("jwt", access::jwt, &[b"eyJhbGciOiJub25lIn0.e30.", b"\x05messages tasks"]),
+    (
+        "lxc",
+        containers::lxc,
+        &[LXC, b"a RUNNING 12 1.50MB 10.0.3.2, fe80::1", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
+    ),
+    ("lxd", containers::lxd, &[LXD, b"/1.0/operations/0a-1?project=x"]),
+    ("query", http::query, &[b"text=a%20b+c&n=5&f=1", b"n=x&n=1&%zz=1", b"text=%00"]),
+    ("scope", access::scope, &[b"agents.* ui.notify *", b"messages:write tasks api:read", b"agents.*.x"]),
+    ("search", api::search, &[b"plain words", b"\"quoted\" AND (NOT x*) ^a:b", b"a\0b NEAR/2"]),
+    ("secret", access::secret, &[b"taos_agent_AAAA", b"axp_u_0123456789.abc", b"\x00\x07"]),
+    ("webhook_url", settings::webhook_url, &[b"http://[::1]:80/a?b", b"http://u@h/", b"https://h", b"http://h:65536"]),
+];
+
+const CONFIG: &[u8] = br#"allowed_hosts = ["box.local"]
+requests_per_minute = 10
+containers = "none"
+[models]
+small = ["pi"]
+[ax]
+fingerprint_policy = "deny"
+"#;
+
+const LXC: &[u8] = b"K=v\n# taosd.owner = x\nlxc.environment = K=w\nlxc.cgroup2.memory.max = 512M\nlxc.cgroup2.cpu.max = 200000 100000\n";
+
+const LXD: &[u8] =
+    br#"{"name":"taos-agent-a","status":"Running","config":null,"expanded_config":{"limits.memory":"1GiB",
+"limits.cpu":"0-2,5"},"last_used_at":"x","state":{"pid":7,"memory":{"usage":9},"network":{"eth0":{"addresses":
+[{"address":"10.0.3.2"}]}}}}"#;
+
+/// Runs a target.
+///
+/// # Panics
+/// A promise is broken, or there is no such target.
+pub fn run(name: &str, data: &[u8]) {
+    let (_, check, _) = TARGETS.iter().find(|(known, ..)| *known == name).expect("a target of this name");
+    check(data);
+}
+
+/// The text of an input; most parsers are given text only.
+fn text(data: &[u8]) -> Option<&str> {
+    std::str::from_utf8(data).ok()
+}

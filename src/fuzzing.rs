@@ -1,0 +1,90 @@
+//! Doors for the fuzz targets to parsers that are private to their rooms. Nothing else goes through them, and they may
+//! change at any time.
+
+#![allow(missing_docs, reason = "each says what it leads to by its name")]
+
+pub use crate::access::agentex::presented as presented_by_agentex;
+pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
+use crate::api::{docs, notify, paging};
+use crate::config::{Config, ConfigError};
+use crate::containers::classic_lxc::inside::IdMap;
+use crate::containers::classic_lxc::{self, config::Config as LxcConfig};
+use crate::containers::incus_lxd::rest;
+use crate::containers::incus_lxd::wire::Instance;
+use crate::containers::{ContainerState, LogLimits, Logs, text};
+pub use crate::jobs::acp_url::AcpUrl;
+use crate::time::Micros;
+
+/// Writes and reads a place in a list.
+pub fn cursor(list: &str, at: Micros, id: &str) -> String {
+    paging::encode(list, at, id)
+}
+
+pub fn read_cursor(cursor: &str, list: &str) -> Option<(Micros, String)> {
+    paging::decode(cursor, list)
+}
+
+pub fn is_action_url(url: &str) -> bool {
+    notify::is_action_url(url)
+}
+
+pub fn wants_html(accept: &str) -> bool {
+    docs::wants_html(accept)
+}
+
+/// `taosd.toml`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn config(text: &str) -> Result<Config, ConfigError> {
+    Config::of_text(text)
+}
+
+/// A container's configuration file, read and written again.
+pub fn lxc_config(text: &str) -> String {
+    LxcConfig::parse(text).text()
+}
+
+/// The same with a variable set, and what it then says of that variable.
+pub fn lxc_config_with(text: &str, key: &str, value: &str) -> (String, Option<String>) {
+    let mut config = LxcConfig::parse(text);
+    config.set_env(key, Some(value));
+    let again = LxcConfig::parse(&config.text());
+    (config.text(), again.env(key).map(str::to_owned))
+}
+
+/// The container that a line of `lxc-ls` is about.
+pub fn lxc_row(line: &str) -> Option<String> {
+    classic_lxc::row(line).map(|row| row.name.to_string())
+}
+
+/// The limits that a container's configuration file names: bytes of memory, processors.
+pub fn lxc_limits(text: &str) -> (Option<u64>, Option<u32>) {
+    let config = LxcConfig::parse(text);
+    (config.memory_limit(), config.cpus())
+}
+
+/// The host's id of one inside, by rows of `lxc.idmap`.
+pub fn host_id(map: &str, inside: u32) -> Option<u32> {
+    IdMap::parse(map).host(inside).ok()
+}
+
+/// A container's console.
+pub fn console(raw: &[u8], more: bool, limits: LogLimits) -> Logs {
+    text::tail(raw, more, limits)
+}
+
+/// A runtime's message, as one line of at most `max` bytes.
+pub fn one_line(message: &str, max: usize) -> String {
+    text::one_line(message, max)
+}
+
+/// An instance as LXD and Incus describe it.
+pub fn instance(json: &[u8]) -> Option<ContainerState> {
+    serde_json::from_slice::<Instance>(json).ok()?.into_state()
+}
+
+/// An operation's path as LXD and Incus send it.
+pub fn operation_path(path: &str) -> Option<String> {
+    rest::operation_path(path).ok()
+}

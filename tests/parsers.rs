@@ -1,0 +1,58 @@
+//! Every parser of bytes from outside keeps its promises: those that the fuzz targets check, here for the seeds, for
+//! pieces and slips of the seeds, and for any bytes.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+#[path = "../fuzz/src/lib.rs"]
+mod parsers;
+
+/// A seed, one with a slip in it, or anything.
+fn input(seeds: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let seed = prop::sample::select(seeds).prop_map(<[u8]>::to_vec);
+    let slip = (seed.clone(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut bytes, at, to)| {
+        let at = at.index(bytes.len());
+        bytes[at] = to;
+        bytes
+    });
+    let piece = (seed.clone(), any::<prop::sample::Index>()).prop_map(|(mut bytes, at)| {
+        bytes.truncate(at.index(bytes.len()));
+        bytes
+    });
+    let text = "[ -~é\n\t\u{0}]{0,60}".prop_map(String::into_bytes);
+    prop_oneof![seed, slip, piece, text, prop::collection::vec(any::<u8>(), 0..200)]
+}
+
+#[test]
+fn every_parser_keeps_its_promises_whatever_it_is_given() {
+    for (name, check, seeds) in parsers::TARGETS {
+        seeds.iter().for_each(|seed| check(seed));
+        let result = TestRunner::new(Config { cases: 512, failure_persistence: None, ..Config::default() }).run(
+            &input(seeds),
+            |bytes| {
+                check(&bytes);
+                Ok(())
+            },
+        );
+        if let Err(broken) = result {
+            panic!("{name}: {broken}");
+        }
+    }
+}
+
+#[test]
+fn every_target_can_be_run_by_its_name_and_has_a_program() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/fuzz_targets");
+    let mut programs: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    programs.sort();
+    let names: Vec<&str> = parsers::TARGETS.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(programs, names);
+    for name in names {
+        parsers::run(name, b"");
+        let program = std::fs::read_to_string(format!("{folder}/{name}.rs")).unwrap();
+        assert!(program.contains(&format!("run(\"{name}\"")), "{name}");
+    }
+}
