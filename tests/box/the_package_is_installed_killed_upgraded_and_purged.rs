@@ -75,6 +75,12 @@ fn from_install_to_purge() {
     let level = mark.split_whitespace().find_map(|word| word.parse::<f64>().ok()).expect("a level");
     assert!(level <= 2.0, "{mark}");
 
+    // What the administrator has stopped stays stopped through an upgrade.
+    machine.good("systemctl stop taosd");
+    machine.upgrade();
+    assert!(!machine.run("systemctl is-active taosd").0);
+    machine.good("systemctl start taosd");
+
     machine.good("dpkg --remove taosd 2>&1");
     assert!(!machine.run("systemctl is-active taosd").0);
     assert_eq!(
