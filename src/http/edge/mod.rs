@@ -108,7 +108,7 @@ impl Handle {
     /// their heads; the number of workers stays.
     pub fn set(&self, mut limits: Limits, allowed_hosts: Vec<String>) {
         limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
-        let _ = self.commands.send(Command::Settings(limits, allowed_hosts));
+        let _ = self.commands.send(Command::Settings(Box::new(limits), allowed_hosts));
     }
 
     /// Takes connections of an agent's container on this socket; replaces an earlier socket of the same agent.

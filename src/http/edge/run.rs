@@ -37,7 +37,7 @@ pub(super) enum Command {
     AddAgent(String, StdUnixListener),
     RemoveAgent(String),
     /// Other limits and more names for this machine.
-    Settings(Limits, Vec<String>),
+    Settings(Box<Limits>, Vec<String>),
 }
 
 /// What the thread starts from.
@@ -121,7 +121,7 @@ impl<S: Service> Edge<S> {
             match orders.recv().await {
                 Some(Command::AddAgent(id, listener)) => self.add_agent(id, listener),
                 Some(Command::RemoveAgent(id)) => drop(self.agents.remove(&id)),
-                Some(Command::Settings(limits, more)) => self.core.set_rules(Rules::new(limits, self.own.and(&more))),
+                Some(Command::Settings(limits, more)) => self.core.set_rules(Rules::new(*limits, self.own.and(&more))),
                 Some(Command::Ping(tell)) => drop(tell.try_send(())),
                 Some(Command::Shutdown) => break,
                 // Without a handle left nobody could ever stop it.
