@@ -30,6 +30,7 @@ pages![
     "agents/recipes/reading-knowledge",
     "agents/recipes/backup",
     "agents/recipes/troubleshooting",
+    "agents/operations/install",
     "agents/operations/first-login",
     "agents/operations/reverse-proxy",
     "agents/operations/firewall",

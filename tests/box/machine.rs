@@ -69,6 +69,12 @@ impl Machine {
         self.dpkg("TAOSD_TEST_DEB_NEXT")
     }
 
+    /// Unpacks the package of this checkout without installing it.
+    pub fn unpack(&self, to: &str) {
+        self.push(Path::new(&setting("TAOSD_TEST_DEB").expect("a package")), "/root/taosd.deb");
+        self.good(&format!("dpkg-deb --extract /root/taosd.deb {to} && rm /root/taosd.deb"));
+    }
+
     fn dpkg(&self, package: &str) -> String {
         let file = setting(package).expect("a package");
         self.push(Path::new(&file), "/root/taosd.deb");
