@@ -42,12 +42,17 @@ install_all() {
     done
     install -d -m 0755 /etc/taosd
     [ -e /etc/taosd/taosd.toml ] || install -m 0644 "$here/packaging/taosd.toml" /etc/taosd/taosd.toml
+    before=$([ -e "$unit/taosd.service" ] && echo yes || echo no)
     sed 's|/usr/bin/taosd|/usr/local/bin/taosd|' "$here/systemd/taosd.service" >"$unit/taosd.service"
     install -m 0644 "$here/systemd/taosd.socket" "$unit/taosd.socket"
     systemctl daemon-reload
-    systemctl enable --quiet taosd.service
-    systemctl restart taosd.service
-    systemctl --no-pager --lines 0 status taosd.service
+    if [ "$before" = yes ]; then
+        # What was switched off or stopped stays so.
+        systemctl try-restart taosd.service
+    else
+        systemctl enable --quiet --now taosd.service
+        systemctl --no-pager --lines 0 status taosd.service
+    fi
 }
 
 [ "$(id -u)" = 0 ] || die "run it as root"

@@ -91,6 +91,8 @@ fn from_install_to_purge() {
     machine.upgrade();
     machine.wait_until("active", Duration::from_secs(5), |m| m.run("systemctl is-active taosd").0);
     assert_eq!(machine.request("GET", "/api/agents/atlas", None).0, 200, "installed again on its data");
+    // The administrator has enabled the sockets as well.
+    machine.good("systemctl enable taosd.socket 2>&1");
     machine.good("dpkg --purge taosd 2>&1; rm /root/taosd.deb");
     let left = machine.good("find / -xdev -path /proc -prune -o -path /sys -prune -o -iname '*taosd*' -print");
     assert_eq!(left, "", "a purge leaves nothing");
