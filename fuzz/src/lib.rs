@@ -59,7 +59,11 @@ pub const TARGETS: &[Target] = &[
     ("scope", access::scope, &[b"agents.* ui.notify *", b"messages:write tasks api:read", b"agents.*.x"]),
     ("search", api::search, &[b"plain words", b"\"quoted\" AND (NOT x*) ^a:b", b"a\0b NEAR/2"]),
     ("secret", access::secret, &[b"taos_agent_AAAA", b"axp_u_0123456789.abc", b"\x00\x07"]),
-    ("webhook_url", settings::webhook_url, &[b"http://[::1]:80/a?b", b"http://u@h/", b"https://h", b"http://h:65536"]),
+    (
+        "webhook_url",
+        settings::webhook_url,
+        &[b"http://a?b", b"http://[::1]:80/a?b", b"http://u@h/", b"https://h", b"http://h:65536"],
+    ),
 ];
 
 const CONFIG: &[u8] = br#"allowed_hosts = ["box.local"]

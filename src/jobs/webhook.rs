@@ -60,7 +60,9 @@ impl Endpoint {
             return Err("webhook.url must be http://HOST[:PORT][/PATH], without a user".into());
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80), path: path.to_owned(), secret })
+        // A query may follow the host; a request's target begins with its path (RFC 9112, section 3.2.1).
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80), path, secret })
     }
 
     /// The `Host` header's value.
