@@ -81,15 +81,23 @@ pub fn list(data_dir: &Path) -> store::Result<Vec<Backup>> {
     Ok(files(&dir)?.iter().rev().filter_map(|path| read(path)).collect())
 }
 
-/// Removes what a backup that was cut left behind.
+/// Removes what a backup or a restore that was cut left behind. For the start of a daemon, which has the directory for
+/// itself.
 pub fn tidy(data_dir: &Path) {
-    let Ok(entries) = fs::read_dir(data_dir.join(BACKUPS)) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == &PART_SUFFIX[1..]) {
-            log::info!("removing {}, which a backup that was cut left behind", path.display());
+    let dirs = [data_dir.to_owned(), data_dir.join(BACKUPS)];
+    for path in dirs.iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path()) {
+        if is_part(&path) {
+            log::info!("removing {}, which a copy that was cut left behind", path.display());
             let _ = fs::remove_file(path);
         }
     }
+}
+
+/// True for a copy that is not in its place, and for the journal of one.
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix("-journal").unwrap_or(&name);
+    name.starts_with('.') && name.ends_with(PART_SUFFIX)
 }
 
 /// Their paths, oldest first: the names are those of their times.

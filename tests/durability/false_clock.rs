@@ -13,7 +13,7 @@ pub struct FalseClock {
 }
 
 impl FalseClock {
-    /// One that runs with the machine's, for now.
+    /// One that runs with the machine's until it is moved.
     pub fn find() -> Option<Self> {
         let places =
             fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
