@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod api;
+mod closed_set;
 pub mod config;
 pub mod containers;
 pub mod ctl;

@@ -26,6 +26,7 @@ pub mod profiles;
 mod readers;
 pub mod registrations;
 pub mod restore;
+mod row;
 pub mod sessions;
 pub mod spaces;
 pub mod users;

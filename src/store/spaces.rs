@@ -1,57 +1,51 @@
 //! Spaces: where agents live.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::row::record;
+use crate::closed_set::closed_set;
 use crate::time::Micros;
 
 const INSERT: &str =
     "INSERT INTO spaces (id, slug, name, description, visibility, owner_user_id, is_default, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
-const SELECT: &str =
-    "SELECT s.id, s.slug, s.name, s.description, s.visibility, s.owner_user_id, u.username, s.is_default,
-        s.created_at
-    FROM spaces s JOIN users u ON u.id = s.owner_user_id";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
 /// Spaces told in one list; a user makes them by hand.
 const LISTED: u64 = 500;
 
-/// A space.
-#[derive(Debug, Clone)]
-pub struct Space {
-    /// The id.
-    pub id: String,
-    /// The unique short name.
-    pub slug: String,
-    /// The name for people, unique among its owner's.
-    pub name: String,
-    /// What it is for.
-    pub description: String,
-    /// `private`, `invite_only` or `public`.
-    pub visibility: String,
-    /// The owner's id.
-    pub owner_user_id: String,
-    /// The owner's name.
-    pub owner: String,
-    /// Whether it is its owner's default.
-    pub is_default: bool,
-    /// When it was made.
-    pub created_at: Micros,
+record! {
+    /// A space.
+    pub struct Space from "spaces s JOIN users u ON u.id = s.owner_user_id" {
+        /// The id.
+        pub id: String = "s.id",
+        /// The unique short name.
+        pub slug: String = "s.slug",
+        /// The name for people, unique among its owner's.
+        pub name: String = "s.name",
+        /// What it is for.
+        pub description: String = "s.description",
+        /// Who may see it.
+        pub visibility: Visibility = "s.visibility",
+        /// The owner's id.
+        pub owner_user_id: String = "s.owner_user_id",
+        /// The owner's name.
+        pub owner: String = "u.username",
+        /// Whether it is its owner's default.
+        pub is_default: bool = "s.is_default",
+        /// When it was made.
+        pub created_at: Micros = "s.created_at",
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Space> {
-    Ok(Space {
-        id: row.get(0)?,
-        slug: row.get(1)?,
-        name: row.get(2)?,
-        description: row.get(3)?,
-        visibility: row.get(4)?,
-        owner_user_id: row.get(5)?,
-        owner: row.get(6)?,
-        is_default: row.get(7)?,
-        created_at: row.get(8)?,
-    })
+closed_set! {
+    /// Who may see a space.
+    pub enum Visibility {
+        Private "private" "Its members alone.";
+        InviteOnly "invite_only" "Its members; others may be invited.";
+        Public "public" "Every user of the box.";
+    }
 }
 
 /// Makes a user's default space, named like the user.
@@ -61,7 +55,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Space> {
 pub fn insert_default(conn: &Connection, id: &str, username: &str, user_id: &str, now: Micros) -> Result<()> {
     // Somebody may have given this name to a space before the user came.
     let slug = free_slug(conn, username)?;
-    conn.prepare_cached(INSERT)?.execute(params![id, slug, username, "", "private", user_id, true, now])?;
+    conn.prepare_cached(INSERT)?.execute(params![id, slug, username, "", Visibility::Private, user_id, true, now])?;
     Ok(())
 }
 
@@ -110,7 +104,7 @@ pub fn default_of(conn: &Connection, user_id: &str) -> Result<String> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
-    Ok(conn.prepare_cached(&format!("{SELECT} WHERE s.id = ?1"))?.query_row([id], read).optional()?)
+    Ok(conn.prepare_cached(&format!("{} WHERE s.id = ?1", Space::SELECT))?.query_row([id], Space::read).optional()?)
 }
 
 /// A user's spaces, the default one first.
@@ -118,8 +112,9 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
 /// # Errors
 /// The store's.
 pub fn of_user(conn: &Connection, user_id: &str) -> Result<Vec<Space>> {
-    let sql = format!("{SELECT} WHERE s.owner_user_id = ?1 ORDER BY s.is_default DESC, s.created_at, s.id LIMIT ?2");
+    let sql =
+        format!("{} WHERE s.owner_user_id = ?1 ORDER BY s.is_default DESC, s.created_at, s.id LIMIT ?2", Space::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![user_id, LISTED], read)?;
+    let rows = statement.query_map(params![user_id, LISTED], Space::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -17,7 +17,7 @@ use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
 use crate::limits::NAME_CHARS;
-use crate::store::spaces::{self, Space};
+use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError};
 
 const DOC: &str = "recipes/bootstrap#spaces";
@@ -60,7 +60,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 Field::text("name", NAME_CHARS, "The name, unique among the caller's.").required(),
-                Field::word("visibility", &["private", "invite_only", "public"], "private if absent."),
+                Field::word("visibility", Visibility::SLUGS, "private if absent."),
                 Field::text("description", 1024, "What it is for."),
             ],
             r#"{"name": "Workshop", "visibility": "private"}"#,
@@ -75,7 +75,7 @@ fn show(space: &Space, default: &str) -> Value {
         "name": space.name,
         "slug": space.slug,
         "description": space.description,
-        "visibility": space.visibility,
+        "visibility": space.visibility.slug(),
         "member_count": 1,
         "is_default": space.id == default,
         "is_personal": space.is_default,
@@ -131,7 +131,7 @@ fn create(app: &App, call: Call) -> Handled {
             slug: spaces::free_slug(tx.conn, &base)?,
             name,
             description: body.text("description").unwrap_or("").to_owned(),
-            visibility: body.text("visibility").unwrap_or("private").to_owned(),
+            visibility: body.text("visibility").and_then(|word| word.parse().ok()).unwrap_or(Visibility::Private),
             owner_user_id: tx.caller.user().id.clone(),
             owner: tx.caller.user().username.clone(),
             is_default: false,

@@ -1,0 +1,60 @@
+//! Rows: a record's columns and how they are read, declared once, so that the two cannot drift apart.
+
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+
+/// Reads a row's columns one after the other.
+pub(crate) struct Columns<'a, 'b> {
+    row: &'a Row<'b>,
+    next: usize,
+}
+
+impl<'a, 'b> Columns<'a, 'b> {
+    /// From the first column on.
+    pub(crate) fn of(row: &'a Row<'b>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    /// The next column's value.
+    ///
+    /// # Errors
+    /// A value of another type.
+    pub(crate) fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+}
+
+/// Declares a record with the SQL expression of each field: `pub id: String = "s.id",`.
+///
+/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`, to which a statement adds its `WHERE` with `concat!` or
+/// `format!`), and `read(row)`.
+macro_rules! record {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident from $from:literal {
+            $(#[$first_meta:meta])* $first_vis:vis $first:ident: $first_type:ty = $first_sql:literal,
+            $( $(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty = $sql:literal, )*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone)]
+        $vis struct $name {
+            $(#[$first_meta])* $first_vis $first: $first_type,
+            $( $(#[$field_meta])* $field_vis $field: $type, )*
+        }
+
+        impl $name {
+            /// The statement up to its condition.
+            const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
+
+            /// The record in a row of [`Self::SELECT`].
+            fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+                let mut columns = $crate::store::row::Columns::of(row);
+                Ok(Self { $first: columns.next()?, $( $field: columns.next()?, )* })
+            }
+        }
+    };
+}
+pub(crate) use record;
