@@ -175,6 +175,12 @@ pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const KNOWLEDGE_ITEMS: usize = 500;
 /// Sources of knowledge.
 pub const KNOWLEDGE_SOURCES: u64 = 256;
+/// Spaces of one user.
+pub const SPACES: u64 = 500;
+/// Members of one space beside its owner and the agents that live there.
+pub const SPACE_MEMBERS: u64 = 500;
+/// Seconds after which a grant ends at the latest, where it has an end.
+pub const GRANT_SECONDS: i64 = 365 * 86_400;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.
