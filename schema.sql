@@ -384,3 +384,185 @@ BEGIN
         VALUES ('delete', old.seq, old.title, old.content);
     INSERT INTO knowledge_words (rowid, title, content) VALUES (new.seq, new.title, new.content);
 END;
+
+-- What a space, and the box as a whole, holds of what is bounded, so that nobody ever counts rows.
+CREATE TABLE workspace_usage (
+    holder       TEXT PRIMARY KEY CHECK (holder = 'box' OR holder GLOB 'space:*'),
+    context_keys INTEGER NOT NULL DEFAULT 0,
+    context_bytes INTEGER NOT NULL DEFAULT 0,
+    uploads      INTEGER NOT NULL DEFAULT 0,
+    upload_bytes INTEGER NOT NULL DEFAULT 0,
+    open_tasks   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER workspace_usage_of_a_space_goes AFTER DELETE ON spaces
+BEGIN
+    DELETE FROM workspace_usage WHERE holder = 'space:' || old.id;
+END;
+
+-- What an agent has added on one day, in UTC.
+CREATE TABLE agent_allowances (
+    agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    day      INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL CHECK (bytes >= 0),
+    rows     INTEGER NOT NULL CHECK (rows >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- Shared context: values by key, each until its end. Without an end it was promoted.
+CREATE TABLE context (
+    space_id      TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    key           TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 512),
+    value         TEXT NOT NULL,
+    bytes         INTEGER NOT NULL CHECK (bytes >= 0),
+    ttl           INTEGER,
+    expires_at    INTEGER,
+    artifact_type TEXT,
+    created_by    TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    CHECK ((ttl IS NULL) = (expires_at IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX context_by_key ON context (space_id, key);
+CREATE INDEX context_by_expiry ON context (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TRIGGER context_counts_up AFTER INSERT ON context
+BEGIN
+    INSERT INTO workspace_usage (holder, context_keys, context_bytes) VALUES ('space:' || new.space_id, 1, new.bytes)
+        ON CONFLICT (holder) DO UPDATE SET context_keys = context_keys + 1, context_bytes = context_bytes + new.bytes;
+END;
+CREATE TRIGGER context_counts_bytes AFTER UPDATE OF bytes ON context WHEN new.bytes <> old.bytes
+BEGIN
+    UPDATE workspace_usage SET context_bytes = context_bytes + new.bytes - old.bytes
+        WHERE holder = 'space:' || new.space_id;
+END;
+CREATE TRIGGER context_counts_down AFTER DELETE ON context
+BEGIN
+    UPDATE workspace_usage SET context_keys = context_keys - 1, context_bytes = context_bytes - old.bytes
+        WHERE holder = 'space:' || old.space_id;
+END;
+
+-- The bytes of files, once for each space. Without a hash it is an upload that has not ended.
+CREATE TABLE upload_contents (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    space_id TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    hash     BLOB CHECK (length(hash) = 32),
+    size     INTEGER NOT NULL CHECK (size >= 0),
+    begun_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX upload_contents_by_hash ON upload_contents (space_id, hash) WHERE hash IS NOT NULL;
+CREATE INDEX upload_contents_unfinished ON upload_contents (begun_at) WHERE hash IS NULL;
+CREATE TABLE upload_chunks (
+    content_id INTEGER NOT NULL REFERENCES upload_contents (id) ON DELETE CASCADE,
+    number     INTEGER NOT NULL CHECK (number >= 0),
+    bytes      BLOB NOT NULL CHECK (length(bytes) BETWEEN 1 AND 262144)
+) STRICT;
+CREATE UNIQUE INDEX upload_chunks_in_order ON upload_chunks (content_id, number);
+
+-- Files as they were uploaded; two with the same bytes share them.
+CREATE TABLE uploads (
+    id           TEXT PRIMARY KEY,
+    space_id     TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    content_id   INTEGER NOT NULL REFERENCES upload_contents (id) ON DELETE CASCADE,
+    filename     TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploads_of_content ON uploads (content_id);
+CREATE INDEX uploads_of_space ON uploads (space_id, id);
+-- A name counts as 512 bytes: many files with the same bytes cost room as well.
+CREATE TRIGGER uploads_count_up AFTER INSERT ON uploads
+BEGIN
+    INSERT INTO workspace_usage (holder, uploads, upload_bytes) VALUES ('space:' || new.space_id, 1, 512), ('box', 1, 512)
+        ON CONFLICT (holder) DO UPDATE SET uploads = uploads + 1, upload_bytes = upload_bytes + 512;
+END;
+CREATE TRIGGER uploads_count_down AFTER DELETE ON uploads
+BEGIN
+    UPDATE workspace_usage SET uploads = uploads - 1, upload_bytes = upload_bytes - 512
+        WHERE holder = 'space:' || old.space_id OR holder = 'box';
+END;
+CREATE TRIGGER upload_contents_count_up AFTER UPDATE OF size ON upload_contents WHEN new.size <> old.size
+BEGIN
+    INSERT INTO workspace_usage (holder, upload_bytes)
+        VALUES ('space:' || new.space_id, new.size - old.size), ('box', new.size - old.size)
+        ON CONFLICT (holder) DO UPDATE SET upload_bytes = upload_bytes + new.size - old.size;
+END;
+CREATE TRIGGER upload_contents_count_down AFTER DELETE ON upload_contents
+BEGIN
+    UPDATE workspace_usage SET upload_bytes = upload_bytes - old.size
+        WHERE holder = 'space:' || old.space_id OR holder = 'box';
+END;
+
+-- What is to be done. `assignee` is empty where anybody may do it; `holder` is who has the lease now, as user:ID or
+-- agent:ID. `fence` only grows: what was claimed under a smaller one is over. `waiting_on` is how many of the tasks it
+-- depends on are neither done nor cancelled.
+CREATE TABLE tasks (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT NOT NULL UNIQUE,
+    space_id      TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    title         TEXT NOT NULL,
+    description   TEXT NOT NULL DEFAULT '',
+    status        TEXT NOT NULL,
+    priority      INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    assignee      TEXT NOT NULL DEFAULT '',
+    requirements  TEXT CHECK (requirements IS NULL OR json_valid(requirements)),
+    deadline      INTEGER,
+    creator       TEXT NOT NULL,
+    creator_name  TEXT NOT NULL,
+    owner_user_id TEXT NOT NULL,
+    fence         INTEGER NOT NULL DEFAULT 0,
+    holder        TEXT,
+    holder_name   TEXT,
+    lease_seconds INTEGER,
+    lease_until   INTEGER,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    max_attempts  INTEGER NOT NULL DEFAULT 5 CHECK (max_attempts BETWEEN 1 AND 100),
+    waiting_on    INTEGER NOT NULL DEFAULT 0 CHECK (waiting_on >= 0),
+    changes       INTEGER NOT NULL DEFAULT 0,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    finished_at   INTEGER,
+    CHECK ((holder IS NULL) = (lease_until IS NULL)),
+    CHECK ((finished_at IS NOT NULL) = (status = 'done' OR status = 'cancelled')),
+    CHECK (holder IS NULL OR finished_at IS NULL)
+) STRICT;
+CREATE INDEX tasks_of_space ON tasks (space_id, seq);
+CREATE INDEX tasks_by_status ON tasks (space_id, status, seq);
+CREATE INDEX tasks_by_assignee ON tasks (space_id, assignee, seq) WHERE assignee <> '';
+CREATE INDEX tasks_free ON tasks (space_id, status, assignee, priority, seq) WHERE holder IS NULL AND waiting_on = 0;
+CREATE INDEX tasks_held ON tasks (holder) WHERE holder IS NOT NULL;
+CREATE INDEX tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL;
+CREATE TRIGGER tasks_count_up AFTER INSERT ON tasks WHEN new.finished_at IS NULL
+BEGIN
+    INSERT INTO workspace_usage (holder, open_tasks) VALUES ('space:' || new.space_id, 1)
+        ON CONFLICT (holder) DO UPDATE SET open_tasks = open_tasks + 1;
+END;
+CREATE TRIGGER tasks_count_changed AFTER UPDATE OF finished_at ON tasks
+    WHEN (new.finished_at IS NULL) <> (old.finished_at IS NULL)
+BEGIN
+    UPDATE workspace_usage SET open_tasks = open_tasks + iif(new.finished_at IS NULL, 1, -1)
+        WHERE holder = 'space:' || new.space_id;
+END;
+CREATE TRIGGER tasks_count_down AFTER DELETE ON tasks WHEN old.finished_at IS NULL
+BEGIN
+    UPDATE workspace_usage SET open_tasks = open_tasks - 1 WHERE holder = 'space:' || old.space_id;
+END;
+
+-- Which tasks a task has to wait for.
+CREATE TABLE task_dependencies (
+    task       INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    depends_on INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    PRIMARY KEY (task, depends_on),
+    CHECK (task <> depends_on)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_dependencies_back ON task_dependencies (depends_on, task);
+
+-- What became of a task, the last changes of each. `number` counts the task's changes.
+CREATE TABLE task_history (
+    task       INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    field      TEXT NOT NULL,
+    from_value TEXT,
+    to_value   TEXT,
+    PRIMARY KEY (task, number)
+) STRICT, WITHOUT ROWID;

@@ -15,6 +15,7 @@ mod live;
 mod settings;
 mod source;
 mod webhook;
+mod workspace;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
@@ -23,6 +24,7 @@ pub use live::{Live, Watched};
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
 pub use webhook::Webhook;
+pub use workspace::Workspace;
 
 use crate::http::edge::check::split_host;
 use crate::limits::Limits;
@@ -61,6 +63,8 @@ pub struct Config {
     pub ax: Ax,
     /// What the Agentex dialect leaves to the operator.
     pub agentex: Agentex,
+    /// What spaces and the agents in them may hold.
+    pub workspace: Workspace,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<Webhook>>,
     flags: Flags,
@@ -144,6 +148,7 @@ impl Config {
             containers: Containers::from_sources(flags, &mut sources),
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
+            workspace: Workspace::from_sources(&mut sources),
             webhook: Webhook::from_sources(&mut sources).map(Arc::new),
             data_dir,
             socket,

@@ -189,6 +189,96 @@ pub const KEYS: &[Key] = &[
         ..TOP
     },
     Key {
+        table: "workspace",
+        name: "messages_per_space",
+        env: "TAOSD_WORKSPACE_MESSAGES_PER_SPACE",
+        default: "100000",
+        example: "100000",
+        about: "Messages that a space keeps; the oldest that nobody pinned make room.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "message_bytes_per_space",
+        env: "TAOSD_WORKSPACE_MESSAGE_BYTES_PER_SPACE",
+        default: "268435456",
+        example: "268435456",
+        about: "Bytes of messages that a space keeps.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "message_days",
+        env: "TAOSD_WORKSPACE_MESSAGE_DAYS",
+        default: "365",
+        example: "365",
+        about: "Days that a message is kept.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "context_keys",
+        env: "TAOSD_WORKSPACE_CONTEXT_KEYS",
+        default: "10000",
+        example: "10000",
+        about: "Keys of a space's context.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "context_bytes",
+        env: "TAOSD_WORKSPACE_CONTEXT_BYTES",
+        default: "67108864",
+        example: "67108864",
+        about: "Bytes of a space's context, keys included.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "upload_bytes_per_space",
+        env: "TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE",
+        default: "268435456",
+        example: "268435456",
+        about: "Bytes of a space's uploads.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "upload_bytes",
+        env: "TAOSD_WORKSPACE_UPLOAD_BYTES",
+        default: "1073741824",
+        example: "1073741824",
+        about: "Bytes of all uploads of the box.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "open_tasks",
+        env: "TAOSD_WORKSPACE_OPEN_TASKS",
+        default: "10000",
+        example: "10000",
+        about: "Tasks of a space that are neither done nor cancelled.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "agent_bytes_per_day",
+        env: "TAOSD_WORKSPACE_AGENT_BYTES_PER_DAY",
+        default: "67108864",
+        example: "67108864",
+        about: "Bytes of messages, tasks, context and uploads that one agent may add a day.",
+        ..TOP
+    },
+    Key {
+        table: "workspace",
+        name: "agent_rows_per_day",
+        env: "TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY",
+        default: "10000",
+        example: "10000",
+        about: "Messages, tasks, keys and files that one agent may add a day.",
+        ..TOP
+    },
+    Key {
         table: "webhook",
         name: "url",
         default: "none",

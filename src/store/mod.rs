@@ -29,6 +29,7 @@ pub mod restore;
 mod row;
 pub mod sessions;
 pub mod spaces;
+pub mod usage;
 pub mod users;
 pub mod webhook;
 mod writer;
