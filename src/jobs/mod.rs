@@ -17,6 +17,7 @@ pub mod health;
 pub mod herald;
 pub mod keeper;
 mod lifecycle;
+pub mod listening;
 pub mod log_tail;
 pub mod operations;
 mod reconcile;
