@@ -82,6 +82,8 @@ CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_
 CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS NULL;
 CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
+CREATE INDEX agents_by_space ON agents (space_id, created_at, id);
+CREATE INDEX agents_by_owner_space ON agents (owner_space_id);
 
 -- What the aX clients keep of an agent beside the registry's own; an agent without a row has the defaults.
 CREATE TABLE agent_profiles (
@@ -202,21 +204,28 @@ CREATE INDEX credentials_by_expiry ON credentials (expires_at)
 CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
--- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
+-- Who may do what to which agent, and who is a member of which space. Without agent and space it is about all agents and
+-- takes the role creator alone. A grant past its end counts as none from that moment on.
 CREATE TABLE grants (
     id                 TEXT PRIMARY KEY,
     principal_user_id  TEXT REFERENCES users (id) ON DELETE CASCADE,
     principal_agent_id TEXT REFERENCES agents (id) ON DELETE CASCADE,
     agent_id           TEXT REFERENCES agents (id) ON DELETE CASCADE,
-    role               TEXT NOT NULL CHECK (role IN ('owner', 'editor', 'viewer', 'creator')),
+    space_id           TEXT REFERENCES spaces (id) ON DELETE CASCADE,
+    role               TEXT NOT NULL CHECK (role = 'owner' OR role = 'editor' OR role = 'viewer' OR role = 'creator'),
     granted_by         TEXT NOT NULL,
     granted_at         INTEGER NOT NULL,
+    expires_at         INTEGER,
     CHECK ((principal_user_id IS NULL) <> (principal_agent_id IS NULL)),
-    CHECK ((agent_id IS NULL) = (role = 'creator'))
+    CHECK (agent_id IS NULL OR space_id IS NULL),
+    CHECK ((agent_id IS NULL AND space_id IS NULL) = (role = 'creator'))
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, '*')) WHERE principal_user_id IS NOT NULL;
-CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, '*')) WHERE principal_agent_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, 'space:' || space_id, '*'))
+    WHERE principal_user_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'))
+    WHERE principal_agent_id IS NOT NULL;
 CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX grants_on_space ON grants (space_id, granted_at, id) WHERE space_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
 
 -- Slow work: what is asked of containers. At most one that is not finished an agent.

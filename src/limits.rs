@@ -211,6 +211,12 @@ pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
 pub const FILE_NAME_CHARS: usize = 255;
 /// How long an upload may take before what came of it is swept.
 pub const UNFINISHED_UPLOAD_LIFE: Duration = Duration::from_secs(2 * 3600);
+/// Spaces of one user.
+pub const SPACES: u64 = 500;
+/// Members of one space beside its owner and the agents that live there.
+pub const SPACE_MEMBERS: u64 = 500;
+/// Seconds after which a grant ends at the latest, where it has an end.
+pub const GRANT_SECONDS: i64 = 365 * 86_400;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.

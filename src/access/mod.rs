@@ -23,6 +23,7 @@ mod record;
 mod role;
 mod scope;
 pub mod signing_keys;
+pub mod space;
 mod throttle;
 pub mod words;
 
@@ -43,4 +44,5 @@ pub use record::Watch;
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scope::{InvalidScope, Scope, Scopes};
 pub use signing_keys::SigningKeys;
+pub use space::{SpaceRole, default_space, require_space, resolve_space, space_role_on};
 pub use throttle::Throttle;

@@ -34,6 +34,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::EXCHANGE,
             super::ax::ME,
             super::ax::SPACES,
+            super::ax::MEMBERS,
             super::ax::AGENTS,
             super::ax::PRESENCE,
             super::ax::KEYS,

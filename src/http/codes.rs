@@ -229,6 +229,14 @@ codes! {
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The space is not the caller's."
         "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
+    TOO_MANY_SPACES 409 "too_many_spaces" "The user has as many spaces as one may have."
+        "Use one of the spaces that GET /api/v1/spaces lists." in "concepts/workspace#spaces" ;
+    TOO_MANY_MEMBERS 409 "too_many_members" "The space has as many members as one may have."
+        "Remove a member who is no longer needed." in "concepts/workspace#members" ;
+    MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."
+        "List the members with GET /api/v1/spaces/ID/members." in "concepts/workspace#members" ;
+    MEMBER_AT_HOME 409 "member_at_home" "The member cannot be removed: it owns the space, or it is an agent that has no other."
+        "Put the agent into another space first." in "concepts/workspace#members" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "A web session is opened with a user's token."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."

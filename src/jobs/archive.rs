@@ -17,7 +17,7 @@ use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent};
-use crate::store::grants::{self, Grantee};
+use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::Operation;
 use crate::store::{self, credentials, deployments};
 use crate::time::Micros;
@@ -222,7 +222,7 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
         let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
         agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), "stopped", now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(conn, &store::new_id(), &owner, Some(&agent.id), "owner", &actor, now)?;
+        grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &actor, now)?;
         Ok(agents::by_id(conn, &agent.id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent)
     })
 }

@@ -158,7 +158,7 @@ fn eyes(seen: &Seen) -> (bool, Option<&str>, Option<&str>) {
 
 /// An agent sees itself alone here, whatever its grants; a restricted credential what it is restricted to.
 const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
-        WHERE g.agent_id = a.id AND g.principal_user_id = ?4))
+        WHERE g.agent_id = a.id AND g.principal_user_id = ?4 AND (g.expires_at IS NULL OR g.expires_at > ?7)))
     AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
 
 /// A page of live agents; `only`: of these ids, as a JSON array.
@@ -176,7 +176,7 @@ pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered)
     let sql = format!("{} {}", select(VISIBLE), page.clause(&columns, &["a.created_at", "a.id"]));
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, all, user, agent, only], read)?;
+    let rows = statement.query_map(params![page.limit, page.offset, all, user, agent, only, Micros::now()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -194,7 +194,8 @@ pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(
     );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![-1, 0, all, user, agent, only], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = statement
+        .query_map(params![-1, 0, all, user, agent, only, Micros::now()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

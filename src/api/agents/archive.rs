@@ -18,7 +18,7 @@ use crate::http::service::Outcome;
 use crate::jobs::{Jobs, end_record, operations};
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
-use crate::store::grants::{self, Grantee};
+use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::{self as rows, Operation};
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
@@ -140,7 +140,7 @@ pub(super) fn restore(app: &App, call: Call) -> Handled {
         }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(tx.conn, &store::new_id(), &owner, Some(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
+        grants::put(tx.conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
         tx.audit(format!("agent:{}", agent.id))?;
         Ok(Reply::ok(&json!({
             "status": "restored",

@@ -3,9 +3,9 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::{change, checked, default_space, own_space, record, text};
+use super::{change, checked, record, text};
 use crate::access::class::{AD, ALL, UA, UA_AD, UA_AG};
-use crate::access::{Action, AgentRole, Class};
+use crate::access::{self, Action, AgentRole, Class, SpaceRole};
 use crate::api::agents::{seen_by, visible};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
@@ -150,7 +150,10 @@ const PLACED: Answer = Answer::Object(&[Field::of("agent", Type::Object(record::
 pub fn readable(app: &App, call: &Call, space: Option<&str>, limit: u64) -> Result<Vec<Live>, ApiError> {
     app.store.read(|conn| {
         let space_id = match space {
-            Some(id) => Some(own_space(conn, &call.caller, id)?.id),
+            Some(id) => {
+                access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+                Some(id.to_owned())
+            }
             None => None,
         };
         let filter = Filter { space_id, ..visible(&call.caller) };
@@ -172,7 +175,7 @@ fn list(app: &App, call: Call) -> Handled {
     let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
     // Without a space a user sees all it may read, an agent the space it lives in.
     let own = match call.caller.agent_id() {
-        Some(_) => Some(app.store.lookup(|conn| default_space(conn, &call.caller))?),
+        Some(_) => Some(app.store.lookup(|conn| access::default_space(conn, &call.caller))?),
         None => None,
     };
     let space = query.text("space_id").filter(|id| !id.is_empty()).or(own.as_deref());

@@ -5,9 +5,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::issue::{self, Wanted};
-use super::{ID_CHARS, change, checked, own_space, text};
+use super::{ID_CHARS, change, checked, text};
 use crate::access::class::{AD, UA, UA_AD};
-use crate::access::{self, Action, AgentRole, Caller, Class, Scopes, words};
+use crate::access::{self, Action, AgentRole, Caller, Class, Scopes, SpaceRole, words};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx};
 use crate::api::table::ApiRoute;
@@ -206,7 +206,10 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
         issue::check_count(tx, max, &user_id, None)?;
         let space_id = match body.text("space_id").filter(|id| !id.is_empty()) {
             None => None,
-            Some(id) => Some(own_space(tx.conn, tx.caller, id).map_err(|_| codes::SPACE_FORBIDDEN)?.id),
+            Some(id) => {
+                access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
+                Some(id.to_owned())
+            }
         };
         let wanted = Wanted {
             kind: Kind::Enrollment,

@@ -8,6 +8,7 @@ mod fingerprint;
 mod issue;
 mod keys;
 mod me;
+mod members;
 mod presence;
 mod record;
 mod spaces;
@@ -16,22 +17,19 @@ pub use agents::ROUTES as AGENTS;
 pub use exchange::ROUTES as EXCHANGE;
 pub use keys::ROUTES as KEYS;
 pub use me::ROUTES as ME;
+pub use members::ROUTES as MEMBERS;
 pub use presence::ROUTES as PRESENCE;
 pub use spaces::ROUTES as SPACES;
 
 use hyper::http::Method;
-use rusqlite::Connection;
 
 use super::app::App;
 use super::call::{Call, Handled};
 use super::table::{ApiRoute, CheckedHandler, PublicHandler};
-use crate::access::{Action, Caller, Class, Principal};
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
+use crate::access::{Action, Class};
+use crate::http::error::Dialect;
 use crate::http::field::Field;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store;
-use crate::store::spaces as stored_spaces;
 
 /// A text of a reply.
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -75,22 +73,4 @@ const fn checked(
 /// True for a text of the form of an id: clients tell ids from names by it.
 fn is_id(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
-}
-
-/// The space a caller works in where nothing is said: an agent's own, a user's default.
-fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
-    match caller.principal() {
-        Principal::Agent { space_id, .. } => Ok(space_id.clone()),
-        Principal::User(user) => stored_spaces::default_of(conn, &user.id),
-    }
-}
-
-/// The caller's space of this id.
-fn own_space(conn: &Connection, caller: &Caller, id: &str) -> Result<stored_spaces::Space, ApiError> {
-    let space = stored_spaces::by_id(conn, id)?.filter(|space| match caller.principal() {
-        Principal::User(user) => space.owner_user_id == user.id,
-        // An agent knows the space it lives in, not its owner's others.
-        Principal::Agent { space_id, .. } => space.id == *space_id,
-    });
-    space.ok_or_else(|| codes::SPACE_NOT_FOUND.into())
 }

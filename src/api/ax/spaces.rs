@@ -4,9 +4,9 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{checked, default_space, own_space, text};
+use super::{checked, text};
 use crate::access::class::{UA, UA_AG};
-use crate::access::{Action, Caller, Principal};
+use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
@@ -16,9 +16,10 @@ use crate::http::error::{ApiError, Dialect};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::NAME_CHARS;
+use crate::limits::{NAME_CHARS, SPACES};
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError};
+use crate::time::Micros;
 
 const DOC: &str = "recipes/bootstrap#spaces";
 
@@ -28,7 +29,7 @@ const SPACE: &[Field] = &[
     text("slug", "The unique short name."),
     text("description", "What it is for."),
     text("visibility", "private, invite_only or public."),
-    Field::integer("member_count", 1, i64::MAX, "How many users belong to it.").required(),
+    Field::integer("member_count", 1, i64::MAX, "How many users and agents belong to it.").required(),
     Field::flag("is_default", "Whether the caller works there if nothing is said.").required(),
     Field::flag("is_personal", "Whether it is its owner's own, made with the user.").required(),
     text("created_at", "When it was made."),
@@ -43,18 +44,6 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
         .failing(&[codes::SPACE_NOT_FOUND]),
-    checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, members)
-        .described("spaces_members", "List a space's members", "The users who belong to it.", DOC)
-        .answering(
-            200,
-            Answer::Object(&[Field::of(
-                "members",
-                Type::Objects(&[text("id", "The id."), text("username", "The name."), text("role", "owner.")]),
-                "The members.",
-            )
-            .required()]),
-        )
-        .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::POST, "/api/spaces/create", UA, Action::SpacesCreate, create)
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
         .taking(
@@ -66,52 +55,42 @@ pub const ROUTES: &[ApiRoute] = &[
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )
         .answering(201, Answer::Object(&[Field::of("space", Type::Object(SPACE), "The space.").required()]))
-        .failing(&[codes::NAME_CONFLICT]),
+        .failing(&[codes::NAME_CONFLICT, codes::TOO_MANY_SPACES]),
 ];
 
-fn show(space: &Space, default: &str) -> Value {
-    json!({
+fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::Result<Value> {
+    Ok(json!({
         "id": space.id,
         "name": space.name,
         "slug": space.slug,
         "description": space.description,
         "visibility": space.visibility.slug(),
-        "member_count": 1,
+        "member_count": spaces::members(conn, &space.id, now)?.len(),
         "is_default": space.id == default,
         "is_personal": space.is_default,
         "created_at": space.created_at.micros(),
-    })
-}
-
-/// The spaces of a caller: a user's own, an agent's one.
-fn of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>> {
-    match caller.principal() {
-        Principal::User(user) => spaces::of_user(conn, &user.id),
-        Principal::Agent { space_id, .. } => Ok(spaces::by_id(conn, space_id)?.into_iter().collect()),
-    }
+    }))
 }
 
 fn list(app: &App, call: Call) -> Handled {
+    let now = Micros::now();
     let shown = app.store.read(|conn| {
-        let default = default_space(conn, &call.caller)?;
-        let all = of(conn, &call.caller)?;
-        Ok::<_, ApiError>(all.iter().map(|space| show(space, &default)).collect::<Vec<_>>())
+        let default = access::default_space(conn, &call.caller)?;
+        let all = spaces::of(conn, &call.caller.grantee(), now)?;
+        all.iter().map(|space| Ok(show(conn, space, &default, now)?)).collect::<Result<Vec<_>, ApiError>>()
     })?;
     Ok(Reply::ok(&json!({"spaces": shown})).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
+    let id = call.input.param(0);
     let shown = app.store.read(|conn| {
-        let space = own_space(conn, &call.caller, call.input.param(0))?;
-        Ok::<_, ApiError>(show(&space, &default_space(conn, &call.caller)?))
+        access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+        let space = spaces::by_id(conn, id)?.ok_or(codes::SPACE_NOT_FOUND)?;
+        let default = access::default_space(conn, &call.caller)?;
+        Ok::<_, ApiError>(show(conn, &space, &default, Micros::now())?)
     })?;
     Ok(Reply::ok(&shown).into())
-}
-
-fn members(app: &App, call: Call) -> Handled {
-    let space = app.store.read(|conn| own_space(conn, &call.caller, call.input.param(0)))?;
-    let owner = json!({"id": space.owner_user_id, "username": space.owner, "role": "owner"});
-    Ok(Reply::ok(&json!({"members": [owner]})).into())
 }
 
 fn create(app: &App, call: Call) -> Handled {
@@ -126,6 +105,9 @@ fn create(app: &App, call: Call) -> Handled {
             slug if slug.is_empty() => "space".to_owned(),
             slug => slug,
         };
+        if spaces::count_of(tx.conn, &tx.caller.user().id, SPACES)? >= SPACES {
+            return Err(codes::TOO_MANY_SPACES.into());
+        }
         let space = Space {
             id: store::new_id(),
             slug: spaces::free_slug(tx.conn, &base)?,
@@ -142,6 +124,6 @@ fn create(app: &App, call: Call) -> Handled {
             inserted => inserted?,
         }
         tx.audit(format!("space:{}", space.id))?;
-        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(&space, "")})))
+        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(tx.conn, &space, "", tx.now)?})))
     })
 }

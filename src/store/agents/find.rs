@@ -145,7 +145,8 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
     let sql = join(
         "a.archived_at IS NULL AND (a.created_at, a.id) > (?1, ?2)
         AND (?4 OR a.id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
-            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
+            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
+            AND (g.expires_at IS NULL OR g.expires_at > ?11)))
         AND (?7 IS NULL OR a.status = ?7)
         AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
         AND (?9 IS NULL OR a.space_id = ?9)
@@ -156,7 +157,8 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
     let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
     let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
+    let now = Micros::now();
+    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only, now];
     let rows = statement.query_map(values, read_live)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

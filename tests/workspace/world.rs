@@ -1,0 +1,55 @@
+//! What the tests of the workspace share: people with spaces, agents that live in them.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Daemon, Reply, text};
+
+/// The dialect's errors.
+pub trait AxReply {
+    /// Fails unless this is the error `code` in the dialect's envelope; its `detail` otherwise.
+    #[track_caller]
+    fn expect_ax(self, status: u16, code: &str) -> Value;
+}
+
+impl AxReply for Reply {
+    #[track_caller]
+    fn expect_ax(self, status: u16, code: &str) -> Value {
+        let body = self.json();
+        assert_eq!((self.status, body["detail"]["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
+        body["detail"].clone()
+    }
+}
+
+/// Somebody with a client and a space to work in.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub client: Client,
+    pub id: String,
+    pub name: String,
+    pub space: String,
+}
+
+fn actor(client: Client) -> Actor {
+    let me = client.get("/auth/me").expect(200).json();
+    Actor { id: text(&me, "id"), name: text(&me, "username"), space: text(&me, "space_id"), client }
+}
+
+/// A member of the box with a token for everything, who may create agents.
+pub fn member(daemon: &Daemon, name: &str) -> Actor {
+    let client = daemon.member(name, &["*"]);
+    daemon.grant(&format!("user:{name}"), "*", "creator");
+    actor(client)
+}
+
+/// The operator.
+pub fn operator(daemon: &Daemon) -> Actor {
+    actor(daemon.operator())
+}
+
+/// An agent of somebody's, in its owner's default space, with the scopes an agent gets.
+pub fn agent(daemon: &Daemon, owner: &Actor, name: &str) -> Actor {
+    owner.client.post("/api/v1/agents", json!({"name": name})).expect(201);
+    let path = format!("/api/agents/{}/token/issue", name.to_lowercase());
+    let issued = owner.client.post(&path, json!({})).expect(200).json();
+    actor(daemon.client(&text(&issued, "token")))
+}
