@@ -126,15 +126,18 @@ pub fn end(conn: &Connection, lease: &Lease, now: Micros) -> Result<Option<Task>
     free(conn, &task, status, 1, DAEMON, now).map(Some)
 }
 
-/// Frees at most `most` of what a principal holds: it is gone, or frozen. The tasks as they are then.
+/// Frees what an agent holds: it is archived, or frozen. How many tasks.
 ///
 /// # Errors
 /// The store's.
-pub fn free_all_of(conn: &Connection, holder: &str, most: u64, now: Micros) -> Result<Vec<Task>> {
-    let sql = format!("{} WHERE holder = ?1 LIMIT ?2", Task::SELECT);
-    let held: Vec<Task> =
-        conn.prepare_cached(&sql)?.query_map(params![holder, most], Task::read)?.collect::<rusqlite::Result<_>>()?;
-    held.iter().map(|task| release(conn, task, DAEMON, now)).collect()
+pub fn free_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
+    let mut statement = conn.prepare_cached(&format!("{} WHERE holder = ?1", Task::SELECT))?;
+    let rows = statement.query_map([format!("agent:{agent_id}")], Task::read)?;
+    let held: Vec<Task> = rows.collect::<rusqlite::Result<_>>()?;
+    for task in &held {
+        release(conn, task, DAEMON, now)?;
+    }
+    Ok(held.len())
 }
 
 /// Every lease that is given.
