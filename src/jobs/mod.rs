@@ -18,6 +18,7 @@ pub mod herald;
 pub mod keeper;
 pub mod leases;
 mod lifecycle;
+pub mod listening;
 pub mod log_tail;
 pub mod operations;
 mod reconcile;
