@@ -175,6 +175,42 @@ pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const KNOWLEDGE_ITEMS: usize = 500;
 /// Sources of knowledge.
 pub const KNOWLEDGE_SOURCES: u64 = 256;
+/// Changes kept of one task, the newest.
+pub const TASK_HISTORY: i64 = 200;
+/// Characters of a value in a task's history.
+pub const TASK_HISTORY_CHARS: usize = 200;
+/// Characters of a task's title.
+pub const TASK_TITLE_CHARS: usize = 200;
+/// Characters of a task's status.
+pub const TASK_STATUS_CHARS: usize = 32;
+/// Bytes of what a task asks for, as JSON.
+pub const TASK_REQUIREMENTS_BYTES: usize = 16 * 1024;
+/// Tasks that one task may wait for.
+pub const TASK_DEPENDENCIES: usize = 32;
+/// Seconds of a lease, at the least, at the most and where nothing is said.
+pub const LEASE_SECONDS: (i64, i64, i64) = (10, 86_400, 300);
+/// Seconds that a request for the next task waits.
+pub const TASK_WAIT: i64 = 60;
+/// How long a finished task is kept.
+pub const FINISHED_TASK_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Characters of a key of the context.
+pub const CONTEXT_KEY_CHARS: usize = 512;
+/// Bytes of a value of the context.
+pub const CONTEXT_VALUE_BYTES: usize = 384 * 1024;
+/// Seconds until a value of the context ends, at the most and where nothing is said.
+pub const CONTEXT_TTL: (i64, i64) = (30 * 86_400, 86_400);
+/// Bytes of one page of the context.
+pub const CONTEXT_PAGE_BYTES: u64 = 1024 * 1024;
+/// Uploads on their way at once, and those of one principal.
+pub const UPLOADS: (usize, usize) = (8, 4);
+/// Downloads on their way at once, and those of one principal.
+pub const DOWNLOADS: (usize, usize) = (32, 8);
+/// Bytes of an upload's body beside its file.
+pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
+/// Characters of a file's name.
+pub const FILE_NAME_CHARS: usize = 255;
+/// How long an upload may take before what came of it is swept.
+pub const UNFINISHED_UPLOAD_LIFE: Duration = Duration::from_secs(2 * 3600);
 /// Spaces of one user.
 pub const SPACES: u64 = 500;
 /// Members of one space beside its owner and the agents that live there.

@@ -16,6 +16,7 @@ use crate::http::edge;
 use crate::jobs::acp_target::Rule;
 use crate::jobs::herald::Herald;
 use crate::jobs::keeper::Health;
+use crate::jobs::leases::{self, Leases};
 use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
@@ -41,6 +42,8 @@ pub struct App {
     pub log_tail: LogTail,
     /// Event streams and waits.
     pub streams: Arc<Streams>,
+    /// The clock of leases on tasks.
+    pub leases: Arc<Leases>,
     /// Deliveries to the webhook, where there is one.
     pub webhook: Arc<Webhook>,
     /// Counters.
@@ -67,6 +70,9 @@ pub enum StartError {
     /// The first records cannot be written.
     #[error("the first records could not be written: {0}")]
     Store(#[from] StoreError),
+    /// The leases of the last run cannot be taken up.
+    #[error("the clock of leases could not start: {0}")]
+    Leases(#[from] leases::StartError),
     /// A file or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, std::io::Error),
@@ -112,7 +118,11 @@ impl App {
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
-        let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
+        let (jobs, streams, webhook) = (Arc::new(jobs), Arc::new(streams), Arc::new(webhook));
+        let to_webhook = live.watch(|now| now.webhook.is_some());
+        let herald = Herald::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook);
+        let telling = Arc::clone(&streams);
+        let leases = Leases::start(&store, herald, move |ended| super::ax::task_ended(&telling, ended))?;
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
@@ -121,7 +131,8 @@ impl App {
             gate,
             streams,
             log_tail,
-            webhook: Arc::new(webhook),
+            webhook,
+            leases: Arc::new(leases),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: Metrics::default(),

@@ -52,10 +52,15 @@ pub fn reply<T>(
     match rows.last() {
         Some(last) if more => {
             let (at, id) = key(last);
-            reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, &encode(list, at, &id))))
+            with_next(reply, input, &encode(list, at, &id))
         }
         _ => reply,
     }
+}
+
+/// The reply with the `Link` to the page that begins at this cursor.
+pub fn with_next(reply: Reply, input: &Input, cursor: &str) -> Reply {
+    reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, cursor)))
 }
 
 pub(crate) fn encode(list: &str, at: Micros, id: &str) -> String {

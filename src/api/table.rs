@@ -37,6 +37,8 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::MEMBERS,
             super::ax::AGENTS,
             super::ax::PRESENCE,
+            super::ax::TASKS,
+            super::ax::CONTEXT,
             super::ax::KEYS,
             super::agentex::AGENTS,
             super::agentex::DEPLOYMENTS,

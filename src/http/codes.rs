@@ -262,6 +262,28 @@ codes! {
     TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
 
+    // The workspace: tasks, context, files.
+    TASK_NOT_FOUND 404 "task_not_found" "There is no such task, or the caller may not see it."
+        "List the tasks with GET /api/v1/tasks." in "recipes/working-off-a-queue#tasks" ;
+    TASK_CLAIMED 409 "task_claimed" "Somebody else is at this task; the error says who, and until when."
+        "Take another task with POST /api/v1/tasks/next, or wait until the lease ends." in "recipes/working-off-a-queue#claim" ;
+    TASK_NOT_FREE 409 "task_not_free" "The task is finished, blocked, for somebody else, or waits for other tasks."
+        "Take another task with POST /api/v1/tasks/next." in "recipes/working-off-a-queue#claim" ;
+    LEASE_LOST 409 "lease_lost" "The lease with this fence is over, or the fence is missing: what this worker did late must not count."
+        "Drop the work, and claim the task again if it is still to be done." in "recipes/working-off-a-queue#fences" ;
+    TOO_MANY_TASKS 409 "too_many_tasks" "The space has as many open tasks as it may."
+        "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/workspace#bounds" ;
+    CONTEXT_NOT_FOUND 404 "context_not_found" "There is no such key in this space, or it has expired."
+        "List the keys with GET /api/v1/context." in "recipes/sharing-a-file#context" ;
+    UPLOAD_NOT_FOUND 404 "upload_not_found" "There is no such file, or the caller may not see it."
+        "Ask for the address that the upload answered with." in "recipes/sharing-a-file#download" ;
+    QUOTA_EXCEEDED 413 "quota_exceeded" "The space, or the box, holds as much as it may."
+        "Delete what is not needed, or raise the setting named in the error in taosd.toml." in "concepts/workspace#bounds" ;
+    PAYLOAD_TOO_LARGE 413 "payload_too_large" "The upload, or the value, is larger than one may be."
+        "Send a smaller one, or cut it into parts." in "concepts/workspace#bounds" ;
+    ALLOWANCE_USED 429 "allowance_used" "The agent has added as much as it may on one day."
+        "Wait until the time in opens_at, or raise the setting named in the error in taosd.toml." in "concepts/workspace#bounds" ;
+
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."
         "Send a user's token or an agent's token as Authorization: Bearer, or an agent's key as x-agent-api-key." in "concepts/agentex#credentials" ;

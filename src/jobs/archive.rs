@@ -19,7 +19,7 @@ use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::Operation;
-use crate::store::{self, credentials, deployments};
+use crate::store::{self, credentials, deployments, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -142,12 +142,13 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
     Ok(ended)
 }
 
-/// Archives the record: every credential, grant and deployment ends.
+/// Archives the record: every credential, grant and deployment ends, and the tasks it was at are free.
 ///
 /// # Errors
 /// The store's.
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
+    tasks::free_all_of_agent(conn, agent_id, now)?;
     deployments::expire_all(conn, agent_id, now)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)

@@ -16,6 +16,7 @@ pub mod first_start;
 pub mod health;
 pub mod herald;
 pub mod keeper;
+pub mod leases;
 mod lifecycle;
 pub mod listening;
 pub mod log_tail;

@@ -11,10 +11,10 @@ use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::jobs::lifecycle_result;
-use crate::store;
 use crate::store::agents::{self, Agent, Filter, Seen};
 use crate::store::operations::{self, Operation};
 use crate::store::page::Page;
+use crate::store::{self, tasks};
 
 /// Agents of one bulk operation at the most.
 const BULK: u64 = 10_000;
@@ -61,6 +61,9 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, kind: &str) -> Result<Reply, Ap
     };
     if agents::set_status(tx.conn, &agent.id, &agent.status, paused, tx.now)? {
         tx.audit(format!("agent:{}", agent.id))?;
+    }
+    if paused {
+        tasks::free_all_of_agent(tx.conn, &agent.id, tx.now)?;
     }
     Ok(Reply::ok(&lifecycle_result(kind, agent)))
 }

@@ -2,7 +2,9 @@
 //! spaces are the same as everywhere.
 
 mod agents;
+pub mod allowance;
 mod change;
+pub mod context;
 mod exchange;
 mod fingerprint;
 mod issue;
@@ -12,14 +14,17 @@ mod members;
 mod presence;
 mod record;
 mod spaces;
+mod tasks;
 
 pub use agents::ROUTES as AGENTS;
+pub use context::ROUTES as CONTEXT;
 pub use exchange::ROUTES as EXCHANGE;
 pub use keys::ROUTES as KEYS;
 pub use me::ROUTES as ME;
 pub use members::ROUTES as MEMBERS;
 pub use presence::ROUTES as PRESENCE;
 pub use spaces::ROUTES as SPACES;
+pub use tasks::{ROUTES as TASKS, ended as task_ended};
 
 use hyper::http::Method;
 
