@@ -3,6 +3,7 @@
 
 pub mod find;
 pub mod members;
+pub mod overdue;
 pub mod reading;
 pub mod receipts;
 pub mod retention;
