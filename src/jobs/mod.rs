@@ -21,6 +21,7 @@ mod lifecycle;
 pub mod listening;
 pub mod log_tail;
 pub mod operations;
+pub mod places;
 mod reconcile;
 pub mod restore;
 pub mod runner;

@@ -15,6 +15,7 @@ mod presence;
 mod record;
 mod spaces;
 mod tasks;
+pub mod uploads;
 
 pub use agents::ROUTES as AGENTS;
 pub use context::ROUTES as CONTEXT;
@@ -25,6 +26,7 @@ pub use members::ROUTES as MEMBERS;
 pub use presence::ROUTES as PRESENCE;
 pub use spaces::ROUTES as SPACES;
 pub use tasks::{ROUTES as TASKS, ended as task_ended};
+pub use uploads::ROUTES as UPLOADS;
 
 use hyper::http::Method;
 
