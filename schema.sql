@@ -566,3 +566,103 @@ CREATE TABLE task_history (
     to_value   TEXT,
     PRIMARY KEY (task, number)
 ) STRICT, WITHOUT ROWID;
+
+-- Messages. `place` is the order of all; `seq` is the place in the space, given without gaps. A direct message has an
+-- addressee: that one and the author alone read it. Principals are user:ID or agent:ID. A message outlives its author.
+CREATE TABLE messages (
+    place            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id               TEXT NOT NULL UNIQUE,
+    space_id         TEXT NOT NULL,
+    seq              INTEGER NOT NULL,
+    channel          TEXT NOT NULL,
+    message_type     TEXT NOT NULL,
+    parent_id        TEXT,
+    conversation_id  TEXT NOT NULL,
+    author           TEXT NOT NULL CHECK (author GLOB 'user:*' OR author GLOB 'agent:*'),
+    author_name      TEXT NOT NULL,
+    addressee        TEXT CHECK (addressee GLOB 'user:*' OR addressee GLOB 'agent:*'),
+    content          TEXT NOT NULL,
+    mentions         TEXT NOT NULL CHECK (json_valid(mentions)),
+    attachments      TEXT NOT NULL CHECK (json_valid(attachments)),
+    metadata         TEXT NOT NULL CHECK (json_valid(metadata)),
+    reactions        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(reactions)),
+    bytes            INTEGER NOT NULL,
+    pinned           INTEGER NOT NULL DEFAULT 0 CHECK (pinned = 0 OR pinned = 1),
+    expects_reply_by INTEGER,
+    -- Whether somebody still waits for that reply.
+    awaits_reply     INTEGER NOT NULL DEFAULT 0 CHECK (awaits_reply = 0 OR awaits_reply = 1),
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX messages_in_order ON messages (space_id, seq);
+CREATE INDEX messages_by_reader ON messages (space_id, addressee, seq);
+CREATE INDEX messages_of_channel ON messages (space_id, channel, seq) WHERE addressee IS NULL;
+CREATE INDEX messages_direct ON messages (space_id, author, seq) WHERE addressee IS NOT NULL;
+CREATE INDEX messages_direct_of_channel ON messages (space_id, author, channel, seq) WHERE addressee IS NOT NULL;
+CREATE INDEX messages_replies ON messages (parent_id, place) WHERE parent_id IS NOT NULL;
+CREATE INDEX messages_due ON messages (expects_reply_by) WHERE awaits_reply = 1;
+CREATE INDEX messages_pinned ON messages (space_id, seq) WHERE pinned = 1;
+
+-- The words of messages. `scope` is the space, or space and reader of a direct message, so that a search walks through
+-- nothing else.
+CREATE VIRTUAL TABLE message_words USING fts5 (
+    scope, content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+);
+
+-- What a space holds of messages, so that nobody ever counts rows. `open` are those that all members read.
+CREATE TABLE message_counts (
+    space_id TEXT PRIMARY KEY,
+    last_seq INTEGER NOT NULL,
+    messages INTEGER NOT NULL CHECK (messages >= 0),
+    open     INTEGER NOT NULL CHECK (open BETWEEN 0 AND messages),
+    bytes    INTEGER NOT NULL CHECK (bytes >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- How far a principal has read. All up to `watermark` is read, and what the bits say beyond it, the first of them for
+-- the next message. `seen` of the open messages that there are it has read or written.
+CREATE TABLE message_readers (
+    space_id      TEXT NOT NULL,
+    principal     TEXT NOT NULL,
+    watermark     INTEGER NOT NULL DEFAULT 0,
+    seen          INTEGER NOT NULL DEFAULT 0,
+    direct_unread INTEGER NOT NULL DEFAULT 0,
+    all_read_at   INTEGER,
+    PRIMARY KEY (space_id, principal)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE message_read_bits (
+    space_id  TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    bits      BLOB NOT NULL,
+    PRIMARY KEY (space_id, principal)
+) STRICT;
+
+-- What became of a message at each of its recipients.
+CREATE TABLE message_receipts (
+    place     INTEGER NOT NULL REFERENCES messages (place) ON DELETE CASCADE,
+    principal TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    space_id  TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state = 'queued' OR state = 'fetched' OR state = 'read' OR state = 'answered'),
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (place, principal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_receipts_of ON message_receipts (principal, space_id, seq);
+
+-- Who reacted to a message, and how.
+CREATE TABLE message_reactions (
+    place     INTEGER NOT NULL REFERENCES messages (place) ON DELETE CASCADE,
+    principal TEXT NOT NULL,
+    emoji     TEXT NOT NULL,
+    PRIMARY KEY (place, principal, emoji)
+) STRICT, WITHOUT ROWID;
+
+-- What a client called its message, so that a repeat within a day is not a second one.
+CREATE TABLE message_client_ids (
+    author     TEXT NOT NULL,
+    client_id  TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (author, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_client_ids_by_age ON message_client_ids (created_at);

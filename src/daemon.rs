@@ -128,6 +128,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
         .map_err(|e| Failure::Io("the signal thread".into(), e))?;
     drop(waiter);
     running.join();
+    app.fetched.stop();
     drop(watchdog);
     drop(reconciler);
     drop(health);

@@ -211,6 +211,46 @@ pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
 pub const FILE_NAME_CHARS: usize = 255;
 /// How long an upload may take before what came of it is swept.
 pub const UNFINISHED_UPLOAD_LIFE: Duration = Duration::from_secs(2 * 3600);
+/// Characters of a time.
+pub const TIME_CHARS: usize = 40;
+/// Characters of a message's channel, `dm:` and a name included.
+pub const CHANNEL_CHARS: usize = 72;
+/// Characters of a message's type.
+pub const MESSAGE_TYPE_CHARS: usize = 32;
+/// Bytes of a message's metadata, as JSON.
+pub const MESSAGE_METADATA_BYTES: usize = 64 * 1024;
+/// Attachments of one message.
+pub const ATTACHMENTS: usize = 10;
+/// Names after `@` that are looked up in one message.
+pub const MENTION_NAMES: usize = 256;
+/// Members that one message may mention.
+pub const MENTIONS: usize = 64;
+/// Characters of what a client calls its message.
+pub const CLIENT_ID_CHARS: usize = 64;
+/// How long what a client calls its message is remembered.
+pub const CLIENT_ID_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Seconds in which a reply may be expected.
+pub const REPLY_SECONDS: i64 = 30 * 86_400;
+/// Bytes of the messages of one page, roughly.
+pub const MESSAGE_PAGE_BYTES: usize = 1024 * 1024;
+/// Seconds a list of messages may be waited for.
+pub const MESSAGE_WAIT: i64 = 60;
+/// Characters of a search in messages, and messages that it finds.
+pub const MESSAGE_QUERY_CHARS: usize = 256;
+/// Messages that a search finds.
+pub const MESSAGES_FOUND: i64 = 100;
+/// Messages of a space that are pinned.
+pub const PINNED_MESSAGES: u64 = 1000;
+/// Reactions of one principal to one message.
+pub const REACTIONS: u64 = 10;
+/// Different reactions to one message.
+pub const REACTION_KINDS: usize = 50;
+/// Characters of a reaction.
+pub const REACTION_CHARS: usize = 32;
+/// Messages that a stream gives to a client that comes back.
+pub const REPLAYED_MESSAGES: u64 = 500;
+/// Bytes of what an agent says about its work, as JSON.
+pub const PROCESSING_BYTES: usize = 8 * 1024;
 /// Spaces of one user.
 pub const SPACES: u64 = 500;
 /// Members of one space beside its owner and the agents that live there.

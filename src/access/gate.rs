@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::action::Action;
 use super::agentex;
-use super::bearer::{Presented, presented};
+use super::bearer::{Presented, in_query, presented};
 use super::behind::is_good_key;
 use super::caller::{Caller, Who};
 use super::class::Class;
@@ -75,6 +75,7 @@ impl Gate {
         let refuse = |bad| Err(self.refuse_credential(head, need, bad));
         let presented = match need.dialect {
             Dialect::Agentex => agentex::presented(head)?,
+            _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
             _ => presented(head),
         };
         match presented {

@@ -14,10 +14,12 @@ use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
 use crate::http::edge;
 use crate::jobs::acp_target::Rule;
+use crate::jobs::fetched::Fetched;
 use crate::jobs::herald::Herald;
 use crate::jobs::keeper::Health;
 use crate::jobs::leases::{self, Leases};
 use crate::jobs::log_tail::LogTail;
+use crate::jobs::message_upkeep::Upkeep;
 use crate::jobs::places::Places;
 use crate::jobs::streams::Streams;
 use crate::jobs::sweeper;
@@ -45,6 +47,10 @@ pub struct App {
     pub log_tail: LogTail,
     /// Event streams and waits.
     pub streams: Arc<Streams>,
+    /// Fetches of messages that are not on disk yet.
+    pub fetched: Arc<Fetched>,
+    /// What becomes of messages by themselves.
+    pub upkeep: Arc<Upkeep>,
     /// The clock of leases on tasks.
     pub leases: Arc<Leases>,
     /// Uploads on their way.
@@ -127,10 +133,16 @@ impl App {
         let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams, webhook) = (Arc::new(jobs), Arc::new(streams), Arc::new(webhook));
-        let to_webhook = live.watch(|now| now.webhook.is_some());
-        let herald = Herald::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook);
+        let herald = || {
+            let to_webhook = live.watch(|now| now.webhook.is_some());
+            Herald::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)
+        };
+        let fetched =
+            Fetched::start(Arc::clone(&store)).map_err(|error| StartError::Io("the receipts' thread".into(), error))?;
+        let upkeep = Upkeep::start(Arc::clone(&store), Arc::clone(&streams), herald(), Arc::clone(&live))
+            .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
         let telling = Arc::clone(&streams);
-        let leases = Leases::start(&store, herald, move |ended| super::ax::task_ended(&telling, ended))?;
+        let leases = Leases::start(&store, herald(), move |ended| super::ax::task_ended(&telling, ended))?;
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
@@ -140,6 +152,8 @@ impl App {
             streams,
             log_tail,
             webhook,
+            fetched: Arc::new(fetched),
+            upkeep: Arc::new(upkeep),
             leases: Arc::new(leases),
             uploads: Places::new(limits::UPLOADS),
             downloads: Places::new(limits::DOWNLOADS),

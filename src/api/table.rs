@@ -37,6 +37,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::MEMBERS,
             super::ax::AGENTS,
             super::ax::PRESENCE,
+            super::ax::MESSAGES,
             super::ax::TASKS,
             super::ax::CONTEXT,
             super::ax::UPLOADS,

@@ -262,6 +262,14 @@ codes! {
     TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
 
+    // The workspace: messages.
+    MESSAGE_NOT_FOUND 404 "message_not_found" "There is no such message, or the caller may not see it."
+        "List the messages with GET /api/v1/messages." in "recipes/talking-to-another-agent#read" ;
+    TOO_MANY_PINNED 409 "too_many_pinned" "The space has as many pinned messages as it may."
+        "Unpin a message that need not stay." in "recipes/talking-to-another-agent#change" ;
+    TOO_MANY_REACTIONS 409 "too_many_reactions" "The message has as many reactions as it may, or as many of the caller's."
+        "Reply to the message instead." in "recipes/talking-to-another-agent#reactions" ;
+
     // The workspace: tasks, context, files.
     TASK_NOT_FOUND 404 "task_not_found" "There is no such task, or the caller may not see it."
         "List the tasks with GET /api/v1/tasks." in "recipes/working-off-a-queue#tasks" ;

@@ -49,6 +49,11 @@ pub enum Type {
     EmptyList,
     /// Any object.
     AnyObject,
+    /// A time as in RFC 3339, or so many seconds from now.
+    Due {
+        /// Most seconds.
+        seconds: i64,
+    },
 }
 
 /// One field.
@@ -164,6 +169,10 @@ impl Field {
             Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
             Type::EmptyList => json!({"type": "array", "maxItems": 0}),
             Type::AnyObject => json!({"type": "object"}),
+            Type::Due { seconds } => json!({"anyOf": [
+                {"type": "string", "maxLength": limits::TIME_CHARS},
+                {"type": "integer", "minimum": 1, "maximum": seconds},
+            ]}),
         };
         if self.nullable {
             schema = json!({"anyOf": [schema, {"type": "null"}]});

@@ -17,6 +17,7 @@ pub mod history;
 pub mod idempotency;
 pub mod keys;
 pub mod knowledge;
+pub mod messages;
 pub mod meta;
 mod migrate;
 pub mod notifications;
