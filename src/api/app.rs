@@ -20,9 +20,12 @@ use crate::jobs::keeper::Health;
 use crate::jobs::leases::{self, Leases};
 use crate::jobs::log_tail::LogTail;
 use crate::jobs::message_upkeep::Upkeep;
+use crate::jobs::places::Places;
 use crate::jobs::streams::Streams;
+use crate::jobs::sweeper;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
+use crate::limits;
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
 use crate::time::Micros;
 
@@ -50,6 +53,10 @@ pub struct App {
     pub upkeep: Arc<Upkeep>,
     /// The clock of leases on tasks.
     pub leases: Arc<Leases>,
+    /// Uploads on their way.
+    pub uploads: Arc<Places>,
+    /// Downloads on their way.
+    pub downloads: Arc<Places>,
     /// Deliveries to the webhook, where there is one.
     pub webhook: Arc<Webhook>,
     /// Counters.
@@ -108,6 +115,7 @@ impl App {
             // A read-only disk is no reason not to serve reads.
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
+        sweeper::drop_unfinished_uploads(&store);
         if let Err(error) = core_knowledge::ingest(&store) {
             log::error!("the documentation could not be made knowledge: {error}");
         }
@@ -147,6 +155,8 @@ impl App {
             fetched: Arc::new(fetched),
             upkeep: Arc::new(upkeep),
             leases: Arc::new(leases),
+            uploads: Places::new(limits::UPLOADS),
+            downloads: Places::new(limits::DOWNLOADS),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: Metrics::default(),

@@ -9,6 +9,7 @@ use super::idempotency::{self, Claim, Reservation, Slot};
 use crate::access::{Action, Caller, Watch};
 use crate::http::error::ApiError;
 use crate::http::input::Input;
+use crate::http::intake::Intake;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
 use crate::http::stream;
@@ -21,6 +22,8 @@ pub enum Step {
     Reply(Reply),
     /// The reply comes from elsewhere, later.
     Later(Outcome),
+    /// The body is taken piece by piece: of a route of [`crate::http::route::BodyKind::Multipart`].
+    Intake(Box<dyn Intake>),
 }
 
 impl From<Reply> for Step {

@@ -40,6 +40,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::ax::MESSAGES,
             super::ax::TASKS,
             super::ax::CONTEXT,
+            super::ax::UPLOADS,
             super::ax::KEYS,
             super::agentex::AGENTS,
             super::agentex::DEPLOYMENTS,
@@ -93,6 +94,12 @@ impl ApiRoute {
     /// Its body is any bytes, its query any text.
     pub(super) const fn taking_raw(mut self) -> Self {
         self.body = BodyKind::Raw;
+        self
+    }
+
+    /// Its body is a form with these fields, taken piece by piece.
+    pub(super) const fn taking_multipart(mut self, fields: &'static [Field]) -> Self {
+        self.body = BodyKind::Multipart(fields);
         self
     }
 

@@ -89,8 +89,8 @@ codes! {
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
     BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
-    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes."
-        "Send the body as JSON with Content-Type: application/json." in "getting-started#request-shape" ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body, or a file in it, is not of a content type that this route takes."
+        "Send the body in the type that the error names: mostly JSON with Content-Type: application/json." in "getting-started#request-shape" ;
     INVALID_JSON 400 "invalid_json" "The body is not JSON, has a key twice, or is nested too deep."
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."

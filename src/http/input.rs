@@ -101,6 +101,7 @@ impl Input {
         let fields = match route.body {
             BodyKind::Json(fields) => json_object(&head, fields, body, unknown).map_err(refused)?,
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
+            BodyKind::Multipart(_) => Map::new(),
             BodyKind::None | BodyKind::Raw => json_object(&head, &[], body, unknown).map_err(refused)?,
         };
         Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields), raw: Bytes::new() })

@@ -91,10 +91,13 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = Value::Array(parameters);
     }
-    if let BodyKind::Json(fields) = route.body
-        && !fields.is_empty()
-    {
-        operation["requestBody"] = request_body(route, fields);
+    match route.body {
+        BodyKind::Json(fields) if !fields.is_empty() => operation["requestBody"] = request_body(route, fields),
+        BodyKind::Multipart(fields) => {
+            let media = json!({"schema": object_schema(fields)});
+            operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": media}});
+        }
+        _ => {}
     }
     operation
 }

@@ -23,6 +23,7 @@ pub mod listening;
 pub mod log_tail;
 pub mod message_upkeep;
 pub mod operations;
+pub mod places;
 mod reconcile;
 pub mod restore;
 pub mod runner;

@@ -1,7 +1,9 @@
 //! What one agent may add a day, in messages, tasks, context and files together (workspace contract, section 5). People
 //! are bounded by what their spaces may hold.
 
-use crate::access::Principal;
+use rusqlite::Connection;
+
+use crate::access::{Caller, Principal};
 use crate::api::call::Tx;
 use crate::config::Workspace;
 use crate::http::codes;
@@ -15,13 +17,27 @@ use crate::time::Micros;
 /// # Errors
 /// `allowance_used` with the time when it opens again, or the store's.
 pub fn spend(tx: &Tx<'_>, settings: &Workspace, bytes: u64, rows: u64) -> Result<(), ApiError> {
-    let Principal::Agent { id, .. } = tx.caller.principal() else { return Ok(()) };
-    let (bytes, rows) = usage::spend(tx.conn, id, tx.now, bytes, rows)?;
+    spend_as(tx.conn, tx.caller, settings, (bytes, rows), tx.now)
+}
+
+/// The same in any transaction; `added` is bytes and rows.
+///
+/// # Errors
+/// As of [`spend`].
+pub fn spend_as(
+    conn: &Connection,
+    caller: &Caller,
+    settings: &Workspace,
+    added: (u64, u64),
+    now: Micros,
+) -> Result<(), ApiError> {
+    let Principal::Agent { id, .. } = caller.principal() else { return Ok(()) };
+    let (bytes, rows) = usage::spend(conn, id, now, added.0, added.1)?;
     if bytes > settings.agent_bytes_per_day {
-        return Err(used_up(tx.now, "agent_bytes_per_day"));
+        return Err(used_up(now, "agent_bytes_per_day"));
     }
     if rows > settings.agent_rows_per_day {
-        return Err(used_up(tx.now, "agent_rows_per_day"));
+        return Err(used_up(now, "agent_rows_per_day"));
     }
     Ok(())
 }

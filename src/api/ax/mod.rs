@@ -16,6 +16,7 @@ mod presence;
 mod record;
 mod spaces;
 mod tasks;
+pub mod uploads;
 
 pub use agents::ROUTES as AGENTS;
 pub use context::ROUTES as CONTEXT;
@@ -28,6 +29,7 @@ pub(crate) use messages::mentions;
 pub use presence::ROUTES as PRESENCE;
 pub use spaces::ROUTES as SPACES;
 pub use tasks::{ROUTES as TASKS, ended as task_ended};
+pub use uploads::ROUTES as UPLOADS;
 
 use hyper::http::Method;
 

@@ -1,5 +1,5 @@
-//! Collecting a request's body on the runtime thread, within its limit, its deadline and the memory that all bodies
-//! share. No pool thread is held meanwhile.
+//! Collecting a request's body on the runtime thread, whole or piece by piece, within its limit, its deadline and the
+//! memory that all bodies share. No pool thread is held meanwhile.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -9,6 +9,9 @@ use hyper::body::{Body, Bytes, Incoming};
 
 use super::io::Wire;
 use super::meters::Gauge;
+
+/// Bytes of one piece of a body that is taken in pieces.
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// Why a body was not collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,15 +39,7 @@ pub(super) async fn collect(
     let expected = body.size_hint().exact();
     let mut all: Vec<u8> = Vec::new();
     loop {
-        let frame = poll_fn(|cx| {
-            if wire.body_is_late() {
-                return Poll::Ready(Err(BodyError::Late));
-            }
-            Pin::new(&mut body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
-        });
-        let Some(frame) = frame.await? else { return Ok(all.into()) };
-        // What is not data are trailers, which nothing here reads.
-        let Ok(data) = frame.into_data() else { continue };
+        let Some(data) = next_data(&mut body, wire).await? else { return Ok(all.into()) };
         if (all.len() + data.len()) as u64 > limit {
             return Err(BodyError::TooLarge);
         }
@@ -56,6 +51,44 @@ pub(super) async fn collect(
         }
         append(&mut all, &data, expected);
     }
+}
+
+/// The next data of a body, however little; `None` at its end.
+async fn next_data(body: &mut Incoming, wire: &Wire) -> Result<Option<Bytes>, BodyError> {
+    loop {
+        let frame = poll_fn(|cx| {
+            if wire.body_is_late() {
+                return Poll::Ready(Err(BodyError::Late));
+            }
+            Pin::new(&mut *body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
+        });
+        let Some(frame) = frame.await? else { return Ok(None) };
+        // What is not data are trailers, which nothing here reads.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+}
+
+/// Reads the next piece of a body: about `PIECE_BYTES` of it, or what there is until its end; `None` behind the end.
+/// `left` is what the whole may still have. `held` counts the piece.
+pub(super) async fn piece(
+    body: &mut Incoming,
+    left: &mut u64,
+    wire: &Wire,
+    held: &mut Gauge,
+    most_held: u64,
+) -> Result<Option<Bytes>, BodyError> {
+    let mut all: Vec<u8> = Vec::new();
+    while all.len() < PIECE_BYTES {
+        let Some(data) = next_data(body, wire).await? else { break };
+        *left = left.checked_sub(data.len() as u64).ok_or(BodyError::TooLarge)?;
+        if !held.more(data.len() as u64, most_held) {
+            return Err(BodyError::Full);
+        }
+        append(&mut all, &data, None);
+    }
+    Ok((!all.is_empty()).then(|| all.into()))
 }
 
 /// A chunked body that ends early is a client that has gone; anything else wrong is wrong in the coding.

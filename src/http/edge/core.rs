@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use tokio::sync::Notify;
 
@@ -14,6 +15,7 @@ use super::host::AllowedHosts;
 use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
 use super::stalled::Stalled;
+use crate::http::intake::Taken;
 use crate::http::pool::Pool;
 use crate::http::service::{Outcome, Service};
 use crate::limits::Limits;
@@ -24,6 +26,10 @@ pub(super) enum PoolAnswer<S: Service> {
     Admitted(S::Admitted),
     /// The request is done, or postponed.
     Outcome(Outcome),
+    /// What came of a piece of a body.
+    Taken(Taken),
+    /// The next piece of a reply; `None` at its end.
+    Piece(std::io::Result<Option<Bytes>>),
 }
 
 /// What a reload may change.

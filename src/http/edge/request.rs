@@ -4,7 +4,8 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -17,11 +18,12 @@ use super::gate::Gate;
 use super::host;
 use super::io::Wire;
 use super::meters::{Gauge, count};
-use super::reply::{ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
 use crate::http::codes::{self, Code};
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
-use crate::http::reply::{Body, Reply};
+use crate::http::intake::Taken;
+use crate::http::reply::{Body, Reply, Source};
 use crate::http::service::{Outcome, Service, Work};
 
 /// What a method list says where no route is concerned.
@@ -129,10 +131,12 @@ impl<S: Service> Exchange<S> {
         if head.raw_path == "*" {
             return Ok(Reply::no_content().with(ALLOW, ALL_METHODS));
         }
-        let (plan, limit) = self.core.service.plan(&head).map_err(Halt::Reply)?;
-        if checked.encoded_slash {
-            self.check_slashes(&head, &plan)?;
+        let planned = self.core.service.plan(&head);
+        if !checked.encoded.is_empty() {
+            self.check_encoded(&checked.encoded, planned.as_ref().ok().map(|(plan, _)| plan))?;
         }
+        let (plan, limit) = planned.map_err(Halt::Reply)?;
+        let streamed = self.core.service.is_streamed(&plan);
         let limit = if head.names_a_credential() {
             limit
         } else {
@@ -140,7 +144,10 @@ impl<S: Service> Exchange<S> {
         };
         let declared = body.size_hint().exact();
         if declared.is_some_and(|bytes| bytes > limit) {
-            return Err(codes::BODY_TOO_LARGE.into());
+            return Err(if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE }.into());
+        }
+        if streamed {
+            return self.take_in(plan, body, limit).await;
         }
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
@@ -175,14 +182,81 @@ impl<S: Service> Exchange<S> {
         self.settle(answer).await
     }
 
-    /// An encoded slash is only for segments that a route declares free text.
-    fn check_slashes(&self, head: &Head, plan: &S::Plan) -> Result<(), Halt> {
-        let bad =
-            |(index, segment): (usize, &String)| segment.contains('/') && !self.core.service.takes_slash(plan, index);
-        if head.segments.iter().enumerate().any(bad) {
-            return Err(Halt::Error(ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash")));
+    /// Encoded slashes, backslashes and dots are only for segments that a route declares free text.
+    fn check_encoded(&self, segments: &[usize], plan: Option<&S::Plan>) -> Result<(), Halt> {
+        let is_free = |plan: &S::Plan| segments.iter().all(|at| self.core.service.is_free_text(plan, *at));
+        if plan.is_some_and(is_free) {
+            return Ok(());
+        }
+        let error = ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash, backslash or dot");
+        Err(Halt::Error(error))
+    }
+
+    /// Has a body taken piece by piece, as it comes.
+    async fn take_in(&mut self, plan: S::Plan, mut body: Incoming, limit: u64) -> Result<Reply, Halt> {
+        let (service, head) = (self.core.service.clone(), Arc::clone(&self.head));
+        let begin = move || match service.admit(&head, &plan) {
+            Ok(admitted) => PoolAnswer::Taken(service.begin(head, plan, admitted)),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
+        };
+        let mut answer = self.trip(Box::new(begin)).await?;
+        let mut left = limit;
+        loop {
+            let intake = match answer {
+                PoolAnswer::Taken(Taken::More(intake)) => intake,
+                PoolAnswer::Taken(Taken::Later(later)) => {
+                    answer = PoolAnswer::Taken(later.said().await.ok_or(codes::INTERNAL)?);
+                    continue;
+                }
+                PoolAnswer::Taken(Taken::Ended(outcome)) => {
+                    self.read_off(body, left).await?;
+                    return self.settle(PoolAnswer::Outcome(outcome)).await;
+                }
+                refused => return self.settle(refused).await,
+            };
+            // Held until the piece is taken.
+            let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
+            let work: Box<dyn FnOnce() -> PoolAnswer<S> + Send> =
+                match self.piece(&mut body, &mut left, &mut held).await? {
+                    Some(piece) => Box::new(move || PoolAnswer::Taken(intake.piece(piece))),
+                    None => {
+                        self.unread = false;
+                        Box::new(move || PoolAnswer::Outcome(intake.end()))
+                    }
+                };
+            answer = self.trip(work).await?;
+        }
+    }
+
+    /// Reads the rest of a body whose outcome is known, within one body's time: a client that is still sending would not
+    /// see the reply.
+    async fn read_off(&mut self, mut body: Incoming, mut left: u64) -> Result<(), Halt> {
+        let until = self.link.wire.now() + crate::limits::seconds(self.core.rules().limits.body_timeout);
+        while std::time::Instant::now() < until {
+            let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
+            match self.piece(&mut body, &mut left, &mut held).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.unread = false;
+                    break;
+                }
+                Err(Halt::Gone) => return Err(Halt::Gone),
+                // The outcome stands, and the connection ends with it.
+                Err(_) => break,
+            }
         }
         Ok(())
+    }
+
+    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Gauge) -> Result<Option<Bytes>, Halt> {
+        let wire = &self.link.wire;
+        wire.awaiting_body();
+        let read = body::piece(body, left, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
+        wire.handling();
+        read.map_err(|error| match error {
+            BodyError::TooLarge => codes::PAYLOAD_TOO_LARGE.into(),
+            error => self.halt(error),
+        })
     }
 
     async fn collect(&mut self, incoming: Incoming, limit: u64, held: &mut Gauge) -> Result<Bytes, Halt> {
@@ -194,14 +268,18 @@ impl<S: Service> Exchange<S> {
         let collected =
             body::collect(incoming, limit, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
         wire.handling();
-        let error = match collected {
+        match collected {
             Ok(bytes) => {
                 self.unread = false;
-                return Ok(bytes);
+                Ok(bytes)
             }
-            Err(error) => error,
-        };
-        Err(match error {
+            Err(error) => Err(self.halt(error)),
+        }
+    }
+
+    /// What a body that cannot be had means for its request.
+    fn halt(&self, error: BodyError) -> Halt {
+        match error {
             BodyError::Gone => Halt::Gone,
             BodyError::Late => {
                 count(&self.core.meters.timeouts);
@@ -216,7 +294,7 @@ impl<S: Service> Exchange<S> {
                 count(&self.core.meters.malformed);
                 Halt::Error(ApiError::new(codes::BAD_REQUEST).detail("the chunked body is malformed"))
             }
-        })
+        }
     }
 
     /// Has work done on the pool.
@@ -240,7 +318,9 @@ impl<S: Service> Exchange<S> {
         loop {
             let outcome = match answer {
                 PoolAnswer::Outcome(outcome) => outcome,
-                PoolAnswer::Admitted(..) => return Err(codes::INTERNAL.into()),
+                PoolAnswer::Admitted(..) | PoolAnswer::Taken(_) | PoolAnswer::Piece(_) => {
+                    return Err(codes::INTERNAL.into());
+                }
             };
             let more: Work = match outcome {
                 Outcome::Done(reply) => return Ok(reply),
@@ -313,18 +393,57 @@ impl<S: Service> Exchange<S> {
                 let gate = self.link.gate.clone();
                 (ReplyBody::Stream { chunks: stream.chunks, wire, gate, _open: open }, 0)
             }
+            (Body::Pulled(pulled), _) if !silent => {
+                wire.streaming();
+                let fetch = fetch(self.core.clone(), pulled.source);
+                (ReplyBody::Pulled { left: pulled.length, fetch, fetching: None, wire }, pulled.length)
+            }
             (Body::Bytes(bytes), _) if !silent => {
                 let length = bytes.len() as u64;
                 wire.writing(bytes.is_empty(), self.core.stalled.make_room(length, &self.core.meters));
                 (ReplyBody::Whole(Some(bytes), wire), length)
             }
             (body, _) => {
-                if let (Body::Bytes(bytes), false) = (&body, is_bodyless(status)) {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                let length = match &body {
+                    Body::Bytes(bytes) => Some(bytes.len() as u64),
+                    Body::Pulled(pulled) => Some(pulled.length),
+                    Body::Stream(_) => None,
+                };
+                if let Some(length) = length.filter(|_| !is_bodyless(status)) {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
                 }
                 wire.writing(true, None);
                 (ReplyBody::Whole(None, wire), 0)
             }
         }
     }
+}
+
+/// How long a reply's next piece waits where the pool's queue is full.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// Fetches a reply's pieces on the pool, one at a time.
+fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn Source>>) -> Box<dyn FnMut() -> Fetching> {
+    Box::new(move || {
+        let (core, source) = (core.clone(), Arc::clone(&source));
+        Box::pin(async move {
+            loop {
+                let source = Arc::clone(&source);
+                let next = move || PoolAnswer::Piece(source.lock().unwrap_or_else(PoisonError::into_inner).next());
+                match core.pool.submit(Box::new(next)) {
+                    Err(_) => tokio::time::sleep(QUEUE_FULL).await,
+                    Ok(answer) => {
+                        return match answer.await {
+                            Ok(Ok(PoolAnswer::Piece(Ok(piece)))) => piece,
+                            Ok(Ok(PoolAnswer::Piece(Err(error)))) => {
+                                log::error!("a reply had to be cut off: {error}");
+                                None
+                            }
+                            _ => None,
+                        };
+                    }
+                }
+            }
+        })
+    })
 }
