@@ -11,12 +11,15 @@ mod completion;
 mod credentials;
 mod docs;
 mod grants;
+mod inbox;
 mod keys;
 mod knowledge;
 mod login;
+mod messages;
 mod notifications;
 mod operations;
 mod profile;
+mod send;
 mod spaces;
 mod token;
 mod ui;
@@ -38,6 +41,9 @@ pub const ALL: &[Entry] = &[
     credentials::ENTRY,
     token::ENTRY,
     profile::ENTRY,
+    send::ENTRY,
+    inbox::ENTRY,
+    messages::ENTRY,
     spaces::ENTRY,
     auth::ENTRY,
     login::ENTRY,
