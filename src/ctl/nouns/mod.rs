@@ -8,8 +8,10 @@ mod audit;
 mod auth;
 mod backup;
 mod completion;
+mod context;
 mod credentials;
 mod docs;
+mod download;
 mod grants;
 mod keys;
 mod knowledge;
@@ -18,8 +20,10 @@ mod notifications;
 mod operations;
 mod profile;
 mod spaces;
+mod tasks;
 mod token;
 mod ui;
+mod upload;
 mod user_token;
 mod users;
 
@@ -39,6 +43,10 @@ pub const ALL: &[Entry] = &[
     token::ENTRY,
     profile::ENTRY,
     spaces::ENTRY,
+    tasks::ENTRY,
+    context::ENTRY,
+    upload::ENTRY,
+    download::ENTRY,
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,
