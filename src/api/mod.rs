@@ -33,5 +33,6 @@ mod users;
 mod whoami;
 
 pub use app::{App, StartError};
+pub use ax::uploads::{Kind as FileKind, safe_name as safe_file_name};
 pub use dispatch::Dispatcher;
 pub use table::{ApiRoute, routes};

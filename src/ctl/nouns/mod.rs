@@ -8,8 +8,10 @@ mod audit;
 mod auth;
 mod backup;
 mod completion;
+mod context;
 mod credentials;
 mod docs;
+mod download;
 mod grants;
 mod inbox;
 mod keys;
@@ -21,8 +23,10 @@ mod operations;
 mod profile;
 mod send;
 mod spaces;
+mod tasks;
 mod token;
 mod ui;
+mod upload;
 mod user_token;
 mod users;
 
@@ -45,6 +49,10 @@ pub const ALL: &[Entry] = &[
     inbox::ENTRY,
     messages::ENTRY,
     spaces::ENTRY,
+    tasks::ENTRY,
+    context::ENTRY,
+    upload::ENTRY,
+    download::ENTRY,
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,
