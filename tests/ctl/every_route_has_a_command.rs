@@ -43,6 +43,7 @@ const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("ax_manage_update", TWIN),
     ("ax_roster", TWIN),
     ("ax_place", "axctl alone moves agents between spaces"),
+    ("tasks_create_here", "tasks create does the same, and names the space if need be"),
     ("ax_placement", "axctl alone moves agents between spaces"),
     ("agents_availability", "what other clients show; an agent's record tells its status"),
     ("agents_presence", "what other clients show; an agent's record tells its status"),
@@ -115,6 +116,22 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("spaces_create", "spaces create --name Workshop", 0),
     ("spaces_read", "spaces get {space}", 0),
     ("spaces_members", "spaces members {space}", 0),
+    ("tasks_create", "tasks create Sweep --priority high", 0),
+    ("tasks_list", "tasks list --limit 3", 0),
+    ("tasks_read", "tasks get {task}", 0),
+    ("tasks_history", "tasks history {task}", 0),
+    ("tasks_next", "tasks next --lease-seconds 60 --wait 1", 0),
+    ("tasks_renew", "tasks renew {task} --fence 1", 0),
+    ("tasks_release", "tasks release {task} --fence 1", 0),
+    ("tasks_claim", "tasks claim {task}", 0),
+    ("tasks_update", "tasks update {task} --status done --fence 2", 0),
+    ("context_set", "context set a/b value --ttl 60", 0),
+    ("context_list", "context list --prefix a", 0),
+    ("context_read", "context get a/b", 0),
+    ("context_promote", "context promote a/b", 0),
+    ("context_delete", "context rm a/b", 0),
+    ("uploads_create", "upload {file}", 0),
+    ("uploads_read", "download {upload} --dir {dir}", 0),
     ("keys_create", "keys create --name x --print-token", 0),
     ("keys_list", "keys list", 0),
     ("keys_rotate", "keys rotate {key} --print-token", 0),
@@ -174,6 +191,8 @@ fn every_command_calls_its_route() {
         let line = line.replace("{notification}", &newest(&daemon, "/api/notifications"));
         let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
+        let line = line.replace("{task}", &task(&daemon)).replace("{file}", &ctl.file("notes.txt", "notes"));
+        let line = line.replace("{upload}", &upload(&daemon)).replace("{dir}", &dir(&ctl));
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
         if *id == "credentials_fingerprint" {
             // It becomes the active one, but the environment comes first.
@@ -191,6 +210,24 @@ fn guides(ctl: &Ctl) -> String {
     let dir = ctl.home().join("guides");
     std::fs::create_dir_all(&dir).expect("a folder");
     std::fs::write(dir.join("a.md"), "# A\n").expect("a document");
+    dir.to_str().expect("UTF-8").to_owned()
+}
+
+/// The newest task.
+fn task(daemon: &Daemon) -> String {
+    let tasks = daemon.operator().get("/api/v1/tasks?limit=1").expect(200).json();
+    tasks["tasks"][0]["id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A file that was uploaded.
+fn upload(daemon: &Daemon) -> String {
+    daemon.text("SELECT coalesce(max(id), '') FROM uploads", [])
+}
+
+/// A folder for what is downloaded.
+fn dir(ctl: &Ctl) -> String {
+    let dir = ctl.home().join("got");
+    std::fs::create_dir_all(&dir).expect("a folder");
     dir.to_str().expect("UTF-8").to_owned()
 }
 
