@@ -15,6 +15,7 @@ mod agents_keys_are_minted;
 mod changes_are_repeated_under_one_key;
 mod every_route_has_a_command;
 mod exit_codes_tell_what_went_wrong;
+mod files_are_uploaded_and_downloaded;
 mod hostile_servers_are_survived;
 mod json_is_one_line;
 mod keys_and_credentials_are_managed;
