@@ -5,6 +5,7 @@
 
 pub use crate::access::agentex::presented as presented_by_agentex;
 pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
+pub use crate::api::ax::mentions::names as mentioned_names;
 use crate::api::{docs, notify, paging};
 use crate::config::{Config, ConfigError};
 use crate::containers::classic_lxc::inside::IdMap;

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rusqlite::Connection;
 use taosd::fuzzing::{
-    AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, read_cursor, slug_of, wants_html,
+    AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, mentioned_names, read_cursor,
+    slug_of, wants_html,
 };
 use taosd::store::knowledge::{Document, Filter, Replacement, replace, search as find};
 use taosd::time::Micros;
@@ -53,6 +54,18 @@ pub fn action_url(data: &[u8]) {
     assert!(!text.contains(['\\', ' ', '\n', '\t', '\0']));
     let authority = text.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or("");
     assert!(path || !authority.contains('@'));
+}
+
+/// Names that stand in the text after an `@`, each once, and no more than are looked up.
+pub fn mentions(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let names = mentioned_names(text);
+    assert!(names.len() <= limits::MENTION_NAMES);
+    for (at, name) in names.iter().enumerate() {
+        assert!(!name.is_empty() && name.len() <= limits::NAME_CHARS && name.is_ascii());
+        assert!(text.contains(&format!("@{name}")));
+        assert!(!names[..at].iter().any(|before| before.eq_ignore_ascii_case(name)));
+    }
 }
 
 /// A slug is the slug of itself and safe in a path; a given name is taken as it is.

@@ -55,6 +55,7 @@ pub const TARGETS: &[Target] = &[
         &[LXC, b"a RUNNING 12 1.50MB 10.0.3.2, fe80::1", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
     ),
     ("lxd", containers::lxd, &[LXD, b"/1.0/operations/0a-1?project=x"]),
+    ("mentions", api::mentions, &[b"@bob, ask @Ann-! a@b.example", b"@@x @-y @z_ @a.b", "é@x (@ü)".as_bytes()]),
     ("query", http::query, &[b"text=a%20b+c&n=5&f=1", b"n=x&n=1&%zz=1", b"text=%00"]),
     ("scope", access::scope, &[b"agents.* ui.notify *", b"messages:write tasks api:read", b"agents.*.x"]),
     ("search", api::search, &[b"plain words", b"\"quoted\" AND (NOT x*) ^a:b", b"a\0b NEAR/2"]),

@@ -93,6 +93,13 @@ pub fn page(app: &App) -> String {
     if let Ok(bytes) = app.store.file_bytes() {
         gauge(&mut out, "taosd_database_bytes", "Bytes of the database file.", bytes);
     }
+    head(
+        &mut out,
+        "taosd_messages_removed_total",
+        "counter",
+        "Messages removed because they were too old or too many.",
+    );
+    let _ = writeln!(out, "taosd_messages_removed_total {}", app.upkeep.removed());
     let backups = app.backups.read();
     if let Some(made) = backups.made {
         let age = (Micros::now().0 - made.0).max(0) / Micros::SECOND;

@@ -7,7 +7,7 @@ pub(crate) mod agentex;
 pub(crate) mod agents;
 mod app;
 mod audit;
-mod ax;
+pub(crate) mod ax;
 mod backups;
 mod call;
 mod dispatch;

@@ -13,6 +13,7 @@ mod entry;
 mod exchange;
 mod failure;
 mod flags;
+mod follow;
 mod home;
 mod jwt_cache;
 mod keep;

@@ -3,5 +3,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../notify/events.rs"]
+mod events;
+
+mod direct_messages_stay_between_two;
 mod members_come_and_go;
+mod messages_are_sent_read_and_found;
+mod receipts_only_go_forward;
+mod retries_speak_once;
+mod streams_give_every_message_once;
 mod world;

@@ -53,3 +53,45 @@ pub fn agent(daemon: &Daemon, owner: &Actor, name: &str) -> Actor {
     let issued = owner.client.post(&path, json!({})).expect(200).json();
     actor(daemon.client(&text(&issued, "token")))
 }
+
+impl Actor {
+    /// Sends a message; what came of it.
+    #[track_caller]
+    pub fn send(&self, body: Value) -> Value {
+        self.client.post("/api/v1/messages", body).expect(200).json()
+    }
+
+    /// Sends a text to a space; the message.
+    #[track_caller]
+    pub fn say(&self, space: &str, content: &str) -> Value {
+        self.send(json!({"content": content, "space_id": space}))["message"].clone()
+    }
+
+    /// Lists messages with this query.
+    #[track_caller]
+    pub fn list(&self, query: &str) -> Value {
+        self.client.get(&format!("/api/v1/messages?{query}")).expect(200).json()
+    }
+
+    /// The states of a message's receipts, by name.
+    #[track_caller]
+    pub fn receipts(&self, message: &Value) -> Vec<(String, String)> {
+        let path = format!("/api/v1/messages/{}/receipts", text(message, "id"));
+        let reply = self.client.get(&path).expect(200).json();
+        let of = |receipt: &Value| (text(receipt, "name"), text(receipt, "state"));
+        reply["receipts"].as_array().unwrap().iter().map(of).collect()
+    }
+}
+
+/// Lets somebody into the space of its owner.
+#[track_caller]
+pub fn let_in(owner: &Actor, who: Value) {
+    let reply = owner.client.post(&format!("/api/v1/spaces/{}/members", owner.space), who);
+    assert!([200, 201].contains(&reply.status), "{}", reply.text());
+}
+
+/// The texts of a list.
+pub fn contents(list: &Value) -> Vec<String> {
+    let rows = list.get("messages").or(list.get("results")).and_then(Value::as_array).expect("messages");
+    rows.iter().map(|row| text(row, "content")).collect()
+}

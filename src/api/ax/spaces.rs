@@ -17,8 +17,9 @@ use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
 use crate::limits::{NAME_CHARS, SPACES};
+use crate::store::messages::reading;
 use crate::store::spaces::{self, Space, Visibility};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, usage};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/bootstrap#spaces";
@@ -35,6 +36,29 @@ const SPACE: &[Field] = &[
     text("created_at", "When it was made."),
 ];
 
+const USAGE_DOC: &str = "concepts/workspace#bounds";
+
+/// What is held, and how much of it there may be.
+const HOLDING: &[Field] = &[
+    Field::integer("held", 0, i64::MAX, "What there is.").required(),
+    Field::integer("most", 0, i64::MAX, "What there may be.").required(),
+];
+
+const fn holding(name: &'static str, about: &'static str) -> Field {
+    Field::of(name, Type::Object(HOLDING), about).required()
+}
+
+const USAGE: &[Field] = &[
+    holding("messages", "Messages; the oldest make room."),
+    holding("message_bytes", "Bytes of messages; the oldest make room."),
+    holding("context_keys", "Keys of shared context."),
+    holding("context_bytes", "Bytes of shared context."),
+    holding("upload_bytes", "Bytes of files."),
+    holding("open_tasks", "Tasks that are neither done nor cancelled."),
+    Field::integer("uploads", 0, i64::MAX, "Files.").required(),
+    Field::integer("message_days", 1, i64::MAX, "Days a message is kept.").required(),
+];
+
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
@@ -43,6 +67,10 @@ pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
+        .failing(&[codes::SPACE_NOT_FOUND]),
+    checked(Method::GET, "/api/v1/spaces/{space}/usage", UA, Action::SpacesRead, usage)
+        .described("spaces_usage", "See what a space holds", "And what it may hold at the most.", USAGE_DOC)
+        .answering(200, Answer::Object(USAGE))
         .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::POST, "/api/spaces/create", UA, Action::SpacesCreate, create)
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
@@ -91,6 +119,26 @@ fn get(app: &App, call: Call) -> Handled {
         Ok::<_, ApiError>(show(conn, &space, &default, Micros::now())?)
     })?;
     Ok(Reply::ok(&shown).into())
+}
+
+fn usage(app: &App, call: Call) -> Handled {
+    let (id, settings) = (call.input.param(0), app.config.read(|now| now.workspace));
+    let ((messages, bytes), held) = app.store.read(|conn| {
+        access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+        Ok::<_, ApiError>((reading::held(conn, id)?, usage::of(conn, usage::Holder::Space(id))?))
+    })?;
+    let holding = |held: u64, most: u64| json!({"held": held, "most": most});
+    Ok(Reply::ok(&json!({
+        "messages": holding(messages, settings.messages_per_space),
+        "message_bytes": holding(bytes, settings.message_bytes_per_space),
+        "context_keys": holding(held.context_keys, settings.context_keys),
+        "context_bytes": holding(held.context_bytes, settings.context_bytes),
+        "upload_bytes": holding(held.upload_bytes, settings.upload_bytes_per_space),
+        "open_tasks": holding(held.open_tasks, settings.open_tasks),
+        "uploads": held.uploads,
+        "message_days": settings.message_days,
+    }))
+    .into())
 }
 
 fn create(app: &App, call: Call) -> Handled {

@@ -13,12 +13,15 @@ mod credentials;
 mod docs;
 mod download;
 mod grants;
+mod inbox;
 mod keys;
 mod knowledge;
 mod login;
+mod messages;
 mod notifications;
 mod operations;
 mod profile;
+mod send;
 mod spaces;
 mod tasks;
 mod token;
@@ -42,6 +45,9 @@ pub const ALL: &[Entry] = &[
     credentials::ENTRY,
     token::ENTRY,
     profile::ENTRY,
+    send::ENTRY,
+    inbox::ENTRY,
+    messages::ENTRY,
     spaces::ENTRY,
     tasks::ENTRY,
     context::ENTRY,

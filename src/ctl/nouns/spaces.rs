@@ -27,6 +27,7 @@ pub const ENTRY: Entry = Entry::Noun {
         Entry::Verb(
             Verb::new("remove-member", "spaces_members_remove", Show::Done("removed", None)).ask("Remove member {}?"),
         ),
+        Entry::Verb(Verb::new("usage", "spaces_usage", Show::Record)),
         Entry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
     ],
 };

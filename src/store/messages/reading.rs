@@ -26,6 +26,7 @@ const DROP_BITS: &str = "DELETE FROM message_read_bits WHERE space_id = ?1 AND p
 const ADJUST: &str = "UPDATE message_readers SET seen = seen - ?3, direct_unread = direct_unread - ?4
     WHERE space_id = ?1 AND principal = ?2";
 const COUNTS: &str = "SELECT last_seq, open FROM message_counts WHERE space_id = ?1";
+const HELD: &str = "SELECT messages, bytes FROM message_counts WHERE space_id = ?1";
 const FIRST: &str = "SELECT seq FROM messages WHERE space_id = ?1 ORDER BY seq LIMIT 1";
 const OPEN_BETWEEN: &str = "SELECT seq, author FROM messages WHERE space_id = ?1 AND addressee IS NULL
     AND seq > ?2 AND seq <= ?3 ORDER BY seq";
@@ -64,6 +65,15 @@ pub fn reader(conn: &Connection, space_id: &str, principal: &str) -> Result<Read
 /// The store's.
 pub fn counts(conn: &Connection, space_id: &str) -> Result<(i64, i64)> {
     let found = conn.prepare_cached(COUNTS)?.query_row([space_id], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?.unwrap_or((0, 0)))
+}
+
+/// Messages of a space, and their bytes.
+///
+/// # Errors
+/// The store's.
+pub fn held(conn: &Connection, space_id: &str) -> Result<(u64, u64)> {
+    let found = conn.prepare_cached(HELD)?.query_row([space_id], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
 
