@@ -98,8 +98,9 @@ impl ApiRoute {
     }
 
     /// Its body is a form with these fields, taken piece by piece.
-    pub(super) const fn taking_multipart(mut self, fields: &'static [Field]) -> Self {
+    pub(super) const fn taking_multipart(mut self, fields: &'static [Field], example: &'static str) -> Self {
         self.body = BodyKind::Multipart(fields);
+        self.example = example;
         self
     }
 

@@ -280,17 +280,17 @@ codes! {
     LEASE_LOST 409 "lease_lost" "The lease with this fence is over, or the fence is missing: what this worker did late must not count."
         "Drop the work, and claim the task again if it is still to be done." in "recipes/working-off-a-queue#fences" ;
     TOO_MANY_TASKS 409 "too_many_tasks" "The space has as many open tasks as it may."
-        "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/workspace#bounds" ;
+        "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/tasks-context-files#bounds" ;
     CONTEXT_NOT_FOUND 404 "context_not_found" "There is no such key in this space, or it has expired."
         "List the keys with GET /api/v1/context." in "recipes/sharing-a-file#context" ;
     UPLOAD_NOT_FOUND 404 "upload_not_found" "There is no such file, or the caller may not see it."
         "Ask for the address that the upload answered with." in "recipes/sharing-a-file#download" ;
     QUOTA_EXCEEDED 413 "quota_exceeded" "The space, or the box, holds as much as it may."
-        "Delete what is not needed, or raise the setting named in the error in taosd.toml." in "concepts/workspace#bounds" ;
+        "Delete what is not needed, or raise the setting named in the error in taosd.toml." in "concepts/tasks-context-files#bounds" ;
     PAYLOAD_TOO_LARGE 413 "payload_too_large" "The upload, or the value, is larger than one may be."
-        "Send a smaller one, or cut it into parts." in "concepts/workspace#bounds" ;
+        "Send a smaller one, or cut it into parts." in "concepts/tasks-context-files#bounds" ;
     ALLOWANCE_USED 429 "allowance_used" "The agent has added as much as it may on one day."
-        "Wait until the time in opens_at, or raise the setting named in the error in taosd.toml." in "concepts/workspace#bounds" ;
+        "Wait until the time in opens_at, or raise the setting named in the error in taosd.toml." in "concepts/tasks-context-files#bounds" ;
 
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."

@@ -92,10 +92,11 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
         operation["parameters"] = Value::Array(parameters);
     }
     match route.body {
-        BodyKind::Json(fields) if !fields.is_empty() => operation["requestBody"] = request_body(route, fields),
+        BodyKind::Json(fields) if !fields.is_empty() => {
+            operation["requestBody"] = request_body(route, "application/json", fields);
+        }
         BodyKind::Multipart(fields) => {
-            let media = json!({"schema": object_schema(fields)});
-            operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": media}});
+            operation["requestBody"] = request_body(route, "multipart/form-data", fields);
         }
         _ => {}
     }
@@ -110,12 +111,12 @@ fn security<P, C>(route: &Route<P, C>) -> Value {
     }
 }
 
-fn request_body<P, C>(route: &Route<P, C>, fields: &[Field]) -> Value {
+fn request_body<P, C>(route: &Route<P, C>, media_type: &str, fields: &[Field]) -> Value {
     let mut media = json!({"schema": object_schema(fields)});
     if let Ok(example) = serde_json::from_str::<Value>(route.example) {
         media["example"] = example;
     }
-    json!({"required": fields.iter().any(|field| field.required), "content": {"application/json": media}})
+    json!({"required": fields.iter().any(|field| field.required), "content": {media_type: media}})
 }
 
 fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {

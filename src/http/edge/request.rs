@@ -184,8 +184,12 @@ impl<S: Service> Exchange<S> {
 
     /// Encoded slashes, backslashes and dots are only for segments that a route declares free text.
     fn check_encoded(&self, segments: &[usize], plan: Option<&S::Plan>) -> Result<(), Halt> {
-        let is_free = |plan: &S::Plan| segments.iter().all(|at| self.core.service.is_free_text(plan, *at));
-        if plan.is_some_and(is_free) {
+        let is_fine = |at: &usize| match plan {
+            Some(plan) => self.core.service.is_free_text(plan, *at),
+            // A path that does not exist, with a slash in it or without.
+            None => self.head.segments.get(*at).is_some_and(|segment| segment.contains('/')),
+        };
+        if segments.iter().all(is_fine) {
             return Ok(());
         }
         let error = ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash, backslash or dot");

@@ -31,10 +31,13 @@ pub const ROUTES: &[ApiRoute] = &[
                 plain text or csv. The same bytes are kept once in a space.",
             DOC,
         )
-        .taking_multipart(&[
-            Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent. Before the file."),
-            Field::text("file", usize::MAX, "The file with its name and type, at most 25 MiB.").required(),
-        ])
+        .taking_multipart(
+            &[
+                Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent. Before the file."),
+                Field::text("file", usize::MAX, "The file with its name and type, at most 25 MiB.").required(),
+            ],
+            r##"{"file": "# Plan"}"##,
+        )
         .answering(
             201,
             Answer::Object(&[
