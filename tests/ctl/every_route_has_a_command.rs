@@ -50,6 +50,9 @@ const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("agents_presence_list", "what other clients show; an agent's record tells its status"),
     ("agents_state", "what other clients show; an agent's record tells its status"),
     ("agents_heartbeat", "agents call it"),
+    ("agents_processing", "agents call it"),
+    ("tool_calls", "agents call it"),
+    ("messages_stream", "programs follow it; messages list --follow waits on messages_list"),
     ("ax_health", "a probe asks it"),
     ("ax_honeypot", "programs tell it"),
 ];
@@ -116,6 +119,23 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("spaces_create", "spaces create --name Workshop", 0),
     ("spaces_read", "spaces get {space}", 0),
     ("spaces_members", "spaces members {space}", 0),
+    ("spaces_usage", "spaces usage {space}", 0),
+    ("spaces_members_add", "spaces let-in {space} --agent mailer --role viewer", 0),
+    ("spaces_members_remove", "spaces remove-member {space} nobody --yes", 1),
+    ("messages_send", "send hello", 0),
+    ("messages_list", "send hello --wait --timeout 1", 1),
+    ("messages_receipts", "send @mailer --wait-read --timeout 1", 1),
+    ("messages_list", "messages list --limit 3", 0),
+    ("messages_list", "inbox", 0),
+    ("messages_get", "messages get {message}", 0),
+    ("messages_edit", "messages edit {message} hello!", 0),
+    ("messages_mark_read", "messages read {message}", 0),
+    ("messages_mark_all_read", "messages read-all", 0),
+    ("messages_replies", "messages replies {message} --limit 3", 0),
+    ("messages_receipts", "messages receipts {message}", 0),
+    ("messages_react", "messages react {message} +1", 0),
+    ("messages_search", "messages search hello --limit 3", 0),
+    ("messages_delete", "messages delete {message} --yes", 0),
     ("tasks_create", "tasks create Sweep --priority high", 0),
     ("tasks_list", "tasks list --limit 3", 0),
     ("tasks_read", "tasks get {task}", 0),
@@ -194,6 +214,7 @@ fn every_command_calls_its_route() {
         let line = line.replace("{task}", &task(&daemon)).replace("{file}", &ctl.file("notes.txt", "notes"));
         let line = line.replace("{upload}", &upload(&daemon)).replace("{dir}", &dir(&ctl));
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
+        let line = line.replace("{message}", &message(&daemon));
         if *id == "credentials_fingerprint" {
             // It becomes the active one, but the environment comes first.
             ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
@@ -243,6 +264,12 @@ fn newest(daemon: &Daemon, list: &str) -> String {
 
 fn space(daemon: &Daemon) -> String {
     daemon.operator().get("/auth/me").json()["space_id"].as_str().unwrap().to_owned()
+}
+
+/// The newest message.
+fn message(daemon: &Daemon) -> String {
+    let all = daemon.operator().get("/api/v1/messages?limit=1").json();
+    all["messages"][0]["id"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The newest live key.

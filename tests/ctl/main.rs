@@ -22,6 +22,7 @@ mod keys_and_credentials_are_managed;
 mod keys_are_exchanged_silently;
 mod knowledge_is_put_and_searched;
 mod lists_are_read_to_their_end;
+mod messages_are_sent_and_followed;
 mod notifications_are_sent_watched_and_read;
 mod pipes_may_close_at_any_time;
 mod profiles_are_verified;

@@ -8,6 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::inbox::end;
+use super::upload;
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
@@ -23,8 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The command.
-pub const ENTRY: Entry =
-    Entry::Own { name: "send", routes: &["messages_send", "messages_list", "messages_receipts"], command, run };
+pub const ENTRY: Entry = Entry::Own {
+    name: "send",
+    routes: &["messages_send", "messages_list", "messages_receipts", "uploads_create"],
+    command,
+    run,
+};
 
 fn command(name: &'static str) -> Command {
     let text = |id: &'static str, value: &'static str, help: &'static str| {
@@ -46,6 +51,11 @@ fn command(name: &'static str) -> Command {
             text("client-id", "TEXT", "What you call it: a repeat within a day is not a second message"),
             text("expects-reply-by", "TIME|SECONDS", "Be told if nobody has replied by then"),
             text("metadata", "JSON", "Whatever belongs to it, a JSON object"),
+            Arg::new("file")
+                .long("file")
+                .value_name("FILE")
+                .action(ArgAction::Append)
+                .help("A file to upload and attach; repeatable"),
             flag("wait", "Wait for a reply and print it").conflicts_with("wait-read"),
             flag("wait-read", "Wait until every recipient has read it"),
         ])
@@ -72,6 +82,11 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
         ("client_id", given("client-id")),
     ];
     body.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))));
+    if let Some(files) = matches.get_many::<String>("file") {
+        let space = body.get("space_id").and_then(Value::as_str);
+        let attached = files.map(|file| attachment(session, file, space)).collect::<Result<_, _>>()?;
+        body.insert("attachments".to_owned(), Value::Array(attached));
+    }
     if let Some(due) = given("expects-reply-by") {
         let due = due.parse::<i64>().map_or_else(|_| json!(due), |seconds| json!(seconds));
         body.insert("expects_reply_by".to_owned(), due);
@@ -82,6 +97,20 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
         body.insert("metadata".to_owned(), Value::Object(object));
     }
     Ok(Value::Object(body))
+}
+
+/// Uploads a file; how a message names it.
+fn attachment(session: &Session<'_>, file: &str, space: Option<&str>) -> Result<Value, Failure> {
+    let uploaded = upload::attach(session, file, space)?;
+    Ok(json!({
+        "id": uploaded["attachment_id"],
+        "filename": uploaded["original_filename"],
+        "content_type": uploaded["content_type"],
+        "size": uploaded["size"],
+        "size_bytes": uploaded["size"],
+        "url": uploaded["url"],
+        "kind": "file",
+    }))
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

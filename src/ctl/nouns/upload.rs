@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgMatches, Command};
+use serde_json::Value;
 
 use crate::api::FileKind;
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
 use crate::ctl::output::{Output, complain};
+use crate::ctl::session::Session;
 use crate::ctl::show::{self, Show};
 use crate::ctl::{path, session};
 use crate::http::client::{Progress, Way};
@@ -44,20 +46,33 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let own = if file == "-" { None } else { Path::new(file).file_name().and_then(|name| name.to_str()) };
     let name = text("name").or(own).unwrap_or("stdin.txt");
     let kind = text("type").unwrap_or_else(|| kind_of(name));
-    let content = read(file)?;
-    let boundary = boundary()?;
-    let body = form(&boundary, text("space-id"), name, kind, &content);
-    let (route, session) = (path::route("uploads_create"), context.session()?);
+    let session = context.session()?;
+    let reply = put(&session, file, text("space-id"), name, kind)?;
+    show::reply(&session, &Show::Record, &[], &reply)
+}
+
+/// Uploads a file that goes with a message.
+///
+/// # Errors
+/// It cannot be read, or is refused.
+pub(super) fn attach(session: &Session<'_>, file: &str, space: Option<&str>) -> Result<Value, Failure> {
+    let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or("stdin.txt");
+    put(session, file, space, name, kind_of(name))
+}
+
+fn put(session: &Session<'_>, file: &str, space: Option<&str>, name: &str, kind: &str) -> Result<Value, Failure> {
+    let (content, boundary) = (read(file)?, boundary()?);
+    let body = form(&boundary, space, name, kind, &content);
+    let route = path::route("uploads_create");
     let content_type = format!("multipart/form-data; boundary={boundary}");
     let reply = session.send_dressed(route, route.path, &|request| {
         let request = request.with_body(&content_type, body.clone());
-        match progress(context, Way::Out) {
+        match progress(session.context, Way::Out) {
             Some(progress) => request.with_progress(progress),
             None => request,
         }
     })?;
-    let reply = session::json(&reply)?;
-    show::reply(&session, &Show::Record, &[], &reply)
+    session::json(&reply)
 }
 
 fn read(file: &str) -> Result<Vec<u8>, Failure> {
