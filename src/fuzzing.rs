@@ -25,6 +25,10 @@ pub fn read_cursor(cursor: &str, list: &str) -> Option<(Micros, String)> {
     paging::decode(cursor, list)
 }
 
+pub fn is_context_key(key: &str) -> bool {
+    crate::api::ax::context::key(key).is_ok()
+}
+
 pub fn is_action_url(url: &str) -> bool {
     notify::is_action_url(url)
 }

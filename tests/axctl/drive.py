@@ -282,6 +282,52 @@ def a_profile_of_taosctl_is_an_identity_for_axctl(w):
 
 
 @step
+def tasks_are_made_listed_read_and_changed(w):
+    for who in (w.user, w.agent):
+        made = who.json("tasks", "create", "Count the files", "--description", "all of them", "--priority", "high")
+        check(made["status"] == "not_started" and made["space_id"] == w.space, made)
+        check(any(t["id"] == made["id"] for t in who.json("tasks", "list", "--limit", "5")), "list")
+        check(who.json("tasks", "get", made["id"])["description"] == "all of them", "get")
+        changed = who.json("tasks", "update", made["id"], "--status", "in_progress", "--priority", "urgent")
+        check((changed["status"], changed["priority"]) == ("in_progress", "urgent"), changed)
+        who.run("tasks", "update", made["id"], "--status", "done")
+        stored = get(f"/api/v1/tasks/{made['id']}", OPERATOR)
+        check(stored["status"] == "done" and stored["finished_at"], stored)
+        who.run("tasks", "update", made["id"], "--priority", "at once", status=1)
+    given = w.user.json("tasks", "create", "For the builder", "--assign", w.agent_id)
+    check(get(f"/api/v1/tasks/{given['id']}", OPERATOR)["assignee_id"] == w.agent_id, given)
+
+
+@step
+def context_is_set_read_listed_and_deleted(w):
+    for who, key in ((w.user, "spec:a/b"), (w.agent, "notes with space")):
+        who.run("context", "set", key, "a value", "--ttl", "600")
+        check(who.json("context", "get", key)["value"] == "a value", key)
+        rows = who.json("context", "list", "--prefix", key[:4])
+        check([row["key"] for row in rows] == [key] and rows[0]["ttl"] == 600, rows)
+        who.run("context", "list")
+        who.run("context", "delete", key)
+        who.run("context", "get", key, status=1)
+
+
+@step
+def files_are_uploaded_and_downloaded(w):
+    for who, name in ((w.user, "plan.md"), (w.agent, "table.csv")):
+        content = f"# {name}\n" * 20_000  # too long to be put into the context whole
+        (who.dir / name).write_text(content)
+        sent = who.json("upload", "file", name, "--no-message", "--key", f"file:{name}")
+        check(sent["filename"] == name and sent["size"] == len(content), sent)
+        who.run("context", "download", f"file:{name}", "--output", "back")
+        check((who.dir / "back").read_text() == content, "it came back changed")
+        kept = who.json("context", "upload-file", name, "--vault", "--key", f"kept:{name}")
+        check(kept, "upload-file")
+        stored = get(f"/api/v1/context/kept%3A{name}", OPERATOR)
+        check(stored["expires_at"] is None and stored["artifact_type"] == "RESEARCH", stored)
+        (who.dir / "x.bin").write_bytes(b"\0\1\2")
+        who.run("upload", "file", "x.bin", "--no-message", status=1)
+
+
+@step
 def a_revoked_key_is_dead_at_once(w):
     w.user.run("keys", "revoke", w.pat_id)
     w.user.run("login", "--url", URL, "--token", w.pat, status=1)
