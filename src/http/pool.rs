@@ -162,7 +162,6 @@ impl<T: Send + 'static> Pool<T> {
     /// # Errors
     /// [`Full`], at once.
     pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<Answer<T>>, Full> {
-        let (to, answer) = oneshot::channel();
         let mut queue = lock(&self.inner.queue);
         let capacity = self.inner.capacity.load(Ordering::Relaxed);
         if queue.jobs.len() >= capacity {
@@ -172,6 +171,20 @@ impl<T: Send + 'static> Pool<T> {
                 return Err(Full);
             }
         }
+        Ok(self.push(queue, work))
+    }
+
+    /// Queues the rest of work that has begun, however many jobs wait; there is at most one a connection.
+    pub fn resume(&self, work: Box<dyn FnOnce() -> T + Send>) -> oneshot::Receiver<Answer<T>> {
+        self.push(lock(&self.inner.queue), work)
+    }
+
+    fn push(
+        &self,
+        mut queue: MutexGuard<'_, Queue<T>>,
+        work: Box<dyn FnOnce() -> T + Send>,
+    ) -> oneshot::Receiver<Answer<T>> {
+        let (to, answer) = oneshot::channel();
         let now = Instant::now();
         queue.jobs.push_back(Job { queued: now, work, to });
         self.inner.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
@@ -180,7 +193,7 @@ impl<T: Send + 'static> Pool<T> {
         if !self.inner.watching.swap(true, Ordering::Relaxed) {
             self.inner.watch.notify_one();
         }
-        Ok(answer)
+        answer
     }
 
     /// Hands answers to those who wait for them; runs for ever on the runtime thread.

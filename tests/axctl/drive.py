@@ -328,6 +328,59 @@ def files_are_uploaded_and_downloaded(w):
 
 
 @step
+def messages_are_sent_read_changed_and_searched(w):
+    for who, name in ((w.user, "operator"), (w.agent, "builder")):
+        who.run("send", f"a word from {name} to @builder", "--no-wait")
+        stored = get("/api/v1/messages?limit=1", OPERATOR)["messages"][0]
+        check(stored["content"] == f"a word from {name} to @builder" and stored["display_name"] == name, stored)
+        check(stored["space_id"] == w.space and stored["mentions"] == ["builder"], stored)
+        listed = who.json("messages", "list", "--limit", "5")
+        check(listed[0]["id"] == stored["id"], listed)
+        check(who.json("messages", "get", stored["id"])["content"] == stored["content"], "get")
+        check(who.json("messages", "edit", stored["id"], f"{name} thought again")["content"].endswith("again"), "edit")
+        found = who.json("messages", "search", f"{name} thought", "--limit", "3")
+        check([m["id"] for m in found] == [stored["id"]], found)
+        check(who.json("messages", "read", stored["id"])["status"] == "success", "read")
+        who.run("messages", "read", "--all")
+        check(who.json("messages", "list", "--unread") == [], "all is read")
+        who.run("messages", "list", "--mark-read")
+        who.run("messages", "delete", stored["id"])
+        who.run("messages", "get", stored["id"], status=1)
+    w.user.run("send", "into the dark", "--space-id", "00000000-0000-7000-8000-000000000000", "--no-wait", status=1)
+    (w.user.dir / "plan.txt").write_text("step one\n")
+    w.user.run("send", "see the file", "--file", "plan.txt", "--no-wait")
+    stored = get("/api/v1/messages?limit=1", OPERATOR)["messages"][0]
+    check(stored["attachments"][0]["filename"] == "plan.txt", stored)
+
+
+def began(who, *args):
+    return subprocess.Popen(
+        [AXCTL, *args], cwd=who.dir, env=who.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
+
+
+@step
+def a_reply_is_waited_for_and_a_stream_is_watched(w):
+    asking = began(w.user, "send", "how far are you?", "--to", "builder", "--timeout", "40", "--json")
+    asked = None
+    while asked is None and asking.poll() is None:
+        for message in w.agent.json("messages", "list", "--unread"):
+            if message["content"] == "@builder how far are you?":
+                asked = message
+    check(asked, "the question never came")
+    w.agent.run("send", "nearly done", "--reply-to", asked["id"], "--no-wait")
+    out, err = asking.communicate(timeout=60)
+    # It shows on the same output how long it has waited.
+    check(asking.returncode == 0 and '"content": "nearly done"' in out, f"{out}\n{err}")
+    watching = began(w.agent, "watch", "--mention", "--timeout", "40", "--json", "--quiet")
+    while watching.poll() is None:
+        w.user.run("send", "look here", "--to", "builder", "--no-wait")
+    out, err = watching.communicate(timeout=60)
+    check(watching.returncode == 0 and "look here" in out, f"{out}\n{err}")
+
+
+@step
 def a_revoked_key_is_dead_at_once(w):
     w.user.run("keys", "revoke", w.pat_id)
     w.user.run("login", "--url", URL, "--token", w.pat, status=1)

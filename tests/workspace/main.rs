@@ -6,7 +6,9 @@ mod support;
 #[path = "../notify/events.rs"]
 mod events;
 
+mod a_killed_daemon_loses_no_message;
 mod direct_messages_stay_between_two;
+mod many_may_listen_at_once;
 mod members_come_and_go;
 mod messages_are_sent_read_and_found;
 mod no_marker_crosses_the_wall;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
+use tokio::sync::oneshot;
 
 use super::body::{self, BodyError};
 use super::check::{self, Checked};
@@ -23,6 +24,7 @@ use crate::http::codes::{self, Code};
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::http::intake::Taken;
+use crate::http::pool::Answer;
 use crate::http::reply::{Body, Reply, Source};
 use crate::http::service::{Outcome, Service, Work};
 
@@ -307,6 +309,11 @@ impl<S: Service> Exchange<S> {
             count(&self.core.meters.refused_busy);
             return Err(codes::BUSY.into());
         };
+        self.answered(answer).await
+    }
+
+    /// What came of work on the pool.
+    async fn answered(&self, answer: oneshot::Receiver<Answer<PoolAnswer<S>>>) -> Result<PoolAnswer<S>, Halt> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {
@@ -341,7 +348,9 @@ impl<S: Service> Exchange<S> {
                     None => return Err(codes::INTERNAL.into()),
                 },
             };
-            answer = self.trip(Box::new(move || PoolAnswer::Outcome(more()))).await?;
+            // What has begun and waited finds room in any case: one piece of news may wake more than may queue.
+            let again = self.core.pool.resume(Box::new(move || PoolAnswer::Outcome(more())));
+            answer = self.answered(again).await?;
         }
     }
 

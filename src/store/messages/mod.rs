@@ -9,6 +9,8 @@ pub mod receipts;
 pub mod retention;
 
 mod bits;
+#[cfg(test)]
+mod plans;
 mod words;
 
 use rusqlite::{Connection, OptionalExtension, params};
