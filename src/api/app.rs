@@ -83,9 +83,6 @@ pub enum StartError {
     /// The first records cannot be written.
     #[error("the first records could not be written: {0}")]
     Store(#[from] StoreError),
-    /// The leases of the last run cannot be taken up.
-    #[error("the clock of leases could not start: {0}")]
-    Leases(#[from] leases::StartError),
     /// A file or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, std::io::Error),
@@ -142,7 +139,13 @@ impl App {
         let upkeep = Upkeep::start(Arc::clone(&store), Arc::clone(&streams), herald(), Arc::clone(&live))
             .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
         let telling = Arc::clone(&streams);
-        let leases = Leases::start(&store, herald(), move |ended| super::ax::task_ended(&telling, ended))?;
+        let leases =
+            Leases::start(&store, herald(), move |ended| super::ax::task_ended(&telling, ended)).map_err(|error| {
+                match error {
+                    leases::StartError::Store(error) => StartError::Store(error),
+                    leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
+                }
+            })?;
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;

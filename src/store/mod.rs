@@ -36,6 +36,8 @@ pub mod uploads;
 pub mod usage;
 pub mod users;
 pub mod webhook;
+#[cfg(test)]
+mod workspace_plans;
 mod writer;
 
 use std::path::{Path, PathBuf};
