@@ -21,7 +21,6 @@ use crate::http::edge;
 use crate::jobs::expiry::Expiry;
 use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
-use crate::jobs::leases;
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, backups};
 use crate::limits::seconds;
@@ -57,8 +56,7 @@ impl Failure {
             Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
             Self::Start(
                 StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
-                | StartError::Store(StoreError::Damaged(_))
-                | StartError::Leases(leases::StartError::Store(StoreError::Damaged(_))),
+                | StartError::Store(StoreError::Damaged(_)),
             )
             | Self::Damaged(_) => 4,
             Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
