@@ -244,6 +244,7 @@ CREATE UNIQUE INDEX operations_one_open_an_agent ON operations (agent_id)
     WHERE status IN ('queued', 'running') AND agent_id IS NOT NULL;
 CREATE INDEX operations_open ON operations (created_at) WHERE status IN ('queued', 'running');
 CREATE INDEX operations_by_age ON operations (created_at, id);
+CREATE INDEX operations_by_actor ON operations (actor, created_at, id) WHERE finished_at IS NOT NULL;
 CREATE INDEX operations_by_agent ON operations (agent_id, created_at) WHERE agent_id IS NOT NULL;
 CREATE INDEX operations_by_parent ON operations (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
@@ -357,6 +358,16 @@ CREATE TABLE knowledge_items (
     UNIQUE (source_id, path)
 ) STRICT;
 CREATE INDEX knowledge_items_by_age ON knowledge_items (created_at, id);
+-- Whose each source of knowledge is, and how much text it has. One without an owner is the admins'.
+CREATE TABLE knowledge_sources (
+    source_id      TEXT PRIMARY KEY,
+    owner_user_id  TEXT REFERENCES users (id) ON DELETE SET NULL,
+    owner_agent_id TEXT REFERENCES agents (id) ON DELETE SET NULL,
+    bytes          INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    CHECK (owner_user_id IS NULL OR owner_agent_id IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX knowledge_sources_of_user ON knowledge_sources (owner_user_id) WHERE owner_user_id IS NOT NULL;
+CREATE INDEX knowledge_sources_of_agent ON knowledge_sources (owner_agent_id) WHERE owner_agent_id IS NOT NULL;
 CREATE VIRTUAL TABLE knowledge_words USING fts5 (
     title, content, content = 'knowledge_items', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
 );

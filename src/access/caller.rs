@@ -32,6 +32,16 @@ pub enum Principal {
     },
 }
 
+impl Principal {
+    /// The principal by id: never shared between two.
+    fn key(&self) -> String {
+        match self {
+            Self::User(user) => format!("user:{}", user.id),
+            Self::Agent { id, .. } => format!("agent:{id}"),
+        }
+    }
+}
+
 /// What a request presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Via {
@@ -57,6 +67,8 @@ pub struct Caller {
 #[derive(Debug)]
 pub(super) struct Who {
     principal: Principal,
+    /// The principal by id: what it may do in a minute or a day is counted by this.
+    account: String,
     scopes: Scopes,
     credential: Option<Credential>,
 }
@@ -94,7 +106,8 @@ impl Who {
             mark: holder.token_mark,
             fingerprints: holder.fingerprints,
         };
-        Self { principal, scopes: Scopes::from_stored(&holder.scopes), credential: Some(credential) }
+        let (account, scopes) = (principal.key(), Scopes::from_stored(&holder.scopes));
+        Self { principal, account, scopes, credential: Some(credential) }
     }
 
     /// True if its credential has expired.
@@ -125,7 +138,8 @@ impl Caller {
 
     /// The operator on its Unix socket.
     pub(super) fn operator(user: User, request_id: String) -> Self {
-        let who = Who { principal: Principal::User(user), scopes: Scopes::all(), credential: None };
+        let principal = Principal::User(user);
+        let who = Who { account: principal.key(), principal, scopes: Scopes::all(), credential: None };
         Self::new(Arc::new(who), request_id)
     }
 
@@ -250,10 +264,12 @@ impl Caller {
 
     /// The principal by id, for what must never be shared between two.
     pub fn principal_key(&self) -> String {
-        match &self.who.principal {
-            Principal::User(user) => format!("user:{}", user.id),
-            Principal::Agent { id, .. } => format!("agent:{id}"),
-        }
+        self.who.account.clone()
+    }
+
+    /// The same, borrowed: what rates and allowances are counted by, whatever credentials the principal uses.
+    pub fn account(&self) -> &str {
+        &self.who.account
     }
 
     /// The principal as people know it: `user:NAME` or `agent:SLUG`.

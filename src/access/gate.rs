@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::action::Action;
 use super::agentex;
+use super::allowance::{Allowance, Amount};
 use super::bearer::{Presented, presented};
 use super::behind::is_good_key;
 use super::caller::{Caller, Who};
@@ -25,6 +26,7 @@ use crate::config::{BindCredentials, Live, Watched};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::{Head, Peer};
+use crate::limits::BACKUPS_PER_HOUR;
 use crate::secret::Kind;
 use crate::store::{Store, credentials, users};
 use crate::time::Micros;
@@ -38,6 +40,12 @@ pub struct Gate {
     notifications: Throttle,
     pub(super) last_used: LastUsed,
     pub(super) denials: Denials,
+    /// What the same principal does again and again, for the audit.
+    pub(super) repeats: Denials,
+    /// What principals may write.
+    pub allowance: Allowance,
+    /// Backups that are asked for.
+    pub backups: Throttle,
     pub(super) known: Known,
     pub(super) fingerprints: Fingerprints,
     /// What becomes of a credential on another agent's socket.
@@ -59,6 +67,12 @@ impl Gate {
             notifications: Throttle::new(config.watch(|now| now.limits.notify_rate())),
             last_used: LastUsed::default(),
             denials: Denials::default(),
+            repeats: Denials::default(),
+            allowance: Allowance::new(config.watch(|now| {
+                let (rows, bytes) = now.limits.write_share();
+                Amount { rows, bytes }
+            })),
+            backups: Throttle::hourly(BACKUPS_PER_HOUR),
             known: Known::default(),
             fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
@@ -155,7 +169,6 @@ impl Gate {
         let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
         let who = self.known.get(&hash, self.store.version(), head.arrived)?;
         let caller = Caller::new(who, head.request_id.clone());
-        let id = caller.credential_id()?;
         let channel = match &head.peer {
             Peer::Agent { id } => caller.agent_id() == Some(id),
             Peer::Ip(_) | Peer::Unix { .. } => true,
@@ -164,7 +177,7 @@ impl Gate {
         if !channel || !may(&caller, action) || Fingerprints::are_in(head) {
             return None;
         }
-        self.requests.take(id, head.arrived).ok()?;
+        self.requests.take(caller.account(), head.arrived).ok()?;
         self.note(head, &caller).ok()?;
         Some(caller)
     }
@@ -194,10 +207,14 @@ impl Gate {
     }
 
     pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
-        let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
-        self.requests.take(&key, head.arrived).map_err(|seconds| {
+        // On the operator's socket nobody's token can use up what the operator has.
+        let taken = match caller.credential_id() {
+            Some(_) => self.requests.take(caller.account(), head.arrived),
+            None => self.requests.take(&head.peer.key(), head.arrived),
+        };
+        taken.map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This credential has used up its requests of this minute.")
+                .detail("This principal has used up its requests of this minute.")
                 .retry_after(seconds)
         })
     }

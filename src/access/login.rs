@@ -70,7 +70,11 @@ impl Gate {
         };
         let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
         match found.filter(|holder| is_good(holder, Kind::UserToken)) {
-            Some(holder) => Ok(Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())),
+            Some(holder) => {
+                let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());
+                self.throttle(head, &caller)?;
+                Ok(caller)
+            }
             None => Err(self.refuse_credential(head, need, Bad::Dead)),
         }
     }

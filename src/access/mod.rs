@@ -4,6 +4,7 @@
 
 mod action;
 pub(crate) mod agentex;
+mod allowance;
 mod bearer;
 mod behind;
 mod caller;
@@ -28,6 +29,7 @@ pub mod words;
 
 pub use action::Action;
 pub use agentex::Sender;
+pub use allowance::{Allowance, Amount};
 pub use bearer::{Presented, presented, text as bearer_text};
 pub use caller::{Caller, Principal};
 pub use class::Class;

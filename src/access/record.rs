@@ -56,6 +56,7 @@ impl Gate {
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
     pub fn flush(&self, all: bool) {
         self.record(self.denials.take(Micros::now(), all));
+        self.record(self.repeats.take(Micros::now(), all));
         let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
         if uses.is_empty() && fingerprints.is_empty() {
             return;
@@ -97,6 +98,22 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// The gate that let the caller in.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// True if this fact was recorded in the running minute: the next is counted instead.
+    pub fn is_repeat(&self, key: &str, entry: &audit::Entry) -> bool {
+        self.gate.repeats.is_running(key, &entry.action, entry.at)
+    }
+
+    /// Notes facts that are on disk by now, each with whether it has a row of its own.
+    pub fn settle(&self, facts: Vec<(String, audit::Entry, bool)>) {
+        let due = facts.into_iter().filter_map(|(key, entry, own)| self.gate.repeats.settle(&key, entry, own));
+        self.gate.record(due.collect());
+    }
+
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {

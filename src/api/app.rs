@@ -103,8 +103,8 @@ impl App {
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
         let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
-        let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
+        let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
         let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
             .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;

@@ -9,6 +9,7 @@ use hyper::http::Method;
 
 use super::app::App;
 use super::call::{Call, Handled, Step};
+use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::table::{self, ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{self, Action, Caller, Presented, Watch};
@@ -155,7 +156,8 @@ impl Service for Dispatcher {
                 finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
-                let call = Call::of(&self.app, *caller, input, *action);
+                let mut call = Call::of(&self.app, *caller, input, *action);
+                call.growth = growth::of(route);
                 let watch = Arc::clone(&call.watch);
                 match idempotency_key(route, &call) {
                     Err(error) => refuse(error),
@@ -163,7 +165,11 @@ impl Service for Dispatcher {
                         let handled = handler(&self.app, call);
                         finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
                     }
+                    // A key is a row as well.
                     Ok(Some(key)) => {
+                        if let Err(error) = call.check_allowance() {
+                            return refuse(error);
+                        }
                         let body_hash = *blake3::hash(&body).as_bytes();
                         let app = Arc::clone(&self.app);
                         Keyed { app, handler: *handler, action: *action, call, key, body_hash }.run(arrived)
@@ -270,10 +276,12 @@ impl Keyed {
 
     fn work(self, reservation: Reservation) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let Call { caller, input, watch, .. } = self.call;
+        self.call.charge_key();
+        let Call { caller, input, growth, watch, .. } = self.call;
         // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
         let slot = Slot::new(reservation);
-        let call = Call { caller, input, action: self.action, reservation: slot.clone(), watch: Arc::clone(&watch) };
+        let (action, reservation) = (self.action, slot.clone());
+        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch) };
         finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
     }
 }

@@ -14,6 +14,7 @@ use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::Field;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::limits::GRANTS_OF_AGENT;
 use crate::store::grants::{self, Filter, Grant, Grantee};
 use crate::store::{self, agents, users};
 
@@ -50,7 +51,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
         example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
         answer: (201, Answer::Upsert(RECORD)),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND],
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -151,6 +152,11 @@ fn create(app: &App, call: Call) -> Handled {
         may_give(tx.conn, tx.caller, agent_id)?;
         let grantee = receiver(tx.conn, tx.caller, tx.input.body.text("principal").unwrap_or(""))?;
         let before = grants::role_of(tx.conn, &grantee, agent_id)?;
+        if let (None, Some(id)) = (&before, agent_id)
+            && grants::count_on_agent(tx.conn, id)? >= GRANTS_OF_AGENT
+        {
+            return Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT));
+        }
         if before.as_deref() != Some(role.as_str()) {
             grants::put(tx.conn, &store::new_id(), &grantee, agent_id, &role, &tx.caller.actor(), tx.now)?;
             tx.audit(format!("agent:{}", agent_id.unwrap_or("*")))?;

@@ -13,6 +13,7 @@ mod call;
 mod dispatch;
 pub(crate) mod docs;
 mod grants;
+pub mod growth;
 mod health;
 mod idempotency;
 mod index;

@@ -14,6 +14,7 @@ use crate::http::field::Field;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::limits::SESSIONS;
 use crate::secret::{Kind, SessionSecret};
 use crate::store;
 use crate::store::sessions::{self, Session};
@@ -37,7 +38,8 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(open),
         id: "sessions_open",
         title: "Open a web session",
-        about: "Takes a user's token and sets the cookie taos_session, for the daemon's own web page.",
+        about: "Takes a user's token and sets the cookie taos_session, for the daemon's own web page. A user has at most \
+            32 sessions: the one idle for longest ends to make room.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[Field::text("token", 128, "A user's token.").required()]),
@@ -115,6 +117,7 @@ fn open(app: &App, input: Input) -> Handled {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
         let until = tx.now.plus(LIFETIME);
+        sessions::make_room(tx.conn, &tx.caller.user().id, SESSIONS - 1, tx.now)?;
         let expires_at = sessions::insert(tx.conn, &id, &issued, parent, &tx.caller.actor(), tx.now, until)?;
         tx.audit(format!("credential:{id}"))?;
         let body = json!({"username": tx.caller.user().username, "expires_at": expires_at.millis()});

@@ -14,6 +14,7 @@ use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::limits::USER_TOKENS;
 use crate::secret::{Kind, UserToken};
 use crate::store;
 use crate::store::credentials::{self, Credential, NewCredential};
@@ -57,7 +58,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 EXPIRES,
             ]),
         ),
-        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER],
+        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -114,6 +115,9 @@ fn issue(app: &App, call: Call) -> Handled {
     let lifetime = body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY;
     call.write(app, move |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
+        if credentials::count_user_tokens(tx.conn, &user.id, tx.now)? >= USER_TOKENS {
+            return Err(ApiError::limit_reached("live tokens of this user", USER_TOKENS));
+        }
         let (id, issued, expires_at) = (store::new_id(), UserToken::generate(), tx.now.plus(lifetime));
         let new = NewCredential {
             id: &id,

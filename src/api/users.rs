@@ -15,6 +15,7 @@ use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::Field;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::limits::USERS;
 use crate::store::users::{self, Role, User};
 use crate::store::{self, spaces};
 
@@ -67,7 +68,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
         example: r#"{"username": "ann", "display_name": "Ann"}"#,
         answer: (201, Answer::Object(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN],
+        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -187,6 +188,9 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         if users::by_username(tx.conn, &username)?.is_some() {
             return Err(codes::USERNAME_TAKEN.into());
+        }
+        if users::are_at_least(tx.conn, USERS)? {
+            return Err(ApiError::limit_reached("users of this box", USERS));
         }
         let user = User {
             id: store::new_id(),

@@ -81,8 +81,8 @@ codes! {
         "Send the header Authorization: Bearer TOKEN." in "getting-started#auth" ;
     INVALID_TOKEN 401 "invalid_token" "The credential is unknown, expired or revoked, or its owner is gone."
         "Get a fresh token and send it as Authorization: Bearer TOKEN." in "recipes/tokens-and-rotation#rotate" ;
-    RATE_LIMITED 429 "rate_limited" "The credential, or the peer's failed logins, used up this minute's share."
-        "Wait the seconds in Retry-After and send fewer requests a minute." ;
+    RATE_LIMITED 429 "rate_limited" "The principal's requests, what it may write in an hour or a day, or the peer's failed logins are used up."
+        "Wait the seconds in Retry-After, then send and write less at a time." ;
     SCOPE_DENIED 403 "scope_denied" "The credential's scopes do not cover this route's action."
         "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too small to do that."
@@ -95,6 +95,8 @@ codes! {
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
         "Correct the fields listed under fields." in "getting-started#request-shape" ;
+    LIMIT_REACHED 409 "limit_reached" "There are as many of these as the daemon keeps for one holder; the error says of what and how many."
+        "Delete or revoke what is not in use, then try again." ;
     INVALID_CURSOR 400 "invalid_cursor" "The cursor is not one that this list handed out."
         "Follow the Link header of the previous page, or start again without a cursor." ;
     INVALID_IDEMPOTENCY_KEY 400 "invalid_idempotency_key" "The Idempotency-Key is empty, longer than 255 characters, sent twice or not visible ASCII."
@@ -243,7 +245,7 @@ codes! {
         "Send an http or https URL with a host and without a user, or a path that starts with one slash." in "recipes/notifying-the-user#notify" ;
     NOTIFICATION_NOT_FOUND 404 "notification_not_found" "There is no such notification, or the caller may not see it."
         "List the notifications you can see with GET /api/notifications." in "recipes/notifying-the-user#read" ;
-    TOO_MANY_STREAMS 429 "too_many_streams" "The credential holds as many event streams as one may."
+    TOO_MANY_STREAMS 429 "too_many_streams" "The principal holds as many event streams as one may."
         "Close a stream that is not in use and try again." in "recipes/notifying-the-user#watch" ;
     KNOWLEDGE_ITEM_NOT_FOUND 404 "knowledge_item_not_found" "There is no such item."
         "List the items with GET /api/knowledge/items, or search for it." in "recipes/reading-knowledge#read" ;
@@ -251,8 +253,10 @@ codes! {
         "List the sources with GET /api/knowledge/sources." in "recipes/reading-knowledge#sources" ;
     SOURCE_RESERVED 403 "source_reserved" "The source taos-core is written by the daemon alone."
         "Write to a source of your own, such as app:NAME." in "concepts/knowledge#sources" ;
-    TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
+    TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge, or as much text in them, as the daemon or their owner may have."
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
+    SOURCE_FORBIDDEN 403 "source_forbidden" "The source belongs to somebody else."
+        "Write to a source of your own, or ask its owner or an admin." in "concepts/knowledge#sources" ;
 
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."

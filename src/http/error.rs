@@ -122,6 +122,11 @@ impl ApiError {
         self
     }
 
+    /// `limit_reached`: there are as many of these as one holder may have.
+    pub fn limit_reached(what: &str, most: u64) -> Self {
+        Self::new(codes::LIMIT_REACHED).detail(format!("There are {most} {what}, as many as there may be."))
+    }
+
     /// A 422 that names one field.
     pub fn field(field: &str, problem: impl Into<String>) -> Self {
         Self::fields(vec![(field.to_owned(), problem.into())])

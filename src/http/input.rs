@@ -79,6 +79,8 @@ pub struct Input {
     pub query: Fields,
     /// The body's fields.
     pub body: Fields,
+    /// Bytes of the body.
+    pub body_bytes: usize,
     /// The body as it came, of a route that takes it raw; empty otherwise.
     pub raw: Bytes,
 }
@@ -93,9 +95,11 @@ impl Input {
         // The aX and Agentex clients send more than they were told to: what is not known there is ignored.
         let unknown = if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored };
         let refused = |error: ApiError| error.in_dialect(dialect);
+        let sent = body.len();
         if matches!(route.body, BodyKind::Raw) {
             let raw = body.clone();
-            return Ok(Self { dialect, head, params, query: Fields::default(), body: Fields::default(), raw });
+            let (query, body) = (Fields::default(), Fields::default());
+            return Ok(Self { dialect, head, params, query, body, body_bytes: raw.len(), raw });
         }
         let query = field::check_query(route.query, &head.query, unknown).map_err(|p| refused(ApiError::fields(p)))?;
         let fields = match route.body {
@@ -103,7 +107,8 @@ impl Input {
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
             BodyKind::None | BodyKind::Raw => json_object(&head, &[], body, unknown).map_err(refused)?,
         };
-        Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields), raw: Bytes::new() })
+        let (query, body, raw) = (Fields(query), Fields(fields), Bytes::new());
+        Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw })
     }
 
     /// The path's parameter at this place; the route's path says there is one.

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::credentials::{Of, forget_dead};
 use super::page::Numbered;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
@@ -73,7 +74,7 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.issued_by,
         new.issued_at
     ])?;
-    Ok(())
+    forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }
 
 /// The live key of this id.

@@ -14,10 +14,15 @@ const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request
 const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash FROM audit
     WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
-// The old rows at the chain's beginning: up to the first that is not old, whatever time those behind it claim.
-const LAST_OLD: &str = "SELECT max(seq) FROM audit WHERE outcome <> 'checkpoint' AND seq <
-    coalesce((SELECT seq FROM audit WHERE at >= ?1 AND outcome <> 'checkpoint' ORDER BY seq LIMIT 1),
-        9223372036854775807)";
+const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
+const ENDS: &str =
+    "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
+const BYTES_OF: &str = "SELECT octet_length(actor) + octet_length(action) + 2 * octet_length(resource)
+        + octet_length(outcome) + octet_length(request_id) FROM audit WHERE seq = ?1";
+/// Bytes of a row beside its texts: two hashes, numbers, headers, and its place in the index.
+const ROW_BYTES: u64 = 64 + 56;
+/// Rows that are looked at to tell how large all are.
+const SAMPLE: u64 = 64;
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -244,14 +249,44 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
         .is_some_and(|at| at < before))
 }
 
-/// Replaces rows older than `before` by one checkpoint row in the place of the last of them, carrying its hash; what
-/// follows it still verifies. How many rows went.
+/// About how many bytes the rows take, their index included: their number is that of the places between the first and
+/// the last, their size that of [`SAMPLE`] of them, evenly spread.
 ///
 /// # Errors
 /// The store's.
-pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
-    let last: Option<i64> = conn.prepare_cached(LAST_OLD)?.query_row([before], |row| row.get(0))?;
-    let Some(seq) = last else { return Ok(0) };
+pub fn bytes(conn: &Connection) -> Result<u64> {
+    let ends: (Option<u64>, Option<u64>) =
+        conn.prepare_cached(ENDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(0) };
+    let rows = last - first + 1;
+    let (mut seen, mut sum) = (0, 0);
+    for n in 0..SAMPLE.min(rows) {
+        let seq = first + n * rows / SAMPLE.min(rows);
+        let size: Option<u64> = conn.prepare_cached(BYTES_OF)?.query_row([seq], |row| row.get(0)).optional()?;
+        if let Some(size) = size {
+            (seen, sum) = (seen + 1, sum + size + ROW_BYTES);
+        }
+    }
+    Ok(if seen == 0 { 0 } else { rows * sum / seen })
+}
+
+/// Replaces up to `most` rows at the chain's beginning by one checkpoint row in the place of the last of them, carrying
+/// its hash; what follows it still verifies. Those older than `before` go, up to the first that is not, whatever time
+/// those behind it claim; with `any_age` all of the `most`, but for the last row of all. How many rows went.
+///
+/// # Errors
+/// The store's.
+pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Result<usize> {
+    let mut statement = conn.prepare_cached(FIRST)?;
+    // One for the checkpoint that may stand first, one that is looked at and stays.
+    let first: Vec<(i64, Micros, bool)> = statement
+        .query_map([most + 2], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let checkpoints = first.iter().take_while(|(.., checkpoint)| *checkpoint).count();
+    let stays = usize::from(any_age);
+    let rows = &first[checkpoints.min(first.len())..first.len().saturating_sub(stays).max(checkpoints)];
+    let goes = |(_, at, checkpoint): &&(i64, Micros, bool)| *checkpoint || any_age || *at < before;
+    let Some((seq, ..)) = rows.iter().take(most as usize).take_while(goes).last() else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;

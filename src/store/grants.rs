@@ -22,6 +22,7 @@ const UPSERT_AGENT: &str = "INSERT INTO grants (id, principal_agent_id, agent_id
         WHERE role <> excluded.role";
 const ROLE_OF_USER: &str = "SELECT role FROM grants WHERE principal_user_id = ?1 AND coalesce(agent_id, '*') = ?2";
 const ROLE_OF_AGENT: &str = "SELECT role FROM grants WHERE principal_agent_id = ?1 AND coalesce(agent_id, '*') = ?2";
+const COUNT_ON_AGENT: &str = "SELECT count(*) FROM grants WHERE agent_id = ?1";
 const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
 
@@ -110,6 +111,14 @@ pub fn of(conn: &Connection, grantee: &Grantee, agent_id: Option<&str>) -> Resul
     };
     let sql = format!("{SELECT} WHERE {column} = ?1 AND coalesce(g.agent_id, '*') = ?2");
     Ok(conn.prepare_cached(&sql)?.query_row([principal, agent_id.unwrap_or("*")], read).optional()?)
+}
+
+/// How many grants there are on an agent.
+///
+/// # Errors
+/// The store's.
+pub fn count_on_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_ON_AGENT)?.query_row([agent_id], |row| row.get(0))?)
 }
 
 /// The grant of this id.

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::credentials::{Of, forget_dead};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -127,7 +128,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
     })
 }
 
-/// Stores a new key; an enrollment waits to be bound.
+/// Stores a new key; an enrollment waits to be bound. The oldest dead ones of its holder and kind make room.
 ///
 /// # Errors
 /// The store's.
@@ -152,7 +153,11 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.issued_at,
         new.expires_at
     ])?;
-    Ok(())
+    match (new.agent_id, new.user_id) {
+        (Some(id), _) => forget_dead(conn, Of::Agent(id), new.kind),
+        (None, Some(id)) => forget_dead(conn, Of::User(id), new.kind),
+        (None, None) => Ok(()),
+    }
 }
 
 /// The key of this id, in any state.

@@ -6,12 +6,16 @@ use super::Result;
 use super::agents::Seen;
 use super::grants::Grantee;
 use super::page::Page;
+use crate::limits::OPERATIONS_KEPT;
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
     error, actor, request_id, created_at, started_at, finished_at";
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
     request_id, created_at, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+// Finished ones of the same principal beyond so many: a few at a time, for each new one lets one go.
+const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
+    WHERE actor = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 8 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
@@ -131,6 +135,7 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
         op.created_at,
         op.started_at
     ])?;
+    conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor, OPERATIONS_KEPT])?;
     Ok(())
 }
 

@@ -11,6 +11,11 @@ const INSERT: &str = "INSERT INTO credentials
     SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7)
     FROM credentials p WHERE p.id = ?4 AND p.kind = 'user_token' AND p.state = 'active'
     RETURNING expires_at";
+// The rows of a user's sessions beyond so many: of the living those idle for longest, and every dead one.
+const SURPLUS: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
+    WHERE user_id = ?1 AND kind = 'session'
+    ORDER BY state = 'active' AND expires_at > ?2 DESC, coalesce(last_used_at, issued_at) DESC, id DESC
+    LIMIT -1 OFFSET ?3)";
 const LIST: &str = "SELECT s.id, s.issued_at, s.expires_at, s.last_used_at, p.label
     FROM credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'
     WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
@@ -48,6 +53,15 @@ pub fn insert(
 ) -> Result<Micros> {
     let values = params![id, issued.key_id, issued.hash.as_bytes(), parent, actor, now, until];
     Ok(conn.prepare_cached(INSERT)?.query_row(values, |row| row.get(0))?)
+}
+
+/// Removes the sessions of a user that are more than `kept`: dead ones first, then those idle for longest.
+///
+/// # Errors
+/// The store's.
+pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Result<()> {
+    conn.prepare_cached(SURPLUS)?.execute(params![user_id, now, kept])?;
+    Ok(())
 }
 
 /// A user's live sessions, oldest first.

@@ -12,6 +12,7 @@ const INSERT: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
+const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
 /// Spaces told in one list; a user makes them by hand.
 const LISTED: u64 = 500;
 
@@ -75,6 +76,14 @@ pub fn insert(conn: &Connection, space: &Space) -> Result<()> {
         space.created_at
     ])?;
     Ok(())
+}
+
+/// How many spaces a user has.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_user(conn: &Connection, user_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([user_id], |row| row.get(0))?)
 }
 
 /// The slug, or with the smallest number behind it that is free.

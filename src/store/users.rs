@@ -13,6 +13,7 @@ const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = 
 const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 const COUNT_OTHER_ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND id <> ?1";
 const ENABLED_ADMINS: &str = "SELECT id FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id";
+const ARE_AT_LEAST: &str = "SELECT EXISTS (SELECT 1 FROM users LIMIT 1 OFFSET ?1)";
 const OWNS_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1)";
 
 /// What a user may do beside its grants.
@@ -166,6 +167,14 @@ pub fn delete(conn: &Connection, id: &str) -> Result<()> {
 pub fn another_admin_than(conn: &Connection, id: &str) -> Result<bool> {
     let others: i64 = conn.prepare_cached(COUNT_OTHER_ADMINS)?.query_row([id], |row| row.get(0))?;
     Ok(others > 0)
+}
+
+/// True if there are at least so many users.
+///
+/// # Errors
+/// The store's.
+pub fn are_at_least(conn: &Connection, count: u64) -> Result<bool> {
+    Ok(conn.prepare_cached(ARE_AT_LEAST)?.query_row([count.saturating_sub(1)], |row| row.get(0))?)
 }
 
 /// True if the user owns agents, archived ones included.

@@ -92,13 +92,13 @@ proptest! {
     #[test]
     fn retention_keeps_what_follows_verifying(before in 1..=ROWS + 2, again in 1..=ROWS + 2, more in 0..3i64) {
         let conn = chain();
-        let removed = audit::retain(&conn, Micros(before)).unwrap();
+        let removed = audit::retain(&conn, Micros(before), false, 1000).unwrap();
         prop_assert_eq!(removed as i64, (before - 1).min(ROWS));
         prop_assert!(verified(&conn).is_some());
         for at in 0..more {
             audit::append(&conn, &entry(ROWS + 1 + at)).unwrap();
         }
-        audit::retain(&conn, Micros(again)).unwrap();
+        audit::retain(&conn, Micros(again), false, 1000).unwrap();
         prop_assert!(verified(&conn).is_some());
         // And a change after the checkpoint is found as before it.
         if let Ok(row) = conn.query_row("SELECT seq FROM audit WHERE outcome = 'ok' LIMIT 1", [], |r| r.get::<_, i64>(0)) {
@@ -116,7 +116,7 @@ fn a_row_written_while_the_clock_was_wrong_takes_no_younger_row_with_it() {
         audit::append(&conn, &entry(at)).unwrap();
     }
     assert_eq!(
-        audit::retain(&conn, Micros(500)).unwrap() as i64,
+        audit::retain(&conn, Micros(500), false, 1000).unwrap() as i64,
         ROWS,
         "the row in the middle waits for its neighbours"
     );

@@ -55,6 +55,7 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::INVALID_AGENT_NAME,
             codes::CREATE_NOT_ALLOWED,
+            codes::LIMIT_REACHED,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::SLUG_COLLISION_UNRESOLVABLE,
@@ -153,6 +154,7 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::INVALID_EXPORT_DATA,
             codes::INVALID_AGENT_NAME,
+            codes::LIMIT_REACHED,
             codes::AGENT_EXISTS,
             codes::CREATE_NOT_ALLOWED,
             codes::INVALID_SCOPE,

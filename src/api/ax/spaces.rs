@@ -16,7 +16,7 @@ use crate::http::error::{ApiError, Dialect};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::NAME_CHARS;
+use crate::limits::{NAME_CHARS, SPACES_OF_USER};
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError};
 
@@ -66,7 +66,7 @@ pub const ROUTES: &[ApiRoute] = &[
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )
         .answering(201, Answer::Object(&[Field::of("space", Type::Object(SPACE), "The space.").required()]))
-        .failing(&[codes::NAME_CONFLICT]),
+        .failing(&[codes::NAME_CONFLICT, codes::LIMIT_REACHED]),
 ];
 
 fn show(space: &Space, default: &str) -> Value {
@@ -121,6 +121,9 @@ fn create(app: &App, call: Call) -> Handled {
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
     }
     call.write(app, move |tx| {
+        if spaces::count_of_user(tx.conn, &tx.caller.user().id)? >= SPACES_OF_USER {
+            return Err(ApiError::limit_reached("spaces of this user", SPACES_OF_USER));
+        }
         let body = &tx.input.body;
         let base = match name::slug_of(&name) {
             slug if slug.is_empty() => "space".to_owned(),

@@ -245,7 +245,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "Items that are gone.").required(),
             ]),
         ),
-        errors: &[codes::SOURCE_RESERVED, codes::TOO_MANY_SOURCES],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
         doc: DOC_SOURCES,
     },
     Route {
@@ -261,7 +261,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::Empty),
-        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_NOT_FOUND],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
         doc: DOC_SOURCES,
     },
     Route {

@@ -10,11 +10,20 @@ use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
 const LIST_ARCHIVED: &str =
     "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
     FROM agents a JOIN users o ON o.id = a.owner_user_id
     WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
+
+/// How many agents a user owns, archived ones included.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_owner(conn: &Connection, user_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_OWNER)?.query_row([user_id], |row| row.get(0))?)
+}
 
 /// A live agent with what is known of its active token.
 #[derive(Debug, Clone)]

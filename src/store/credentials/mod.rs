@@ -12,8 +12,8 @@ pub use agent_tokens::{
     revoke_all_of_agent, revoked_since, set_agent_scopes,
 };
 pub use holder::{Holder, Holding, find, find_by_id, find_exchangeable, find_session};
-pub use upkeep::{add_fingerprints, expire, is_due, sweep, touch};
-pub use user_tokens::{revoke_labelled, revoke_user_token, user_tokens};
+pub use upkeep::{Of, add_fingerprints, expire, forget_dead, is_due, sweep, touch};
+pub use user_tokens::{count_user_tokens, revoke_labelled, revoke_user_token, user_tokens};
 
 use super::Result;
 use crate::secret::{Issued, Kind};
@@ -88,7 +88,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
     })
 }
 
-/// Stores a new credential.
+/// Stores a new credential; the oldest dead ones of its holder and kind make room.
 ///
 /// # Errors
 /// `Exists` for a second active token of an agent.
@@ -107,5 +107,9 @@ pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
         new.expires_at,
         new.state
     ])?;
-    Ok(())
+    match (new.agent_id, new.user_id) {
+        (Some(id), _) => forget_dead(conn, Of::Agent(id), new.kind),
+        (None, Some(id)) => forget_dead(conn, Of::User(id), new.kind),
+        (None, None) => Ok(()),
+    }
 }

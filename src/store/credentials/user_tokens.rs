@@ -9,6 +9,8 @@ use crate::time::Micros;
 
 const REVOKE_USER_TOKEN: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'user_token' AND state = 'active'";
+const COUNT: &str = "SELECT count(*) FROM credentials
+    WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
 const REVOKE_LABELLED: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE user_id = ?1 AND kind = 'user_token' AND label = ?2 AND state = 'active'";
 
@@ -25,6 +27,14 @@ pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page) -> Result<Vec<
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(params![user_id, at, id, page.fetch()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many live tokens a user has.
+///
+/// # Errors
+/// The store's.
+pub fn count_user_tokens(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row(params![user_id, now], |row| row.get(0))?)
 }
 
 /// Revokes one token of a user. False if it has no such live token.

@@ -1,6 +1,7 @@
 //! Knowledge: documents by source and path, and the words in them (SQLite FTS5). Triggers keep the words: what was
 //! edited away is found no more.
 
+pub mod owners;
 mod search;
 
 use std::collections::HashMap;
