@@ -69,12 +69,8 @@ pub fn repeated_by(action: Action, resource: &str) -> Option<String> {
         Action::AuthExchange
         | Action::AgentsRegister
         | Action::AgentsTokenIssue
-        | Action::AgentsUpdate
         | Action::AgentsProfile
-        | Action::AgentsPlace
-        | Action::DeploymentsCreate
-        | Action::DeploymentsPromote
-        | Action::KnowledgeWrite => Some(resource.to_owned()),
+        | Action::DeploymentsPromote => Some(resource.to_owned()),
         _ => None,
     }
 }
@@ -135,7 +131,7 @@ pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: AGENTS_CHANGED,
         adds: "Nothing: one row is changed in place",
-        most: || "Each text has its length; the audit counts repeats".to_owned(),
+        most: || "Each text has its length".to_owned(),
     },
     Bound {
         routes: OPERATIONS,
