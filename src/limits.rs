@@ -159,8 +159,8 @@ pub const HOUSEHOLD_SHARES: u64 = 4;
 pub const DAY_HOURS: u64 = 4;
 /// Bytes that a changed row is charged for: itself, its indexes and its page's share.
 pub const WRITE_ROW_BYTES: u64 = 512;
-/// Times that a body is charged for: as itself, and as the words and indexes made of it.
-pub const WRITE_BODY_FACTOR: u64 = 2;
+/// Times that a body is charged for whose words are indexed.
+pub const WORDS_FACTOR: usize = 2;
 /// Live web sessions of one user; the one idle for longest makes room.
 pub const SESSIONS: u64 = 32;
 /// Live tokens of one user.

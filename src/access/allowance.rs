@@ -12,7 +12,7 @@ use super::caller::{Caller, Principal};
 use crate::config::Watched;
 use crate::http::codes;
 use crate::http::error::ApiError;
-use crate::limits::{DAY_HOURS, HOUSEHOLD_SHARES, THROTTLE_ENTRIES, USER_SHARES, WRITE_BODY_FACTOR, WRITE_ROW_BYTES};
+use crate::limits::{DAY_HOURS, HOUSEHOLD_SHARES, THROTTLE_ENTRIES, USER_SHARES, WRITE_ROW_BYTES};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -30,8 +30,8 @@ impl Amount {
     /// What a request of so many body bytes wrote that changed so many rows and keeps so many bytes of its reply.
     pub fn of(rows: u64, body: usize, kept: usize) -> Self {
         let (body, kept) = (body as u64, kept as u64);
-        let bytes = rows.saturating_mul(WRITE_ROW_BYTES).saturating_add(body.saturating_mul(WRITE_BODY_FACTOR));
-        Self { rows, bytes: bytes.saturating_add(kept) }
+        let bytes = rows.saturating_mul(WRITE_ROW_BYTES).saturating_add(body).saturating_add(kept);
+        Self { rows, bytes }
     }
 
     fn add(&mut self, other: Self) {

@@ -135,7 +135,7 @@ impl Call {
     /// `rate_limited`.
     pub fn check_allowance(&self) -> Result<(), ApiError> {
         match self.growth {
-            Growth::Adds => self.watch.gate().allowance.check(&self.caller, Instant::now()),
+            Growth::Adds | Growth::AddsWords => self.watch.gate().allowance.check(&self.caller, Instant::now()),
             Growth::Reads | Growth::Frees => Ok(()),
         }
     }

@@ -17,6 +17,8 @@ pub enum Growth {
     Frees,
     /// It may add: refused where the allowance is used up.
     Adds,
+    /// It may add text whose words are indexed, which takes the text's room once more.
+    AddsWords,
 }
 
 impl Growth {
@@ -24,6 +26,7 @@ impl Growth {
     pub fn cost(self, rows: u64, body: usize, kept: usize) -> Amount {
         match self {
             Self::Adds => Amount::of(rows, body, kept),
+            Self::AddsWords => Amount::of(rows, body.saturating_mul(limits::WORDS_FACTOR), kept),
             // The rows it took away are a gain; what it leaves is its audit row.
             Self::Reads | Self::Frees => Amount::of(rows.min(1), 0, kept),
         }
@@ -56,6 +59,7 @@ pub fn of<P, C>(route: &Route<P, C>) -> Growth {
         _ if READS.contains(&route.id) => Growth::Reads,
         Method::DELETE => Growth::Frees,
         _ if FREES.contains(&route.id) => Growth::Frees,
+        _ if route.id == "knowledge_put" => Growth::AddsWords,
         _ => Growth::Adds,
     }
 }
