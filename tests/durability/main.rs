@@ -25,3 +25,4 @@ mod an_expired_credential_stays_refused;
 mod every_released_version_comes_up;
 mod no_secret_is_kept_in_plain;
 mod the_audit_chain_shows_any_change;
+mod the_audit_has_a_size_as_well_as_an_age;
