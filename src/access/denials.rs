@@ -220,10 +220,10 @@ mod tests {
         };
         let running = |at: i64| repeats.is_running("k", "auth.exchange", Micros(at * Micros::SECOND));
         assert!(!running(0));
-        assert_eq!(settle(0, true), []);
+        assert_eq!(settle(0, true), [0; 0]);
         assert!(running(1));
-        assert_eq!(settle(1, false), []);
-        assert_eq!(settle(1, true), [], "two of one commit were both recorded: none is counted twice");
+        assert_eq!(settle(1, false), [0; 0]);
+        assert_eq!(settle(1, true), [0; 0], "two of one commit were both recorded: none is counted twice");
         assert!(!running(61));
         assert_eq!(settle(61, true), [1]);
     }
