@@ -1,6 +1,6 @@
 //! A call: an admitted caller with a checked input, and the transaction it ends in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -66,9 +66,15 @@ pub struct Tx<'a> {
     pub action: Action,
     watch: &'a Watch,
     facts: RefCell<Vec<Fact>>,
+    to_come: Cell<u64>,
 }
 
 impl Tx<'_> {
+    /// Charges rows that what follows the commit will write.
+    pub fn charge(&self, rows: u64) {
+        self.to_come.set(self.to_come.get().saturating_add(rows));
+    }
+
     /// Records the effect in the audit chain. What the same principal does again within a minute is counted in one
     /// more row, where the action is one of those that are repeated (`growth`).
     ///
@@ -166,10 +172,11 @@ impl Call {
         let watching = Arc::clone(&watch);
         let run = move |conn: &Connection| {
             let before = conn.total_changes();
-            let facts = RefCell::default();
-            let tx = Tx { conn, caller: &caller, input: &input, now: Micros::now(), action, watch: &watching, facts };
+            let (facts, to_come) = (RefCell::default(), Cell::default());
+            let now = Micros::now();
+            let tx = Tx { conn, caller: &caller, input: &input, now, action, watch: &watching, facts, to_come };
             let written = ended(&tx, claim.as_ref(), work)?;
-            let rows = conn.total_changes().saturating_sub(before);
+            let rows = conn.total_changes().saturating_sub(before).saturating_add(tx.to_come.get());
             let kept = claim.map_or(0, |_| written.reply().bytes());
             let facts = tx.facts.into_inner();
             Ok((written, facts, growth.cost(rows, input.body_bytes, kept), caller))

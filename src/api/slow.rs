@@ -26,6 +26,9 @@ use crate::store::{self, agents::Agent};
 pub const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
 
+/// Rows that an operation on one agent writes after it was promised: its steps, its end, a credential, the audit.
+pub const ROWS: u64 = 8;
+
 /// Slow work of this route: what the transaction needs to promise it.
 #[derive(Clone)]
 pub struct Slow {
@@ -60,6 +63,7 @@ impl Slow {
         op.agent_name = Some(agent.slug.clone());
         op.payload = payload.to_string();
         rows::insert(tx.conn, &op)?;
+        tx.charge(ROWS);
         Ok(self.follow(op, Vec::new(), pending))
     }
 

@@ -166,6 +166,7 @@ fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scope
 /// delivery to an agent after the other.
 fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
     scopes(tx.caller, &agent, wanted.scopes.clone())?;
+    tx.charge(super::slow::ROWS);
     let asker = Asker { actor: tx.caller.actor(), request_id: tx.caller.request_id().to_owned() };
     let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
     let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };

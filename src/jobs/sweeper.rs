@@ -101,8 +101,9 @@ fn sweep(store: &Store, now: Micros) {
         Ok(true) => {}
         Err(error) => return log::warn!("sweeping: {error}"),
     }
+    let crowded = store.lookup(idempotency::crowded).unwrap_or_default();
     let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
-        Ok(idempotency::sweep(conn, now.plus(-life))?
+        Ok(idempotency::sweep(conn, now.plus(-life), &crowded)?
             + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
             + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?)
     });

@@ -167,16 +167,23 @@ pub fn release_all(conn: &Connection) -> Result<usize> {
     Ok(conn.prepare_cached(RELEASE_ALL)?.execute([])?)
 }
 
-/// Removes replies stored before `before`, and the oldest of any principal that holds more than
-/// [`limits::IDEMPOTENCY_ROWS`]. How many there were.
+/// The principals that hold more than [`limits::IDEMPOTENCY_ROWS`]. It looks at every row: ask a reader.
 ///
 /// # Errors
 /// The store's.
-pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
-    let mut swept = conn.prepare_cached(SWEEP)?.execute([before])?;
+pub fn crowded(conn: &Connection) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(CROWDED)?;
-    let crowded: Vec<String> =
-        statement.query_map([limits::IDEMPOTENCY_ROWS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let rows = statement.query_map([limits::IDEMPOTENCY_ROWS], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Removes replies stored before `before`, and the oldest of these principals beyond [`limits::IDEMPOTENCY_ROWS`]. How
+/// many there were.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, before: Micros, crowded: &[String]) -> Result<usize> {
+    let mut swept = conn.prepare_cached(SWEEP)?.execute([before])?;
     for principal in crowded {
         swept += conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, limits::IDEMPOTENCY_ROWS])?;
     }

@@ -1,8 +1,10 @@
 //! Rates: requests and writes of a principal, failed logins of a peer. One's excess never costs another.
 
 use serde_json::json;
+use taosd::api::growth::{self, Growth};
+use taosd::api::routes;
 
-use crate::world::World;
+use crate::world::{World, is_stream, path_with, takes_fields};
 
 const WHOAMI: &str = "/api/auth/whoami";
 
@@ -78,4 +80,28 @@ fn what_a_principal_writes_is_bounded_and_it_can_still_take_away() {
     }
     world.operator().post("/api/users", json!({"username": "bob"})).expect(201);
     world.daemon.on_socket().post("/api/users", json!({"username": "cid"})).expect(201);
+}
+
+#[test]
+fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_away_stops() {
+    let world = World::with(&[("TAOSD_WRITE_ROWS_PER_HOUR", "1")]);
+    let user = |n: u32| world.operator().post("/api/users", json!({"username": format!("user{n}")})).status;
+    assert!((0..9).any(|n| user(n) == 429), "eight rows are used up");
+    let mut wrong = Vec::new();
+    for route in routes().iter().flat_map(|table| table.iter()).filter(|route| !is_stream(route)) {
+        let path = path_with(route, "name");
+        let body = takes_fields(route).then(|| route.example.as_bytes());
+        let client = world.operator().with("Sec-Fetch-Site", "none");
+        let reply = match route.id {
+            // The credential is in the body or must be a key.
+            "sessions_open" => client.post("/api/sessions", json!({"token": world.daemon.token})),
+            "auth_exchange" => continue,
+            _ => client.send(route.method.as_str(), &path, body),
+        };
+        let adds = matches!(growth::of(route), Growth::Adds | Growth::AddsWords);
+        if adds != (reply.status == 429) {
+            wrong.push(format!("{} ({}): {} {}", route.id, reply.status, route.path, reply.text()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

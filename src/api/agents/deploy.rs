@@ -69,6 +69,7 @@ pub(super) fn deploy(app: &App, call: Call) -> Handled {
         op.payload = serde_json::to_string(&wanted)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
         operations::insert(tx.conn, &op)?;
+        tx.charge(slow::ROWS);
         Ok(slow.follow(op, Vec::new(), promised))
     })
 }

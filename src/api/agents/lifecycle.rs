@@ -94,6 +94,7 @@ fn bulk(app: &App, call: Call, kind: &'static str) -> Handled {
         for part in &parts {
             operations::insert(tx.conn, part)?;
         }
+        tx.charge(slow::ROWS.saturating_mul(parts.len() as u64));
         Ok(slow.follow(op, parts, slow::pending))
     })
 }
