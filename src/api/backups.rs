@@ -64,9 +64,12 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn create(app: &App, call: Call) -> Handled {
-    app.gate.backups.take("all", Instant::now()).map_err(|seconds| {
-        ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
-    })?;
+    app.gate
+        .backups
+        .take(if call.caller.credential_id().is_some() { "tokens" } else { "socket" }, Instant::now())
+        .map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
+        })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let op = Operation::new(store::new_id(), "backup", tx.caller.actor(), tx.caller.request_id(), tx.now);

@@ -13,9 +13,9 @@ const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, 
     error, actor, request_id, created_at, started_at, finished_at";
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
     request_id, created_at, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-// Finished ones of the same principal beyond so many: a few at a time, for each new one lets one go.
+// Finished ones of the same principal beyond so many, a batch at a time.
 const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
-    WHERE actor = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 8 OFFSET ?2)";
+    WHERE actor = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
@@ -135,7 +135,10 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
         op.created_at,
         op.started_at
     ])?;
-    conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor, OPERATIONS_KEPT])?;
+    // The parts of a bulk go with it.
+    if op.parent_id.is_none() {
+        conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor, OPERATIONS_KEPT])?;
+    }
     Ok(())
 }
 

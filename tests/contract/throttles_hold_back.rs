@@ -105,3 +105,23 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_principals_oldest_operations_make_room_and_nobody_elses() {
+    let world = World::new();
+    world.daemon.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
+        INSERT INTO operations (id, kind, status, actor, request_id, created_at, finished_at)
+        SELECT 'o' || i, 'start', 'succeeded', CASE WHEN i <= 50 THEN 'user:other' ELSE 'user:operator' END, 'q', i,
+            9223372036854775807 FROM n",
+        [],
+    );
+    world.operator().post("/api/backups?wait=60", json!({})).expect(200);
+    let kept = |actor: &str| {
+        world
+            .daemon
+            .number("SELECT count(*) FROM operations WHERE actor = ?1 AND finished_at > 9000000000000000000", [actor])
+    };
+    assert_eq!((kept("user:operator"), kept("user:other")), (1000, 50));
+    assert_eq!(world.daemon.number("SELECT count(*) FROM operations WHERE id = 'o51'", []), 0, "the oldest went");
+}

@@ -39,7 +39,7 @@ fn agent(daemon: &Daemon, name: &str, scopes: &[&str]) -> Client {
 }
 
 fn exchange(daemon: &Daemon) -> Attack {
-    let key = daemon.operator().post("/api/v1/keys", json!({"name": "hostile"})).expect(201).json();
+    let key = daemon.member("exchange", &["*"]).post("/api/v1/keys", json!({"name": "hostile"})).expect(201).json();
     let client = daemon.client(&text(&key, "token"));
     Box::new(move || client.post("/auth/exchange", json!({})).status)
 }
