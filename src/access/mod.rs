@@ -29,7 +29,7 @@ pub mod words;
 pub use action::Action;
 pub use agentex::Sender;
 pub use bearer::{Presented, presented, text as bearer_text};
-pub use caller::{Caller, Principal};
+pub use caller::{Caller, Principal, power_of};
 pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

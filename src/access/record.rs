@@ -10,6 +10,7 @@ use super::gate::Gate;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::head::Head;
+use crate::secret::redacted;
 use crate::store::{audit, credentials};
 use crate::time::Micros;
 
@@ -116,7 +117,7 @@ fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
         at: Micros::now(),
         actor,
         action: action.slug().to_owned(),
-        resource: format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>()),
+        resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
         outcome: audit::Outcome::Denied,
         count: 1,
         request_id: head.request_id.clone(),

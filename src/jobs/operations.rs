@@ -225,5 +225,5 @@ pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
 
 /// Who asked for an operation.
 pub fn asker(op: &Operation) -> Asker {
-    Asker { actor: op.actor.clone(), request_id: op.request_id.clone() }
+    Asker { maker: op.asker(), request_id: op.request_id.clone() }
 }

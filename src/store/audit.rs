@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Result, meta};
+use crate::secret::redacted;
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
@@ -136,7 +137,8 @@ fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Re
         at: entry.at,
         actor: entry.actor.clone(),
         action: entry.action.clone(),
-        resource: entry.resource.clone(),
+        // It may hold what a client sent: names, paths.
+        resource: redacted(&entry.resource).into_owned(),
         outcome: entry.outcome.as_str().to_owned(),
         count: i64::try_from(entry.count).unwrap_or(i64::MAX),
         request_id: entry.request_id.clone(),

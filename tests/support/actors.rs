@@ -39,9 +39,11 @@ impl Daemon {
         text(&caller.post("/api/agents", json!({"name": name})).expect(200).json(), "id")
     }
 
-    /// Issues an agent's token with these scopes and uses it.
+    /// Lets an agent have these scopes, issues its token with them and uses it.
     #[track_caller]
     pub fn agent_token(&self, name: &str, scopes: &[&str]) -> Client {
+        let set = self.operator().put(&format!("/api/agents/{name}/permissions"), json!({"scope": scopes}));
+        assert_eq!(set.status, 200, "{}", set.text());
         let path = format!("/api/agents/{name}/token/issue");
         let issued = self.operator().post(&path, json!({"scope": scopes})).expect(200).json();
         self.client(issued["token"].as_str().expect("a token"))

@@ -72,11 +72,6 @@ const fn checked(
     row(method, path, Access::Class(classes, action, handler))
 }
 
-/// True for a text of the form of an id: clients tell ids from names by it.
-fn is_id(text: &str) -> bool {
-    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
-}
-
 /// The space a caller works in where nothing is said: an agent's own, a user's default.
 fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
     match caller.principal() {

@@ -120,6 +120,9 @@ fn create(app: &App, call: Call) -> Handled {
         let problem = "must have a visible character and no control character";
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
     }
+    if store::is_id(&name::slug_of(&name)) {
+        return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
+    }
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let base = match name::slug_of(&name) {
