@@ -281,7 +281,9 @@ CREATE TABLE audit (
     count      INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
     request_id TEXT NOT NULL,
     prev_hash  BLOB NOT NULL CHECK (length(prev_hash) = 32),
-    hash       BLOB NOT NULL CHECK (length(hash) = 32)
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    -- The actor by id, `user:ID` or `agent:ID`; a row without one is hashed without it.
+    actor_id   TEXT
 ) STRICT;
 CREATE INDEX audit_by_resource ON audit (resource, seq);
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit

@@ -7,6 +7,7 @@ use super::fingerprints::Known;
 use super::jwt::Claims;
 use super::scope::Scopes;
 use super::words;
+use crate::store::audit;
 use crate::store::credentials::{Holder, Maker};
 use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
@@ -301,6 +302,11 @@ impl Caller {
             Principal::User(user) => format!("user:{}", user.username),
             Principal::Agent { slug, .. } => format!("agent:{slug}"),
         }
+    }
+
+    /// The principal as the audit records it.
+    pub fn audited(&self) -> audit::Actor {
+        audit::Actor { name: self.actor(), id: Some(self.principal_key()) }
     }
 
     /// The principal as the audit names it: `user:NAME` or `agent:ID`.

@@ -28,7 +28,7 @@ impl Gate {
         if worth_telling {
             self.record(vec![audit::Entry {
                 at: now,
-                actor: caller.actor(),
+                actor: caller.audited(),
                 action: surprise.event().to_owned(),
                 resource: format!("credential:{}", known.credential_id),
                 outcome: if denies { audit::Outcome::Denied } else { audit::Outcome::Ok },
@@ -40,18 +40,18 @@ impl Gate {
     }
 
     /// Records a denial, aggregated.
-    pub(super) fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+    pub(super) fn deny(&self, key: &str, actor: audit::Actor, action: Action, head: &Head) {
         self.record(self.denials.note(key, entry(actor, action, head)));
     }
 
     /// Records that a caller was denied, aggregated.
     pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
-        self.deny(&key_of(caller), caller.actor(), action, head);
+        self.deny(&key_of(caller), caller.audited(), action, head);
     }
 
     /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
     pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
-        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.actor(), action, head) }
+        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.audited(), action, head) }
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
@@ -112,7 +112,7 @@ fn key_of(caller: &Caller) -> String {
     caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
 }
 
-fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
+fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::Entry {
     audit::Entry {
         at: Micros::now(),
         actor,

@@ -361,7 +361,7 @@ fn record(
 ) -> Result<(), StoreError> {
     let entry = audit::Entry {
         at: now,
-        actor: asker.maker.actor.clone(),
+        actor: audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
         action: ACTION.into(),
         resource: format!("agent:{agent_id}"),
         outcome,
