@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
+use crate::support::{Client, Daemon, text};
 use crate::world::key;
 
 /// The secret part: what must be nowhere.
 fn needle(secret: &str) -> String {
-    secret.rsplit(['_', '.']).next().unwrap()[..24].to_owned()
+    secret[secret.len() - 24..].to_owned()
 }
 
 #[test]
@@ -38,11 +38,11 @@ fn nothing_that_is_kept_or_told_holds_a_secret_sent_to_the_wrong_place() {
                     "/api/operations/",
                     "/agent_api_keys/",
                 ] {
-                    told += &client.get(&format!("{path}{given}")).text();
+                    told += &sent(client, "GET", &format!("{path}{given}"));
                 }
-                told += &client.get(&format!("/api/agents?{given}=1")).text();
-                told += &client.delete(&format!("/api/agents/{given}/token")).text();
-                told += &client.get(&format!("/api/agents?status={given}")).text();
+                told += &sent(client, "GET", &format!("/api/agents?{given}=1"));
+                told += &sent(client, "DELETE", &format!("/api/agents/{given}/token"));
+                told += &sent(client, "GET", &format!("/api/agents?status={given}"));
             }
             told += &client.post("/api/agents", json!({"name": "n", secret.as_str(): 1, "scope": [secret]})).text();
             told += &client.post("/auth/exchange", json!({"requested_token_class": secret})).text();
@@ -65,6 +65,11 @@ fn nothing_that_is_kept_or_told_holds_a_secret_sent_to_the_wrong_place() {
     assert!(told.contains("[cut]"));
 }
 
+/// The reply's text; the edge answers a path with an encoded dot before it knows the dialect.
+fn sent(client: &Client, method: &str, path: &str) -> String {
+    client.try_send(method, path, None).expect("a reply").text()
+}
+
 fn around(text: &str, needle: &str) -> String {
     let at = text.find(needle).unwrap_or(0);
     text.chars().skip(at.saturating_sub(300)).take(700).collect()
@@ -74,7 +79,7 @@ trait Exchanged {
     fn client_of(&self, key: &serde_json::Value, daemon: &Daemon) -> String;
 }
 
-impl Exchanged for crate::support::Client {
+impl Exchanged for Client {
     fn client_of(&self, key: &serde_json::Value, daemon: &Daemon) -> String {
         let reply = daemon.client(&text(key, "token")).post("/auth/exchange", json!({})).expect(200).json();
         text(&reply, "access_token")
