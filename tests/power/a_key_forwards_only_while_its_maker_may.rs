@@ -50,3 +50,22 @@ fn it_ends_with_its_makers_right() {
     daemon.grant("user:ed", &id, "editor");
     assert_eq!(status(&daemon, &key), 401);
 }
+
+#[test]
+fn an_internal_key_is_no_more_than_its_maker_whatever_the_agent_is_given_later() {
+    let daemon = Daemon::start();
+    daemon.agent("mailer");
+    let narrow = daemon.user_token("operator", &["agents.keys.create", "agents.list"]);
+    let make = |by: &Client, name: &str| {
+        let body = json!({"agent_name": "mailer", "name": name, "api_key_type": "internal"});
+        let key = text(&by.post("/agent_api_keys", body).expect(200).json(), "api_key");
+        daemon.anonymous().with("x-agent-api-key", &key)
+    };
+    let (narrow, wide) = (make(&narrow, "narrow"), make(&daemon.operator(), "wide"));
+    daemon.operator().put("/api/agents/mailer/permissions", json!({"scope": ["agents.list"]})).expect(200);
+    let read = "/agents/name/mailer";
+    assert_eq!((narrow.get("/agents").status, wide.get("/agents").status), (200, 200));
+    assert_eq!((narrow.get(read).status, wide.get(read).status), (403, 403));
+    daemon.operator().put("/api/agents/mailer/permissions", json!({"scope": ["agents.*"]})).expect(200);
+    assert_eq!((narrow.get(read).status, wide.get(read).status), (403, 200));
+}

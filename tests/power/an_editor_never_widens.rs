@@ -40,6 +40,8 @@ fn an_editor_gives_no_credential_more_than_the_owner_has_set() {
 fn an_agent_rotates_itself_and_never_wider() {
     let daemon = Daemon::start();
     daemon.agent("worker");
+    let scope = json!({"scope": ["agents.token.issue", "agents.read"]});
+    daemon.operator().put("/api/agents/worker/permissions", scope).expect(200);
     let own = daemon.agent_token("worker", &["agents.token.issue", "agents.read"]);
     own.post("/api/agents/worker/token/issue", json!({"scope": ["*"]})).expect_error(403, "scope_exceeds_issuer");
     let next = own.post("/api/agents/worker/token/issue", json!({})).expect(200).json();

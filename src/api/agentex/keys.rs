@@ -19,7 +19,7 @@ use crate::limits::AGENT_KEYS;
 use crate::secret::{AgentKey, Issued};
 use crate::store::agent_keys::{self, Key, NewKey};
 use crate::store::registrations::{self, Registration};
-use crate::store::{StoreError, agents, is_id, new_id};
+use crate::store::{StoreError, is_id, new_id};
 
 const DOC: &str = "concepts/agentex#keys";
 
@@ -131,10 +131,10 @@ fn needed(key_type: &str) -> AgentRole {
 /// `key_exists`, or the store's.
 pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(Key, Issued), ApiError> {
     let scopes = if key_type == "internal" {
-        let agent = agents::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
-        Scopes::from_stored(&agent.scope).intersection(tx.caller.issuer_scopes()).stored()
+        // What the agent itself may do bounds it at each use.
+        tx.caller.issuer_scopes().stored()
     } else {
         // It has requests sent on, as its maker may: not more, and only while that one may.
         let forward = Scopes::from_stored(&json!([Action::AgentsForward.slug()]).to_string());

@@ -10,6 +10,7 @@ mod keys;
 mod me;
 mod presence;
 mod record;
+mod rotate;
 mod spaces;
 
 pub use agents::ROUTES as AGENTS;

@@ -23,7 +23,7 @@ const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1
 const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
 const DELETE: &str = "DELETE FROM credentials WHERE id = ?1";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND (kind = 'agent_token' OR key_type = 'internal') AND state IN ('pending', 'active', 'grace')
+    WHERE agent_id = ?1 AND (kind = 'agent_token' OR (key_type = 'internal' AND issuer_id IS NULL)) AND state IN ('pending', 'active', 'grace')
         AND scopes <> ?2";
 const SET_SCOPES: &str = "UPDATE credentials SET scopes = ?2 WHERE id = ?1";
 const OTHERS_OF_AGENT: &str = "SELECT id, kind, label, agent_id FROM credentials
@@ -155,7 +155,8 @@ pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Gives an agent's live tokens these scopes, one that is being delivered included. How many had others.
+/// Gives an agent's live tokens these scopes, one that is being delivered included. Of keys only those of older versions,
+/// which kept the agent's scopes of their making instead of their maker's. How many had others.
 ///
 /// # Errors
 /// The store's.
