@@ -178,6 +178,10 @@ CREATE TABLE credentials (
     expires_at   INTEGER,
     last_used_at INTEGER,
     revoked_at   INTEGER,
+    -- The issuer by id, `user:ID` or `agent:ID`: names come back, ids do not.
+    issuer_id    TEXT,
+    -- The credential it was made with. A user's own token or key lives no longer than that one.
+    made_by      TEXT,
     CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
     CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
     CHECK ((kind = 'agent_key') = (key_type IS NOT NULL)),
@@ -200,6 +204,7 @@ CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_
 CREATE INDEX credentials_by_expiry ON credentials (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('active', 'grace', 'pending_enrollment');
 CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
 -- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
@@ -238,13 +243,15 @@ CREATE TABLE operations (
     created_at  INTEGER NOT NULL,
     started_at  INTEGER,
     finished_at INTEGER,
+    -- The actor by id, `user:ID` or `agent:ID`: whose operation it is.
+    actor_id    TEXT,
     CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX operations_one_open_an_agent ON operations (agent_id)
     WHERE status IN ('queued', 'running') AND agent_id IS NOT NULL;
 CREATE INDEX operations_open ON operations (created_at) WHERE status IN ('queued', 'running');
 CREATE INDEX operations_by_age ON operations (created_at, id);
-CREATE INDEX operations_by_actor ON operations (actor, created_at, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX operations_by_actor ON operations (actor_id, created_at, id) WHERE finished_at IS NOT NULL;
 CREATE INDEX operations_by_agent ON operations (agent_id, created_at) WHERE agent_id IS NOT NULL;
 CREATE INDEX operations_by_parent ON operations (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
@@ -275,7 +282,9 @@ CREATE TABLE audit (
     count      INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
     request_id TEXT NOT NULL,
     prev_hash  BLOB NOT NULL CHECK (length(prev_hash) = 32),
-    hash       BLOB NOT NULL CHECK (length(hash) = 32)
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    -- The actor by id, `user:ID` or `agent:ID`; a row without one is hashed without it.
+    actor_id   TEXT
 ) STRICT;
 CREATE INDEX audit_by_resource ON audit (resource, seq);
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use hyper::header::AUTHORIZATION;
+use rusqlite::Connection;
 
 use super::bearer::{self, Presented, secret_of};
 use super::behind::is_good;
@@ -11,11 +12,15 @@ use super::caller::{Caller, Who};
 use super::gate::Gate;
 use super::judge::{Bad, Need};
 use super::jwt::Audience;
+use super::role::AgentRole;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::head::{Head, X_AGENT_API_KEY};
 use crate::secret::{AgentKey, Kind, SecretHash};
-use crate::store::credentials;
+use crate::store;
+use crate::store::credentials::{self, Holder};
+use crate::store::grants::{self, Grantee};
+use crate::store::users::{self, Role};
 
 /// True if the request carries more than one credential: which one counts would be a guess.
 fn are_two(head: &Head) -> bool {
@@ -52,6 +57,15 @@ fn key(head: &Head) -> Option<Option<SecretHash>> {
     scheme.eq_ignore_ascii_case("agentkey").then(|| AgentKey::parse(rest.trim()).ok())
 }
 
+/// True while the user who made a key may have requests sent on to its agent: enabled, and at least its editor.
+fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
+    let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
+    let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
+    let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
+    let role = grants::role_of(conn, &Grantee::User(user.id), Some(&agent.id))?;
+    Ok(user.role == Role::Admin || role.as_deref().and_then(AgentRole::named) >= Some(AgentRole::Editor))
+}
+
 /// Who wants a request sent on.
 pub enum Sender {
     /// A user; the handler asks for its role.
@@ -71,6 +85,11 @@ impl Gate {
     pub(super) fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> Result<Option<Caller>, ApiError> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
         let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        // A key from outside is worth what its maker may do on the agent now.
+        let good = match good {
+            Some(holder) if of == "external" && !self.store.lookup(|conn| still_gives(conn, &holder))? => None,
+            good => good,
+        };
         Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())))
     }
 

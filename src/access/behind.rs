@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
-use crate::store::{credentials, users};
+use crate::store::{audit, credentials, users};
 use crate::time::Micros;
 
 impl Gate {
@@ -65,7 +65,11 @@ impl Gate {
             return Err(self.refuse_credential(head, need, Bad::Dead));
         };
         if !cookie::is_same_origin(head) {
-            self.deny(&holder.credential_id, format!("user:{}", holder.user.username), need.action, head);
+            let actor = audit::Actor {
+                name: format!("user:{}", holder.user.username),
+                id: Some(format!("user:{}", holder.user.id)),
+            };
+            self.deny(&holder.credential_id, actor, need.action, head);
             return Err(codes::CSRF_REFUSED.into());
         }
         let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());

@@ -51,16 +51,16 @@ impl State {
             return ("many".to_owned(), entry.action.clone());
         }
         let fresh = (entry.at, 0);
-        if self.begun.len() >= THROTTLE_ENTRIES && !self.begun.contains_key(&entry.actor) {
+        if self.begun.len() >= THROTTLE_ENTRIES && !self.begun.contains_key(entry.actor.key()) {
             self.begun.retain(|_, (since, _)| (0..HOUR).contains(&(entry.at.0 - since.0)));
         }
-        let begun = self.begun.entry(entry.actor.clone()).or_insert(fresh);
+        let begun = self.begun.entry(entry.actor.key().to_owned()).or_insert(fresh);
         if !(0..HOUR).contains(&(entry.at.0 - begun.0.0)) {
             *begun = fresh;
         }
         // Each kind makes two rows: the first, and the rest of its minute.
         if begun.1 >= AGGREGATES_PER_HOUR / 2 {
-            return (entry.actor.clone(), "*".to_owned());
+            return (entry.actor.key().to_owned(), "*".to_owned());
         }
         begun.1 += 1;
         own

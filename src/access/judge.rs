@@ -107,7 +107,7 @@ impl Gate {
     pub(super) fn refuse_credential(&self, head: &Head, need: &Need, bad: Bad) -> ApiError {
         let peer = head.peer.key();
         let actor = format!("peer:{peer}");
-        self.deny(&actor, actor.clone(), need.action, head);
+        self.deny(&actor, actor.as_str().into(), need.action, head);
         match self.failed_logins.take(&peer, Instant::now()) {
             Ok(()) => bad.refusal(need.dialect),
             Err(seconds) => ApiError::new(codes::RATE_LIMITED)

@@ -31,7 +31,7 @@ pub use action::Action;
 pub use agentex::Sender;
 pub use allowance::{Allowance, Amount};
 pub use bearer::{Presented, presented, text as bearer_text};
-pub use caller::{Caller, Principal};
+pub use caller::{Caller, Principal, power_of};
 pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

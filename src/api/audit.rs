@@ -2,6 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use hyper::http::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::app::App;
@@ -13,7 +14,9 @@ use crate::http::codes;
 use crate::http::error::Dialect::Taos;
 use crate::http::field::Field;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store;
 use crate::store::audit::{self, Filter, Record};
+use crate::store::users;
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -31,7 +34,11 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     about: "Newest first. Each row carries a hash over the row before and itself.",
     repeat: Repeat::Safe,
     query: &[
-        Field::text("actor", 128, "Only this actor: user:NAME, agent:ID, peer:KEY or system."),
+        Field::text(
+            "actor",
+            128,
+            "Only this actor: user:NAME (who has that name now), user:ID, agent:ID, peer:KEY or system.",
+        ),
         Field::text("action", 64, "Only this action."),
         Field::text("resource", 300, "Only this resource, such as agent:ID."),
         LIMIT,
@@ -44,7 +51,8 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         Answer::List(&[
             Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
             text("at", "When."),
-            text("actor", "Who."),
+            text("actor", "Who, as it was called then."),
+            text("actor_id", "Who, by id: user:ID or agent:ID; null of what is no principal.").nullable(),
             text("action", "Which action."),
             text("resource", "On what."),
             text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
@@ -62,12 +70,25 @@ fn list(app: &App, call: Call) -> Handled {
     let page = paging::page(&call.input, "audit")?;
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = Filter { actor: own("actor"), action: own("action"), resource: own("resource") };
+    let filter = Filter { actor: own("actor"), action: own("action"), resource: own("resource"), ..Filter::default() };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
-    let rows = app.store.lookup(|conn| audit::list(conn, &filter, before, page.limit + 1))?;
+    let rows = app.store.lookup(|conn| audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1))?;
     let key = |row: &Record| (Micros(row.seq), String::new());
     Ok(paging::reply(&call.input, "audit", &page, rows, key, show).into())
+}
+
+/// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.
+fn by_id(conn: &Connection, filter: Filter) -> store::Result<Filter> {
+    let Some((kind, given)) = filter.actor.as_deref().and_then(|actor| actor.split_once(':')) else {
+        return Ok(filter);
+    };
+    if store::is_id(given) {
+        return Ok(Filter { actor_id: filter.actor.clone(), ..filter });
+    }
+    let user = if kind == "user" { users::by_username(conn, given)? } else { None };
+    let Some(user) = user else { return Ok(filter) };
+    Ok(Filter { actor_id: Some(format!("user:{}", user.id)), actor_since: Some(user.created_at), ..filter })
 }
 
 fn show(row: &Record) -> Value {
@@ -75,6 +96,7 @@ fn show(row: &Record) -> Value {
         "seq": row.seq,
         "at": row.at.millis(),
         "actor": row.actor,
+        "actor_id": row.actor_id,
         "action": row.action,
         "resource": row.resource,
         "outcome": row.outcome,

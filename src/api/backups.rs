@@ -72,7 +72,7 @@ fn create(app: &App, call: Call) -> Handled {
         })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let op = Operation::new(store::new_id(), "backup", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let op = Operation::new(store::new_id(), "backup", tx.caller.maker(), tx.caller.request_id(), tx.now);
         operations::insert(tx.conn, &op)?;
         Ok(slow.follow(op, Vec::new(), slow::pending))
     })

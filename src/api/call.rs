@@ -83,7 +83,7 @@ impl Tx<'_> {
     pub fn audit(&self, resource: String) -> store::Result<()> {
         let entry = audit::Entry {
             at: self.now,
-            actor: self.caller.actor(),
+            actor: self.caller.audited(),
             action: self.action.slug().to_owned(),
             resource,
             outcome: audit::Outcome::Ok,

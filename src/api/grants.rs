@@ -19,7 +19,8 @@ use crate::store::grants::{self, Filter, Grant, Grantee};
 use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
-const PRINCIPAL: Field = Field::text("principal", 128, "Who gets it: user:NAME or agent:SLUG.");
+const PRINCIPAL: Field =
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.");
 const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.");
 const ROLE: Field = Field::word(
     "role",
@@ -108,12 +109,12 @@ fn resource(text: &str) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The principal of `user:NAME` or `agent:SLUG`; `None` if there is none.
+/// The principal of `user:NAME` or `agent:NAME`, where an id stands for a name as well; `None` if there is none.
 fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     match text.split_once(':') {
-        Some(("user", name)) => Ok(users::by_username(conn, name)?.map(|user| Grantee::User(user.id))),
-        Some(("agent", slug)) => Ok(agents::by_name(conn, slug)?.map(|live| Grantee::Agent(live.agent.id))),
-        _ => Err(ApiError::field("principal", "must be user:NAME or agent:SLUG")),
+        Some(("user", given)) => Ok(users::resolve(conn, given)?.map(|user| Grantee::User(user.id))),
+        Some(("agent", given)) => Ok(agents::resolve(conn, given)?.map(|live| Grantee::Agent(live.agent.id))),
+        _ => Err(ApiError::field("principal", "must be user:NAME or agent:NAME; an id may stand for the name")),
     }
 }
 

@@ -10,6 +10,7 @@ mod audit;
 mod ax;
 mod backups;
 mod call;
+mod descent;
 mod dispatch;
 pub(crate) mod docs;
 mod grants;

@@ -58,7 +58,7 @@ impl Slow {
     /// `agent_busy`, or the store's.
     pub fn promise(self, tx: &Tx<'_>, kind: &str, agent: &Agent, payload: &Value) -> Result<Written, ApiError> {
         refuse_busy(tx, &agent.id)?;
-        let mut op = Operation::new(store::new_id(), kind, tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = payload.to_string();

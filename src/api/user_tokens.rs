@@ -7,7 +7,7 @@ use super::app::App;
 use super::call::{Call, Handled};
 use super::paging::{self, CURSOR, LIMIT};
 use super::table::ApiRoute;
-use super::{scope, users};
+use super::{descent, scope, users};
 use crate::access::{Action, Scopes};
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect::Taos};
@@ -38,7 +38,8 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenIssue, issue),
         id: "users_token_issue",
         title: "Issue a user's token",
-        about: "Shows the token once. It never grants more than the caller holds.",
+        about: "Shows the token once. It never grants more than the caller holds; one's own never outlives the credential \
+                it is made with.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[
@@ -96,13 +97,13 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenRevoke, revoke),
         id: "users_token_revoke",
         title: "Revoke a user's token",
-        about: "It is dead from the next request on.",
+        about: "It is dead from the next request on, and with it the tokens and keys that were made with it.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[descent::CASCADE],
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::Empty),
-        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND],
+        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC,
     },
 ];
@@ -118,7 +119,11 @@ fn issue(app: &App, call: Call) -> Handled {
         if credentials::count_user_tokens(tx.conn, &user.id, tx.now)? >= USER_TOKENS {
             return Err(ApiError::limit_reached("live tokens of this user", USER_TOKENS));
         }
-        let (id, issued, expires_at) = (store::new_id(), UserToken::generate(), tx.now.plus(lifetime));
+        let (id, issued) = (store::new_id(), UserToken::generate());
+        // One's own lives by the token it is made with; another's is that user's, and hangs on nothing of the admin's.
+        let own = user.id == tx.caller.user().id;
+        let maker = descent::maker(tx, own)?;
+        let expires_at = descent::end(tx, &maker, tx.now.plus(lifetime))?;
         let new = NewCredential {
             id: &id,
             kind: Kind::UserToken,
@@ -128,7 +133,7 @@ fn issue(app: &App, call: Call) -> Handled {
             scopes: &scopes.stored(),
             label: &label,
             state: "active",
-            issued_by: &tx.caller.actor(),
+            maker: &maker,
             issued_at: tx.now,
             expires_at: Some(expires_at),
         };
@@ -173,10 +178,10 @@ fn revoke(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
         let id = tx.input.param(1);
-        if !credentials::revoke_user_token(tx.conn, id, &user.id, tx.now)? {
+        if !credentials::user_token(tx.conn, id, &user.id)? {
             return Err(codes::TOKEN_NOT_FOUND.into());
         }
-        tx.audit(format!("credential:{id}"))?;
+        descent::end_with_all(tx, id)?;
         Ok(Reply::no_content())
     })
 }

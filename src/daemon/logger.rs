@@ -7,6 +7,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use env_filter::{Builder, Filter};
 use log::{Log, Metadata, Record};
 
+use crate::secret::redacted;
 use crate::time::Micros;
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
@@ -27,7 +28,8 @@ impl Log for Logger {
             return;
         }
         let time = if self.with_time { format!("{} ", Micros::now().millis()) } else { String::new() };
-        let line = format!("{time}{} {}: {}\n", record.level(), record.target(), record.args());
+        let text = record.args().to_string();
+        let line = format!("{time}{} {}: {}\n", record.level(), record.target(), redacted(&text));
         // In one piece, so that lines of several threads do not mix. Nobody is left to be told if stderr is gone.
         let _ = io::stderr().write_all(line.as_bytes());
     }

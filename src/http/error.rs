@@ -4,6 +4,8 @@
 //! only what the client sent or may see. Causes (SQL, I/O, a panic's text) never go into it: they are logged with the
 //! request id where they happen, and the client gets [`codes::INTERNAL`] or one of the storage codes.
 
+use std::borrow::Cow;
+
 use hyper::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -11,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::codes::{self, Code};
 use super::reply::Reply;
 use crate::containers;
+use crate::secret::redacted;
 use crate::store::StoreError;
 
 use super::field::MISSING;
@@ -162,8 +165,14 @@ impl ApiError {
         StatusCode::from_u16(self.other_status.unwrap_or(self.code.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The body in a dialect's shape.
+    /// The body in a dialect's shape. It echoes what was sent, so secrets that were put where none belong are cut.
     pub fn envelope(&self, dialect: Dialect) -> Value {
+        let mut body = self.told(dialect);
+        cut_secrets(&mut body);
+        body
+    }
+
+    fn told(&self, dialect: Dialect) -> Value {
         let mut body = Map::new();
         match dialect {
             Dialect::Taos => {
@@ -225,6 +234,20 @@ impl ApiError {
         }
         reply.close = self.close;
         reply
+    }
+}
+
+/// Cuts what looks like a secret out of every text.
+fn cut_secrets(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cut) = redacted(text) {
+                *text = cut;
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(cut_secrets),
+        Value::Object(all) => all.values_mut().for_each(cut_secrets),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -265,7 +265,7 @@ fn success(answer: &Answer, title: &str) -> Value {
         }
         Answer::Text => success["content"] = json!({"application/json": {"schema": {"type": "string"}}}),
         Answer::Foreign => success["content"] = json!({"*/*": {"schema": {}}}),
-        Answer::Empty => {}
+        Answer::Empty | Answer::EmptyOr(_) => {}
         Answer::Other(media) => success["content"] = Value::Object(media.iter().map(text).collect()),
         Answer::Or(answer, media) => {
             success = self::success(answer, title);
@@ -283,6 +283,9 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
     if let Answer::Upsert(_) = answer {
         responses.insert("200".to_owned(), success);
+    }
+    if let Answer::EmptyOr(fields) = answer {
+        responses.insert("200".to_owned(), self::success(&Answer::Object(fields), route.title));
     }
     match answer {
         Answer::Object(fields) if is_slow(route) && *status == 202 => {

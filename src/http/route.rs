@@ -47,6 +47,8 @@ pub enum Answer {
     List(&'static [Field]),
     /// No body.
     Empty,
+    /// No body; or with 200 an object with these fields, where there is something to tell.
+    EmptyOr(&'static [Field]),
     /// Text of one of these content types.
     Other(&'static [&'static str]),
     /// This one, or text of one of these content types where the request asks for it.

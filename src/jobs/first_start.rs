@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::access::Scopes;
 use crate::secret::{Issued, Kind, Plaintext, SecretHash, UserToken};
-use crate::store::credentials::{self, NewCredential};
+use crate::store::credentials::{self, Maker, NewCredential};
 use crate::store::grants;
 use crate::store::users::{self, Role, User};
 use crate::store::{self, Result, Store, StoreError, audit, meta, restore, spaces};
@@ -57,7 +57,7 @@ fn create_operator(conn: &Connection, issued: &Issued) -> Result<()> {
     record(conn, "users.create", format!("user:{}", user.id), now)
 }
 
-fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) -> Result<()> {
+fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) -> Result<String> {
     let id = store::new_id();
     credentials::insert(
         conn,
@@ -70,12 +70,13 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
             scopes: &Scopes::all().stored(),
             label: LABEL,
             state: "active",
-            issued_by: "system",
+            maker: &Maker::system(),
             issued_at: now,
             expires_at: None,
         },
     )?;
-    record(conn, "users.token.issue", format!("credential:{id}"), now)
+    record(conn, "users.token.issue", format!("credential:{id}"), now)?;
+    Ok(id)
 }
 
 fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Result<()> {
@@ -135,8 +136,13 @@ fn new_token(data_dir: &Path, conn: &Connection) -> Result<NewToken> {
     write_token(&next, &issued.plaintext).map_err(of_token)?;
     let operator = users::operator(conn)?.ok_or_else(|| StoreError::Other("there is no operator".into()))?;
     let now = Micros::now();
-    credentials::revoke_labelled(conn, &operator.id, LABEL, now)?;
-    insert_token(conn, &operator, &issued, now)?;
+    let old = credentials::labelled(conn, &operator.id, LABEL)?;
+    let new = insert_token(conn, &operator, &issued, now)?;
+    for id in old {
+        credentials::revoke(conn, &id, now)?;
+        // What was made with the old one goes on with its successor.
+        credentials::reparent(conn, &id, Some(&new))?;
+    }
     Ok(NewToken { next, place })
 }
 

@@ -121,7 +121,7 @@ pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: 
     let outcome = if ended.is_ok() { audit::Outcome::Ok } else { audit::Outcome::Failed };
     let entry = audit::Entry {
         at: now,
-        actor: op.actor.clone(),
+        actor: audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
         action: action(&op.kind).to_owned(),
         resource,
         outcome,
@@ -225,5 +225,5 @@ pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
 
 /// Who asked for an operation.
 pub fn asker(op: &Operation) -> Asker {
-    Asker { actor: op.actor.clone(), request_id: op.request_id.clone() }
+    Asker { maker: op.asker(), request_id: op.request_id.clone() }
 }

@@ -14,6 +14,7 @@ use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
+use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
 use crate::time::Micros;
@@ -202,7 +203,7 @@ impl Tally {
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
         if operation.is_none() {
-            let mut op = Operation::new(store::new_id(), "migrate", "system".into(), "-", Micros::now());
+            let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
             op.status = "running".into();
             op.started_at = Some(op.created_at);
             let row = op.clone();

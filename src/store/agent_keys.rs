@@ -3,14 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::credentials::{Of, forget_dead};
+use super::credentials::{Maker, Of, forget_dead};
 use super::page::Numbered;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10)";
+    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at,
+        issuer_id, made_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12)";
 const SELECT: &str = "SELECT id, agent_id, label, key_type, issued_at FROM credentials
     WHERE kind = 'agent_key' AND state = 'active'";
 const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
@@ -33,7 +34,7 @@ pub struct NewKey<'a> {
     /// Its scopes as a JSON array.
     pub scopes: &'a str,
     /// Who issued it.
-    pub issued_by: &'a str,
+    pub maker: &'a Maker,
     /// When.
     pub issued_at: Micros,
 }
@@ -71,8 +72,10 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.scopes,
         new.name,
         new.key_type,
-        new.issued_by,
-        new.issued_at
+        new.maker.actor,
+        new.issued_at,
+        new.maker.id,
+        new.maker.credential
     ])?;
     forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }

@@ -3,16 +3,19 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Result, meta};
+use crate::secret::redacted;
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
-const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash,
+        actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
-const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash";
-const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash FROM audit
-    WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
+const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id";
+const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id
+    FROM audit WHERE seq < ?1
+    AND (?3 IS NULL OR (?6 IS NOT NULL AND actor_id = ?6) OR (actor = ?3 AND at >= ?7 AND (?6 IS NULL OR actor_id IS NULL)))
+    AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
 const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
 const ENDS: &str =
@@ -51,13 +54,35 @@ impl Outcome {
     }
 }
 
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// As people know it: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
+    pub name: String,
+    /// By id, `user:ID` or `agent:ID`, where it is a principal: names come back, ids do not.
+    pub id: Option<String>,
+}
+
+impl Actor {
+    /// What it is counted by: the id, which no other principal ever has, else the name.
+    pub fn key(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl<T: Into<String>> From<T> for Actor {
+    fn from(name: T) -> Self {
+        Self { name: name.into(), id: None }
+    }
+}
+
 /// What is recorded of an action. Never a secret.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// When.
     pub at: Micros,
-    /// Who: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
-    pub actor: String,
+    /// Who.
+    pub actor: Actor,
     /// The action's slug.
     pub action: String,
     /// On what: `agent:ID`, `user:ID`, … or the route where no object was reached.
@@ -93,6 +118,8 @@ pub struct Record {
     pub prev_hash: [u8; 32],
     /// The hash of this row.
     pub hash: [u8; 32],
+    /// Who, by id.
+    pub actor_id: Option<String>,
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -107,17 +134,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
         request_id: row.get(7)?,
         prev_hash: row.get(8)?,
         hash: row.get(9)?,
+        actor_id: row.get(10)?,
     })
 }
 
-/// The hash of a row: over the hash before it and every field, each with its length before it.
+/// The hash of a row: over the hash before it and every field that there is, each with its length before
+/// it.
 fn hash_of(record: &Record) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&record.prev_hash);
     for number in [record.seq, record.at.0, record.count] {
         hasher.update(&number.to_le_bytes());
     }
-    for text in [&record.actor, &record.action, &record.resource, &record.outcome, &record.request_id] {
+    let texts = [&record.actor, &record.action, &record.resource, &record.outcome, &record.request_id];
+    for text in texts.into_iter().chain(&record.actor_id) {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
@@ -139,9 +169,11 @@ fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Re
     let mut record = Record {
         seq,
         at: entry.at,
-        actor: entry.actor.clone(),
+        actor: entry.actor.name.clone(),
+        actor_id: entry.actor.id.clone(),
         action: entry.action.clone(),
-        resource: entry.resource.clone(),
+        // It may hold what a client sent: names, paths.
+        resource: redacted(&entry.resource).into_owned(),
         outcome: entry.outcome.as_str().to_owned(),
         count: i64::try_from(entry.count).unwrap_or(i64::MAX),
         request_id: entry.request_id.clone(),
@@ -159,7 +191,8 @@ fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Re
         record.count,
         record.request_id,
         record.prev_hash,
-        record.hash
+        record.hash,
+        record.actor_id
     ])?;
     meta::set(conn, HEAD, &head(seq, &record.hash))
 }
@@ -172,8 +205,12 @@ fn head(seq: i64, hash: &[u8; 32]) -> String {
 /// Which rows to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only this actor's.
+    /// Only this actor's, by its name.
     pub actor: Option<String>,
+    /// By its id: then rows of its name count only where they have none, written by a version that noted none.
+    pub actor_id: Option<String>,
+    /// And only those from this time on: before it the name was another's.
+    pub actor_since: Option<Micros>,
     /// Only this action.
     pub action: Option<String>,
     /// Only on this resource.
@@ -186,7 +223,9 @@ pub struct Filter {
 /// The store's.
 pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64) -> Result<Vec<Record>> {
     let mut statement = conn.prepare_cached(LIST)?;
-    let rows = statement.query_map(params![before, limit, filter.actor, filter.action, filter.resource], read)?;
+    let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
+    let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
+    let rows = statement.query_map(values, read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -300,7 +339,8 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
         removed as i64,
         "-",
         last.prev_hash,
-        last.hash
+        last.hash,
+        None::<String>
     ])?;
     Ok(removed)
 }

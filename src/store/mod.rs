@@ -240,6 +240,11 @@ pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
+/// True for a text that has the form of an id, in any case. No name may have it: what looks like an id is one.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
 /// Runs `work` so that an error of it takes back what it wrote, and only that.
 ///
 /// # Errors

@@ -4,18 +4,19 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
 use super::agents::Seen;
+use super::credentials::Maker;
 use super::grants::Grantee;
 use super::page::Page;
 use crate::limits::OPERATIONS_KEPT;
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
-    error, actor, request_id, created_at, started_at, finished_at";
+    error, actor, request_id, created_at, started_at, finished_at, actor_id";
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
-    request_id, created_at, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    request_id, created_at, started_at, actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 // Finished ones of the same principal beyond so many, a batch at a time.
 const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
-    WHERE actor = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
+    WHERE actor_id = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
@@ -53,8 +54,10 @@ pub struct Operation {
     pub result: Option<String>,
     /// The error's envelope, as JSON.
     pub error: Option<String>,
-    /// Who asked for it.
+    /// Who asked for it, as the audit names it.
     pub actor: String,
+    /// Who asked for it, by id: whose it is.
+    pub actor_id: Option<String>,
     /// In which request.
     pub request_id: String,
     /// When.
@@ -67,7 +70,7 @@ pub struct Operation {
 
 impl Operation {
     /// A new one, queued.
-    pub fn new(id: String, kind: &str, actor: String, request_id: &str, now: Micros) -> Self {
+    pub fn new(id: String, kind: &str, asker: Maker, request_id: &str, now: Micros) -> Self {
         Self {
             id,
             kind: kind.to_owned(),
@@ -81,12 +84,18 @@ impl Operation {
             payload: "{}".into(),
             result: None,
             error: None,
-            actor,
+            actor: asker.actor,
+            actor_id: asker.id,
             request_id: request_id.to_owned(),
             created_at: now,
             started_at: None,
             finished_at: None,
         }
+    }
+
+    /// Who asked for it.
+    pub fn asker(&self) -> Maker {
+        Maker { actor: self.actor.clone(), id: self.actor_id.clone(), credential: None }
     }
 
     /// True once it has ended.
@@ -114,6 +123,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Operation> {
         created_at: row.get(14)?,
         started_at: row.get(15)?,
         finished_at: row.get(16)?,
+        actor_id: row.get(17)?,
     })
 }
 
@@ -133,11 +143,12 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
         op.actor,
         op.request_id,
         op.created_at,
-        op.started_at
+        op.started_at,
+        op.actor_id
     ])?;
     // The parts of a bulk go with it.
     if op.parent_id.is_none() {
-        conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor, OPERATIONS_KEPT])?;
+        conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor_id, OPERATIONS_KEPT])?;
     }
     Ok(())
 }
@@ -254,11 +265,11 @@ pub struct Filter {
     pub agent: Option<String>,
 }
 
-/// Operations, newest first: those about agents that `seen` shows, and those `actor` asked for itself.
+/// Operations, newest first: those about agents that `seen` shows, and those the principal `actor_id` asked for itself.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
+pub fn list(conn: &Connection, seen: &Seen, actor_id: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -266,7 +277,7 @@ pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: 
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM operations WHERE (created_at, id) < (?1, ?2)
-            AND (?4 OR actor = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
+            AND (?4 OR actor_id = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
                 AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
             AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
             ORDER BY created_at DESC, id DESC LIMIT ?3"
@@ -274,7 +285,7 @@ pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: 
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map(
-        params![at, id, page.fetch(), all, user, agent, actor, filter.status, filter.kind, filter.agent],
+        params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent],
         read,
     )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -7,8 +7,10 @@ use crate::secret::Issued;
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-        (id, kind, key_id, secret_hash, user_id, scopes, parent_id, state, issued_by, issued_at, expires_at)
-    SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7)
+        (id, kind, key_id, secret_hash, user_id, scopes, parent_id, state, issued_by, issued_at, expires_at,
+        issuer_id)
+    SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7),
+        'user:' || p.user_id
     FROM credentials p WHERE p.id = ?4 AND p.kind = 'user_token' AND p.state = 'active'
     RETURNING expires_at";
 // The rows of a user's sessions beyond so many: of the living those idle for longest, and every dead one.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Result;
 use super::page::Page;
+use super::{Result, is_id};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, username, display_name, role, disabled, created_at, updated_at";
@@ -93,6 +93,14 @@ pub fn insert(conn: &Connection, user: &User) -> Result<()> {
 pub fn by_username(conn: &Connection, username: &str) -> Result<Option<User>> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE username = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([username], read).optional()?)
+}
+
+/// The user that a text names: by id where it has the form of one, else by name.
+///
+/// # Errors
+/// The store's.
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<User>> {
+    if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_username(conn, given) }
 }
 
 /// The user of this id.

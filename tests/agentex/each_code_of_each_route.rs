@@ -145,6 +145,7 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             daemon.grant(&format!("user:{username}"), &asked.3, "viewer");
             send(&viewer, &asked)
         }
+        "scope_exceeds_issuer" => send(&daemon.user_token("operator", &["agents.keys.create"]), &asked),
         "not_supported" => send(&operator, &asked),
         other => panic!("{}: nobody provokes {other}", route.id),
     }

@@ -9,6 +9,7 @@ mod deployments_are_records_of_one_agent;
 mod each_code_of_each_route;
 mod forwarding_goes_to_the_agent_alone;
 mod health_is_looked_at;
+mod history_comes_from_the_merged_metadata;
 mod keys_are_told_once_and_die_at_once;
 mod lists_are_paged_and_ordered;
 mod nobody_acts_without_a_grant;

@@ -25,6 +25,7 @@ use crate::http::stream::{self, Keeper};
 use crate::jobs::acp_target::{Rule, address_of};
 use crate::jobs::acp_url::{AcpUrl, is_dots};
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
+use crate::secret::has_own_secret;
 use crate::store::deployments;
 use crate::store::registrations::Entry;
 
@@ -150,7 +151,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     for (name, value) in &head.headers {
         if let Ok(value) = value.to_str()
             && !is_dropped(name.as_str(), &listed)
-            && !SECRETS.iter().any(|start| value.contains(start))
+            && !has_own_secret(value)
         {
             request = request.with_header(name.as_str(), value);
         }
@@ -160,9 +161,6 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     }
     Ok(request.with_max_response(FORWARD_BYTES))
 }
-
-/// What the daemon's own secrets start with: none goes on, whatever header it stands in.
-const SECRETS: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "axp_", "taos_session="];
 
 /// Headers of one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: &[&str] = &[
@@ -222,12 +220,14 @@ fn connection_words(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect()
 }
 
+/// True for a header that does not go on. Many servers read `_` in a name as `-`: what would then be one of these is one.
 fn is_dropped(name: &str, listed: &[String]) -> bool {
+    let name = &*name.replace(['_', '.'], "-");
     HOP_BY_HOP.contains(&name)
         || NOT_SENT.contains(&name)
         || name.starts_with("x-forwarded")
         || name.starts_with("proxy-")
-        || listed.iter().any(|word| word == name)
+        || listed.iter().any(|word| word.replace(['_', '.'], "-") == name)
 }
 
 /// The agent's answer as the sender gets it: it shares the origin of the daemon's own page, so it may do nothing there.

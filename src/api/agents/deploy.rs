@@ -63,7 +63,7 @@ pub(super) fn deploy(app: &App, call: Call) -> Handled {
         agent.container_name = Some(container.as_str().to_owned());
         agent.container_runtime = Some(runtime.to_owned());
         create::add(tx, &agent)?;
-        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = serde_json::to_string(&wanted)

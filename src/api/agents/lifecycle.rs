@@ -81,7 +81,7 @@ fn bulk(app: &App, call: Call, kind: &'static str) -> Handled {
     let runtime = app.jobs.driver().map(|_| ());
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let mut op = Operation::new(store::new_id(), "bulk", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), "bulk", tx.caller.maker(), tx.caller.request_id(), tx.now);
         let (parts, results) = parts_of(tx, &op, kind)?;
         if parts.is_empty() {
             return Ok(Reply::ok(&json!({"action": kind, "results": results})).into());
@@ -119,7 +119,7 @@ fn parts_of(tx: &Tx<'_>, bulk: &Operation, kind: &str) -> Result<(Vec<Operation>
             }
             Err(error) => return Err(error),
             Ok(()) => {
-                let mut part = Operation::new(store::new_id(), kind, bulk.actor.clone(), &bulk.request_id, tx.now);
+                let mut part = Operation::new(store::new_id(), kind, bulk.asker(), &bulk.request_id, tx.now);
                 part.agent_id = Some(agent.id);
                 part.agent_name = Some(agent.slug);
                 part.parent_id = Some(bulk.id.clone());

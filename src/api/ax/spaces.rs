@@ -120,6 +120,9 @@ fn create(app: &App, call: Call) -> Handled {
         let problem = "must have a visible character and no control character";
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
     }
+    if store::is_id(&name::slug_of(&name)) {
+        return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
+    }
     call.write(app, move |tx| {
         if spaces::count_of_user(tx.conn, &tx.caller.user().id)? >= SPACES_OF_USER {
             return Err(ApiError::limit_reached("spaces of this user", SPACES_OF_USER));

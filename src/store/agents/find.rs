@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Agent, COLUMNS, WIDTH, read};
-use crate::store::Result;
 use crate::store::grants::Grantee;
 use crate::store::page::Page;
+use crate::store::{Result, is_id};
 use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
@@ -89,6 +89,14 @@ pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
+}
+
+/// The live agent that a text names: by id where it has the form of one, else by name. A name never stands for an id.
+///
+/// # Errors
+/// The store's.
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<Live>> {
+    if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_name(conn, given) }
 }
 
 /// The archived agent of this id.

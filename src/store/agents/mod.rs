@@ -11,7 +11,7 @@ pub use change::{
 };
 pub use find::{
     ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, count_of_owner, list, list_archived, name_is_taken,
-    with_containers, without_containers,
+    resolve, with_containers, without_containers,
 };
 
 use crate::time::Micros;

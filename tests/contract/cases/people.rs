@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Case, case};
-use crate::support::text;
+use crate::support::{Client, text};
 use crate::world::World;
 
 pub const CASES: &[Case] = &[
@@ -128,6 +128,18 @@ pub const CASES: &[Case] = &[
         token.get("/api/auth/whoami").expect_error(401, "invalid_token");
         assert_eq!(w.operator().get(&format!("/api/users/{name}/tokens")).expect(200).json(), json!([]));
         reply
+    }),
+    case("users_token_revoke", "forbidden", |w| {
+        // What lives by a token does not free itself from it.
+        let name = w.user();
+        let issue = |by: &Client| {
+            let path = format!("/api/users/{name}/tokens");
+            by.post(&path, json!({"scope": ["users.token.*"]})).expect(201).json()
+        };
+        let first = issue(&w.operator());
+        let second = issue(&w.daemon.client(first["token"].as_str().expect("a token")));
+        let path = format!("/api/users/{name}/tokens/{}?cascade=none", first["id"].as_str().expect("an id"));
+        w.daemon.client(second["token"].as_str().expect("a token")).delete(&path)
     }),
     case("users_token_revoke", "token_not_found", |w| {
         let (one, other) = (w.user(), w.user());

@@ -25,6 +25,14 @@ pub const CASES: &[Case] = &[
         assert_eq!((&reply.json()[0]["outcome"], &reply.json()[0]["count"]), (&json!("ok"), &json!(1)));
         reply
     }),
+    case("operations_cancel", "forbidden", |w| {
+        let agent = w.agent();
+        let id = crate::support::text(&w.daemon.record(&agent), "id");
+        let operation = w.operation("start", "queued", Some(&id));
+        let reply = w.member_on(&agent, "viewer").post(&format!("/api/operations/{operation}/cancel"), json!({}));
+        w.member_on(&agent, "editor").post(&format!("/api/operations/{operation}/cancel"), json!({})).expect(200);
+        reply
+    }),
     case("backups_create", "", |w| {
         let reply = w.operator().post("/api/backups?wait=30", json!({})).expect(200);
         let file = w.daemon.data.join("backup").join(crate::support::text(&reply.json(), "file"));
