@@ -306,7 +306,7 @@ pub fn bytes(conn: &Connection) -> Result<u64> {
             (seen, sum) = (seen + 1, sum + size + ROW_BYTES);
         }
     }
-    Ok(if seen == 0 { 0 } else { rows * sum / seen })
+    Ok((rows * sum).checked_div(seen).unwrap_or(0))
 }
 
 /// Replaces up to `most` rows at the chain's beginning by one checkpoint row in the place of the last of them, carrying

@@ -90,7 +90,7 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
     let mut wrong = Vec::new();
     for route in routes().iter().flat_map(|table| table.iter()).filter(|route| !is_stream(route)) {
         let path = path_with(route, "name");
-        let body = takes_fields(route).then(|| route.example.as_bytes());
+        let body = takes_fields(route).then_some(route.example.as_bytes());
         let client = world.operator().with("Sec-Fetch-Site", "none");
         let reply = match route.id {
             // The credential is in the body or must be a key.

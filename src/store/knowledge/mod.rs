@@ -27,11 +27,12 @@ const HASHES: &str = "SELECT path, seq, content_hash FROM knowledge_items WHERE 
 const SOURCES: &str = "SELECT source_id, min(source_type), count(*), max(updated_at) FROM knowledge_items
     GROUP BY source_id ORDER BY source_id";
 // One look into the index for each source, however many items it has.
-const COUNT_OTHER_SOURCES: &str = "WITH RECURSIVE sources (id) AS (
+const COUNT_OTHER_SOURCES: &str = "WITH RECURSIVE sources (name) AS (
         SELECT min(source_id) FROM knowledge_items
         UNION ALL
-        SELECT (SELECT min(source_id) FROM knowledge_items WHERE source_id > id) FROM sources WHERE id IS NOT NULL
-    ) SELECT count(*) FROM sources WHERE id IS NOT NULL AND id <> ?1";
+        SELECT (SELECT min(i.source_id) FROM knowledge_items i WHERE i.source_id > sources.name) FROM sources
+            WHERE sources.name IS NOT NULL
+    ) SELECT count(*) FROM sources WHERE name IS NOT NULL AND name <> ?1";
 /// The daemon's own first, then by source and path.
 const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items
     WHERE ?1 IS NULL OR source_id = ?1 ORDER BY source_id <> 'taos-core', source_id, path";
