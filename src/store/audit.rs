@@ -21,6 +21,7 @@ const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, req
 const LAST_OLD: &str = "SELECT max(seq) FROM audit WHERE outcome <> 'checkpoint' AND seq <
     coalesce((SELECT seq FROM audit WHERE at >= ?1 AND outcome <> 'checkpoint' ORDER BY seq LIMIT 1),
         9223372036854775807)";
+const HAS_ACTOR_ID: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'actor_id')";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -236,7 +237,10 @@ pub enum ChainError {
 /// # Errors
 /// The store's; inside, the first break found.
 pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
-    let mut statement = conn.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+    // A file of an older version is looked at before it is brought up to date.
+    let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
+    let columns = if has_id { COLUMNS.to_owned() } else { COLUMNS.replace("actor_id", "NULL") };
+    let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut last: Option<Record> = None;
     let mut count = 0;
