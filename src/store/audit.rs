@@ -26,6 +26,7 @@ const BYTES_OF: &str = "SELECT octet_length(actor) + octet_length(action) + 2 * 
 const ROW_BYTES: u64 = 64 + 56;
 /// Rows that are looked at to tell how large all are.
 const SAMPLE: u64 = 64;
+const HAS_ACTOR_ID: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'actor_id')";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -248,7 +249,10 @@ pub enum ChainError {
 /// # Errors
 /// The store's; inside, the first break found.
 pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
-    let mut statement = conn.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+    // A file of an older version is looked at before it is brought up to date.
+    let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
+    let columns = if has_id { COLUMNS.to_owned() } else { COLUMNS.replace("actor_id", "NULL") };
+    let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut last: Option<Record> = None;
     let mut count = 0;
