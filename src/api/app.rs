@@ -54,7 +54,7 @@ pub struct App {
     /// Carries requests on to agents.
     pub courier: Arc<Courier>,
     /// Where the daemon itself listens on the network.
-    pub listening: OnceLock<Vec<SocketAddr>>,
+    pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     edge: OnceLock<edge::Handle>,
 }
 
@@ -106,11 +106,14 @@ impl App {
         let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
+        let listening = Arc::<OnceLock<_>>::default();
+        let webhook = Webhook::start(&store, Arc::clone(&listening), live.watch(|now| now.webhook.clone()), super::notifications::show)
             .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+        let roots =
+            live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
+        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
@@ -129,7 +132,7 @@ impl App {
             access_log,
             started: Instant::now(),
             courier: Arc::new(courier),
-            listening: OnceLock::new(),
+            listening,
             edge: OnceLock::new(),
             config: live,
             store,

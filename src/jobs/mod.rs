@@ -15,9 +15,11 @@ pub mod expiry;
 pub mod first_start;
 pub mod health;
 pub mod herald;
+pub mod host_net;
 pub mod keeper;
 mod lifecycle;
 pub mod log_tail;
+mod mounts;
 pub mod operations;
 mod reconcile;
 pub mod restore;
@@ -33,6 +35,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Watched;
 use crate::containers::{Containers, Driver, Options, Runtime};
 use crate::http::codes;
 use crate::http::edge;
@@ -46,7 +49,7 @@ use runner::Runner;
 use sockets::AgentSockets;
 
 pub use archive::end_record;
-pub use deploy::Wanted as WantedContainer;
+pub use deploy::{Env, Wanted as WantedContainer};
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;
 
@@ -74,6 +77,8 @@ pub struct Jobs {
     began: Micros,
     /// The start-up migration could not ask the runtime yet.
     migration_due: AtomicBool,
+    /// Folders of the host's below which containers may be given one.
+    mount_roots: Watched<Vec<PathBuf>>,
 }
 
 impl Jobs {
@@ -83,13 +88,14 @@ impl Jobs {
     ///
     /// # Errors
     /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, runtime: Options, mount_roots: Watched<Vec<PathBuf>>, sockets: PathBuf) -> std::io::Result<Self> {
         let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
+            mount_roots,
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),

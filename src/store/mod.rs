@@ -104,6 +104,12 @@ impl Store {
             keep_before_upgrade(&path, &dir).map_err(store)?;
         }
         migrate::migrate(&mut conn).map_err(unfit)?;
+        if medium == Medium::Live
+            && let Err(error) = operations::forget_environments(&conn)
+        {
+            // A full disk is no reason not to serve; the next start tries again.
+            log::error!("the environment of old deployments could not be removed from the database: {error}");
+        }
         let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
