@@ -19,6 +19,7 @@ pub mod knowledge;
 pub mod meta;
 mod migrate;
 pub mod notifications;
+mod objects;
 mod open;
 pub mod operations;
 pub mod page;
@@ -100,10 +101,13 @@ impl Store {
             MigrateError::Dangling(_) => OpenError::Damaged(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
         };
+        // Before one statement of the file runs: it may be a backup from anywhere, copied to this place.
+        let foreign = |why| OpenError::Damaged(path.clone(), format!("its schema is not taosd's: {why}"));
+        objects::compare(&mut conn).map_err(store)?.map_err(foreign)?;
         if (1..VERSION).contains(&migrate::version(&conn).map_err(unfit)?) {
             keep_before_upgrade(&path, &dir).map_err(store)?;
         }
-        migrate::migrate(&mut conn).map_err(unfit)?;
+        objects::bring_up(&mut conn).map_err(unfit)?;
         if medium == Medium::Live
             && let Err(error) = operations::forget_environments(&conn)
         {

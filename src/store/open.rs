@@ -280,6 +280,8 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
 /// What SQLite says.
 pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
+    // The file may be from anywhere: nothing in it may reach SQLite's own tables.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::migrate::{self, MigrateError};
+use super::migrate::MigrateError;
 use super::open::{self, OpenError};
-use super::{Result, StoreError, VERSION, audit, meta};
+use super::{Result, StoreError, VERSION, audit, meta, objects};
 use crate::time::Micros;
 
 const END_SESSIONS: &str =
@@ -35,12 +35,14 @@ pub struct Since {
 pub fn open_copy(path: &Path) -> std::result::Result<Connection, OpenError> {
     let failed = |error: StoreError| OpenError::Store(path.to_owned(), error);
     let mut conn = open::copy_in_hand(path).map_err(|error| failed(error.into()))?;
-    migrate::migrate(&mut conn).map_err(|error| match error {
+    objects::bring_up(&mut conn).map_err(|error| match error {
         MigrateError::TooNew(found) => OpenError::TooNew { path: path.to_owned(), found, known: VERSION },
         MigrateError::Foreign => OpenError::Foreign(path.to_owned(), error.to_string()),
         MigrateError::Dangling(_) => OpenError::Damaged(path.to_owned(), error.to_string()),
         MigrateError::Sqlite(error) => failed(error.into()),
     })?;
+    let foreign = |why| OpenError::Damaged(path.to_owned(), format!("its schema is not taosd's: {why}"));
+    objects::compare(&mut conn).map_err(failed)?.map_err(foreign)?;
     Ok(conn)
 }
 

@@ -17,3 +17,4 @@ mod a_restore_refuses_what_is_no_sound_backup;
 mod every_copy_made_in_a_storm_is_whole;
 mod one_file_is_enough_for_a_new_board;
 mod the_fresh_copy_is_made_only_when_something_has_changed;
+mod what_stands_in_a_backup_never_runs;

@@ -32,6 +32,7 @@ mod failing_runtimes_keep_the_old_token;
 mod journals_are_read;
 mod lifecycle_is_an_operation;
 mod logs_are_followed;
+mod no_environment_reaches_the_database;
 mod operations_always_end;
 mod requests_reach_agents_in_containers;
 mod rotation_changes_what_is_inside;
