@@ -1,5 +1,6 @@
 //! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
 
+mod audit_head;
 mod settings;
 
 use std::fs;
@@ -26,18 +27,25 @@ pub fn database(config: &Config) -> PathBuf {
 /// # Errors
 /// [`Failure::Damaged`] if anything is wrong with the database; [`Failure::Failed`] if there is none, or no room for it
 /// to grow.
-pub fn check(path: &Path, min_free: u64) -> Result<(), Failure> {
+pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Result<(), Failure> {
+    let path = &file.unwrap_or_else(|| database(config));
     there_is(path)?;
+    let head = head.map(audit_head::asked).transpose()?;
     match store::recognise(path) {
         // What is wrong with it is told finding by finding.
         Ok(()) | Err(OpenError::Damaged(..)) => {}
         Err(error) => return Err(Failure::Start(error.into())),
     }
-    let findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
+    let mut findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
+    if let Some(head) = &head
+        && findings.iter().all(|finding| finding.result.is_ok())
+    {
+        findings.extend(audit_head::look(path, &config.data_dir, head));
+    }
     for finding in &findings {
         print(finding.name, &finding.result);
     }
-    let room = room_beside(path, min_free);
+    let room = room_beside(path, config.limits.min_free_bytes);
     print("free space", &room);
     if findings.iter().any(|finding| finding.result.is_err()) {
         return Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())));

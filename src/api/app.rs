@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use crate::access::{Gate, SigningKeys};
+use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
@@ -53,6 +53,8 @@ pub struct App {
     pub started: Instant,
     /// Carries requests on to agents.
     pub courier: Arc<Courier>,
+    /// What signs the head of the audit; `None` if it cannot be had.
+    pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
     pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     edge: OnceLock<edge::Handle>,
@@ -102,6 +104,14 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
+        let box_key = match BoxKey::open(&config.data_dir) {
+            Ok(key) => Some(Arc::new(key)),
+            // On a read-only disk the rest is still worth serving.
+            Err(error) => {
+                log::error!("{}: {error}; the head of the audit is not signed", config.data_dir.join(BOX_KEY).display());
+                None
+            }
+        };
         let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
         let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
@@ -133,6 +143,7 @@ impl App {
             started: Instant::now(),
             courier: Arc::new(courier),
             listening,
+            box_key,
             edge: OnceLock::new(),
             config: live,
             store,

@@ -10,9 +10,12 @@ use super::paging::{self, CURSOR, LIMIT};
 use super::table::ApiRoute;
 use crate::access::Action;
 use crate::http::codes;
+use crate::http::error::ApiError;
 use crate::http::error::Dialect::Taos;
 use crate::http::field::Field;
+use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::jobs::audit_head;
 use crate::store::audit::{self, Filter, Record};
 use crate::time::Micros;
 
@@ -20,8 +23,34 @@ const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required()
 }
 
+const HEAD: ApiRoute = Route {
+    method: Method::GET,
+    path: "/api/audit/head",
+    dialect: Taos,
+    access: Access::Action(Action::AuditRead, head),
+    id: "audit_head",
+    title: "Read the signed head of the audit chain",
+    about: "Keep it somewhere else: taosd check --head proves from it that nothing before was cut or made anew.",
+    repeat: Repeat::Safe,
+    query: &[],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::Object(&[
+            Field::integer("seq", 1, i64::MAX, "The last row's place in the chain.").required(),
+            text("hash", "The last row's hash."),
+            text("at", "When it was signed."),
+            text("key_id", "Which key signed: 16 hex digits of its hash."),
+            text("signature", "Ed25519 of the box's key, base64url."),
+        ]),
+    ),
+    errors: &[codes::FORBIDDEN],
+    doc: "concepts/permissions#the-head-of-the-audit",
+};
+
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
+pub const ROUTES: &[ApiRoute] = &[HEAD, Route {
     method: Method::GET,
     path: "/api/audit",
     dialect: Taos,
@@ -68,6 +97,13 @@ fn list(app: &App, call: Call) -> Handled {
     let rows = app.store.lookup(|conn| audit::list(conn, &filter, before, page.limit + 1))?;
     let key = |row: &Record| (Micros(row.seq), String::new());
     Ok(paging::reply(&call.input, "audit", &page, rows, key, show).into())
+}
+
+fn head(app: &App, _: Call) -> Handled {
+    let unsigned = |cause: &str| ApiError { cause: Some(cause.to_owned()), ..codes::INTERNAL.into() };
+    let key = app.box_key.as_deref().ok_or_else(|| unsigned("there is no box.key; the log of the start says why"))?;
+    let head = audit_head::signed(&app.store, key)?.ok_or_else(|| unsigned("the audit is empty"))?;
+    Ok(Reply::ok(&json!(head)).into())
 }
 
 fn show(row: &Record) -> Value {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::audit_head::Teller;
 use super::backups;
 use super::herald::{Herald, Notice};
 use crate::config::Watched;
@@ -61,10 +62,11 @@ impl Keeper {
         herald: Herald,
         interval: Watched<Duration>,
         fresh: bool,
+        teller: Option<Teller>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let covered = fresh.then_some(0);
-        let mut work = Work { store, health, herald, interval, covered, told: false };
+        let mut work = Work { store, health, herald, interval, covered, told: false, teller };
         let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -88,6 +90,8 @@ struct Work {
     covered: Option<u64>,
     /// Whether the admins know of the present trouble.
     told: bool,
+    /// Tells the head of the audit, where it can be signed.
+    teller: Option<Teller>,
 }
 
 impl Work {
@@ -96,7 +100,9 @@ impl Work {
         backups::tidy(&dir);
         self.health.lock().made = backups::time_of_latest(&dir);
         let mut since = Instant::now();
+        self.tell(false);
         while stopped.recv_timeout(self.turn()) == Err(RecvTimeoutError::Timeout) {
+            self.tell(false);
             if !self.is_due(since) {
                 continue;
             }
@@ -108,6 +114,13 @@ impl Work {
                 self.covered = result.is_ok().then_some(version);
                 self.note(&dir, result);
             }
+        }
+        self.tell(true);
+    }
+
+    fn tell(&mut self, last: bool) {
+        if let Some(teller) = &mut self.teller {
+            teller.turn(last);
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod acp_target;
 pub mod acp_url;
 mod archive;
+pub mod audit_head;
 pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;

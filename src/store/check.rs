@@ -53,6 +53,14 @@ pub fn check(path: &Path) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// Looks at one thing more in a database file that [`check`] found sound.
+///
+/// # Errors
+/// The store's.
+pub fn look<T>(path: &Path, at: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    at(&open::reading(path, open::at_rest(path))?)
+}
+
 /// Makes sure that a file at rest is a taosd database of a schema that this daemon knows.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 pub mod agent_keys;
 pub mod agents;
 pub mod audit;
+pub mod audit_head;
 mod check;
 mod copy;
 pub mod credentials;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{Finding, check, recognise};
+pub use check::{Finding, check, look, recognise};
 pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;

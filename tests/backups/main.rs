@@ -18,3 +18,4 @@ mod every_copy_made_in_a_storm_is_whole;
 mod one_file_is_enough_for_a_new_board;
 mod the_fresh_copy_is_made_only_when_something_has_changed;
 mod what_stands_in_a_backup_never_runs;
+mod a_cut_audit_is_shown_by_a_head_told_before;
