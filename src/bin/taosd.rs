@@ -15,7 +15,10 @@ fn main() -> ExitCode {
             settings.load().and_then(|config| offline::check(&config, file, head.as_deref()))
         }
         Command::Backup { settings, file } => settings.load().and_then(|config| offline::backup(&config, &file)),
-        Command::Restore { settings, file } => settings.load().and_then(|config| offline::restore(&config, &file)),
+        Command::Restore { settings, file, dry_run: dry, json } => {
+            settings.load().and_then(|config| offline::restore(&config, &file, offline::Way { dry, json }))
+        }
+        Command::Compact(settings) => settings.load().and_then(|config| offline::compact(&config)),
         Command::Config { command } => match command {
             ConfigCommand::Check(settings) => settings.load().and_then(offline::check_config),
             ConfigCommand::Show(settings) => settings.load().and_then(offline::show_config),

@@ -52,7 +52,15 @@ pub enum Command {
         settings: Settings,
         /// The backup.
         file: PathBuf,
+        /// Only say what it would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// Say it as one JSON object.
+        #[arg(long)]
+        json: bool,
     },
+    /// Make the database as small as what it holds; the daemon must not be running.
+    Compact(Settings),
     /// Look at the settings a start would read.
     Config {
         /// What about them.

@@ -28,6 +28,7 @@ pub mod profiles;
 mod readers;
 pub mod registrations;
 pub mod restore;
+pub mod rights;
 mod row;
 pub mod sessions;
 pub mod spaces;
@@ -41,7 +42,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use check::{Finding, check, look, recognise};
-pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
+pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
 pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};

@@ -229,6 +229,8 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     if medium == Medium::Frozen {
         return Ok(conn);
     }
+    // Of a file that has no page yet: later it takes `taosd compact`.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
@@ -272,6 +274,18 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// A connection for `VACUUM INTO` alone, whose result is in a form that can give space back.
+///
+/// # Errors
+/// What SQLite says.
+pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let conn = connect(path, medium)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.pragma_update(None, "cache_size", -512)?;
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    Ok(conn)
 }
 
 /// A connection that only reads.
