@@ -108,7 +108,10 @@ impl App {
             Ok(key) => Some(Arc::new(key)),
             // On a read-only disk the rest is still worth serving.
             Err(error) => {
-                log::error!("{}: {error}; the head of the audit is not signed", config.data_dir.join(BOX_KEY).display());
+                log::error!(
+                    "{}: {error}; the head of the audit is not signed",
+                    config.data_dir.join(BOX_KEY).display()
+                );
                 None
             }
         };
@@ -117,8 +120,13 @@ impl App {
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
         let listening = Arc::<OnceLock<_>>::default();
-        let webhook = Webhook::start(&store, Arc::clone(&listening), live.watch(|now| now.webhook.clone()), super::notifications::show)
-            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let webhook = Webhook::start(
+            &store,
+            Arc::clone(&listening),
+            live.watch(|now| now.webhook.clone()),
+            super::notifications::show,
+        )
+        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let roots =

@@ -50,42 +50,45 @@ const HEAD: ApiRoute = Route {
 };
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[HEAD, Route {
-    method: Method::GET,
-    path: "/api/audit",
-    dialect: Taos,
-    access: Access::Action(Action::AuditRead, list),
-    id: "audit_list",
-    title: "Read the audit chain",
-    about: "Newest first. Each row carries a hash over the row before and itself.",
-    repeat: Repeat::Safe,
-    query: &[
-        Field::text("actor", 128, "Only this actor: user:NAME, agent:ID, peer:KEY or system."),
-        Field::text("action", 64, "Only this action."),
-        Field::text("resource", 300, "Only this resource, such as agent:ID."),
-        LIMIT,
-        CURSOR,
-    ],
-    body: BodyKind::None,
-    example: "",
-    answer: (
-        200,
-        Answer::List(&[
-            Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
-            text("at", "When."),
-            text("actor", "Who."),
-            text("action", "Which action."),
-            text("resource", "On what."),
-            text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
-            Field::integer("count", 1, i64::MAX, "How many alike it stands for.").required(),
-            text("request_id", "The request it came with."),
-            text("prev_hash", "The hash of the row before."),
-            text("hash", "The hash of this row."),
-        ]),
-    ),
-    errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
-    doc: "concepts/permissions#audit",
-}];
+pub const ROUTES: &[ApiRoute] = &[
+    HEAD,
+    Route {
+        method: Method::GET,
+        path: "/api/audit",
+        dialect: Taos,
+        access: Access::Action(Action::AuditRead, list),
+        id: "audit_list",
+        title: "Read the audit chain",
+        about: "Newest first. Each row carries a hash over the row before and itself.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::text("actor", 128, "Only this actor: user:NAME, agent:ID, peer:KEY or system."),
+            Field::text("action", 64, "Only this action."),
+            Field::text("resource", 300, "Only this resource, such as agent:ID."),
+            LIMIT,
+            CURSOR,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
+                text("at", "When."),
+                text("actor", "Who."),
+                text("action", "Which action."),
+                text("resource", "On what."),
+                text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
+                Field::integer("count", 1, i64::MAX, "How many alike it stands for.").required(),
+                text("request_id", "The request it came with."),
+                text("prev_hash", "The hash of the row before."),
+                text("hash", "The hash of this row."),
+            ]),
+        ),
+        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
+        doc: "concepts/permissions#audit",
+    },
+];
 
 fn list(app: &App, call: Call) -> Handled {
     let page = paging::page(&call.input, "audit")?;

@@ -10,8 +10,8 @@ mod proxy;
 mod tools;
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

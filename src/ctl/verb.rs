@@ -110,7 +110,9 @@ impl Verb {
         }
         let command =
             command.args(flags::args(self.body_fields(), self.flags)).args(flags::args(route.query, self.flags));
-        self.below.iter().fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))
+        self.below
+            .iter()
+            .fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))
     }
 
     /// Carries it out.

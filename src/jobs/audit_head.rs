@@ -113,7 +113,8 @@ mod tests {
         assert_eq!(seq(HEAD), Some(7));
         assert_eq!(seq(&format!("{}\n", HEAD.replace(',', ",\n"))), Some(7));
         let later = HEAD.replace('7', "9");
-        let log = format!("2026 INFO taosd: audit head {HEAD}\n2026 INFO taosd: audit head {later}\n2026 INFO stopped\n");
+        let log =
+            format!("2026 INFO taosd: audit head {HEAD}\n2026 INFO taosd: audit head {later}\n2026 INFO stopped\n");
         assert_eq!(seq(&log), Some(9));
         for none in ["", "{", "{}", "audit head", r#"{"seq":"7"}"#] {
             assert_eq!(seq(none), None, "{none}");

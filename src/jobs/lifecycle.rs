@@ -40,7 +40,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         "restart" => {
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
-        },
+        }
         "pause" => driver.freeze(&name, within(CALL))?,
         "resume" => driver.unfreeze(&name, within(CALL))?,
         other => return Err(ApiError { cause: Some(format!("kind {other}")), ..codes::INTERNAL.into() }),

@@ -26,6 +26,7 @@ mod reconcile;
 pub mod restore;
 pub mod runner;
 pub mod sockets;
+mod space;
 mod start_up;
 pub mod streams;
 pub mod sweeper;
@@ -89,7 +90,12 @@ impl Jobs {
     ///
     /// # Errors
     /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, mount_roots: Watched<Vec<PathBuf>>, sockets: PathBuf) -> std::io::Result<Self> {
+    pub fn start(
+        store: Arc<Store>,
+        runtime: Options,
+        mount_roots: Watched<Vec<PathBuf>>,
+        sockets: PathBuf,
+    ) -> std::io::Result<Self> {
         let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,

@@ -26,7 +26,9 @@ pub fn asked(argument: &str) -> Result<SignedHead, Failure> {
     }
     let io = |error| Failure::Io(argument.to_owned(), error);
     if fs::metadata(argument).map_err(io)?.len() > MAX_FILE {
-        return Err(Failure::Failed(format!("{argument} is larger than {MAX_FILE} bytes; cut out the line with the head")));
+        return Err(Failure::Failed(format!(
+            "{argument} is larger than {MAX_FILE} bytes; cut out the line with the head"
+        )));
     }
     let bytes = fs::read(argument).map_err(io)?;
     SignedHead::find(&String::from_utf8_lossy(&bytes)).ok_or_else(|| none(argument))

@@ -81,7 +81,9 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) {
         println!(
             "warning: the database of before could not be read ({why}): what was revoked or taken since the backup is"
         );
-        println!("back; look through `taosctl users list`, `users token list`, `agents list` and `grants`, and take it anew");
+        println!(
+            "back; look through `taosctl users list`, `users token list`, `agents list` and `grants`, and take it anew"
+        );
     }
     if done.new_token {
         println!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display());

@@ -26,9 +26,23 @@ pub struct Head {
 /// # Errors
 /// The store's.
 pub fn head(conn: &Connection) -> Result<Option<Head>> {
-    let last = conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))).optional()?;
+    let last =
+        conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))).optional()?;
     let install_id = meta::get(conn, meta::INSTALL_ID)?.unwrap_or_default();
     Ok(last.map(|(seq, hash)| Head { seq, hash: HEXLOWER.encode(&hash), install_id }))
+}
+
+/// True unless the chain shows that it does not go on from `head`: of another chain, or of a later state of this one.
+///
+/// # Errors
+/// The store's.
+pub fn descends(conn: &Connection, head: &Head) -> Result<bool> {
+    let found: Option<[u8; 32]> = conn.query_row(AT, params![head.seq], |row| row.get(0)).optional()?;
+    let first: Option<i64> = conn.query_row(FIRST, [], |row| row.get(0)).optional()?;
+    Ok(match found {
+        Some(found) => HEXLOWER.encode(&found) == head.hash,
+        None => first.is_some_and(|first| head.seq < first),
+    })
 }
 
 /// Says how many rows have followed a head that was told once, or why the chain does not go on from it. The chain itself
@@ -47,7 +61,9 @@ pub fn follows(conn: &Connection, seq: i64, hash: &str) -> Result<std::result::R
     }
     let found: Option<[u8; 32]> = conn.query_row(AT, params![seq], |row| row.get(0)).optional()?;
     Ok(match found {
-        Some(found) if HEXLOWER.encode(&found) == hash => Ok(format!("row {seq} is as told, {} rows since", now.seq - seq)),
+        Some(found) if HEXLOWER.encode(&found) == hash => {
+            Ok(format!("row {seq} is as told, {} rows since", now.seq - seq))
+        }
         _ => Err(format!("row {seq} is not the one that was told: the audit was made anew")),
     })
 }

@@ -31,6 +31,7 @@ pub mod restore;
 pub mod rights;
 mod row;
 pub mod sessions;
+pub mod space;
 pub mod spaces;
 pub mod users;
 pub mod webhook;
@@ -186,6 +187,24 @@ impl Store {
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
         self.writer.submit(work, done);
+    }
+
+    /// Like [`Store::write`], of what is worth no new backup, such as when a credential was last used.
+    ///
+    /// # Errors
+    /// The work's own, or the store's.
+    pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        self.writer.write_light(work)
+    }
+
+    /// Grows with every commit that changed only what is worth no new backup.
+    pub fn light_version(&self) -> u64 {
+        self.writer.light_version()
     }
 
     /// False once the writer's thread has died.

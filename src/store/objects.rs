@@ -134,7 +134,8 @@ fn read(conn: &Connection) -> Result<Objects> {
             continue;
         }
         let sql = plain(&sql);
-        let kind = Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("there is no such thing as a {word}")))?;
+        let kind =
+            Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("there is no such thing as a {word}")))?;
         if objects.insert((kind, name.clone()), (table, sql)).is_some() {
             return Err(StoreError::Damaged(format!("two objects have the name {name}")));
         }

@@ -230,7 +230,10 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
         return Ok(conn);
     }
     // Of a file that has no page yet: later it takes `taosd compact`.
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
@@ -283,8 +286,12 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
 pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    conn.pragma_update(None, "cache_size", -512)?;
-    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update(None, "cache_size", -2048)?;
+    // Where it is set already, setting it again would be a write.
+    let mode: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     Ok(conn)
 }
 

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Result, meta};
 use super::agents::Seen;
 use super::grants::Grantee;
 use super::page::Page;
+use super::{Result, meta};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,

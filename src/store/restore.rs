@@ -55,7 +55,7 @@ pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
         return Ok(None);
     }
     let tx = conn.unchecked_transaction()?;
-    Ok(Some(Since { live: ids(&tx, LIVE)?.into_iter().collect(), rights: Some(Rights::read(&tx)?) }))
+    Ok(Some(Since { live: ids(&tx, LIVE)?.into_iter().collect(), rights: Some(Rights::since(&tx, copy)?) }))
 }
 
 /// What was changed in the copy.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::row::record;
-use super::{Result, users};
+use super::{Result, audit_head, users};
 use crate::time::Micros;
 
 /// Every table of `schema.sql`, and how a restore treats what stands in it. A new table must be added here: a test
@@ -115,6 +115,9 @@ pub struct Rights {
     agents: Vec<Agent>,
     credentials: Vec<Credential>,
     grants: Vec<Grant>,
+    /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
+    /// a restore that is undone, who is unknown here was not taken away.
+    descends: bool,
 }
 
 impl Rights {
@@ -123,14 +126,39 @@ impl Rights {
     /// # Errors
     /// The store's.
     pub fn read(conn: &Connection) -> Result<Self> {
-        let live = format!("{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'", Credential::SELECT);
+        let live = format!(
+            "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
+            Credential::SELECT
+        );
         Ok(Self {
             users: all(conn, User::SELECT, User::read)?,
             spaces: all(conn, Space::SELECT, Space::read)?,
             agents: all(conn, Agent::SELECT, Agent::read)?,
             credentials: all(conn, &live, Credential::read)?,
             grants: all(conn, Grant::SELECT, Grant::read)?,
+            descends: true,
         })
+    }
+
+    /// Reads those of a database that may have come about from a backup.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn since(conn: &Connection, backup: &Connection) -> Result<Self> {
+        let descends = match audit_head::head(backup)? {
+            Some(head) => audit_head::descends(conn, &head)?,
+            None => true,
+        };
+        Ok(Self { descends, ..Self::read(conn)? })
+    }
+
+    /// True if there is such a user or agent, or it was taken away: one that was never here has lost nothing.
+    fn knows(&self, whom: &str) -> bool {
+        let id = whom.split_once(' ').map_or(whom, |(_, id)| id);
+        self.descends
+            || id == "*"
+            || self.users.iter().any(|user| user.id == id)
+            || self.agents.iter().any(|agent| agent.id == id)
     }
 }
 
@@ -171,7 +199,7 @@ impl Lesser<'_> {
 
     fn users(&mut self) -> Result<()> {
         let present: HashMap<&str, &User> = self.now.users.iter().map(|user| (user.id.as_str(), user)).collect();
-        for user in &self.backup.users {
+        for user in self.backup.users.iter().filter(|user| self.now.knows(&user.id)) {
             let now = present.get(user.id.as_str());
             let disabled = now.is_none_or(|now| now.disabled);
             if disabled && !user.disabled {
@@ -207,6 +235,9 @@ impl Lesser<'_> {
         let rank = |word: &str| ["private", "invite_only", "public"].iter().position(|one| *one == word);
         for space in &self.backup.spaces {
             let now = self.now.spaces.iter().find(|now| now.id == space.id);
+            if now.is_none() && !self.now.descends {
+                continue;
+            }
             let seen = now.map_or("private", |now| now.visibility.as_str());
             if rank(seen) < rank(&space.visibility) {
                 self.note(format!("space {}: visibility", space.slug), &space.visibility, seen);
@@ -218,7 +249,7 @@ impl Lesser<'_> {
 
     fn agents(&mut self) -> Result<()> {
         let present: HashMap<&str, &Agent> = self.now.agents.iter().map(|agent| (agent.id.as_str(), agent)).collect();
-        for agent in &self.backup.agents {
+        for agent in self.backup.agents.iter().filter(|agent| self.now.knows(&agent.id)) {
             let now = present.get(agent.id.as_str()).copied();
             if agent.archived_at.is_none() && now.is_none_or(|now| now.archived_at.is_some()) {
                 self.archive(agent, now)?;
@@ -304,7 +335,14 @@ impl Lesser<'_> {
                 self.conn.execute(
                     sql,
                     params![
-                        one.id, less.state, less.scopes, less.expires_at, less.audience, less.admin, less.only_agents, less.space,
+                        one.id,
+                        less.state,
+                        less.scopes,
+                        less.expires_at,
+                        less.audience,
+                        less.admin,
+                        less.only_agents,
+                        less.space,
                         less.host
                     ],
                 )?;
@@ -318,7 +356,7 @@ impl Lesser<'_> {
         let rank = |role: &str| RANKS.iter().position(|one| *one == role);
         let present: HashMap<(&str, &str), &Grant> =
             self.now.grants.iter().map(|grant| ((grant.to.as_str(), grant.on.as_str()), grant)).collect();
-        for grant in &self.backup.grants {
+        for grant in self.backup.grants.iter().filter(|grant| self.now.knows(&grant.to) && self.now.knows(&grant.on)) {
             let now = present.get(&(grant.to.as_str(), grant.on.as_str())).map(|now| now.role.as_str());
             if now.is_some_and(|now| rank(now) >= rank(&grant.role)) {
                 continue;
@@ -327,7 +365,9 @@ impl Lesser<'_> {
             self.note(right, &grant.role, now.unwrap_or("none"));
             match now {
                 None => self.conn.execute("DELETE FROM grants WHERE id = ?1", [&grant.id])?,
-                Some(role) => self.conn.execute("UPDATE grants SET role = ?2 WHERE id = ?1", params![grant.id, role])?,
+                Some(role) => {
+                    self.conn.execute("UPDATE grants SET role = ?2 WHERE id = ?1", params![grant.id, role])?
+                }
             };
         }
         Ok(())
@@ -408,7 +448,13 @@ fn both(one: &str, other: &str) -> String {
     let mut common: Vec<&str> = Vec::new();
     let pairs = first.iter().flat_map(|one| second.iter().map(move |other| (one.as_str(), other.as_str())));
     for (one, other) in pairs {
-        let smaller = if covers(one, other) { other } else if covers(other, one) { one } else { continue };
+        let smaller = if covers(one, other) {
+            other
+        } else if covers(other, one) {
+            one
+        } else {
+            continue;
+        };
         if !common.contains(&smaller) {
             common.push(smaller);
         }

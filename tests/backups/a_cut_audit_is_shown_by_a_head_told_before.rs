@@ -44,9 +44,10 @@ fn a_head_from_the_route_proves_what_came_before_it() {
     let mut daemon = Daemon::start();
     daemon.agent("atlas");
     let told = daemon.operator().get("/api/audit/head").expect(200).json();
-    assert_eq!(told.as_object().map(|told| told.keys().map(String::as_str).collect::<Vec<_>>()), Some(vec![
-        "seq", "hash", "at", "key_id", "signature"
-    ]));
+    assert_eq!(
+        told.as_object().map(|told| told.keys().map(String::as_str).collect::<Vec<_>>()),
+        Some(vec!["seq", "hash", "at", "key_id", "signature"])
+    );
     let key = daemon.data.join("box.key");
     assert_eq!(fs::metadata(&key).expect("the key").permissions().mode() & 0o777, 0o600);
     daemon.agent("bert");
