@@ -11,6 +11,7 @@ mod forwarding_goes_to_the_agent_alone;
 mod health_is_looked_at;
 mod keys_are_told_once_and_die_at_once;
 mod lists_are_paged_and_ordered;
+mod no_address_of_a_container_leads_to_the_host;
 mod nobody_acts_without_a_grant;
 mod one_credential_and_one_refusal;
 mod registering_makes_ready_and_tells_one_key;

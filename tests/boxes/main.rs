@@ -23,6 +23,7 @@ mod stream;
 mod support;
 mod world;
 
+mod a_swapped_mount_is_not_followed;
 mod agents_come_and_go_in_parallel;
 mod archives_lose_nothing;
 mod containers_are_told_apart;

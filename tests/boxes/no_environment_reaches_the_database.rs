@@ -55,7 +55,7 @@ fn a_start_removes_what_was_kept() {
     let payload = json!({"image": "i", "env": [["KEY", OURS]], "mounts": []}).to_string();
     conn.execute(
         "INSERT INTO operations (id, kind, status, payload, actor, request_id, created_at, finished_at)
-            VALUES ('00000000-0000-7000-8000-000000000001', 'deploy', 'succeeded', ?1, 'user:operator', '-', 1, 2)",
+            VALUES ('00000000-0000-7000-8000-000000000001', 'deploy', 'succeeded', ?1, 'user:operator', '-', 1, unixepoch() * 1000000)",
         [payload],
     )
     .expect("an old row");
