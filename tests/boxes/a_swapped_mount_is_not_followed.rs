@@ -35,7 +35,7 @@ fn a_start_does_not_follow_it(host: Host) {
     let stopped = || {
         let state = host.bed.driver.get(&host.container(&name), soon()).expect("a container");
         assert_eq!(state.status, Status::Stopped);
-        assert_eq!(state.mounts, [source.clone()]);
+        assert_eq!(state.mounts, std::slice::from_ref(&source));
     };
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
     swap(&source);
