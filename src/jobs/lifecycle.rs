@@ -38,6 +38,8 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         "start" => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
         "stop" => driver.stop(&name, GRACE, true, within(CALL))?,
         "restart" => {
+            // One that could not start again had better run on.
+            mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
         }

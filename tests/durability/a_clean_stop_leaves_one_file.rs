@@ -19,6 +19,8 @@ fn the_data_directory_holds_the_database_its_copy_the_token_the_lock_the_keys_an
         [
             // The copy that is kept fresh.
             "backup",
+            // Signs the head of the audit; in no copy.
+            "box.key",
             "operator.token",
             // Beside the data only where there is no runtime directory.
             "signing-keys.json",
