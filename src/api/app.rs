@@ -20,7 +20,7 @@ use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
+use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta, operations};
 use crate::time::Micros;
 
 /// The application.
@@ -131,7 +131,9 @@ impl App {
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let roots =
             live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), roots, sockets)
+        // No request has been served yet: what is open was left by the last run.
+        let cut = store.lookup(operations::open)?;
+        let jobs = Jobs::start(Arc::clone(&store), cut, config.containers.runtime.clone(), roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))

@@ -43,8 +43,8 @@ use crate::http::codes;
 use crate::http::edge;
 use crate::http::error::ApiError;
 use crate::http::stream::Signal;
+use crate::store::Store;
 use crate::store::operations::Operation;
-use crate::store::{self, Store};
 use crate::time::Micros;
 
 use runner::Runner;
@@ -86,17 +86,17 @@ pub struct Jobs {
 impl Jobs {
     /// Starts the threads. `sockets` is the directory for the agents' sockets.
     ///
-    /// What is open now was left by the last run: no request has been served yet.
+    /// `cut`: the operations that the last run left open.
     ///
     /// # Errors
-    /// Where there is no thread to be had, or the store's.
+    /// Where there is no thread to be had.
     pub fn start(
         store: Arc<Store>,
+        cut: Vec<Operation>,
         runtime: Options,
         mount_roots: Watched<Vec<PathBuf>>,
         sockets: PathBuf,
     ) -> std::io::Result<Self> {
-        let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,
             cut: Mutex::new(cut),
