@@ -18,7 +18,7 @@ mod webhook;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
-pub use containers::{BindCredentials, Containers, Framework};
+pub use containers::{BindCredentials, Containers, Framework, MountRoot};
 pub use live::{Live, Watched};
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};

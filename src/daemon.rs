@@ -18,6 +18,7 @@ use signal_hook::iterator::Signals;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge;
+use crate::jobs::audit_head::Teller;
 use crate::jobs::expiry::Expiry;
 use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
@@ -81,9 +82,16 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
-    let keeper =
-        Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
-            .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
+    let teller = app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key));
+    let keeper = Keeper::start(
+        Arc::clone(&app.store),
+        Arc::clone(&app.backups),
+        app.herald(),
+        interval,
+        backup_is_fresh,
+        teller,
+    )
+    .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
     let doors = listeners::open(&config)?;
     let addresses = doors.addresses.clone();
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
@@ -137,13 +145,14 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     drop(sweeper);
     drop(keeper);
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
+    let covered = app.backups.read().covered == Some(app.store.version());
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
         log::warn!("something still holds the database; its WAL stays beside it");
     }
     if keeps_a_copy {
-        keeper::refresh_at_stop(&config.data_dir);
+        keeper::refresh_at_stop(&config.data_dir, covered);
     }
     log::info!("stopped");
     Ok(())

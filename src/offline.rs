@@ -1,5 +1,8 @@
 //! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
 
+mod audit_head;
+mod compact;
+mod restore;
 mod settings;
 
 use std::fs;
@@ -13,8 +16,11 @@ use rustix::fs::Mode;
 use crate::api::StartError;
 use crate::config::Config;
 use crate::daemon::Failure;
-use crate::jobs::{first_start, restore};
+use crate::jobs::first_start;
 use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
+
+pub use compact::compact;
+pub use restore::{Way, restore};
 
 /// The database file of a data directory.
 pub fn database(config: &Config) -> PathBuf {
@@ -26,18 +32,25 @@ pub fn database(config: &Config) -> PathBuf {
 /// # Errors
 /// [`Failure::Damaged`] if anything is wrong with the database; [`Failure::Failed`] if there is none, or no room for it
 /// to grow.
-pub fn check(path: &Path, min_free: u64) -> Result<(), Failure> {
+pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Result<(), Failure> {
+    let path = &file.unwrap_or_else(|| database(config));
     there_is(path)?;
+    let head = head.map(audit_head::asked).transpose()?;
     match store::recognise(path) {
         // What is wrong with it is told finding by finding.
         Ok(()) | Err(OpenError::Damaged(..)) => {}
         Err(error) => return Err(Failure::Start(error.into())),
     }
-    let findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
+    let mut findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
+    if let Some(head) = &head
+        && findings.iter().all(|finding| finding.result.is_ok())
+    {
+        findings.extend(audit_head::look(path, &config.data_dir, head));
+    }
     for finding in &findings {
         print(finding.name, &finding.result);
     }
-    let room = room_beside(path, min_free);
+    let room = room_beside(path, config.limits.min_free_bytes);
     print("free space", &room);
     if findings.iter().any(|finding| finding.result.is_err()) {
         return Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())));
@@ -112,48 +125,6 @@ fn failed(file: &Path, error: StoreError) -> Failure {
         StoreError::Damaged(why) => Failure::Damaged(format!("the database is damaged: {why}; restore a backup")),
         other => Failure::Failed(format!("no backup was made at {}: {other}", file.display())),
     }
-}
-
-/// `taosd restore`: puts a backup in the place of the database, with the daemon stopped, and says what became of what.
-///
-/// # Errors
-/// The directory is in use (exit code 3), the file is no sound database of this program (4), or it cannot be done (1);
-/// nothing has changed then.
-pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
-    rustix::process::umask(Mode::from_raw_mode(0o077));
-    let done = restore::restore(&config.data_dir, file).map_err(|error| match error {
-        OpenError::Damaged(path, why) => Failure::Damaged(format!(
-            "{} is damaged and was not restored: {why}; name another backup. Nothing has changed",
-            path.display()
-        )),
-        OpenError::Foreign(path, why) => Failure::Damaged(format!(
-            "{} is not a taosd database ({why}); name a backup. Nothing has changed",
-            path.display()
-        )),
-        other => Failure::Start(other.into()),
-    })?;
-    println!("restored {} from {}", database(config).display(), file.display());
-    if let Some(kept) = &done.kept {
-        println!("the database of before is kept as {}", kept.display());
-    }
-    println!("ended {} web sessions, and every token that was exchanged for a key", done.changed.sessions);
-    if done.changed.dead + done.changed.disabled > 0 {
-        println!(
-            "{} credentials that were revoked, replaced or deleted since the backup stay dead, {} users stay disabled",
-            done.changed.dead, done.changed.disabled
-        );
-    }
-    if let Some(why) = &done.unknown {
-        println!(
-            "warning: the database of before could not be read ({why}): what was revoked since the backup is live"
-        );
-        println!("again; look through `taosctl users token list` and `taosctl agents list`, and revoke it anew");
-    }
-    if done.new_token {
-        println!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display());
-    }
-    println!("start the daemon: it delivers fresh tokens to the containers that need them");
-    Ok(())
 }
 
 /// `taosd operator-token`: prints the operator's token, after replacing it if `rotate`.

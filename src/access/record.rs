@@ -62,7 +62,7 @@ impl Gate {
         if uses.is_empty() && fingerprints.is_empty() {
             return;
         }
-        let written = self.store.write({
+        let written = self.store.write_light({
             let (uses, fingerprints) = (uses.clone(), fingerprints.clone());
             move |conn| {
                 credentials::touch(conn, &uses)?;

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use crate::access::{Gate, SigningKeys};
+use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
@@ -20,7 +20,7 @@ use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
+use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta, operations};
 use crate::time::Micros;
 
 /// The application.
@@ -53,8 +53,10 @@ pub struct App {
     pub started: Instant,
     /// Carries requests on to agents.
     pub courier: Arc<Courier>,
+    /// What signs the head of the audit; `None` if it cannot be had.
+    pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
-    pub listening: OnceLock<Vec<SocketAddr>>,
+    pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     edge: OnceLock<edge::Handle>,
 }
 
@@ -102,15 +104,36 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
+        let box_key = match BoxKey::open(&config.data_dir) {
+            Ok(key) => Some(Arc::new(key)),
+            // On a read-only disk the rest is still worth serving.
+            Err(error) => {
+                log::error!(
+                    "{}: {error}; the head of the audit is not signed",
+                    config.data_dir.join(BOX_KEY).display()
+                );
+                None
+            }
+        };
         let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
         let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
-            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let listening = Arc::<OnceLock<_>>::default();
+        let webhook = Webhook::start(
+            &store,
+            Arc::clone(&listening),
+            live.watch(|now| now.webhook.clone()),
+            super::notifications::show,
+        )
+        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+        let roots =
+            live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
+        // No request has been served yet: what is open was left by the last run.
+        let cut = store.lookup(operations::open)?;
+        let jobs = Jobs::start(Arc::clone(&store), cut, config.containers.runtime.clone(), roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
@@ -129,7 +152,8 @@ impl App {
             access_log,
             started: Instant::now(),
             courier: Arc::new(courier),
-            listening: OnceLock::new(),
+            listening,
+            box_key,
             edge: OnceLock::new(),
             config: live,
             store,

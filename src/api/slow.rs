@@ -18,7 +18,7 @@ use crate::http::field::Field;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
-use crate::jobs::{Jobs, operations};
+use crate::jobs::{Env, Jobs, operations};
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, agents::Agent};
 
@@ -37,6 +37,7 @@ pub struct Slow {
     arrived: Instant,
     request_id: String,
     dialect: Dialect,
+    env: Env,
 }
 
 impl Slow {
@@ -49,6 +50,7 @@ impl Slow {
             arrived: input.head.arrived,
             request_id: input.head.request_id.clone(),
             dialect: input.dialect,
+            env: Env::new(),
         }
     }
 
@@ -67,11 +69,18 @@ impl Slow {
         Ok(self.follow(op, Vec::new(), pending))
     }
 
+    /// With the environment that a deployment needs; it is kept in memory alone.
+    pub fn keeping(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
     /// Takes up `op` and its `parts` after the commit; the reply is `promised` if the end does not come in time.
-    pub fn follow(self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
+    pub fn follow(mut self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
         let reply = promised(&op);
         let after: After = Box::new(move |reply, claim| {
-            for part in std::iter::once(&op).chain(&parts) {
+            operations::take_up_with(&self.jobs, &op, std::mem::take(&mut self.env));
+            for part in &parts {
                 operations::take_up(&self.jobs, part);
             }
             if self.wait.is_zero() { Outcome::Done(reply) } else { self.until_ended(op.id, reply, claim) }

@@ -125,7 +125,7 @@ pub const KEYS: &[Key] = &[
         name: "mount_roots",
         default: "none",
         example: "[\"/srv/agents\"]",
-        about: "Folders of the host's below which a deployment may mount, as absolute paths.",
+        about: "Folders of the host's below which deployments of admins may mount, as absolute paths; `{ path = \"/srv/ann\", users = [\"ann\"] }` opens one to the users named (`*`: all), `agents` narrows it to the agents named.",
         ..TOP
     },
     Key {

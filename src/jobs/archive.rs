@@ -12,7 +12,7 @@ use serde_json::json;
 use super::delivery::Terms;
 use super::deploy::remove;
 use super::operations::{Ended, agent_of, asker, step};
-use super::{Jobs, delivery, lifecycle, within};
+use super::{Jobs, delivery, lifecycle, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
@@ -56,7 +56,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
             // An agent that was live stays so, with its token, as it was.
             if agent.archived_at.is_none()
                 && state.status != Status::Stopped
-                && let Err(error) = driver.start(&name, within(CALL).into())
+                && let Err(error) = mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())
             {
                 log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
             }
@@ -239,7 +239,7 @@ fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &Contai
 fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
     let driver = jobs.driver()?;
     step(jobs, op, "starting", 80)?;
-    driver.start(name, within(CALL).into())?;
+    mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
     let id = agent.id.clone();
     jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
@@ -297,7 +297,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         return archive(jobs, op);
     }
     if op.status == "running" && agent.status == "running" {
-        driver.start(&lifecycle::container(&agent)?, within(CALL).into())?;
+        mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
     Err(codes::INTERRUPTED.into())
 }

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,6 +18,8 @@ use crate::time::Micros;
 pub const KEPT: usize = 7;
 const PREFIX: &str = "taosd-";
 const SUFFIX: &str = ".db";
+/// What says of which state of the database the copy that is kept fresh holds all that counts.
+const COVERED: &str = "taosd.db.covers";
 const HASH_SUFFIX: &str = ".db.b3";
 
 /// A backup that was asked for.
@@ -40,13 +43,37 @@ pub fn refresh(data_dir: &Path) -> store::Result<()> {
     store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE))
 }
 
-/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it.
+/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it, but for what is
+/// worth no new copy.
 pub fn is_fresh(data_dir: &Path) -> bool {
     let modified = |path: PathBuf| fs::metadata(path).and_then(|meta| meta.modified());
     let (database, copy) = (modified(data_dir.join(FILE)), modified(data_dir.join(BACKUPS).join(FILE)));
     // A WAL was left by a crash: nobody knows what it holds.
     !data_dir.join(format!("{FILE}-wal")).exists()
-        && matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
+        && (matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
+            || fs::read_to_string(data_dir.join(BACKUPS).join(COVERED))
+                .is_ok_and(|mark| mark_of(data_dir).is_ok_and(|now| now == mark)))
+}
+
+/// True if the copy that is kept fresh is so old that even what is worth no copy by itself is worth one.
+pub fn is_old(data_dir: &Path, now: Micros) -> bool {
+    time_of_latest(data_dir).is_none_or(|made| now.0.saturating_sub(made.0) >= Micros::DAY)
+}
+
+/// Notes that the copy holds all that is worth a copy of the database as it lies there: a few bytes instead of all of it.
+///
+/// # Errors
+/// What the system says.
+pub fn mark_as_covered(data_dir: &Path) -> io::Result<()> {
+    fs::write(data_dir.join(BACKUPS).join(COVERED), mark_of(data_dir)?)
+}
+
+/// What tells the database and its copy as they lie there from any others.
+fn mark_of(data_dir: &Path) -> io::Result<String> {
+    let one = |path: PathBuf| {
+        fs::metadata(path).map(|meta| format!("{}:{}:{}.{}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+    };
+    Ok(format!("{} {}\n", one(data_dir.join(FILE))?, one(data_dir.join(BACKUPS).join(FILE))?))
 }
 
 /// When the copy that is kept fresh was made; `None` if there is none.

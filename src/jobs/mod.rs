@@ -7,6 +7,7 @@
 pub mod acp_target;
 pub mod acp_url;
 mod archive;
+pub mod audit_head;
 pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;
@@ -15,14 +16,17 @@ pub mod expiry;
 pub mod first_start;
 pub mod health;
 pub mod herald;
+pub mod host_net;
 pub mod keeper;
 mod lifecycle;
 pub mod log_tail;
+mod mounts;
 pub mod operations;
 mod reconcile;
 pub mod restore;
 pub mod runner;
 pub mod sockets;
+mod space;
 mod start_up;
 pub mod streams;
 pub mod sweeper;
@@ -33,20 +37,21 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Watched;
 use crate::containers::{Containers, Driver, Options, Runtime};
 use crate::http::codes;
 use crate::http::edge;
 use crate::http::error::ApiError;
 use crate::http::stream::Signal;
+use crate::store::Store;
 use crate::store::operations::Operation;
-use crate::store::{self, Store};
 use crate::time::Micros;
 
 use runner::Runner;
 use sockets::AgentSockets;
 
 pub use archive::end_record;
-pub use deploy::Wanted as WantedContainer;
+pub use deploy::{Env, Wanted as WantedContainer};
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;
 
@@ -74,22 +79,30 @@ pub struct Jobs {
     began: Micros,
     /// The start-up migration could not ask the runtime yet.
     migration_due: AtomicBool,
+    /// Folders of the host's below which containers may be given one.
+    mount_roots: Watched<Vec<PathBuf>>,
 }
 
 impl Jobs {
     /// Starts the threads. `sockets` is the directory for the agents' sockets.
     ///
-    /// What is open now was left by the last run: no request has been served yet.
+    /// `cut`: the operations that the last run left open.
     ///
     /// # Errors
-    /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
-        let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        cut: Vec<Operation>,
+        runtime: Options,
+        mount_roots: Watched<Vec<PathBuf>>,
+        sockets: PathBuf,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             store,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
+            mount_roots,
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),

@@ -4,9 +4,9 @@
 //! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
 //! not taken for a day, is given up. Redirects are not followed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::acp_target::Rule;
 use crate::config::{self, Watched};
 use crate::http::client::{self, Request, Target};
 use crate::limits::WEBHOOK_LIFE;
@@ -89,6 +90,9 @@ pub type Show = fn(&notifications::Notification) -> Value;
 /// Where to deliver, as it is now; `None` where no webhook is set.
 pub type Setting = Watched<Option<Arc<config::Webhook>>>;
 
+/// Where the daemon itself listens, once it does.
+pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
+
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
 pub struct Webhook {
     nudge: SyncSender<()>,
@@ -99,10 +103,10 @@ impl Webhook {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: &Arc<Store>, setting: Setting, show: Show) -> std::io::Result<Self> {
+    pub fn start(store: &Arc<Store>, listening: Listening, setting: Setting, show: Show) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
-        let courier = Courier { store: Arc::downgrade(store), setting, show };
+        let courier = Courier { store: Arc::downgrade(store), listening, setting, show };
         std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
         Ok(Self { nudge })
     }
@@ -115,6 +119,7 @@ impl Webhook {
 }
 
 struct Courier {
+    listening: Listening,
     store: Weak<Store>,
     setting: Setting,
     show: Show,
@@ -159,6 +164,10 @@ impl Courier {
         }
     }
 
+    fn rule(&self) -> Rule {
+        Rule { listening: self.listening.get().cloned().unwrap_or_default() }
+    }
+
     fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
         // Deleted meanwhile; its row in the outbox has gone with it.
         let Some(record) = record else { return Attempt::Taken };
@@ -172,8 +181,15 @@ impl Courier {
             .with_header("x-taos-signature", to.signature(seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
-        let answer = Target::resolve(&to.host, to.port).and_then(|target| client::call(&target, request));
-        match answer {
+        let target = match Target::resolve(&to.host, to.port) {
+            Ok(Target::Tcp(address)) => match self.rule().receiver(address) {
+                Some(address) => Target::Tcp(address),
+                None => return Attempt::Failed(format!("{address} is this daemon itself, or no machine's address")),
+            },
+            Ok(other) => other,
+            Err(error) => return Attempt::Failed(error.to_string()),
+        };
+        match client::call(&target, request) {
             Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
             Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {

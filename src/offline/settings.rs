@@ -50,7 +50,7 @@ pub fn show(config: &Config) -> io::Result<()> {
 /// What is no reason not to start, but hardly meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
-    for root in config.containers.mount_roots.iter().filter(|root| !root.is_dir()) {
+    for root in config.containers.mount_roots.iter().map(|root| &root.path).filter(|root| !root.is_dir()) {
         found.push(format!("containers.mount_roots: {} is no folder; nothing below it can be mounted", root.display()));
     }
     if let Some(socket) = config.containers.runtime.socket.as_ref().filter(|socket| !socket.exists()) {

@@ -5,6 +5,7 @@
 pub mod agent_keys;
 pub mod agents;
 pub mod audit;
+pub mod audit_head;
 mod check;
 mod copy;
 pub mod credentials;
@@ -19,6 +20,7 @@ pub mod knowledge;
 pub mod meta;
 mod migrate;
 pub mod notifications;
+mod objects;
 mod open;
 pub mod operations;
 pub mod page;
@@ -26,8 +28,10 @@ pub mod profiles;
 mod readers;
 pub mod registrations;
 pub mod restore;
+pub mod rights;
 mod row;
 pub mod sessions;
+pub mod space;
 pub mod spaces;
 pub mod users;
 pub mod webhook;
@@ -38,8 +42,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{Finding, check, recognise};
-pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
+pub use check::{Finding, check, look, recognise};
+pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
 pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};
@@ -100,10 +104,19 @@ impl Store {
             MigrateError::Dangling(_) => OpenError::Damaged(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
         };
+        // Before one statement of the file runs: it may be a backup from anywhere, copied to this place.
+        let foreign = |why| OpenError::Damaged(path.clone(), format!("its schema is not taosd's: {why}"));
+        objects::compare(&mut conn).map_err(store)?.map_err(foreign)?;
         if (1..VERSION).contains(&migrate::version(&conn).map_err(unfit)?) {
             keep_before_upgrade(&path, &dir).map_err(store)?;
         }
-        migrate::migrate(&mut conn).map_err(unfit)?;
+        objects::bring_up(&mut conn).map_err(unfit)?;
+        if medium == Medium::Live
+            && let Err(error) = operations::forget_environments(&conn)
+        {
+            // A full disk is no reason not to serve; the next start tries again.
+            log::error!("the environment of old deployments could not be removed from the database: {error}");
+        }
         let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
@@ -174,6 +187,24 @@ impl Store {
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
         self.writer.submit(work, done);
+    }
+
+    /// Like [`Store::write`], of what is worth no new backup, such as when a credential was last used.
+    ///
+    /// # Errors
+    /// The work's own, or the store's.
+    pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        self.writer.write_light(work)
+    }
+
+    /// Grows with every commit that changed only what is worth no new backup.
+    pub fn light_version(&self) -> u64 {
+        self.writer.light_version()
     }
 
     /// False once the writer's thread has died.

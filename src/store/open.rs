@@ -229,6 +229,11 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     if medium == Medium::Frozen {
         return Ok(conn);
     }
+    // Of a file that has no page yet: later it takes `taosd compact`.
+    let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
@@ -274,12 +279,30 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A connection for `VACUUM INTO` alone, whose result is in a form that can give space back.
+///
+/// # Errors
+/// What SQLite says.
+pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let conn = connect(path, medium)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.pragma_update(None, "cache_size", -2048)?;
+    // Where it is set already, setting it again would be a write.
+    let mode: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    Ok(conn)
+}
+
 /// A connection that only reads.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
+    // The file may be from anywhere: nothing in it may reach SQLite's own tables.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Result;
 use super::agents::Seen;
 use super::credentials::Maker;
 use super::grants::Grantee;
 use super::page::Page;
+use super::{Result, meta};
 use crate::limits::OPERATIONS_KEPT;
 use crate::time::Micros;
 
@@ -26,6 +26,11 @@ const FINISH: &str = "UPDATE operations SET status = ?2, result = ?3, error = ?4
 const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?1 AND status IN ('queued', 'running')";
 const SWEEP: &str = "DELETE FROM operations WHERE finished_at < ?1";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
+
+const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.env')
+    WHERE kind = 'deploy' AND json_extract(payload, '$.env') IS NOT NULL";
+/// The key in `meta` that says that [`forget_environments`] has been here.
+const FORGOTTEN: &str = "deploy_environments_forgotten";
 
 /// An operation.
 #[derive(Debug, Clone)]
@@ -289,6 +294,28 @@ pub fn list(conn: &Connection, seen: &Seen, actor_id: &str, filter: &Filter, pag
         read,
     )?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a
+/// database; the bytes are overwritten in the file and in its WAL.
+///
+/// # Errors
+/// The store's.
+pub fn forget_environments(conn: &Connection) -> Result<()> {
+    if meta::get(conn, FORGOTTEN)?.is_some() {
+        return Ok(());
+    }
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    let tx = conn.unchecked_transaction()?;
+    let count = tx.execute(FORGET, [])?;
+    meta::set(&tx, FORGOTTEN, "1")?;
+    tx.commit()?;
+    conn.pragma_update_and_check(None, "secure_delete", false, |_| Ok(()))?;
+    if count > 0 {
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        log::info!("removed the environment of {count} deployments from the database");
+    }
+    Ok(())
 }
 
 /// True if [`sweep`] may find something.

@@ -19,11 +19,14 @@ use crate::limits::WRITER_BATCH;
 trait Job: Send {
     /// Does the work inside a savepoint; true to keep what it wrote.
     fn run(&mut self, conn: &Connection) -> bool;
+    /// True if what it writes is worth no new backup.
+    fn is_light(&self) -> bool;
     /// Tells the caller, after the commit.
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 
 struct Work<T, E, F, D> {
+    light: bool,
     work: Option<F>,
     result: Option<std::result::Result<T, E>>,
     done: D,
@@ -43,6 +46,10 @@ where
         let keep = result.is_ok();
         self.result = Some(result);
         keep
+    }
+
+    fn is_light(&self) -> bool {
+        self.light
     }
 
     fn finish(self: Box<Self>, committed: Result<()>) {
@@ -75,6 +82,8 @@ pub struct Writer {
 struct Told {
     /// Grows with every commit that changed something, before anybody is told of it.
     version: AtomicU64,
+    /// The same for commits that changed what is worth no new backup.
+    light: AtomicU64,
     trouble: Mutex<Option<StoreError>>,
 }
 
@@ -101,7 +110,10 @@ impl Writer {
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        let job: Box<dyn Job> = Box::new(Work { work: Some(work), result: None, done });
+        self.queue(Box::new(Work { light: false, work: Some(work), result: None, done }));
+    }
+
+    fn queue(&self, job: Box<dyn Job>) {
         let refused = |job: Box<dyn Job>, why: &str| job.finish(Err(StoreError::Unavailable(why.into())));
         match &self.queue {
             None => refused(job, "the writer is closed"),
@@ -130,6 +142,22 @@ impl Writer {
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 
+    /// Like [`Writer::write`], of what is worth no new backup.
+    ///
+    /// # Errors
+    /// The work's own error, or the store's.
+    pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        let (sender, receiver) = sync_channel(1);
+        let done = move |result| drop(sender.send(result));
+        self.queue(Box::new(Work { light: true, work: Some(work), result: None, done }));
+        receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
+    }
+
     /// False once the thread has died.
     pub fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
@@ -140,9 +168,17 @@ impl Writer {
         self.told.trouble().clone()
     }
 
-    /// Grows with every commit that changed something. What was read after this was called is at least this new.
+    /// Grows with every commit that changed something, but what is [light](Writer::write_light). What was read after this
+    /// was called is at least this new.
     pub fn version(&self) -> u64 {
         self.told.version.load(Ordering::Acquire)
+    }
+}
+
+impl Writer {
+    /// Grows with every commit that changed only what is [light](Writer::write_light).
+    pub fn light_version(&self) -> u64 {
+        self.told.light.load(Ordering::Acquire)
     }
 }
 
@@ -178,7 +214,8 @@ fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
 fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
-    let outcome = run_batch(conn, queue, first, &mut ran);
+    let mut light = 0;
+    let outcome = run_batch(conn, queue, first, &mut ran, &mut light);
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
         if !conn.is_autocommit() {
@@ -192,7 +229,9 @@ fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dy
     // A commit of nothing says nothing about the disk.
     if outcome.is_err() || conn.total_changes() > before {
         *told.trouble() = outcome.clone().err();
-        told.version.fetch_add(1, Ordering::Release);
+        let only_light = outcome.is_ok() && conn.total_changes() == before + light;
+        let counter = if only_light { &told.light } else { &told.version };
+        counter.fetch_add(1, Ordering::Release);
     }
     for job in ran {
         let outcome = outcome.clone();
@@ -208,13 +247,18 @@ fn run_batch(
     queue: &Receiver<Box<dyn Job>>,
     first: Box<dyn Job>,
     ran: &mut Vec<Box<dyn Job>>,
+    light: &mut u64,
 ) -> Result<()> {
     let begun = execute(conn, "BEGIN IMMEDIATE");
     let mut next = Some(first);
     while let Some(mut job) = next {
+        let (before, is_light) = (conn.total_changes(), job.is_light());
         let done = if begun.is_ok() { in_savepoint(conn, job.as_mut()) } else { begun.clone() };
         ran.push(job);
         done?;
+        if is_light {
+            *light += conn.total_changes() - before;
+        }
         next = if ran.len() < WRITER_BATCH { queue.try_recv().ok() } else { None };
     }
     execute(conn, "COMMIT")

@@ -12,6 +12,7 @@ mod health_is_looked_at;
 mod history_comes_from_the_merged_metadata;
 mod keys_are_told_once_and_die_at_once;
 mod lists_are_paged_and_ordered;
+mod no_address_of_a_container_leads_to_the_host;
 mod nobody_acts_without_a_grant;
 mod one_credential_and_one_refusal;
 mod registering_makes_ready_and_tells_one_key;

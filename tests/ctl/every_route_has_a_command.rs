@@ -146,6 +146,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("knowledge_prompt", "knowledge prompt --max-bytes 2000", 0),
     ("backups_create", "backup", 0),
     ("backups_list", "backups", 0),
+    ("audit_head", "audit head", 0),
     ("audit_list", "audit --limit 3", 0),
     ("docs_index", "docs", 0),
     ("docs_get", "docs errors", 0),

@@ -1,7 +1,7 @@
 //! Pages of the database are overwritten while the daemon is stopped.
 
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::process::Command;
 
 use rusqlite::Connection;
@@ -84,9 +84,11 @@ fn whatever_page_is_overwritten_nothing_panics() {
         }
         overwrite(&original, page);
         let mut child = daemon.command().stdout(std::process::Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(150));
-        if let Some(status) = child.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(4), "page {page}");
+        // The ready line, or the end.
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            assert_eq!(child.wait().unwrap().code(), Some(4), "page {page}");
             continue;
         }
         child.kill().unwrap();

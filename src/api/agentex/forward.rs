@@ -22,8 +22,9 @@ use crate::http::reply::{Body, Reply};
 use crate::http::route::{Access, Answer};
 use crate::http::service::Outcome;
 use crate::http::stream::{self, Keeper};
-use crate::jobs::acp_target::{Rule, address_of};
+use crate::jobs::acp_target::Rule;
 use crate::jobs::acp_url::{AcpUrl, is_dots};
+use crate::jobs::host_net::HostNet;
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
 use crate::secret::has_own_secret;
 use crate::store::deployments;
@@ -132,8 +133,10 @@ fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Re
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
-    let ip = address_of(&state).ok_or_else(|| unreachable("the container has no address".into()))?;
-    rule.in_container(url, container, ip).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
+    if state.ip.is_none() {
+        return Err(unreachable("the container has no address".into()));
+    }
+    rule.in_container(url, &state, &HostNet::read()).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
 }
 
 /// The request as the agent gets it.

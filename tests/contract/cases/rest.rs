@@ -33,6 +33,13 @@ pub const CASES: &[Case] = &[
         w.member_on(&agent, "editor").post(&format!("/api/operations/{operation}/cancel"), json!({})).expect(200);
         reply
     }),
+    case("audit_head", "", |w| {
+        let reply = w.operator().get("/api/audit/head").expect(200);
+        let (seq, row) = (&reply.json()["seq"], w.operator().get("/api/audit?limit=500").expect(200).json());
+        let row = row.as_array().and_then(|rows| rows.iter().find(|row| row["seq"] == *seq)).expect("the row").clone();
+        assert_eq!(row["hash"], reply.json()["hash"]);
+        reply
+    }),
     case("backups_create", "", |w| {
         let reply = w.operator().post("/api/backups?wait=30", json!({})).expect(200);
         let file = w.daemon.data.join("backup").join(crate::support::text(&reply.json(), "file"));
