@@ -65,12 +65,13 @@ impl Containers {
         if let Some(images) = sources.path("lxc_images", "TAOSD_LXC_IMAGES") {
             places.lxc_images = images;
         }
-        if flags.containers_socket.is_some() {
+        let given_socket = flags.containers_socket.as_ref().map(|path| {
             sources.flag("containers_socket", "--containers-socket");
-        }
+            super::given(path, "--containers-socket", sources)
+        });
         let runtime = Options {
             choice: given(flags, sources).or(set).unwrap_or_default(),
-            socket: flags.containers_socket.clone().or(socket),
+            socket: given_socket.or(socket),
             places,
         };
         Self {
@@ -98,9 +99,8 @@ fn given(flags: &Flags, sources: &mut Sources) -> Option<Choice> {
 fn mount_roots(sources: &mut Sources) -> Vec<PathBuf> {
     let Some((list, origin)) = sources.list(&["containers", "mount_roots"], "") else { return Vec::new() };
     let paths: Vec<PathBuf> = list.into_iter().map(PathBuf::from).collect();
-    if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
-        let path = shown(&path.to_string_lossy());
-        sources.wrong(&origin, format_args!("containers.mount_roots must hold absolute paths, and {path} is none"));
+    if let Some(why) = paths.iter().find_map(|path| super::paths::whole(path).err()) {
+        sources.wrong(&origin, format_args!("containers.mount_roots: {why}"));
     }
     paths
 }
