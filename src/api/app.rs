@@ -20,8 +20,8 @@ use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
-use crate::time::Micros;
+use crate::store::{self, OpenError, Options, Store, StoreError, audit, idempotency, meta};
+use crate::time::{Clock, Micros};
 
 /// The application.
 pub struct App {
@@ -29,6 +29,8 @@ pub struct App {
     pub config: Arc<Live>,
     /// The database.
     pub store: Arc<Store>,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     /// The access check.
     pub gate: Arc<Gate>,
     /// Slow work.
@@ -84,7 +86,10 @@ impl App {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
+            new_box: config.new_box(),
         })?);
+        let last = store.lookup(audit::last_at)?;
+        let clock = Arc::new(Clock::start(&config.data_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;
@@ -102,21 +107,27 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
         let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
-            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let webhook = Webhook::start(
+            &store,
+            Arc::clone(&clock),
+            live.watch(|now| now.webhook.clone()),
+            super::notifications::show,
+        )
+        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+        let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), config.containers.runtime.clone(), sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
+            clock,
             jobs,
             gate,
             streams,

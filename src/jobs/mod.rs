@@ -6,6 +6,7 @@
 
 pub mod acp_target;
 pub mod acp_url;
+pub mod alarms;
 mod archive;
 pub mod backups;
 pub mod core_knowledge;
@@ -40,7 +41,7 @@ use crate::http::error::ApiError;
 use crate::http::stream::Signal;
 use crate::store::operations::Operation;
 use crate::store::{self, Store};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 use runner::Runner;
 use sockets::AgentSockets;
@@ -65,6 +66,8 @@ pub struct Jobs {
     pub changed: Signal,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     containers: Containers,
     runner: Runner,
     lookers: Runner,
@@ -83,10 +86,11 @@ impl Jobs {
     ///
     /// # Errors
     /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, clock: Arc<Clock>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
         let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
         Ok(Self {
             store,
+            clock,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),

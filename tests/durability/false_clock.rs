@@ -48,6 +48,18 @@ impl FalseClock {
         fs::rename(beside, self.file()).expect("the clock's file");
     }
 
+    /// A file of its own, not there yet.
+    pub fn file_beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A time server has just set the clock, which is so many days ahead of the machine's.
+    pub fn confirm(&self, synced: &Path, days_ahead: u64) {
+        let file = fs::File::create(synced).expect("a file");
+        let time = std::time::SystemTime::now() + std::time::Duration::from_secs(days_ahead * 86_400);
+        file.set_modified(time).expect("its time");
+    }
+
     fn file(&self) -> PathBuf {
         self.dir.path().join("offset")
     }
