@@ -89,7 +89,7 @@ impl App {
             new_box: config.new_box(),
         })?);
         let last = store.lookup(audit::last_at)?;
-        let clock = Arc::new(Clock::start(&config.data_dir, &config.time_sync_file, last));
+        let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;

@@ -17,7 +17,9 @@ use crate::closed_set::closed_set;
 
 /// The file, in the data directory, that tells the next start what is known of the clock.
 pub const FILE: &str = "clock.json";
-/// Bytes of it that are read; it has about 300.
+/// The kernel's name for the machine's present run.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// Bytes of our file that are read; it has about 300.
 const FILE_BYTES: u64 = 4096;
 /// Disagreement that is no jump: a clock that is slewed wanders by 43 s a day.
 const TOLERANCE: i64 = 60 * Micros::SECOND;
@@ -205,13 +207,17 @@ struct State {
 }
 
 impl Clock {
-    /// Takes up what the last run left in `data_dir`, or else that the time `last` has passed. `synced`: the file that is
-    /// touched whenever a time server sets the clock.
-    pub fn start(data_dir: &Path, synced: &Path, last: Option<Micros>) -> Self {
-        let (file, now, boot_id) = (data_dir.join(FILE), Reading::take(), boot_id());
+    /// Takes up what the last run left in `data_dir`, or else that the time `last` has passed. `runtime_dir`: what is there
+    /// does not outlive the machine's run. `synced`: the file that is touched whenever a time server sets the clock.
+    pub fn start(data_dir: &Path, runtime_dir: &Path, synced: &Path, last: Option<Micros>) -> Self {
+        let boot_id = boot_id(Path::new(BOOT_ID), runtime_dir);
+        let (file, now) = (data_dir.join(FILE), Reading::take());
         let kept = read(&file);
         let same_boot = |id: &str, judge: &Judge| {
-            id == boot_id && judge.good.boot <= now.boot && judge.doubt.is_none_or(|doubt| doubt.since.boot <= now.boot)
+            !id.is_empty()
+                && id == boot_id
+                && judge.good.boot <= now.boot
+                && judge.doubt.is_none_or(|doubt| doubt.since.boot <= now.boot)
         };
         let (judge, is_new) = match kept {
             Some((id, judge)) if same_boot(&id, &judge) => (judge, false),
@@ -313,9 +319,19 @@ impl Clock {
     }
 }
 
-/// What tells one run of the machine from the next; empty where the system hides it.
-fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(|_| String::new(), |id| id.trim().to_owned())
+/// What tells one run of the machine from the next. Where the service manager hides the kernel's, one of our own in the
+/// runtime directory; empty where there is neither.
+fn boot_id(kernels: &Path, runtime_dir: &Path) -> String {
+    let read = |path: &Path| fs::read_to_string(path).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    let own = runtime_dir.join("boot-id");
+    if let Some(id) = read(kernels).or_else(|| read(&own)) {
+        return id;
+    }
+    let id = uuid::Uuid::now_v7().to_string();
+    match fs::create_dir_all(runtime_dir).and_then(|()| fs::write(&own, &id)) {
+        Ok(()) => id,
+        Err(_) => String::new(),
+    }
 }
 
 /// What the last run left, and its boot id; `None` where there is nothing that can be read.
@@ -417,6 +433,20 @@ mod tests {
         // Set by a time server after the machine's start and before the daemon's.
         let turn = judge.look(at(90 * Micros::DAY + 1, HOUR + 1), || Some(Micros(START + 90 * Micros::DAY - HOUR / 2)));
         assert!(matches!(turn, Some(Turn::Confirmed(_))), "{turn:?}");
+    }
+
+    #[test]
+    fn a_run_of_the_machine_has_one_name_where_the_kernels_is_hidden() {
+        let dir = std::env::temp_dir().join(format!("taosd-boot-{}", std::process::id()));
+        let hidden = Path::new("/nonexistent");
+        let id = boot_id(hidden, &dir);
+        assert_eq!(boot_id(hidden, &dir), id);
+        assert_eq!(boot_id(Path::new(BOOT_ID), &dir).len(), 36);
+        // A reboot empties the runtime directory.
+        fs::remove_dir_all(&dir).unwrap();
+        assert!(id != boot_id(hidden, &dir) && id.len() == 36);
+        fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(boot_id(hidden, Path::new("/proc/none")), "");
     }
 
     proptest! {
