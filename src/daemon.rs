@@ -6,7 +6,7 @@ pub mod logger;
 mod reload;
 mod watchdog;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, backups};
 use crate::limits::seconds;
+use crate::say;
 use crate::store::{OpenError, StoreError};
 
 use watchdog::Watchdog;
@@ -41,6 +42,9 @@ pub enum Failure {
     /// A listener or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, io::Error),
+    /// It was done, and stdout could not be written.
+    #[error("{0}the output could not be written: {1}")]
+    Output(String, io::Error),
     /// A database is damaged.
     #[error("{0}")]
     Damaged(String),
@@ -56,11 +60,11 @@ impl Failure {
             Self::Config(_) => 2,
             Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
             Self::Start(
-                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
+                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..) | OpenError::Lost(..))
                 | StartError::Store(StoreError::Damaged(_)),
             )
             | Self::Damaged(_) => 4,
-            Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
+            Self::Start(_) | Self::Io(..) | Self::Output(..) | Self::Failed(_) => 1,
         }
     }
 }
@@ -79,7 +83,8 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let app = Arc::new(App::start(config)?);
     let config = app.config.now();
     let expiry = Expiry(app.herald());
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
+    let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
+    let sweeper = Sweeper::start(store, gate, Arc::clone(&app.clock), expiry, Arc::clone(&app.config))
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
     let teller = app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key));
@@ -169,15 +174,9 @@ fn health_checks(app: &App) -> io::Result<Health> {
 /// Prints the one line that says that the daemon answers now.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
-    let mut stdout = io::stdout();
+    let (data, socket) = (config.data_dir.display(), config.socket.display());
     // Nobody may be reading; that is no reason not to serve.
-    let _ = writeln!(
-        stdout,
-        "taosd listening on http://{address} data={} socket={}",
-        config.data_dir.display(),
-        config.socket.display()
-    );
-    let _ = stdout.flush();
+    let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     for more in addresses.iter().skip(1) {
         log::info!("also listening on http://{more}");
     }

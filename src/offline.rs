@@ -17,6 +17,7 @@ use crate::api::StartError;
 use crate::config::Config;
 use crate::daemon::Failure;
 use crate::jobs::first_start;
+use crate::say;
 use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
 
 pub use compact::compact;
@@ -47,22 +48,26 @@ pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Resu
     {
         findings.extend(audit_head::look(path, &config.data_dir, head));
     }
-    for finding in &findings {
-        print(finding.name, &finding.result);
-    }
     let room = room_beside(path, config.limits.min_free_bytes);
-    print("free space", &room);
+    let found = findings.iter().map(|finding| line(finding.name, &finding.result));
+    let said = say(found.chain([line("free space", &room)]).collect::<String>(), "");
     if findings.iter().any(|finding| finding.result.is_err()) {
         return Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())));
     }
-    room.map(drop).map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))
+    room.map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))?;
+    said
 }
 
-fn print(name: &str, result: &Result<String, String>) {
+fn line(name: &str, result: &Result<String, String>) -> String {
     match result {
-        Ok(found) => println!("ok    {name}: {found}"),
-        Err(wrong) => println!("WRONG {name}: {wrong}"),
+        Ok(found) => format!("ok    {name}: {found}\n"),
+        Err(wrong) => format!("WRONG {name}: {wrong}\n"),
     }
+}
+
+/// Prints what a command came to. `done` says what was done all the same, should that not be possible.
+fn say(text: String, done: &str) -> Result<(), Failure> {
+    say::out(&text).map(drop).map_err(|error| Failure::Output(done.to_owned(), error))
 }
 
 fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
@@ -84,9 +89,16 @@ pub fn backup(config: &Config, file: &Path) -> Result<(), Failure> {
     there_is(&database)?;
     is_free_for_a_backup(file, &database)?;
     store::copy_to(&database, file).map_err(|error| failed(file, error))?;
+    own_inside(&config.data_dir, file).map_err(|e| Failure::Io(file.display().to_string(), e))?;
     let bytes = fs::metadata(file).map_err(|e| Failure::Io(file.display().to_string(), e))?.len();
-    println!("{}: {bytes} bytes, checked", file.display());
-    Ok(())
+    let done = format!("{}: {bytes} bytes, checked", file.display());
+    say(format!("{done}\n"), &format!("{done}; "))
+}
+
+/// What root writes into the data directory belongs to the one whose directory it is.
+fn own_inside(data_dir: &Path, file: &Path) -> io::Result<()> {
+    let (dir, file) = (data_dir.canonicalize()?, file.canonicalize()?);
+    if file.starts_with(&dir) { store::own(&dir, &file) } else { Ok(()) }
 }
 
 fn there_is(database: &Path) -> Result<(), Failure> {
@@ -135,14 +147,16 @@ pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
     let path = config.data_dir.join(first_start::TOKEN_FILE);
     if rotate {
         rustix::process::umask(Mode::from_raw_mode(0o077));
-        let options = Options { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000 };
+        let options =
+            Options { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000, new_box: false };
         let store = Arc::new(Store::open(&options).map_err(StartError::from)?);
         first_start::prepare(&store).map_err(StartError::from)?;
         first_start::rotate(&store).map_err(StartError::from)?;
     }
     let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
-    println!("{}", token.trim_end());
-    Ok(())
+    let done =
+        if rotate { format!("the token was replaced, the new one is in {}; ", path.display()) } else { String::new() };
+    say(format!("{}\n", token.trim_end()), &done)
 }
 
 /// `taosd config check`.
@@ -150,7 +164,7 @@ pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
 /// # Errors
 /// stdout cannot be written.
 pub fn check_config(config: Config) -> Result<(), Failure> {
-    settings::check(&config).map_err(|e| Failure::Io("stdout".into(), e))
+    say(settings::check(&config), "")
 }
 
 /// `taosd config show`.
@@ -158,5 +172,5 @@ pub fn check_config(config: Config) -> Result<(), Failure> {
 /// # Errors
 /// stdout cannot be written.
 pub fn show_config(config: Config) -> Result<(), Failure> {
-    settings::show(&config).map_err(|e| Failure::Io("stdout".into(), e))
+    say(settings::show(&config), "")
 }

@@ -29,7 +29,7 @@ use crate::http::head::{Head, Peer};
 use crate::limits::BACKUPS_PER_HOUR;
 use crate::secret::Kind;
 use crate::store::{Store, credentials, users};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// Lets requests in or turns them away.
 pub struct Gate {
@@ -50,6 +50,7 @@ pub struct Gate {
     pub(super) fingerprints: Fingerprints,
     /// What becomes of a credential on another agent's socket.
     pub(super) bind_credentials: Watched<BindCredentials>,
+    pub(super) clock: Arc<Clock>,
     /// The keys that sign short-lived tokens.
     pub keys: SigningKeys,
     /// Which agents were seen lately.
@@ -58,7 +59,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that goes by these settings.
-    pub fn new(store: Arc<Store>, config: &Arc<Live>, keys: SigningKeys) -> Self {
+    pub fn new(store: Arc<Store>, config: &Arc<Live>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -76,6 +77,7 @@ impl Gate {
             known: Known::default(),
             fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
+            clock,
             keys,
             presence: Presence::default(),
         }

@@ -20,8 +20,8 @@ use crate::jobs::log_tail::LogTail;
 use crate::jobs::streams::Streams;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta, operations};
-use crate::time::Micros;
+use crate::store::{self, OpenError, Options, Store, StoreError, audit, idempotency, meta, operations};
+use crate::time::{Clock, Micros};
 
 /// The application.
 pub struct App {
@@ -29,6 +29,8 @@ pub struct App {
     pub config: Arc<Live>,
     /// The database.
     pub store: Arc<Store>,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     /// The access check.
     pub gate: Arc<Gate>,
     /// Slow work.
@@ -86,7 +88,10 @@ impl App {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
+            new_box: config.new_box(),
         })?);
+        let last = store.lookup(audit::last_at)?;
+        let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;
@@ -115,13 +120,14 @@ impl App {
                 None
             }
         };
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
         let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
         let listening = Arc::<OnceLock<_>>::default();
         let webhook = Webhook::start(
             &store,
+            Arc::clone(&clock),
             Arc::clone(&listening),
             live.watch(|now| now.webhook.clone()),
             super::notifications::show,
@@ -133,13 +139,15 @@ impl App {
             live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
         // No request has been served yet: what is open was left by the last run.
         let cut = store.lookup(operations::open)?;
-        let jobs = Jobs::start(Arc::clone(&store), cut, config.containers.runtime.clone(), roots, sockets)
+        let runtime = config.containers.runtime.clone();
+        let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), cut, runtime, roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
+            clock,
             jobs,
             gate,
             streams,

@@ -1,13 +1,18 @@
 //! `taosd`: the daemon. Argument parsing only; see `taosd::daemon`.
 
+#![warn(clippy::disallowed_macros)]
+
 use std::process::ExitCode;
 
 use clap::Parser;
 use taosd::daemon::cli::{Cli, Command, ConfigCommand};
-use taosd::{daemon, offline};
+use taosd::{daemon, offline, say};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(say::clap("taosd", &error)),
+    };
     daemon::logger::init();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(settings) => settings.load().and_then(daemon::serve),
@@ -30,7 +35,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("taosd: {failure}");
+            say::complain(&format!("taosd: {failure}\n"));
             ExitCode::from(failure.exit_code())
         }
     }

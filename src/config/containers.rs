@@ -1,7 +1,7 @@
 //! Settings about containers: which runtime, what an agent's socket lets through, what may be deployed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file::Value;
 use super::source::shown;
@@ -84,12 +84,13 @@ impl Containers {
         if let Some(images) = sources.path("lxc_images", "TAOSD_LXC_IMAGES") {
             places.lxc_images = images;
         }
-        if flags.containers_socket.is_some() {
+        let given_socket = flags.containers_socket.as_ref().map(|path| {
             sources.flag("containers_socket", "--containers-socket");
-        }
+            super::given(path, "--containers-socket", sources)
+        });
         let runtime = Options {
             choice: given(flags, sources).or(set).unwrap_or_default(),
-            socket: flags.containers_socket.clone().or(socket),
+            socket: given_socket.or(socket),
             places,
         };
         Self {
@@ -161,9 +162,7 @@ fn text(value: Value) -> Option<String> {
 }
 
 fn absolute(path: String) -> Result<PathBuf, String> {
-    let told = shown(&path);
-    let path = PathBuf::from(path);
-    if path.is_absolute() { Ok(path) } else { Err(format!("must hold absolute paths, and {told} is none")) }
+    super::paths::whole(Path::new(&path)).map_err(|why| format!("must hold whole paths: {why}"))
 }
 
 fn image(sources: &mut Sources, path: &[&str]) -> Option<ImageName> {

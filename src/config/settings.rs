@@ -70,6 +70,7 @@ impl Config {
         add("socket", path(&self.socket));
         add("allowed_hosts", list(&self.allowed_hosts, |host| quoted(host)));
         add("log", quoted(&self.log));
+        add("time_sync_file", path(&self.time_sync_file));
         let containers = &self.containers;
         if let Some(socket) = &containers.runtime.socket {
             add("containers_socket", path(socket));

@@ -17,14 +17,14 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     /// The settings of a serve without a command.
-    pub serve: Settings,
+    pub serve: Serving,
 }
 
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve (what happens without a command).
-    Serve(Settings),
+    Serve(Serving),
     /// Check a database, in use or not: schema, structure, foreign keys, audit chain, free space.
     Check {
         /// Where the data is.
@@ -85,6 +85,27 @@ pub enum ConfigCommand {
     Check(Settings),
     /// Print every setting with its value and where it was set; secrets are not shown.
     Show(Settings),
+}
+
+/// The flags of serving.
+#[derive(Args)]
+pub struct Serving {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Make an empty box where the database is lost and its token, WAL or backups are still there.
+    #[arg(long)]
+    pub new_box: bool,
+}
+
+impl Serving {
+    /// The settings from everywhere.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn load(self) -> Result<Config, Failure> {
+        Ok(self.settings.load()?.with_new_box(self.new_box))
+    }
 }
 
 /// The flags of every command.

@@ -115,6 +115,8 @@ codes! {
         "Make the data directory's file system writable and repeat the request." in "recipes/troubleshooting#disk" ;
     STORAGE_DAMAGED 503 "storage_damaged" "The database file is damaged."
         "Stop the daemon, run taosd check and restore a backup." in "recipes/troubleshooting#damaged" ;
+    STORAGE_GONE 503 "storage_gone" "The database file was removed or replaced while the daemon runs: nothing can be written. Reads go on."
+        "Put the file back, or stop the daemon and restore a backup." in "recipes/troubleshooting#damaged" ;
     NOT_READY 503 "not_ready" "A part of the daemon is not able to work; checks says which."
         "Read checks and the daemon's log, mend the cause and ask again." in "recipes/troubleshooting#not-ready" ;
 

@@ -257,6 +257,7 @@ impl From<StoreError> for ApiError {
             StoreError::Full(_) => codes::STORAGE_FULL,
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
+            StoreError::Gone(_) => codes::STORAGE_GONE,
             StoreError::Unavailable(_) => codes::BUSY,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };

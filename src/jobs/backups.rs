@@ -82,11 +82,12 @@ pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
     Some(Micros::of(modified))
 }
 
-/// Makes a backup and lets the oldest go.
+/// Makes a backup and lets the oldest go: all but [`KEPT`], or twice as many while the clock that named them is not
+/// `settled`.
 ///
 /// # Errors
 /// The store's; there is no new backup then.
-pub fn create(data_dir: &Path, now: Micros) -> store::Result<Backup> {
+pub fn create(data_dir: &Path, now: Micros, settled: bool) -> store::Result<Backup> {
     let dir = store::backup_dir(data_dir)?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
@@ -95,7 +96,7 @@ pub fn create(data_dir: &Path, now: Micros) -> store::Result<Backup> {
     // Before the backup itself: whoever sees that sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;
     copied.settle().inspect_err(|_| drop(fs::remove_file(&hash_file)))?;
-    prune(&dir, &to);
+    prune(&dir, &to, if settled { KEPT } else { 2 * KEPT });
     read(&to).ok_or_else(|| StoreError::Other(format!("{} is gone", to.display())))
 }
 
@@ -163,12 +164,14 @@ fn read(path: &Path) -> Option<Backup> {
 }
 
 /// Removes all but the newest, and never `made`: the clock may have jumped.
-fn prune(dir: &Path, made: &Path) {
-    let Ok(files) = files(dir) else { return };
-    let surplus = files.len().saturating_sub(KEPT);
+fn prune(dir: &Path, made: &Path, kept: usize) {
+    let Ok(mut files) = files(dir) else { return };
+    // What claims to be later than the one just made was named by a clock that was ahead: it goes first.
+    files.sort_by_key(|path| path.as_path() <= made);
+    let surplus = files.len().saturating_sub(kept);
     for path in files.iter().filter(|path| *path != made).take(surplus) {
         if let Err(error) = fs::remove_file(path) {
-            log::warn!("{}: {error}; it stays although there are more than {KEPT}", path.display());
+            log::warn!("{}: {error}; it stays although there are more than {kept}", path.display());
             continue;
         }
         let _ = fs::remove_file(path.with_extension(&HASH_SUFFIX[1..]));

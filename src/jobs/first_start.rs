@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::access::Scopes;
 use crate::secret::{Issued, Kind, Plaintext, SecretHash, UserToken};
+pub use crate::store::TOKEN_FILE;
 use crate::store::credentials::{self, Maker, NewCredential};
 use crate::store::grants;
 use crate::store::users::{self, Role, User};
@@ -19,8 +20,6 @@ use crate::time::Micros;
 
 /// The name of the first user.
 pub const OPERATOR: &str = "operator";
-/// The file that holds the operator's token, in the data directory.
-pub const TOKEN_FILE: &str = "operator.token";
 const LABEL: &str = "operator.token";
 
 /// Makes the operator if there is none yet.
@@ -172,6 +171,9 @@ fn write_token(path: &Path, token: &Plaintext) -> io::Result<()> {
     file.write_all(token.reveal().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
+    if let Some(dir) = path.parent() {
+        store::own(dir, &beside)?;
+    }
     fs::rename(&beside, path)?;
     match path.parent() {
         Some(dir) => fs::File::open(dir)?.sync_all(),

@@ -6,6 +6,7 @@
 
 pub mod acp_target;
 pub mod acp_url;
+pub mod alarms;
 mod archive;
 pub mod audit_head;
 pub mod backups;
@@ -45,7 +46,7 @@ use crate::http::error::ApiError;
 use crate::http::stream::Signal;
 use crate::store::Store;
 use crate::store::operations::Operation;
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 use runner::Runner;
 use sockets::AgentSockets;
@@ -70,6 +71,8 @@ pub struct Jobs {
     pub changed: Signal,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     containers: Containers,
     runner: Runner,
     lookers: Runner,
@@ -92,6 +95,7 @@ impl Jobs {
     /// Where there is no thread to be had.
     pub fn start(
         store: Arc<Store>,
+        clock: Arc<Clock>,
         cut: Vec<Operation>,
         runtime: Options,
         mount_roots: Watched<Vec<PathBuf>>,
@@ -99,6 +103,7 @@ impl Jobs {
     ) -> std::io::Result<Self> {
         Ok(Self {
             store,
+            clock,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),

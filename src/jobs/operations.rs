@@ -96,7 +96,7 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
         "archive" => archive::archive(jobs, op),
         "restore" => archive::restore(jobs, op),
         "purge" => archive::purge(jobs, op),
-        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now())?)),
+        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?)),
         _ => lifecycle::run(jobs, op),
     }
 }

@@ -5,14 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use super::first_start;
 use crate::store::restore::{self as copy, Changed};
-use crate::store::{self, FILE, OpenError, StoreError};
+use crate::store::{self, FILE, OpenError, StoreError, own};
 use crate::time::Micros;
 
 /// What was done.
@@ -129,13 +129,4 @@ fn put_aside(place: &Path, now: Micros) -> io::Result<Option<PathBuf>> {
     }
     store::sync_dir_of(&kept)?;
     Ok(Some(kept))
-}
-
-/// Gives a file to the directory's owner: root may restore what another user's daemon serves.
-fn own(dir: &Path, file: &Path) -> io::Result<()> {
-    let (dir, meta) = (fs::metadata(dir)?, fs::metadata(file)?);
-    if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) {
-        return Ok(());
-    }
-    chown(file, Some(dir.uid()), Some(dir.gid()))
 }

@@ -1,5 +1,5 @@
 //! The sweeper: at the start and then once a minute it writes what is due and removes what has had its time (DESIGN
-//! D17). On an idle box it finds nothing and writes nothing.
+//! D17). On an idle box it finds nothing and writes nothing. While the clock is in doubt nothing goes for its age (D20).
 
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -7,12 +7,13 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::alarms::Alarms;
 use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::Live;
 use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, seconds};
 use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// How long an operation stays after its end.
 const FINISHED_OPERATIONS: i64 = 30 * Micros::DAY;
@@ -36,22 +37,32 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, expiry: Expiry, config: Arc<Live>) -> std::io::Result<Self> {
+    pub fn start(
+        store: Arc<Store>,
+        gate: Arc<Gate>,
+        clock: Arc<Clock>,
+        expiry: Expiry,
+        config: Arc<Live>,
+    ) -> std::io::Result<Self> {
+        let mut alarms = Alarms::default();
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
             // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
             loop {
                 let limits = config.now().limits.clone();
-                sweep(&store, Micros::now());
-                trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, Micros::now());
-                sweep_notifications(&store, Micros::now());
-                expiry.warn(&store, Micros::now());
+                let now = clock.judging();
+                sweep(&store, now);
+                trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
+                sweep_notifications(&store, now);
+                expiry.warn(&store, now);
+                alarms.tell(&store, &clock, &expiry.0);
                 if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
                 gate.flush(false);
             }
             gate.flush(true);
+            clock.save();
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
@@ -21,7 +21,7 @@ use crate::limits::WEBHOOK_LIFE;
 use crate::secret::Plaintext;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, notifications};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -29,6 +29,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How often an alarm is tried that cannot wait in the outbox.
+const URGENT_ATTEMPTS: u32 = 4;
 /// How much of an answer is read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
@@ -96,19 +98,37 @@ pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
 pub struct Webhook {
     nudge: SyncSender<()>,
+    urgent: Arc<Urgent>,
 }
+
+/// What cannot wait in the outbox, because nothing can be written there.
+type Urgent = Mutex<Option<notifications::Notification>>;
 
 impl Webhook {
     /// Starts the thread.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: &Arc<Store>, listening: Listening, setting: Setting, show: Show) -> std::io::Result<Self> {
+    pub fn start(
+        store: &Arc<Store>,
+        clock: Arc<Clock>,
+        listening: Listening,
+        setting: Setting,
+        show: Show,
+    ) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
-        let courier = Courier { store: Arc::downgrade(store), listening, setting, show };
+        let urgent = Arc::<Urgent>::default();
+        let store = Arc::downgrade(store);
+        let courier = Courier { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
         std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
-        Ok(Self { nudge })
+        Ok(Self { nudge, urgent })
+    }
+
+    /// Delivers a record past the outbox, tried a few times; a newer one takes its place.
+    pub fn urge(&self, record: notifications::Notification) {
+        *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        self.nudge();
     }
 
     /// Says that something was queued, or that there is another receiver.
@@ -121,8 +141,10 @@ impl Webhook {
 struct Courier {
     listening: Listening,
     store: Weak<Store>,
+    clock: Arc<Clock>,
     setting: Setting,
     show: Show,
+    urgent: Arc<Urgent>,
 }
 
 /// What became of an attempt.
@@ -142,6 +164,7 @@ impl Courier {
                 }
                 continue;
             };
+            self.deliver_urgent(&webhook.endpoint);
             let Some(store) = self.store.upgrade() else { return };
             let next = next(&store);
             drop(store);
@@ -150,7 +173,7 @@ impl Courier {
                 Ok(Some((pending, rest, body))) if rest.is_zero() => {
                     let attempt = self.deliver(&webhook.endpoint, &pending, body);
                     let Some(store) = self.store.upgrade() else { return };
-                    match settle(&store, &pending, attempt) {
+                    match settle(&store, &self.clock, &pending, attempt) {
                         Ok(()) => Duration::ZERO,
                         Err(error) => later(&error),
                     }
@@ -166,6 +189,21 @@ impl Courier {
 
     fn rule(&self) -> Rule {
         Rule { listening: self.listening.get().cloned().unwrap_or_default() }
+    }
+
+    fn deliver_urgent(&self, to: &Endpoint) {
+        let taken = self.urgent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(record) = taken else { return };
+        let now = record.created_at;
+        let mut pending = Pending { notification_id: record.id.clone(), attempts: 0, queued_at: now, next_at: now };
+        while let Attempt::Failed(why) = self.deliver(to, &pending, Some(record.clone())) {
+            log::warn!("an alarm could not be delivered to the webhook: {why}");
+            pending.attempts += 1;
+            if pending.attempts >= URGENT_ATTEMPTS {
+                return;
+            }
+            std::thread::sleep(pause_after(pending.attempts - 1));
+        }
     }
 
     fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
@@ -215,7 +253,7 @@ fn next(store: &Store) -> Result<Next> {
     })
 }
 
-fn settle(store: &Store, pending: &Pending, attempt: Attempt) -> Result<()> {
+fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> Result<()> {
     let id = pending.notification_id.clone();
     match attempt {
         Attempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
@@ -228,7 +266,7 @@ fn settle(store: &Store, pending: &Pending, attempt: Attempt) -> Result<()> {
             log::warn!("notification {id} could not be delivered to the webhook: {why}; next try in {pause:?}");
             let now = Micros::now();
             let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            let (until, too_old) = (now.plus(micros(pause)), now.plus(-micros(WEBHOOK_LIFE)));
+            let (until, too_old) = (now.plus(micros(pause)), clock.judging().plus(-micros(WEBHOOK_LIFE)));
             let given_up = store.write(move |conn| {
                 outbox::postpone(conn, &id, until)?;
                 outbox::expire(conn, too_old)

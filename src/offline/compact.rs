@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::fs::Mode;
 
-use super::{database, there_is};
+use super::{database, say, there_is};
 use crate::config::Config;
 use crate::daemon::Failure;
 use crate::jobs::restore;
@@ -27,6 +27,5 @@ pub fn compact(config: &Config) -> Result<(), Failure> {
         }
         other => Failure::Start(other.into()),
     })?;
-    println!("{}: {} bytes, {before} before", path.display(), bytes()?);
-    Ok(())
+    say(format!("{}: {} bytes, {before} before\n", path.display(), bytes()?), "the database was compacted; ")
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::Mode;
 use serde_json::json;
 
-use super::database;
+use super::{database, say};
 use crate::config::Config;
 use crate::daemon::Failure;
 use crate::jobs::first_start;
@@ -41,12 +41,9 @@ pub fn restore(config: &Config, file: &Path, way: Way) -> Result<(), Failure> {
         )),
         other => Failure::Start(other.into()),
     })?;
-    if way.json {
-        println!("{}", record(&done, way.dry));
-    } else {
-        tell(config, file, &done, way.dry);
-    }
-    Ok(())
+    let text = if way.json { format!("{}\n", record(&done, way.dry)) } else { tell(config, file, &done, way.dry) };
+    let done = if way.dry { String::new() } else { format!("{} was restored; ", database(config).display()) };
+    say(text, &done)
 }
 
 fn record(done: &Restored, dry: bool) -> serde_json::Value {
@@ -61,36 +58,42 @@ fn record(done: &Restored, dry: bool) -> serde_json::Value {
     })
 }
 
-fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) {
+fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
+    let mut text = String::new();
+    let mut add = |line: String| text.extend([line.as_str(), "\n"]);
     let (database, will) = (database(config), if dry { "would be " } else { "" });
-    println!("{} {will}restored from {}", database.display(), file.display());
+    add(format!("{} {will}restored from {}", database.display(), file.display()));
     if let Some(kept) = &done.kept {
-        println!("the database of before is kept as {}", kept.display());
+        add(format!("the database of before is kept as {}", kept.display()));
     }
-    println!("{} web sessions {will}ended, and every token that was exchanged for a key", done.changed.sessions);
+    add(format!("{} web sessions {will}ended, and every token that was exchanged for a key", done.changed.sessions));
     if done.changed.dead > 0 {
-        println!("{} credentials that were revoked, replaced or deleted since the backup stay dead", done.changed.dead);
+        add(format!(
+            "{} credentials that were revoked, replaced or deleted since the backup stay dead",
+            done.changed.dead
+        ));
     }
     if !done.changed.taken.is_empty() {
-        println!("{} rights that were taken since the backup stay taken:", done.changed.taken.len());
+        add(format!("{} rights that were taken since the backup stay taken:", done.changed.taken.len()));
         for Taken { right, backup, restored } in &done.changed.taken {
-            println!("  {}: {} -> {}", plain(right), plain(backup), plain(restored));
+            add(format!("  {}: {} -> {}", plain(right), plain(backup), plain(restored)));
         }
     }
     if let Some(why) = &done.unknown {
-        println!(
+        add(format!(
             "warning: the database of before could not be read ({why}): what was revoked or taken since the backup is"
-        );
-        println!(
+        ));
+        add(format!(
             "back; look through `taosctl users list`, `users token list`, `agents list` and `grants`, and take it anew"
-        );
+        ));
     }
     if done.new_token {
-        println!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display());
+        add(format!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display()));
     }
     if !dry {
-        println!("start the daemon: it delivers fresh tokens to the containers that need them");
+        add(format!("start the daemon: it delivers fresh tokens to the containers that need them"));
     }
+    text
 }
 
 /// A text from a backup as it may stand in a terminal.

@@ -7,6 +7,7 @@ use crate::secret::redacted;
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
+const LAST_AT: &str = "SELECT at FROM audit ORDER BY seq DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash,
         actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
@@ -164,6 +165,14 @@ pub fn append(conn: &Connection, entry: &Entry) -> Result<()> {
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (seq, prev_hash) = last.map_or((1, [0; 32]), |(seq, hash)| (seq + 1, hash));
     insert(conn, entry, seq, prev_hash)
+}
+
+/// When the newest row was written; `None` where there is none.
+///
+/// # Errors
+/// The store's.
+pub fn last_at(conn: &Connection) -> Result<Option<Micros>> {
+    Ok(conn.prepare_cached(LAST_AT)?.query_row([], |row| row.get(0)).optional()?)
 }
 
 fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Result<()> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
 
+use super::dir::own;
 use super::open::{self, Medium};
 use super::{Result, StoreError, check};
 
@@ -28,6 +29,7 @@ pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
     let dir = data_dir.join(BACKUPS);
     match DirBuilder::new().mode(0o700).create(&dir) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(of_file(&dir, &error)),
+        Ok(()) => own(data_dir, &dir).map(|()| dir.clone()).map_err(|error| of_file(&dir, &error)),
         _ => Ok(dir),
     }
 }
@@ -111,6 +113,10 @@ fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write) -> Result<Co
     write(from, medium, to)?;
     sound(to)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
+    // Root's copy in the daemon's own directory of backups is the daemon's to replace.
+    if let Some(dir) = place.parent().filter(|dir| dir.ends_with(BACKUPS)) {
+        own(dir, to).map_err(io)?;
+    }
     Ok(copied)
 }
 

@@ -7,9 +7,11 @@ pub mod agents;
 pub mod audit;
 pub mod audit_head;
 mod check;
+mod condition;
 mod copy;
 pub mod credentials;
 pub mod deployments;
+mod dir;
 pub mod error;
 pub mod expiry;
 pub mod grants;
@@ -27,6 +29,7 @@ pub mod page;
 pub mod profiles;
 mod readers;
 pub mod registrations;
+mod rescue;
 pub mod restore;
 pub mod rights;
 mod row;
@@ -38,16 +41,19 @@ pub mod webhook;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
 
 pub use check::{Finding, check, look, recognise};
 pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
+pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
-pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};
+pub use open::{FILE, OpenError, identify, write_back};
 
+use condition::Condition;
 use migrate::MigrateError;
 use open::Medium;
 use readers::Readers;
@@ -63,6 +69,7 @@ pub struct Store {
     // Declared in the order they must go: readers first, so that the writer's connection is the last to close.
     readers: r2d2::Pool<Readers>,
     writer: Writer,
+    condition: Arc<Condition>,
     dir: PathBuf,
     _lock: DirLock,
 }
@@ -76,6 +83,8 @@ pub struct Options {
     pub readers: usize,
     /// From how many milliseconds on a statement is logged as slow.
     pub slow_query_ms: u64,
+    /// Whether an empty database may be made where one was lost.
+    pub new_box: bool,
 }
 
 impl Store {
@@ -85,9 +94,17 @@ impl Store {
     /// [`OpenError`] says which exit code fits.
     pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
         let dir = options.dir.clone();
-        let lock = open::lock_dir(&dir)?;
+        let lock = lock_dir(&dir)?;
         let path = dir.join(FILE);
+        if options.new_box {
+            dir::forget(&dir)?
+        } else {
+            dir::refuse_to_forget(&dir)?
+        }
+        open::make_file(&path)?;
+        let lock = lock.with_database(&path)?;
         open::prepare_file(&path)?;
+        let condition = Condition::new(&path).map(Arc::new).map_err(|e| OpenError::Io(path.clone(), e))?;
         open::log_statements_slower_than(options.slow_query_ms);
         let store = |error: StoreError| match error {
             StoreError::Damaged(why) => OpenError::Damaged(path.clone(), why),
@@ -117,7 +134,8 @@ impl Store {
             // A full disk is no reason not to serve; the next start tries again.
             log::error!("the environment of old deployments could not be removed from the database: {error}");
         }
-        let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
+        let writer =
+            Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition)).map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
             .min_idle(Some(1))
@@ -125,9 +143,9 @@ impl Store {
             .max_lifetime(None)
             .test_on_check_out(false)
             .connection_timeout(READER_WAIT)
-            .build(Readers::new(path.clone(), medium))
+            .build(Readers::new(path.clone(), medium, Arc::clone(&condition)))
             .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
-        Ok(Self { readers, writer, dir, _lock: lock })
+        Ok(Self { readers, writer, condition, dir, _lock: lock })
     }
 
     /// Logs statements that take longer from now on, those of every store of the process.
@@ -149,7 +167,7 @@ impl Store {
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        read(&conn)
+        self.condition.noting(|| read(&conn))
     }
 
     /// Reads with several statements that must see one state.
@@ -161,8 +179,10 @@ impl Store {
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let mut conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        let tx = conn.transaction().map_err(StoreError::from)?;
-        read(&tx)
+        self.condition.noting(|| {
+            let tx = conn.transaction().map_err(StoreError::from)?;
+            read(&tx)
+        })
     }
 
     /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.
@@ -215,6 +235,14 @@ impl Store {
     /// Why the last commit that had something to write failed; `None` once one has succeeded.
     pub fn trouble(&self) -> Option<StoreError> {
         self.writer.trouble()
+    }
+
+    /// Whether the files are those that were opened, and nothing read from them was damaged.
+    ///
+    /// # Errors
+    /// `Gone`, or `Damaged`.
+    pub fn condition(&self) -> Result<()> {
+        self.condition.check()
     }
 
     /// Grows with every commit that changed something, before anybody is told of it. What is read after this call is

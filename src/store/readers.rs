@@ -1,9 +1,11 @@
 //! The pool of reading connections.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
+use super::condition::Condition;
 use super::open::{self, Medium};
 
 /// Makes reading connections for r2d2.
@@ -11,12 +13,13 @@ use super::open::{self, Medium};
 pub struct Readers {
     path: PathBuf,
     medium: Medium,
+    condition: Arc<Condition>,
 }
 
 impl Readers {
     /// A manager for this database.
-    pub fn new(path: PathBuf, medium: Medium) -> Self {
-        Self { path, medium }
+    pub fn new(path: PathBuf, medium: Medium, condition: Arc<Condition>) -> Self {
+        Self { path, medium, condition }
     }
 }
 
@@ -25,7 +28,11 @@ impl r2d2::ManageConnection for Readers {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        open::reading(&self.path, self.medium)
+        open::reading(&self.path, self.medium).inspect_err(|error| {
+            if matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) {
+                self.condition.note(error.to_string());
+            }
+        })
     }
 
     fn is_valid(&self, conn: &mut Connection) -> rusqlite::Result<()> {

@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,9 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
+use super::condition::Condition;
 use super::error::{Result, StoreError};
+use super::rescue;
 use crate::limits::WRITER_BATCH;
 
 /// A piece of work in the queue, its types forgotten.
@@ -92,12 +95,12 @@ impl Writer {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(conn: Connection, queue: usize) -> std::io::Result<Self> {
+    pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let told = Arc::<Told>::default();
         let telling = Arc::clone(&told);
-        let thread =
-            std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver, &telling))?;
+        let work = move || serve(conn, &receiver, &telling, &condition);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(work)?;
         Ok(Self { queue: Some(sender), thread: Some(thread), told })
     }
 
@@ -200,13 +203,38 @@ impl Told {
     }
 }
 
-fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
+fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition) {
+    let mut rescued = false;
     while let Ok(first) = queue.recv() {
-        commit_batch(&conn, queue, first, told);
+        match condition.in_place() {
+            Ok(()) => condition.noting(|| commit_batch(&conn, queue, first, told)),
+            // What is written into a file without a name is lost with the process.
+            Err(gone) => {
+                finish(first, Err(gone));
+                if !rescued {
+                    save_elsewhere(&conn);
+                }
+                rescued = true;
+                continue;
+            }
+        }
+        rescued = false;
     }
     // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         log::warn!("the last checkpoint failed, the WAL stays beside the database: {error}");
+    }
+}
+
+/// Once for each time the file went away.
+fn save_elsewhere(conn: &Connection) {
+    let path = conn.path().unwrap_or_default();
+    match rescue::rescue(conn, Path::new(path)) {
+        Ok(place) => log::error!(
+            "{path} is gone; all that it held is in {}: stop the daemon and restore that file",
+            place.display()
+        ),
+        Err(error) => log::error!("{path} is gone, and what it held could not be saved: {error}"),
     }
 }
 
@@ -234,11 +262,14 @@ fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dy
         counter.fetch_add(1, Ordering::Release);
     }
     for job in ran {
-        let outcome = outcome.clone();
-        // One answer that panics must not take the others, or the thread, with it.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
-            log::error!("telling the end of a write panicked: {}", text_of(&*panic));
-        }
+        finish(job, outcome.clone());
+    }
+}
+
+/// One answer that panics must not take the others, or the thread, with it.
+fn finish(job: Box<dyn Job>, outcome: Result<()>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
+        log::error!("telling the end of a write panicked: {}", text_of(&*panic));
     }
 }
 
@@ -316,7 +347,7 @@ mod tests {
         let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
         conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
         conn.execute_batch(set_up).unwrap();
-        let writer = Writer::start(conn, 16).unwrap();
+        let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap())).unwrap();
         let (go, wait) = channel::<()>();
         let (started, running) = channel();
         writer.submit(

@@ -40,6 +40,7 @@ pub const GENERAL: &[&Code] = &[
     codes::STORAGE_FULL,
     codes::STORAGE_READ_ONLY,
     codes::STORAGE_DAMAGED,
+    codes::STORAGE_GONE,
     codes::PAT_NOT_ALLOWED,
     codes::CSRF_REFUSED,
     codes::AUDIENCE_NOT_ALLOWED,
