@@ -101,6 +101,10 @@ limits! {
     queue_length: 256, 1, 65_536;
     /// Worker threads; 0 means the larger of 4 and the number of cores.
     workers: 0, 0, 256;
+    /// Milliseconds that reading the database may take in one request.
+    read_timeout_ms: 2000, 10, 600_000;
+    /// Bytes of one page of a list; a page that would be longer ends earlier and links to the next.
+    max_page_bytes: 1024 * 1024, 16 * 1024, 16 * 1024 * 1024;
     /// Event streams open at once.
     max_streams: 128, 0, 65_536;
     /// Event streams of one credential.

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
+use super::paging;
 use crate::access::{Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
@@ -85,6 +86,8 @@ impl App {
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
         })?);
+        store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;
@@ -139,6 +142,8 @@ impl App {
     /// Puts these settings in force, as far as they are not read where they are used.
     pub fn apply(&self, config: Config) {
         self.store.log_slower_than(config.limits.slow_query_ms);
+        self.store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         if let Some(edge) = self.edge() {
             edge.set(config.limits.clone(), config.allowed_hosts.clone());
         }

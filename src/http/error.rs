@@ -230,6 +230,7 @@ impl From<StoreError> for ApiError {
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
             StoreError::Unavailable(_) => codes::BUSY,
+            StoreError::TooSlow(_) => codes::READ_TOO_SLOW,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };
         Self { cause: Some(error.to_string()), ..Self::new(code) }

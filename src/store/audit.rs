@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::page::{Take, each};
 use super::{Result, meta};
 use crate::time::Micros;
 
@@ -179,10 +180,9 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64) -> Result<Vec<Record>> {
+pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
-    let rows = statement.query_map(params![before, limit, filter.actor, filter.action, filter.resource], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![before, limit, filter.actor, filter.action, filter.resource], read, take)
 }
 
 /// Where and how the chain is broken.

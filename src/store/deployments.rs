@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::page::{Numbered, Take};
 use crate::time::Micros;
 
 const SELECT: &str =
@@ -111,17 +111,24 @@ pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment
     Ok(conn.prepare_cached(&sql)?.query_row([agent_id], read).optional()?)
 }
 
-/// A page of an agent's deployments that were not deleted.
+/// A page of an agent's deployments that were not deleted. Their order is found without what they say of themselves,
+/// which may be long.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Deployment>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Deployment>) -> Result<()> {
     let columns = [("created_at", "created_at"), ("promoted_at", "promoted_at"), ("id", "id")];
-    let sql =
-        format!("{SELECT} WHERE agent_id = ?3 AND expires_at IS NULL {}", page.clause(&columns, &["created_at", "id"]));
+    let order = page.clause(&columns, &["created_at", "id"]);
+    let sql = format!("SELECT id FROM deployments WHERE agent_id = ?3 AND expires_at IS NULL {order}");
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let ids = statement.query_map(params![page.limit, page.offset, agent_id], |row| row.get(0))?;
+    let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+    for id in ids {
+        if by_id(conn, agent_id, &id)?.is_some_and(|deployment| !take(deployment)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// How many rows an agent has, deleted ones included.

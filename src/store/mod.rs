@@ -34,6 +34,7 @@ pub mod webhook;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -51,6 +52,8 @@ use writer::Writer;
 
 /// How long a read waits for a free connection. There is one for every worker, so it never should.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// Milliseconds that a read may take until [`Store::end_reads_after`] says another number.
+const READ_MILLIS: u64 = 2000;
 /// Writes that may wait for the writer.
 const WRITE_QUEUE: usize = 4096;
 
@@ -60,6 +63,8 @@ pub struct Store {
     readers: r2d2::Pool<Readers>,
     writer: Writer,
     dir: PathBuf,
+    /// Milliseconds that one read may take.
+    read_millis: AtomicU64,
     _lock: DirLock,
 }
 
@@ -114,7 +119,7 @@ impl Store {
             .connection_timeout(READER_WAIT)
             .build(Readers::new(path.clone(), medium))
             .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
-        Ok(Self { readers, writer, dir, _lock: lock })
+        Ok(Self { readers, writer, dir, read_millis: AtomicU64::new(READ_MILLIS), _lock: lock })
     }
 
     /// Logs statements that take longer from now on, those of every store of the process.
@@ -135,8 +140,10 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        read(&conn)
+        let reader = self.reader()?;
+        let found = read(&reader);
+        reader.release();
+        found
     }
 
     /// Reads with several statements that must see one state.
@@ -147,9 +154,24 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let mut conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        let tx = conn.transaction().map_err(StoreError::from)?;
-        read(&tx)
+        let reader = self.reader()?;
+        let tx = reader.begin().map_err(StoreError::from)?;
+        let found = read(&tx);
+        // The transaction ends with `tx`: that shall not be cut.
+        reader.release();
+        found
+    }
+
+    /// A reading connection with the time that a read may take.
+    fn reader(&self) -> Result<r2d2::PooledConnection<Readers>> {
+        let reader = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        reader.give(Duration::from_millis(self.read_millis.load(Ordering::Relaxed)));
+        Ok(reader)
+    }
+
+    /// Gives each read that begins from now on so many milliseconds in all; then it fails as [`StoreError::TooSlow`].
+    pub fn end_reads_after(&self, millis: u64) {
+        self.read_millis.store(millis, Ordering::Relaxed);
     }
 
     /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::page::{Take, each};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO notifications
@@ -161,7 +162,8 @@ pub fn list(
     span: Span,
     unread_only: bool,
     limit: u64,
-) -> Result<Vec<Notification>> {
+    take: Take<'_, Notification>,
+) -> Result<()> {
     let (compare, seq, order) = match span {
         Span::Before(seq) => ("<", seq, "DESC"),
         Span::After(seq) => (">", seq, "ASC"),
@@ -172,8 +174,7 @@ pub fn list(
         holder.column()
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![holder.id(), seq, limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![holder.id(), seq, limit], read, take)
 }
 
 /// The place of the newest notification of all; 0 if there is none.

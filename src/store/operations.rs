@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Result;
 use super::agents::Seen;
 use super::grants::Grantee;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
@@ -250,7 +250,14 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    actor: &str,
+    filter: &Filter,
+    page: &Page,
+    take: Take<'_, Operation>,
+) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -265,11 +272,8 @@ pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: 
     );
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![at, id, page.fetch(), all, user, agent, actor, filter.status, filter.kind, filter.agent],
-        read,
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), all, user, agent, actor, filter.status, filter.kind, filter.agent];
+    each(&mut statement, values, read, take)
 }
 
 /// True if [`sweep`] may find something.

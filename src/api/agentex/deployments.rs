@@ -3,7 +3,7 @@
 use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{METADATA, stored};
 use super::{DELETED, Named, checked, find, metadata, no_deployment, text};
 use crate::access::{Action, AgentRole};
@@ -61,9 +61,10 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["created_at", "promoted_at", "id"], "created_at if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_NOT_FOUND]),
+        .failing(&[codes::AGENT_NOT_FOUND, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agents/{id}/deployments/{deployment}", Action::DeploymentsRead, get)
         .described("agentex_deployments_get", "Read a deployment", "By its id within its agent.", DOC)
         .answering(200, Answer::Object(FIELDS))
@@ -176,13 +177,14 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "created_at", true)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-deployments", "created_at", true)?;
     let named = Named::Id(text(&call, 0));
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
-        Ok::<_, ApiError>(deployments::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(deployments::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// An agent's deployment of this id that was not deleted.

@@ -9,7 +9,7 @@ use super::{name, read};
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx, Written};
-use crate::api::paging;
+use crate::api::paging::Listing;
 use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
 use crate::http::error::ApiError;
@@ -97,15 +97,14 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "archived")?;
+    let mut list = Listing::of(&call.input, "archived")?;
+    let page = list.page();
     // An agent owns no archived agent: its grants ended with the archiving.
     let owner = match call.caller.principal() {
         _ if call.caller.is_admin() => None,
         Principal::User(user) => Some(user.id.as_str()),
         Principal::Agent { .. } => Some(""),
     };
-    let rows = app.store.lookup(|conn| agents::list_archived(conn, owner, &page))?;
-    let key = |row: &ArchivedAgent| (row.archived_at, row.id.clone());
     let show = |row: &ArchivedAgent| {
         json!({
             "id": row.id,
@@ -117,7 +116,9 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
             "owner": row.owner,
         })
     };
-    Ok(paging::reply(&call.input, "archived", &page, rows, key, show).into())
+    let mut take = |row: ArchivedAgent| list.push((row.archived_at, row.id.clone()), &show(&row));
+    app.store.lookup(|conn| agents::list_archived(conn, owner, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The archived agent of this id, if it is the caller's.

@@ -103,8 +103,12 @@ fn parts_of(tx: &Tx<'_>, bulk: &Operation, kind: &str) -> Result<(Vec<Operation>
     let seen = if tx.caller.is_admin() { Seen::All } else { Seen::By(tx.caller.grantee()) };
     let page = Page { limit: BULK, after: None };
     let (mut parts, mut results) = (Vec::new(), Map::new());
-    for live in agents::list(tx.conn, &seen, &Filter::default(), &page)? {
-        let agent = live.agent;
+    let mut found = Vec::new();
+    agents::list(tx.conn, &seen, &Filter::default(), &page, &mut |live| {
+        found.push(live.agent);
+        true
+    })?;
+    for agent in found {
         if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) {
             continue;
         }

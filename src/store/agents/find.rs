@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Agent, COLUMNS, WIDTH, read};
 use crate::store::Result;
 use crate::store::grants::Grantee;
-use crate::store::page::Page;
+use crate::store::page::{Page, Take, each};
 use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
@@ -136,7 +136,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Result<Vec<Live>> {
+pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page, take: Take<'_, Live>) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -157,8 +157,7 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
     let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
     let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
-    let rows = statement.query_map(values, read_live)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, values, read_live, take)
 }
 
 /// An archived agent as listed.
@@ -184,10 +183,10 @@ pub struct ArchivedAgent {
 ///
 /// # Errors
 /// The store's.
-pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Result<Vec<ArchivedAgent>> {
+pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page, take: Take<'_, ArchivedAgent>) -> Result<()> {
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(LIST_ARCHIVED)?;
-    let rows = statement.query_map(params![at, id, page.fetch(), owner], |row| {
+    let read = |row: &Row<'_>| {
         Ok(ArchivedAgent {
             id: row.get(0)?,
             slug: row.get(1)?,
@@ -197,6 +196,6 @@ pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Res
             container: row.get(5)?,
             owner: row.get(6)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    each(&mut statement, params![at, id, page.fetch(), owner], read, take)
 }
