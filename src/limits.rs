@@ -221,6 +221,8 @@ pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 pub const THROTTLE_ENTRIES: usize = 16_384;
 /// Credentials remembered from one request to the next.
 pub const KNOWN_CREDENTIALS: usize = 4096;
+/// From how long on a write is told in the log: others wait for it.
+pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
 /// Bytes of a reply kept for replay.

@@ -107,6 +107,7 @@ impl Call {
     ///
     /// # Errors
     /// None now; the work's own error becomes the reply.
+    #[track_caller]
     pub fn write<W: Into<Written>>(
         self,
         app: &App,
@@ -130,7 +131,7 @@ impl Call {
             claim.complete(conn, reply)?;
             Ok(written)
         };
-        app.store.submit(run, move |result: Result<Written, ApiError>| {
+        app.store.submit_as(action.slug(), run, move |result: Result<Written, ApiError>| {
             if let Some(reservation) = reservation {
                 reservation.settle(result.is_ok());
             }

@@ -33,6 +33,7 @@ pub mod users;
 pub mod webhook;
 mod writer;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -48,7 +49,7 @@ pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};
 use migrate::MigrateError;
 use open::Medium;
 use readers::Readers;
-use writer::Writer;
+use writer::{Label, Writer};
 
 /// How long a read waits for a free connection. There is one for every worker, so it never should.
 const READER_WAIT: Duration = Duration::from_secs(5);
@@ -178,16 +179,18 @@ impl Store {
     ///
     /// # Errors
     /// The work's own, or the store's.
+    #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.writer.write(work)
+        self.writer.write(Label { action: "-", at: Location::caller() }, work)
     }
 
     /// Like [`Store::write`] without waiting: `done` is told on the writer's thread. It must be quick.
+    #[track_caller]
     pub fn submit<T, E, F, D>(&self, work: F, done: D)
     where
         T: Send + 'static,
@@ -195,7 +198,19 @@ impl Store {
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        self.writer.submit(work, done);
+        self.submit_as("-", work, done);
+    }
+
+    /// Like [`Store::submit`], with the name of the action for the log.
+    #[track_caller]
+    pub fn submit_as<T, E, F, D>(&self, action: &'static str, work: F, done: D)
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        D: FnOnce(std::result::Result<T, E>) + Send + 'static,
+    {
+        self.writer.submit(Label { action, at: Location::caller() }, work, done);
     }
 
     /// False once the writer's thread has died.
