@@ -1,6 +1,8 @@
 //! Records of where an agent was deployed, and which of them is in production (Agentex contract, section 6).
 
 use hyper::http::Method;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
@@ -89,21 +91,38 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOYMENT_NOT_FOUND, codes::FORBIDDEN, codes::DEPLOYMENT_NOT_READY]),
 ];
 
-fn show(d: &Deployment) -> Value {
-    json!({
-        "id": d.id,
-        "agent_id": d.agent_id,
-        "docker_image": d.docker_image,
-        "status": d.status,
-        "is_production": d.is_production,
-        "registration_metadata": stored(d.metadata.as_ref()),
-        "acp_url": d.acp_url,
-        "sgp_deploy_id": d.sgp_deploy_id,
-        "helm_release_name": d.helm_release_name,
-        "created_at": d.created_at.micros(),
-        "promoted_at": d.promoted_at.map(Micros::micros),
-        "expires_at": d.expires_at.map(Micros::micros),
-    })
+/// A deployment on the wire.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    agent_id: &'a str,
+    docker_image: &'a str,
+    status: &'a str,
+    is_production: bool,
+    registration_metadata: Option<&'a RawValue>,
+    acp_url: Option<&'a str>,
+    sgp_deploy_id: Option<&'a str>,
+    helm_release_name: Option<&'a str>,
+    created_at: String,
+    promoted_at: Option<String>,
+    expires_at: Option<String>,
+}
+
+fn show(d: &Deployment) -> Shown<'_> {
+    Shown {
+        id: &d.id,
+        agent_id: &d.agent_id,
+        docker_image: &d.docker_image,
+        status: &d.status,
+        is_production: d.is_production,
+        registration_metadata: stored(d.metadata.as_ref()),
+        acp_url: d.acp_url.as_deref(),
+        sgp_deploy_id: d.sgp_deploy_id.as_deref(),
+        helm_release_name: d.helm_release_name.as_deref(),
+        created_at: d.created_at.micros(),
+        promoted_at: d.promoted_at.map(Micros::micros),
+        expires_at: d.expires_at.map(Micros::micros),
+    }
 }
 
 /// A record that is not ready.

@@ -33,7 +33,7 @@ const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 const SMALL_BODY: u64 = 64 * 1024;
 
 /// How long a request waits for a place among its principal's.
-const SHARE_WAIT: Duration = Duration::from_secs(10);
+const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// What a connection's requests have in common.
 pub(super) struct Link {
