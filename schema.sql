@@ -75,6 +75,8 @@ CREATE TABLE agents (
     updated_at           INTEGER NOT NULL,
     archived_at          INTEGER,
     snapshot_name        TEXT,
+    -- Deployments up to this `seq` ended with the agent: a thousand rows at the price of one.
+    deployments_ended    INTEGER NOT NULL DEFAULT 0,
     soul_md              TEXT NOT NULL DEFAULT '',
     agent_md             TEXT NOT NULL DEFAULT '',
     CHECK ((container_name IS NULL) = (container_runtime IS NULL))
@@ -119,6 +121,8 @@ CREATE TABLE registrations (
 
 -- Records of where an agent was deployed; a deleted one keeps its row, so that its id stays dead.
 CREATE TABLE deployments (
+    -- The order of recording: `agents.deployments_ended` says up to where all are deleted.
+    seq               INTEGER PRIMARY KEY AUTOINCREMENT,
     agent_id          TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     id                TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
     docker_image      TEXT NOT NULL,
@@ -132,7 +136,7 @@ CREATE TABLE deployments (
     promoted_at       INTEGER,
     expires_at        INTEGER,
     metadata          TEXT CHECK (json_valid(metadata)),
-    PRIMARY KEY (agent_id, id),
+    UNIQUE (agent_id, id),
     CHECK (is_production = 0 OR expires_at IS NULL)
 ) STRICT;
 CREATE UNIQUE INDEX deployments_one_production ON deployments (agent_id) WHERE is_production = 1;

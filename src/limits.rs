@@ -170,7 +170,9 @@ pub const NOTIFICATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Notifications kept for one user; the oldest make room.
 pub const NOTIFICATION_ROWS: u64 = 10_000;
 /// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
-pub const SWEEP_BATCH: u64 = 1000;
+pub const SWEEP_BATCH: u64 = 250;
+/// Long rows that one transaction removes.
+pub const PURGE_BATCH: u64 = 100;
 /// How long a webhook's receiver is tried.
 pub const WEBHOOK_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The time between two signs of life on an event stream.

@@ -45,7 +45,7 @@ use crate::time::Micros;
 use runner::Runner;
 use sockets::AgentSockets;
 
-pub use archive::end_record;
+pub use archive::{end_record, purge_parts};
 pub use deploy::Wanted as WantedContainer;
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;

@@ -10,7 +10,7 @@ use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::Live;
 use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
-use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
+use crate::store::{self, Store, StoreError, audit, credentials, idempotency, notifications, operations};
 use crate::time::Micros;
 
 /// How long an operation stays after its end.
@@ -68,21 +68,30 @@ fn sweep(store: &Store, audit_days: u64, now: Micros) {
             || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?
             || audit::is_due(conn, audit_before)?)
     };
-    // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
-    match store.read(due) {
-        Ok(false) => return,
-        Ok(true) => {}
-        Err(error) => return log::warn!("sweeping: {error}"),
-    }
-    let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
-        Ok(idempotency::sweep(conn, now.plus(-life))?
-            + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
-            + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?
-            + audit::retain(conn, audit_before)?)
-    });
-    match swept {
-        Ok(count) => log::debug!("swept {count} rows"),
-        Err(error) => log::warn!("sweeping: {error}"),
+    loop {
+        // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
+        let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
+            Ok((false, _)) => return,
+            Ok((true, crowded)) => crowded,
+            Err(error) => return log::warn!("sweeping: {error}"),
+        };
+        // Some at a time: others' writes go in between.
+        let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
+            let surplus = match &crowded {
+                Some((principal, until)) => idempotency::sweep_crowded(conn, principal, *until)?,
+                None => 0,
+            };
+            Ok(surplus
+                + idempotency::sweep(conn, now.plus(-life))?
+                + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
+                + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?
+                + audit::retain(conn, audit_before)?)
+        });
+        match swept {
+            Ok(0) => return,
+            Ok(count) => log::debug!("swept {count} rows"),
+            Err(error) => return log::warn!("sweeping: {error}"),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::page::{Take, each};
 use super::{Result, meta};
+use crate::limits::SWEEP_BATCH;
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
@@ -16,9 +17,10 @@ const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, req
     WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
 // The old rows at the chain's beginning: up to the first that is not old, whatever time those behind it claim.
-const LAST_OLD: &str = "SELECT max(seq) FROM audit WHERE outcome <> 'checkpoint' AND seq <
-    coalesce((SELECT seq FROM audit WHERE at >= ?1 AND outcome <> 'checkpoint' ORDER BY seq LIMIT 1),
-        9223372036854775807)";
+const LAST_OLD: &str = "WITH head AS (SELECT seq, at, outcome FROM audit ORDER BY seq LIMIT ?2)
+    SELECT max(seq) FROM head WHERE outcome <> 'checkpoint' AND seq <
+        coalesce((SELECT min(seq) FROM head WHERE at >= ?1 AND outcome <> 'checkpoint'), 9223372036854775807)";
+const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND outcome = 'checkpoint'";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -244,16 +246,19 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
         .is_some_and(|at| at < before))
 }
 
-/// Replaces rows older than `before` by one checkpoint row in the place of the last of them, carrying its hash; what
+/// Replaces some of the rows older than `before` by one checkpoint row in the place of the last of them, carrying its hash; what
 /// follows it still verifies. How many rows went.
 ///
 /// # Errors
 /// The store's.
 pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
-    let last: Option<i64> = conn.prepare_cached(LAST_OLD)?.query_row([before], |row| row.get(0))?;
+    let last: Option<i64> =
+        conn.prepare_cached(LAST_OLD)?.query_row(params![before, SWEEP_BATCH], |row| row.get(0))?;
     let Some(seq) = last else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
+    // A checkpoint that goes too stands for more than itself.
+    let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
     conn.prepare_cached(INSERT)?.execute(params![
         seq,
@@ -262,7 +267,7 @@ pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
         "audit.retain",
         "audit",
         Outcome::Checkpoint.as_str(),
-        removed as i64,
+        removed as i64 + stood_for as i64,
         "-",
         last.prev_hash,
         last.hash

@@ -14,7 +14,8 @@ const COLUMNS: &str = "seq, id, agent_id, source, app_origin, level, title, mess
 const COUNTS: &str = "SELECT total, unread FROM notification_counts WHERE holder = ?1";
 const POSITION: &str = "SELECT seq FROM notifications WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const LAST: &str = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1";
-const READ_ALL: &str = "UPDATE notifications SET read = 1 WHERE user_id = ?1 AND read = 0";
+const READ_SOME: &str = "UPDATE notifications SET read = 1 WHERE seq IN
+    (SELECT seq FROM notifications WHERE user_id = ?1 AND read = 0 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM notifications WHERE created_at < ?1)
     OR EXISTS (SELECT 1 FROM notification_counts WHERE total > ?2 AND holder GLOB 'user:*')";
 const DELETE_OLD: &str = "DELETE FROM notifications WHERE seq IN
@@ -230,12 +231,12 @@ pub fn mark_read(conn: &Connection, seq: i64) -> Result<()> {
     Ok(())
 }
 
-/// Marks all of a user's as read. How many were not.
+/// Marks the oldest of a user's as read that are not, up to the place `last` and `most` of them. How many.
 ///
 /// # Errors
 /// The store's.
-pub fn mark_all_read(conn: &Connection, user_id: &str) -> Result<usize> {
-    Ok(conn.prepare_cached(READ_ALL)?.execute([user_id])?)
+pub fn mark_some_read(conn: &Connection, user_id: &str, last: i64, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(READ_SOME)?.execute(params![user_id, last, most])?)
 }
 
 /// Removes one.

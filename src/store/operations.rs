@@ -6,6 +6,7 @@ use super::Result;
 use super::agents::Seen;
 use super::grants::Grantee;
 use super::page::{Page, Take, each};
+use crate::limits::PURGE_BATCH;
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
@@ -19,7 +20,7 @@ const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND sta
 const FINISH: &str = "UPDATE operations SET status = ?2, result = ?3, error = ?4, finished_at = ?5,
     progress = CASE ?2 WHEN 'succeeded' THEN 100 ELSE progress END WHERE id = ?1 AND status IN ('queued', 'running')";
 const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?1 AND status IN ('queued', 'running')";
-const SWEEP: &str = "DELETE FROM operations WHERE finished_at < ?1";
+const SWEEP: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < ?1 LIMIT ?2)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
 
 /// An operation.
@@ -284,10 +285,10 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes operations that ended before `before`. How many there were.
+/// Removes some of the operations that ended before `before`. How many.
 ///
 /// # Errors
 /// The store's.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
-    Ok(conn.prepare_cached(SWEEP)?.execute([before])?)
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, PURGE_BATCH])?)
 }

@@ -23,7 +23,7 @@ fn fill(daemon: &Daemon) {
         }
     }
     operator.delete("/api/agents/purged").expect(200);
-    knowledge(daemon, 255, 60, |number| format!("some words of {number} ").repeat(100));
+    knowledge(daemon, 250, 60, |number| format!("some words of {number} ").repeat(100));
     let (text, history) = ("x".repeat(64 * 1024), "y".repeat(400));
     let metadata = long_metadata();
     at_once(daemon, |conn| {
@@ -121,7 +121,7 @@ fn write(client: &Client) -> Vec<(String, u16)> {
     );
     all("POST", "/api/v1/keys", Some(json!({"name": "k"})));
     all("POST", "/agent_api_keys", Some(json!({"agent_name": "full", "name": "k"})));
-    all("POST", "/api/ui/notify", Some(json!({"title": "t", "message": "m"})));
+    all("POST", "/api/ui/notify", Some(json!({"title": "t", "body": "m"})));
     all("POST", "/api/notifications/read-all", None);
     all("PUT", "/api/knowledge/sources/new", Some(json!({"items": items(60_000)})));
     all("PUT", "/api/knowledge/sources/new", Some(json!({"items": items(50_000)})));

@@ -15,7 +15,7 @@ use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
-use crate::jobs::{Jobs, end_record, operations};
+use crate::jobs::{Jobs, end_record, operations, purge_parts};
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee};
@@ -155,6 +155,10 @@ pub(super) fn restore(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn purge(app: &App, call: Call) -> Handled {
+    let agent = app.store.read(|conn| owned(conn, &call.caller, call.input.param(0)))?;
+    if agent.container_name.is_none() {
+        purge_parts(&app.store, &agent.id)?;
+    }
     let runtime = app.jobs.driver().map(|_| ());
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {

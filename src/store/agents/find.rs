@@ -10,6 +10,10 @@ use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const NAMED: &str = "SELECT a.id, a.slug, a.container_name FROM agents a WHERE a.archived_at IS NULL
+        AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
+            AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)))
+    ORDER BY a.created_at, a.id LIMIT ?4";
 const LIST_ARCHIVED: &str =
     "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
     FROM agents a JOIN users o ON o.id = a.owner_user_id
@@ -158,6 +162,34 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page, take: 
     let mut statement = conn.prepare_cached(&sql)?;
     let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
     each(&mut statement, values, read_live, take)
+}
+
+/// What names a live agent and its container, read without the agent's texts.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The id.
+    pub id: String,
+    /// The slug.
+    pub slug: String,
+    /// The container's name.
+    pub container: Option<String>,
+}
+
+/// The names of the first `limit` live agents that `seen` shows, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
+    let (all, user, agent) = match seen {
+        Seen::All => (true, None, None),
+        Seen::By(Grantee::User(id)) => (false, Some(id), None),
+        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+    };
+    let mut statement = conn.prepare_cached(NAMED)?;
+    let rows = statement.query_map(params![all, user, agent, limit], |row| {
+        Ok(Named { id: row.get(0)?, slug: row.get(1)?, container: row.get(2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// An archived agent as listed.
