@@ -252,8 +252,7 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
 /// # Errors
 /// The store's.
 pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
-    let last: Option<i64> =
-        conn.prepare_cached(LAST_OLD)?.query_row(params![before, SWEEP_BATCH], |row| row.get(0))?;
+    let last: Option<i64> = conn.prepare_cached(LAST_OLD)?.query_row(params![before, SWEEP_BATCH], |row| row.get(0))?;
     let Some(seq) = last else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;

@@ -24,7 +24,8 @@ const PROMOTE: &str = "UPDATE deployments SET is_production = 1, promoted_at = ?
         AND seq > (SELECT deployments_ended FROM agents WHERE id = ?1)";
 const EXPIRE: &str = "UPDATE deployments SET is_production = 0, expires_at = ?3
     WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
-const END_ALL: &str = "UPDATE agents SET deployments_ended = coalesce((SELECT max(seq) FROM deployments), 0) WHERE id = ?1";
+const END_ALL: &str =
+    "UPDATE agents SET deployments_ended = coalesce((SELECT max(seq) FROM deployments), 0) WHERE id = ?1";
 const DELETE_SOME: &str =
     "DELETE FROM deployments WHERE seq IN (SELECT seq FROM deployments WHERE agent_id = ?1 LIMIT ?2)";
 

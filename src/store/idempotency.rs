@@ -184,7 +184,8 @@ pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
 /// # Errors
 /// The store's.
 pub fn crowded(conn: &Connection) -> Result<Option<(String, Micros)>> {
-    let found = conn.prepare_cached(CROWDED)?.query_row([limits::IDEMPOTENCY_ROWS], |row| Ok((row.get(0)?, row.get(1)?)));
+    let found =
+        conn.prepare_cached(CROWDED)?.query_row([limits::IDEMPOTENCY_ROWS], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?)
 }
 

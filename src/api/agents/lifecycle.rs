@@ -12,7 +12,7 @@ use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::jobs::lifecycle_result;
 use crate::store;
-use crate::store::agents::{self, Agent, Filter, Seen};
+use crate::store::agents::{self, Agent, Named, Seen};
 use crate::store::operations::{self, Operation};
 
 /// Agents of one bulk operation at the most.

@@ -43,9 +43,7 @@ pub(super) fn read_all(app: &App, call: Call) -> Handled {
     let mut updated = 0;
     loop {
         let user_id = call.caller.user().id.clone();
-        let marked = app.store.write(move |conn| {
-            notifications::mark_some_read(conn, &user_id, last, SWEEP_BATCH)
-        })?;
+        let marked = app.store.write(move |conn| notifications::mark_some_read(conn, &user_id, last, SWEEP_BATCH))?;
         updated += marked;
         if (marked as u64) < SWEEP_BATCH {
             return Ok(Reply::ok(&json!({"ok": true, "updated": updated})).into());
