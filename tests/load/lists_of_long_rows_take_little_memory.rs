@@ -30,5 +30,6 @@ fn twenty_lists_of_five_hundred_long_deployments() {
         asker.join().expect("answers");
     }
     let peak = peak(&daemon);
+    println!("at most {peak} KiB");
     assert!(peak < MOST, "{peak} KiB");
 }
