@@ -99,7 +99,7 @@ impl Listing {
 
     /// The same as text of this type.
     #[must_use]
-    pub fn as_text(mut self, content_type: &'static str) -> Self {
+    pub fn of_texts(mut self, content_type: &'static str) -> Self {
         self.shape = Shape::Text(content_type);
         self
     }

@@ -119,7 +119,7 @@ fn read(
     let as_html = wants_html(input);
     let mut list = Listing::new(order, page.clone());
     if as_html {
-        list = list.as_text(HTML);
+        list = list.of_texts(HTML);
     }
     rows::list(conn, holder, span, unread_only, page.limit + 1, &mut |one: Notification| {
         let place = (Micros(one.seq), String::new());
