@@ -101,6 +101,10 @@ limits! {
     queue_length: 256, 1, 65_536;
     /// Worker threads; 0 means the larger of 4 and the number of cores.
     workers: 0, 0, 256;
+    /// Milliseconds that reading the database may take in one request.
+    read_timeout_ms: 2000, 10, 600_000;
+    /// Bytes of one page of a list; a page that would be longer ends earlier and links to the next.
+    max_page_bytes: 1024 * 1024, 16 * 1024, 16 * 1024 * 1024;
     /// Event streams open at once.
     max_streams: 128, 0, 65_536;
     /// Event streams of one principal, whatever credentials it uses.
@@ -210,7 +214,9 @@ pub const NOTIFICATION_ROWS: u64 = 10_000;
 /// Notifications kept of one agent; its own make room: read ones first, unread high ones last.
 pub const NOTIFICATION_ROWS_OF_AGENT: u64 = 2000;
 /// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
-pub const SWEEP_BATCH: u64 = 200;
+pub const SWEEP_BATCH: u64 = 250;
+/// Long rows that one transaction removes.
+pub const PURGE_BATCH: u64 = 100;
 /// How long a webhook's receiver is tried.
 pub const WEBHOOK_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The time between two signs of life on an event stream.
@@ -269,6 +275,8 @@ pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 pub const THROTTLE_ENTRIES: usize = 16_384;
 /// Credentials remembered from one request to the next.
 pub const KNOWN_CREDENTIALS: usize = 4096;
+/// From how long on a write is told in the log: others wait for it.
+pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
 /// Bytes of a reply kept for replay.

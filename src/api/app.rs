@@ -8,6 +8,7 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
+use super::paging;
 use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
@@ -90,6 +91,8 @@ impl App {
             slow_query_ms: config.limits.slow_query_ms,
             new_box: config.new_box(),
         })?);
+        store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         let last = store.lookup(audit::last_at)?;
         let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
@@ -171,6 +174,8 @@ impl App {
     /// Puts these settings in force, as far as they are not read where they are used.
     pub fn apply(&self, config: Config) {
         self.store.log_slower_than(config.limits.slow_query_ms);
+        self.store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         if let Some(edge) = self.edge() {
             edge.set(config.limits.clone(), config.allowed_hosts.clone());
         }

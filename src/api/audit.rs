@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{Call, Handled};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use crate::access::Action;
 use crate::http::codes;
@@ -99,15 +99,16 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "audit")?;
+    let mut list = Listing::of(&call.input, "audit")?;
+    let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
     let filter = Filter { actor: own("actor"), action: own("action"), resource: own("resource"), ..Filter::default() };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
-    let rows = app.store.lookup(|conn| audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1))?;
-    let key = |row: &Record| (Micros(row.seq), String::new());
-    Ok(paging::reply(&call.input, "audit", &page, rows, key, show).into())
+    let mut take = |row: Record| list.push((Micros(row.seq), String::new()), &show(&row));
+    app.store.lookup(|conn| audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.

@@ -157,6 +157,7 @@ impl Call {
     ///
     /// # Errors
     /// `rate_limited` where that is used up; the work's own error becomes the reply.
+    #[track_caller]
     pub fn write<W: Into<Written>>(
         self,
         app: &App,
@@ -181,24 +182,28 @@ impl Call {
             let facts = tx.facts.into_inner();
             Ok((written, facts, growth.cost(rows, input.body_bytes, kept), caller))
         };
-        app.store.submit(run, move |result: Result<(Written, Vec<Fact>, Amount, Caller), ApiError>| {
-            if let Some(reservation) = reservation {
-                reservation.settle(result.is_ok());
-            }
-            let result = result.map(|(written, facts, amount, caller)| {
-                watch.settle(facts);
-                watch.gate().allowance.charge(&caller, amount, Instant::now());
-                written
-            });
-            keeper.keep(match result {
-                Ok(Written::Reply(reply)) => Outcome::Done(reply),
-                Ok(Written::Then(reply, after)) => after(reply, later),
-                Err(error) => {
-                    watch.saw(&error);
-                    Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
+        app.store.submit_as(
+            action.slug(),
+            run,
+            move |result: Result<(Written, Vec<Fact>, Amount, Caller), ApiError>| {
+                if let Some(reservation) = reservation {
+                    reservation.settle(result.is_ok());
                 }
-            });
-        });
+                let result = result.map(|(written, facts, amount, caller)| {
+                    watch.settle(facts);
+                    watch.gate().allowance.charge(&caller, amount, Instant::now());
+                    written
+                });
+                keeper.keep(match result {
+                    Ok(Written::Reply(reply)) => Outcome::Done(reply),
+                    Ok(Written::Then(reply, after)) => after(reply, later),
+                    Err(error) => {
+                        watch.saw(&error);
+                        Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
+                    }
+                });
+            },
+        );
         Ok(Step::Later(Outcome::Pending(promise)))
     }
 }

@@ -1,5 +1,6 @@
 //! The application as the edge sees it: finds the route, lets the access layer decide, runs the handler.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ use crate::store::idempotency::RequestKey;
 pub struct Dispatcher {
     app: Arc<App>,
     router: Router<PublicHandler, CheckedHandler>,
+    /// Makes numbers of principals that nobody can foresee.
+    shares: RandomState,
 }
 
 /// A route and its parameters.
@@ -48,7 +51,7 @@ pub enum Admitted {
 impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, router: Router::new(table::routes()) }
+        Self { app, router: Router::new(table::routes()), shares: RandomState::new() }
     }
 }
 
@@ -182,6 +185,14 @@ impl Service for Dispatcher {
                 refuse(codes::AUTH_REQUIRED.into())
             }
         }
+    }
+
+    fn principal(&self, head: &Head, admitted: &Admitted) -> Option<u64> {
+        // A peer without a credential is a principal of its own.
+        Some(self.shares.hash_one(match admitted {
+            Admitted::Public => head.peer.key(),
+            Admitted::Caller(caller) => caller.principal_key(),
+        }))
     }
 
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {

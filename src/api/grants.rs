@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{Call, Handled};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use crate::access::{self, Action, AgentRole, Caller};
 use crate::http::codes;
@@ -169,20 +169,21 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "grants")?;
+    let mut list = Listing::of(&call.input, "grants")?;
+    let page = list.page();
     let query = &call.input.query;
     let agent_id = query.text("resource").map(resource).transpose()?.map(|id| id.map(str::to_owned));
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
-            Some(None) => return Ok(Vec::new()),
+            Some(None) => return Ok(()),
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
         let filter = Filter { grantee, agent_id, owned_by };
-        Ok::<_, ApiError>(grants::list(conn, &filter, &page)?)
+        let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
+        Ok::<_, ApiError>(grants::list(conn, &filter, &page, &mut take)?)
     })?;
-    let key = |grant: &Grant| (grant.granted_at, grant.id.clone());
-    Ok(paging::reply(&call.input, "grants", &page, rows, key, show).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn delete(app: &App, call: Call) -> Handled {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{After, Call, Handled, Step, Written};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::slow::WAIT;
 use super::table::ApiRoute;
 use crate::access::{self, Action, AgentRole, Caller};
@@ -183,15 +183,16 @@ fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiEr
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "operations")?;
+    let mut list = Listing::of(&call.input, "operations")?;
+    let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
     let filter = Filter { status: own("status"), kind: own("kind"), agent: own("agent") };
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
     let own = call.caller.principal_key();
-    let rows = app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page))?;
-    let key = |op: &Operation| (op.created_at, op.id.clone());
-    Ok(paging::reply(&call.input, "operations", &page, rows, key, show).into())
+    let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));
+    app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {

@@ -2,10 +2,11 @@
 
 use hyper::header::SET_COOKIE;
 use hyper::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::app::App;
 use super::call::{Call, Handled};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use crate::access::{Action, Need, Principal, cookie};
 use crate::http::codes;
@@ -60,7 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List one's own web sessions",
         about: "Those that are good now, oldest first.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -74,7 +75,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::flag("current", "Whether it is the one that asks.").required(),
             ]),
         ),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC,
     },
     Route {
@@ -127,22 +128,24 @@ fn open(app: &App, input: Input) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    // An agent has none.
-    let rows = match call.caller.principal() {
-        Principal::User(user) => app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now()))?,
-        Principal::Agent { .. } => Vec::new(),
-    };
-    let show = |session: &Session| {
-        json!({
+    let mut list = Listing::of(&call.input, "sessions")?;
+    let page = list.page();
+    let mut take = |session: Session| {
+        let shown = json!({
             "id": session.id,
             "created_at": session.created_at.millis(),
             "expires_at": session.expires_at.millis(),
             "last_used_at": session.last_used_at.map(Micros::millis),
             "opened_with": session.opened_with,
             "current": call.caller.credential_id() == Some(&session.id),
-        })
+        });
+        list.push((session.created_at, session.id), &shown)
     };
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<Value>>()).into())
+    // An agent has none.
+    if let Principal::User(user) = call.caller.principal() {
+        app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take))?;
+    }
+    Ok(list.reply(&call.input).into())
 }
 
 fn close(app: &App, call: Call) -> Handled {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{Call, Handled};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use super::{descent, scope, users};
 use crate::access::{Action, Scopes};
@@ -152,13 +152,14 @@ fn issue(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "user_tokens")?;
-    let rows = app.store.read(|conn| {
+    let mut list = Listing::of(&call.input, "user_tokens")?;
+    let page = list.page();
+    app.store.read(|conn| {
         let user = users::find(conn, &call.caller, call.input.param(0))?;
-        Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page)?)
+        let mut take = |token: Credential| list.push((token.issued_at, token.id.clone()), &show(&token));
+        Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page, &mut take)?)
     })?;
-    let key = |token: &Credential| (token.issued_at, token.id.clone());
-    Ok(paging::reply(&call.input, "user_tokens", &page, rows, key, show).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn show(token: &Credential) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{Call, Handled, Tx};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use crate::access::{Action, Caller, Principal};
 use crate::http::codes;
@@ -166,10 +166,11 @@ fn display_name(given: Option<&str>) -> Result<Option<&str>, ApiError> {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "users")?;
-    let rows = app.store.lookup(|conn| users::list(conn, &page))?;
-    let key = |user: &User| (user.created_at, user.id.clone());
-    Ok(paging::reply(&call.input, "users", &page, rows, key, show).into())
+    let mut list = Listing::of(&call.input, "users")?;
+    let page = list.page();
+    let mut take = |user: User| list.push((user.created_at, user.id.clone()), &show(&user));
+    app.store.lookup(|conn| users::list(conn, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {

@@ -67,6 +67,8 @@ codes! {
         "Close connections that are not in use and try again after the seconds in Retry-After." ;
     BUSY 503 "busy" "More requests are waiting than the daemon queues."
         "Try again after the seconds in Retry-After." ;
+    READ_TOO_SLOW 503 "read_too_slow" "Reading took longer than one request may take."
+        "Ask for less: fewer words, a filter, a smaller limit. If it was a small question, try again after the seconds in Retry-After." ;
     SHUTTING_DOWN 503 "shutting_down" "The daemon is stopping."
         "Try again when the daemon has started again." ;
     HOST_NOT_ALLOWED 403 "host_not_allowed" "A request without an Authorization header named a host that is not this machine."

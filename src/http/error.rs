@@ -253,15 +253,18 @@ fn cut_secrets(value: &mut Value) {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let code = match error {
+        let code = match &error {
             StoreError::Full(_) => codes::STORAGE_FULL,
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
             StoreError::Gone(_) => codes::STORAGE_GONE,
             StoreError::Unavailable(_) => codes::BUSY,
+            StoreError::TooSlow(_) => codes::READ_TOO_SLOW,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };
-        Self { cause: Some(error.to_string()), ..Self::new(code) }
+        // What is slow is the question's fault, and its statement is in the log already.
+        let cause = (code.slug != codes::READ_TOO_SLOW.slug).then(|| error.to_string());
+        Self { cause, ..Self::new(code) }
     }
 }
 

@@ -21,4 +21,5 @@ pub mod reply;
 pub mod route;
 pub mod router;
 pub mod service;
+mod shares;
 pub mod stream;

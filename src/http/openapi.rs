@@ -262,6 +262,10 @@ fn success(answer: &Answer, title: &str) -> Value {
         Answer::Array(fields) => {
             success["content"] =
                 json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
+            success["headers"] = json!({"Link": {
+                "description": "The rest of a page that is too long for one answer: <URL>; rel=\"next\".",
+                "schema": {"type": "string"},
+            }});
         }
         Answer::Text => success["content"] = json!({"application/json": {"schema": {"type": "string"}}}),
         Answer::Foreign => success["content"] = json!({"*/*": {"schema": {}}}),

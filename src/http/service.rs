@@ -65,6 +65,12 @@ pub trait Service: Send + Sync + 'static {
     /// The refusal, ready to send.
     fn admit(&self, head: &Head, plan: &Self::Plan) -> Result<Self::Admitted, Reply>;
 
+    /// Who asks, as a number: nobody holds more than a share of the pool at once. `None` counts for nobody. On a pool
+    /// thread.
+    fn principal(&self, _head: &Head, _admitted: &Self::Admitted) -> Option<u64> {
+        None
+    }
+
     /// Runs the handler. On a pool thread; may panic, the pool catches it. The edge keeps the head beside it, for
     /// errors and the log.
     fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;

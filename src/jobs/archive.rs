@@ -16,10 +16,11 @@ use super::{Jobs, delivery, lifecycle, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
+use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee};
 use crate::store::operations::Operation;
-use crate::store::{self, credentials, deployments};
+use crate::store::{self, Store, credentials, deployments};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -148,9 +149,22 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
 /// The store's.
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
-    deployments::expire_all(conn, agent_id, now)?;
+    deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
+}
+
+/// Removes what may be long of an agent that is about to be purged, so little at a time that others' writes go on.
+///
+/// # Errors
+/// The store's.
+pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
+    loop {
+        let id = agent_id.to_owned();
+        if store.write(move |conn| deployments::delete_some(conn, &id, PURGE_BATCH))? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The archived agent an operation is about.
@@ -281,6 +295,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     step(jobs, op, "deleting the container", 10)?;
     remove(driver.as_ref(), &name, &agent.id)?;
     let id = agent.id.clone();
+    purge_parts(&jobs.store, &id)?;
     jobs.store.write(move |conn| agents::purge(conn, &id))?;
     Ok(json!({"status": "purged", "id": agent.id}))
 }

@@ -51,7 +51,7 @@ use crate::time::{Clock, Micros};
 use runner::Runner;
 use sockets::AgentSockets;
 
-pub use archive::end_record;
+pub use archive::{end_record, purge_parts};
 pub use deploy::{Env, Wanted as WantedContainer};
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;

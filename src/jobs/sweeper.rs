@@ -12,7 +12,7 @@ use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::Live;
 use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, seconds};
-use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
+use crate::store::{self, Store, StoreError, audit, credentials, idempotency, notifications, operations};
 use crate::time::{Clock, Micros};
 
 /// How long an operation stays after its end.
@@ -106,21 +106,29 @@ fn sweep(store: &Store, now: Micros) {
             || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
             || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?)
     };
-    // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
-    match store.read(due) {
-        Ok(false) => return,
-        Ok(true) => {}
-        Err(error) => return log::warn!("sweeping: {error}"),
-    }
-    let crowded = store.lookup(idempotency::crowded).unwrap_or_default();
-    let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
-        Ok(idempotency::sweep(conn, now.plus(-life), &crowded)?
-            + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
-            + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?)
-    });
-    match swept {
-        Ok(count) => log::debug!("swept {count} rows"),
-        Err(error) => log::warn!("sweeping: {error}"),
+    loop {
+        // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
+        let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
+            Ok((false, _)) => return,
+            Ok((true, crowded)) => crowded,
+            Err(error) => return log::warn!("sweeping: {error}"),
+        };
+        // Some at a time: others' writes go in between.
+        let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
+            let surplus = match &crowded {
+                Some((principal, until)) => idempotency::sweep_crowded(conn, principal, *until)?,
+                None => 0,
+            };
+            Ok(surplus
+                + idempotency::sweep(conn, now.plus(-life))?
+                + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
+                + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?)
+        });
+        match swept {
+            Ok(0) => return,
+            Ok(count) => log::debug!("swept {count} rows"),
+            Err(error) => return log::warn!("sweeping: {error}"),
+        }
     }
 }
 

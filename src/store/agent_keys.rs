@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
 use super::credentials::{Maker, Of, forget_dead};
-use super::page::Numbered;
+use super::page::{Numbered, Take, each};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -101,12 +101,11 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) ->
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Key>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Key>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
     let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
 }
 
 /// How many live keys an agent has.

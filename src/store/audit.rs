@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::page::{Take, each};
 use super::{Result, meta};
 use crate::secret::redacted;
 use crate::time::Micros;
@@ -28,6 +29,7 @@ const ROW_BYTES: u64 = 64 + 56;
 /// Rows that are looked at to tell how large all are.
 const SAMPLE: u64 = 64;
 const HAS_ACTOR_ID: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'actor_id')";
+const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND outcome = 'checkpoint'";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
@@ -231,12 +233,11 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64) -> Result<Vec<Record>> {
+pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
     let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
     let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
-    let rows = statement.query_map(values, read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, values, read, take)
 }
 
 /// Where and how the chain is broken.
@@ -341,6 +342,8 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
     let Some((seq, ..)) = rows.iter().take(most as usize).take_while(goes).last() else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
+    // A checkpoint that goes too stands for more than itself.
+    let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
     conn.prepare_cached(INSERT)?.execute(params![
         seq,
@@ -349,7 +352,7 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
         "audit.retain",
         "audit",
         Outcome::Checkpoint.as_str(),
-        removed as i64,
+        removed as i64 + stood_for as i64,
         "-",
         last.prev_hash,
         last.hash,

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// Another constraint refused the row.
     #[error("a constraint refused the row: {0}")]
     Constraint(String),
+    /// The read took longer than a read may.
+    #[error("the read took too long: {0}")]
+    TooSlow(String),
     /// The store is closed, or no connection was free in time.
     #[error("the store is not available: {0}")]
     Unavailable(String),
@@ -63,6 +66,7 @@ impl From<rusqlite::Error> for StoreError {
         }
         let Some(failure) = error.sqlite_error() else { return Self::Other(text) };
         match (failure.code, failure.extended_code) {
+            (ErrorCode::OperationInterrupted, _) => Self::TooSlow(text),
             (ErrorCode::DiskFull, _) => Self::Full(text),
             // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a file
             // system that has just turned read-only; the errno tells.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.role, g.granted_by, g.granted_at
@@ -145,7 +145,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Grant>> {
+pub fn list(conn: &Connection, filter: &Filter, page: &Page, take: Take<'_, Grant>) -> Result<()> {
     let sql = format!(
         "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
             AND (?4 IS NULL OR g.principal_user_id = ?4)
@@ -165,9 +165,8 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Grant
     let resource = filter.agent_id.as_ref().map(|id| id.as_deref().unwrap_or("*"));
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows =
-        statement.query_map(params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent];
+    each(&mut statement, values, read, take)
 }
 
 /// Ends a grant.

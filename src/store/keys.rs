@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
 use super::credentials::{Maker, Of, forget_dead};
+use super::page::{Page, Take, each};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -171,15 +172,18 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
     Ok(conn.prepare_cached(&format!("{SELECT} AND c.id = ?1"))?.query_row([id], read).optional()?)
 }
 
-/// A user's keys and those of the agents it owns, oldest first, in any state, `limit` at the most.
+/// A user's keys and those of the agents it owns, oldest first, in any state.
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, limit: u64) -> Result<Vec<Key>> {
-    let sql = format!("{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) ORDER BY c.issued_at, c.id LIMIT ?2");
+pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Key>) -> Result<()> {
+    let sql = format!(
+        "{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
+            ORDER BY c.issued_at, c.id LIMIT ?4"
+    );
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![user_id, limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![user_id, at, id, page.fetch()], read, take)
 }
 
 /// How many active keys an agent has.

@@ -40,8 +40,10 @@ pub mod users;
 pub mod webhook;
 mod writer;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -57,10 +59,12 @@ use condition::Condition;
 use migrate::MigrateError;
 use open::Medium;
 use readers::Readers;
-use writer::Writer;
+use writer::{Label, Writer};
 
 /// How long a read waits for a free connection. There is one for every worker, so it never should.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// Milliseconds that a read may take until [`Store::end_reads_after`] says another number.
+const READ_MILLIS: u64 = 2000;
 /// Writes that may wait for the writer.
 const WRITE_QUEUE: usize = 4096;
 
@@ -71,6 +75,8 @@ pub struct Store {
     writer: Writer,
     condition: Arc<Condition>,
     dir: PathBuf,
+    /// Milliseconds that one read may take.
+    read_millis: AtomicU64,
     _lock: DirLock,
 }
 
@@ -145,7 +151,7 @@ impl Store {
             .connection_timeout(READER_WAIT)
             .build(Readers::new(path.clone(), medium, Arc::clone(&condition)))
             .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
-        Ok(Self { readers, writer, condition, dir, _lock: lock })
+        Ok(Self { readers, writer, condition, dir, read_millis: AtomicU64::new(READ_MILLIS), _lock: lock })
     }
 
     /// Logs statements that take longer from now on, those of every store of the process.
@@ -166,8 +172,10 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        self.condition.noting(|| read(&conn))
+        let reader = self.reader()?;
+        let found = self.condition.noting(|| read(&reader));
+        reader.release();
+        found
     }
 
     /// Reads with several statements that must see one state.
@@ -178,27 +186,46 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let mut conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        self.condition.noting(|| {
-            let tx = conn.transaction().map_err(StoreError::from)?;
-            read(&tx)
-        })
+        let reader = self.reader()?;
+        let found = self.condition.noting(|| {
+            let tx = reader.begin().map_err(StoreError::from)?;
+            let found = read(&tx);
+            // The transaction ends with `tx`: that shall not be cut.
+            reader.release();
+            found
+        });
+        reader.release();
+        found
+    }
+
+    /// A reading connection with the time that a read may take.
+    fn reader(&self) -> Result<r2d2::PooledConnection<Readers>> {
+        let reader = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        reader.give(Duration::from_millis(self.read_millis.load(Ordering::Relaxed)));
+        Ok(reader)
+    }
+
+    /// Gives each read that begins from now on so many milliseconds in all; then it fails as [`StoreError::TooSlow`].
+    pub fn end_reads_after(&self, millis: u64) {
+        self.read_millis.store(millis, Ordering::Relaxed);
     }
 
     /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.
     ///
     /// # Errors
     /// The work's own, or the store's.
+    #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.writer.write(work)
+        self.writer.write(Label { action: "-", at: Location::caller() }, work)
     }
 
     /// Like [`Store::write`] without waiting: `done` is told on the writer's thread. It must be quick.
+    #[track_caller]
     pub fn submit<T, E, F, D>(&self, work: F, done: D)
     where
         T: Send + 'static,
@@ -206,20 +233,33 @@ impl Store {
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        self.writer.submit(work, done);
+        self.submit_as("-", work, done);
+    }
+
+    /// Like [`Store::submit`], with the name of the action for the log.
+    #[track_caller]
+    pub fn submit_as<T, E, F, D>(&self, action: &'static str, work: F, done: D)
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        D: FnOnce(std::result::Result<T, E>) + Send + 'static,
+    {
+        self.writer.submit(Label { action, at: Location::caller() }, work, done);
     }
 
     /// Like [`Store::write`], of what is worth no new backup, such as when a credential was last used.
     ///
     /// # Errors
     /// The work's own, or the store's.
+    #[track_caller]
     pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.writer.write_light(work)
+        self.writer.write_light(Label { action: "-", at: Location::caller() }, work)
     }
 
     /// Grows with every commit that changed only what is worth no new backup.

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::page::{Take, each};
 use crate::limits::{NOTIFICATION_ROWS, NOTIFICATION_ROWS_OF_AGENT};
 use crate::time::Micros;
 
@@ -14,7 +15,8 @@ const COLUMNS: &str = "seq, id, agent_id, source, app_origin, level, title, mess
 const COUNTS: &str = "SELECT total, unread FROM notification_counts WHERE holder = ?1";
 const POSITION: &str = "SELECT seq FROM notifications WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const LAST: &str = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1";
-const READ_ALL: &str = "UPDATE notifications SET read = 1 WHERE user_id = ?1 AND read = 0";
+const READ_SOME: &str = "UPDATE notifications SET read = 1 WHERE seq IN
+    (SELECT seq FROM notifications WHERE user_id = ?1 AND read = 0 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
 const OLD: &str = "SELECT seq FROM notifications WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
 const CROWDED_AGENT: &str = "SELECT substr(holder, 7), total - ?1 FROM notification_counts
     WHERE total > ?1 AND holder GLOB 'agent:*' LIMIT 1";
@@ -167,7 +169,8 @@ pub fn list(
     span: Span,
     unread_only: bool,
     limit: u64,
-) -> Result<Vec<Notification>> {
+    take: Take<'_, Notification>,
+) -> Result<()> {
     let (compare, seq, order) = match span {
         Span::Before(seq) => ("<", seq, "DESC"),
         Span::After(seq) => (">", seq, "ASC"),
@@ -178,8 +181,7 @@ pub fn list(
         holder.column()
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![holder.id(), seq, limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![holder.id(), seq, limit], read, take)
 }
 
 /// The place of the newest notification of all; 0 if there is none.
@@ -235,12 +237,12 @@ pub fn mark_read(conn: &Connection, seq: i64) -> Result<()> {
     Ok(())
 }
 
-/// Marks all of a user's as read. How many were not.
+/// Marks the oldest of a user's as read that are not, up to the place `last` and `most` of them. How many.
 ///
 /// # Errors
 /// The store's.
-pub fn mark_all_read(conn: &Connection, user_id: &str) -> Result<usize> {
-    Ok(conn.prepare_cached(READ_ALL)?.execute([user_id])?)
+pub fn mark_some_read(conn: &Connection, user_id: &str, last: i64, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(READ_SOME)?.execute(params![user_id, last, most])?)
 }
 
 /// Removes one.

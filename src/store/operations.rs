@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::agents::Seen;
 use super::credentials::Maker;
 use super::grants::Grantee;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use super::{Result, meta};
-use crate::limits::OPERATIONS_KEPT;
+use crate::limits::{OPERATIONS_KEPT, PURGE_BATCH};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
@@ -24,7 +24,7 @@ const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND sta
 const FINISH: &str = "UPDATE operations SET status = ?2, result = ?3, error = ?4, finished_at = ?5,
     progress = CASE ?2 WHEN 'succeeded' THEN 100 ELSE progress END WHERE id = ?1 AND status IN ('queued', 'running')";
 const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?1 AND status IN ('queued', 'running')";
-const SWEEP: &str = "DELETE FROM operations WHERE finished_at < ?1";
+const SWEEP: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < ?1 LIMIT ?2)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
 
 const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.env')
@@ -274,7 +274,14 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, actor_id: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    actor_id: &str,
+    filter: &Filter,
+    page: &Page,
+    take: Take<'_, Operation>,
+) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -289,11 +296,8 @@ pub fn list(conn: &Connection, seen: &Seen, actor_id: &str, filter: &Filter, pag
     );
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent],
-        read,
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent];
+    each(&mut statement, values, read, take)
 }
 
 /// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a
@@ -326,10 +330,10 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes operations that ended before `before`. How many there were.
+/// Removes some of the operations that ended before `before`. How many.
 ///
 /// # Errors
 /// The store's.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
-    Ok(conn.prepare_cached(SWEEP)?.execute([before])?)
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, PURGE_BATCH])?)
 }

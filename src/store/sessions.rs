@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::Result;
+use super::page::{Page, Take, each};
 use crate::secret::Issued;
 use crate::time::Micros;
 
@@ -21,7 +22,8 @@ const SURPLUS: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM crede
 const LIST: &str = "SELECT s.id, s.issued_at, s.expires_at, s.last_used_at, p.label
     FROM credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'
     WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
-    ORDER BY s.issued_at, s.id LIMIT 500";
+        AND (s.issued_at, s.id) > (?3, ?4)
+    ORDER BY s.issued_at, s.id LIMIT ?5";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'session' AND state = 'active'";
 
@@ -70,9 +72,9 @@ pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Re
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<Vec<Session>> {
+pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, Session>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
-    let rows = statement.query_map(params![user_id, now], |row| {
+    let read = |row: &rusqlite::Row<'_>| {
         Ok(Session {
             id: row.get(0)?,
             created_at: row.get(1)?,
@@ -80,8 +82,9 @@ pub fn of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<Vec<Sess
             last_used_at: row.get(3)?,
             opened_with: row.get(4)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let (at, id) = page.oldest_first();
+    each(&mut statement, params![user_id, now, at, id, page.fetch()], read, take)
 }
 
 /// Ends one session of a user. False if it has no such live session.

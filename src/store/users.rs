@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::page::Page;
+use super::page::{Page, Take, each};
 use super::{Result, is_id};
 use crate::time::Micros;
 
@@ -136,12 +136,11 @@ pub fn enabled_admins(conn: &Connection) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, page: &Page) -> Result<Vec<User>> {
+pub fn list(conn: &Connection, page: &Page, take: Take<'_, User>) -> Result<()> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3");
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![at, id, page.fetch()], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![at, id, page.fetch()], read, take)
 }
 
 /// Stores display name, role, disabled and `updated_at` of a user.

@@ -4,19 +4,21 @@
 //! A piece of work that fails or panics is rolled back alone.
 
 use std::any::Any;
+use std::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::condition::Condition;
 use super::error::{Result, StoreError};
 use super::rescue;
-use crate::limits::WRITER_BATCH;
+use crate::limits::{SLOW_WRITE, WRITER_BATCH};
 
 /// A piece of work in the queue, its types forgotten.
 trait Job: Send {
@@ -28,7 +30,17 @@ trait Job: Send {
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 
+/// What a piece of work is, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// The action, where it has one.
+    pub action: &'static str,
+    /// Where in the code it was submitted.
+    pub at: &'static Location<'static>,
+}
+
 struct Work<T, E, F, D> {
+    label: Label,
     light: bool,
     work: Option<F>,
     result: Option<std::result::Result<T, E>>,
@@ -44,8 +56,10 @@ where
 {
     fn run(&mut self, conn: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
+        let watch = Watch::start(self.label);
         let result = catch_unwind(AssertUnwindSafe(|| work(conn)))
             .unwrap_or_else(|panic| Err(StoreError::Other(format!("a write panicked: {}", text_of(&*panic))).into()));
+        watch.stop();
         let keep = result.is_ok();
         self.result = Some(result);
         keep
@@ -63,6 +77,42 @@ where
         };
         (self.done)(result);
     }
+}
+
+/// How long a piece of work takes: whoever writes meanwhile waits.
+struct Watch {
+    label: Label,
+    began: Instant,
+    worked: Duration,
+}
+
+impl Watch {
+    fn start(label: Label) -> Self {
+        Self { label, began: Instant::now(), worked: worked() }
+    }
+
+    fn stop(self) {
+        let took = self.began.elapsed();
+        if took >= SLOW_WRITE {
+            let worked = worked().saturating_sub(self.worked);
+            let Label { action, at } = self.label;
+            // Of a write that worked little and took long, the disk or other processes were to blame.
+            log::warn!(
+                "slow write, {} ms ({} ms of them at work): {action} ({}:{})",
+                took.as_millis(),
+                worked.as_millis(),
+                at.file(),
+                at.line()
+            );
+        }
+    }
+}
+
+/// How long this thread has held a processor.
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
@@ -106,14 +156,14 @@ impl Writer {
 
     /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
     /// is full or closed. `done` must be quick and must not write.
-    pub fn submit<T, E, F, D>(&self, work: F, done: D)
+    pub fn submit<T, E, F, D>(&self, label: Label, work: F, done: D)
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        self.queue(Box::new(Work { light: false, work: Some(work), result: None, done }));
+        self.queue(Box::new(Work { label, light: false, work: Some(work), result: None, done }));
     }
 
     fn queue(&self, job: Box<dyn Job>) {
@@ -132,14 +182,14 @@ impl Writer {
     ///
     /// # Errors
     /// The work's own error, or the store's.
-    pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    pub fn write<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
         let (sender, receiver) = sync_channel(1);
-        self.submit(work, move |result| {
+        self.submit(label, work, move |result| {
             let _ = sender.send(result);
         });
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
@@ -149,7 +199,7 @@ impl Writer {
     ///
     /// # Errors
     /// The work's own error, or the store's.
-    pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    pub fn write_light<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -157,7 +207,7 @@ impl Writer {
     {
         let (sender, receiver) = sync_channel(1);
         let done = move |result| drop(sender.send(result));
-        self.queue(Box::new(Work { light: true, work: Some(work), result: None, done }));
+        self.queue(Box::new(Work { label, light: true, work: Some(work), result: None, done }));
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 
@@ -318,6 +368,8 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
 
+    const HERE: Label = Label { action: "test", at: Location::caller() };
+
     type Answer = std::result::Result<i64, StoreError>;
     type Numbered = (i64, Answer);
 
@@ -351,6 +403,7 @@ mod tests {
         let (go, wait) = channel::<()>();
         let (started, running) = channel();
         writer.submit(
+            HERE,
             move |_| {
                 started.send(()).unwrap();
                 wait.recv().unwrap();
@@ -365,7 +418,7 @@ mod tests {
     impl Held {
         fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> Answer + Send + 'static) {
             let to = self.answers.0.clone();
-            self.writer.submit(work, move |answer| to.send((n, answer)).unwrap());
+            self.writer.submit(HERE, work, move |answer| to.send((n, answer)).unwrap());
         }
 
         fn insert(&self, n: i64) {
@@ -380,7 +433,7 @@ mod tests {
 
         fn rows(&self) -> Vec<i64> {
             self.writer
-                .write(|conn| -> Result<Vec<i64>> {
+                .write(HERE, |conn| -> Result<Vec<i64>> {
                     let mut all = conn.prepare("SELECT n FROM t ORDER BY n")?;
                     Ok(all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
                 })
@@ -429,7 +482,7 @@ mod tests {
     #[test]
     fn an_answer_that_panics_takes_no_other_answer_with_it() {
         let held = held("answers", "");
-        held.writer.submit(|conn| put(conn, 1, 10), |_| panic!("a bug"));
+        held.writer.submit(HERE, |conn| put(conn, 1, 10), |_| panic!("a bug"));
         held.insert(2);
         assert!(matches!(held.run(1)[..], [(2, Ok(2))]));
         assert_eq!(held.rows(), [1, 2]);
@@ -463,7 +516,7 @@ mod tests {
             ))
         };
         let (sender, receiver) = channel();
-        held.writer.submit(modes, move |found| sender.send(found).unwrap());
+        held.writer.submit(HERE, modes, move |found| sender.send(found).unwrap());
         (0..5).for_each(|n| held.insert(n));
         // None of the five can be answered before the one commit: none is visible to another connection before it.
         let other = Connection::open(&held.path).unwrap();

@@ -109,6 +109,10 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             let mark = if asked.1.contains('?') { '&' } else { '?' };
             operator.call(&asked.0, &format!("{}{mark}{field}", asked.1), None)
         }
+        "invalid_cursor" => {
+            let mark = if asked.1.contains('?') { '&' } else { '?' };
+            operator.call(&asked.0, &format!("{}{mark}cursor=bm8", asked.1), None)
+        }
         "invalid_idempotency_key" => send(&operator.with("Idempotency-Key", &"k".repeat(256)), &asked),
         "idempotency_key_reused" => {
             let keyed = operator.with("Idempotency-Key", &asked.3);

@@ -16,6 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("request_timeout", "edge"),
     ("too_many_connections", "edge"),
     ("busy", "edge"),
+    ("read_too_slow", "load"),
     ("internal", "edge"),
     ("target_too_long", "contract"),
     ("expectation_failed", "contract"),

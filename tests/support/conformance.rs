@@ -28,6 +28,7 @@ pub const GENERAL: &[&Code] = &[
     codes::HTTP_VERSION_UNSUPPORTED,
     codes::TOO_MANY_CONNECTIONS,
     codes::BUSY,
+    codes::READ_TOO_SLOW,
     codes::SHUTTING_DOWN,
     codes::HOST_NOT_ALLOWED,
     codes::NOT_FOUND,

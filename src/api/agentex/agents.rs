@@ -3,7 +3,7 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{self, ACP_TYPES, INPUT_TYPES, METADATA, show};
 use super::{DELETED, Named, checked, find, metadata, no_agent, register, text};
 use crate::access::{Action, AgentRole};
@@ -67,8 +67,10 @@ pub const ROUTES: &[ApiRoute] = &[
                 CARD_FILTER_BYTES,
                 "A JSON object that registration_metadata.agent_card.metadata must contain.",
             ),
+            CURSOR,
         ])
-        .answering(200, Answer::Array(record::FIELDS)),
+        .answering(200, Answer::Array(record::FIELDS))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::POST, "/agents/register-build", Action::AgentsCreate, register::build)
         .described(
             "agentex_agents_register_build",
@@ -132,26 +134,32 @@ const ABOUT_DELETE: &str =
     "Archives it at once: its credentials die, its name is free. A container is stopped behind it.";
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "updated_at", true)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-agents", "updated_at", true)?;
     let card = call.input.query.text("agent_card_metadata").map(card).transpose()?;
     if call.input.query.text("task_id").is_some() {
-        return Ok(Reply::ok(&json!([])).into());
+        return Ok(list.reply(&call.input).into());
     }
     let seen = seen_by(&call.caller);
     let only = call.caller.only_agents().map(|ids| Value::from(ids.to_vec()).to_string());
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let only = match card {
             None => only,
             Some(part) => {
-                let cards = registrations::cards(conn, &seen, only.as_deref())?;
                 let fits = |text: &str| serde_json::from_str(text).is_ok_and(|whole| metadata::contains(&whole, &part));
-                let ids: Vec<String> = cards.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id).collect();
+                let mut ids = Vec::new();
+                registrations::cards(conn, &seen, only.as_deref(), &mut |(id, text)| {
+                    if fits(&text) {
+                        ids.push(id);
+                    }
+                    true
+                })?;
                 Some(Value::from(ids).to_string())
             }
         };
-        registrations::list(conn, &seen, only.as_deref(), &page)
+        let mut take = |entry| list.push_next(page.offset, &show(&entry));
+        registrations::list(conn, &seen, only.as_deref(), &page, &mut take)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// The object that a card must contain.

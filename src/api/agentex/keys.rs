@@ -4,7 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::api::app::App;
@@ -86,9 +86,10 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["created_at", "name", "id"], "created_at if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agent_api_keys/{key}", Action::AgentsKeysRead, get)
         .described("agentex_keys_get", "Read what is known of a key", "By its id.", DOC)
         .answering(200, Answer::Object(FIELDS))
@@ -206,13 +207,14 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "created_at", false)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-keys", "created_at", false)?;
     let named = Named::in_fields(&call.input.query)?;
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Editor)?;
-        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// The live key of this id, if its agent is one the caller sees, with the caller's role there.

@@ -1,7 +1,7 @@
 //! Registering a build, which gives a caller nothing that it had not, and registering what runs (Agentex contract,
 //! section 4).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::record::{self, show};
 use super::{by_name, deployed, keys, metadata, no_agent, role};
@@ -143,9 +143,8 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
         note_commit(tx, &entry, &wanted)?;
         let first = tx.caller.agent_id().is_none() && role == AgentRole::Owner && !entry.registration.had_key;
         let key = if first { Some(keys::mint(tx, &entry.id, "registration", "internal")?.1) } else { None };
-        let mut body = show(&entry);
-        body["agent_api_key"] = json!(key.as_ref().map(|issued| issued.plaintext.reveal()));
-        Ok(Reply::ok(&body))
+        let key = key.as_ref().map(|issued| issued.plaintext.reveal());
+        Ok(Reply::ok(&show(&entry).with_key(key)))
     })
 }
 

@@ -12,6 +12,7 @@ use crate::access::{self, Action, AgentRole, Caller, Class};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx};
 use crate::api::descent::{self, Ended};
+use crate::api::paging::{CURSOR, Listing};
 use crate::api::table::ApiRoute;
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
@@ -106,7 +107,9 @@ pub const ROUTES: &[ApiRoute] = &[
         ]),
     checked(Method::GET, "/credentials", AD, Action::CredentialsList, list)
         .described("credentials_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
-        .answering(200, Answer::List(RECORD)),
+        .asking(&[CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::DELETE, "/credentials/{credential}", AD, Action::CredentialsRevoke, revoke_credential)
         .described(
             "credentials_revoke",
@@ -150,7 +153,9 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
     checked(Method::GET, "/api/v1/keys", UA, Action::KeysList, list)
         .described("keys_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
-        .answering(200, Answer::List(RECORD)),
+        .asking(&[CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::POST, "/api/v1/keys/{credential}/rotate", UA, Action::KeysRotate, rotate)
         .described(
             "keys_rotate",
@@ -298,12 +303,15 @@ fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let user_id = &call.caller.user().id;
-    let now = Micros::now();
-    let rows = app.store.lookup(|conn| keys::of_user(conn, user_id, LISTED))?;
-    let visible = |key: &&Key| key.agent_id.as_deref().is_none_or(|id| call.caller.may_touch(id));
-    let shown: Vec<Value> = rows.iter().filter(visible).map(|key| issue::show(key, now)).collect();
-    Ok(Reply::ok(&shown).into())
+    let mut list = Listing::of(&call.input, "keys")?.at_most(LISTED);
+    let (page, user_id, now) = (list.page(), &call.caller.user().id, Micros::now());
+    let mut take = |key: Key| {
+        let hidden = key.agent_id.as_deref().is_some_and(|id| !call.caller.may_touch(id));
+        let place = (key.issued_at, key.id.clone());
+        if hidden { list.pass(place) } else { list.push(place, &issue::show(&key, now)) }
+    };
+    app.store.lookup(|conn| keys::of_user(conn, user_id, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The key of this id if it is the caller's, or of an agent the caller is editor of.

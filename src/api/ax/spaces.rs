@@ -1,22 +1,22 @@
 //! Spaces (aX contract, section 7).
 
 use hyper::http::{Method, StatusCode};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{checked, default_space, own_space, text};
 use crate::access::class::{UA, UA_AG};
-use crate::access::{Action, Caller, Principal};
+use crate::access::{Action, Principal};
 use crate::api::agents::name;
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
+use crate::api::paging::{CURSOR, Listing};
 use crate::api::table::ApiRoute;
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::{NAME_CHARS, SPACES_OF_USER};
+use crate::limits::{NAME_CHARS, PAGE_MAX, SPACES_OF_USER};
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError};
 
@@ -38,7 +38,9 @@ const SPACE: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
-        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
@@ -83,21 +85,22 @@ fn show(space: &Space, default: &str) -> Value {
     })
 }
 
-/// The spaces of a caller: a user's own, an agent's one.
-fn of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>> {
-    match caller.principal() {
-        Principal::User(user) => spaces::of_user(conn, &user.id),
-        Principal::Agent { space_id, .. } => Ok(spaces::by_id(conn, space_id)?.into_iter().collect()),
-    }
-}
-
+/// A user's own, an agent's one.
 fn list(app: &App, call: Call) -> Handled {
-    let shown = app.store.read(|conn| {
+    let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);
+    let page = list.page();
+    app.store.read(|conn| {
         let default = default_space(conn, &call.caller)?;
-        let all = of(conn, &call.caller)?;
-        Ok::<_, ApiError>(all.iter().map(|space| show(space, &default)).collect::<Vec<_>>())
+        let mut take = |space: Space| list.push((space.created_at, space.id.clone()), &show(&space, &default));
+        match call.caller.principal() {
+            Principal::User(user) => spaces::of_user(conn, &user.id, &page, &mut take)?,
+            Principal::Agent { space_id, .. } => {
+                spaces::by_id(conn, space_id)?.map(take);
+            }
+        }
+        Ok::<_, ApiError>(())
     })?;
-    Ok(Reply::ok(&json!({"spaces": shown})).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {

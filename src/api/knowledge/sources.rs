@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::app::App;
 use super::super::call::{Call, Handled, Tx};
+use super::super::paging::Listing;
 use super::{check_source_id, is_name};
 use crate::access::{self, AgentRole};
 use crate::docs;
@@ -19,22 +20,23 @@ use crate::limits::{
 };
 use crate::store::grants::Grantee;
 use crate::store::knowledge::owners::{self, Owner};
-use crate::store::knowledge::{self, CORE, Document, Replacement};
+use crate::store::knowledge::{self, CORE, Document, Replacement, Source};
+use crate::time::Micros;
 
-pub(super) fn list(app: &App, _: Call) -> Handled {
-    let sources = app.store.lookup(knowledge::sources)?;
-    let shown: Vec<_> = sources
-        .iter()
-        .map(|source| {
-            json!({
-                "source_id": source.source_id,
-                "source_type": source.source_type,
-                "items": source.items,
-                "updated_at": source.updated_at.millis(),
-            })
-        })
-        .collect();
-    Ok(Reply::ok(&shown).into())
+pub(super) fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "sources")?;
+    let page = list.page();
+    let mut take = |source: Source| {
+        let shown = json!({
+            "source_id": source.source_id,
+            "source_type": source.source_type,
+            "items": source.items,
+            "updated_at": source.updated_at.millis(),
+        });
+        list.push((Micros(0), source.source_id), &shown)
+    };
+    app.store.lookup(|conn| knowledge::sources(conn, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The source of the path, if it may be written.

@@ -15,15 +15,18 @@ use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
 use super::stalled::Stalled;
 use crate::http::pool::Pool;
-use crate::http::service::{Outcome, Service};
+use crate::http::service::{Outcome, Service, Work};
+use crate::http::shares::Shares;
 use crate::limits::Limits;
 
 /// What comes back from the pool.
 pub(super) enum PoolAnswer<S: Service> {
-    /// The access check passed.
-    Admitted(S::Admitted),
-    /// The request is done, or postponed.
-    Outcome(Outcome),
+    /// The access check passed; whose share the work counts in.
+    Admitted(S::Admitted, Option<u64>),
+    /// The access check passed, but the principal holds its whole share: this is the rest of the work.
+    Crowded(Work, u64),
+    /// The request is done, or postponed; whose share the work counted in.
+    Outcome(Outcome, Option<u64>),
 }
 
 /// What a reload may change.
@@ -46,6 +49,7 @@ pub(super) struct Core<S: Service> {
     pub(super) service: Arc<S>,
     rules: RefCell<Rc<Rules>>,
     pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) shares: Arc<Shares>,
     pub(super) meters: Arc<Meters>,
     pub(super) ids: RequestIds,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
@@ -61,6 +65,7 @@ impl<S: Service> Core<S> {
         Self {
             rules: RefCell::new(Rc::new(rules)),
             service,
+            shares: Shares::new(pool.workers()),
             pool,
             meters,
             ids: RequestIds::new(),

@@ -5,10 +5,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
 
 use super::body::{self, BodyError};
 use super::check::{self, Checked};
@@ -29,6 +31,9 @@ const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// A body up to this size is collected before the access check: cheaper than a trip to the pool of its own.
 const SMALL_BODY: u64 = 64 * 1024;
+
+/// How long a request waits for a place among its principal's.
+const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// What a connection's requests have in common.
 pub(super) struct Link {
@@ -152,22 +157,34 @@ impl<S: Service> Exchange<S> {
         let service = self.core.service.clone();
         let answer = if small {
             let body = self.collect(body, limit, &mut held).await?;
+            let shares = Arc::clone(&self.core.shares);
             let whole = move || match service.admit(&head, &plan) {
-                Ok(admitted) => PoolAnswer::Outcome(service.run(head, plan, admitted, body)),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
+                Ok(admitted) => {
+                    let principal = service.principal(&head, &admitted);
+                    let rest = move || service.run(head, plan, admitted, body);
+                    match principal.map(|principal| (principal, shares.enter(principal))) {
+                        Some((principal, None)) => PoolAnswer::Crowded(Box::new(rest), principal),
+                        Some((principal, Some(_place))) => PoolAnswer::Outcome(rest(), Some(principal)),
+                        None => PoolAnswer::Outcome(rest(), None),
+                    }
+                }
+                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
             };
             self.trip(Box::new(whole)).await?
         } else {
             let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
             let admit = move || match checking.admit(&checked_head, &checked_plan) {
-                Ok(admitted) => PoolAnswer::Admitted(admitted),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
+                Ok(admitted) => {
+                    let principal = checking.principal(&checked_head, &admitted);
+                    PoolAnswer::Admitted(admitted, principal)
+                }
+                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
             };
             match self.trip(Box::new(admit)).await? {
-                PoolAnswer::Admitted(admitted) => {
+                PoolAnswer::Admitted(admitted, principal) => {
                     let body = self.collect(body, limit, &mut held).await?;
-                    let run = move || PoolAnswer::Outcome(service.run(head, plan, admitted, body));
-                    self.trip(Box::new(run)).await?
+                    let run = move || service.run(head, plan, admitted, body);
+                    self.trip_in_share(Box::new(run), principal).await?
                 }
                 refused => refused,
             }
@@ -235,11 +252,39 @@ impl<S: Service> Exchange<S> {
         }
     }
 
+    /// Has work done on the pool once its principal has a place there.
+    async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
+            None => None,
+            Some(Ok(place)) => Some(place),
+            Some(Err(wait)) => match timeout(SHARE_WAIT, wait).await {
+                Ok(Ok(place)) => Some(place),
+                _ => {
+                    count(&self.core.meters.refused_busy);
+                    return Err(Halt::Error(
+                        ApiError::new(codes::BUSY)
+                            .detail("The caller's other requests hold all the workers that one caller may have."),
+                    ));
+                }
+            },
+        };
+        let run = move || {
+            let outcome = work();
+            drop(place);
+            PoolAnswer::Outcome(outcome, principal)
+        };
+        self.trip(Box::new(run)).await
+    }
+
     /// Follows postponed work to its reply.
     async fn settle(&self, mut answer: PoolAnswer<S>) -> Result<Reply, Halt> {
         loop {
-            let outcome = match answer {
-                PoolAnswer::Outcome(outcome) => outcome,
+            let (outcome, principal) = match answer {
+                PoolAnswer::Outcome(outcome, principal) => (outcome, principal),
+                PoolAnswer::Crowded(rest, principal) => {
+                    answer = self.trip_in_share(rest, Some(principal)).await?;
+                    continue;
+                }
                 PoolAnswer::Admitted(..) => return Err(codes::INTERNAL.into()),
             };
             let more: Work = match outcome {
@@ -251,13 +296,13 @@ impl<S: Service> Exchange<S> {
                 }
                 Outcome::Pending(promise) => match promise.kept().await {
                     Some(outcome) => {
-                        answer = PoolAnswer::Outcome(outcome);
+                        answer = PoolAnswer::Outcome(outcome, principal);
                         continue;
                     }
                     None => return Err(codes::INTERNAL.into()),
                 },
             };
-            answer = self.trip(Box::new(move || PoolAnswer::Outcome(more()))).await?;
+            answer = self.trip_in_share(more, principal).await?;
         }
     }
 

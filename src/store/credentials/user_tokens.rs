@@ -4,7 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::{COLUMNS, Credential, read};
 use crate::store::Result;
-use crate::store::page::Page;
+use crate::store::page::{Page, Take, each};
 use crate::time::Micros;
 
 const COUNT: &str = "SELECT count(*) FROM credentials
@@ -18,15 +18,14 @@ const LABELLED: &str = "SELECT id FROM credentials
 ///
 /// # Errors
 /// The store's.
-pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page) -> Result<Vec<Credential>> {
+pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Credential>) -> Result<()> {
     let sql = format!(
         "SELECT {COLUMNS} FROM credentials WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
             AND (issued_at, id) > (?2, ?3) ORDER BY issued_at, id LIMIT ?4"
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![user_id, at, id, page.fetch()], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![user_id, at, id, page.fetch()], read, take)
 }
 
 /// How many live tokens a user has.

@@ -32,7 +32,8 @@ pub fn way(code: &str) -> Option<Run> {
         "idempotency_in_flight" => in_flight,
         "invalid_cursor" => |w, r| {
             let request = w.request(r);
-            request.at(format!("{}?cursor=bm8", request.path)).by(&w.operator())
+            let before = if request.path.contains('?') { '&' } else { '?' };
+            request.at(format!("{}{before}cursor=bm8", request.path)).by(&w.operator())
         },
         "agent_not_found" | "archived_agent_not_found" | "user_not_found" => {
             |w, r| w.request(r).at(path_with(r, "nobody")).by(&w.operator())
