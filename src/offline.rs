@@ -170,7 +170,7 @@ pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
         first_start::rotate(&store).map_err(StartError::from)?;
     }
     let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
-    println!("{}", token.trim_end());
+    println!("{}", crate::http::text::without_bom_str(&token).trim_end());
     Ok(())
 }
 

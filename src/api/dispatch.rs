@@ -13,6 +13,7 @@ use super::idempotency::{self, Reservation, Slot, Tried};
 use super::table::{self, ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::codes;
+use crate::http::edge::host;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::Head;
 use crate::http::input::Input;
@@ -38,8 +39,10 @@ pub struct Plan {
 
 /// A request that may go on.
 pub enum Admitted {
-    /// The route is public.
+    /// The route is public, or its handler has the credential judged.
     Public,
+    /// The route's handler has the credential judged; it is this principal's.
+    Vouched(String),
     /// The route's action is allowed to this caller.
     Caller(Box<Caller>),
 }
@@ -70,8 +73,12 @@ const AGENTEX: &[&str] = &[
 
 /// The dialect of a path that may have no route.
 fn dialect_of(head: Option<&Head>) -> Dialect {
-    let first = head.and_then(|head| head.segments.first()).map(String::as_str);
-    let second = head.and_then(|head| head.segments.get(1)).map(String::as_str);
+    // Of a path that was refused there are no segments.
+    let raw = head.map_or("", |head| head.raw_path.as_str());
+    let (first, second) = {
+        let mut raw = raw.split('/').skip(1).filter(|segment| !segment.is_empty());
+        (raw.next(), raw.next())
+    };
     match (first, second) {
         (Some("auth" | "credentials"), _)
         | (Some("api"), Some("v1" | "spaces" | "tasks"))
@@ -98,7 +105,13 @@ impl Service for Dispatcher {
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
-        match self.router.find(&head.method, &head.segments) {
+        let found = self.router.find(&head.method, &head.segments);
+        // Where no credential is looked at, none can vouch for a request under a foreign name.
+        let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
+        if head.foreign_host && !is_checked && !host::is_exempt(head) {
+            return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
+        }
+        match found {
             Found::Route(route, params) => {
                 let most = self.app.config.read(|now| now.limits.max_body_bytes);
                 Ok((Plan { route, params }, most))
@@ -137,9 +150,29 @@ impl Service for Dispatcher {
             (Some(need), Access::Bearer(..))
                 if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
             {
-                Err(refuse(codes::NOT_AUTHENTICATED.into()))
+                Err(refuse(access::nobody(head, &need)))
             }
             _ => Ok(Admitted::Public),
+        }
+    }
+
+    fn admit_before_body(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let admitted = match (self.admit(head, plan)?, plan.route.need(), &plan.route.access) {
+            (Admitted::Public, Some(need), Access::Bearer(..)) => {
+                self.app.gate.vouch(head, &need).map(Admitted::Vouched).map_err(refuse)?
+            }
+            (admitted, ..) => admitted,
+        };
+        Input::check_head(head, plan.route).map_err(refuse)?;
+        Ok(admitted)
+    }
+
+    fn principal(&self, admitted: &Admitted) -> Option<String> {
+        match admitted {
+            Admitted::Public => None,
+            Admitted::Vouched(principal) => Some(principal.clone()),
+            Admitted::Caller(caller) => Some(caller.principal_key()),
         }
     }
 
@@ -172,7 +205,7 @@ impl Service for Dispatcher {
             }
             (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
                 refuse(codes::AUTH_REQUIRED.into())
             }
         }

@@ -11,6 +11,7 @@ use std::io::{self, Read};
 use super::credentials::is_token;
 use super::failure::Failure;
 use super::server::Server;
+use crate::http::text::without_bom_str;
 use crate::secret::Plaintext;
 
 /// What the flags say.
@@ -160,7 +161,7 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
 /// # Errors
 /// It cannot be one.
 pub fn checked(text: &str) -> Result<Plaintext, Failure> {
-    let text = text.trim();
+    let text = without_bom_str(text).trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
     }

@@ -7,6 +7,7 @@ mod check;
 
 pub use check::{MISSING, Problem, Unknown, check, check_query};
 
+use super::text;
 use crate::limits;
 
 /// What a field may hold.
@@ -51,6 +52,43 @@ pub enum Type {
     AnyObject,
 }
 
+/// What a text must be beyond its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Anything but U+0000.
+    Any,
+    /// No control characters.
+    Line,
+    /// A line with a visible character.
+    Visible,
+    /// A name that can stand in a path: a line without slashes and backslashes, not `.` or `..`.
+    Segment,
+    /// What matches this pattern of JSON Schema; whoever takes the field checks it.
+    Pattern(&'static str),
+}
+
+impl Form {
+    /// The pattern for JSON Schema.
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Any => None,
+            Self::Line => Some(text::LINE_PATTERN),
+            Self::Visible => Some(text::VISIBLE_PATTERN),
+            Self::Segment => Some(text::SEGMENT_PATTERN),
+            Self::Pattern(pattern) => Some(pattern),
+        }
+    }
+
+    fn problem(self, given: &str) -> Option<&'static str> {
+        match self {
+            Self::Any | Self::Pattern(_) => None,
+            Self::Line => text::line_problem(given),
+            Self::Visible => text::visible_problem(given),
+            Self::Segment => text::segment_problem(given),
+        }
+    }
+}
+
 /// One field.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
@@ -58,6 +96,8 @@ pub struct Field {
     pub name: &'static str,
     /// What it holds.
     pub kind: Type,
+    /// What a text must be beyond its length.
+    pub form: Form,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null; in replies only, in requests null means absent.
@@ -68,7 +108,7 @@ pub struct Field {
 
 impl Field {
     const fn new(name: &'static str, kind: Type, about: &'static str) -> Self {
-        Self { name, kind, required: false, nullable: false, about }
+        Self { name, kind, form: Form::Any, required: false, nullable: false, about }
     }
 
     /// A text of at most `max` characters.
@@ -117,6 +157,34 @@ impl Field {
         self
     }
 
+    /// Must hold no control characters: a label, or another text of one line for people.
+    #[must_use]
+    pub const fn line(mut self) -> Self {
+        self.form = Form::Line;
+        self
+    }
+
+    /// Must be a line with something to be seen: a name for people.
+    #[must_use]
+    pub const fn visible(mut self) -> Self {
+        self.form = Form::Visible;
+        self
+    }
+
+    /// Must be a name that can be looked up by a path afterwards.
+    #[must_use]
+    pub const fn addressable(mut self) -> Self {
+        self.form = Form::Segment;
+        self
+    }
+
+    /// Must match this pattern, which the handler checks in its own words.
+    #[must_use]
+    pub const fn matching(mut self, pattern: &'static str) -> Self {
+        self.form = Form::Pattern(pattern);
+        self
+    }
+
     /// May be null in a reply.
     #[must_use]
     pub const fn nullable(mut self) -> Self {
@@ -134,6 +202,9 @@ impl Field {
                 }
                 if max < usize::MAX {
                     text["maxLength"] = json!(max);
+                }
+                if let Some(pattern) = self.form.pattern() {
+                    text["pattern"] = json!(pattern);
                 }
                 text
             }
@@ -171,6 +242,28 @@ impl Field {
         schema["description"] = json!(self.about);
         schema
     }
+}
+
+/// The JSON schema of a body with these fields, and no others if it is `closed`. Null is as good as absent.
+pub fn request_schema(fields: &[Field], closed: bool) -> Value {
+    let property = |field: &Field| {
+        let mut schema = match field.kind {
+            Type::Object(fields) => request_schema(fields, closed),
+            Type::Objects(fields) => json!({"type": "array", "items": request_schema(fields, closed)}),
+            _ => field.schema(),
+        };
+        if !field.required && !field.nullable {
+            schema = json!({"anyOf": [schema, {"type": "null"}]});
+        }
+        schema["description"] = json!(field.about);
+        (field.name.to_owned(), schema)
+    };
+    let mut schema = object_schema(fields);
+    schema["properties"] = Value::Object(fields.iter().map(property).collect());
+    if !closed && let Some(schema) = schema.as_object_mut() {
+        schema.remove("additionalProperties");
+    }
+    schema
 }
 
 /// The JSON schema of an object with exactly these fields.

@@ -55,7 +55,10 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "What people call it.").required().not_empty(),
+                Field::text("name", 120, "What people call it; it can be looked up by it.")
+                    .required()
+                    .not_empty()
+                    .addressable(),
                 TYPE,
                 Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
             ],

@@ -51,7 +51,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[NAME.required(), HOST, QMD_INDEX, COLOR, EMOJI, MEMORY, MODEL, FRAMEWORK, SCOPE]),
         example: r##"{"name": "Atlas", "color": "#336699"}"##,
-        answer: (200, Answer::Object(&[STATUS, AGENT_ID, SLUG, DISPLAY])),
+        answer: (200, Answer::Made(&[STATUS, AGENT_ID, SLUG, DISPLAY])),
         errors: &[
             codes::INVALID_AGENT_NAME,
             codes::CREATE_NOT_ALLOWED,
@@ -175,7 +175,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Object(record::FIELDS)),
+        answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
     },

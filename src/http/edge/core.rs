@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::host::AllowedHosts;
 use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
+use super::shares::Shares;
 use super::stalled::Stalled;
 use crate::http::pool::Pool;
 use crate::http::service::{Outcome, Service};
@@ -50,6 +51,8 @@ pub(super) struct Core<S: Service> {
     pub(super) ids: RequestIds,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
     pub(super) stalled: Rc<Stalled>,
+    /// The bodies under way.
+    pub(super) bodies: Rc<Shares>,
     /// Refusals past the connection limit that are still being closed politely.
     pub(super) refusals: Cell<usize>,
     pub(super) crowd: Rc<Crowd>,
@@ -66,6 +69,7 @@ impl<S: Service> Core<S> {
             ids: RequestIds::new(),
             scratch: Rc::new(RefCell::new(vec![0; READ_BYTES].into_boxed_slice())),
             stalled: Rc::default(),
+            bodies: Rc::default(),
             refusals: Cell::new(0),
             crowd: Rc::default(),
             last_accept_log: Cell::new(None),
