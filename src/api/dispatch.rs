@@ -52,6 +52,18 @@ impl Dispatcher {
     pub fn new(app: Arc<App>) -> Self {
         Self { app, router: Router::new(table::routes()) }
     }
+
+    /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
+    fn dialect(&self, head: &Head) -> Dialect {
+        // A path that was refused has no segments.
+        if head.segments.is_empty() {
+            return dialect_of(head);
+        }
+        match self.router.find(&head.method, &head.segments) {
+            Found::Route(route, _) => route.dialect,
+            Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
+        }
+    }
 }
 
 /// What the paths of Agentex clients start with, those of their routes that are left out here included.
@@ -72,11 +84,10 @@ const AGENTEX: &[&str] = &[
 ];
 
 /// The dialect of a path that may have no route.
-fn dialect_of(head: Option<&Head>) -> Dialect {
+fn dialect_of(head: &Head) -> Dialect {
     // Of a path that was refused there are no segments.
-    let raw = head.map_or("", |head| head.raw_path.as_str());
     let (first, second) = {
-        let mut raw = raw.split('/').skip(1).filter(|segment| !segment.is_empty());
+        let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
         (raw.next(), raw.next())
     };
     match (first, second) {
@@ -101,7 +112,7 @@ impl Service for Dispatcher {
     type Admitted = Admitted;
 
     fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
-        let refuse = |error: ApiError| render(&error, dialect_of(Some(head)), &head.request_id);
+        let refuse = |error: ApiError| render(&error, self.dialect(head), &head.request_id);
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
@@ -212,7 +223,8 @@ impl Service for Dispatcher {
     }
 
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
-        render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
+        let (dialect, id) = head.map_or((Dialect::Taos, "-"), |head| (self.dialect(head), &head.request_id));
+        render(error, dialect, id)
     }
 
     fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {

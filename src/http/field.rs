@@ -63,8 +63,8 @@ pub enum Form {
     Visible,
     /// A name that can stand in a path: a line without slashes and backslashes, not `.` or `..`.
     Segment,
-    /// What matches this pattern of JSON Schema; whoever takes the field checks it.
-    Pattern(&'static str),
+    /// What these keywords of JSON Schema say, an object; whoever takes the field checks it in its own words.
+    Told(&'static str),
 }
 
 impl Form {
@@ -75,13 +75,13 @@ impl Form {
             Self::Line => Some(text::LINE_PATTERN),
             Self::Visible => Some(text::VISIBLE_PATTERN),
             Self::Segment => Some(text::SEGMENT_PATTERN),
-            Self::Pattern(pattern) => Some(pattern),
+            Self::Told(_) => None,
         }
     }
 
     fn problem(self, given: &str) -> Option<&'static str> {
         match self {
-            Self::Any | Self::Pattern(_) => None,
+            Self::Any | Self::Told(_) => None,
             Self::Line => text::line_problem(given),
             Self::Visible => text::visible_problem(given),
             Self::Segment => text::segment_problem(given),
@@ -178,10 +178,11 @@ impl Field {
         self
     }
 
-    /// Must match this pattern, which the handler checks in its own words.
+    /// Is narrower than its type: `keywords` is an object of JSON Schema. The handler checks it, and its refusal has a
+    /// code of its own.
     #[must_use]
-    pub const fn matching(mut self, pattern: &'static str) -> Self {
-        self.form = Form::Pattern(pattern);
+    pub const fn told(mut self, keywords: &'static str) -> Self {
+        self.form = Form::Told(keywords);
         self
     }
 
@@ -230,12 +231,17 @@ impl Field {
                 list
             }
             Type::Scopes => json!({"type": "array", "maxItems": limits::SCOPES,
-                "items": {"type": "string", "maxLength": limits::SCOPE_CHARS}}),
+                "items": {"$ref": "#/components/schemas/Scope"}}),
             Type::Object(fields) => object_schema(fields),
             Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
             Type::EmptyList => json!({"type": "array", "maxItems": 0}),
             Type::AnyObject => json!({"type": "object"}),
         };
+        if let Form::Told(keywords) = self.form
+            && let (Some(schema), Ok(Value::Object(told))) = (schema.as_object_mut(), serde_json::from_str(keywords))
+        {
+            schema.extend(told);
+        }
         if self.nullable {
             schema = json!({"anyOf": [schema, {"type": "null"}]});
         }

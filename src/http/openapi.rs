@@ -10,7 +10,7 @@ use super::error::{ApiError, Dialect};
 use super::field::{Field, Type, object_schema, request_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
 use super::text::SEGMENT_PATTERN;
-use crate::access::Class;
+use crate::access::{Action, Class};
 
 mod headers;
 
@@ -43,11 +43,22 @@ pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
                 "name": "x-agent-api-key",
                 "description": "A taos_key_ or a taos_agent_ token, from an agent.",
             }},
-            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema()},
+            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema(), "Scope": scope_schema()},
             "headers": headers::components(),
             "responses": edge_responses(),
         },
     })
+}
+
+/// `*`, every action, and every beginning of one.
+fn scope_schema() -> Value {
+    let mut all = BTreeSet::from(["*".to_owned()]);
+    for action in Action::ALL {
+        let slug = action.slug();
+        all.insert(slug.to_owned());
+        all.extend(slug.match_indices('.').map(|(dot, _)| format!("{}*", &slug[..=dot])));
+    }
+    json!({"type": "string", "description": "An action, a prefix of actions with .*, or * for all.", "enum": all})
 }
 
 fn error_schema() -> Value {
@@ -301,7 +312,7 @@ fn is_slow<P, C>(route: &Route<P, C>) -> bool {
 }
 
 /// The promise of slow work that has not ended yet.
-fn pending() -> Value {
+fn pending(repeatable: bool) -> Value {
     const FIELDS: &[Field] = &[
         Field::word("status", &["pending"], "It goes on.").required(),
         Field::text("operation_id", usize::MAX, "The operation to follow.").required(),
@@ -309,15 +320,15 @@ fn pending() -> Value {
     ];
     json!({
         "description": "The work goes on as an operation.",
-    "headers": headers::of_success(false, &["Location"]),
+    "headers": headers::of_success(repeatable, &["Location"]),
         "content": {"application/json": {"schema": object_schema(FIELDS)}},
     })
 }
 
 /// The end of slow work that is promised with the same fields: it has no operation to follow any more.
-fn done(title: &str, fields: &[Field]) -> Value {
+fn done(title: &str, fields: &[Field], repeatable: bool) -> Value {
     let fields: Vec<Field> = fields.iter().filter(|field| field.name != "operation_id").copied().collect();
-    let headers = headers::of_success(false, &[]);
+    let headers = headers::of_success(repeatable, &[]);
     json!({"description": title, "headers": headers, "content": {"application/json": {"schema": object_schema(&fields)}}})
 }
 
@@ -382,10 +393,10 @@ fn responses<P, C>(route: &Route<P, C>) -> Value {
             responses.insert("303".to_owned(), json!({"description": description, "headers": headers}));
         }
         Answer::Object(fields) if is_slow(route) && *status == 202 => {
-            responses.insert("200".to_owned(), done(route.title, fields));
+            responses.insert("200".to_owned(), done(route.title, fields, repeatable));
         }
         _ if is_slow(route) => {
-            responses.insert("202".to_owned(), pending());
+            responses.insert("202".to_owned(), pending(repeatable));
         }
         _ => {}
     }

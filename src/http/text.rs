@@ -40,7 +40,10 @@ pub fn without_bom_str(text: &str) -> &str {
 }
 
 /// The pattern of [`segment_problem`], for JSON Schema.
-pub const SEGMENT_PATTERN: &str = r"^(?!\.{1,2}$)[^/\\\u0000-\u001f\u007f-\u009f]+$";
+pub const SEGMENT_PATTERN: &str = concat!(
+    r"^([^./\\\u0000-\u001f\u007f-\u009f]|\.[^./\\\u0000-\u001f\u007f-\u009f]|\.\.[^/\\\u0000-\u001f\u007f-\u009f])",
+    r"[^/\\\u0000-\u001f\u007f-\u009f]*$"
+);
 /// The pattern of [`visible_problem`], for JSON Schema.
 pub const VISIBLE_PATTERN: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";

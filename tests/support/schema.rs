@@ -1,6 +1,7 @@
 //! A checker for the part of JSON Schema 2020-12 that `/openapi.json` uses. A keyword it does not know is a problem,
 //! not a thing to be skipped.
 
+use regex::Regex;
 use serde_json::Value;
 
 /// What is wrong with `value`, each with its place; `$ref` is looked up in `document`.
@@ -29,6 +30,14 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
             "maximum" if value.as_i64().is_none_or(|n| wanted.as_i64().is_some_and(|most| n <= most)) => {}
             "minLength" | "maxLength" | "maxItems" | "minimum" | "maximum" => {
                 tell(format!("{value}: {keyword} {wanted}"))
+            }
+            "const" if wanted == value => {}
+            "const" => tell(format!("{value} is not {wanted}")),
+            "pattern" => {
+                let pattern = Regex::new(wanted.as_str().unwrap_or("(")).expect("a pattern");
+                if !value.as_str().is_none_or(|text| pattern.is_match(text)) {
+                    tell(format!("{value} does not match {wanted}"));
+                }
             }
             "properties" | "items" | "anyOf" | "$ref" => {}
             other => tell(format!("the keyword {other} is not known")),

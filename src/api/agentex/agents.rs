@@ -23,7 +23,8 @@ use crate::store::registrations;
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.");
+const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
+    .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
 const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
 const INPUT: Field = Field::word("agent_input_type", INPUT_TYPES, "What it takes.");
 const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent to register; with another name it is renamed.");

@@ -143,7 +143,9 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Key,
         query: &[],
         body: BodyKind::Json(&[
-            Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.").required(),
+            Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.")
+                .told(r#"{"const": 1}"#)
+                .required(),
             Field::of("agent", Type::Object(SETTINGS), "The settings.").required(),
             EMPTY_LISTS[0],
             EMPTY_LISTS[1],
@@ -190,7 +192,7 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text("display_name", 64, "Name for people."),
+            Field::text("display_name", 64, "Name for people.").visible(),
             HOST,
             QMD_INDEX,
             COLOR,
