@@ -18,7 +18,8 @@ use crate::store::grants::{self, Filter, Grant, Grantee};
 use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
-const PRINCIPAL: Field = Field::text("principal", 128, "Who gets it: user:NAME or agent:SLUG.");
+const PRINCIPAL: Field =
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:SLUG.").told(r#"{"pattern": "^(user|agent):."}"#);
 const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.")
     .told(r#"{"pattern": "^agent:."}"#);
 const ROLE: Field = Field::word(

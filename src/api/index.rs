@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::call::Handled;
 use super::docs::prefers_html;
+use super::rules::RULES;
 use super::table::{ApiRoute, routes};
 use crate::http::error::Dialect::Taos;
 use crate::http::field::{Field, Type};
@@ -136,9 +137,14 @@ fn index(_: &App, _: Input) -> Handled {
     Ok(Reply::ok(&json!({"routes": rows})).into())
 }
 
+/// The OpenAPI document of all routes.
+pub fn surface() -> Value {
+    openapi::document(routes(), RULES)
+}
+
 fn document(_: &App, _: Input) -> Handled {
     // Half a megabyte that never changes: made once.
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    let document = DOCUMENT.get_or_init(|| openapi::document(routes()).to_string().into());
+    let document = DOCUMENT.get_or_init(|| surface().to_string().into());
     Ok(Reply::typed(StatusCode::OK, "application/json", document.clone()).into())
 }

@@ -193,6 +193,17 @@ impl Field {
         self
     }
 
+    /// The JSON schema of this field in a request.
+    pub fn given_schema(&self) -> Value {
+        let mut schema = self.schema();
+        match (self.kind, self.form) {
+            (Type::Text { .. }, Form::Any) => schema["pattern"] = json!(text::TEXT_PATTERN),
+            (Type::Texts { .. }, _) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
+            _ => {}
+        }
+        schema
+    }
+
     /// The JSON schema of this field.
     pub fn schema(&self) -> Value {
         let mut schema = match self.kind {
@@ -256,7 +267,7 @@ pub fn request_schema(fields: &[Field], closed: bool) -> Value {
         let mut schema = match field.kind {
             Type::Object(fields) => request_schema(fields, closed),
             Type::Objects(fields) => json!({"type": "array", "items": request_schema(fields, closed)}),
-            _ => field.schema(),
+            _ => field.given_schema(),
         };
         if !field.required && !field.nullable {
             schema = json!({"anyOf": [schema, {"type": "null"}]});

@@ -9,18 +9,28 @@ use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
 use super::field::{Field, Type, object_schema, request_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
+use super::tags;
 use super::text::SEGMENT_PATTERN;
 use crate::access::{Action, Class};
 
 mod headers;
 
 /// The document for these tables.
-pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
+///
+/// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
+pub fn document<P, C>(tables: &[&'static [Route<P, C>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in tables.iter().flat_map(|table| table.iter()) {
         let path = route.path.replace("...}", "}");
         let item = paths.entry(path).or_insert_with(|| json!({}));
-        item[route.method.as_str().to_lowercase()] = operation(route);
+        let mut operation = operation(route);
+        let between =
+            rules.iter().find(|(id, _)| *id == route.id).and_then(|(_, text)| serde_json::from_str(text).ok());
+        let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
+        if let (Some(Value::Object(between)), Some(schema)) = (between, body.and_then(Value::as_object_mut)) {
+            schema.extend(between);
+        }
+        item[route.method.as_str().to_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",
@@ -146,7 +156,7 @@ fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
             "in": "query",
             "required": field.required,
             "description": field.about,
-            "schema": field.schema(),
+            "schema": field.given_schema(),
         })
     }));
     if route.repeat == Repeat::Key {
@@ -164,7 +174,7 @@ fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
             "in": "header",
             "required": false,
             "description": "Change the record only if one of these tags is its ETag, or * for any.",
-            "schema": {"type": "string"},
+            "schema": {"type": "string", "pattern": tags::PATTERN},
         }));
     }
     parameters
@@ -335,7 +345,11 @@ fn done(title: &str, fields: &[Field], repeatable: bool) -> Value {
 /// What a success carries beside its description.
 fn success(answer: &Answer, title: &str) -> Value {
     let mut success = json!({"description": title});
-    let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
+    // What a stream holds is events, and no one text.
+    let text = |media: &&str| match *media {
+        "text/event-stream" => ("text/event-stream".to_owned(), json!({})),
+        media => (media.to_owned(), json!({"schema": {"type": "string"}})),
+    };
     match answer {
         Answer::Object([]) => {
             success["content"] = json!({"application/json": {"schema": {"type": "object"}}});

@@ -51,6 +51,9 @@ pub fn matches<'a>(lines: impl Iterator<Item = &'a str>, revision: i64) -> Tags 
     }
 }
 
+/// What is well-formed, for JSON Schema.
+pub const PATTERN: &str = r#"^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$"#;
+
 const BLANK: &[char] = &[' ', '\t'];
 
 /// The tag at the start of a list: whether it is weak, what stands between its quotes, and what follows.

@@ -44,6 +44,8 @@ pub const SEGMENT_PATTERN: &str = concat!(
     r"^([^./\\\u0000-\u001f\u007f-\u009f]|\.[^./\\\u0000-\u001f\u007f-\u009f]|\.\.[^/\\\u0000-\u001f\u007f-\u009f])",
     r"[^/\\\u0000-\u001f\u007f-\u009f]*$"
 );
+/// The pattern of any text, for JSON Schema.
+pub const TEXT_PATTERN: &str = r"^[^\u0000]*$";
 /// The pattern of [`visible_problem`], for JSON Schema.
 pub const VISIBLE_PATTERN: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";

@@ -39,7 +39,7 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
                     tell(format!("{value} does not match {wanted}"));
                 }
             }
-            "properties" | "items" | "anyOf" | "$ref" => {}
+            "properties" | "items" | "anyOf" | "oneOf" | "not" | "$ref" => {}
             other => tell(format!("the keyword {other} is not known")),
         }
     }
@@ -55,6 +55,16 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
         && !choices.iter().any(|choice| problems(document, choice, value).is_empty())
     {
         found.push(format!("{place}: {value} fits none of {}", schema["anyOf"]));
+    }
+    if let Some(choices) = schema["oneOf"].as_array()
+        && choices.iter().filter(|choice| problems(document, choice, value).is_empty()).count() != 1
+    {
+        found.push(format!("{place}: {value} does not fit exactly one of {}", schema["oneOf"]));
+    }
+    if let Some(other) = schema.get("not")
+        && problems(document, other, value).is_empty()
+    {
+        found.push(format!("{place}: {value} must not fit {other}"));
     }
     if let Some(pointer) = schema["$ref"].as_str() {
         let target = document.pointer(pointer.trim_start_matches('#')).unwrap_or(&Value::Null);

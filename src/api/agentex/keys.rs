@@ -60,7 +60,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .not_empty()
                     .addressable(),
                 TYPE,
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
+                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )

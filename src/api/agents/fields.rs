@@ -24,7 +24,9 @@ pub(super) const PERSONA: Field = Field::text("source_persona_id", 64, "Where th
 
 /// What an export holds and an import takes.
 pub(super) const SETTINGS: &[Field] = &[
-    Field::text("name", usize::MAX, "The slug.").required(),
+    Field::text("name", usize::MAX, "The slug.")
+        .told(r#"{"maxLength": 52, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}"#)
+        .required(),
     Field::text("display_name", 64, "Name for people.").visible(),
     HOST,
     QMD_INDEX,
