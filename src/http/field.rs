@@ -198,7 +198,8 @@ impl Field {
         let mut schema = self.schema();
         match (self.kind, self.form) {
             (Type::Text { .. }, Form::Any) => schema["pattern"] = json!(text::TEXT_PATTERN),
-            (Type::Texts { .. }, _) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
+            (Type::Integer { max: i64::MAX, .. }, Form::Any) => schema["maximum"] = json!(i64::MAX),
+            (Type::Texts { .. }, Form::Any) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
             _ => {}
         }
         schema

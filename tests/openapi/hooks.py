@@ -25,17 +25,20 @@ def before_call(context, case, kwargs):
     # A cursor is one that the list has handed out.
     if query and "cursor" in query:
         del query["cursor"]
-    if operation.startswith("agentex_keys") and query is not None and "/name/" in case.path + "/name/":
-        # One of the two ways to name an agent.
-        if query.get("agent_id") and query.get("agent_name"):
+    # One of the two ways to name an agent.
+    declared = {parameter["name"] for parameter in case.operation.definition.raw.get("parameters", [])}
+    if {"agent_id", "agent_name"} <= declared and query is not None:
+        if "agent_id" in query and "agent_name" in query:
             del query["agent_id"]
-        elif operation != "agentex_keys_create" and "{key}" not in case.path and not (
-            query.get("agent_id") or query.get("agent_name")
-        ):
+        elif "agent_id" not in query and "agent_name" not in query:
             query["agent_name"] = "mailer"
     # A filter is a JSON object.
     if query and "agent_card_metadata" in query:
         query["agent_card_metadata"] = "{}"
+    if operation == "agents_deploy" and isinstance(body, dict):
+        # Folders and frameworks are those of the box.
+        body.pop("mounts", None)
+        body.pop("framework", None)
     if operation == "auth_exchange":
         # Only a key is exchanged, for what it is good for.
         headers["Authorization"] = f"Bearer {KEY}"

@@ -59,7 +59,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .required()
                     .not_empty()
                     .addressable(),
-                TYPE,
+                TYPE.told(r#"{"enum": ["internal", "external"]}"#),
                 Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,

@@ -15,7 +15,8 @@ pub(super) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrg
 pub(super) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text clears it.");
 pub(super) const MEMORY: Field =
     Field::flag("can_read_user_memory", "Whether it may read its user's memory; false if absent.");
-pub(super) const MODEL: Field = Field::text("model", 128, "Model it uses.");
+pub(super) const MODEL: Field =
+    Field::text("model", 128, "Model it uses.").told(r#"{"pattern": "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$"}"#);
 pub(super) const FRAMEWORK: Field = Field::text("framework", 64, "What runs it; none if absent.").not_empty();
 pub(super) const SCOPE: Field = Field::of("scope", Type::Scopes, "Scopes its tokens get; the agent default if absent.");
 pub(super) const SOUL: Field = Field::text("soul_md", TEXT_BYTES, "Who it is, in Markdown; at most 64 KiB.");
