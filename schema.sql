@@ -1,4 +1,4 @@
--- The schema of taosd.db, version 2: the one readable statement of what the daemon keeps.
+-- The schema of taosd.db, version 3: the one readable statement of what the daemon keeps.
 --
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. Ids are lower-case UUIDs and are never used twice.
 -- Lists (scopes, models) are JSON arrays of strings. Secrets are present as 32-byte blake3 hashes only.

@@ -1,7 +1,10 @@
-//! The schema's versions. `schema.sql` is the newest one; a step here brings an older file up to it.
+//! The schema's versions. `schema.sql` is the newest one, and the only statement of it: an older database is brought up
+//! by making each table that differs anew and copying its rows.
 //!
-//! A released step is never edited. `tests/data/released/` keeps a database of every released version, and a test
-//! brings each of them up.
+//! `tests/data/released/` keeps a database of every released version, and a test brings each of them up. Afterwards it
+//! has the same objects as a new one, to the letter.
+
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -10,20 +13,21 @@ use super::open::APPLICATION_ID;
 /// The whole schema of a new database.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
-/// One step from a version to the next.
-struct Step {
+/// The version this daemon writes. It grows with the first change of `schema.sql` after a release.
+pub const VERSION: i64 = 3;
+
+/// What a version changed in the data, as a statement on the tables of today. A new column without such a change takes
+/// its default in old rows.
+struct Change {
+    /// Runs for databases older than this.
+    version: i64,
     /// What it does, like a commit's subject.
     name: &'static str,
     /// How.
     sql: &'static str,
 }
 
-/// `STEPS[i]` leads from version `i + 1` to version `i + 2`. A step runs without foreign keys being enforced, so that it
-/// may make a table anew; they are checked at its end.
-const STEPS: &[Step] = &[Step { name: "let an operation be a backup", sql: include_str!("migrate/2.sql") }];
-
-/// The version this daemon writes.
-pub const VERSION: i64 = 1 + STEPS.len() as i64;
+const CHANGES: &[Change] = &[];
 
 /// What bringing a database up can end in, beside SQLite's own errors.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +38,7 @@ pub enum MigrateError {
     /// The file has tables, and they are not ours.
     #[error("it holds the tables of another program")]
     Foreign,
-    /// A step would leave rows that point nowhere.
+    /// The new tables would have rows that point nowhere.
     #[error("bringing it to schema version {0} would leave rows that point nowhere")]
     Dangling(i64),
     /// SQLite refused.
@@ -51,44 +55,186 @@ pub fn version(conn: &Connection) -> Result<i64, MigrateError> {
     if version > VERSION { Err(MigrateError::TooNew(version)) } else { Ok(version) }
 }
 
-/// Brings the database to [`VERSION`]: a new one in one transaction, an older one step by step, each in its own.
+/// Brings the database to [`VERSION`], in one transaction.
 ///
 /// # Errors
 /// [`MigrateError`].
 pub fn migrate(conn: &mut Connection) -> Result<(), MigrateError> {
     let version = version(conn)?;
     if version == 0 {
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables > 0 {
-            return Err(MigrateError::Foreign);
-        }
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(SCHEMA)?;
-        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-        tx.pragma_update(None, "user_version", VERSION)?;
-        tx.commit()?;
-        return Ok(());
+        return create(conn);
     }
     if version < VERSION {
+        // A table is renamed without what refers to it, which shall mean the table that takes its place.
         conn.pragma_update(None, "foreign_keys", false)?;
-        let stepped = step_up(conn, version);
+        conn.pragma_update(None, "legacy_alter_table", true)?;
+        let done = upgrade(conn, version);
+        conn.pragma_update(None, "legacy_alter_table", false)?;
         conn.pragma_update(None, "foreign_keys", true)?;
-        stepped?;
+        done?;
     }
     Ok(())
 }
 
-fn step_up(conn: &mut Connection, mut version: i64) -> Result<(), MigrateError> {
-    while let Some(step) = usize::try_from(version - 1).ok().and_then(|i| STEPS.get(i)) {
-        log::info!("schema version {version} -> {}: {}", version + 1, step.name);
-        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute_batch(step.sql)?;
-        version += 1;
-        tx.pragma_update(None, "user_version", version)?;
-        if tx.prepare("PRAGMA foreign_key_check")?.exists([])? {
-            return Err(MigrateError::Dangling(version));
+fn create(conn: &mut Connection) -> Result<(), MigrateError> {
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 {
+        return Err(MigrateError::Foreign);
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch(SCHEMA)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()?;
+    Ok(())
+}
+
+fn upgrade(conn: &mut Connection, from: i64) -> Result<(), MigrateError> {
+    log::info!("bringing the database from schema version {from} to {VERSION}");
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    remake(&tx)?;
+    for change in CHANGES.iter().filter(|change| from < change.version) {
+        log::info!("schema version {}: {}", change.version, change.name);
+        tx.execute_batch(change.sql)?;
+    }
+    tx.pragma_update(None, "user_version", VERSION)?;
+    if tx.prepare("PRAGMA foreign_key_check")?.exists([])? {
+        return Err(MigrateError::Dangling(VERSION));
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// Something that a schema has: its kind and its statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// `table`, `index`, `trigger` or `view`.
+    pub kind: String,
+    /// The statement that makes it.
+    pub sql: String,
+}
+
+impl Object {
+    fn is_table(&self) -> bool {
+        self.kind == "table"
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.sql.starts_with("CREATE VIRTUAL TABLE")
+    }
+}
+
+/// The objects of a schema by name, without those that SQLite makes for itself.
+///
+/// # Errors
+/// SQLite's.
+pub fn objects(conn: &Connection) -> rusqlite::Result<BTreeMap<String, Object>> {
+    let mut statement = conn.prepare(
+        "SELECT name, type, sql FROM sqlite_schema s WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*'
+            AND NOT EXISTS (SELECT 1 FROM pragma_table_list t WHERE t.schema = 'main' AND t.name = s.name AND t.type = 'shadow')",
+    )?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, Object { kind: row.get(1)?, sql: row.get(2)? })))?;
+    rows.collect()
+}
+
+/// The objects that a database of [`VERSION`] has.
+///
+/// # Errors
+/// SQLite's.
+pub fn wanted_objects() -> rusqlite::Result<BTreeMap<String, Object>> {
+    let fresh = Connection::open_in_memory()?;
+    fresh.execute_batch(SCHEMA)?;
+    objects(&fresh)
+}
+
+/// Makes anew what differs from `schema.sql`, and keeps the rows.
+fn remake(conn: &Connection) -> rusqlite::Result<()> {
+    let (found, wanted) = (objects(conn)?, wanted_objects()?);
+    let differs = |name: &str, object: &Object| wanted.get(name) != Some(object);
+    let lacks = |name: &str, object: &Object| found.get(name) != Some(object);
+    let run = |sql: String| conn.execute_batch(&sql);
+    // Triggers first: copying rows is no event.
+    for (name, object) in found.iter().filter(|(_, object)| ["trigger", "view"].contains(&object.kind.as_str())) {
+        run(format!("DROP {} {}", object.kind, quoted(name)))?;
+    }
+    let sequences = sequences(conn)?;
+    let replaced: Vec<_> = found.iter().filter(|(name, o)| o.is_table() && differs(name, o)).collect();
+    for (name, object) in &replaced {
+        match object.is_virtual() {
+            true => run(format!("DROP TABLE {}", quoted(name)))?,
+            false => run(format!("ALTER TABLE {} RENAME TO {}", quoted(name), quoted(&old(name))))?,
         }
-        tx.commit()?;
+    }
+    for (_, object) in wanted.iter().filter(|(name, o)| o.is_table() && !o.is_virtual() && lacks(name, o)) {
+        run(object.sql.clone())?;
+    }
+    for (name, _) in replaced.iter().filter(|(_, object)| !object.is_virtual()) {
+        if wanted.contains_key(*name) {
+            let columns = common_columns(conn, &old(name), name)?;
+            run(format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {}", quoted(name), quoted(&old(name))))?;
+        }
+        run(format!("DROP TABLE {}", quoted(&old(name))))?;
+    }
+    for (table, last) in sequences {
+        conn.execute("UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1", (&table, last))?;
+        conn.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)
+                AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)",
+            (&table, last),
+        )?;
+    }
+    for (name, object) in wanted.iter().filter(|(name, o)| o.is_virtual() && lacks(name, o)) {
+        run(object.sql.clone())?;
+        // An index without content of its own cannot be filled from itself; a `Change` does that, where it has to.
+        if !object.sql.contains("content = ''") {
+            run(format!("INSERT INTO {name} ({name}) VALUES ('rebuild')"))?;
+        }
+    }
+    remake_indexes(conn, &wanted)?;
+    for (_, object) in wanted.iter().filter(|(_, object)| ["trigger", "view"].contains(&object.kind.as_str())) {
+        run(object.sql.clone())?;
     }
     Ok(())
+}
+
+fn remake_indexes(conn: &Connection, wanted: &BTreeMap<String, Object>) -> rusqlite::Result<()> {
+    let present = objects(conn)?;
+    for (name, object) in present.iter().filter(|(_, object)| object.kind == "index") {
+        if wanted.get(name) != Some(object) {
+            conn.execute_batch(&format!("DROP INDEX {}", quoted(name)))?;
+        }
+    }
+    for (name, object) in wanted.iter().filter(|(_, object)| object.kind == "index") {
+        if present.get(name) != Some(object) {
+            conn.execute_batch(&object.sql)?;
+        }
+    }
+    Ok(())
+}
+
+/// The highest number that each table with AUTOINCREMENT has ever given: none is given twice.
+fn sequences(conn: &Connection) -> rusqlite::Result<Vec<(String, i64)>> {
+    if !conn.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'")?.exists([])? {
+        return Ok(Vec::new());
+    }
+    let mut statement = conn.prepare("SELECT name, seq FROM sqlite_sequence")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+/// The names of the columns that both tables have, as a list for a statement.
+fn common_columns(conn: &Connection, old: &str, new: &str) -> rusqlite::Result<String> {
+    let mut statement = conn.prepare(
+        "SELECT n.name FROM pragma_table_info(?2) n JOIN pragma_table_info(?1) o ON o.name = n.name ORDER BY n.cid",
+    )?;
+    let rows = statement.query_map([old, new], |row| Ok(quoted(&row.get::<_, String>(0)?)))?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.join(", "))
+}
+
+fn old(name: &str) -> String {
+    format!("{name}_before_upgrade")
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

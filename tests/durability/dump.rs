@@ -1,7 +1,7 @@
 //! Makes the dump of the present schema version: a real daemon's database with a row in every table, as SQL.
 //!
 //! `cargo test --test durability -- --ignored write_the_dump_of_this_version` writes `tests/data/released/vN.sql`. Only
-//! before a release: the dump of a released version never changes.
+//! with a release: the dump of a released version never changes, and the version in the making has none.
 
 use std::fmt::Write as _;
 use std::fs;
