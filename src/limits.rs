@@ -85,9 +85,9 @@ limits! {
     max_body_bytes: 1024 * 1024, 1024, 64 * 1024 * 1024;
     /// Bytes of a request body on an upload route.
     max_upload_bytes: 25 * 1024 * 1024, 1024, 1024 * 1024 * 1024;
-    /// Bytes of a request body without any credential in the head.
+    /// Bytes of a request body without a good credential in the head.
     max_anonymous_body_bytes: 64 * 1024, 1024, 1024 * 1024;
-    /// Body bytes held in memory over all connections.
+    /// Body bytes held in memory over all connections; one caller holds a quarter, or one body of the largest size.
     max_body_bytes_in_flight: 32 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024;
     /// Seconds from a request's first byte (a new connection: from accept) to the end of its head.
     head_timeout: 10, 1, 3600;

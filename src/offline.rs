@@ -154,9 +154,10 @@ pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
         first_start::rotate(&store).map_err(StartError::from)?;
     }
     let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
+    let token = crate::http::text::without_bom_str(&token).trim_end();
     let done =
         if rotate { format!("the token was replaced, the new one is in {}; ", path.display()) } else { String::new() };
-    say(format!("{}\n", token.trim_end()), &done)
+    say(format!("{token}\n"), &done)
 }
 
 /// `taosd config check`.

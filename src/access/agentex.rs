@@ -10,7 +10,7 @@ use super::bearer::{self, Presented, secret_of};
 use super::behind::is_good;
 use super::caller::{Caller, Who};
 use super::gate::Gate;
-use super::judge::{Bad, Need};
+use super::judge::{Bad, Need, nobody};
 use super::jwt::Audience;
 use super::role::AgentRole;
 use crate::http::codes;
@@ -111,13 +111,24 @@ impl Gate {
             return Ok(Sender::Key { agent_id: caller.agent_id().unwrap_or_default().to_owned() });
         }
         if head.peer.is_tcp() && presented(head)? == Presented::Nothing {
-            return Err(codes::UNAUTHENTICATED.into());
+            return Err(nobody(head, need));
         }
         let caller = self.admit(head, need)?;
         if caller.agent_id().is_some() {
             return Err(self.refuse_credential(head, need, Bad::Dead));
         }
         Ok(Sender::User(Box::new(caller)))
+    }
+
+    /// The principal behind a request to be sent on, before its body is read.
+    ///
+    /// # Errors
+    /// Those of [`Gate::sender`].
+    pub(super) fn sending_principal(&self, head: &Head, need: &Need) -> Result<String, ApiError> {
+        match self.sender(head, need)? {
+            Sender::User(caller) => Ok(caller.principal_key()),
+            Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
+        }
     }
 
     /// A key of another agent: refused as if there were no such key.
@@ -149,6 +160,7 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Ip([127, 0, 0, 1].into()),
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }

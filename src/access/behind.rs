@@ -59,6 +59,10 @@ impl Gate {
 
     /// The user behind a session cookie, if the request comes from a page of ours.
     pub(super) fn by_cookie(&self, head: &Head, need: &Need, session: Option<SecretHash>) -> Result<Caller, ApiError> {
+        // A cookie is what a browser sends by itself, whatever else the page has put into the request.
+        if head.foreign_host {
+            return Err(codes::HOST_NOT_ALLOWED.into());
+        }
         let now = Micros::now();
         let found = match session {
             Some(hash) => self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?,

@@ -191,6 +191,7 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Agent { id: "a".into() },
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }

@@ -14,7 +14,7 @@ use super::class::Class;
 use super::cookie;
 use super::denials::Denials;
 use super::fingerprints::Fingerprints;
-use super::judge::{Bad, Need, key_refused, unauthenticated};
+use super::judge::{Bad, Need, key_refused, nobody};
 use super::jwt::{Audience, Refused};
 use super::known::Known;
 use super::last_used::LastUsed;
@@ -132,7 +132,7 @@ impl Gate {
             },
             Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
                 Some(session) => self.by_cookie(head, need, session),
-                None => Err(unauthenticated(need.dialect).into()),
+                None => Err(nobody(head, need)),
             },
             Presented::Nothing => self.operator(head, need),
         }

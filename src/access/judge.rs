@@ -126,6 +126,11 @@ pub(super) fn unauthenticated(dialect: Dialect) -> &'static Code {
     }
 }
 
+/// The refusal of a request over TCP that nobody stands behind: under a foreign name a browser may have been tricked.
+pub fn nobody(head: &Head, need: &Need) -> ApiError {
+    if head.foreign_host { codes::HOST_NOT_ALLOWED.into() } else { unauthenticated(need.dialect).into() }
+}
+
 /// The refusal that names the scope word a token of this class would need.
 fn insufficient(class: Class, action: Action) -> ApiError {
     let word = words::needed(class, action);

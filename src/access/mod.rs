@@ -38,7 +38,7 @@ pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::Gate;
-pub use judge::{Need, dead};
+pub use judge::{Need, dead, nobody};
 pub use last_used::LastUsed;
 pub use login::Exchanger;
 pub use operator::{Operators, group_id};

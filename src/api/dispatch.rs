@@ -1,6 +1,5 @@
 //! The application as the edge sees it: finds the route, lets the access layer decide, runs the handler.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::idempotency::{self, Reservation, Slot, Tried};
 use super::table::{self, ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::codes;
+use crate::http::edge::host;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::head::Head;
 use crate::http::input::Input;
@@ -29,8 +29,6 @@ use crate::store::idempotency::RequestKey;
 pub struct Dispatcher {
     app: Arc<App>,
     router: Router<PublicHandler, CheckedHandler>,
-    /// Makes numbers of principals that nobody can foresee.
-    shares: RandomState,
 }
 
 /// A route and its parameters.
@@ -42,8 +40,10 @@ pub struct Plan {
 
 /// A request that may go on.
 pub enum Admitted {
-    /// The route is public.
+    /// The route is public, or its handler has the credential judged.
     Public,
+    /// The route's handler has the credential judged; it is this principal's.
+    Vouched(String),
     /// The route's action is allowed to this caller.
     Caller(Box<Caller>),
 }
@@ -51,7 +51,19 @@ pub enum Admitted {
 impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, router: Router::new(table::routes()), shares: RandomState::new() }
+        Self { app, router: Router::new(table::routes()) }
+    }
+
+    /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
+    fn dialect(&self, head: &Head) -> Dialect {
+        // A path that was refused has no segments.
+        if head.segments.is_empty() {
+            return dialect_of(head);
+        }
+        match self.router.find(&head.method, &head.segments) {
+            Found::Route(route, _) => route.dialect,
+            Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
+        }
     }
 }
 
@@ -73,9 +85,12 @@ const AGENTEX: &[&str] = &[
 ];
 
 /// The dialect of a path that may have no route.
-fn dialect_of(head: Option<&Head>) -> Dialect {
-    let first = head.and_then(|head| head.segments.first()).map(String::as_str);
-    let second = head.and_then(|head| head.segments.get(1)).map(String::as_str);
+fn dialect_of(head: &Head) -> Dialect {
+    // Of a path that was refused there are no segments.
+    let (first, second) = {
+        let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
+        (raw.next(), raw.next())
+    };
     match (first, second) {
         (Some("auth" | "credentials"), _)
         | (Some("api"), Some("v1" | "spaces" | "tasks"))
@@ -98,11 +113,17 @@ impl Service for Dispatcher {
     type Admitted = Admitted;
 
     fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
-        let refuse = |error: ApiError| render(&error, dialect_of(Some(head)), &head.request_id);
+        let refuse = |error: ApiError| render(&error, self.dialect(head), &head.request_id);
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
-        match self.router.find(&head.method, &head.segments) {
+        let found = self.router.find(&head.method, &head.segments);
+        // Where no credential is looked at, none can vouch for a request under a foreign name.
+        let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
+        if head.foreign_host && !is_checked && !host::is_exempt(head) {
+            return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
+        }
+        match found {
             Found::Route(route, params) => {
                 let most = self.app.config.read(|now| now.limits.max_body_bytes);
                 Ok((Plan { route, params }, most))
@@ -141,9 +162,29 @@ impl Service for Dispatcher {
             (Some(need), Access::Bearer(..))
                 if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
             {
-                Err(refuse(codes::NOT_AUTHENTICATED.into()))
+                Err(refuse(access::nobody(head, &need)))
             }
             _ => Ok(Admitted::Public),
+        }
+    }
+
+    fn admit_before_body(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let admitted = match (self.admit(head, plan)?, plan.route.need(), &plan.route.access) {
+            (Admitted::Public, Some(need), Access::Bearer(..)) => {
+                self.app.gate.vouch(head, &need).map(Admitted::Vouched).map_err(refuse)?
+            }
+            (admitted, ..) => admitted,
+        };
+        Input::check_head(head, plan.route).map_err(refuse)?;
+        Ok(admitted)
+    }
+
+    fn principal(&self, admitted: &Admitted) -> Option<String> {
+        match admitted {
+            Admitted::Public => None,
+            Admitted::Vouched(principal) => Some(principal.clone()),
+            Admitted::Caller(caller) => Some(caller.principal_key()),
         }
     }
 
@@ -181,22 +222,15 @@ impl Service for Dispatcher {
             }
             (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
                 refuse(codes::AUTH_REQUIRED.into())
             }
         }
     }
 
-    fn principal(&self, head: &Head, admitted: &Admitted) -> Option<u64> {
-        // A peer without a credential is a principal of its own.
-        Some(self.shares.hash_one(match admitted {
-            Admitted::Public => head.peer.key(),
-            Admitted::Caller(caller) => caller.principal_key(),
-        }))
-    }
-
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
-        render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
+        let (dialect, id) = head.map_or((Dialect::Taos, "-"), |head| (self.dialect(head), &head.request_id));
+        render(error, dialect, id)
     }
 
     fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {

@@ -20,8 +20,10 @@ use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
 const PRINCIPAL: Field =
-    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.");
-const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.");
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(user|agent):."}"#);
+const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.")
+    .told(r#"{"pattern": "^agent:."}"#);
 const ROLE: Field = Field::word(
     "role",
     &["viewer", "editor", "owner", "creator"],

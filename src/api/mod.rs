@@ -25,6 +25,7 @@ mod notifications;
 pub(crate) mod notify;
 mod operations;
 pub(crate) mod paging;
+mod rules;
 mod scope;
 mod sessions;
 mod slow;
@@ -36,4 +37,5 @@ mod whoami;
 
 pub use app::{App, StartError};
 pub use dispatch::Dispatcher;
+pub use index::surface;
 pub use table::{ApiRoute, routes};

@@ -24,7 +24,7 @@ const DOC: &str = "recipes/users-and-tokens#tokens";
 const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::text("id", usize::MAX, "The token's id.").required();
-const LABEL: Field = Field::text("label", 64, "What people call it.");
+const LABEL: Field = Field::text("label", 64, "What people call it.").line();
 const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
 const CREATED: Field = Field::text("created_at", usize::MAX, "When it was issued.").required();
 const EXPIRES: Field = Field::text("expires_at", usize::MAX, "Until when it is good.").required().nullable();

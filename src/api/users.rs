@@ -22,8 +22,10 @@ use crate::store::{self, spaces};
 const ROLES: &[&str] = &["admin", "member"];
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
-    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.").required();
-const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.");
+    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
+        .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
+        .required();
+const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
 const ROLE: Field = Field::word("role", ROLES, "admin runs the box, member has what it was granted; member if absent.");
 
 /// A user's record.
@@ -67,7 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
         example: r#"{"username": "ann", "display_name": "Ann"}"#,
-        answer: (201, Answer::Object(RECORD)),
+        answer: (201, Answer::Made(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
         doc: DOC,
     },

@@ -13,6 +13,7 @@ use super::credentials::is_token;
 use super::failure::Failure;
 use super::server::Server;
 use crate::config::paths;
+use crate::http::text::without_bom_str;
 use crate::secret::Plaintext;
 
 /// What the flags say.
@@ -176,7 +177,7 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
 /// # Errors
 /// It cannot be one.
 pub fn checked(text: &str) -> Result<Plaintext, Failure> {
-    let text = text.trim();
+    let text = without_bom_str(text).trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
     }

@@ -71,8 +71,8 @@ codes! {
         "Ask for less: fewer words, a filter, a smaller limit. If it was a small question, try again after the seconds in Retry-After." ;
     SHUTTING_DOWN 503 "shutting_down" "The daemon is stopping."
         "Try again when the daemon has started again." ;
-    HOST_NOT_ALLOWED 403 "host_not_allowed" "A request without an Authorization header named a host that is not this machine."
-        "Use one of this machine's names, send an Authorization header, or add the name to allowed_hosts in taosd.toml." ;
+    HOST_NOT_ALLOWED 403 "host_not_allowed" "A request that no credential in a header vouched for named a host that is not this machine."
+        "Use one of this machine's names, send a good credential in a header, or add the name to allowed_hosts in taosd.toml." ;
 
     // What every route may refuse.
     NOT_FOUND 404 "not_found" "There is no such path."
@@ -91,8 +91,8 @@ codes! {
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
     BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
-    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes."
-        "Send the body as JSON with Content-Type: application/json." in "getting-started#request-shape" ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes, or it is compressed."
+        "Send the body as plain JSON with Content-Type: application/json and without Content-Encoding." in "getting-started#request-shape" ;
     INVALID_JSON 400 "invalid_json" "The body is not JSON, has a key twice, or is nested too deep."
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
@@ -107,7 +107,7 @@ codes! {
         "Repeat the same request after the seconds in Retry-After." in "getting-started#idempotency" ;
     IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "This Idempotency-Key was sent before with another body."
         "Use a fresh Idempotency-Key for a new request." in "getting-started#idempotency" ;
-    PRECONDITION_FAILED 412 "precondition_failed" "The record has changed since the revision in If-Match."
+    PRECONDITION_FAILED 412 "precondition_failed" "None of the tags in If-Match is the record's present revision."
         "Read the record again and repeat the change on its present revision." ;
     INTERNAL 500 "internal" "The daemon failed; the cause is in its log under the request id."
         "Repeat the request; if it fails again, give the operator the X-Request-Id." in "recipes/troubleshooting#internal" ;

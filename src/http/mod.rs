@@ -23,3 +23,5 @@ pub mod router;
 pub mod service;
 mod shares;
 pub mod stream;
+pub mod tags;
+pub mod text;

@@ -1,17 +1,19 @@
-//! Shares: how many workers one principal may hold at once, so that whatever it asks for, others are served.
+//! WorkerShares: how many workers one principal may hold at once, so that whatever it asks for, others are served.
 //!
 //! A principal holds half of the workers at the most, and more than one only while another worker is free of it: the
 //! last one is for those who hold none. Who waits for a place holds no worker and stands in nobody's way.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 /// The places of all principals.
 #[derive(Debug)]
-pub struct Shares {
+pub struct WorkerShares {
     workers: usize,
+    keys: RandomState,
     places: Mutex<Places>,
 }
 
@@ -26,14 +28,19 @@ struct Places {
 /// A place on the pool; given back on drop.
 #[derive(Debug)]
 pub struct Place {
-    shares: Arc<Shares>,
+    shares: Arc<WorkerShares>,
     principal: u64,
 }
 
-impl Shares {
-    /// Shares of a pool of so many workers.
+impl WorkerShares {
+    /// The number that stands for a principal, or for a peer that has none.
+    pub fn key(&self, name: &str) -> u64 {
+        self.keys.hash_one(name)
+    }
+
+    /// WorkerShares of a pool of so many workers.
     pub fn new(workers: usize) -> Arc<Self> {
-        Arc::new(Self { workers, places: Mutex::default() })
+        Arc::new(Self { workers, keys: RandomState::new(), places: Mutex::default() })
     }
 
     /// A place, if the principal may have one now.
@@ -123,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_principal_holds_half_and_the_last_worker_is_for_those_who_hold_none() {
-        let shares = Shares::new(4);
+        let shares = WorkerShares::new(4);
         let (one, two) = (shares.enter(1).unwrap(), shares.enter(1).unwrap());
         assert!(shares.enter(1).is_none(), "half of four");
         let other = shares.enter(2).unwrap();
@@ -138,7 +145,7 @@ mod tests {
 
     #[test]
     fn one_worker_serves_each_principal_in_turn() {
-        let shares = Shares::new(1);
+        let shares = WorkerShares::new(1);
         let held = shares.enter(1).unwrap();
         assert!(shares.enter(1).is_none());
         assert!(shares.enter(2).is_some());
@@ -148,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_place_goes_to_the_first_who_still_waits_and_may_have_it() {
-        let shares = Shares::new(4);
+        let shares = WorkerShares::new(4);
         let held = [shares.enter(1).unwrap(), shares.enter(1).unwrap()];
         let (gone, mut second, mut third) = (
             shares.enter_or_wait(1).unwrap_err(),
@@ -166,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_place_that_nobody_takes_goes_on() {
-        let shares = Shares::new(2);
+        let shares = WorkerShares::new(2);
         let held = shares.enter(1).unwrap();
         let waits: Vec<_> = (0..1000).map(|_| shares.enter_or_wait(1).unwrap_err()).collect();
         drop(waits);

@@ -15,6 +15,7 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("healthz", "a probe asks it"),
     ("readyz", "a probe asks it"),
     ("metrics", "Prometheus reads it"),
+    ("front", "browsers and programs begin there"),
     ("api_index", "programs read it"),
     ("openapi", "programs read it"),
     ("docs_style", "browsers read it"),

@@ -23,7 +23,10 @@ use crate::store::registrations;
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.");
+const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
+    .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
+/// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
+const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
 const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
 const INPUT: Field = Field::word("agent_input_type", INPUT_TYPES, "What it takes.");
 const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent to register; with another name it is renamed.");
@@ -93,7 +96,9 @@ pub const ROUTES: &[ApiRoute] = &[
         &[
             NAME.required(),
             DESCRIPTION.required(),
-            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.").required(),
+            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.")
+                .told(ADDRESS)
+                .required(),
             Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
             AGENT_ID,
             METADATA,

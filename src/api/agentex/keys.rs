@@ -55,9 +55,12 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "What people call it.").required().not_empty(),
-                TYPE,
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
+                Field::text("name", 120, "What people call it; it can be looked up by it.")
+                    .required()
+                    .not_empty()
+                    .addressable(),
+                TYPE.told(r#"{"enum": ["internal", "external"]}"#),
+                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )

@@ -15,7 +15,8 @@ pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of th
 /// Which page.
 pub const PAGE_NUMBER: Field = Field::integer("page_number", 1, i64::MAX, "Which page; the first if absent.");
 /// Which way round.
-pub const DIRECTION: Field = Field::text("order_direction", 8, "asc or desc, in any case.");
+pub const DIRECTION: Field = Field::text("order_direction", 8, "asc or desc, in any case.")
+    .told(r#"{"pattern": "^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$"}"#);
 
 /// The page that the query asks for, and the list to put it in; `by` and `descending` are the list's own order.
 ///

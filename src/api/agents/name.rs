@@ -24,9 +24,15 @@ const LAST_SUFFIX: u32 = 9999;
 pub fn display_name(text: &str) -> Result<String, ApiError> {
     let name = text.trim();
     let slug = slug_of(name);
-    let usable =
-        name.chars().count() <= NAME_CHARS && !name.contains(char::is_control) && !slug.is_empty() && !is_id(&slug);
-    if usable { Ok(name.to_owned()) } else { Err(codes::INVALID_AGENT_NAME.into()) }
+    let problem = match name {
+        "" => "The name is empty.".to_owned(),
+        _ if name.chars().count() > NAME_CHARS => format!("The name is longer than {NAME_CHARS} characters."),
+        _ if name.contains(char::is_control) => "The name has a control character.".to_owned(),
+        _ if slug.is_empty() => "The name has none of a-z and 0-9, so no slug can be made from it.".to_owned(),
+        _ if is_id(&slug) => "The name looks like an id, and an id is never a name.".to_owned(),
+        _ => return Ok(name.to_owned()),
+    };
+    Err(ApiError::new(codes::INVALID_AGENT_NAME).detail(problem))
 }
 
 /// The slug of a name: lower-case ASCII, each run of anything else one dash, at most [`SLUG_BYTES`] long.

@@ -25,7 +25,9 @@ const DOC: &str = "recipes/bootstrap#agents";
 const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
 
 const NEW: &[Field] = &[
-    Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.").required(),
+    Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.")
+        .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
+        .required(),
     Field::text("description", 4096, "What it is for."),
     Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
     Field::text("model", 128, "The model it uses."),

@@ -32,7 +32,7 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 const LISTED: u64 = 2 * PAGE_MAX;
 
 const AUDIENCES: &[&str] = &["cli", "mcp", "both"];
-const NAME: Field = Field::text("name", 64, "What people call it.");
+const NAME: Field = Field::text("name", 64, "What people call it.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days it is good for; 90 if absent.");
 
 const RECORD: &[Field] = &{

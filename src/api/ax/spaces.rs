@@ -61,7 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
         .taking(
             &[
-                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").required(),
+                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").visible().required(),
                 Field::word("visibility", Visibility::SLUGS, "private if absent."),
                 Field::text("description", 1024, "What it is for."),
             ],

@@ -225,11 +225,12 @@ pub const ROUTES: &[ApiRoute] = &[
                 "source_type",
                 64,
                 "What kind of source it is: a-z, 0-9, then also . _ and -; guide if absent.",
-            ),
+            )
+            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
             Field::of(
                 "items",
                 Type::Objects(&[
-                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().required(),
+                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().line().required(),
                     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
                     Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
                     Field::texts("categories", 8, 64, "What it is about."),

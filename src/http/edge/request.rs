@@ -12,14 +12,15 @@ use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
 use tokio::time::timeout;
 
-use super::body::{self, BodyError};
+use super::body::{BodyError, Collecting};
 use super::check::{self, Checked};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
-use super::io::Wire;
+use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
 use super::reply::{ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use super::shares::{Bounds, Held};
 use crate::http::codes::{self, Code};
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
@@ -29,8 +30,9 @@ use crate::http::service::{Outcome, Service, Work};
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// A body up to this size is collected before the access check: cheaper than a trip to the pool of its own.
-const SMALL_BODY: u64 = 64 * 1024;
+/// A body up to this size, in bytes, that came along with its head saves a trip to the pool: it is checked and run in
+/// one. It lies in the connection's read buffer anyway.
+const AT_HAND: u64 = READ_BYTES as u64;
 
 /// How long a request waits for a place among its principal's.
 const SHARE_WAIT: Duration = Duration::from_secs(30);
@@ -84,6 +86,7 @@ pub(super) async fn answer<S: Service>(
         raw_path: parts.uri.path().to_owned(),
         segments: Vec::new(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
+        foreign_host: host::is_foreign(&link.peer, &parts.headers, &core.rules().hosts, link.local),
         request_id: check::request_id(&parts.headers).map_or_else(|| core.ids.next(), str::to_owned),
         method: parts.method,
         headers: parts.headers,
@@ -115,6 +118,11 @@ pub(super) async fn answer<S: Service>(
     Ok(exchange.send(reply))
 }
 
+/// Refuses a body that announces more than `limit` bytes.
+fn check_length(declared: Option<u64>, limit: u64) -> Result<(), Halt> {
+    if declared.is_some_and(|bytes| bytes > limit) { Err(codes::BODY_TOO_LARGE.into()) } else { Ok(()) }
+}
+
 struct Exchange<S: Service> {
     core: Rc<Core<S>>,
     link: Rc<Link>,
@@ -128,7 +136,7 @@ struct Exchange<S: Service> {
 impl<S: Service> Exchange<S> {
     async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
-        if let Some(code) = host::refusal(&head, &self.core.rules().hosts, self.link.local) {
+        if let Some(code) = host::refusal(&head) {
             return Err(code.into());
         }
         if head.raw_path == "*" {
@@ -138,56 +146,69 @@ impl<S: Service> Exchange<S> {
         if checked.encoded_slash {
             self.check_slashes(&head, &plan)?;
         }
-        let limit = if head.names_a_credential() {
-            limit
-        } else {
-            limit.min(self.core.rules().limits.max_anonymous_body_bytes)
-        };
+        let nobodys = limit.min(self.core.rules().limits.max_anonymous_body_bytes);
         let declared = body.size_hint().exact();
-        if declared.is_some_and(|bytes| bytes > limit) {
-            return Err(codes::BODY_TOO_LARGE.into());
-        }
+        check_length(declared, if head.names_a_credential() { limit } else { nobodys })?;
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
         {
             return Ok(reply);
         }
-        let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
-        let small = declared.is_some_and(|bytes| bytes <= SMALL_BODY) && !checked.expects_continue;
-        let service = self.core.service.clone();
-        let answer = if small {
-            let body = self.collect(body, limit, &mut held).await?;
-            let shares = Arc::clone(&self.core.shares);
+        let peer = format!("peer:{}", self.link.key);
+        let mut held = self.core.bodies.open(peer.clone(), &self.core.meters);
+        let mut body = Collecting::new(body);
+        let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !checked.expects_continue;
+        if small && let Some(body) = self.at_hand(&mut body, nobodys, &mut held).await? {
+            let (service, shares) = (self.core.service.clone(), Arc::clone(&self.core.shares));
             let whole = move || match service.admit(&head, &plan) {
                 Ok(admitted) => {
-                    let principal = service.principal(&head, &admitted);
+                    let principal = shares.key(service.principal(&admitted).as_deref().unwrap_or(&peer));
                     let rest = move || service.run(head, plan, admitted, body);
-                    match principal.map(|principal| (principal, shares.enter(principal))) {
-                        Some((principal, None)) => PoolAnswer::Crowded(Box::new(rest), principal),
-                        Some((principal, Some(_place))) => PoolAnswer::Outcome(rest(), Some(principal)),
-                        None => PoolAnswer::Outcome(rest(), None),
+                    match shares.enter(principal) {
+                        None => PoolAnswer::Crowded(Box::new(rest), principal),
+                        Some(_place) => PoolAnswer::Outcome(rest(), Some(principal)),
                     }
                 }
                 Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
             };
-            self.trip(Box::new(whole)).await?
-        } else {
-            let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
-            let admit = move || match checking.admit(&checked_head, &checked_plan) {
-                Ok(admitted) => {
-                    let principal = checking.principal(&checked_head, &admitted);
-                    PoolAnswer::Admitted(admitted, principal)
-                }
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
-            };
-            match self.trip(Box::new(admit)).await? {
-                PoolAnswer::Admitted(admitted, principal) => {
-                    let body = self.collect(body, limit, &mut held).await?;
-                    let run = move || service.run(head, plan, admitted, body);
-                    self.trip_in_share(Box::new(run), principal).await?
-                }
-                refused => refused,
+            let answer = self.trip(Box::new(whole)).await?;
+            return self.settle(answer).await;
+        }
+        self.with_body(plan, body, (limit, nobodys), held).await
+    }
+
+    /// The way of a body that has to be waited for: everything that can be checked without it comes first.
+    async fn with_body(
+        &mut self,
+        plan: S::Plan,
+        mut body: Collecting,
+        (limit, nobodys): (u64, u64),
+        mut held: Held,
+    ) -> Result<Reply, Halt> {
+        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
+            Ok(admitted) => PoolAnswer::Admitted(admitted),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+        };
+        let answer = match self.trip(Box::new(admit)).await? {
+            PoolAnswer::Admitted(admitted) => {
+                let principal = service.principal(&admitted);
+                let peer = format!("peer:{}", self.link.key);
+                let share = self.core.shares.key(principal.as_deref().unwrap_or(&peer));
+                let limit = match principal {
+                    Some(principal) => {
+                        held.belongs_to(principal);
+                        limit
+                    }
+                    None => nobodys,
+                };
+                check_length(body.declared(), limit)?;
+                let body = self.collect(&mut body, limit, &mut held).await?;
+                let run = move || service.run(head, plan, admitted, body);
+                self.trip_in_share(Box::new(run), Some(share)).await?
             }
+            refused => refused,
         };
         self.settle(answer).await
     }
@@ -202,16 +223,35 @@ impl<S: Service> Exchange<S> {
         Ok(())
     }
 
-    async fn collect(&mut self, incoming: Incoming, limit: u64, held: &mut Gauge) -> Result<Bytes, Halt> {
-        if incoming.is_end_stream() {
+    /// A body that came along with its head; `None` if it has to be waited for.
+    async fn at_hand(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
+        if body.is_at_end() {
+            return Ok(Some(Bytes::new()));
+        }
+        let wire = &self.link.wire;
+        wire.awaiting_body();
+        let read = body.at_hand(limit, wire, held, self.bounds(limit)).await;
+        wire.handling();
+        read.map(|read| self.collected(read)).transpose()
+    }
+
+    async fn collect(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Bytes, Halt> {
+        if body.is_at_end() && body.is_empty() {
             return Ok(Bytes::new());
         }
         let wire = &self.link.wire;
         wire.awaiting_body();
-        let collected =
-            body::collect(incoming, limit, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
+        let read = body.rest(limit, wire, held, self.bounds(limit)).await;
         wire.handling();
-        let error = match collected {
+        self.collected(read)
+    }
+
+    fn bounds(&self, largest: u64) -> Bounds {
+        Bounds::new(self.core.rules().limits.max_body_bytes_in_flight, largest)
+    }
+
+    fn collected(&mut self, read: Result<Bytes, BodyError>) -> Result<Bytes, Halt> {
+        let error = match read {
             Ok(bytes) => {
                 self.unread = false;
                 return Ok(bytes);

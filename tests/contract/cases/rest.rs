@@ -82,6 +82,7 @@ pub const CASES: &[Case] = &[
         assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("taosd_")), "{text}");
         reply
     }),
+    case("front", "", |w| w.daemon.anonymous().get("/")),
     case("api_index", "", |w| {
         let reply = w.daemon.anonymous().get("/api").expect(200);
         let rows = reply.json()["routes"].clone();
