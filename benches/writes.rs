@@ -92,7 +92,7 @@ impl Reference {
 }
 
 fn open(dir: PathBuf) -> Store {
-    Store::open(&Options { dir, readers: 1, slow_query_ms: 600_000 }).expect("a store")
+    Store::open(&Options { dir, readers: 1, slow_query_ms: 600_000, new_box: false }).expect("a store")
 }
 
 fn store_round(store: &Arc<Store>, threads: usize) -> f64 {

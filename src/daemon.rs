@@ -6,7 +6,7 @@ pub mod logger;
 mod reload;
 mod watchdog;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,14 @@ use signal_hook::iterator::Signals;
 use crate::api::{App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge;
+use crate::jobs::audit_head::Teller;
 use crate::jobs::expiry::Expiry;
 use crate::jobs::health::Health;
 use crate::jobs::keeper::{self, Keeper};
 use crate::jobs::sweeper::Sweeper;
 use crate::jobs::{Reconciler, backups};
 use crate::limits::seconds;
+use crate::say;
 use crate::store::{OpenError, StoreError};
 
 use watchdog::Watchdog;
@@ -40,6 +42,9 @@ pub enum Failure {
     /// A listener or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, io::Error),
+    /// It was done, and stdout could not be written.
+    #[error("{0}the output could not be written: {1}")]
+    Output(String, io::Error),
     /// A database is damaged.
     #[error("{0}")]
     Damaged(String),
@@ -55,11 +60,11 @@ impl Failure {
             Self::Config(_) => 2,
             Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
             Self::Start(
-                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
+                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..) | OpenError::Lost(..))
                 | StartError::Store(StoreError::Damaged(_)),
             )
             | Self::Damaged(_) => 4,
-            Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
+            Self::Start(_) | Self::Io(..) | Self::Output(..) | Self::Failed(_) => 1,
         }
     }
 }
@@ -78,12 +83,20 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     let app = Arc::new(App::start(config)?);
     let config = app.config.now();
     let expiry = Expiry(app.herald());
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
+    let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
+    let sweeper = Sweeper::start(store, gate, Arc::clone(&app.clock), expiry, Arc::clone(&app.config))
         .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
     let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
-    let keeper =
-        Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
-            .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
+    let teller = app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key));
+    let keeper = Keeper::start(
+        Arc::clone(&app.store),
+        Arc::clone(&app.backups),
+        app.herald(),
+        interval,
+        backup_is_fresh,
+        teller,
+    )
+    .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
     let doors = listeners::open(&config)?;
     let addresses = doors.addresses.clone();
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
@@ -138,13 +151,14 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     drop(sweeper);
     drop(keeper);
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
+    let covered = app.backups.read().covered == Some(app.store.version());
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
         log::warn!("something still holds the database; its WAL stays beside it");
     }
     if keeps_a_copy {
-        keeper::refresh_at_stop(&config.data_dir);
+        keeper::refresh_at_stop(&config.data_dir, covered);
     }
     log::info!("stopped");
     Ok(())
@@ -161,15 +175,9 @@ fn health_checks(app: &App) -> io::Result<Health> {
 /// Prints the one line that says that the daemon answers now.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
-    let mut stdout = io::stdout();
+    let (data, socket) = (config.data_dir.display(), config.socket.display());
     // Nobody may be reading; that is no reason not to serve.
-    let _ = writeln!(
-        stdout,
-        "taosd listening on http://{address} data={} socket={}",
-        config.data_dir.display(),
-        config.socket.display()
-    );
-    let _ = stdout.flush();
+    let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     for more in addresses.iter().skip(1) {
         log::info!("also listening on http://{more}");
     }

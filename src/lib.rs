@@ -4,6 +4,7 @@
 //! [`limits`]. [`http`] carries requests to handlers and knows nothing of what they do.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros)]
 
 pub mod access;
 pub mod api;
@@ -19,6 +20,7 @@ pub mod http;
 pub mod jobs;
 pub mod limits;
 pub mod offline;
+pub mod say;
 pub mod secret;
 pub mod store;
 pub mod time;

@@ -10,6 +10,7 @@ use taosd::fuzzing::{
 };
 use taosd::http::edge::check;
 use taosd::store::knowledge::{Document, Filter, Replacement, replace, search as find};
+use taosd::store::page::Page;
 use taosd::time::Micros;
 use taosd::{docs, limits};
 
@@ -101,8 +102,14 @@ pub fn search(data: &[u8]) {
     thread_local!(static BASE: RefCell<Connection> = RefCell::new(knowledge()));
     let Some(text) = text(data) else { return };
     BASE.with_borrow(|conn| {
-        let hits = find(conn, text, &Filter::default(), 10).expect("a search");
-        assert!(hits.len() <= 2 && hits.iter().all(|hit| hit.score.is_finite()));
+        let (page, mut hits) = (Page { limit: 10, after: None }, 0);
+        find(conn, text, &Filter::default(), &page, &mut |hit| {
+            assert!(hit.score.is_finite());
+            hits += 1;
+            true
+        })
+        .expect("a search");
+        assert!(hits <= 2);
     });
 }
 

@@ -106,7 +106,7 @@ impl Fingerprints {
             return None;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(known.credential_id) {
+        if !has_room(&mut recent, known.credential_id) {
             return None;
         }
         let one = recent.entry(known.credential_id.to_owned()).or_default();
@@ -122,7 +122,7 @@ impl Fingerprints {
 
     fn count(&self, credential_id: &str, now: Micros) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
+        if !has_room(&mut recent, credential_id) {
             return false;
         }
         recent.entry(credential_id.to_owned()).or_default().count(now)
@@ -147,6 +147,15 @@ impl Fingerprints {
             recent.entry(id).or_default().new.extend(values);
         }
     }
+}
+
+/// Makes room for a credential if it must: who makes many credentials pushes out those with nothing to write and events
+/// left, which lose no more than their count. So nobody's many hide another's surprise.
+fn has_room(recent: &mut HashMap<String, Recent>, credential_id: &str) -> bool {
+    if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
+        recent.retain(|_, one| !one.new.is_empty() || one.events > EVENTS_A_DAY);
+    }
+    recent.len() < THROTTLE_ENTRIES || recent.contains_key(credential_id)
 }
 
 impl Recent {
@@ -182,6 +191,7 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Agent { id: "a".into() },
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }
@@ -202,6 +212,20 @@ mod tests {
         assert_eq!(seen(&all, &b, "[]"), None);
         assert_eq!(all.take(Micros(0)), [("c".to_owned(), vec![a.clone(), b])]);
         assert_eq!(seen(&all, &a, &format!("[\"{a}\"]")), None);
+    }
+
+    #[test]
+    fn many_credentials_never_hide_the_surprise_of_another() {
+        let all = Fingerprints::new(FingerprintPolicy::Warn);
+        let stored = format!("[\"{}\"]", "a".repeat(24));
+        let other_key = |id: &str| {
+            let known = Known { credential_id: id, mark: Some("0123456789abcdef"), stored: &stored };
+            all.note(&head(&[("x-ax-fp-token", "fedcba9876543210")]), known, Micros(0))
+        };
+        for n in 0..THROTTLE_ENTRIES {
+            other_key(&n.to_string());
+        }
+        assert_eq!(other_key("victim"), Some((Surprise::OtherKey, true)));
     }
 
     #[test]

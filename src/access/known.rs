@@ -79,6 +79,9 @@ mod tests {
             fingerprints: "[]".to_owned(),
             key_type: None,
             state: "active".to_owned(),
+            parent_id: None,
+            made_by: None,
+            issuer_id: None,
         }))
     }
 

@@ -4,8 +4,10 @@
 
 mod action;
 pub(crate) mod agentex;
+mod allowance;
 mod bearer;
 mod behind;
+mod box_key;
 mod caller;
 pub mod class;
 pub mod cookie;
@@ -29,13 +31,15 @@ pub mod words;
 
 pub use action::Action;
 pub use agentex::Sender;
+pub use allowance::{Allowance, Amount};
 pub use bearer::{Presented, presented, text as bearer_text};
-pub use caller::{Caller, Principal};
+pub use box_key::{BoxKey, FILE as BOX_KEY};
+pub use caller::{Caller, Principal, power_of};
 pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::Gate;
-pub use judge::{Need, dead};
+pub use judge::{Need, dead, nobody};
 pub use last_used::LastUsed;
 pub use login::Exchanger;
 pub use operator::{Operators, group_id};

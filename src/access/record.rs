@@ -10,6 +10,7 @@ use super::gate::Gate;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::head::Head;
+use crate::secret::redacted;
 use crate::store::{audit, credentials};
 use crate::time::Micros;
 
@@ -27,7 +28,7 @@ impl Gate {
         if worth_telling {
             self.record(vec![audit::Entry {
                 at: now,
-                actor: caller.actor(),
+                actor: caller.audited(),
                 action: surprise.event().to_owned(),
                 resource: format!("credential:{}", known.credential_id),
                 outcome: if denies { audit::Outcome::Denied } else { audit::Outcome::Ok },
@@ -39,28 +40,29 @@ impl Gate {
     }
 
     /// Records a denial, aggregated.
-    pub(super) fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+    pub(super) fn deny(&self, key: &str, actor: audit::Actor, action: Action, head: &Head) {
         self.record(self.denials.note(key, entry(actor, action, head)));
     }
 
     /// Records that a caller was denied, aggregated.
     pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
-        self.deny(&key_of(caller), caller.actor(), action, head);
+        self.deny(&key_of(caller), caller.audited(), action, head);
     }
 
     /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
     pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
-        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.actor(), action, head) }
+        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.audited(), action, head) }
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
     pub fn flush(&self, all: bool) {
         self.record(self.denials.take(Micros::now(), all));
+        self.record(self.repeats.take(Micros::now(), all));
         let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
         if uses.is_empty() && fingerprints.is_empty() {
             return;
         }
-        let written = self.store.write({
+        let written = self.store.write_light({
             let (uses, fingerprints) = (uses.clone(), fingerprints.clone());
             move |conn| {
                 credentials::touch(conn, &uses)?;
@@ -97,6 +99,22 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// The gate that let the caller in.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// True if this fact was recorded in the running minute: the next is counted instead.
+    pub fn is_repeat(&self, key: &str, entry: &audit::Entry) -> bool {
+        self.gate.repeats.is_running(key, &entry.action, entry.at)
+    }
+
+    /// Notes facts that are on disk by now, each with whether it has a row of its own.
+    pub fn settle(&self, facts: Vec<(String, audit::Entry, bool)>) {
+        let due = facts.into_iter().filter_map(|(key, entry, own)| self.gate.repeats.settle(&key, entry, own));
+        self.gate.record(due.collect());
+    }
+
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {
@@ -111,12 +129,12 @@ fn key_of(caller: &Caller) -> String {
     caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
 }
 
-fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
+fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::Entry {
     audit::Entry {
         at: Micros::now(),
         actor,
         action: action.slug().to_owned(),
-        resource: format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>()),
+        resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
         outcome: audit::Outcome::Denied,
         count: 1,
         request_id: head.request_id.clone(),

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
-use crate::access::{Gate, SigningKeys};
+use super::paging;
+use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::courier::Courier;
@@ -26,8 +27,8 @@ use crate::jobs::sweeper;
 use crate::jobs::webhook::Webhook;
 use crate::jobs::{Jobs, core_knowledge, first_start};
 use crate::limits;
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
-use crate::time::Micros;
+use crate::store::{self, OpenError, Options, Store, StoreError, audit, idempotency, meta, operations};
+use crate::time::{Clock, Micros};
 
 /// The application.
 pub struct App {
@@ -35,6 +36,8 @@ pub struct App {
     pub config: Arc<Live>,
     /// The database.
     pub store: Arc<Store>,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     /// The access check.
     pub gate: Arc<Gate>,
     /// Slow work.
@@ -69,8 +72,10 @@ pub struct App {
     pub started: Instant,
     /// Carries requests on to agents.
     pub courier: Arc<Courier>,
+    /// What signs the head of the audit; `None` if it cannot be had.
+    pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
-    pub listening: OnceLock<Vec<SocketAddr>>,
+    pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     edge: OnceLock<edge::Handle>,
 }
 
@@ -100,7 +105,12 @@ impl App {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
+            new_box: config.new_box(),
         })?);
+        store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
+        let last = store.lookup(audit::last_at)?;
+        let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;
@@ -119,15 +129,38 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
-        let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
+        let box_key = match BoxKey::open(&config.data_dir) {
+            Ok(key) => Some(Arc::new(key)),
+            // On a read-only disk the rest is still worth serving.
+            Err(error) => {
+                log::error!(
+                    "{}: {error}; the head of the audit is not signed",
+                    config.data_dir.join(BOX_KEY).display()
+                );
+                None
+            }
+        };
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
+        let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), super::notifications::show)
-            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let listening = Arc::<OnceLock<_>>::default();
+        let webhook = Webhook::start(
+            &store,
+            Arc::clone(&clock),
+            Arc::clone(&listening),
+            live.watch(|now| now.webhook.clone()),
+            super::notifications::show,
+        )
+        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+        let roots =
+            live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
+        // No request has been served yet: what is open was left by the last run.
+        let cut = store.lookup(operations::open)?;
+        let runtime = config.containers.runtime.clone();
+        let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), cut, runtime, roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams, webhook) = (Arc::new(jobs), Arc::new(streams), Arc::new(webhook));
         let herald = || {
@@ -150,6 +183,7 @@ impl App {
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
+            clock,
             jobs,
             gate,
             streams,
@@ -167,7 +201,8 @@ impl App {
             access_log,
             started: Instant::now(),
             courier: Arc::new(courier),
-            listening: OnceLock::new(),
+            listening,
+            box_key,
             edge: OnceLock::new(),
             config: live,
             store,
@@ -177,6 +212,8 @@ impl App {
     /// Puts these settings in force, as far as they are not read where they are used.
     pub fn apply(&self, config: Config) {
         self.store.log_slower_than(config.limits.slow_query_ms);
+        self.store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         if let Some(edge) = self.edge() {
             edge.set(config.limits.clone(), config.allowed_hosts.clone());
         }

@@ -1,12 +1,14 @@
 //! Backups that are asked for: made as an operation, listed from where they lie.
 
+use std::time::Instant;
+
 use super::app::App;
 use super::call::{Call, Handled};
 use super::slow::{self, Slow, WAIT};
 use super::table::ApiRoute;
 use crate::access::Action;
 use crate::http::codes;
-use crate::http::error::Dialect::Taos;
+use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::Field;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
@@ -62,9 +64,15 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn create(app: &App, call: Call) -> Handled {
+    app.gate
+        .backups
+        .take(if call.caller.credential_id().is_some() { "tokens" } else { "socket" }, Instant::now())
+        .map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
+        })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let op = Operation::new(store::new_id(), "backup", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let op = Operation::new(store::new_id(), "backup", tx.caller.maker(), tx.caller.request_id(), tx.now);
         operations::insert(tx.conn, &op)?;
         Ok(slow.follow(op, Vec::new(), slow::pending))
     })

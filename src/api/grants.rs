@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::call::{Call, Handled};
-use super::paging::{self, CURSOR, LIMIT};
+use super::paging::{CURSOR, LIMIT, Listing};
 use super::table::ApiRoute;
 use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
 use crate::http::codes;
@@ -14,15 +14,18 @@ use crate::http::error::{ApiError, Dialect::Taos};
 use crate::http::field::Field;
 use crate::http::reply::Reply;
 use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::limits::{GRANT_SECONDS, SPACE_MEMBERS};
+use crate::limits::{GRANT_SECONDS, GRANTS_OF_AGENT, SPACE_MEMBERS};
 use crate::store::grants::{self, Filter, Given, Grant, Grantee, On};
 use crate::store::{self, agents, spaces, users};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/permissions#grants";
-const PRINCIPAL: Field = Field::text("principal", 128, "Who gets it: user:NAME or agent:SLUG.");
+const PRINCIPAL: Field =
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(user|agent):."}"#);
 const RESOURCE: Field =
-    Field::text("resource", 128, "On what: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.");
+    Field::text("resource", 128, "On what: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.")
+        .told(r#"{"pattern": "^(agent|space):."}"#);
 const EXPIRES_IN: Field =
     Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "When it ends by itself; absent: it does not.");
 const ROLE: Field = Field::word(
@@ -62,6 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::FORBIDDEN,
             codes::PRINCIPAL_NOT_FOUND,
             codes::TOO_MANY_MEMBERS,
+            codes::LIMIT_REACHED,
         ],
         doc: DOC,
     },
@@ -124,12 +128,12 @@ fn resource(conn: &Connection, text: &str) -> Result<On, ApiError> {
     }
 }
 
-/// The principal of `user:NAME` or `agent:SLUG`; `None` if there is none.
+/// The principal of `user:NAME` or `agent:NAME`, where an id stands for a name as well; `None` if there is none.
 fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     match text.split_once(':') {
-        Some(("user", name)) => Ok(users::by_username(conn, name)?.map(|user| Grantee::User(user.id))),
-        Some(("agent", slug)) => Ok(agents::by_name(conn, slug)?.map(|live| Grantee::Agent(live.agent.id))),
-        _ => Err(ApiError::field("principal", "must be user:NAME or agent:SLUG")),
+        Some(("user", given)) => Ok(users::resolve(conn, given)?.map(|user| Grantee::User(user.id))),
+        Some(("agent", given)) => Ok(agents::resolve(conn, given)?.map(|live| Grantee::Agent(live.agent.id))),
+        _ => Err(ApiError::field("principal", "must be user:NAME or agent:NAME; an id may stand for the name")),
     }
 }
 
@@ -190,25 +194,29 @@ fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
         On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
             Err(codes::TOO_MANY_MEMBERS.into())
         }
+        On::Agent(id) if grants::count_on_agent(conn, id)? >= GRANTS_OF_AGENT => {
+            Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT))
+        }
         _ => Ok(()),
     }
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "grants")?;
+    let mut list = Listing::of(&call.input, "grants")?;
+    let page = list.page();
     let query = &call.input.query;
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let on = query.text("resource").map(|text| resource(conn, text)).transpose()?;
         let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
-            Some(None) => return Ok(Vec::new()),
+            Some(None) => return Ok(()),
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
         let filter = Filter { grantee, on, owned_by };
-        Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now())?)
+        let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
+        Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
     })?;
-    let key = |grant: &Grant| (grant.granted_at, grant.id.clone());
-    Ok(paging::reply(&call.input, "grants", &page, rows, key, show).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn delete(app: &App, call: Call) -> Handled {

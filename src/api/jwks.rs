@@ -6,6 +6,7 @@ use hyper::http::Method;
 use super::app::App;
 use super::call::Handled;
 use super::table::ApiRoute;
+use crate::access::signing_keys;
 use crate::http::error::Dialect::Taos;
 use crate::http::field::{Field, Type};
 use crate::http::input::Input;
@@ -25,7 +26,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     access: Access::Public(keys),
     id: "jwks",
     title: "Read the keys that verify tokens",
-    about: "The present key and, while tokens of it live, the one before.",
+    about: "The present key, the next one, and the one before while tokens of it live.",
     repeat: Repeat::Safe,
     query: &[],
     body: BodyKind::None,
@@ -52,6 +53,6 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 
 fn keys(app: &App, _: Input) -> Handled {
     let set = app.gate.keys.public(Micros::now().0 / Micros::SECOND);
-    // Short: a verifier that meets a new key asks again anyway.
-    Ok(Reply::ok(&set).with(CACHE_CONTROL, "public, max-age=300").into())
+    let keep = format!("public, max-age={}", signing_keys::MAX_AGE);
+    Ok(Reply::ok(&set).with(CACHE_CONTROL, &keep).into())
 }

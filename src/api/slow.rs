@@ -18,13 +18,16 @@ use crate::http::field::Field;
 use crate::http::input::Input;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
-use crate::jobs::{Jobs, operations};
+use crate::jobs::{Env, Jobs, operations};
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, agents::Agent};
 
 /// How long to wait for the end.
 pub const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
+
+/// Rows that an operation on one agent writes after it was promised: its steps, its end, a credential, the audit.
+pub const ROWS: u64 = 8;
 
 /// Slow work of this route: what the transaction needs to promise it.
 #[derive(Clone)]
@@ -34,6 +37,7 @@ pub struct Slow {
     arrived: Instant,
     request_id: String,
     dialect: Dialect,
+    env: Env,
 }
 
 impl Slow {
@@ -46,6 +50,7 @@ impl Slow {
             arrived: input.head.arrived,
             request_id: input.head.request_id.clone(),
             dialect: input.dialect,
+            env: Env::new(),
         }
     }
 
@@ -55,19 +60,27 @@ impl Slow {
     /// `agent_busy`, or the store's.
     pub fn promise(self, tx: &Tx<'_>, kind: &str, agent: &Agent, payload: &Value) -> Result<Written, ApiError> {
         refuse_busy(tx, &agent.id)?;
-        let mut op = Operation::new(store::new_id(), kind, tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = payload.to_string();
         rows::insert(tx.conn, &op)?;
+        tx.charge(ROWS);
         Ok(self.follow(op, Vec::new(), pending))
     }
 
+    /// With the environment that a deployment needs; it is kept in memory alone.
+    pub fn keeping(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
     /// Takes up `op` and its `parts` after the commit; the reply is `promised` if the end does not come in time.
-    pub fn follow(self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
+    pub fn follow(mut self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
         let reply = promised(&op);
         let after: After = Box::new(move |reply, claim| {
-            for part in std::iter::once(&op).chain(&parts) {
+            operations::take_up_with(&self.jobs, &op, std::mem::take(&mut self.env));
+            for part in &parts {
                 operations::take_up(&self.jobs, part);
             }
             if self.wait.is_zero() { Outcome::Done(reply) } else { self.until_ended(op.id, reply, claim) }

@@ -76,6 +76,15 @@ pub const KEYS: &[Key] = &[
         ..TOP
     },
     Key {
+        name: "time_sync_file",
+        env: "TAOSD_TIME_SYNC_FILE",
+        default: "`/run/systemd/timesync/synchronized`",
+        example: "\"/run/systemd/timesync/synchronized\"",
+        about: "A file that is touched whenever a time server sets the clock; a clock that jumped is believed again then.",
+        reloads: false,
+        ..TOP
+    },
+    Key {
         name: "containers_socket",
         env: "TAOSD_CONTAINERS_SOCKET",
         flag: "--containers-socket",
@@ -125,7 +134,7 @@ pub const KEYS: &[Key] = &[
         name: "mount_roots",
         default: "none",
         example: "[\"/srv/agents\"]",
-        about: "Folders of the host's below which a deployment may mount, as absolute paths.",
+        about: "Folders of the host's below which deployments of admins may mount, as absolute paths; `{ path = \"/srv/ann\", users = [\"ann\"] }` opens one to the users named (`*`: all), `agents` narrows it to the agents named.",
         ..TOP
     },
     Key {

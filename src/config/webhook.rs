@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Origin, Sources, file};
+use super::{Origin, Sources, file, paths};
 use crate::jobs::webhook::Endpoint;
 use crate::secret::Plaintext;
 
@@ -29,6 +29,10 @@ impl Webhook {
             return None;
         };
         let secret_file = PathBuf::from(file);
+        if let Err(why) = paths::whole(&secret_file) {
+            sources.wrong(&file_at, format_args!("webhook.secret_file: {why}"));
+            return None;
+        }
         let secret = match file::read(&secret_file) {
             Ok(text) if SECRET_BYTES.contains(&text.trim().len()) => text.trim().to_owned(),
             Ok(_) => {

@@ -10,6 +10,7 @@ mod proxy;
 mod tools;
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +52,7 @@ pub(crate) struct Row {
     status: Status,
     pid: Option<u32>,
     memory_mb: Option<u64>,
-    ip: Option<String>,
+    addresses: Vec<IpAddr>,
 }
 
 impl ClassicLxc {
@@ -132,7 +133,10 @@ impl ClassicLxc {
         Ok(ContainerState {
             status: row.status,
             owner: config.note("owner").map(str::to_owned),
-            ip: row.ip,
+            ip: pick_address(row.addresses.iter().copied()).map(|ip| ip.to_string()),
+            addresses: row.addresses,
+            links: config.links(),
+            mounts: config.mounts(),
             memory_mb: row.memory_mb,
             memory_limit_mb: config.memory_limit().map(|bytes| bytes >> 20),
             cpu_cores: config.cpus(),
@@ -227,7 +231,7 @@ pub(crate) fn row(line: &str) -> Option<Row> {
     let pid = words.next()?.parse().ok();
     let memory_mb = words.next()?.strip_suffix("MB").and_then(|mb| mb.parse::<f64>().ok()).map(|mb| mb as u64);
     let addresses = words.filter_map(|word| word.trim_end_matches(',').parse().ok());
-    Some(Row { name, status, pid, memory_mb, ip: pick_address(addresses).map(|ip| ip.to_string()) })
+    Some(Row { name, status, pid, memory_mb, addresses: addresses.collect() })
 }
 
 /// What tells this run of a process from any other: the host's boot, the process's number and when it began.

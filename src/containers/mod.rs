@@ -18,7 +18,8 @@ pub(crate) mod text;
 mod until;
 mod values;
 
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use classic_lxc::ClassicLxc;
@@ -71,6 +72,12 @@ pub struct ContainerState {
     pub owner: Option<String>,
     /// Its first address that is neither loopback nor link-local, IPv4 before IPv6.
     pub ip: Option<String>,
+    /// Every address that it says it has; who is root inside may say anything.
+    pub addresses: Vec<IpAddr>,
+    /// The host's ends of its network cards, as the runtime made them: what may lie behind them is a network of its.
+    pub links: Vec<String>,
+    /// Folders of the host's that the daemon gave it ([`CreateSpec::mounts`]).
+    pub mounts: Vec<PathBuf>,
     /// Memory in use, in MiB.
     pub memory_mb: Option<u64>,
     /// Its memory limit, in MiB.

@@ -7,10 +7,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use super::credentials::is_token;
 use super::failure::Failure;
 use super::server::Server;
+use crate::config::paths;
+use crate::http::text::without_bom_str;
 use crate::secret::Plaintext;
 
 /// What the flags say.
@@ -75,7 +78,15 @@ impl Given {
     /// # Errors
     /// A URL that is none.
     pub fn server(&self, env: Env<'_>) -> Result<Option<Server>, Failure> {
-        self.url.clone().or_else(|| env("TAOS_URL")).map(|url| Server::parse(&url)).transpose()
+        if let Some(url) = &self.url {
+            return Server::parse(url).map(Some);
+        }
+        let Some(url) = env("TAOS_URL") else { return Ok(None) };
+        let socket = url.strip_prefix("unix:").filter(|path| !path.is_empty());
+        if let Some(Err(why)) = socket.map(|path| paths::of_variable("TAOS_URL", Path::new(path))) {
+            return Err(Failure::usage(format!("{why}."), "Write unix: and the socket's path, from / on."));
+        }
+        Server::parse(&url).map(Some)
     }
 
     /// The token of the flags.
@@ -130,7 +141,13 @@ fn may_use_environment(given: &Given, env: Env<'_>, named: Option<&Server>) -> R
 fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
     match (env("TAOS_TOKEN"), env("TAOS_TOKEN_FILE")) {
         (Some(token), _) => checked(&token).map(Some),
-        (None, Some(path)) => read_token(&path).map(Some),
+        (None, Some(path)) if path == "-" => read_token(&path).map(Some),
+        (None, Some(path)) => {
+            let path = paths::of_variable("TAOS_TOKEN_FILE", Path::new(&path)).map_err(|why| {
+                Failure::usage(format!("{why}."), "Set TAOS_TOKEN_FILE to the file's path, from / on.")
+            })?;
+            read_token(&path.to_string_lossy()).map(Some)
+        }
         (None, None) => Ok(None),
     }
 }
@@ -160,7 +177,7 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
 /// # Errors
 /// It cannot be one.
 pub fn checked(text: &str) -> Result<Plaintext, Failure> {
-    let text = text.trim();
+    let text = without_bom_str(text).trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
     }

@@ -9,10 +9,10 @@ use super::connection::{self, Given, Kept, Place};
 use super::credentials::{self, Saved};
 use super::failure::Failure;
 use super::home::Home;
-use super::output::complain;
 use super::session::Session;
 use super::{profile, project};
 use crate::limits::IDEMPOTENCY_KEY_CHARS;
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 const ARGV_WARNING: &str = "warning: others on this machine can read --token in the process list; use --token-file\n";
@@ -82,7 +82,10 @@ impl Context {
     }
 
     /// The configuration directory, if there is a place for one.
-    pub fn find_home() -> Option<Home> {
+    ///
+    /// # Errors
+    /// The environment names one that cannot be used.
+    pub fn find_home() -> Result<Option<Home>, Failure> {
         Home::find(&Self::env)
     }
 
@@ -92,7 +95,7 @@ impl Context {
     /// There is no place for one.
     pub fn home() -> Result<Home, Failure> {
         let fix = "Name a directory with TAOS_CONFIG_DIR.";
-        Self::find_home().ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
+        Self::find_home()?.ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
     }
 
     /// A variable of the environment; an empty one is none.
@@ -102,7 +105,7 @@ impl Context {
 }
 
 fn saved_login() -> Result<Option<Kept>, Failure> {
-    let saved = Context::find_home().map(|home| credentials::load(&home)).transpose()?.flatten();
+    let saved = Context::find_home()?.map(|home| credentials::load(&home)).transpose()?.flatten();
     Ok(saved.map(|saved| {
         let Saved { server, token, space_id, .. } = saved;
         Kept { server, token, source: "saved login".to_owned(), space_id }

@@ -84,6 +84,7 @@ pub fn collect_routes(entries: &[Entry], found: &mut BTreeSet<&'static str>) {
             Entry::Noun { entries, .. } => collect_routes(entries, found),
             Entry::Verb(verb) => {
                 found.insert(verb.route);
+                found.extend(verb.below().iter().map(|verb| verb.route));
             }
             Entry::Own { routes, .. } => found.extend(routes.iter()),
         }

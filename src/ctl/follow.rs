@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::output::complain;
 use super::path;
 use super::session::Session;
 use super::text;
+use crate::say::complain;
 
 /// Seconds that one request waits for news at the most.
 const WAIT: u64 = 30;

@@ -1,6 +1,8 @@
 //! Tokens that an earlier command got for a key and that are still good, in `cache/jwt.json`: so that not every command
 //! is an exchange. The key itself is not in there; a token is found by the hash of URL, key and class.
 
+use std::fs;
+
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -39,7 +41,11 @@ pub fn place(url: &str, key: &str, class: Class) -> String {
 /// # Errors
 /// The file is not its owner's alone.
 pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
-    let Some(home) = Context::find_home() else { return Ok(None) };
+    let Some(home) = Context::find_home()? else { return Ok(None) };
+    // A place that cannot even be looked at, such as another user's home, holds no token of ours.
+    if fs::symlink_metadata(home.path(JWT_CACHE)).is_err() {
+        return Ok(None);
+    }
     Ok(load(&home)?.get(place).and_then(entry).filter(|entry| entry.expires_at > until))
 }
 
@@ -48,7 +54,7 @@ pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
 /// # Errors
 /// The file cannot be written safely.
 pub fn put(place: &str, entry: &Entry, until: u64) -> Result<(), Failure> {
-    let Some(home) = Context::find_home() else { return Ok(()) };
+    let Some(home) = Context::find_home()? else { return Ok(()) };
     let mut all = load(&home)?;
     let shown = json!({"url": entry.url, "class": entry.class, "access_token": entry.token.reveal(),
         "expires_at": entry.expires_at});

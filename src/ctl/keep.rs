@@ -8,9 +8,10 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::output::{Output, complain};
+use super::output::Output;
 use super::session::Session;
 use super::{path, private, show};
+use crate::say::complain;
 
 /// Where a secret shall go.
 pub struct Keep {

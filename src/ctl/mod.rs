@@ -39,17 +39,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::say;
 use context::Context;
 
 /// Runs one command: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 unreachable.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match cli::command().try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => {
-            // Help and version go to stdout with 0, a misuse to stderr with 2; a closed pipe is no reason to panic.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
     };
     let result = Context::new(&matches)
         .and_then(|context| entry::run(nouns::ALL, &context, &matches))
@@ -57,7 +54,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::complain(&failure.to_text());
+            say::complain(&failure.to_text());
             ExitCode::from(failure.exit_code())
         }
     }

@@ -160,7 +160,7 @@ pub fn active(home: &Home) -> Result<Option<String>, Failure> {
 /// # Errors
 /// It does not verify.
 pub fn in_use() -> Result<Option<Kept>, Failure> {
-    let Some(home) = Context::find_home() else { return Ok(None) };
+    let Some(home) = Context::find_home()? else { return Ok(None) };
     active(&home)?.map(|name| kept(&home, &name)).transpose()
 }
 

@@ -10,10 +10,10 @@ use super::connection::Connection;
 use super::context::Context;
 use super::exchange::{self, Bearer};
 use super::failure::Failure;
-use super::output::complain;
 use crate::access::Class;
 use crate::api::ApiRoute;
 use crate::http::client::{self, ClientError, Request, Response, Target};
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 /// Pauses before each repeat; their number is the number of repeats.

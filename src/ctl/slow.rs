@@ -4,13 +4,14 @@ use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::output::{Output, complain};
+use super::output::Output;
 use super::path;
 use super::session::{self, Session};
 use super::show;
 use super::text;
 use crate::api::ApiRoute;
 use crate::http::client::Response;
+use crate::say::complain;
 
 /// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
 const NEWS: u64 = 2;

@@ -23,4 +23,7 @@ pub mod reply;
 pub mod route;
 pub mod router;
 pub mod service;
+mod shares;
 pub mod stream;
+pub mod tags;
+pub mod text;

@@ -151,6 +151,11 @@ impl<T: Send + 'static> Pool<T> {
         Ok(pool)
     }
 
+    /// How many threads there are.
+    pub fn workers(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Lets so many jobs wait from now on.
     pub fn set_capacity(&self, capacity: usize) {
         self.inner.capacity.store(capacity, Ordering::Relaxed);

@@ -111,6 +111,15 @@ impl Reply {
         }
     }
 
+    /// Bytes of the body that are in memory; 0 for a stream.
+    pub fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Bytes(bytes) => bytes.len(),
+            // Its pieces are read as they are sent.
+            Body::Pulled(_) | Body::Stream(_) => 0,
+        }
+    }
+
     /// Closes the connection after this reply.
     #[must_use]
     pub fn closing(mut self) -> Self {

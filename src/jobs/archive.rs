@@ -12,14 +12,15 @@ use serde_json::json;
 use super::delivery::Terms;
 use super::deploy::remove;
 use super::operations::{Ended, agent_of, asker, step};
-use super::{Jobs, delivery, lifecycle, within};
+use super::{Jobs, delivery, lifecycle, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
+use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::Operation;
-use crate::store::{self, credentials, deployments, tasks};
+use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -56,7 +57,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
             // An agent that was live stays so, with its token, as it was.
             if agent.archived_at.is_none()
                 && state.status != Status::Stopped
-                && let Err(error) = driver.start(&name, within(CALL).into())
+                && let Err(error) = mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())
             {
                 log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
             }
@@ -149,9 +150,22 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
     tasks::free_all_of_agent(conn, agent_id, now)?;
-    deployments::expire_all(conn, agent_id, now)?;
+    deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
+}
+
+/// Removes what may be long of an agent that is about to be purged, so little at a time that others' writes go on.
+///
+/// # Errors
+/// The store's.
+pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
+    loop {
+        let id = agent_id.to_owned();
+        if store.write(move |conn| deployments::delete_some(conn, &id, PURGE_BATCH))? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The archived agent an operation is about.
@@ -240,7 +254,7 @@ fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &Contai
 fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
     let driver = jobs.driver()?;
     step(jobs, op, "starting", 80)?;
-    driver.start(name, within(CALL).into())?;
+    mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
     let id = agent.id.clone();
     jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
@@ -282,6 +296,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     step(jobs, op, "deleting the container", 10)?;
     remove(driver.as_ref(), &name, &agent.id)?;
     let id = agent.id.clone();
+    purge_parts(&jobs.store, &id)?;
     jobs.store.write(move |conn| agents::purge(conn, &id))?;
     Ok(json!({"status": "purged", "id": agent.id}))
 }
@@ -298,7 +313,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         return archive(jobs, op);
     }
     if op.status == "running" && agent.status == "running" {
-        driver.start(&lifecycle::container(&agent)?, within(CALL).into())?;
+        mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
     Err(codes::INTERRUPTED.into())
 }

@@ -56,7 +56,9 @@ fn message(notice: &Notice) -> String {
     let end = notice.expires_at.millis();
     let replace = match (notice.kind.as_str(), &notice.agent) {
         ("agent_token", Some(agent)) => format!("Issue a new one: taosctl agents token issue {agent}"),
-        ("user_token", _) => "Issue a new one with taosctl users token issue, change over, and revoke this one".into(),
+        ("user_token", _) => {
+            "Have an admin issue a new one with taosctl users token issue, change over, and revoke this one".into()
+        }
         ("agent_key", _) => "Make a new one, change over, and delete this one".into(),
         _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
     };

@@ -5,7 +5,6 @@
 //! answers is hostile: it has little time and little room, no redirect is followed, and it says no more than yes or no.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -13,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::acp_target::{Rule, address_of};
+use super::acp_target::Rule;
 use super::acp_url::AcpUrl;
+use super::host_net::{HostNet, canonical, is_unicast};
 use super::{Jobs, within};
 use crate::config::Watched;
 use crate::containers::{ContainerState, Detail, Status};
@@ -122,6 +122,7 @@ impl Checker {
             false => Vec::new(),
         };
         drop(jobs);
+        let net = if containers.is_empty() { HostNet::default() } else { HostNet::read() };
         let mut counted = HashMap::new();
         let (tell, told) = channel::<(Checked, bool)>();
         let mut asked = 0;
@@ -132,7 +133,7 @@ impl Checker {
                 }
                 asked -= 1;
             }
-            match self.plan(&agent, &containers) {
+            match self.plan(&agent, &containers, &net) {
                 Plan::Ask(to, url) => {
                     self.ask(agent, to, &url, tell.clone());
                     asked += 1;
@@ -151,15 +152,17 @@ impl Checker {
         Ok(())
     }
 
-    fn plan(&self, agent: &Checked, containers: &[ContainerState]) -> Plan {
+    fn plan(&self, agent: &Checked, containers: &[ContainerState], net: &HostNet) -> Plan {
         let Some(url) = AcpUrl::parse(&agent.url) else { return Plan::Leave };
         let Some(name) = agent.container_name.as_deref() else {
             return self.rule.on_this_machine(&url, agent.by_user).map_or(Plan::Leave, |to| Plan::Ask(to, url));
         };
         let state = containers.iter().find(|state| state.name.as_str() == name);
         let Some(state) = state.filter(|state| state.status == Status::Running) else { return Plan::Leave };
-        let Some(address): Option<IpAddr> = address_of(state) else { return Plan::Miss };
-        self.rule.in_container(&url, name, address).map_or(Plan::Leave, |to| Plan::Ask(to, url))
+        if state.addresses.iter().all(|address| !is_unicast(canonical(*address))) {
+            return Plan::Miss;
+        }
+        self.rule.in_container(&url, state, net).map_or(Plan::Leave, |to| Plan::Ask(to, url))
     }
 
     fn ask(&self, agent: Checked, to: std::net::SocketAddr, url: &AcpUrl, tell: Sender<(Checked, bool)>) {

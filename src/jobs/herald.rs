@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::streams::{Streams, notifications_of};
 use super::webhook::Webhook;
 use crate::config::Watched;
-use crate::store::notifications::{self, NewNotification};
+use crate::store::notifications::{self, NewNotification, Notification};
 use crate::store::{self, Store, users, webhook as outbox};
 use crate::time::Micros;
 
@@ -54,6 +54,19 @@ impl Herald {
         Ok(())
     }
 
+    /// Tells the admins of trouble with the database itself. Where nothing can be written the webhook is told without a
+    /// row, if there is one. Whether anybody was told.
+    pub fn alert(&self, notice: Notice) -> bool {
+        if self.tell_admins(notice.clone()).is_ok() {
+            return true;
+        }
+        let now = self.to_webhook.now();
+        if now {
+            self.webhook.urge(unwritten(notice));
+        }
+        now
+    }
+
     /// Tells each user what `choose` says, which may write as well, in one transaction. How many notices there were.
     ///
     /// # Errors
@@ -77,6 +90,23 @@ impl Herald {
             self.webhook.nudge();
         }
         Ok(told.len())
+    }
+}
+
+/// A record that no table has.
+fn unwritten(notice: Notice) -> Notification {
+    Notification {
+        seq: 0,
+        id: store::new_id(),
+        agent_id: None,
+        source: SOURCE.into(),
+        app_origin: None,
+        level: notice.level.into(),
+        title: notice.title,
+        message: notice.message,
+        action_url: Some(notice.page.into()),
+        read: false,
+        created_at: Micros::now(),
     }
 }
 

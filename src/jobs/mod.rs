@@ -6,7 +6,9 @@
 
 pub mod acp_target;
 pub mod acp_url;
+pub mod alarms;
 mod archive;
+pub mod audit_head;
 pub mod backups;
 pub mod core_knowledge;
 pub mod delivery;
@@ -16,18 +18,21 @@ pub mod fetched;
 pub mod first_start;
 pub mod health;
 pub mod herald;
+pub mod host_net;
 pub mod keeper;
 pub mod leases;
 mod lifecycle;
 pub mod listening;
 pub mod log_tail;
 pub mod message_upkeep;
+mod mounts;
 pub mod operations;
 pub mod places;
 mod reconcile;
 pub mod restore;
 pub mod runner;
 pub mod sockets;
+mod space;
 mod start_up;
 pub mod streams;
 pub mod sweeper;
@@ -38,20 +43,21 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Watched;
 use crate::containers::{Containers, Driver, Options, Runtime};
 use crate::http::codes;
 use crate::http::edge;
 use crate::http::error::ApiError;
 use crate::http::stream::Signal;
+use crate::store::Store;
 use crate::store::operations::Operation;
-use crate::store::{self, Store};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 use runner::Runner;
 use sockets::AgentSockets;
 
-pub use archive::end_record;
-pub use deploy::Wanted as WantedContainer;
+pub use archive::{end_record, purge_parts};
+pub use deploy::{Env, Wanted as WantedContainer};
 pub use lifecycle::{container as container_of, result as lifecycle_result};
 pub use reconcile::Reconciler;
 
@@ -70,6 +76,8 @@ pub struct Jobs {
     pub changed: Signal,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     containers: Containers,
     runner: Runner,
     lookers: Runner,
@@ -79,22 +87,32 @@ pub struct Jobs {
     began: Micros,
     /// The start-up migration could not ask the runtime yet.
     migration_due: AtomicBool,
+    /// Folders of the host's below which containers may be given one.
+    mount_roots: Watched<Vec<PathBuf>>,
 }
 
 impl Jobs {
     /// Starts the threads. `sockets` is the directory for the agents' sockets.
     ///
-    /// What is open now was left by the last run: no request has been served yet.
+    /// `cut`: the operations that the last run left open.
     ///
     /// # Errors
-    /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
-        let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        clock: Arc<Clock>,
+        cut: Vec<Operation>,
+        runtime: Options,
+        mount_roots: Watched<Vec<PathBuf>>,
+        sockets: PathBuf,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             store,
+            clock,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
+            mount_roots,
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),

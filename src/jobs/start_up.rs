@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::delivery::{self, Asker, Terms};
 use super::operations::{self, Ended};
-use super::{Jobs, archive, deploy, lifecycle, within};
+use super::{Jobs, archive, deploy, lifecycle, mounts, within};
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
+use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
 use crate::time::Micros;
@@ -202,7 +203,7 @@ impl Tally {
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
         if operation.is_none() {
-            let mut op = Operation::new(store::new_id(), "migrate", "system".into(), "-", Micros::now());
+            let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
             op.status = "running".into();
             op.started_at = Some(op.created_at);
             let row = op.clone();
@@ -265,6 +266,12 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
+    if state.status == Status::Running
+        && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
+    {
+        // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.
+        log::error!("agent {} runs with a mount that the daemon would not start it with: {}", agent.slug, error.detail);
+    }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
         // What was revoked since this start began, the record may not say yet.

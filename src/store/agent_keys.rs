@@ -3,13 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::credentials::{Maker, Of, forget_dead};
+use super::page::{Numbered, Take, each};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10)";
+    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at,
+        issuer_id, made_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12)";
 const SELECT: &str = "SELECT id, agent_id, label, key_type, issued_at FROM credentials
     WHERE kind = 'agent_key' AND state = 'active'";
 const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
@@ -32,7 +34,7 @@ pub struct NewKey<'a> {
     /// Its scopes as a JSON array.
     pub scopes: &'a str,
     /// Who issued it.
-    pub issued_by: &'a str,
+    pub maker: &'a Maker,
     /// When.
     pub issued_at: Micros,
 }
@@ -70,10 +72,12 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.scopes,
         new.name,
         new.key_type,
-        new.issued_by,
-        new.issued_at
+        new.maker.actor,
+        new.issued_at,
+        new.maker.id,
+        new.maker.credential
     ])?;
-    Ok(())
+    forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }
 
 /// The live key of this id.
@@ -97,12 +101,11 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) ->
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Key>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Key>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
     let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
 }
 
 /// How many live keys an agent has.

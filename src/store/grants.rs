@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.space_id, g.role, g.granted_by, g.granted_at,
@@ -29,6 +29,7 @@ const ROLE_OF_USER: &str = "SELECT role FROM grants
 const ROLE_OF_AGENT: &str = "SELECT role FROM grants
     WHERE principal_agent_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
         AND (expires_at IS NULL OR expires_at > ?3)";
+const COUNT_ON_AGENT: &str = "SELECT count(*) FROM grants WHERE agent_id = ?1";
 const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
 const DELETE_MEMBER: &str = "DELETE FROM grants
@@ -230,6 +231,14 @@ pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>
     Ok(conn.prepare_cached(&sql)?.query_row([grantee.id(), &on.selector()], read).optional()?)
 }
 
+/// How many grants there are on an agent.
+///
+/// # Errors
+/// The store's.
+pub fn count_on_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_ON_AGENT)?.query_row([agent_id], |row| row.get(0))?)
+}
+
 /// The grant of this id.
 ///
 /// # Errors
@@ -254,7 +263,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page, now: Micros) -> Result<Vec<Grant>> {
+pub fn list(conn: &Connection, filter: &Filter, page: &Page, now: Micros, take: Take<'_, Grant>) -> Result<()> {
     let sql = format!(
         "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
             AND (?4 IS NULL OR g.principal_user_id = ?4)
@@ -284,9 +293,8 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page, now: Micros) -> Res
     let on = filter.on.as_ref().map(On::selector);
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows =
-        statement.query_map(params![at, id, page.fetch(), user, agent, on, owner_user, owner_agent, now], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), user, agent, on, owner_user, owner_agent, now];
+    each(&mut statement, values, read, take)
 }
 
 /// Ends a grant.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::page::{Numbered, Take, each};
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT id, agent_id, author_name, author_email, branch_name, commit_hash, built_at, deployed_at
@@ -91,10 +91,9 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Item>> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Item>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Item>) -> Result<()> {
     let columns = [("deployment_timestamp", "deployed_at"), ("id", "id")];
     let sql = format!("{SELECT} WHERE agent_id = ?3 {}", page.clause(&columns, &["deployed_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::open::APPLICATION_ID;
 
 /// The whole schema of a new database.
-const SCHEMA: &str = include_str!("../../schema.sql");
+pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version this daemon writes. It grows with the first change of `schema.sql` after a release.
 pub const VERSION: i64 = 3;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Result;
 use super::agents::Seen;
 use super::grants::Grantee;
-use super::page::Numbered;
+use super::page::{Numbered, Take, each};
 use crate::time::Micros;
 
 const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, input_type, acp_url, by_user, metadata,
@@ -161,11 +161,12 @@ const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
         WHERE g.agent_id = a.id AND g.principal_user_id = ?4 AND (g.expires_at IS NULL OR g.expires_at > ?7)))
     AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
 
-/// A page of live agents; `only`: of these ids, as a JSON array.
+/// A page of live agents; `only`: of these ids, as a JSON array. Their order is found without what they say of
+/// themselves, which may be long.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered) -> Result<Vec<Entry>> {
+pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered, take: Take<'_, Entry>) -> Result<()> {
     let columns = [
         ("updated_at", "a.updated_at"),
         ("created_at", "a.created_at"),
@@ -173,18 +174,29 @@ pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered)
         ("name", "coalesce(a.given_name, a.slug)"),
         ("id", "a.id"),
     ];
-    let sql = format!("{} {}", select(VISIBLE), page.clause(&columns, &["a.created_at", "a.id"]));
+    let order = page.clause(&columns, &["a.created_at", "a.id"]);
+    let sql = format!(
+        "SELECT a.id FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id
+        WHERE a.archived_at IS NULL AND {VISIBLE} {order}"
+    );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, all, user, agent, only, Micros::now()], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![page.limit, page.offset, all, user, agent, only, Micros::now()];
+    let ids = statement.query_map(values, |row| row.get(0))?;
+    let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+    for id in ids {
+        if by_id(conn, &id)?.is_some_and(|entry| !take(entry)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Ids and metadata of the live agents that carry a card, each as it is stored.
 ///
 /// # Errors
 /// The store's.
-pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(String, String)>> {
+pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>, take: Take<'_, (String, String)>) -> Result<()> {
     // The first two parameters are those of a page; here they bound nothing.
     let sql = format!(
         "SELECT a.id, json_extract(r.metadata, '$.agent_card.metadata') FROM agents a
@@ -194,9 +206,8 @@ pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(
     );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params![-1, 0, all, user, agent, only, Micros::now()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![-1, 0, all, user, agent, only, Micros::now()];
+    each(&mut statement, values, |row| Ok((row.get(0)?, row.get(1)?)), take)
 }
 
 /// Stores what is kept of an agent.

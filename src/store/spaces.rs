@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
 use super::grants::Grantee;
+use super::page::{Page, Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
-use crate::limits::{SPACE_MEMBERS, SPACES};
+use crate::limits::{SPACE_MEMBERS, SPACES_OF_USER};
 use crate::time::Micros;
 
 const INSERT: &str =
@@ -14,21 +15,18 @@ const INSERT: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
-/// Spaces told in one list: as many own ones as there can be, and as many again.
-const LISTED: u64 = 2 * SPACES;
+const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
 const OWNER: &str = "SELECT owner_user_id FROM spaces WHERE id = ?1";
-/// Counts up to a bound, so that the work does too.
-const COUNT_OF: &str = "SELECT count(*) FROM (SELECT 1 FROM spaces WHERE owner_user_id = ?1 LIMIT ?2)";
 const OF_USER: &str = "WHERE s.id IN (
         SELECT id FROM spaces WHERE owner_user_id = ?1
         UNION ALL SELECT space_id FROM grants WHERE principal_user_id = ?1 AND space_id IS NOT NULL
             AND (expires_at IS NULL OR expires_at > ?2))
-    ORDER BY s.owner_user_id = ?1 AND s.is_default DESC, s.created_at, s.id LIMIT ?3";
+    AND (s.created_at, s.id) > (?3, ?4) ORDER BY s.created_at, s.id LIMIT ?5";
 const OF_AGENT: &str = "WHERE s.id IN (
         SELECT space_id FROM agents WHERE id = ?1
         UNION ALL SELECT space_id FROM grants WHERE principal_agent_id = ?1 AND space_id IS NOT NULL
             AND (expires_at IS NULL OR expires_at > ?2))
-    ORDER BY s.created_at, s.id LIMIT ?3";
+    AND (s.created_at, s.id) > (?3, ?4) ORDER BY s.created_at, s.id LIMIT ?5";
 const MEMBERS: &str = "SELECT u.id, u.username, 1, 'owner', NULL FROM spaces s JOIN users u ON u.id = s.owner_user_id
         WHERE s.id = ?1
     UNION ALL SELECT * FROM (
@@ -106,6 +104,14 @@ pub fn insert(conn: &Connection, space: &Space) -> Result<()> {
     Ok(())
 }
 
+/// How many spaces a user has.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_user(conn: &Connection, user_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([user_id], |row| row.get(0))?)
+}
+
 /// The slug, or with the smallest number behind it that is free.
 ///
 /// # Errors
@@ -158,27 +164,33 @@ pub fn owner_of(conn: &Connection, id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// How many spaces a user owns, counted up to `most`.
+/// The spaces of a principal, oldest first: a user's own and those it has joined; the one an agent lives in and those it
+/// was let into.
 ///
 /// # Errors
 /// The store's.
-pub fn count_of(conn: &Connection, user_id: &str, most: u64) -> Result<u64> {
-    Ok(conn.prepare_cached(COUNT_OF)?.query_row(params![user_id, most], |row| row.get(0))?)
-}
-
-/// The spaces of a principal: a user's own, the default one first, and those it has joined; the one an agent lives in
-/// and those it was let into.
-///
-/// # Errors
-/// The store's.
-pub fn of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec<Space>> {
+pub fn of(conn: &Connection, principal: &Grantee, page: &Page, now: Micros, take: Take<'_, Space>) -> Result<()> {
     let condition = match principal {
         Grantee::User(_) => OF_USER,
         Grantee::Agent(_) => OF_AGENT,
     };
     let mut statement = conn.prepare_cached(&format!("{} {condition}", Space::SELECT))?;
-    let rows = statement.query_map(params![principal.id(), now, LISTED], Space::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let (at, id) = page.oldest_first();
+    each(&mut statement, params![principal.id(), now, at, id, page.fetch()], Space::read, take)
+}
+
+/// The same as a list, bounded by what a principal can own and as many again that it has joined.
+///
+/// # Errors
+/// The store's.
+pub fn all_of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec<Space>> {
+    let mut all = Vec::new();
+    let page = Page { limit: 2 * SPACES_OF_USER, after: None };
+    of(conn, principal, &page, now, &mut |space| {
+        all.push(space);
+        true
+    })?;
+    Ok(all)
 }
 
 /// Who belongs to a space.

@@ -22,9 +22,11 @@ use crate::http::reply::{Body, Reply};
 use crate::http::route::{Access, Answer};
 use crate::http::service::Outcome;
 use crate::http::stream::{self, Keeper};
-use crate::jobs::acp_target::{Rule, address_of};
+use crate::jobs::acp_target::Rule;
 use crate::jobs::acp_url::{AcpUrl, is_dots};
+use crate::jobs::host_net::HostNet;
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
+use crate::secret::has_own_secret;
 use crate::store::deployments;
 use crate::store::registrations::Entry;
 
@@ -131,8 +133,10 @@ fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Re
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
-    let ip = address_of(&state).ok_or_else(|| unreachable("the container has no address".into()))?;
-    rule.in_container(url, container, ip).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
+    if state.ip.is_none() {
+        return Err(unreachable("the container has no address".into()));
+    }
+    rule.in_container(url, &state, &HostNet::read()).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
 }
 
 /// The request as the agent gets it.
@@ -150,7 +154,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     for (name, value) in &head.headers {
         if let Ok(value) = value.to_str()
             && !is_dropped(name.as_str(), &listed)
-            && !SECRETS.iter().any(|start| value.contains(start))
+            && !has_own_secret(value)
         {
             request = request.with_header(name.as_str(), value);
         }
@@ -160,9 +164,6 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     }
     Ok(request.with_max_response(FORWARD_BYTES))
 }
-
-/// What the daemon's own secrets start with: none goes on, whatever header it stands in.
-const SECRETS: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "axp_", "taos_session="];
 
 /// Headers of one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: &[&str] = &[
@@ -222,12 +223,14 @@ fn connection_words(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect()
 }
 
+/// True for a header that does not go on. Many servers read `_` in a name as `-`: what would then be one of these is one.
 fn is_dropped(name: &str, listed: &[String]) -> bool {
+    let name = &*name.replace(['_', '.'], "-");
     HOP_BY_HOP.contains(&name)
         || NOT_SENT.contains(&name)
         || name.starts_with("x-forwarded")
         || name.starts_with("proxy-")
-        || listed.iter().any(|word| word == name)
+        || listed.iter().any(|word| word.replace(['_', '.'], "-") == name)
 }
 
 /// The agent's answer as the sender gets it: it shares the origin of the daemon's own page, so it may do nothing there.

@@ -4,7 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::api::app::App;
@@ -19,7 +19,7 @@ use crate::limits::AGENT_KEYS;
 use crate::secret::{AgentKey, Issued};
 use crate::store::agent_keys::{self, Key, NewKey};
 use crate::store::registrations::{self, Registration};
-use crate::store::{StoreError, agents, new_id};
+use crate::store::{StoreError, is_id, new_id};
 
 const DOC: &str = "concepts/agentex#keys";
 
@@ -55,9 +55,12 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "What people call it.").required().not_empty(),
-                TYPE,
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
+                Field::text("name", 120, "What people call it; it can be looked up by it.")
+                    .required()
+                    .not_empty()
+                    .addressable(),
+                TYPE.told(r#"{"enum": ["internal", "external"]}"#),
+                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )
@@ -67,6 +70,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::AGENT_IDENTIFIER,
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
+            codes::SCOPE_EXCEEDS_ISSUER,
             codes::KEY_TYPE_NOT_SUPPORTED,
             codes::KEY_EXISTS,
             codes::TOO_MANY_KEYS,
@@ -85,9 +89,10 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["created_at", "name", "id"], "created_at if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agent_api_keys/{key}", Action::AgentsKeysRead, get)
         .described("agentex_keys_get", "Read what is known of a key", "By its id.", DOC)
         .answering(200, Answer::Object(FIELDS))
@@ -130,12 +135,20 @@ fn needed(key_type: &str) -> AgentRole {
 /// `key_exists`, or the store's.
 pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(Key, Issued), ApiError> {
     let scopes = if key_type == "internal" {
-        let agent = agents::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
-        Scopes::from_stored(&agent.scope).intersection(tx.caller.issuer_scopes()).stored()
+        // What the agent itself may do bounds it at each use.
+        tx.caller.issuer_scopes().stored()
     } else {
-        json!([Action::AgentsForward.slug()]).to_string()
+        // It has requests sent on, as its maker may: not more, and only while that one may.
+        let forward = Scopes::from_stored(&json!([Action::AgentsForward.slug()]).to_string());
+        let scopes = forward.intersection(tx.caller.issuer_scopes());
+        if scopes.is_empty() {
+            return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+                .detail("An external key has requests sent on: the caller's own scopes do not cover agents.forward.")
+                .with("scope", Action::AgentsForward.slug()));
+        }
+        scopes.stored()
     };
     let (issued, id) = (AgentKey::generate(), new_id());
     let new = NewKey {
@@ -145,7 +158,7 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         name,
         key_type,
         scopes: &scopes,
-        issued_by: &tx.caller.actor(),
+        maker: &tx.caller.maker(),
         issued_at: tx.now,
     };
     agent_keys::insert(tx.conn, &new).map_err(|error| match error {
@@ -177,6 +190,9 @@ fn create(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let named = Named::in_fields(body)?;
         let (key_type, name) = (body.text("api_key_type"), body.text("name").unwrap_or_default());
+        if is_id(name) {
+            return Err(ApiError::field("name", "must not have the form of an id"));
+        }
         let (entry, role) = reach(tx.conn, tx.caller, &named)?;
         at_least(role, needed(key_type.unwrap_or("external")))?;
         let key_type = supported(key_type)?;
@@ -194,13 +210,14 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "created_at", false)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-keys", "created_at", false)?;
     let named = Named::in_fields(&call.input.query)?;
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Editor)?;
-        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// The live key of this id, if its agent is one the caller sees, with the caller's role there.

@@ -9,13 +9,13 @@ use super::{name, read};
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Tx, Written};
-use crate::api::paging;
+use crate::api::paging::Listing;
 use crate::api::slow::{Slow, refuse_busy};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
 use crate::http::service::Outcome;
-use crate::jobs::{Jobs, end_record, operations};
+use crate::jobs::{Jobs, end_record, operations, purge_parts};
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee, On};
@@ -84,7 +84,7 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
     if agent.container_name.is_none() {
         return Ok(reply.into());
     }
-    let mut op = Operation::new(store::new_id(), "archive", tx.caller.actor(), tx.caller.request_id(), tx.now);
+    let mut op = Operation::new(store::new_id(), "archive", tx.caller.maker(), tx.caller.request_id(), tx.now);
     op.agent_id = Some(agent.id.clone());
     op.agent_name = Some(agent.slug.clone());
     rows::insert(tx.conn, &op)?;
@@ -97,15 +97,14 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "archived")?;
+    let mut list = Listing::of(&call.input, "archived")?;
+    let page = list.page();
     // An agent owns no archived agent: its grants ended with the archiving.
     let owner = match call.caller.principal() {
         _ if call.caller.is_admin() => None,
         Principal::User(user) => Some(user.id.as_str()),
         Principal::Agent { .. } => Some(""),
     };
-    let rows = app.store.lookup(|conn| agents::list_archived(conn, owner, &page))?;
-    let key = |row: &ArchivedAgent| (row.archived_at, row.id.clone());
     let show = |row: &ArchivedAgent| {
         json!({
             "id": row.id,
@@ -117,7 +116,9 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
             "owner": row.owner,
         })
     };
-    Ok(paging::reply(&call.input, "archived", &page, rows, key, show).into())
+    let mut take = |row: ArchivedAgent| list.push((row.archived_at, row.id.clone()), &show(&row));
+    app.store.lookup(|conn| agents::list_archived(conn, owner, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The archived agent of this id, if it is the caller's.
@@ -154,6 +155,10 @@ pub(super) fn restore(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn purge(app: &App, call: Call) -> Handled {
+    let agent = app.store.read(|conn| owned(conn, &call.caller, call.input.param(0)))?;
+    if agent.container_name.is_none() {
+        purge_parts(&app.store, &agent.id)?;
+    }
     let runtime = app.jobs.driver().map(|_| ());
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {

@@ -58,8 +58,14 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         let driver = jobs.any_driver()?;
         let states = driver.list(Detail::Full, Instant::now() + CALL)?;
         let page = Page { limit: AGENTS, after: None };
-        let agents = jobs.store.lookup(|conn| agents::list(conn, &seen, &Filter::default(), &page))?;
-        let rows: Vec<Value> = agents.iter().filter_map(|live| show(&live.agent, &states)).collect();
+        // A row is told as the agent is read: some 300 bytes, at most one for each container there is.
+        let mut rows: Vec<Value> = Vec::new();
+        jobs.store.lookup(|conn| {
+            agents::list(conn, &seen, &Filter::default(), &page, &mut |live| {
+                rows.extend(show(&live.agent, &states));
+                true
+            })
+        })?;
         Ok(Reply::ok(&rows))
     })
 }

@@ -7,7 +7,7 @@ use super::record;
 use crate::access::{self, AgentRole, Caller};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
-use crate::api::paging;
+use crate::api::paging::Listing;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
@@ -34,7 +34,8 @@ pub fn visible(caller: &Caller) -> Filter {
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "agents")?;
+    let mut list = Listing::of(&call.input, "agents")?;
+    let page = list.page();
     let query = &call.input.query;
     let filter = Filter {
         status: query.text("status").map(str::to_owned),
@@ -42,9 +43,9 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         ..visible(&call.caller)
     };
     let seen = seen_by(&call.caller);
-    let rows = app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page))?;
-    let key = |live: &Live| (live.agent.created_at, live.agent.id.clone());
-    Ok(paging::reply(&call.input, "agents", &page, rows, key, record::show).into())
+    let mut take = |live: Live| list.push((live.agent.created_at, live.agent.id.clone()), &record::show(&live));
+    app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 pub(super) fn get(app: &App, call: Call) -> Handled {

@@ -77,13 +77,7 @@ pub(super) fn change(
     change: impl FnOnce(&mut Agent) -> Result<(), ApiError>,
 ) -> Result<Live, ApiError> {
     let mut live = read::find(tx.conn, tx.caller, tx.input.param(0), needed)?;
-    if let Some(revision) = tx.input.if_match()?
-        && revision != live.agent.revision
-    {
-        return Err(ApiError::new(codes::PRECONDITION_FAILED)
-            .detail(format!("The record is at revision {} now.", live.agent.revision))
-            .with("revision", live.agent.revision));
-    }
+    tx.input.if_match(live.agent.revision)?;
     let before = record::show(&live);
     change(&mut live.agent)?;
     if record::show(&live) != before {

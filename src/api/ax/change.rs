@@ -6,7 +6,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{is_id, record};
+use super::record;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::agents::archive::Ending;
 use crate::api::agents::create::{self, Birth};
@@ -44,21 +44,18 @@ pub const CHANGEABLE: &[Field] = &[
 
 /// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
 pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<Live, ApiError> {
-    let live = if is_id(given) { agents::by_id(conn, &given.to_ascii_lowercase())? } else { None };
-    let live = match live {
-        Some(live) => live,
-        None => agents::by_name(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?,
-    };
+    let live = agents::resolve(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
 }
 
-/// A new agent of this name that belongs to the caller, with its grants and audit row. A name is never taken over.
+/// A new agent of this name that belongs to the caller, with its grants and audit row; it may do what agents do, as far as
+/// `issuer` may. A name is never taken over.
 ///
 /// # Errors
 /// `create_not_allowed`, `invalid_request` for the name, `name_conflict`, `space_forbidden`, or the store's.
-pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>) -> Result<Agent, ApiError> {
-    make(tx, given, space_id, DEFAULT_ORIGIN, None)
+pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>, issuer: &Scopes) -> Result<Agent, ApiError> {
+    make(tx, given, space_id, DEFAULT_ORIGIN, None, issuer)
 }
 
 fn make(
@@ -67,6 +64,7 @@ fn make(
     space_id: Option<String>,
     origin: &'static str,
     model: Option<String>,
+    issuer: &Scopes,
 ) -> Result<Agent, ApiError> {
     access::may_create(tx.conn, tx.caller)?;
     let given = name::given_name(given).map_err(|error| error.in_dialect(Dialect::Ax))?;
@@ -76,7 +74,7 @@ fn make(
     if let Some(id) = &space_id {
         access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
     }
-    let scopes = Scopes::agent_default();
+    let scopes = Scopes::agent_default().intersection(issuer);
     let birth = Birth {
         slug: name::free_slug(tx.conn, &name::slug_of(given))?,
         display_name: given.to_owned(),
@@ -123,7 +121,8 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let space_id = body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned);
-        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body))?;
+        let issuer = tx.caller.credential_scopes();
+        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body), issuer)?;
         let mut profile = Profile::default();
         apply(&mut profile, body);
         profiles::put(tx.conn, &agent.id, &profile)?;

@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 use super::fingerprint;
 use crate::access::{Scopes, words};
 use crate::api::call::Tx;
+use crate::api::{descent, scope};
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
+use crate::store::agents::Agent;
+use crate::store::credentials::Maker;
 use crate::store::keys::{self, Key, NewKey};
 use crate::time::Micros;
 
@@ -35,6 +38,8 @@ pub struct Wanted {
     pub space_id: Option<String>,
     /// Microseconds it is good for.
     pub lifetime: i64,
+    /// Who makes it. A user's key and an enrollment live by the credential in it.
+    pub maker: Maker,
 }
 
 /// Refuses a key that would be one too many.
@@ -64,6 +69,8 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiErr
     let id = store::new_id();
     let only = wanted.only_agents.as_ref().map(|ids| Value::from(ids.clone()).to_string());
     let bound = wanted.kind == Kind::AgentPat;
+    let wished = tx.now.plus(wanted.lifetime);
+    let expires_at = if bound { wished } else { descent::end(tx, &wanted.maker, wished)? };
     let new = NewKey {
         id: &id,
         kind: wanted.kind,
@@ -77,9 +84,9 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiErr
         only_agents: only.as_deref(),
         space_id: wanted.space_id.as_deref(),
         token_mark: &fingerprint::mark(issued.plaintext.reveal()),
-        issued_by: &tx.caller.actor(),
+        maker: &wanted.maker,
         issued_at: tx.now,
-        expires_at: tx.now.plus(wanted.lifetime),
+        expires_at,
     };
     keys::insert(tx.conn, &new)?;
     tx.audit(format!("credential:{id}"))?;
@@ -112,20 +119,55 @@ pub fn show(key: &Key, now: Micros) -> Value {
         "last_used_at": key.last_used_at.map(Micros::micros),
         "revoked_at": key.revoked_at.map(Micros::micros),
         "created_by": key.issued_by,
+        "made_by": key.made_by,
     })
 }
 
-/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller may.
+/// What a key made by this request may be exchanged for: what was asked for, or the default as far as the caller's own key
+/// reaches.
+///
+/// # Errors
+/// `scope_exceeds_issuer`.
+pub fn audience(tx: &Tx<'_>, default: &str) -> Result<String, ApiError> {
+    let (held, asked) = (tx.caller.audience(), tx.input.body.text("audience"));
+    match asked {
+        None if held == "both" => Ok(default.to_owned()),
+        None => Ok(held.to_owned()),
+        Some(asked) => reaches(held, asked).map(|()| asked.to_owned()),
+    }
+}
+
+/// Lets an audience pass that the caller's own key has.
+///
+/// # Errors
+/// `scope_exceeds_issuer`.
+pub fn reaches(held: &str, wanted: &str) -> Result<(), ApiError> {
+    if held == "both" || held == wanted {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+        .detail(format!("The caller's own key is for the audience {held} and makes none for {wanted}."))
+        .with("audience", held))
+}
+
+/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller and the
+/// agent's owner let it.
 ///
 /// # Errors
 /// `invalid_request`, `scope_exceeds_issuer`.
-pub fn scopes_for_agent(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
+pub fn scopes_for_agent(tx: &Tx<'_>, agent: Option<&Agent>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
     let issuer = tx.caller.issuer_scopes();
     let scopes = match asked {
-        None => words::agent_default(issuer),
+        None => {
+            let default = words::agent_default(issuer);
+            agent.map_or_else(|| default.clone(), |agent| default.intersection(&Scopes::of_agent(&agent.scope)))
+        }
         Some(entries) => {
             let (scopes, _) = words::parse(crate::access::Class::Agent, entries)?;
             exceeds(&words::issuer_of_agents(issuer), &scopes)?;
+            if let Some(agent) = agent {
+                scope::within_agent(tx.conn, tx.caller, agent, Some(&scopes))?;
+            }
             // What an agent's token can never do need not be in its key.
             scopes
         }

@@ -14,6 +14,7 @@ mod members;
 mod messages;
 mod presence;
 mod record;
+mod rotate;
 mod spaces;
 mod tasks;
 pub mod uploads;
@@ -78,9 +79,4 @@ const fn checked(
     handler: fn(&App, Call) -> Handled,
 ) -> ApiRoute {
     row(method, path, Access::Class(classes, action, handler))
-}
-
-/// True for a text of the form of an id: clients tell ids from names by it.
-fn is_id(text: &str) -> bool {
-    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }

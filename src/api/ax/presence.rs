@@ -3,20 +3,20 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::agents::readable;
+use super::agents::{listed, listing};
 use super::{change, checked, record, text};
 use crate::access::class::UA_AG;
 use crate::access::presence::ONLINE;
 use crate::access::{Action, AgentRole};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
+use crate::api::paging::CURSOR;
 use crate::api::table::ApiRoute;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::PAGE_MAX;
 use crate::store::agents::Live;
 use crate::store::profiles;
 use crate::time::Micros;
@@ -41,14 +41,18 @@ const STATE: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents/presence", UA_AG, Action::AgentsPresence, presence_of_all)
         .described("agents_presence_list", "See which agents are online", "Those the caller may read.", DOC)
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/presence", UA_AG, Action::AgentsPresence, presence_of_one)
         .described("agents_presence", "See whether an agent is online", "By id or name.", DOC)
         .answering(200, Answer::Object(ROW))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::GET, "/api/v1/agents/availability", UA_AG, Action::AgentsPresence, state_of_all)
         .described("agents_availability", "See what to expect of agents", "Those the caller may read.", DOC)
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/state", UA_AG, Action::AgentsPresence, state_of_one)
         .described("agents_state", "See what to expect of an agent", "By id or name.", DOC)
         .answering(200, Answer::Object(STATE))
@@ -105,13 +109,11 @@ fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
 type Shown = fn(&App, &Live, &str, Micros) -> Value;
 
 fn of_all(app: &App, call: &Call, show: Shown) -> Handled {
-    let (rows, now) = (readable(app, call, None, PAGE_MAX)?, Micros::now());
-    let shown = app.store.read(|conn| {
-        let one =
-            |live: &Live| Ok::<_, ApiError>(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now));
-        rows.iter().map(one).collect::<Result<Vec<_>, _>>()
-    })?;
-    Ok(Reply::ok(&json!({"agents": shown})).into())
+    let now = Micros::now();
+    let list = listing(call)?.under("agents", false);
+    listed(app, call, None, list, |conn, live| {
+        Ok(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now))
+    })
 }
 
 fn of_one(app: &App, call: &Call, show: Shown) -> Handled {

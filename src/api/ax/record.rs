@@ -75,7 +75,7 @@ pub fn control(agent: &Agent) -> Value {
 
 /// The spaces an agent may work in: its own, and those it was let into.
 pub fn allowed_spaces(conn: &Connection, agent_id: &str, space_id: &str) -> store::Result<Value> {
-    let all = spaces::of(conn, &Grantee::Agent(agent_id.to_owned()), Micros::now())?;
+    let all = spaces::all_of(conn, &Grantee::Agent(agent_id.to_owned()), Micros::now())?;
     let show = |space: &Space| json!({"space_id": space.id, "name": space.name, "is_default": space.id == space_id});
     Ok(all.iter().map(show).collect())
 }

@@ -10,13 +10,14 @@ use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
+use crate::api::paging::{CURSOR, Listing};
 use crate::api::table::ApiRoute;
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::field::{Field, Type};
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::{NAME_CHARS, SPACES};
+use crate::limits::{NAME_CHARS, PAGE_MAX, SPACES_OF_USER};
 use crate::store::messages::reading;
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError, usage};
@@ -63,7 +64,9 @@ const USAGE: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
-        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
@@ -76,14 +79,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
         .taking(
             &[
-                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").required(),
+                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").visible().required(),
                 Field::word("visibility", Visibility::SLUGS, "private if absent."),
                 Field::text("description", 1024, "What it is for."),
             ],
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )
         .answering(201, Answer::Object(&[Field::of("space", Type::Object(SPACE), "The space.").required()]))
-        .failing(&[codes::NAME_CONFLICT, codes::TOO_MANY_SPACES]),
+        .failing(&[codes::NAME_CONFLICT, codes::LIMIT_REACHED]),
 ];
 
 fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::Result<Value> {
@@ -100,14 +103,25 @@ fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::
     }))
 }
 
+/// Those the caller belongs to: a user's own and the joined ones, an agent's one and those it was let into.
 fn list(app: &App, call: Call) -> Handled {
     let now = Micros::now();
-    let shown = app.store.read(|conn| {
+    let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);
+    let page = list.page();
+    app.store.read(|conn| {
         let default = access::default_space(conn, &call.caller)?;
-        let all = spaces::of(conn, &call.caller.grantee(), now)?;
-        all.iter().map(|space| Ok(show(conn, space, &default, now)?)).collect::<Result<Vec<_>, ApiError>>()
+        let mut failed = None;
+        let mut take = |space: Space| match show(conn, &space, &default, now) {
+            Ok(row) => list.push((space.created_at, space.id.clone()), &row),
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        };
+        spaces::of(conn, &call.caller.grantee(), &page, now, &mut take)?;
+        failed.map_or(Ok(()), |error| Err(ApiError::from(error)))
     })?;
-    Ok(Reply::ok(&json!({"spaces": shown})).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
@@ -147,15 +161,18 @@ fn create(app: &App, call: Call) -> Handled {
         let problem = "must have a visible character and no control character";
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
     }
+    if store::is_id(&name::slug_of(&name)) {
+        return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
+    }
     call.write(app, move |tx| {
+        if spaces::count_of_user(tx.conn, &tx.caller.user().id)? >= SPACES_OF_USER {
+            return Err(ApiError::limit_reached("spaces of this user", SPACES_OF_USER));
+        }
         let body = &tx.input.body;
         let base = match name::slug_of(&name) {
             slug if slug.is_empty() => "space".to_owned(),
             slug => slug,
         };
-        if spaces::count_of(tx.conn, &tx.caller.user().id, SPACES)? >= SPACES {
-            return Err(codes::TOO_MANY_SPACES.into());
-        }
         let space = Space {
             id: store::new_id(),
             slug: spaces::free_slug(tx.conn, &base)?,

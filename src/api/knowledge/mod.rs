@@ -77,7 +77,9 @@ const HIT: &[Field] = &[
 const PROMPT: &[Field] = &[
     text("prompt", "The prompt, in Markdown."),
     Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
-    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit.").required(),
+    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
+        .required(),
+    Field::integer("omitted_count", 0, i64::MAX, "How many did not fit.").required(),
     Field::flag("truncated", "Whether any did not fit.").required(),
 ];
 
@@ -167,18 +169,20 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, read::search),
         id: "knowledge_search",
         title: "Search the knowledge",
-        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax.",
+        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax. The first 8 \
+            different words count.",
         repeat: Repeat::Safe,
         query: &[
             Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required(),
             CATEGORY_FILTER,
             SOURCE_FILTER,
             LIMIT,
+            CURSOR,
         ],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::List(HIT)),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC_SEARCH,
     },
     Route {
@@ -190,7 +194,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List sources of knowledge",
         about: "By their ids.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -202,7 +206,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 UPDATED_AT,
             ]),
         ),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC_SOURCES,
     },
     Route {
@@ -221,11 +225,12 @@ pub const ROUTES: &[ApiRoute] = &[
                 "source_type",
                 64,
                 "What kind of source it is: a-z, 0-9, then also . _ and -; guide if absent.",
-            ),
+            )
+            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
             Field::of(
                 "items",
                 Type::Objects(&[
-                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().required(),
+                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().line().required(),
                     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
                     Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
                     Field::texts("categories", 8, 64, "What it is about."),
@@ -245,7 +250,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "Items that are gone.").required(),
             ]),
         ),
-        errors: &[codes::SOURCE_RESERVED, codes::TOO_MANY_SOURCES],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
         doc: DOC_SOURCES,
     },
     Route {
@@ -261,7 +266,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::Empty),
-        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_NOT_FOUND],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
         doc: DOC_SOURCES,
     },
     Route {

@@ -4,15 +4,12 @@ use serde_json::json;
 
 use super::super::app::App;
 use super::super::call::{Call, Handled};
-use super::super::paging;
+use super::super::paging::Listing;
 use super::show;
 use crate::http::codes;
 use crate::http::input::Fields;
 use crate::http::reply::Reply;
-use crate::limits::PAGE_DEFAULT;
-use crate::store::knowledge::{self, Filter, Item};
-
-const LIST: &str = "knowledge";
+use crate::store::knowledge::{self, Filter, Hit, Item};
 
 fn filter(query: &Fields) -> Filter {
     let own = |name: &str| query.text(name).map(str::to_owned);
@@ -20,11 +17,12 @@ fn filter(query: &Fields) -> Filter {
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, LIST)?;
+    let mut list = Listing::of(&call.input, "knowledge")?;
+    let page = list.page();
     let filter = filter(&call.input.query);
-    let items = app.store.lookup(|conn| knowledge::list(conn, &filter, &page))?;
-    let key = |item: &Item| (item.created_at, item.id.clone());
-    Ok(paging::reply(&call.input, LIST, &page, items, key, show).into())
+    let mut take = |item: Item| list.push((item.created_at, item.id.clone()), &show(&item));
+    app.store.lookup(|conn| knowledge::list(conn, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 pub(super) fn get(app: &App, call: Call) -> Handled {
@@ -35,19 +33,18 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).into())
 }
 
+/// The order is that of the scores, so a place is a score and, among equals, the order of making.
 pub(super) fn search(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "search")?;
+    let page = list.page();
     let query = &call.input.query;
-    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
     let (words, filter) = (query.text("q").unwrap_or_default(), filter(query));
-    let hits = app.store.lookup(|conn| knowledge::search(conn, words, &filter, limit))?;
-    let shown: Vec<_> = hits
-        .iter()
-        .map(|hit| {
-            let mut shown = show(&hit.item);
-            shown["snippet"] = hit.snippet.clone().into();
-            shown["score"] = json!(hit.score);
-            shown
-        })
-        .collect();
-    Ok(Reply::ok(&shown).into())
+    let mut take = |hit: Hit| {
+        let mut shown = show(&hit.item);
+        shown["snippet"] = hit.snippet.into();
+        shown["score"] = json!(hit.score);
+        list.push(hit.place, &shown)
+    };
+    app.store.read(|conn| knowledge::search(conn, words, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }

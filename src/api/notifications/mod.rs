@@ -26,7 +26,8 @@ const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
 
 const UNREAD_ONLY: Field = Field::flag("unread_only", "Only those not read.");
-const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.");
+const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
+    .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required()

@@ -22,12 +22,14 @@ struct News {
 
 impl Feed for News {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
-        let found = rows::list(conn, &self.holder, Span::After(self.from), false, 1)?;
-        Ok(found.first().map(|one| {
+        let mut found = None;
+        rows::list(conn, &self.holder, Span::After(self.from), false, 1, &mut |one| {
             self.from = one.seq;
             // JSON has no line break of its own, so the record is one line of data.
-            format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(one))
-        }))
+            found = Some(format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(&one)));
+            false
+        })?;
+        Ok(found)
     }
 }
 

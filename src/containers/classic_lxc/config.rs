@@ -1,5 +1,7 @@
 //! A container's configuration file as text: what we set is replaced exactly, every other line stays as it is.
 
+use std::path::PathBuf;
+
 use super::super::parse_bytes;
 
 /// The longest configuration that is read, in bytes.
@@ -7,6 +9,10 @@ pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;
 const ENVIRONMENT: &str = "lxc.environment";
 /// What our own notes begin with: comments to LXC.
 const NOTE: &str = "# taosd.";
+/// What the notes of mounts are called, with a number behind.
+const MOUNT: &str = "mount";
+/// Network cards that are looked at.
+const MAX_CARDS: usize = 8;
 /// The period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
@@ -102,6 +108,24 @@ impl Config {
             self.set("lxc.cgroup.cpu.cfs_quota_us", &quota.to_string());
             self.set("lxc.cgroup2.cpu.max", &format!("{quota} {CPU_PERIOD}"));
         }
+    }
+
+    /// The host's ends of its network cards: bridges and halves of cables.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let cards = (0..MAX_CARDS).filter(|nth| self.get(&format!("lxc.net.{nth}.type")) == Some("veth"));
+        let ends = cards.flat_map(|nth| [format!("lxc.net.{nth}.link"), format!("lxc.net.{nth}.veth.pair")]);
+        ends.filter_map(|key| self.get(&key).map(str::to_owned)).collect()
+    }
+
+    /// Notes the folders of the host's that the container is given.
+    pub(crate) fn note_mount(&mut self, nth: usize, source: &str) {
+        self.set_note(&format!("{MOUNT}{nth}"), Some(source));
+    }
+
+    /// The folders that were noted.
+    pub(crate) fn mounts(&self) -> Vec<PathBuf> {
+        let notes = self.lines.iter().filter_map(|line| note(line));
+        notes.filter(|(key, _)| key.starts_with(MOUNT)).map(|(_, source)| source.into()).collect()
     }
 
     pub(crate) fn memory_limit(&self) -> Option<u64> {

@@ -104,7 +104,8 @@ fn configured(mut config: Config, name: &ContainerName, place: &Path, spec: &Cre
     config.set("lxc.console.size", CONSOLE_SIZE);
     config.set_note("owner", Some(&spec.owner));
     config.set_limits(spec.memory_bytes, spec.cpus);
-    for mount in &spec.mounts {
+    for (nth, mount) in spec.mounts.iter().enumerate() {
+        config.note_mount(nth, host_path(&mount.source)?);
         let (source, target) = (fstab(host_path(&mount.source)?), fstab(mount.target.as_str().trim_start_matches('/')));
         let access = if mount.read_only { ",ro" } else { "" };
         config.add("lxc.mount.entry", &format!("{source} {target} none bind,create=dir{access} 0 0"));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::IncusLxd;
 use super::rest::RestError;
-use super::wire::{ENVIRONMENT, OWNER};
+use super::wire::{ENVIRONMENT, MOUNT, OWNER};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until};
 
@@ -60,7 +60,7 @@ impl IncusLxd {
                 "path": mount.target.as_str(),
                 "readonly": if mount.read_only { "true" } else { "false" },
             });
-            devices.insert(format!("taosd-mount{index}"), device);
+            devices.insert(format!("{MOUNT}{index}"), device);
         }
         if let Some(socket) = &spec.proxy_socket {
             devices.insert(PROXY.to_owned(), proxy_device(socket)?);

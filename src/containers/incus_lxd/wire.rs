@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
@@ -9,6 +10,8 @@ use crate::containers::{ContainerName, ContainerState, Status, parse_bytes};
 
 /// The configuration key that holds the owner.
 pub(super) const OWNER: &str = "user.taosd.owner";
+/// What the devices of mounts are called, with a number behind.
+pub(super) const MOUNT: &str = "taosd-mount";
 /// What environment variables' configuration keys begin with.
 pub(super) const ENVIRONMENT: &str = "environment.";
 
@@ -24,6 +27,8 @@ pub(crate) struct Instance {
     pub(super) config: Config,
     #[serde(default, deserialize_with = "or_default")]
     expanded_config: Config,
+    #[serde(default, deserialize_with = "or_default")]
+    devices: BTreeMap<String, Config>,
     #[serde(default)]
     last_used_at: String,
     #[serde(default)]
@@ -48,6 +53,8 @@ struct Memory {
 
 #[derive(Deserialize)]
 struct Network {
+    #[serde(default)]
+    host_name: String,
     #[serde(default, deserialize_with = "or_default")]
     addresses: Vec<Address>,
 }
@@ -69,10 +76,15 @@ impl Instance {
         let setting = |key: &str| self.expanded_config.get(key).or_else(|| self.config.get(key));
         let memory = setting("limits.memory").and_then(|limit| parse_bytes(limit));
         let state = self.state.as_ref().filter(|state| state.pid > 0);
+        let networks = || state.into_iter().flat_map(|state| state.network.values());
+        let mounts = self.devices.iter().filter(|(device, _)| device.starts_with(MOUNT));
         Some(ContainerState {
             status: status(&self.status),
             owner: self.config.get(OWNER).cloned(),
-            ip: state.and_then(|state| first_address(state.network.values())),
+            ip: pick_address(addresses(networks())).map(|address| address.to_string()),
+            addresses: addresses(networks()).collect(),
+            links: networks().map(|network| network.host_name.clone()).filter(|name| !name.is_empty()).collect(),
+            mounts: mounts.filter_map(|(_, device)| device.get("source")).map(PathBuf::from).collect(),
             memory_mb: state.map(|state| state.memory.usage >> 20),
             memory_limit_mb: memory.map(|bytes| bytes >> 20),
             cpu_cores: setting("limits.cpu").and_then(|set| count_cpus(set)),
@@ -92,14 +104,13 @@ fn status(word: &str) -> Status {
     }
 }
 
-fn first_address<'a>(networks: impl Iterator<Item = &'a Network>) -> Option<String> {
-    let all = networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok());
-    pick_address(all).map(|address| address.to_string())
+fn addresses<'a>(networks: impl Iterator<Item = &'a Network>) -> impl Iterator<Item = IpAddr> {
+    networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok())
 }
 
 /// The first address that others can reach, IPv4 before IPv6.
 pub(in crate::containers) fn pick_address(addresses: impl Iterator<Item = IpAddr>) -> Option<IpAddr> {
-    let reachable = |ip: &IpAddr| match ip {
+    let reachable = |ip: &IpAddr| match ip.to_canonical() {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
         IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
     };

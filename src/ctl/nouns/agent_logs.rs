@@ -1,6 +1,5 @@
 //! `taosctl agents logs`: the end of a container's log, and what comes.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
@@ -15,6 +14,7 @@ use crate::ctl::show::Show;
 use crate::ctl::verb::Verb;
 use crate::ctl::{path, text};
 use crate::jobs::log_tail::news;
+use crate::say::{self, Said};
 
 const LOGS: Verb = Verb::new("logs", "agents_logs", Show::Lines("logs"));
 /// Lines that are shown first.
@@ -47,13 +47,10 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let mut new = &seen[from..];
     loop {
         for line in new {
-            match io::stdout().write_all(shown(line, context.json).as_bytes()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
-                Err(error) => return Err(Failure::Output(error)),
+            if say::out(&shown(line, context.json)).map_err(Failure::Output)? == Said::Unread {
+                return Ok(Output::default());
             }
         }
-        io::stdout().flush().map_err(Failure::Output)?;
         std::thread::sleep(pause);
         let now = match ask(&session, agent, Some(&source)) {
             Ok((now, _)) => now,

@@ -15,5 +15,7 @@ const COLUMNS: &[Column] = &[
     Column("COUNT", "count"),
 ];
 
+const HEAD: &[Verb] = &[Verb::new("head", "audit_head", Show::Record)];
+
 /// The verb.
-pub const ENTRY: Entry = Entry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)));
+pub const ENTRY: Entry = Entry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)).with(HEAD));

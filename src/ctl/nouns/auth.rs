@@ -61,7 +61,7 @@ fn logout_command(name: &'static str) -> Command {
 
 fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let mut removed = false;
-    if let Some(home) = Context::find_home() {
+    if let Some(home) = Context::find_home()? {
         removed = home.remove(CREDENTIALS)?;
         // What was exchanged for a key would be good for minutes yet.
         home.remove(JWT_CACHE)?;

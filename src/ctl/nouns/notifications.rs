@@ -1,7 +1,5 @@
 //! `taosctl notifications`: what was sent, and what is being sent.
 
-use std::io::{self, Write};
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +13,7 @@ use crate::ctl::show::Show;
 use crate::ctl::table::Column;
 use crate::ctl::verb::Verb;
 use crate::ctl::{path, text};
+use crate::say::{self, Said};
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
@@ -98,16 +97,13 @@ fn follow(session: &Session<'_>, mut last: String) -> Result<Output, Failure> {
     loop {
         let rows = ask(session, json!({"after": last, "wait": wait}))?;
         for row in &rows {
-            match io::stdout().write_all(line(row, session.context.json).as_bytes()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
-                Err(error) => return Err(Failure::Output(error)),
+            if say::out(&line(row, session.context.json)).map_err(Failure::Output)? == Said::Unread {
+                return Ok(Output::default());
             }
         }
         if !rows.is_empty() {
             let wrong = || Failure::Unexpected("A notification has no id.".to_owned());
             last = id_of(rows.last()).ok_or_else(wrong)?;
-            io::stdout().flush().map_err(Failure::Output)?;
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
 use crate::ctl::home::{ACTIVE, Home};
-use crate::ctl::output::{Output, complain};
+use crate::ctl::output::Output;
 use crate::ctl::profile::{self, Profile};
 use crate::ctl::server::Server;
 use crate::ctl::session::Session;
@@ -43,6 +43,7 @@ pub const ENTRY: Entry = Entry::Noun {
         own("remove", remove_command, remove),
     ],
 };
+use crate::say::complain;
 
 fn name_arg() -> Arg {
     Arg::new("name").value_name("NAME").value_parser(NonEmptyStringValueParser::new())

@@ -14,11 +14,12 @@ use crate::api::FileKind;
 use crate::ctl::context::Context;
 use crate::ctl::entry::Entry;
 use crate::ctl::failure::Failure;
-use crate::ctl::output::{Output, complain};
+use crate::ctl::output::Output;
 use crate::ctl::session::Session;
 use crate::ctl::show::{self, Show};
 use crate::ctl::{path, session};
 use crate::http::client::{Progress, Way};
+use crate::say::complain;
 
 /// Bytes of a file; the daemon's own limit may be lower.
 const MAX: u64 = 1024 * 1024 * 1024;

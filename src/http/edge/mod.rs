@@ -17,6 +17,7 @@ mod meters;
 mod reply;
 mod request;
 mod run;
+mod shares;
 mod stalled;
 
 use std::io::Result;

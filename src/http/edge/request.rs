@@ -11,15 +11,17 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::body::{self, BodyError};
+use super::body::{self, BodyError, Collecting};
 use super::check::{self, Checked};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
-use super::io::Wire;
+use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
 use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use super::shares::{Bounds, Held};
 use crate::http::codes::{self, Code};
 use crate::http::error::ApiError;
 use crate::http::head::{Head, Peer};
@@ -31,8 +33,12 @@ use crate::http::service::{Outcome, Service, Work};
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// A body up to this size is collected before the access check: cheaper than a trip to the pool of its own.
-const SMALL_BODY: u64 = 64 * 1024;
+/// A body up to this size, in bytes, that came along with its head saves a trip to the pool: it is checked and run in
+/// one. It lies in the connection's read buffer anyway.
+const AT_HAND: u64 = READ_BYTES as u64;
+
+/// How long a request waits for a place among its principal's.
+const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// What a connection's requests have in common.
 pub(super) struct Link {
@@ -83,6 +89,7 @@ pub(super) async fn answer<S: Service>(
         raw_path: parts.uri.path().to_owned(),
         segments: Vec::new(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
+        foreign_host: host::is_foreign(&link.peer, &parts.headers, &core.rules().hosts, link.local),
         request_id: check::request_id(&parts.headers).map_or_else(|| core.ids.next(), str::to_owned),
         method: parts.method,
         headers: parts.headers,
@@ -114,6 +121,11 @@ pub(super) async fn answer<S: Service>(
     Ok(exchange.send(reply))
 }
 
+/// Refuses a body that announces more than `limit` bytes.
+fn check_length(declared: Option<u64>, limit: u64, too_large: &'static Code) -> Result<(), Halt> {
+    if declared.is_some_and(|bytes| bytes > limit) { Err(too_large.into()) } else { Ok(()) }
+}
+
 struct Exchange<S: Service> {
     core: Rc<Core<S>>,
     link: Rc<Link>,
@@ -127,7 +139,7 @@ struct Exchange<S: Service> {
 impl<S: Service> Exchange<S> {
     async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
-        if let Some(code) = host::refusal(&head, &self.core.rules().hosts, self.link.local) {
+        if let Some(code) = host::refusal(&head) {
             return Err(code.into());
         }
         if head.raw_path == "*" {
@@ -139,47 +151,73 @@ impl<S: Service> Exchange<S> {
         }
         let (plan, limit) = planned.map_err(Halt::Reply)?;
         let streamed = self.core.service.is_streamed(&plan);
-        let limit = if head.names_a_credential() {
-            limit
-        } else {
-            limit.min(self.core.rules().limits.max_anonymous_body_bytes)
-        };
+        let nobodys = limit.min(self.core.rules().limits.max_anonymous_body_bytes);
         let declared = body.size_hint().exact();
-        if declared.is_some_and(|bytes| bytes > limit) {
-            return Err(if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE }.into());
-        }
+        let too_large = if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE };
+        check_length(declared, if head.names_a_credential() { limit } else { nobodys }, too_large)?;
         if streamed {
-            return self.take_in(plan, body, limit).await;
+            return self.take_in(plan, body, (limit, nobodys)).await;
         }
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
         {
             return Ok(reply);
         }
-        let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
-        let small = declared.is_some_and(|bytes| bytes <= SMALL_BODY) && !checked.expects_continue;
-        let service = self.core.service.clone();
-        let answer = if small {
-            let body = self.collect(body, limit, &mut held).await?;
+        let peer = format!("peer:{}", self.link.key);
+        let mut held = self.core.bodies.open(peer.clone(), &self.core.meters);
+        let mut body = Collecting::new(body);
+        let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !checked.expects_continue;
+        if small && let Some(body) = self.at_hand(&mut body, nobodys, &mut held).await? {
+            let (service, shares) = (self.core.service.clone(), Arc::clone(&self.core.shares));
             let whole = move || match service.admit(&head, &plan) {
-                Ok(admitted) => PoolAnswer::Outcome(service.run(head, plan, admitted, body)),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
-            };
-            self.trip(Box::new(whole)).await?
-        } else {
-            let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
-            let admit = move || match checking.admit(&checked_head, &checked_plan) {
-                Ok(admitted) => PoolAnswer::Admitted(admitted),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
-            };
-            match self.trip(Box::new(admit)).await? {
-                PoolAnswer::Admitted(admitted) => {
-                    let body = self.collect(body, limit, &mut held).await?;
-                    let run = move || PoolAnswer::Outcome(service.run(head, plan, admitted, body));
-                    self.trip(Box::new(run)).await?
+                Ok(admitted) => {
+                    let principal = shares.key(service.principal(&admitted).as_deref().unwrap_or(&peer));
+                    let rest = move || service.run(head, plan, admitted, body);
+                    match shares.enter(principal) {
+                        None => PoolAnswer::Crowded(Box::new(rest), principal),
+                        Some(_place) => PoolAnswer::Outcome(rest(), Some(principal)),
+                    }
                 }
-                refused => refused,
+                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+            };
+            let answer = self.trip(Box::new(whole)).await?;
+            return self.settle(answer).await;
+        }
+        self.with_body(plan, body, (limit, nobodys), held).await
+    }
+
+    /// The way of a body that has to be waited for: everything that can be checked without it comes first.
+    async fn with_body(
+        &mut self,
+        plan: S::Plan,
+        mut body: Collecting,
+        (limit, nobodys): (u64, u64),
+        mut held: Held,
+    ) -> Result<Reply, Halt> {
+        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
+            Ok(admitted) => PoolAnswer::Admitted(admitted),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+        };
+        let answer = match self.trip(Box::new(admit)).await? {
+            PoolAnswer::Admitted(admitted) => {
+                let principal = service.principal(&admitted);
+                let peer = format!("peer:{}", self.link.key);
+                let share = self.core.shares.key(principal.as_deref().unwrap_or(&peer));
+                let limit = match principal {
+                    Some(principal) => {
+                        held.belongs_to(principal);
+                        limit
+                    }
+                    None => nobodys,
+                };
+                check_length(body.declared(), limit, codes::BODY_TOO_LARGE)?;
+                let body = self.collect(&mut body, limit, &mut held).await?;
+                let run = move || service.run(head, plan, admitted, body);
+                self.trip_in_share(Box::new(run), Some(share)).await?
             }
+            refused => refused,
         };
         self.settle(answer).await
     }
@@ -199,14 +237,29 @@ impl<S: Service> Exchange<S> {
     }
 
     /// Has a body taken piece by piece, as it comes.
-    async fn take_in(&mut self, plan: S::Plan, mut body: Incoming, limit: u64) -> Result<Reply, Halt> {
-        let (service, head) = (self.core.service.clone(), Arc::clone(&self.head));
-        let begin = move || match service.admit(&head, &plan) {
-            Ok(admitted) => PoolAnswer::Taken(service.begin(head, plan, admitted)),
-            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
+    async fn take_in(
+        &mut self,
+        plan: S::Plan,
+        mut body: Incoming,
+        (limit, nobodys): (u64, u64),
+    ) -> Result<Reply, Halt> {
+        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
+            Ok(admitted) => PoolAnswer::Admitted(admitted),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
         };
-        let mut answer = self.trip(Box::new(begin)).await?;
-        let mut left = limit;
+        let admitted = match self.trip(Box::new(admit)).await? {
+            PoolAnswer::Admitted(admitted) => admitted,
+            refused => return self.settle(refused).await,
+        };
+        let principal = service.principal(&admitted);
+        let mut left = if principal.is_some() { limit } else { nobodys };
+        check_length(body.size_hint().exact(), left, codes::PAYLOAD_TOO_LARGE)?;
+        let caller = principal.unwrap_or_else(|| format!("peer:{}", self.link.key));
+        let share = self.core.shares.key(&caller);
+        let begin = Box::new(move || PoolAnswer::Taken(service.begin(head, plan, admitted)));
+        let mut answer = self.in_share(begin, Some(share)).await?;
         loop {
             let intake = match answer {
                 PoolAnswer::Taken(Taken::More(intake)) => intake,
@@ -215,31 +268,31 @@ impl<S: Service> Exchange<S> {
                     continue;
                 }
                 PoolAnswer::Taken(Taken::Ended(outcome)) => {
-                    self.read_off(body, left).await?;
-                    return self.settle(PoolAnswer::Outcome(outcome)).await;
+                    self.read_off(body, left, &caller).await?;
+                    return self.settle(PoolAnswer::Outcome(outcome, Some(share))).await;
                 }
-                refused => return self.settle(refused).await,
+                other => return self.settle(other).await,
             };
             // Held until the piece is taken.
-            let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
+            let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);
             let work: Box<dyn FnOnce() -> PoolAnswer<S> + Send> =
                 match self.piece(&mut body, &mut left, &mut held).await? {
                     Some(piece) => Box::new(move || PoolAnswer::Taken(intake.piece(piece))),
                     None => {
                         self.unread = false;
-                        Box::new(move || PoolAnswer::Outcome(intake.end()))
+                        Box::new(move || PoolAnswer::Outcome(intake.end(), Some(share)))
                     }
                 };
-            answer = self.trip(work).await?;
+            answer = self.in_share(work, Some(share)).await?;
         }
     }
 
     /// Reads the rest of a body whose outcome is known, within one body's time: a client that is still sending would not
     /// see the reply.
-    async fn read_off(&mut self, mut body: Incoming, mut left: u64) -> Result<(), Halt> {
+    async fn read_off(&mut self, mut body: Incoming, mut left: u64, caller: &str) -> Result<(), Halt> {
         let until = self.link.wire.now() + crate::limits::seconds(self.core.rules().limits.body_timeout);
         while std::time::Instant::now() < until {
-            let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
+            let mut held = self.core.bodies.open(caller.to_owned(), &self.core.meters);
             match self.piece(&mut body, &mut left, &mut held).await {
                 Ok(Some(_)) => {}
                 Ok(None) => {
@@ -254,10 +307,10 @@ impl<S: Service> Exchange<S> {
         Ok(())
     }
 
-    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Gauge) -> Result<Option<Bytes>, Halt> {
+    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
         let wire = &self.link.wire;
         wire.awaiting_body();
-        let read = body::piece(body, left, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
+        let read = body::piece(body, left, wire, held, self.bounds(body::PIECE_BYTES as u64)).await;
         wire.handling();
         read.map_err(|error| match error {
             BodyError::TooLarge => codes::PAYLOAD_TOO_LARGE.into(),
@@ -265,16 +318,35 @@ impl<S: Service> Exchange<S> {
         })
     }
 
-    async fn collect(&mut self, incoming: Incoming, limit: u64, held: &mut Gauge) -> Result<Bytes, Halt> {
-        if incoming.is_end_stream() {
+    /// A body that came along with its head; `None` if it has to be waited for.
+    async fn at_hand(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
+        if body.is_at_end() {
+            return Ok(Some(Bytes::new()));
+        }
+        let wire = &self.link.wire;
+        wire.awaiting_body();
+        let read = body.at_hand(limit, wire, held, self.bounds(limit)).await;
+        wire.handling();
+        read.map(|read| self.collected(read)).transpose()
+    }
+
+    async fn collect(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Bytes, Halt> {
+        if body.is_at_end() && body.is_empty() {
             return Ok(Bytes::new());
         }
         let wire = &self.link.wire;
         wire.awaiting_body();
-        let collected =
-            body::collect(incoming, limit, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
+        let read = body.rest(limit, wire, held, self.bounds(limit)).await;
         wire.handling();
-        match collected {
+        self.collected(read)
+    }
+
+    fn bounds(&self, largest: u64) -> Bounds {
+        Bounds::new(self.core.rules().limits.max_body_bytes_in_flight, largest)
+    }
+
+    fn collected(&mut self, read: Result<Bytes, BodyError>) -> Result<Bytes, Halt> {
+        match read {
             Ok(bytes) => {
                 self.unread = false;
                 Ok(bytes)
@@ -324,11 +396,65 @@ impl<S: Service> Exchange<S> {
         }
     }
 
+    /// Has a request's work done on the pool once its principal has a place there.
+    async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        self.in_share(Box::new(move || PoolAnswer::Outcome(work(), principal)), principal).await
+    }
+
+    /// Has work done on the pool once its principal has a place there.
+    async fn in_share(
+        &self,
+        work: Box<dyn FnOnce() -> PoolAnswer<S> + Send>,
+        principal: Option<u64>,
+    ) -> Result<PoolAnswer<S>, Halt> {
+        let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
+            None => None,
+            Some(Ok(place)) => Some(place),
+            Some(Err(wait)) => match timeout(SHARE_WAIT, wait).await {
+                Ok(Ok(place)) => Some(place),
+                _ => {
+                    count(&self.core.meters.refused_busy);
+                    return Err(Halt::Error(
+                        ApiError::new(codes::BUSY)
+                            .detail("The caller's other requests hold all the workers that one caller may have."),
+                    ));
+                }
+            },
+        };
+        let run = move || {
+            let answer = work();
+            drop(place);
+            answer
+        };
+        self.trip(Box::new(run)).await
+    }
+
+    /// Has the rest of work done that has begun and waited. It finds room in any case, however many one piece of news
+    /// has woken, and waits for its principal's place as long as that takes.
+    async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
+            None => None,
+            Some(Ok(place)) => Some(place),
+            Some(Err(wait)) => wait.await.ok(),
+        };
+        let run = move || {
+            let outcome = work();
+            drop(place);
+            PoolAnswer::Outcome(outcome, principal)
+        };
+        let answer = self.core.pool.resume(Box::new(run));
+        self.answered(answer).await
+    }
+
     /// Follows postponed work to its reply.
     async fn settle(&self, mut answer: PoolAnswer<S>) -> Result<Reply, Halt> {
         loop {
-            let outcome = match answer {
-                PoolAnswer::Outcome(outcome) => outcome,
+            let (outcome, principal) = match answer {
+                PoolAnswer::Outcome(outcome, principal) => (outcome, principal),
+                PoolAnswer::Crowded(rest, principal) => {
+                    answer = self.trip_in_share(rest, Some(principal)).await?;
+                    continue;
+                }
                 PoolAnswer::Admitted(..) | PoolAnswer::Taken(_) | PoolAnswer::Piece(_) => {
                     return Err(codes::INTERNAL.into());
                 }
@@ -342,15 +468,13 @@ impl<S: Service> Exchange<S> {
                 }
                 Outcome::Pending(promise) => match promise.kept().await {
                     Some(outcome) => {
-                        answer = PoolAnswer::Outcome(outcome);
+                        answer = PoolAnswer::Outcome(outcome, principal);
                         continue;
                     }
                     None => return Err(codes::INTERNAL.into()),
                 },
             };
-            // What has begun and waited finds room in any case: one piece of news may wake more than may queue.
-            let again = self.core.pool.resume(Box::new(move || PoolAnswer::Outcome(more())));
-            answer = self.answered(again).await?;
+            answer = self.resume_in_share(more, principal).await?;
         }
     }
 

@@ -101,7 +101,7 @@ pub(super) fn search(app: &App, call: Call) -> Handled {
             }
             None => {
                 let mut own = Vec::new();
-                for space in spaces::of(conn, &call.caller.grantee(), Micros::now())? {
+                for space in spaces::all_of(conn, &call.caller.grantee(), Micros::now())? {
                     if access::space_role_on(conn, &call.caller, &space.id, Micros::now())?.is_some() {
                         own.push(space.id);
                     }
