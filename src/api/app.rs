@@ -169,8 +169,9 @@ impl App {
         };
         let fetched =
             Fetched::start(Arc::clone(&store)).map_err(|error| StartError::Io("the receipts' thread".into(), error))?;
-        let upkeep = Upkeep::start(Arc::clone(&store), Arc::clone(&streams), herald(), Arc::clone(&live))
-            .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
+        let upkeep =
+            Upkeep::start(Arc::clone(&store), Arc::clone(&streams), herald(), Arc::clone(&clock), Arc::clone(&live))
+                .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
         let telling = Arc::clone(&streams);
         let leases =
             Leases::start(&store, herald(), move |ended| super::ax::task_ended(&telling, ended)).map_err(|error| {

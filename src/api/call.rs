@@ -149,6 +149,11 @@ impl Call {
         }
     }
 
+    /// Charges what a transaction has written that the call does not end in: rows, and bytes beside them.
+    pub fn charge(&self, rows: u64, bytes: usize) {
+        self.watch.gate().allowance.charge(&self.caller, self.growth.cost(rows, bytes, 0), Instant::now());
+    }
+
     /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.
     pub(super) fn charge_key(&self) {
         self.watch.gate().allowance.charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());

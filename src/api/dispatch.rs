@@ -167,7 +167,11 @@ impl Service for Dispatcher {
             Ok(input) => input,
             Err(error) => return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id))),
         };
-        let call = Call::of(&self.app, *caller, input, *action);
+        let mut call = Call::of(&self.app, *caller, input, *action);
+        call.growth = growth::of(route);
+        if let Err(error) = call.check_allowance() {
+            return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id)));
+        }
         let watch = Arc::clone(&call.watch);
         match handler(&self.app, call) {
             Ok(Step::Intake(intake)) => Taken::More(intake),

@@ -17,7 +17,7 @@ use crate::store::messages::overdue::{self, Overdue};
 use crate::store::messages::retention::{self, Keep};
 use crate::store::messages::settle;
 use crate::store::{self, Store};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// Overdue messages told in one transaction.
 const TOLD: u64 = 100;
@@ -63,11 +63,18 @@ impl Upkeep {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, streams: Arc<Streams>, herald: Herald, config: Arc<Live>) -> std::io::Result<Self> {
+    pub fn start(
+        store: Arc<Store>,
+        streams: Arc<Streams>,
+        herald: Herald,
+        clock: Arc<Clock>,
+        config: Arc<Live>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         // What was due while the daemon was off is told now.
         shared.lock().due = Some(Micros(0));
-        let keeper = Keeper { shared: Arc::clone(&shared), store, streams, herald, config, after: String::new() };
+        let keeper =
+            Keeper { shared: Arc::clone(&shared), store, streams, herald, clock, config, after: String::new() };
         let thread = std::thread::Builder::new().name("messages".into()).spawn(move || keeper.serve())?;
         Ok(Self { shared, thread: Some(thread) })
     }
@@ -111,6 +118,8 @@ struct Keeper {
     store: Arc<Store>,
     streams: Arc<Streams>,
     herald: Herald,
+    /// What is due by a clock that is in doubt is not: nothing goes or is told for its age meanwhile.
+    clock: Arc<Clock>,
     config: Arc<Live>,
     /// The last space that was looked at.
     after: String,
@@ -125,16 +134,18 @@ impl Keeper {
                 self.round();
                 next_round = now + seconds(self.config.read(|now| now.limits.sweep_interval));
             }
-            let told = self.tell_overdue().inspect_err(|error| log::warn!("overdue replies: {error}"));
+            let judged = self.clock.judging();
+            let told = self.tell_overdue(judged).inspect_err(|error| log::warn!("overdue replies: {error}"));
             let mut state = self.shared.lock();
             if let Ok(due) = &told {
                 // What was sent meanwhile may be due sooner.
-                state.due = state.due.filter(|at| *at > Micros::now()).into_iter().chain(*due).min();
+                state.due = state.due.filter(|at| *at > judged).into_iter().chain(*due).min();
             }
             while !state.closed && state.full.is_empty() {
                 let now = Instant::now();
+                let judged = self.clock.judging();
                 let until_due =
-                    state.due.map(|at| Duration::from_micros((at.0 - Micros::now().0).max(0).unsigned_abs()));
+                    state.due.map(|at| Duration::from_micros(at.0.saturating_sub(judged.0).max(0).unsigned_abs()));
                 let until_due = if told.is_err() { Some(AGAIN) } else { until_due };
                 let rest = next_round.saturating_duration_since(now).min(until_due.unwrap_or(LONGEST)).min(LONGEST);
                 if rest.is_zero() {
@@ -157,16 +168,16 @@ impl Keeper {
     }
 
     /// Tells what is overdue; when the next reply is due.
-    fn tell_overdue(&self) -> store::Result<Option<Micros>> {
+    fn tell_overdue(&self, now: Micros) -> store::Result<Option<Micros>> {
         loop {
             let Some(next) = self.store.lookup(overdue::next)? else { return Ok(None) };
-            if next > Micros::now() {
+            if next > now {
                 return Ok(Some(next));
             }
             let told = Arc::new(Mutex::new(Vec::new()));
             let telling = Arc::clone(&told);
             self.herald.tell(move |conn| {
-                let due = overdue::due(conn, Micros::now(), TOLD)?;
+                let due = overdue::due(conn, now, TOLD)?;
                 let mut notices = Vec::new();
                 for one in &due {
                     settle(conn, one.place)?;
@@ -190,7 +201,7 @@ impl Keeper {
             if spaces.len() as u64 == SPACES { spaces.last().cloned().unwrap_or_default() } else { String::new() };
         spaces.iter().for_each(|space_id| self.trim(space_id));
         let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
-        let before = Micros::now().plus(-life);
+        let before = self.clock.judging().plus(-life);
         while !self.shared.lock().closed {
             match self.store.lookup(|conn| retention::client_ids_are_due(conn, before)) {
                 Ok(true) => {}
@@ -210,7 +221,7 @@ impl Keeper {
         let keep = Keep {
             messages: settings.messages_per_space,
             bytes: settings.message_bytes_per_space,
-            since: Micros::now().plus(-days.saturating_mul(Micros::DAY)),
+            since: self.clock.judging().plus(-days.saturating_mul(Micros::DAY)),
         };
         while !self.shared.lock().closed {
             match self.store.lookup(|conn| retention::is_due(conn, space_id, keep)) {

@@ -239,9 +239,11 @@ impl Listing {
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<Value, ApiError> {
             access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
+            let before = conn.total_changes();
             let found = self.find(conn)?;
             let whole = self.whole(&found.messages);
             let marked = reading::mark(conn, &self.space_id, &self.me, &found.messages, whole, Micros::now())?;
+            self.call.charge(conn.total_changes() - before, 0);
             Ok(self.shown(conn, &found, marked)?)
         };
         store.submit(work, move |result| {

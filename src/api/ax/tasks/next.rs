@@ -45,6 +45,7 @@ impl Wanted {
 }
 
 pub(super) fn next(app: &App, call: Call) -> Handled {
+    call.check_allowance()?;
     let body = &call.input.body;
     let filter = body.object("filter").unwrap_or_default();
     let status = status(&filter)?.unwrap_or(NOT_STARTED).to_owned();
@@ -128,6 +129,7 @@ impl Search {
         let reserved = self.reservation.as_ref().map(Reservation::claim);
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<_, ApiError> {
+            let before = conn.total_changes();
             // The wait may have outlasted the membership.
             require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
             let Some(free) = wanted.best(conn)? else { return Ok(None) };
@@ -139,11 +141,12 @@ impl Search {
             if let Some(reserved) = reserved {
                 reserved.complete(conn, &reply)?;
             }
-            Ok(Some((task, view, reply)))
+            Ok(Some((task, view, reply, conn.total_changes() - before)))
         };
         store.submit(work, move |result| {
             keeper.keep(match result {
-                Ok(Some((task, view, reply))) => {
+                Ok(Some((task, view, reply, rows))) => {
+                    self.call.charge(rows, self.call.input.body_bytes);
                     if let Some(reservation) = self.reservation.take() {
                         reservation.settle(true);
                     }

@@ -314,10 +314,15 @@ impl Upload {
         let (sayer, later) = later();
         let store = Arc::clone(&self.job.store);
         store.submit(
-            move |conn| adding.add(conn, &chunk, Micros::now()),
+            move |conn| {
+                let before = conn.total_changes();
+                let id = adding.add(conn, &chunk, Micros::now())?;
+                Ok((id, conn.total_changes() - before))
+            },
             move |added| {
                 sayer.say(match added {
-                    Ok(id) => {
+                    Ok((id, rows)) => {
+                        self.job.call.charge(rows, CHUNK_BYTES);
                         if let Some(file) = &mut self.reading.file {
                             file.content.id = Some(id);
                         }
@@ -347,8 +352,9 @@ fn publish(job: Job, mut file: File) -> Outcome {
     };
     let (size, content) = (file.size, file.content);
     let store = Arc::clone(&job.store);
-    let work = move |conn: &Connection| -> Result<Reply, ApiError> {
-        let now = Micros::now();
+    let left = rest.len();
+    let work = move |conn: &Connection| -> Result<(Reply, u64), ApiError> {
+        let (now, before) = (Micros::now(), conn.total_changes());
         if rest.is_empty() {
             require_space(conn, &adding.caller, &adding.space_id, SpaceRole::Editor)?;
         } else {
@@ -356,7 +362,7 @@ fn publish(job: Job, mut file: File) -> Outcome {
         }
         allowance::spend_as(conn, &adding.caller, &adding.settings, (0, 1), now)?;
         uploads::publish(conn, &upload, now)?;
-        Ok(Reply::json(
+        let reply = Reply::json(
             StatusCode::CREATED,
             &json!({
                 "attachment_id": upload.id,
@@ -366,11 +372,13 @@ fn publish(job: Job, mut file: File) -> Outcome {
                 "original_filename": upload.filename,
                 "space_id": upload.space_id,
             }),
-        ))
+        );
+        Ok((reply, conn.total_changes() - before))
     };
     store.submit(work, move |published| {
         keeper.keep(match published {
-            Ok(reply) => {
+            Ok((reply, rows)) => {
+                job.call.charge(rows, left);
                 content.keep();
                 Outcome::Done(reply)
             }
