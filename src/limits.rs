@@ -214,7 +214,7 @@ pub const NOTIFICATION_ROWS: u64 = 10_000;
 /// Notifications kept of one agent; its own make room: read ones first, unread high ones last.
 pub const NOTIFICATION_ROWS_OF_AGENT: u64 = 2000;
 /// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
-pub const SWEEP_BATCH: u64 = 250;
+pub const SWEEP_BATCH: u64 = 200;
 /// Long rows that one transaction removes.
 pub const PURGE_BATCH: u64 = 100;
 /// How long a webhook's receiver is tried.

@@ -83,15 +83,16 @@ fn tell(config: &Config, file: &Path, done: &Restored, dry: bool) -> String {
         add(format!(
             "warning: the database of before could not be read ({why}): what was revoked or taken since the backup is"
         ));
-        add(format!(
+        add(
             "back; look through `taosctl users list`, `users token list`, `agents list` and `grants`, and take it anew"
-        ));
+                .to_owned(),
+        );
     }
     if done.new_token {
         add(format!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display()));
     }
     if !dry {
-        add(format!("start the daemon: it delivers fresh tokens to the containers that need them"));
+        add("start the daemon: it delivers fresh tokens to the containers that need them".to_owned());
     }
     text
 }

@@ -89,7 +89,7 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
     assert!((0..9).any(|n| user(n) == 429), "eight rows are used up");
     let mut wrong = Vec::new();
     for route in routes().iter().flat_map(|table| table.iter()).filter(|route| !is_stream(route)) {
-        let path = path_with(route, "name");
+        let path = path_with(route, "some");
         let body = takes_fields(route).then_some(route.example.as_bytes());
         let client = world.operator().with("Sec-Fetch-Site", "none");
         let reply = match route.id {
@@ -111,9 +111,10 @@ fn a_principals_oldest_operations_make_room_and_nobody_elses() {
     let world = World::new();
     world.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
-        INSERT INTO operations (id, kind, status, actor, request_id, created_at, finished_at)
-        SELECT 'o' || i, 'start', 'succeeded', CASE WHEN i <= 50 THEN 'user:other' ELSE 'user:operator' END, 'q', i,
-            9223372036854775807 FROM n",
+        INSERT INTO operations (id, kind, status, actor, actor_id, request_id, created_at, finished_at)
+        SELECT 'o' || i, 'start', 'succeeded', CASE WHEN i <= 50 THEN 'user:other' ELSE 'user:operator' END,
+            CASE WHEN i <= 50 THEN 'user:other' ELSE (SELECT 'user:' || id FROM users WHERE username = 'operator') END,
+            'q', i, 9223372036854775807 FROM n",
         [],
     );
     world.operator().post("/api/backups?wait=60", json!({})).expect(200);

@@ -37,6 +37,7 @@ fn commands(data: &str, dir: &str) -> Vec<Vec<String>> {
         command(&format!("operator-token --data-dir {data}")),
         command(&format!("operator-token --rotate --data-dir {data}")),
         command(&format!("restore --data-dir {data} {dir}/copy.db")),
+        command(&format!("compact --data-dir {data}")),
         command("--help"),
         command("--version"),
         command("serve --help"),

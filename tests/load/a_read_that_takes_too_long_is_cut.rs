@@ -6,7 +6,7 @@ use crate::support::Daemon;
 #[test]
 fn a_read_over_its_time_is_cut_and_writes_go_on() {
     let daemon = Daemon::with(&[], &[("TAOSD_READ_TIMEOUT_MS", "10")]);
-    knowledge(&daemon, 20, 500, |number| format!("some words of {number}"));
+    knowledge(&daemon, 80, 500, |number| format!("some words of {number}"));
     // Every row is looked at, and none fits.
     let looked_for = "/api/knowledge/items?category=none";
     let cut = daemon.operator().get(looked_for).expect_error(503, "read_too_slow");

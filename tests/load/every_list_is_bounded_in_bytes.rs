@@ -14,6 +14,7 @@ use crate::support::{Client, Daemon, text};
 /// Lists whose rows are few by their nature, and why.
 const FEW: &[(&str, &str)] = &[
     ("agents_containers", "a short row for each container of the host"),
+    ("agents_token_show", "an agent has 50 keys, some PATs and a token at the most"),
     ("api_index", "a row for each route there is"),
     ("backups_list", "seven are kept"),
     ("jwks", "two signing keys at the most"),
@@ -170,7 +171,9 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
         let rows = walk(&operator, &format!("{path}?{}", query.join("&")), key, 40_000);
         let ids: BTreeSet<String> = rows.iter().map(name_of).collect();
         assert_eq!(ids.len(), rows.len(), "{}: a row was seen twice", route.id);
-        assert!(rows.len() as u32 >= ROWS - 1, "{}: only {} rows", route.id, rows.len());
+        // A user has 32 sessions at the most.
+        let made = if route.id == "sessions_list" { 32 } else { ROWS - 1 };
+        assert!(rows.len() as u32 >= made, "{}: only {} rows", route.id, rows.len());
     }
 }
 
