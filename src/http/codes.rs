@@ -235,8 +235,6 @@ codes! {
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The space is not the caller's."
         "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
-    TOO_MANY_SPACES 409 "too_many_spaces" "The user has as many spaces as one may have."
-        "Use one of the spaces that GET /api/v1/spaces lists." in "concepts/workspace#spaces" ;
     TOO_MANY_MEMBERS 409 "too_many_members" "The space has as many members as one may have."
         "Remove a member who is no longer needed." in "concepts/workspace#members" ;
     MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."

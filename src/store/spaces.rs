@@ -7,7 +7,7 @@ use super::grants::Grantee;
 use super::page::{Page, Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
-use crate::limits::{SPACE_MEMBERS, SPACES_OF_USER};
+use crate::limits::SPACE_MEMBERS;
 use crate::time::Micros;
 
 const INSERT: &str =
@@ -17,11 +17,14 @@ const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
 const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
 const OWNER: &str = "SELECT owner_user_id FROM spaces WHERE id = ?1";
+/// Spaces looked at where all of a principal are meant.
+const LISTED: u64 = 1000;
 const OF_USER: &str = "WHERE s.id IN (
         SELECT id FROM spaces WHERE owner_user_id = ?1
         UNION ALL SELECT space_id FROM grants WHERE principal_user_id = ?1 AND space_id IS NOT NULL
             AND (expires_at IS NULL OR expires_at > ?2))
-    AND (s.created_at, s.id) > (?3, ?4) ORDER BY s.created_at, s.id LIMIT ?5";
+    AND (iif(s.owner_user_id = ?1 AND s.is_default, 0, s.created_at), s.id) > (?3, ?4)
+    ORDER BY iif(s.owner_user_id = ?1 AND s.is_default, 0, s.created_at), s.id LIMIT ?5";
 const OF_AGENT: &str = "WHERE s.id IN (
         SELECT space_id FROM agents WHERE id = ?1
         UNION ALL SELECT space_id FROM grants WHERE principal_agent_id = ?1 AND space_id IS NOT NULL
@@ -164,8 +167,8 @@ pub fn owner_of(conn: &Connection, id: &str) -> Result<Option<String>> {
     Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
-/// The spaces of a principal, oldest first: a user's own and those it has joined; the one an agent lives in and those it
-/// was let into.
+/// The spaces of a principal, oldest first: a user's own, the default one before all others, and those it has joined; the
+/// one an agent lives in and those it was let into.
 ///
 /// # Errors
 /// The store's.
@@ -179,16 +182,22 @@ pub fn of(conn: &Connection, principal: &Grantee, page: &Page, now: Micros, take
     each(&mut statement, params![principal.id(), now, at, id, page.fetch()], Space::read, take)
 }
 
-/// The same as a list, bounded by what a principal can own and as many again that it has joined.
+/// A space's place in the list of a principal ([`of`]).
+pub fn place(space: &Space, principal: &Grantee) -> (Micros, String) {
+    let is_home = space.is_default && *principal == Grantee::User(space.owner_user_id.clone());
+    (if is_home { Micros(0) } else { space.created_at }, space.id.clone())
+}
+
+/// The same as a list: the first [`LISTED`].
 ///
 /// # Errors
 /// The store's.
 pub fn all_of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec<Space>> {
     let mut all = Vec::new();
-    let page = Page { limit: 2 * SPACES_OF_USER, after: None };
+    let page = Page { limit: LISTED, after: None };
     of(conn, principal, &page, now, &mut |space| {
         all.push(space);
-        true
+        (all.len() as u64) < LISTED
     })?;
     Ok(all)
 }

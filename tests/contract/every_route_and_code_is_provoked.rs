@@ -50,7 +50,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("credential_not_found", "ax"),
     ("fingerprint_mismatch", "ax"),
     ("space_not_found", "ax"),
-    ("too_many_spaces", "workspace"),
     ("member_not_found", "workspace"),
     ("member_at_home", "workspace"),
     ("message_not_found", "workspace"),

@@ -107,18 +107,18 @@ fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::
 fn list(app: &App, call: Call) -> Handled {
     let now = Micros::now();
     let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);
-    let page = list.page();
+    let (page, me) = (list.page(), call.caller.grantee());
     app.store.read(|conn| {
         let default = access::default_space(conn, &call.caller)?;
         let mut failed = None;
         let mut take = |space: Space| match show(conn, &space, &default, now) {
-            Ok(row) => list.push((space.created_at, space.id.clone()), &row),
+            Ok(row) => list.push(spaces::place(&space, &me), &row),
             Err(error) => {
                 failed = Some(error);
                 false
             }
         };
-        spaces::of(conn, &call.caller.grantee(), &page, now, &mut take)?;
+        spaces::of(conn, &me, &page, now, &mut take)?;
         failed.map_or(Ok(()), |error| Err(ApiError::from(error)))
     })?;
     Ok(list.reply(&call.input).into())
