@@ -257,8 +257,6 @@ pub const CONTEXT_KEY_CHARS: usize = 512;
 pub const CONTEXT_VALUE_BYTES: usize = 384 * 1024;
 /// Seconds until a value of the context ends, at the most and where nothing is said.
 pub const CONTEXT_TTL: (i64, i64) = (30 * 86_400, 86_400);
-/// Bytes of one page of the context.
-pub const CONTEXT_PAGE_BYTES: u64 = 1024 * 1024;
 /// Uploads on their way at once, and those of one principal.
 pub const UPLOADS: (usize, usize) = (8, 4);
 /// Downloads on their way at once, and those of one principal.
@@ -289,8 +287,6 @@ pub const CLIENT_ID_CHARS: usize = 64;
 pub const CLIENT_ID_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// Seconds in which a reply may be expected.
 pub const REPLY_SECONDS: i64 = 30 * 86_400;
-/// Bytes of the messages of one page, roughly.
-pub const MESSAGE_PAGE_BYTES: usize = 1024 * 1024;
 /// Seconds a list of messages may be waited for.
 pub const MESSAGE_WAIT: i64 = 60;
 /// Characters of a search in messages, and messages that it finds.

@@ -5,6 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::page::{Take, each};
 use super::row::record;
 use super::usage::{self, Holder};
 use crate::time::Micros;
@@ -127,17 +128,13 @@ pub struct Part<'a> {
     pub prefix: &'a str,
     /// The last key of the part before.
     pub after: Option<&'a str>,
-    /// Entries at the most.
-    pub limit: u64,
-    /// Bytes of keys and values at the most, but for one entry, which there is always room for.
-    pub bytes: u64,
 }
 
-/// The live entries of a part; `true` beside them if there are more.
+/// The live entries of a part, until no more are wanted.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros) -> Result<(Vec<Entry>, bool)> {
+pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros, take: Take<'_, Entry>) -> Result<()> {
     let from = part.after.unwrap_or(part.prefix);
     let (compare, end) = (if part.after.is_some() { ">" } else { ">=" }, successor(part.prefix));
     let below = if end.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
@@ -146,17 +143,7 @@ pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros) -> R
         Entry::SELECT
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![space_id, from, end, now])?;
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let entry = Entry::read(row)?;
-        bytes += bytes_of(&entry.key, &entry.value);
-        if found.len() as u64 >= part.limit || (bytes > part.bytes && !found.is_empty()) {
-            return Ok((found, true));
-        }
-        found.push(entry);
-    }
-    Ok((found, false))
+    each(&mut statement, params![space_id, from, end, now], Entry::read, take)
 }
 
 /// The smallest text that is greater than every text with this prefix; `None` if there is none.

@@ -54,7 +54,7 @@ fn with_tasks(conn: &Connection, now: Micros) {
     tasks::set_dependencies(conn, made[1].seq, &[made[0].seq]).unwrap().unwrap();
     tasks::dependencies_of(conn, made[1].seq).unwrap();
     for which in [Which::All, Which::Status("done"), Which::Assignee("a")] {
-        tasks::list(conn, "s", which, i64::MAX, 10).unwrap();
+        tasks::list(conn, "s", which, i64::MAX, 10, &mut |_| true).unwrap();
     }
     let free = tasks::next_free(conn, "s", tasks::NOT_STARTED, "a").unwrap().unwrap();
     let held = tasks::claim(conn, &free, &by, 60, now).unwrap().unwrap();
@@ -79,7 +79,7 @@ fn with_context(conn: &Connection, now: Micros) {
     context::set(conn, &entry, 0, 0, now).unwrap();
     context::get(conn, "s", "k", now).unwrap();
     for (prefix, after) in [("", None), ("k", None), ("k", Some("k")), ("", Some("k"))] {
-        context::list(conn, "s", context::Part { prefix, after, limit: 10, bytes: 1000 }, now).unwrap();
+        context::list(conn, "s", context::Part { prefix, after }, now, &mut |_| true).unwrap();
     }
     context::promote(conn, "s", "k", "x", now).unwrap();
     context::delete(conn, "s", "k", now).unwrap();

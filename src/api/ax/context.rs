@@ -1,6 +1,5 @@
 //! Shared context: values that the members of a space leave each other (aX contract, section 10).
 
-use data_encoding::BASE64URL_NOPAD;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
@@ -9,14 +8,14 @@ use crate::access::class::UA_AG;
 use crate::access::{Action, SpaceRole, resolve_space};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
-use crate::api::paging;
+use crate::api::paging::{self, Listing};
 use crate::api::table::ApiRoute;
 use crate::http::codes;
 use crate::http::error::{ApiError, Dialect};
 use crate::http::field::Field;
 use crate::http::reply::Reply;
 use crate::http::route::Answer;
-use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_PAGE_BYTES, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
+use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
 use crate::store::context::{self, Entry, NewEntry, Part};
 use crate::time::Micros;
 
@@ -70,7 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "context_list",
             "List the context",
-            "By key. A page ends after 1 MiB of values as well; Link leads to the next.",
+            "By key. A page ends after max_page_bytes as well; Link leads to the next.",
             DOC,
         )
         .asking(&[
@@ -79,7 +78,7 @@ pub const ROUTES: &[ApiRoute] = &[
             paging::LIMIT,
             Field::text(
                 "cursor",
-                4 * CONTEXT_KEY_CHARS,
+                6 * CONTEXT_KEY_CHARS,
                 "Where to go on: taken from the Link header of the page before.",
             ),
         ])
@@ -178,30 +177,17 @@ fn full(keys: u64, bytes: u64) -> ApiError {
 
 fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let after = match query.text("cursor") {
-        Some(cursor) => Some(decode(cursor).ok_or(codes::INVALID_CURSOR)?),
-        None => None,
-    };
-    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(crate::limits::PAGE_DEFAULT);
+    let mut list = Listing::of(&call.input, "context")?;
+    let after = list.page().after.map(|(_, key)| key);
     let prefix = query.text("prefix").unwrap_or("");
     // A place before the first key of this prefix would show what others begin with.
     let after = after.as_deref().filter(|after| *after >= prefix);
-    let part = Part { prefix, after, limit, bytes: CONTEXT_PAGE_BYTES };
-    let (found, more) = app.store.read(|conn| {
+    app.store.read(|conn| {
         let space_id = resolve_space(conn, &call.caller, query.text("space_id"), SpaceRole::Viewer)?;
-        Ok::<_, ApiError>(context::list(conn, &space_id, part, Micros::now())?)
+        let mut take = |entry: Entry| list.push((Micros(0), entry.key.clone()), &show(&entry));
+        Ok::<_, ApiError>(context::list(conn, &space_id, Part { prefix, after }, Micros::now(), &mut take)?)
     })?;
-    let reply = Reply::ok(&found.iter().map(show).collect::<Vec<_>>());
-    let next = found.last().filter(|_| more).map(|last| BASE64URL_NOPAD.encode(last.key.as_bytes()));
-    Ok(match next {
-        Some(cursor) => paging::with_next(reply, &call.input, &cursor),
-        None => reply,
-    }
-    .into())
-}
-
-fn decode(cursor: &str) -> Option<String> {
-    String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {

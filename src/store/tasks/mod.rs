@@ -8,6 +8,7 @@ mod lease;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::page::{Take, each};
 use super::row::record;
 use super::usage::{self, Holder};
 use crate::closed_set::closed_set;
@@ -226,7 +227,14 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, space_id: &str, which: Which<'_>, before: i64, limit: u64) -> Result<Vec<Task>> {
+pub fn list(
+    conn: &Connection,
+    space_id: &str,
+    which: Which<'_>,
+    before: i64,
+    limit: u64,
+    take: Take<'_, Task>,
+) -> Result<()> {
     let (condition, word) = match which {
         Which::All => ("?2 IS NULL", None),
         Which::Status(status) => ("status = ?2", Some(status)),
@@ -234,8 +242,7 @@ pub fn list(conn: &Connection, space_id: &str, which: Which<'_>, before: i64, li
     };
     let sql = format!("{} WHERE space_id = ?1 AND {condition} AND seq < ?3 ORDER BY seq DESC LIMIT ?4", Task::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![space_id, word, before, limit], Task::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![space_id, word, before, limit], Task::read, take)
 }
 
 /// True if a task was finished before `before`.

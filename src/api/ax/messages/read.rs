@@ -13,6 +13,7 @@ use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled, Step};
 use crate::api::dispatch::render;
+use crate::api::paging;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
@@ -21,7 +22,7 @@ use crate::http::stream;
 use crate::jobs::fetched::Fetched;
 use crate::jobs::listening::Ear;
 use crate::jobs::streams;
-use crate::limits::{MESSAGE_PAGE_BYTES, PAGE_DEFAULT};
+use crate::limits::PAGE_DEFAULT;
 use crate::store::messages::find::{self, Found, Span, Wanted};
 use crate::store::messages::receipts::{self, State};
 use crate::store::messages::{Message, reading, search as found_words};
@@ -56,7 +57,7 @@ pub(super) fn replies(app: &App, call: Call) -> Handled {
             Some(id) => visible(conn, &call.caller, id)?.place,
             None => parent.place,
         };
-        let found = find::replies(conn, &parent.id, &me, after, limit, MESSAGE_PAGE_BYTES)?;
+        let found = find::replies(conn, &parent.id, &me, after, limit, paging::page_bytes())?;
         note(conn, &app.fetched, &me, &found.messages)?;
         let messages: Vec<Value> = found.messages.iter().map(show).collect();
         Ok::<_, ApiError>(json!({"count": messages.len(), "messages": messages, "more": found.more}))
@@ -109,7 +110,7 @@ pub(super) fn search(app: &App, call: Call) -> Handled {
                 own
             }
         };
-        let found = found_words(conn, body.text("query").unwrap_or(""), &spaces, &me, limit, MESSAGE_PAGE_BYTES)?;
+        let found = found_words(conn, body.text("query").unwrap_or(""), &spaces, &me, limit, paging::page_bytes())?;
         note(conn, &app.fetched, &me, &found)?;
         Ok::<_, ApiError>(found.iter().map(show).collect::<Vec<Value>>())
     })?;
@@ -212,7 +213,7 @@ impl Listing {
             addressed: query.flag("addressed").unwrap_or(false),
             unread: reader.as_ref().map(|reader| &reader.read),
             limit: query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),
-            max_bytes: MESSAGE_PAGE_BYTES,
+            max_bytes: paging::page_bytes(),
         };
         let found = find::list(conn, &wanted, self.span)?;
         note(conn, &self.tools.fetched, &self.me, &found.messages)?;

@@ -8,7 +8,7 @@ use super::show::shown;
 use crate::access::{Caller, SpaceRole, resolve_space, space_role_on};
 use crate::api::app::App;
 use crate::api::call::{Call, Handled};
-use crate::api::paging;
+use crate::api::paging::Listing;
 use crate::http::codes;
 use crate::http::error::ApiError;
 use crate::http::reply::Reply;
@@ -38,8 +38,8 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
 }
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
-    const LIST: &str = "tasks";
-    let page = paging::page(&call.input, LIST)?;
+    let mut list = Listing::of(&call.input, "tasks")?.under("tasks", false).telling_cursor();
+    let page = list.page();
     let query = &call.input.query;
     let which = match (query.text("status"), query.text("assignee_id")) {
         (None, None) => Which::All,
@@ -48,22 +48,20 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         (Some(_), Some(_)) => return Err(bad("status", "cannot be asked for together with assignee_id")),
     };
     let before = page.after.map_or(i64::MAX, |(seq, _)| seq.0);
-    let (views, next) = app.store.read(|conn| {
+    app.store.read(|conn| {
         let space_id = resolve_space(conn, &call.caller, query.text("space_id"), SpaceRole::Viewer)?;
-        let mut found = tasks::list(conn, &space_id, which, before, page.limit + 1)?;
-        let more = found.len() as u64 > page.limit;
-        if more {
-            found.pop();
-        }
-        let next = found.last().filter(|_| more).map(|last| paging::encode(LIST, Micros(last.seq), ""));
-        let views = found.iter().map(|task| shown(conn, task)).collect::<Result<Vec<_>, _>>()?;
-        Ok::<_, ApiError>((views, next))
+        let mut failed = None;
+        let mut take = |task: Task| match shown(conn, &task) {
+            Ok(view) => list.push((Micros(task.seq), String::new()), &view),
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        };
+        tasks::list(conn, &space_id, which, before, page.limit + 1, &mut take)?;
+        failed.map_or(Ok(()), |error| Err(ApiError::from(error)))
     })?;
-    let mut body = json!({"tasks": views});
-    if let Some(next) = next {
-        body["next_cursor"] = json!(next);
-    }
-    Ok(Reply::ok(&body).into())
+    Ok(list.reply(&call.input).into())
 }
 
 pub(super) fn history(app: &App, call: Call) -> Handled {
