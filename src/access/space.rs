@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::caller::{Caller, Principal};
 use crate::closed_set::closed_set;
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::store::grants::{Grantee, On};
 use crate::store::users::{Role, User};
 use crate::store::{self, grants, spaces};

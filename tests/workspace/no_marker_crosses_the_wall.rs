@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use taosd::api::routes;
-use taosd::http::route::BodyKind;
+use taosd::rest::route::BodyKind;
 
 use crate::events::Events;
 use crate::support::{Daemon, text};
@@ -91,7 +91,7 @@ fn ask_everything(caller: &Actor, foreign: &str) -> Vec<(String, u16, String)> {
         let body = match route.body {
             BodyKind::Json(fields) => {
                 let filled =
-                    |field: &taosd::http::field::Field| Some((field.name.to_owned(), filled(field.name, foreign)?));
+                    |field: &taosd::rest::field::Field| Some((field.name.to_owned(), filled(field.name, foreign)?));
                 Some(Value::Object(fields.iter().filter_map(filled).collect()))
             }
             _ => None,

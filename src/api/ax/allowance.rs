@@ -4,10 +4,10 @@
 use rusqlite::Connection;
 
 use crate::access::{Caller, Principal};
-use crate::api::call::Tx;
+use crate::api::engine::call::Tx;
 use crate::config::Workspace;
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::store::usage;
 use crate::time::Micros;
 

@@ -4,18 +4,18 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::{ID_CHARS, allowance, checked, text};
-use crate::access::class::UA_AG;
 use crate::access::{Action, SpaceRole, resolve_space};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::api::paging::{self, Listing};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{self, Listing};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::Field;
-use crate::http::reply::Reply;
-use crate::http::route::Answer;
 use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
+use crate::rest::class::UA_AG;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
 use crate::store::context::{self, Entry, NewEntry, Part};
 use crate::time::Micros;
 
@@ -117,7 +117,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 /// What a change of a space may be refused with.
-const WRITE: &[&crate::http::codes::Code] =
+const WRITE: &[&crate::rest::codes::Code] =
     &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PAYLOAD_TOO_LARGE, codes::QUOTA_EXCEEDED, codes::ALLOWANCE_USED];
 
 fn show(entry: &Entry) -> Value {

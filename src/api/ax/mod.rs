@@ -34,13 +34,13 @@ pub use uploads::ROUTES as UPLOADS;
 
 use hyper::http::Method;
 
-use super::app::App;
-use super::call::{Call, Handled};
+use super::engine::app::App;
+use super::engine::call::{Call, Handled};
 use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{Action, Class};
-use crate::http::error::Dialect;
-use crate::http::field::Field;
-use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::error::Dialect;
+use crate::rest::field::Field;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 /// A text of a reply.
 const fn text(name: &'static str, about: &'static str) -> Field {

@@ -12,13 +12,14 @@ use serde_json::{Map, json};
 
 use super::upload::progress;
 use crate::api::safe_file_name;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::session::ANSWER_BYTES;
-use crate::ctl::{path, show, text};
-use crate::http::client::{Response, Way};
+use crate::client::http::{Response, Way};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::ANSWER_BYTES;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show;
 
 /// The verb.
 pub const ENTRY: Entry = Entry::Own { name: "download", routes: &["uploads_read"], command, run };

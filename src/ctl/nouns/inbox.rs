@@ -7,13 +7,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
 
 use super::messages::COLUMNS;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::follow::{List, Wanted};
-use crate::ctl::output::Output;
-use crate::ctl::table;
-use crate::ctl::{path, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::show::table;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::follow::{List, Wanted};
 use crate::limits::PAGE_MAX;
 
 /// The command.

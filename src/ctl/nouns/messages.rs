@@ -3,17 +3,17 @@
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Value, json};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::{self, Flag};
-use crate::ctl::follow::{List, Wanted, print, seq_of};
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::show::Show;
-use crate::ctl::table::{self, Column};
-use crate::ctl::verb::Verb;
-use crate::ctl::{path, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table::{self, Column};
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::follow::{List, Wanted, print, seq_of};
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 use crate::limits::PAGE_MAX;
 
 /// The columns of a list of messages.

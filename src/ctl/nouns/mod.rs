@@ -7,7 +7,6 @@ mod agents;
 mod audit;
 mod auth;
 mod backup;
-mod completion;
 mod context;
 mod credentials;
 mod docs;
@@ -30,7 +29,7 @@ mod upload;
 mod user_token;
 mod users;
 
-use super::entry::Entry;
+use super::verbs::entry::Entry;
 
 /// Everything there is.
 pub const ALL: &[Entry] = &[
@@ -60,5 +59,5 @@ pub const ALL: &[Entry] = &[
     backup::BACKUP,
     backup::BACKUPS,
     docs::ENTRY,
-    completion::ENTRY,
+    crate::ctl::completion::ENTRY,
 ];

@@ -9,14 +9,14 @@ use serde_json::{Map, Value, json};
 
 use super::inbox::end;
 use super::upload;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags;
-use crate::ctl::follow::{Wanted, line, patiently, seq_of};
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::{path, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::follow::{Wanted, line, patiently, seq_of};
 
 /// How long a reply, or a reader, is waited for where `--timeout` says nothing.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -6,17 +6,18 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::{self, Flag};
-use crate::ctl::output::Output;
-use crate::ctl::show::{self, Show};
-use crate::ctl::table::{self, Column};
-use crate::ctl::verb::{self, Verb};
-use crate::ctl::{path, session};
-use crate::http::route::BodyKind;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session;
+use crate::ctl::show::table::{self, Column};
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::{self, Verb};
 use crate::limits::{PAGE_MAX, TASK_WAIT};
+use crate::rest::route::BodyKind;
 use crate::store::tasks::Priority;
 
 const COLUMNS: &[Column] = &[
@@ -91,7 +92,7 @@ fn next_command(name: &'static str) -> Command {
         .arg(wait.help("Seconds to wait for one; 0 if absent"))
 }
 
-fn next_fields() -> &'static [crate::http::field::Field] {
+fn next_fields() -> &'static [crate::rest::field::Field] {
     match path::route("tasks_next").body {
         BodyKind::Json(fields) => fields,
         _ => &[],

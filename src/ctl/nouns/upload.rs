@@ -11,14 +11,15 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 
 use crate::api::FileKind;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::show::{self, Show};
-use crate::ctl::{path, session};
-use crate::http::client::{Progress, Way};
+use crate::client::http::{Progress, Way};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::{self, Show};
 use crate::say::complain;
 
 /// Bytes of a file; the daemon's own limit may be lower.

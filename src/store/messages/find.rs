@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::super::Result;
 use super::Message;
 use super::reading::Read;
+use crate::store::Result;
 
 /// Rows looked at in one go for those that are unread, and how often at the most.
 const CHUNK: u64 = 500;

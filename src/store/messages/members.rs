@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::Result;
+use crate::store::Result;
 use crate::time::Micros;
 
 const USER: &str = "SELECT u.id, u.username FROM users u

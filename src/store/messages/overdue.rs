@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::Result;
-use super::super::row::record;
+use crate::store::Result;
+use crate::store::row::record;
 use crate::time::Micros;
 
 const NEXT: &str = "SELECT expects_reply_by FROM messages WHERE awaits_reply = 1 ORDER BY expects_reply_by LIMIT 1";
@@ -61,7 +61,7 @@ impl Overdue {
     pub fn user_id(&self, conn: &Connection) -> Result<Option<String>> {
         match self.author.split_once(':') {
             Some(("agent", id)) => Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?),
-            Some((_, id)) => Ok(super::super::users::by_id(conn, id)?.map(|user| user.id)),
+            Some((_, id)) => Ok(crate::store::users::by_id(conn, id)?.map(|user| user.id)),
             None => Ok(None),
         }
     }

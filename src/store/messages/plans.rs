@@ -7,7 +7,8 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::find::{self, Span, Wanted};
 use super::retention::Keep;
-use super::{members, overdue, reading, receipts, retention, search, *};
+use super::{members, overdue, reading, receipts, retention, search};
+use crate::store::messages::*;
 
 thread_local! {
     static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };

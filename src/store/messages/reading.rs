@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::Result;
 use super::bits::MOST;
 pub use super::bits::Read;
 use super::{Gone, Message, receipts};
+use crate::store::Result;
 use crate::time::Micros;
 
 const WROTE: &str = "INSERT INTO message_readers (space_id, principal, seen) VALUES (?1, ?2, 1)

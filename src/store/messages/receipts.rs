@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::Result;
-use super::super::row::record;
 use crate::closed_set::closed_set;
+use crate::store::Result;
+use crate::store::row::record;
 use crate::time::Micros;
 
 const ADD: &str = "INSERT INTO message_receipts (place, principal, name, space_id, seq, state, at)

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::Result;
 use super::{Gone, remove};
+use crate::store::Result;
 use crate::time::Micros;
 
 const SPACES: &str = "SELECT space_id FROM message_counts WHERE space_id > ?1 ORDER BY space_id LIMIT ?2";

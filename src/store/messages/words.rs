@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::Result;
 use super::Message;
+use crate::store::Result;
 
 const ADD: &str = "INSERT INTO message_words (rowid, scope, content) VALUES (?1, ?2, ?3)";
 const REMOVE: &str = "DELETE FROM message_words WHERE rowid = ?1";

@@ -1,7 +1,7 @@
 //! Leases: who is at a task, until when, and under which fence.
 //!
 //! The times stored here are the host's clock, for people and for the next start. While the daemon runs, its own
-//! monotonic clock says when a lease ends ([`crate::jobs::leases`]).
+//! monotonic clock says when a lease ends ([`crate::jobs::upkeep::leases`]).
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -9,14 +9,14 @@ use super::change::between;
 use super::send::bad;
 use super::show::visible;
 use crate::access::{self, SpaceRole, resolve_space};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::field::{Field, Type};
-use crate::http::reply::Reply;
-use crate::jobs::streams::{self, Event};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::jobs::events::streams::{self, Event};
 use crate::limits::PROCESSING_BYTES;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
 
 /// What an agent says about its work on a message.
 pub(super) const PROCESSING: &[Field] = &[

@@ -13,15 +13,15 @@ use hyper::http::Method;
 
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
-use crate::access::class::{AG, UA_AG, UA_AG_IN_QUERY};
 use crate::api::table::ApiRoute;
-use crate::http::codes::{self, Code};
-use crate::http::field::{Field, Type};
-use crate::http::route::Answer;
 use crate::limits::{
     CHANNEL_CHARS, CLIENT_ID_CHARS, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT, MESSAGES_FOUND, PAGE_MAX,
     REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES,
 };
+use crate::rest::class::{AG, UA_AG, UA_AG_IN_QUERY};
+use crate::rest::codes::{self, Code};
+use crate::rest::field::{Field, Type};
+use crate::rest::route::Answer;
 use crate::store::messages::receipts::State;
 
 const DOC_SEND: &str = "recipes/talking-to-another-agent#send";

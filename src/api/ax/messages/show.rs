@@ -4,8 +4,8 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::{self, Caller, SpaceRole};
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::store;
 use crate::store::messages::members::Named;
 use crate::store::messages::{Message, find};

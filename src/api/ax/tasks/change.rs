@@ -7,12 +7,12 @@ use super::lease::lost;
 use super::read::find;
 use super::show::{Teller, actor, shown};
 use crate::access::{Caller, SpaceRole};
-use crate::api::app::App;
 use crate::api::ax::allowance;
-use crate::api::call::{Call, Handled, Written};
-use crate::http::error::ApiError;
-use crate::http::reply::Reply;
-use crate::http::service::Outcome;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Written};
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
 use crate::store::tasks::{self, Change, IN_PROGRESS, Task};
 
 pub(super) fn update(app: &App, call: Call) -> Handled {

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::read::find;
 use super::show::{self, Teller, actor, shown};
 use crate::access::SpaceRole;
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Written};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::input::Fields;
-use crate::http::reply::Reply;
-use crate::http::service::Outcome;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Written};
 use crate::limits::LEASE_SECONDS;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
 use crate::store::tasks::{self, BLOCKED, Task};
 
 /// Seconds of the lease that a request asks for.

@@ -12,15 +12,15 @@ use hyper::http::Method;
 use super::context::SPACE;
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
-use crate::access::class::UA_AG;
-use crate::api::paging;
+use crate::api::engine::paging;
 use crate::api::table::ApiRoute;
-use crate::http::codes::{self, Code};
-use crate::http::field::{Field, Type};
-use crate::http::route::Answer;
 use crate::limits::{
     LEASE_SECONDS, PAGE_MAX, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TITLE_CHARS, TASK_WAIT, TEXT_BYTES,
 };
+use crate::rest::class::UA_AG;
+use crate::rest::codes::{self, Code};
+use crate::rest::field::{Field, Type};
+use crate::rest::route::Answer;
 use crate::store::tasks::Priority;
 
 pub use show::ended;

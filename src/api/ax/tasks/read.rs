@@ -6,12 +6,12 @@ use serde_json::json;
 use super::create::bad;
 use super::show::shown;
 use crate::access::{Caller, SpaceRole, resolve_space, space_role_on};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::api::paging::Listing;
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::Listing;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
 use crate::store::tasks::{self, Task, Which};
 use crate::time::Micros;
 

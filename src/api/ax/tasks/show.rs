@@ -6,9 +6,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::Caller;
-use crate::api::app::App;
-use crate::jobs::leases::{Ended, Leases};
-use crate::jobs::streams::{Event, Streams, space};
+use crate::api::engine::app::App;
+use crate::jobs::events::streams::{Event, Streams, space};
+use crate::jobs::upkeep::leases::{Ended, Leases};
 use crate::store;
 use crate::store::tasks::{self, Actor, Lease, Priority, Task};
 use crate::time::Micros;

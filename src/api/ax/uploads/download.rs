@@ -9,12 +9,12 @@ use hyper::http::StatusCode;
 
 use super::name::disposition;
 use crate::access::{SpaceRole, space_role_on};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::reply::{Body, Pulled, Reply, Source};
-use crate::jobs::places::Place;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::jobs::events::places::Place;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::{Body, Pulled, Reply, Source};
 use crate::store::{Store, uploads};
 use crate::time::Micros;
 

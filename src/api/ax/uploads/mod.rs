@@ -9,11 +9,11 @@ use hyper::http::Method;
 
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
-use crate::access::class::UA_AG;
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::field::Field;
-use crate::http::route::Answer;
+use crate::rest::class::UA_AG;
+use crate::rest::codes;
+use crate::rest::field::Field;
+use crate::rest::route::Answer;
 
 pub use kind::{Kind, Looker};
 pub use name::safe as safe_name;

@@ -1,0 +1,236 @@
+//! Grants: who may do what to which agent, and who is in which space (taOS contract, section 2; DESIGN D9).
+
+use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::api::table::ApiRoute;
+use crate::limits::{GRANT_SECONDS, GRANTS_OF_AGENT, SPACE_MEMBERS};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::grants::{self, Filter, Given, Grant, Grantee, On};
+use crate::store::{self, agents, spaces, users};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/permissions#grants";
+const PRINCIPAL: Field =
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(user|agent):."}"#);
+const RESOURCE: Field =
+    Field::text("resource", 128, "On what: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.")
+        .told(r#"{"pattern": "^(agent|space):."}"#);
+const EXPIRES_IN: Field =
+    Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "When it ends by itself; absent: it does not.");
+const ROLE: Field = Field::word(
+    "role",
+    &["viewer", "editor", "owner", "creator"],
+    "viewer reads, editor also changes, owner also shares and archives; creator may create agents.",
+);
+
+const RECORD: &[Field] = &[
+    Field::text("id", usize::MAX, "The grant's id.").required(),
+    PRINCIPAL.required(),
+    RESOURCE.required(),
+    ROLE.required(),
+    Field::text("granted_by", usize::MAX, "Who gave it.").required(),
+    Field::text("granted_at", usize::MAX, "When.").required(),
+    Field::text("expires_at", usize::MAX, "When it ends by itself.").required().nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/grants",
+        dialect: Taos,
+        access: Access::Action(Action::GrantsCreate, create),
+        id: "grants_create",
+        title: "Give a role",
+        about: "By an owner of the agent or space; on agent:* by an admin. A role given before is changed, its end too.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required(), EXPIRES_IN]),
+        example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
+        answer: (201, Answer::Upsert(RECORD)),
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::SPACE_FORBIDDEN,
+            codes::FORBIDDEN,
+            codes::PRINCIPAL_NOT_FOUND,
+            codes::TOO_MANY_MEMBERS,
+            codes::LIMIT_REACHED,
+        ],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/grants",
+        dialect: Taos,
+        access: Access::Action(Action::GrantsList, list),
+        id: "grants_list",
+        title: "List grants",
+        about: "Those the caller may give: on agents and spaces it owns; an admin sees all.",
+        repeat: Repeat::Safe,
+        query: &[PRINCIPAL, RESOURCE, LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(RECORD)),
+        errors: &[codes::INVALID_CURSOR],
+        doc: DOC,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/grants/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::GrantsDelete, delete),
+        id: "grants_delete",
+        title: "Take a role back",
+        about: "By whoever may give it.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::GRANT_NOT_FOUND],
+        doc: DOC,
+    },
+];
+
+fn show(grant: &Grant) -> Value {
+    json!({
+        "id": grant.id,
+        "principal": grant.principal,
+        "resource": grant.on.to_string(),
+        "role": grant.role,
+        "granted_by": grant.granted_by,
+        "granted_at": grant.granted_at.millis(),
+        "expires_at": grant.expires_at.map(Micros::millis),
+    })
+}
+
+/// What a resource names: `agent:*`, `agent:ID`, `space:ID` or `space:SLUG`. A space that there is not is named by
+/// the text itself, so that it is refused like one of others.
+fn resource(conn: &Connection, text: &str) -> Result<On, ApiError> {
+    match text.split_once(':') {
+        Some(("agent", "*")) => Ok(On::AllAgents),
+        Some(("agent", id)) if !id.is_empty() => Ok(On::agent(id)),
+        Some(("space", name)) if !name.is_empty() => {
+            Ok(On::Space(spaces::by_id_or_slug(conn, name)?.map_or_else(|| name.to_owned(), |space| space.id)))
+        }
+        _ => Err(ApiError::field("resource", "must be agent:ID, agent:*, space:ID or space:SLUG")),
+    }
+}
+
+/// The principal of `user:NAME` or `agent:NAME`, where an id stands for a name as well; `None` if there is none.
+fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
+    match text.split_once(':') {
+        Some(("user", given)) => Ok(users::resolve(conn, given)?.map(|user| Grantee::User(user.id))),
+        Some(("agent", given)) => Ok(agents::resolve(conn, given)?.map(|live| Grantee::Agent(live.agent.id))),
+        _ => Err(ApiError::field("principal", "must be user:NAME or agent:NAME; an id may stand for the name")),
+    }
+}
+
+/// The principal of a grant to be given. An agent that the caller may not see is none: nobody learns of another's
+/// agents by sharing.
+fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, ApiError> {
+    match grantee(conn, text)? {
+        Some(Grantee::Agent(id)) if access::role_on(conn, caller, &id)?.is_none() => {
+            Err(codes::PRINCIPAL_NOT_FOUND.into())
+        }
+        found => found.ok_or_else(|| codes::PRINCIPAL_NOT_FOUND.into()),
+    }
+}
+
+/// Lets the caller pass if it may give roles on this.
+fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
+    match on {
+        On::AllAgents if caller.is_admin() => Ok(()),
+        On::AllAgents => Err(ApiError::new(codes::FORBIDDEN).detail("Giving roles on agent:* needs the role admin.")),
+        On::Agent(id) => {
+            agents::by_id(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
+            access::require(conn, caller, id, AgentRole::Owner)
+        }
+        On::Space(id) => access::require_space(conn, caller, id, SpaceRole::Owner),
+    }
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let on = resource(tx.conn, body.text("resource").unwrap_or(""))?;
+        let role = body.text("role").unwrap_or("");
+        if (on == On::AllAgents) != (role == "creator") {
+            let problem = "must be creator on agent:*, and viewer, editor or owner on one agent or space";
+            return Err(ApiError::field("role", problem));
+        }
+        may_give(tx.conn, tx.caller, &on)?;
+        let grantee = receiver(tx.conn, tx.caller, body.text("principal").unwrap_or(""))?;
+        let expires_at = body.integer("expires_in_seconds").map(|seconds| tx.now.plus(seconds * Micros::SECOND));
+        let before = grants::of(tx.conn, &grantee, &on)?;
+        if before.is_none() {
+            has_room(tx.conn, &on)?;
+        }
+        if before.as_ref().is_none_or(|grant| grant.role != role || grant.expires_at != expires_at) {
+            let given = Given { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
+            grants::give(tx.conn, &store::new_id(), &given, tx.now)?;
+            tx.audit(on.to_string())?;
+        }
+        let grant = grants::of(tx.conn, &grantee, &on)?.ok_or(codes::INTERNAL)?;
+        let was_there = before.is_some_and(|grant| grant.is_live(tx.now));
+        Ok(Reply::json(if was_there { StatusCode::OK } else { StatusCode::CREATED }, &show(&grant)))
+    })
+}
+
+/// Lets one more grant pass if there is room for it.
+fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
+    match on {
+        On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
+            Err(codes::TOO_MANY_MEMBERS.into())
+        }
+        On::Agent(id) if grants::count_on_agent(conn, id)? >= GRANTS_OF_AGENT => {
+            Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "grants")?;
+    let page = list.page();
+    let query = &call.input.query;
+    app.store.read(|conn| {
+        let on = query.text("resource").map(|text| resource(conn, text)).transpose()?;
+        let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
+            Some(None) => return Ok(()),
+            other => other.flatten(),
+        };
+        let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
+        let filter = Filter { grantee, on, owned_by };
+        let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
+        Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
+    })?;
+    Ok(list.reply(&call.input).into())
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let id = tx.input.param(0);
+        let grant = grants::by_id(tx.conn, id)?.ok_or(codes::GRANT_NOT_FOUND)?;
+        // Who may not give it is not told that it exists.
+        may_give(tx.conn, tx.caller, &grant.on).map_err(|error| match error.code.status {
+            403 | 404 => codes::GRANT_NOT_FOUND.into(),
+            _ => error,
+        })?;
+        grants::delete(tx.conn, id)?;
+        tx.audit(format!("grant:{id}"))?;
+        Ok(Reply::no_content())
+    })
+}
