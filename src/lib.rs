@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod api;
+pub mod client;
 mod closed_set;
 pub mod config;
 pub mod containers;
@@ -20,6 +21,7 @@ pub mod http;
 pub mod jobs;
 pub mod limits;
 pub mod offline;
+pub mod rest;
 pub mod say;
 pub mod secret;
 pub mod store;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Principal};
 use crate::config::Watched;
-use crate::http::codes;
-use crate::http::error::ApiError;
 use crate::limits::{DAY_HOURS, HOUSEHOLD_SHARES, THROTTLE_ENTRIES, USER_SHARES, WRITE_ROW_BYTES};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);

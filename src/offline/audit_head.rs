@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::access::BoxKey;
 use crate::daemon::Failure;
-use crate::jobs::audit_head::SignedHead;
+use crate::jobs::upkeep::audit_head::SignedHead;
 use crate::store::{self, Finding, audit_head, meta};
 
 /// Bytes of a file with a head; a log may be long.

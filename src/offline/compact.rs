@@ -7,7 +7,7 @@ use rustix::fs::Mode;
 use super::{database, say, there_is};
 use crate::config::Config;
 use crate::daemon::Failure;
-use crate::jobs::restore;
+use crate::jobs::start_up::restore;
 use crate::store::OpenError;
 
 /// Writes the database anew beside its place without what was deleted, and puts that in its place in one step. From

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{database, say};
 use crate::config::Config;
 use crate::daemon::Failure;
-use crate::jobs::first_start;
-use crate::jobs::restore::{self, Restored};
+use crate::jobs::start_up::first_start;
+use crate::jobs::start_up::restore::{self, Restored};
 use crate::store::OpenError;
 use crate::store::rights::Taken;
 

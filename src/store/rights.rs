@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn every_table_is_looked_at() {
         let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(super::super::migrate::SCHEMA).unwrap();
+        conn.execute_batch(crate::store::migrate::SCHEMA).unwrap();
         let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')
             AND name NOT LIKE 'sqlite_%'";
         let found = all(&conn, sql, |row| row.get::<_, String>(0)).unwrap();

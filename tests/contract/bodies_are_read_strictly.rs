@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use taosd::api::routes;
-use taosd::http::route::BodyKind;
+use taosd::rest::route::BodyKind;
 
 use crate::support::Daemon;
 use crate::world::{World, path_with};

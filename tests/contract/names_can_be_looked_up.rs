@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use taosd::api::{ApiRoute, routes};
-use taosd::http::field::{Field, Form, Type};
-use taosd::http::route::BodyKind;
+use taosd::rest::field::{Field, Form, Type};
+use taosd::rest::route::BodyKind;
 
 use crate::support::Daemon;
 

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use taosd::api::{ApiRoute, routes};
-use taosd::http::route::BodyKind;
+use taosd::rest::route::BodyKind;
 
 use crate::support::{Client, Daemon, Reply};
 use crate::world::path_with;

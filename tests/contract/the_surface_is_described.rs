@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use taosd::http::codes;
+use taosd::rest::codes;
 
 use crate::support::{Daemon, schema, text};
 use crate::world::{World, plain_routes};
@@ -62,7 +62,7 @@ fn the_headers_that_come_are_told() {
         let operation = &document["paths"][path][route.method.as_str().to_lowercase()];
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let takes = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
-        assert_eq!(takes("Idempotency-Key"), route.repeat == taosd::http::route::Repeat::Key, "{}", route.id);
+        assert_eq!(takes("Idempotency-Key"), route.repeat == taosd::rest::route::Repeat::Key, "{}", route.id);
         assert_eq!(takes("If-Match"), route.errors.contains(&codes::PRECONDITION_FAILED), "{}", route.id);
     }
 }

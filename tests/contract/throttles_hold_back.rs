@@ -1,7 +1,7 @@
 //! Rates: requests and writes of a principal, failed logins of a peer. One's excess never costs another.
 
 use serde_json::json;
-use taosd::api::growth::{self, Growth};
+use taosd::api::engine::growth::{self, Growth};
 use taosd::api::routes;
 
 use crate::world::{World, is_stream, path_with, takes_fields};

@@ -1,7 +1,7 @@
 //! The tables of `docs/security.md` are made from the table of routes and the limits: what one principal can add to what
 //! the box keeps, and what stops it.
 
-use taosd::api::growth::{self, BOUNDS, Growth};
+use taosd::api::engine::growth::{self, BOUNDS, Growth};
 use taosd::api::{ApiRoute, routes};
 use taosd::limits::{
     AGGREGATES_PER_HOUR, DAY_HOURS, HOUSEHOLD_SHARES, Limits, USER_SHARES, WORDS_FACTOR, WRITE_ROW_BYTES,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
-use taosd::http::field::{Field, Type};
-use taosd::http::route::Answer;
+use taosd::rest::field::{Field, Type};
+use taosd::rest::route::Answer;
 
 use crate::fill::{at_once, deployments, id, knowledge};
 use crate::support::{Client, Daemon, text};

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::http::error::ApiError;
-use crate::http::text::segment_problem;
 use crate::limits::{JSON_DEPTH, METADATA_BYTES};
+use crate::rest::error::ApiError;
+use crate::rest::text::segment_problem;
 use crate::time::Micros;
 
 /// The field's name.

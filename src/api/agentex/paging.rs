@@ -1,14 +1,14 @@
 //! Pages by number, as Agentex clients ask for them (Agentex contract, section 4).
 
-use crate::api::paging::{self, Listing};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::field::Field;
-use crate::http::input::Input;
+use crate::api::engine::paging::{self, Listing};
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
 use crate::store::page::{Numbered, Page};
 
-pub use crate::api::paging::CURSOR;
+pub use crate::api::engine::paging::CURSOR;
 
 /// How many rows.
 pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of this page, 1 to 500; 100 if absent.");

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::http::field::{Field, Type};
+use crate::rest::field::{Field, Type};
 use crate::store::registrations::Entry;
 
 /// The statuses there are on the wire.

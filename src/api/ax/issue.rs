@@ -3,11 +3,13 @@
 use serde_json::{Value, json};
 
 use super::fingerprint;
-use crate::access::{Scopes, words};
-use crate::api::call::Tx;
-use crate::api::{descent, scope};
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::access::Scopes;
+use crate::access::scopes::ax_scopes;
+use crate::api::engine::call::Tx;
+use crate::api::engine::descent;
+use crate::api::taos::scope;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
 use crate::store::agents::Agent;
@@ -159,12 +161,12 @@ pub fn scopes_for_agent(tx: &Tx<'_>, agent: Option<&Agent>, asked: Option<Vec<&s
     let issuer = tx.caller.issuer_scopes();
     let scopes = match asked {
         None => {
-            let default = words::agent_default(issuer);
+            let default = ax_scopes::agent_default(issuer);
             agent.map_or_else(|| default.clone(), |agent| default.intersection(&Scopes::of_agent(&agent.scope)))
         }
         Some(entries) => {
-            let (scopes, _) = words::parse(crate::access::Class::Agent, entries)?;
-            exceeds(&words::issuer_of_agents(issuer), &scopes)?;
+            let (scopes, _) = ax_scopes::parse(crate::access::Class::Agent, entries)?;
+            exceeds(&ax_scopes::issuer_of_agents(issuer), &scopes)?;
             if let Some(agent) = agent {
                 scope::within_agent(tx.conn, tx.caller, agent, Some(&scopes))?;
             }
@@ -182,7 +184,7 @@ pub fn scopes_for_agent(tx: &Tx<'_>, agent: Option<&Agent>, asked: Option<Vec<&s
 pub fn scopes_for_user(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<(Scopes, bool), ApiError> {
     let may = tx.caller.may_make_managers();
     let Some(entries) = asked else { return Ok((tx.caller.issuer_scopes().clone(), may)) };
-    let (scopes, admin) = words::parse(crate::access::Class::User, entries)?;
+    let (scopes, admin) = ax_scopes::parse(crate::access::Class::User, entries)?;
     exceeds(tx.caller.issuer_scopes(), &scopes)?;
     if admin && !may {
         return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)

@@ -3,12 +3,13 @@
 
 use super::issue::{self, Wanted};
 use super::keys::find;
-use crate::access::{Scopes, words};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::reply::Reply;
+use crate::access::Scopes;
+use crate::access::scopes::ax_scopes;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
 use crate::secret::Kind;
 use crate::store::credentials::{self, Maker};
 use crate::store::keys::Key;
@@ -64,7 +65,7 @@ fn hanging(tx: &Tx<'_>, key: &Key) -> Result<Maker, ApiError> {
 fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
     let scopes = Scopes::from_stored(&key.scopes);
     let own = match key.agent_id {
-        Some(_) => words::issuer_of_agents(tx.caller.issuer_scopes()),
+        Some(_) => ax_scopes::issuer_of_agents(tx.caller.issuer_scopes()),
         None => tx.caller.issuer_scopes().clone(),
     };
     let restricted = match (tx.caller.only_agents(), &key.only_agents) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::parse_bytes;
+use crate::containers::parse_bytes;
 
 /// The longest configuration that is read, in bytes.
 pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;

@@ -7,8 +7,8 @@ use std::task::Poll;
 
 use hyper::body::{Body, Bytes, Incoming};
 
+use super::body_shares::{Bounds, Held};
 use super::io::Wire;
-use super::shares::{Bounds, Held};
 
 /// Turns of the event loop after which a body that was sent along with its head has come through the parser.
 const TURNS: u32 = 4;

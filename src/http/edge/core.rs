@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use tokio::sync::Notify;
 
+use super::body_shares::BodyShares;
 use super::host::AllowedHosts;
 use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
-use super::shares::BodyShares;
 use super::stalled::Stalled;
 use crate::http::pool::Pool;
-use crate::http::service::{Outcome, Service, Work};
-use crate::http::shares::WorkerShares;
+use crate::http::worker_shares::WorkerShares;
 use crate::limits::Limits;
+use crate::rest::service::{Outcome, Service, Work};
 
 /// What comes back from the pool.
 pub(super) enum PoolAnswer<S: Service> {

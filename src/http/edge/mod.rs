@@ -6,6 +6,7 @@
 
 mod accept;
 mod body;
+pub(crate) mod body_shares;
 pub mod check;
 mod connection;
 mod core;
@@ -17,7 +18,6 @@ mod meters;
 mod reply;
 mod request;
 mod run;
-mod shares;
 mod stalled;
 
 use std::io::Result;
@@ -35,8 +35,8 @@ pub use self::meters::Metrics;
 use self::run::Command;
 pub use super::pool::Worker;
 use super::pool::{Pool, States};
-use super::service::Service;
 use crate::limits::Limits;
+use crate::rest::service::Service;
 
 /// Where the edge listens, bound beforehand.
 #[derive(Debug, Default)]

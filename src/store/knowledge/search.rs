@@ -3,10 +3,10 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::Result;
-use super::super::page::{Page, Take};
 use super::snippet::snippet;
 use super::{BRIEF, FILTERED, Filter, Item, read};
+use crate::store::Result;
+use crate::store::page::{Page, Take};
 use crate::time::Micros;
 
 /// Different words of a query that count; what is beyond them is not looked for.
@@ -109,8 +109,8 @@ fn quoted(words: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Changes, Document, Replacement, replace};
     use super::*;
+    use crate::store::knowledge::{Changes, Document, Replacement, replace};
     use crate::time::Micros;
     use proptest::prelude::*;
 

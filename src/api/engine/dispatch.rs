@@ -1,0 +1,332 @@
+//! The application as the edge sees it: finds the route, lets the access layer decide, runs the handler.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use hyper::header::ALLOW;
+use hyper::http::Method;
+
+use super::app::App;
+use super::call::{Call, Handled, Step};
+use super::growth;
+use super::idempotency::{self, Reservation, Slot, Tried};
+use crate::access::{self, Action, Caller, Presented, Watch};
+use crate::api::table::{self, ApiRoute, CheckedHandler, PublicHandler};
+use crate::http::edge::host;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::head::Head;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Repeat};
+use crate::rest::router::{Found, Params, Router};
+use crate::rest::service::{Outcome, Service};
+use crate::rest::stream;
+use crate::store::idempotency::RequestKey;
+
+/// Serves the routes of one [`App`].
+pub struct Dispatcher {
+    app: Arc<App>,
+    router: Router<PublicHandler, CheckedHandler>,
+}
+
+/// A route and its parameters.
+#[derive(Clone)]
+pub struct Plan {
+    route: &'static ApiRoute,
+    params: Params,
+}
+
+/// A request that may go on.
+pub enum Admitted {
+    /// The route is public, or its handler has the credential judged.
+    Public,
+    /// The route's handler has the credential judged; it is this principal's.
+    Vouched(String),
+    /// The route's action is allowed to this caller.
+    Caller(Box<Caller>),
+}
+
+impl Dispatcher {
+    /// A dispatcher for this application.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, router: Router::new(table::routes()) }
+    }
+
+    /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
+    fn dialect(&self, head: &Head) -> Dialect {
+        // A path that was refused has no segments.
+        if head.segments.is_empty() {
+            return dialect_of(head);
+        }
+        match self.router.find(&head.method, &head.segments) {
+            Found::Route(route, _) => route.dialect,
+            Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
+        }
+    }
+}
+
+/// What the paths of Agentex clients start with, those of their routes that are left out here included.
+const AGENTEX: &[&str] = &[
+    "agents",
+    "agent_api_keys",
+    "deployment-history",
+    "healthcheck",
+    "tasks",
+    "messages",
+    "states",
+    "events",
+    "spans",
+    "tracker",
+    "checkpoints",
+    "slack",
+    "linear",
+];
+
+/// The dialect of a path that may have no route.
+fn dialect_of(head: &Head) -> Dialect {
+    // Of a path that was refused there are no segments.
+    let (first, second) = {
+        let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
+        (raw.next(), raw.next())
+    };
+    match (first, second) {
+        (Some("auth" | "credentials"), _)
+        | (Some("api"), Some("v1" | "spaces" | "tasks"))
+        | (Some("agents"), Some("manage")) => Dialect::Ax,
+        (Some(first), _) if AGENTEX.contains(&first) => Dialect::Agentex,
+        _ => Dialect::Taos,
+    }
+}
+
+/// An error as a reply; what is our own fault goes to the log with the request's id.
+pub fn render(error: &ApiError, dialect: Dialect, request_id: &str) -> Reply {
+    if let Some(cause) = &error.cause {
+        log::error!("request {request_id}: {}: {cause}", error.code.slug);
+    }
+    error.reply(dialect)
+}
+
+impl Service for Dispatcher {
+    type Plan = Plan;
+    type Admitted = Admitted;
+
+    fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
+        let refuse = |error: ApiError| render(&error, self.dialect(head), &head.request_id);
+        if head.method == Method::OPTIONS && head.raw_path == "*" {
+            return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
+        }
+        let found = self.router.find(&head.method, &head.segments);
+        // Where no credential is looked at, none can vouch for a request under a foreign name.
+        let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
+        if head.foreign_host && !is_checked && !host::is_exempt(head) {
+            return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
+        }
+        match found {
+            Found::Route(route, params) => {
+                let most = self.app.config.read(|now| now.limits.max_body_bytes);
+                Ok((Plan { route, params }, most))
+            }
+            Found::Nothing => Err(refuse(codes::NOT_FOUND.into())),
+            Found::OtherMethod(methods) => {
+                let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
+                if head.method == Method::OPTIONS {
+                    return Err(Reply::no_content().with(ALLOW, &allow));
+                }
+                Err(refuse(
+                    ApiError::new(codes::METHOD_NOT_ALLOWED)
+                        .detail(format!("This path takes {allow}."))
+                        .header(ALLOW, allow),
+                ))
+            }
+        }
+    }
+
+    fn at_once(&self, head: &Head, plan: &Plan) -> Option<Reply> {
+        match &plan.route.access {
+            Access::AtOnce(action, handler) if head.query.is_empty() => {
+                Some(handler(&self.app.gate.admit_known(head, *action)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        match (plan.route.need(), &plan.route.access) {
+            (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
+                let admitted = self.app.gate.admit(head, &need);
+                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(refuse)
+            }
+            (Some(need), Access::Bearer(..))
+                if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
+            {
+                Err(refuse(access::nobody(head, &need)))
+            }
+            _ => Ok(Admitted::Public),
+        }
+    }
+
+    fn admit_before_body(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let admitted = match (self.admit(head, plan)?, plan.route.need(), &plan.route.access) {
+            (Admitted::Public, Some(need), Access::Bearer(..)) => {
+                self.app.gate.vouch(head, &need).map(Admitted::Vouched).map_err(refuse)?
+            }
+            (admitted, ..) => admitted,
+        };
+        Input::check_head(head, plan.route).map_err(refuse)?;
+        Ok(admitted)
+    }
+
+    fn principal(&self, admitted: &Admitted) -> Option<String> {
+        match admitted {
+            Admitted::Public => None,
+            Admitted::Vouched(principal) => Some(principal.clone()),
+            Admitted::Caller(caller) => Some(caller.principal_key()),
+        }
+    }
+
+    fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
+        let (route, request_id, arrived) = (plan.route, head.request_id.clone(), head.arrived);
+        let refuse = |error: ApiError| Outcome::Done(render(&error, route.dialect, &request_id));
+        let input = match Input::new(head, route, plan.params, &body) {
+            Ok(input) => input,
+            Err(error) => return refuse(error),
+        };
+        match (&route.access, admitted) {
+            (Access::Public(handler) | Access::Bearer(_, handler), _) => {
+                finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
+            }
+            (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
+                let mut call = Call::of(&self.app, *caller, input, *action);
+                call.growth = growth::of(route);
+                let watch = Arc::clone(&call.watch);
+                match idempotency_key(route, &call) {
+                    Err(error) => refuse(error),
+                    Ok(None) => {
+                        let handled = handler(&self.app, call);
+                        finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
+                    }
+                    // A key is a row as well.
+                    Ok(Some(key)) => {
+                        if let Err(error) = call.check_allowance() {
+                            return refuse(error);
+                        }
+                        let body_hash = *blake3::hash(&body).as_bytes();
+                        let app = Arc::clone(&self.app);
+                        Keyed { app, handler: *handler, action: *action, call, key, body_hash }.run(arrived)
+                    }
+                }
+            }
+            (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
+            // Only reached if a route changed under a request, which the table cannot do.
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
+                refuse(codes::AUTH_REQUIRED.into())
+            }
+        }
+    }
+
+    fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
+        let (dialect, id) = head.map_or((Dialect::Taos, "-"), |head| (self.dialect(head), &head.request_id));
+        render(error, dialect, id)
+    }
+
+    fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
+        self.app.metrics.count(status, took);
+        self.app.access_log.line(head, from, status, bytes, took);
+    }
+}
+
+fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, ApiError> {
+    if route.repeat != Repeat::Key {
+        return Ok(None);
+    }
+    let Some(key) = idempotency::key_of(&call.input)? else { return Ok(None) };
+    Ok(Some(RequestKey {
+        principal: call.caller.principal_key(),
+        route: format!("{} /{}", route.method, call.input.head.segments.join("/")),
+        key: key.to_owned(),
+    }))
+}
+
+/// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
+fn finish(handled: Handled, reservation: &Slot, watch: Option<&Watch>, dialect: Dialect, request_id: &str) -> Outcome {
+    let (reply, kept) = match handled {
+        Ok(Step::Later(outcome)) => return outcome,
+        Ok(Step::Reply(reply)) => (reply, true),
+        Err(error) => {
+            if let Some(watch) = watch {
+                watch.saw(&error);
+            }
+            (render(&error, dialect, request_id), idempotency::is_kept(&error))
+        }
+    };
+    if let Some(reservation) = reservation.take()
+        && kept
+    {
+        reservation.store(&reply);
+    }
+    Outcome::Done(reply)
+}
+
+/// A call with an `Idempotency-Key`.
+struct Keyed {
+    app: Arc<App>,
+    handler: CheckedHandler,
+    action: Action,
+    call: Call,
+    key: RequestKey,
+    body_hash: [u8; 32],
+}
+
+impl Keyed {
+    /// Reserves the key, then does the work, replays, waits or refuses.
+    fn run(self, arrived: Instant) -> Outcome {
+        let taken = idempotency::take(
+            &self.app.store,
+            &self.app.in_flight,
+            &self.app.instance,
+            self.key.clone(),
+            self.body_hash,
+        );
+        match taken {
+            Err(tried) => self.after(tried, arrived),
+            Ok(reservation) => {
+                let (keeper, promise) = stream::promise();
+                let hash = self.body_hash;
+                reservation.reserve(hash, move |tried| keeper.keep(self.after(tried, arrived)));
+                Outcome::Pending(promise)
+            }
+        }
+    }
+
+    fn after(self, tried: Tried, arrived: Instant) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        match tried {
+            Tried::Replay(reply) => Outcome::Done(reply),
+            Tried::Refused(error) => Outcome::Done(render(&error, dialect, &request_id)),
+            Tried::Wait(wait) => {
+                let until = idempotency::deadline(arrived);
+                if Instant::now() >= until {
+                    let error = ApiError::new(codes::IDEMPOTENCY_IN_FLIGHT).retry_after(1);
+                    return Outcome::Done(render(&error, dialect, &request_id));
+                }
+                Outcome::Later { wait, until, again: Box::new(move || self.run(arrived)) }
+            }
+            Tried::Ours(reservation) => Outcome::Again(Box::new(move || self.work(reservation))),
+        }
+    }
+
+    fn work(self, reservation: Reservation) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        self.call.charge_key();
+        let Call { caller, input, growth, watch, .. } = self.call;
+        // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
+        let slot = Slot::new(reservation);
+        let (action, reservation) = (self.action, slot.clone());
+        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch) };
+        finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
+    }
+}

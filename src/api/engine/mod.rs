@@ -1,0 +1,12 @@
+//! What carries a request through a handler: the application, calls, dispatch, idempotency, pages, slow work.
+
+pub(crate) mod app;
+pub(crate) mod call;
+pub(crate) mod descent;
+pub(crate) mod dispatch;
+pub mod growth;
+pub(crate) mod idempotency;
+pub(crate) mod metrics;
+pub(crate) mod paging;
+pub(crate) mod rules;
+pub(crate) mod slow;

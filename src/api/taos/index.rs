@@ -1,0 +1,150 @@
+//! The surface, told by itself: `GET /api` and `/openapi.json`, made from the table of routes.
+
+use std::sync::OnceLock;
+
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, LOCATION, VARY};
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::docs::prefers_html;
+use crate::api::engine::app::App;
+use crate::api::engine::call::Handled;
+use crate::api::engine::rules::RULES;
+use crate::api::table::{ApiRoute, routes};
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Input;
+use crate::rest::openapi;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/",
+        dialect: Taos,
+        access: Access::Public(front),
+        id: "front",
+        title: "Find the way in",
+        about: "Where to read on; who asks for HTML is sent to the documentation.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::OrSeeOther(&Answer::Object(&[
+                text("name", "taosd."),
+                text("version", "The running version."),
+                text("api", "The path of the list of routes."),
+                text("docs", "The path of the documentation."),
+                text("openapi", "The path of the OpenAPI document."),
+            ])),
+        ),
+        errors: &[],
+        doc: "getting-started#discover",
+    },
+    Route {
+        method: Method::GET,
+        path: "/api",
+        dialect: Taos,
+        access: Access::Public(index),
+        id: "api_index",
+        title: "List the routes",
+        about: "Every route there is, with the action it needs.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[Field::of(
+                "routes",
+                Type::Objects(&[
+                    text("method", "The method."),
+                    text("path", "The path; {name} stands for one segment."),
+                    text("prefix", "The path up to its first parameter."),
+                    text("action", "The action it needs; public if none."),
+                    text("title", "What it does."),
+                    Field::flag("idempotent", "Whether it takes an Idempotency-Key.").required(),
+                    text("dialect", "Which clients it speaks to."),
+                    text("doc_url", "The page that explains it."),
+                ]),
+                "One row a route.",
+            )
+            .required()]),
+        ),
+        errors: &[],
+        doc: "getting-started#discover",
+    },
+    Route {
+        method: Method::GET,
+        path: "/openapi.json",
+        dialect: Taos,
+        access: Access::Public(document),
+        id: "openapi",
+        title: "Read the surface as OpenAPI",
+        about: "OpenAPI 3.1, made from the same table as GET /api.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(&[])),
+        errors: &[],
+        doc: "getting-started#discover",
+    },
+];
+
+fn row(route: &ApiRoute) -> Value {
+    json!({
+        "method": route.method.as_str(),
+        "path": route.path,
+        "prefix": route.prefix(),
+        "action": route.action().map_or("public", |action| action.slug()),
+        "title": route.title,
+        "idempotent": route.repeat == Repeat::Key,
+        "dialect": route.dialect.name(),
+        "doc_url": format!("/docs/agents/{}", route.doc),
+    })
+}
+
+/// Where browsers begin.
+const PEOPLE: &str = "/docs";
+
+fn front(_: &App, input: Input) -> Handled {
+    let reply = if prefers_html(input.header(&ACCEPT).unwrap_or(""), "application/json") {
+        Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, PEOPLE)
+    } else {
+        Reply::ok(&json!({
+            "name": "taosd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "api": "/api",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
+        }))
+    };
+    Ok(reply.with(VARY, "Accept").into())
+}
+
+fn index(_: &App, _: Input) -> Handled {
+    let rows: Vec<Value> = routes().iter().flat_map(|table| table.iter()).map(row).collect();
+    Ok(Reply::ok(&json!({"routes": rows})).into())
+}
+
+/// The OpenAPI document of all routes.
+pub fn surface() -> Value {
+    openapi::document(routes(), RULES)
+}
+
+fn document(_: &App, _: Input) -> Handled {
+    // Half a megabyte that never changes: made once.
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| surface().to_string().into());
+    Ok(Reply::typed(StatusCode::OK, "application/json", document.clone()).into())
+}

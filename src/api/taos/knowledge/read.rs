@@ -1,0 +1,50 @@
+//! Listing, reading and searching items.
+
+use serde_json::json;
+
+use super::show;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::Listing;
+use crate::rest::codes;
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::store::knowledge::{self, Filter, Hit, Item};
+
+fn filter(query: &Fields) -> Filter {
+    let own = |name: &str| query.text(name).map(str::to_owned);
+    Filter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
+}
+
+pub(crate) fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "knowledge")?;
+    let page = list.page();
+    let filter = filter(&call.input.query);
+    let mut take = |item: Item| list.push((item.created_at, item.id.clone()), &show(&item));
+    app.store.lookup(|conn| knowledge::list(conn, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
+}
+
+pub(crate) fn get(app: &App, call: Call) -> Handled {
+    let found = app.store.lookup(|conn| knowledge::get(conn, call.input.param(0)))?;
+    let (item, content) = found.ok_or(codes::KNOWLEDGE_ITEM_NOT_FOUND)?;
+    let mut shown = show(&item);
+    shown["content"] = content.into();
+    Ok(Reply::ok(&shown).into())
+}
+
+/// The order is that of the scores, so a place is a score and, among equals, the order of making.
+pub(crate) fn search(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "search")?;
+    let page = list.page();
+    let query = &call.input.query;
+    let (words, filter) = (query.text("q").unwrap_or_default(), filter(query));
+    let mut take = |hit: Hit| {
+        let mut shown = show(&hit.item);
+        shown["snippet"] = hit.snippet.into();
+        shown["score"] = json!(hit.score);
+        list.push(hit.place, &shown)
+    };
+    app.store.read(|conn| knowledge::search(conn, words, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
+}

@@ -1,0 +1,5 @@
+//! Where an agent answers, and whether requests may go there.
+
+pub mod acp_target;
+pub mod acp_url;
+pub mod host_net;

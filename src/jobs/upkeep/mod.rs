@@ -1,0 +1,10 @@
+//! What keeps the box in order: sweeps, backups, expiry notices, health checks.
+
+pub mod alarms;
+pub mod audit_head;
+pub mod backup_scheduler;
+pub mod backups;
+pub mod expiry;
+pub mod health;
+pub(crate) mod reconcile;
+pub mod sweeper;

@@ -1,0 +1,177 @@
+//! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
+
+mod audit_head;
+mod compact;
+mod restore;
+mod settings;
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::Mode;
+
+use crate::api::StartError;
+use crate::config::Config;
+use crate::daemon::Failure;
+use crate::jobs::start_up::first_start;
+use crate::say;
+use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
+
+pub use compact::compact;
+pub use restore::{Way, restore};
+
+/// The database file of a data directory.
+pub fn database(config: &Config) -> PathBuf {
+    config.data_dir.join(FILE)
+}
+
+/// `taosd check`: looks at a database, in use or not, and prints what it finds. Writes nothing.
+///
+/// # Errors
+/// [`Failure::Damaged`] if anything is wrong with the database; [`Failure::Failed`] if there is none, or no room for it
+/// to grow.
+pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Result<(), Failure> {
+    let path = &file.unwrap_or_else(|| database(config));
+    there_is(path)?;
+    let head = head.map(audit_head::asked).transpose()?;
+    match store::recognise(path) {
+        // What is wrong with it is told finding by finding.
+        Ok(()) | Err(OpenError::Damaged(..)) => {}
+        Err(error) => return Err(Failure::Start(error.into())),
+    }
+    let mut findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
+    if let Some(head) = &head
+        && findings.iter().all(|finding| finding.result.is_ok())
+    {
+        findings.extend(audit_head::look(path, &config.data_dir, head));
+    }
+    let room = room_beside(path, config.limits.min_free_bytes);
+    let found = findings.iter().map(|finding| line(finding.name, &finding.result));
+    let said = say(found.chain([line("free space", &room)]).collect::<String>(), "");
+    if findings.iter().any(|finding| finding.result.is_err()) {
+        return Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())));
+    }
+    room.map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))?;
+    said
+}
+
+fn line(name: &str, result: &Result<String, String>) -> String {
+    match result {
+        Ok(found) => format!("ok    {name}: {found}\n"),
+        Err(wrong) => format!("WRONG {name}: {wrong}\n"),
+    }
+}
+
+/// Prints what a command came to. `done` says what was done all the same, should that not be possible.
+fn say(text: String, done: &str) -> Result<(), Failure> {
+    say::out(&text).map(drop).map_err(|error| Failure::Output(done.to_owned(), error))
+}
+
+fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let free = fs2::available_space(dir).map_err(|error| error.to_string())?;
+    if free < min_free {
+        return Err(format!("{free} bytes, less than the {min_free} of min_free_bytes"));
+    }
+    Ok(format!("{free} bytes"))
+}
+
+/// `taosd backup`: writes a checked copy of the database, in use or not, to a file of the caller's choice.
+///
+/// # Errors
+/// There is no database, the file is something else, or the store's.
+pub fn backup(config: &Config, file: &Path) -> Result<(), Failure> {
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    let database = database(config);
+    there_is(&database)?;
+    is_free_for_a_backup(file, &database)?;
+    store::copy_to(&database, file).map_err(|error| failed(file, error))?;
+    own_inside(&config.data_dir, file).map_err(|e| Failure::Io(file.display().to_string(), e))?;
+    let bytes = fs::metadata(file).map_err(|e| Failure::Io(file.display().to_string(), e))?.len();
+    let done = format!("{}: {bytes} bytes, checked", file.display());
+    say(format!("{done}\n"), &format!("{done}; "))
+}
+
+/// What root writes into the data directory belongs to the one whose directory it is.
+fn own_inside(data_dir: &Path, file: &Path) -> io::Result<()> {
+    let (dir, file) = (data_dir.canonicalize()?, file.canonicalize()?);
+    if file.starts_with(&dir) { store::own(&dir, &file) } else { Ok(()) }
+}
+
+fn there_is(database: &Path) -> Result<(), Failure> {
+    match fs::metadata(database) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::Failed(format!(
+            "there is no {}; name the daemon's data directory with --data-dir, or its file with --config",
+            database.display()
+        ))),
+        Err(error) => Err(Failure::Io(database.display().to_string(), error)),
+    }
+}
+
+/// A backup takes the place of an older one, and of nothing else.
+fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), Failure> {
+    let io = |error: io::Error| Failure::Io(file.display().to_string(), error);
+    let (found, own) = match fs::metadata(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        found => (found.map_err(io)?, fs::metadata(database).map_err(io)?),
+    };
+    let refused = |why: &str| Err(Failure::Failed(format!("{} {why}", file.display())));
+    if !found.is_file() {
+        return refused("is no file; name the file the backup shall be");
+    }
+    if (found.dev(), found.ino()) == (own.dev(), own.ino()) {
+        return refused("is the database itself; name another file");
+    }
+    if found.len() > 0 && store::identify(file).is_err() {
+        return refused("exists and is no taosd database; it stays as it is. Name another file");
+    }
+    Ok(())
+}
+
+fn failed(file: &Path, error: StoreError) -> Failure {
+    match error {
+        StoreError::Damaged(why) => Failure::Damaged(format!("the database is damaged: {why}; restore a backup")),
+        other => Failure::Failed(format!("no backup was made at {}: {other}", file.display())),
+    }
+}
+
+/// `taosd operator-token`: prints the operator's token, after replacing it if `rotate`.
+///
+/// # Errors
+/// The data directory cannot be used, or is in use when rotating.
+pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
+    let path = config.data_dir.join(first_start::TOKEN_FILE);
+    if rotate {
+        rustix::process::umask(Mode::from_raw_mode(0o077));
+        let options =
+            Options { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000, new_box: false };
+        let store = Arc::new(Store::open(&options).map_err(StartError::from)?);
+        first_start::prepare(&store).map_err(StartError::from)?;
+        first_start::rotate(&store).map_err(StartError::from)?;
+    }
+    let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
+    let token = crate::rest::text::without_bom_str(&token).trim_end();
+    let done =
+        if rotate { format!("the token was replaced, the new one is in {}; ", path.display()) } else { String::new() };
+    say(format!("{token}\n"), &done)
+}
+
+/// `taosd config check`.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn check_config(config: Config) -> Result<(), Failure> {
+    say(settings::check(&config), "")
+}
+
+/// `taosd config show`.
+///
+/// # Errors
+/// stdout cannot be written.
+pub fn show_config(config: Config) -> Result<(), Failure> {
+    say(settings::show(&config), "")
+}
