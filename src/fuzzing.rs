@@ -3,16 +3,17 @@
 
 #![allow(missing_docs, reason = "each says what it leads to by its name")]
 
-pub use crate::access::agentex::presented as presented_by_agentex;
+pub use crate::access::lookup::agentex::presented as presented_by_agentex;
 pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
-use crate::api::{docs, notify, paging};
+use crate::api::engine::paging;
+use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};
 use crate::containers::classic_lxc::inside::IdMap;
 use crate::containers::classic_lxc::{self, config::Config as LxcConfig};
 use crate::containers::incus_lxd::rest;
 use crate::containers::incus_lxd::wire::Instance;
 use crate::containers::{ContainerState, LogLimits, Logs, text};
-pub use crate::jobs::acp_url::AcpUrl;
+pub use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::time::Micros;
 
 /// Writes and reads a place in a list.

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod api;
+pub mod client;
 mod closed_set;
 pub mod config;
 pub mod containers;
@@ -19,6 +20,7 @@ pub mod http;
 pub mod jobs;
 pub mod limits;
 pub mod offline;
+pub mod rest;
 pub mod secret;
 pub mod store;
 pub mod time;

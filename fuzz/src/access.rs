@@ -6,10 +6,12 @@ use std::time::Instant;
 use ed25519_dalek::SigningKey;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::Method;
-use taosd::access::jwt::{self, Audience, Claims};
-use taosd::access::{Action, Class, Presented, Scopes, cookie, presented, words};
+use taosd::access::lookup::cookie;
+use taosd::access::scopes::ax_scopes;
+use taosd::access::tokens::jwt::{self, Audience, Claims};
+use taosd::access::{Action, Class, Presented, Scopes, presented};
 use taosd::fuzzing::presented_by_agentex;
-use taosd::http::head::{Head, Peer, X_AGENT_API_KEY};
+use taosd::rest::head::{Head, Peer, X_AGENT_API_KEY};
 use taosd::secret::{AgentKey, AgentPat, AgentToken, SecretHash, SessionSecret, UserPat, UserToken, recognise};
 
 use super::text;
@@ -124,11 +126,11 @@ pub fn scope(data: &[u8]) {
         assert_eq!(allowed(&both), expected);
     }
     for class in [Class::User, Class::Admin, Class::Agent, Class::Key] {
-        let _ = words::power(class, text);
-        let _ = words::parse(class, list.iter().copied());
-        match words::grant(class, text, &Scopes::all(), true) {
+        let _ = ax_scopes::power(class, text);
+        let _ = ax_scopes::parse(class, list.iter().copied());
+        match ax_scopes::grant(class, text, &Scopes::all(), true) {
             // What was granted may be granted again, as it is.
-            Ok(granted) => assert_eq!(words::grant(class, &granted, &Scopes::all(), true), Ok(granted)),
+            Ok(granted) => assert_eq!(ax_scopes::grant(class, &granted, &Scopes::all(), true), Ok(granted)),
             Err((refused, _)) => assert!(refused.iter().all(|word| word.chars().count() <= 64)),
         }
     }

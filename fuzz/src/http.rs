@@ -1,18 +1,18 @@
 //! Bodies and queries.
 
 use serde_json::{Map, Value};
-use taosd::http::field::{self, Field, Type, Unknown};
-use taosd::{http, limits};
+use taosd::limits;
+use taosd::rest::field::{self, Field, Type, Unknown};
 
 use super::text;
 
 /// Keys that are twice, depth and numbers are the reader's own; everything else it reads as serde_json does.
 pub fn json(data: &[u8]) {
-    match http::json::parse(data) {
+    match taosd::rest::json::parse(data) {
         Ok(value) => {
             assert!(depth(&value) <= limits::JSON_DEPTH);
             assert_eq!(serde_json::from_slice::<Value>(data).expect("well-formed"), value);
-            assert_eq!(http::json::parse(value.to_string().as_bytes()).as_ref(), Ok(&value));
+            assert_eq!(taosd::rest::json::parse(value.to_string().as_bytes()).as_ref(), Ok(&value));
         }
         // What is wrong is told in bounded words.
         Err(wrong) => assert!(!wrong.is_empty() && wrong.len() < 200, "{wrong}"),
@@ -79,7 +79,7 @@ fn check(result: Result<Map<String, Value>, Vec<field::Problem>>) {
 
 /// A body against its declared fields.
 pub fn body(data: &[u8]) {
-    if let Ok(Value::Object(object)) = http::json::parse(data) {
+    if let Ok(Value::Object(object)) = taosd::rest::json::parse(data) {
         check(field::check(FIELDS, object.clone(), Unknown::Refused));
         check(field::check(FIELDS, object, Unknown::Ignored));
     }

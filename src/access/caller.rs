@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::class::Class;
 use super::fingerprints::Known;
-use super::jwt::Claims;
-use super::scope::Scopes;
-use super::words;
+use super::scopes::ax_scopes;
+use super::scopes::scope::Scopes;
+use super::tokens::jwt::Claims;
+use crate::rest::class::Class;
 use crate::store::credentials::Holder;
 use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
@@ -55,7 +55,7 @@ pub struct Caller {
 
 /// A principal with its credential: what many requests of a caller have in common.
 #[derive(Debug)]
-pub(super) struct Who {
+pub(crate) struct Who {
     principal: Principal,
     scopes: Scopes,
     credential: Option<Credential>,
@@ -112,7 +112,7 @@ impl Caller {
     /// The caller behind a short-lived token: never more than its words say and its credential may do.
     pub(super) fn from_token(holder: Holder, claims: &Claims, request_id: String) -> Self {
         let who = Who::from_holder(holder);
-        let power = words::power(claims.class, &claims.scope).intersection(&who.scopes);
+        let power = ax_scopes::power(claims.class, &claims.scope).intersection(&who.scopes);
         let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
         let end = who.credential.as_ref().and_then(|credential| credential.expires_at).map_or(end, |at| at.min(end));
         Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed: Some((power, end)), request_id }
@@ -175,7 +175,7 @@ impl Caller {
 
     /// True if it may make a key that can be exchanged for a manager's token.
     pub fn may_make_managers(&self) -> bool {
-        self.via == Via::Itself && words::is_admin(self.scopes())
+        self.via == Via::Itself && ax_scopes::is_admin(self.scopes())
     }
 
     /// The agents its credential is restricted to; `None`: not restricted.

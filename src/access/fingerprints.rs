@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use hyper::header::HeaderName;
 
 use crate::config::{FingerprintPolicy, Watched};
-use crate::http::head::Head;
 use crate::limits::THROTTLE_ENTRIES;
+use crate::rest::head::Head;
 use crate::time::Micros;
 
 /// The header of a client's fingerprint.
@@ -168,7 +168,7 @@ mod tests {
     use hyper::http::Method;
 
     use super::*;
-    use crate::http::head::Peer;
+    use crate::rest::head::Peer;
 
     fn head(headers: &[(&'static str, &str)]) -> Head {
         let mut map = HeaderMap::new();

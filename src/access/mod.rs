@@ -2,45 +2,35 @@
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
-mod action;
-pub(crate) mod agentex;
-mod bearer;
-mod behind;
+pub(crate) mod authorize;
 mod caller;
-pub mod class;
-pub mod cookie;
 mod denials;
 mod fingerprints;
 mod gate;
-mod judge;
-pub mod jwt;
-mod known;
 mod last_used;
-mod login;
-mod operator;
+pub mod lookup;
 pub mod presence;
 mod record;
 mod role;
-mod scope;
-pub mod signing_keys;
+pub mod scopes;
 mod throttle;
-pub mod words;
+pub mod tokens;
 
-pub use action::Action;
-pub use agentex::Sender;
-pub use bearer::{Presented, presented, text as bearer_text};
+pub use crate::rest::action::Action;
+pub use crate::rest::class::Class;
+pub use authorize::{Need, dead};
 pub use caller::{Caller, Principal};
-pub use class::Class;
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::Gate;
-pub use judge::{Need, dead};
 pub use last_used::LastUsed;
-pub use login::Exchanger;
-pub use operator::{Operators, group_id};
+pub use lookup::agentex::Sender;
+pub use lookup::bearer::{Presented, presented, text as bearer_text};
+pub use lookup::login::Exchanger;
+pub use lookup::operator::{Operators, group_id};
 pub use presence::Presence;
 pub use record::Watch;
 pub use role::{AgentRole, may_create, require, role_on};
-pub use scope::{InvalidScope, Scope, Scopes};
-pub use signing_keys::SigningKeys;
+pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use throttle::Throttle;
+pub use tokens::signing_keys::SigningKeys;

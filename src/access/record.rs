@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hyper::http::StatusCode;
 
-use super::action::Action;
 use super::caller::Caller;
 use super::gate::Gate;
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::head::Head;
+use crate::rest::action::Action;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::head::Head;
 use crate::store::{audit, credentials};
 use crate::time::Micros;
 

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use super::caller::Caller;
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::store::{self, grants};
 
 /// What a principal may do with one agent; each role includes those before it.

@@ -4,34 +4,12 @@
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
 pub(crate) mod agentex;
-pub(crate) mod agents;
-mod app;
-mod audit;
+pub mod agents;
 mod ax;
-mod backups;
-mod call;
-mod dispatch;
-pub(crate) mod docs;
-mod grants;
-mod health;
-mod idempotency;
-mod index;
-mod jwks;
-mod knowledge;
-mod metrics;
-mod notifications;
-pub(crate) mod notify;
-mod operations;
-pub(crate) mod paging;
-mod scope;
-mod sessions;
-mod slow;
+pub mod engine;
 mod table;
-mod tokens;
-mod user_tokens;
-mod users;
-mod whoami;
+pub mod taos;
 
-pub use app::{App, StartError};
-pub use dispatch::Dispatcher;
+pub use engine::app::{App, StartError};
+pub use engine::dispatch::Dispatcher;
 pub use table::{ApiRoute, routes};

@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use super::app::App;
-use super::call::{Call, Handled};
-use crate::http::codes::Code;
-use crate::http::field::Field;
-use crate::http::input::Input;
-use crate::http::route::{Answer, BodyKind, Repeat, Route};
+use super::engine::app::App;
+use super::engine::call::{Call, Handled};
+use crate::rest::codes::Code;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
+use crate::rest::route::{Answer, BodyKind, Repeat, Route};
 
 /// The handler of a public route.
 pub type PublicHandler = fn(&App, Input) -> Handled;
@@ -22,15 +22,15 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
     static TABLES: OnceLock<Vec<&'static [ApiRoute]>> = OnceLock::new();
     TABLES.get_or_init(|| {
         vec![
-            super::agents::ROUTES,
-            super::agents::CONTAINER_ROUTES,
-            super::tokens::ROUTES,
-            super::users::ROUTES,
-            super::user_tokens::ROUTES,
-            super::grants::ROUTES,
-            super::whoami::ROUTES,
-            super::sessions::ROUTES,
-            super::jwks::ROUTES,
+            super::taos::agents::ROUTES,
+            super::taos::agents::CONTAINER_ROUTES,
+            super::taos::tokens::ROUTES,
+            super::taos::users::ROUTES,
+            super::taos::user_tokens::ROUTES,
+            super::taos::grants::ROUTES,
+            super::taos::whoami::ROUTES,
+            super::taos::sessions::ROUTES,
+            super::taos::jwks::ROUTES,
             super::ax::EXCHANGE,
             super::ax::ME,
             super::ax::SPACES,
@@ -43,15 +43,15 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::agentex::KEYS,
             super::agentex::FORWARD,
             super::agentex::LEFT_OUT,
-            super::operations::ROUTES,
-            super::notify::ROUTES,
-            super::notifications::ROUTES,
-            super::knowledge::ROUTES,
-            super::audit::ROUTES,
-            super::backups::ROUTES,
-            super::health::ROUTES,
-            super::index::ROUTES,
-            super::docs::ROUTES,
+            super::taos::operations::ROUTES,
+            super::taos::notify::ROUTES,
+            super::taos::notifications::ROUTES,
+            super::taos::knowledge::ROUTES,
+            super::taos::audit::ROUTES,
+            super::taos::backups::ROUTES,
+            super::taos::health::ROUTES,
+            super::taos::index::ROUTES,
+            super::taos::docs::ROUTES,
         ]
     })
 }

@@ -158,8 +158,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Flags, Sources};
     use super::*;
+    use crate::config::{Flags, Sources};
 
     fn config(text: &str) -> Config {
         let env = [("HOME".to_owned(), "/h".to_owned())].into();

@@ -3,7 +3,8 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{entry, nouns};
+use super::nouns;
+use super::verbs::entry;
 
 /// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
 const TIMEOUT: &str = "30";

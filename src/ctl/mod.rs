@@ -4,33 +4,13 @@
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
 //! daemon decides. The command line checks types, the daemon checks values.
 
-mod ask;
 mod cli;
-mod connection;
-mod context;
-mod credentials;
-mod entry;
-mod exchange;
-mod failure;
-mod flags;
-mod home;
-mod jwt_cache;
-mod keep;
+pub(crate) mod completion;
+pub mod core;
+pub mod login;
 mod nouns;
-mod output;
-mod paging;
-mod path;
-mod private;
-mod profile;
-mod project;
-mod server;
-mod session;
-mod show;
-mod slow;
-mod table;
-mod text;
-mod texts;
-mod verb;
+pub mod show;
+pub mod verbs;
 
 pub use cli::command;
 
@@ -38,7 +18,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use context::Context;
+use login::context::Context;
 
 /// Runs one command: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 unreachable.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -51,12 +31,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let result = Context::new(&matches)
-        .and_then(|context| entry::run(nouns::ALL, &context, &matches))
+        .and_then(|context| crate::ctl::verbs::entry::run(nouns::ALL, &context, &matches))
         .and_then(|output| output.print());
     match result {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            output::complain(&failure.to_text());
+            crate::ctl::core::output::complain(&failure.to_text());
             ExitCode::from(failure.exit_code())
         }
     }
@@ -65,6 +45,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The ids of the routes that some command calls: for the test that every route has a command or a reason for none.
 pub fn routes_with_a_command() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
-    entry::collect_routes(nouns::ALL, &mut found);
+    crate::ctl::verbs::entry::collect_routes(nouns::ALL, &mut found);
     found
 }

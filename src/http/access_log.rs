@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::head::Head;
+use crate::rest::head::Head;
 
 /// Bytes of lines that may wait; further lines are counted and dropped.
 const WAITING: usize = 1024 * 1024;

@@ -4,29 +4,11 @@
 //! Everything slow runs on the [`runner`]'s threads, never on the pool that answers requests: a container runtime that
 //! hangs holds up its own agents and nobody else.
 
-pub mod acp_target;
-pub mod acp_url;
-mod archive;
-pub mod backups;
-pub mod core_knowledge;
-pub mod delivery;
-mod deploy;
-pub mod expiry;
-pub mod first_start;
-pub mod health;
-pub mod herald;
-pub mod keeper;
-mod lifecycle;
-pub mod log_tail;
+pub mod endpoints;
+pub mod events;
 pub mod operations;
-mod reconcile;
-pub mod restore;
-pub mod runner;
-pub mod sockets;
-mod start_up;
-pub mod streams;
-pub mod sweeper;
-pub mod webhook;
+pub mod start_up;
+pub mod upkeep;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -34,21 +16,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::containers::{Containers, Driver, Options, Runtime};
-use crate::http::codes;
 use crate::http::edge;
-use crate::http::error::ApiError;
-use crate::http::stream::Signal;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::stream::Signal;
 use crate::store::operations::Operation;
 use crate::store::{self, Store};
 use crate::time::Micros;
 
-use runner::Runner;
-use sockets::AgentSockets;
+use operations::runner::Runner;
+use operations::sockets::AgentSockets;
 
-pub use archive::end_record;
-pub use deploy::Wanted as WantedContainer;
-pub use lifecycle::{container as container_of, result as lifecycle_result};
-pub use reconcile::Reconciler;
+pub use operations::archive::end_record;
+pub use operations::deploy::Wanted as WantedContainer;
+pub use operations::lifecycle::{container as container_of, result as lifecycle_result};
+pub use upkeep::reconcile::Reconciler;
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
 const THREADS: usize = 4;
@@ -167,7 +149,7 @@ impl Jobs {
     ) -> Result<(), ApiError> {
         let jobs = Arc::clone(self);
         let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
-        queued.map_err(|runner::Full| codes::BUSY.into())
+        queued.map_err(|crate::jobs::operations::runner::Full| codes::BUSY.into())
     }
 }
 

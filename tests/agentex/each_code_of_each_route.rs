@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
-use taosd::http::codes;
-use taosd::http::error::Dialect;
-use taosd::http::openapi;
-use taosd::http::route::BodyKind;
+use taosd::rest::codes;
+use taosd::rest::error::Dialect;
+use taosd::rest::openapi;
+use taosd::rest::route::BodyKind;
 
 use crate::support::{Client, Daemon, Reply, text};
 use crate::world::{built, key, registration};

@@ -3,10 +3,11 @@
 //! Only the access check is looked at: a request that passes it may still be refused for its body or its object.
 
 use serde_json::json;
-use taosd::access::{Class, words};
+use taosd::access::Class;
+use taosd::access::scopes::ax_scopes;
 use taosd::api::{ApiRoute, routes};
-use taosd::http::error::Dialect;
-use taosd::http::route::Access;
+use taosd::rest::error::Dialect;
+use taosd::rest::route::Access;
 
 use crate::ax::{agent, agent_key, exchange, secret, user_key};
 use crate::support::{Client, Daemon};
@@ -49,7 +50,7 @@ fn verdict(client: &Client, route: &ApiRoute) -> Verdict {
 
 /// What the table says of a caller of one class with these words, whose key holds everything.
 fn expected(route: &ApiRoute, class: Class, words: &str) -> bool {
-    let power = words::power(class, words);
+    let power = ax_scopes::power(class, words);
     match route.access {
         Access::Public(_) => true,
         Access::Bearer(..) => false,

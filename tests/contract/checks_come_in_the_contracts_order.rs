@@ -2,7 +2,7 @@
 //! request here is wrong in every later way as well.
 
 use serde_json::json;
-use taosd::http::route::Repeat;
+use taosd::rest::route::Repeat;
 
 use crate::support::conformance::matches;
 use crate::support::{Client, Reply};

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use taosd::http::route::Repeat;
+use taosd::rest::route::Repeat;
 
 use crate::support::{Reply, text};
 use crate::world::{World, plain_routes};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use taosd::api::ApiRoute;
-use taosd::http::{codes, openapi};
+use taosd::rest::{codes, openapi};
 
 use crate::cases;
 use crate::world::{World, all_routes};

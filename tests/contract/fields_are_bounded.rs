@@ -1,8 +1,8 @@
 //! Every field of every body and query, from the table: at its bound it is taken, beyond it is named in a 422.
 
 use serde_json::{Value, json};
-use taosd::http::field::{Field, Type};
-use taosd::http::route::BodyKind;
+use taosd::rest::field::{Field, Type};
+use taosd::rest::route::BodyKind;
 
 use crate::support::Reply;
 use crate::world::{Request, World, all_routes};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use taosd::http::route::Repeat;
+use taosd::rest::route::Repeat;
 
 use crate::support::{Client, Daemon, Reply, text};
 use crate::world::{World, plain_routes, takes_fields};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
-use taosd::http::codes;
+use taosd::rest::codes;
 
 use crate::support::{Daemon, schema, text};
 use crate::world::{World, plain_routes};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
-use taosd::http::error::Dialect;
-use taosd::http::route::{Answer, BodyKind};
+use taosd::rest::error::Dialect;
+use taosd::rest::route::{Answer, BodyKind};
 
 use crate::refusing_runtime;
 use crate::support::{Client, Daemon, Reply, Rows, TempDir, text};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use taosd::api::{ApiRoute, routes};
-use taosd::http::error::Dialect;
+use taosd::rest::error::Dialect;
 
 use crate::run::Ctl;
 use crate::support::Daemon;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use taosd::http::codes;
+use taosd::rest::codes;
 
 use crate::support::Daemon;
 

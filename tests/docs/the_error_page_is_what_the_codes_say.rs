@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use taosd::http::codes;
+use taosd::rest::codes;
 
 use crate::generated::{plain, whole};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use taosd::access::{Action, Scopes};
 use taosd::api::{ApiRoute, routes};
-use taosd::http::route::Repeat;
+use taosd::rest::route::Repeat;
 
 use crate::generated::{plain, row, section};
 

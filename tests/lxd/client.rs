@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use taosd::http::client::{ClientError, Request, Target, call};
+use taosd::client::http::{ClientError, Request, Target, call};
 
 use super::bed::{Folder, soon};
 use super::fake::{Answer, Fake};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use taosd::http::relay::{Relay, Way};
+use taosd::client::relay::{Relay, Way};
 
 use super::bed::Folder;
 

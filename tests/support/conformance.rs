@@ -7,10 +7,10 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use taosd::api::{ApiRoute, routes};
-use taosd::http::codes::{self, Code};
-use taosd::http::error::Dialect;
-use taosd::http::openapi;
-use taosd::http::route::Answer;
+use taosd::rest::codes::{self, Code};
+use taosd::rest::error::Dialect;
+use taosd::rest::openapi;
+use taosd::rest::route::Answer;
 
 use super::Reply;
 use super::schema;

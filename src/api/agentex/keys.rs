@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::field::Field;
-use crate::http::reply::Reply;
-use crate::http::route::Answer;
 use crate::limits::AGENT_KEYS;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
 use crate::secret::{AgentKey, Issued};
 use crate::store::agent_keys::{self, Key, NewKey};
 use crate::store::registrations::{self, Registration};
@@ -38,8 +38,8 @@ const CALLED: Field = told("name", "Its name.").nullable();
 const SECRET: Field = told("api_key", "The key itself, told this once.");
 
 const ABOUT_DELETE: &str = "It is dead from the next request on.";
-const GONE: &[&crate::http::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
-const GONE_BY_NAME: &[&crate::http::codes::Code] =
+const GONE: &[&crate::rest::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
+const GONE_BY_NAME: &[&crate::rest::codes::Code] =
     &[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
 
 /// The rows of the table.

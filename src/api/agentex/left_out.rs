@@ -5,12 +5,12 @@ use hyper::http::Method;
 
 use super::{checked, row};
 use crate::access::Action;
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::api::health;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::route::{Access, Answer};
+use crate::api::taos::health;
+use crate::rest::codes;
+use crate::rest::route::{Access, Answer};
 
 const DOC: &str = "concepts/agentex#left-out";
 

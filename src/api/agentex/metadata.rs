@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::http::error::ApiError;
 use crate::limits::{JSON_DEPTH, METADATA_BYTES};
+use crate::rest::error::ApiError;
 use crate::time::Micros;
 
 /// The field's name.

@@ -25,13 +25,13 @@ use hyper::http::Method;
 use deployments::deployed;
 use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
 
-use super::app::App;
-use super::call::{Call, Handled};
+use super::engine::app::App;
+use super::engine::call::{Call, Handled};
 use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::Action;
-use crate::http::error::Dialect;
-use crate::http::field::Field;
-use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::error::Dialect;
+use crate::rest::field::Field;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 /// One of the two ways to name an agent. Of any length: what no agent has is not found.
 const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent by its id; or send agent_name.");

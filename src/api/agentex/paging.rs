@@ -1,9 +1,9 @@
 //! Pages by number, as Agentex clients ask for them (Agentex contract, section 4).
 
-use crate::http::error::ApiError;
-use crate::http::field::Field;
-use crate::http::input::Input;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::rest::error::ApiError;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
 use crate::store::page::Numbered;
 
 /// How many rows.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::field::{Field, Type};
+use crate::rest::field::{Field, Type};
 use crate::store::registrations::Entry;
 
 /// The statuses there are on the wire.

@@ -4,9 +4,9 @@
 use rusqlite::Connection;
 
 use crate::access::{self, AgentRole, Caller};
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::input::Fields;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
 use crate::store;
 use crate::store::agents;
 use crate::store::registrations::{self, Entry};

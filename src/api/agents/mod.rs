@@ -1,21 +1,3 @@
-//! Agents: the registry's routes, and those that need a container runtime (taOS contract, section 2).
+//! Agents, as every dialect treats them.
 
-pub mod archive;
-mod container_routes;
-mod containers;
-pub mod create;
-mod deploy;
-mod fields;
-mod lifecycle;
-mod model;
 pub mod name;
-mod permissions;
-mod read;
-mod record;
-mod routes;
-mod settings;
-mod transfer;
-
-pub use container_routes::CONTAINER_ROUTES;
-pub use read::{find, seen_by, visible};
-pub use routes::ROUTES;

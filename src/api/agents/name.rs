@@ -2,9 +2,9 @@
 
 use rusqlite::Connection;
 
-use crate::http::codes;
-use crate::http::error::ApiError;
 use crate::limits::{NAME_CHARS, SLUG_BYTES};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::store::agents::name_is_taken;
 
 /// Words that stand in paths where a slug does.

@@ -4,18 +4,18 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::{change, checked, default_space, own_space, record, text};
-use crate::access::class::{AD, ALL, UA, UA_AD, UA_AG};
 use crate::access::{Action, AgentRole, Class};
-use crate::api::agents::{seen_by, visible};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::field::{Field, Type};
-use crate::http::reply::Reply;
-use crate::http::route::Answer;
+use crate::api::taos::agents::{seen_by, visible};
 use crate::limits::{PAGE_MAX, TEXT_BYTES};
+use crate::rest::class::{AD, ALL, UA, UA_AD, UA_AG};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
 use crate::store::agents::{self, Filter, Live};
 use crate::store::page::Page;
 

@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::{is_id, own_space, record};
 use crate::access::{self, AgentRole, Caller, Scopes};
-use crate::api::agents::archive::Ending;
-use crate::api::agents::create::{self, Birth};
 use crate::api::agents::name;
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::Field;
-use crate::http::input::Fields;
-use crate::http::reply::Reply;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::taos::agents::archive::Ending;
+use crate::api::taos::agents::create::{self, Birth};
 use crate::limits::TEXT_BYTES;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent, Live};
 use crate::store::profiles::{self, Profile};
 

@@ -7,17 +7,18 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{ID_CHARS, change, default_space, row, text};
-use crate::access::jwt::{Audience, Claims};
-use crate::access::{self, Action, Class, Gate, Need, Scopes, words};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
+use crate::access::scopes::ax_scopes;
+use crate::access::tokens::jwt::{Audience, Claims};
+use crate::access::{self, Action, Class, Gate, Need, Scopes};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::Field;
-use crate::http::input::{Fields, Input};
-use crate::http::reply::Reply;
-use crate::http::route::{Access, Answer};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::input::{Fields, Input};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer};
 use crate::secret::{Kind, SecretHash};
 use crate::store;
 use crate::store::credentials::{self, Holder, Holding};
@@ -142,7 +143,7 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
             .detail(format!("PAT audience is '{held}' — cannot exchange for '{}'", plain(name)))
     })?;
     let scopes = Scopes::from_stored(&holder.scopes);
-    let scope = words::grant(class, body.text("scope").unwrap_or(""), &scopes, holder.admin).map_err(
+    let scope = ax_scopes::grant(class, body.text("scope").unwrap_or(""), &scopes, holder.admin).map_err(
         |(refused, allowed)| {
             let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
             ApiError::new(codes::SCOPE_NOT_ALLOWED)

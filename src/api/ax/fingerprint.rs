@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use super::ID_CHARS;
 use crate::access::bearer_text;
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::Field;
-use crate::http::reply::Reply;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
 use crate::store::keys;
 
 /// Hex digits of a SHA-256.

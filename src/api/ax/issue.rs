@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use super::fingerprint;
-use crate::access::{Scopes, words};
-use crate::api::call::Tx;
-use crate::http::codes;
-use crate::http::error::ApiError;
+use crate::access::Scopes;
+use crate::access::scopes::ax_scopes;
+use crate::api::engine::call::Tx;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
 use crate::store::keys::{self, Key, NewKey};
@@ -122,10 +123,10 @@ pub fn show(key: &Key, now: Micros) -> Value {
 pub fn scopes_for_agent(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
     let issuer = tx.caller.issuer_scopes();
     let scopes = match asked {
-        None => words::agent_default(issuer),
+        None => ax_scopes::agent_default(issuer),
         Some(entries) => {
-            let (scopes, _) = words::parse(crate::access::Class::Agent, entries)?;
-            exceeds(&words::issuer_of_agents(issuer), &scopes)?;
+            let (scopes, _) = ax_scopes::parse(crate::access::Class::Agent, entries)?;
+            exceeds(&ax_scopes::issuer_of_agents(issuer), &scopes)?;
             // What an agent's token can never do need not be in its key.
             scopes
         }
@@ -140,7 +141,7 @@ pub fn scopes_for_agent(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<Scopes,
 pub fn scopes_for_user(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<(Scopes, bool), ApiError> {
     let may = tx.caller.may_make_managers();
     let Some(entries) = asked else { return Ok((tx.caller.issuer_scopes().clone(), may)) };
-    let (scopes, admin) = words::parse(crate::access::Class::User, entries)?;
+    let (scopes, admin) = ax_scopes::parse(crate::access::Class::User, entries)?;
     exceeds(tx.caller.issuer_scopes(), &scopes)?;
     if admin && !may {
         return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)

@@ -6,17 +6,18 @@ use serde_json::{Value, json};
 
 use super::issue::{self, Wanted};
 use super::{ID_CHARS, change, checked, own_space, text};
-use crate::access::class::{AD, UA, UA_AD};
-use crate::access::{self, Action, AgentRole, Caller, Class, Scopes, words};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled, Tx};
+use crate::access::scopes::ax_scopes;
+use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::{Field, Type};
-use crate::http::reply::Reply;
-use crate::http::route::Answer;
 use crate::limits::PAGE_MAX;
+use crate::rest::class::{AD, UA, UA_AD};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
 use crate::secret::Kind;
 use crate::store::keys::{self, Key};
 use crate::time::Micros;
@@ -326,7 +327,7 @@ fn rotate(app: &App, call: Call) -> Handled {
 fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
     let scopes = Scopes::from_stored(&key.scopes);
     let own = match key.agent_id {
-        Some(_) => words::issuer_of_agents(tx.caller.issuer_scopes()),
+        Some(_) => ax_scopes::issuer_of_agents(tx.caller.issuer_scopes()),
         None => tx.caller.issuer_scopes().clone(),
     };
     let restricted = match (tx.caller.only_agents(), &key.only_agents) {

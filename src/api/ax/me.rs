@@ -4,17 +4,17 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{checked, default_space, fingerprint, record, row, text};
-use crate::access::class::{ALL, WITH_KEY};
 use crate::access::{Action, Caller, Principal};
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::ApiError;
-use crate::http::field::{Field, Type};
-use crate::http::input::Input;
-use crate::http::reply::Reply;
-use crate::http::route::{Access, Answer};
+use crate::rest::class::{ALL, WITH_KEY};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer};
 use crate::store::agents;
 
 const DOC: &str = "concepts/authentication#who-am-i";

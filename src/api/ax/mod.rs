@@ -22,14 +22,14 @@ pub use spaces::ROUTES as SPACES;
 use hyper::http::Method;
 use rusqlite::Connection;
 
-use super::app::App;
-use super::call::{Call, Handled};
+use super::engine::app::App;
+use super::engine::call::{Call, Handled};
 use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{Action, Caller, Class, Principal};
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::Field;
-use crate::http::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
 use crate::store::spaces as stored_spaces;
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::text;
 use crate::access::{self, AgentRole, Caller, Presence};
-use crate::http::field::{Field, Type};
+use crate::rest::field::{Field, Type};
 use crate::store::agents::{Agent, Live};
 use crate::store::profiles::{self, Profile};
 use crate::store::{self, spaces};

@@ -5,18 +5,18 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{checked, default_space, own_space, text};
-use crate::access::class::{UA, UA_AG};
 use crate::access::{Action, Caller, Principal};
 use crate::api::agents::name;
-use crate::api::app::App;
-use crate::api::call::{Call, Handled};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
 use crate::api::table::ApiRoute;
-use crate::http::codes;
-use crate::http::error::{ApiError, Dialect};
-use crate::http::field::{Field, Type};
-use crate::http::reply::Reply;
-use crate::http::route::Answer;
 use crate::limits::NAME_CHARS;
+use crate::rest::class::{UA, UA_AG};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError};
 

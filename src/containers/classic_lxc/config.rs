@@ -1,6 +1,6 @@
 //! A container's configuration file as text: what we set is replaced exactly, every other line stays as it is.
 
-use super::super::parse_bytes;
+use crate::containers::parse_bytes;
 
 /// The longest configuration that is read, in bytes.
 pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;

@@ -14,8 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use crate::client::relay::{Relay, Way};
 use crate::containers::{ContainerName, INSIDE_ADDRESS};
-use crate::http::relay::{Relay, Way};
 
 /// The ways that are open.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::rest::RestError;
 use super::{IncusLxd, url};
+use crate::client::http::Request;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, text};
-use crate::http::client::Request;
 
 /// The longest answer that is read, in bytes; the runtimes keep 128 KiB of a running container's console.
 const MAX_CONSOLE: usize = 4 * 1024 * 1024;

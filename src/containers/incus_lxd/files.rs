@@ -6,8 +6,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::IncusLxd;
 use super::rest::RestError;
+use crate::client::http::Request;
 use crate::containers::{ContainerName, ContainerPath, Error, FileSpec, MAX_FILE};
-use crate::http::client::Request;
 
 const BINARY: &str = "application/octet-stream";
 

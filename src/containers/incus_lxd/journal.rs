@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::rest::{RestError, parse};
 use super::{IncusLxd, files, url};
+use crate::client::http::Request;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
-use crate::http::client::Request;
 
 /// Where the command writes, in the container's memory: the file of the last reading stays.
 const PLACE: &str = "/run/taosd-journal";

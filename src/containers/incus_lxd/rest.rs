@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::client::http::{ClientError, Request, Response, Target, call};
 use crate::containers::{ContainerName, Error, Runtime, Until};
-use crate::http::client::{ClientError, Request, Response, Target, call};
 
 /// The longest answer: some hundred containers with all their state.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;

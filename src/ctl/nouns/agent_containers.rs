@@ -1,10 +1,10 @@
 //! The verbs of `taosctl agents` that are about an agent's container.
 
-use crate::ctl::entry::Entry;
-use crate::ctl::flags::Flag;
-use crate::ctl::show::Show;
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 const CONTAINERS: &[Column] = &[
     Column("NAME", "name"),

@@ -6,15 +6,15 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use serde_json::{Map, json};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::show::Show;
-use crate::ctl::verb::Verb;
-use crate::ctl::{path, text};
-use crate::jobs::log_tail::news;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
+use crate::jobs::events::log_tail::news;
 
 const LOGS: Verb = Verb::new("logs", "agents_logs", Show::Lines("logs"));
 /// Lines that are shown first.

@@ -1,9 +1,9 @@
 //! `taosctl agents token`.
 
-use crate::ctl::entry::Entry;
-use crate::ctl::flags::Flag;
-use crate::ctl::show::Show;
-use crate::ctl::verb::Verb;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 /// The noun.
 pub const ENTRY: Entry = Entry::Noun {

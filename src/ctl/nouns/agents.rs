@@ -5,15 +5,16 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
 use super::{agent_containers as containers, agent_logs, agent_token, grants};
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::Flag;
-use crate::ctl::output::Output;
-use crate::ctl::show::Show;
-use crate::ctl::table::Column;
-use crate::ctl::verb::{Verb, limit, rows_wanted};
-use crate::ctl::{paging, path, show};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::{Verb, limit, rows_wanted};
+use crate::ctl::verbs::{paging, show};
 
 const COLUMNS: &[Column] = &[
     Column("NAME", "name"),

@@ -4,18 +4,20 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::login;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::Flag;
-use crate::ctl::home::{CREDENTIALS, JWT_CACHE};
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::show::{self, Show};
-use crate::ctl::verb::Verb;
-use crate::ctl::{exchange as keys, flags, keep, path};
-use crate::http::field::Field;
-use crate::http::route::BodyKind;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::core::home::{CREDENTIALS, JWT_CACHE};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{flags, path};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::exchange as keys;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::keep;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::Verb;
+use crate::rest::field::Field;
+use crate::rest::route::BodyKind;
 
 /// The noun.
 pub const ENTRY: Entry = Entry::Noun {

@@ -1,9 +1,9 @@
 //! `taosctl backup` and `taosctl backups`.
 
-use crate::ctl::entry::Entry;
-use crate::ctl::show::Show;
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] =
     &[Column("FILE", "file"), Column("BYTES", "bytes"), Column("CREATED", "created_at"), Column("BLAKE3", "blake3")];

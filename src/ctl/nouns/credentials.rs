@@ -6,16 +6,17 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::keys::COLUMNS;
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::Flag;
-use crate::ctl::output::Output;
-use crate::ctl::session::Session;
-use crate::ctl::show::{self, Show};
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
-use crate::ctl::{path, table};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::Verb;
 
 const REPORT: &[Column] = &[Column("AGENT", "agent"), Column("ACTIVE KEYS", "active"), Column("VERDICT", "verdict")];
 

@@ -3,11 +3,12 @@
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::{path, show, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show;
 
 /// The verb.
 pub const ENTRY: Entry = Entry::Own { name: "docs", routes: &["docs_index", "docs_get"], command, run };

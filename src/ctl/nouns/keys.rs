@@ -1,9 +1,9 @@
 //! `taosctl keys`: the caller's keys (personal access tokens).
 
-use crate::ctl::entry::Entry;
-use crate::ctl::show::Show;
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 /// What is shown of keys.
 pub const COLUMNS: &[Column] = &[

@@ -7,15 +7,15 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::flags::read_file;
-use crate::ctl::output::Output;
-use crate::ctl::path;
-use crate::ctl::show::{self, Show};
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::read_file;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::Verb;
 use crate::limits::KNOWLEDGE_ITEMS;
 
 const COLUMNS: &[Column] =

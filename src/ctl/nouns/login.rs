@@ -7,16 +7,17 @@ use clap::{Arg, ArgMatches, Command};
 use serde_json::Value;
 
 use super::auth::{principal, whoami};
-use crate::ctl::connection::{Connection, read_token};
-use crate::ctl::context::Context;
-use crate::ctl::credentials::{self, Saved};
-use crate::ctl::entry::Entry;
-use crate::ctl::exchange::{is_agent_key, is_key};
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::server::Server;
-use crate::ctl::session::Session;
-use crate::ctl::{ask, path, show, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::server::Server;
+use crate::ctl::core::{ask, path, text};
+use crate::ctl::login::connection::{Connection, read_token};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::credentials::{self, Saved};
+use crate::ctl::login::exchange::{is_agent_key, is_key};
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show;
 use crate::secret::Plaintext;
 
 /// The verb.

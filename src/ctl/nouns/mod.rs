@@ -7,7 +7,6 @@ mod agents;
 mod audit;
 mod auth;
 mod backup;
-mod completion;
 mod credentials;
 mod docs;
 mod grants;
@@ -23,7 +22,7 @@ mod ui;
 mod user_token;
 mod users;
 
-use super::entry::Entry;
+use super::verbs::entry::Entry;
 
 /// Everything there is.
 pub const ALL: &[Entry] = &[
@@ -46,5 +45,5 @@ pub const ALL: &[Entry] = &[
     backup::BACKUP,
     backup::BACKUPS,
     docs::ENTRY,
-    completion::ENTRY,
+    crate::ctl::completion::ENTRY,
 ];

@@ -3,14 +3,14 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::output::Output;
-use crate::ctl::show::{self, Show};
-use crate::ctl::slow;
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::login::context::Context;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::slow;
+use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),

@@ -7,17 +7,18 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Value, json};
 
-use crate::ctl::connection::{Connection, checked};
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::home::{ACTIVE, Home};
-use crate::ctl::output::{Output, complain};
-use crate::ctl::profile::{self, Profile};
-use crate::ctl::server::Server;
-use crate::ctl::session::Session;
-use crate::ctl::table::{self, Column};
-use crate::ctl::{path, private, show, text};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::home::{ACTIVE, Home};
+use crate::ctl::core::output::{Output, complain};
+use crate::ctl::core::server::Server;
+use crate::ctl::core::{path, private, text};
+use crate::ctl::login::connection::{Connection, checked};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::profile::{self, Profile};
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table::{self, Column};
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show;
 
 const COLUMNS: &[Column] =
     &[Column("NAME", "name"), Column("AGENT", "agent_name"), Column("URL", "url"), Column("ACTIVE", "active")];

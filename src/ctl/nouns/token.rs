@@ -6,14 +6,17 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
 
-use crate::ctl::context::Context;
-use crate::ctl::entry::Entry;
-use crate::ctl::failure::Failure;
-use crate::ctl::home::is_name;
-use crate::ctl::output::Output;
-use crate::ctl::profile::{self, Profile};
-use crate::ctl::session::Session;
-use crate::ctl::{keep, path, private, project, texts};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::home::is_name;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, private};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::profile::{self, Profile};
+use crate::ctl::login::project;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::texts;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::keep;
 
 /// The noun.
 pub const ENTRY: Entry = Entry::Noun {

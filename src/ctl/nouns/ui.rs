@@ -1,8 +1,8 @@
 //! `taosctl ui`.
 
-use crate::ctl::entry::Entry;
-use crate::ctl::show::Show;
-use crate::ctl::verb::Verb;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 /// The noun.
 pub const ENTRY: Entry = Entry::Noun {

@@ -1,11 +1,11 @@
 //! `taosctl users`.
 
 use super::user_token;
-use crate::ctl::entry::Entry;
-use crate::ctl::flags::Flag;
-use crate::ctl::show::Show;
-use crate::ctl::table::Column;
-use crate::ctl::verb::Verb;
+use crate::ctl::core::flags::Flag;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
     Column("NAME", "username"),

@@ -14,9 +14,9 @@ use super::gate::Gate;
 use super::io::{Socket, Wire};
 use super::meters::count;
 use super::request::Link;
-use crate::http::codes;
-use crate::http::head::Peer;
-use crate::http::service::Service;
+use crate::rest::codes;
+use crate::rest::head::Peer;
+use crate::rest::service::Service;
 
 /// How long accepting rests after an error: with no descriptor left, the next try would fail as fast.
 const REST: Duration = Duration::from_millis(50);

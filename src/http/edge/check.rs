@@ -5,8 +5,8 @@ use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderV
 use hyper::http::uri::Scheme;
 use hyper::http::{Method, Uri, Version};
 
-use crate::http::codes::{self, Code};
 use crate::limits::Limits;
+use crate::rest::codes::{self, Code};
 
 /// Why a request is refused before any route is looked up.
 #[derive(Debug, PartialEq, Eq)]

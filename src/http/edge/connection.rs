@@ -15,9 +15,9 @@ use super::io::{Io, Phase, Wire};
 use super::meters::count;
 use super::reply::refusal_bytes;
 use super::request::{self, Link};
-use crate::http::codes::{self, Code};
-use crate::http::error::ApiError;
-use crate::http::service::Service;
+use crate::rest::codes::{self, Code};
+use crate::rest::error::ApiError;
+use crate::rest::service::Service;
 
 /// How much of an unwanted rest is read and dropped, and for how long, before a connection is closed.
 const LINGER_BYTES: usize = 256 * 1024;

@@ -15,8 +15,8 @@ use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
 use super::stalled::Stalled;
 use crate::http::pool::Pool;
-use crate::http::service::{Outcome, Service};
 use crate::limits::Limits;
+use crate::rest::service::{Outcome, Service};
 
 /// What comes back from the pool.
 pub(super) enum PoolAnswer<S: Service> {

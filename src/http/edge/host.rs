@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 
 use super::check::split_host;
-use crate::http::codes::{self, Code};
-use crate::http::head::{Head, Peer, X_AGENT_API_KEY};
+use crate::rest::codes::{self, Code};
+use crate::rest::head::{Head, Peer, X_AGENT_API_KEY};
 
 /// Paths anyone may read under any name: they hold nothing that is not public.
 const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/.well-known/jwks.json"];

@@ -34,8 +34,8 @@ pub use self::meters::Metrics;
 use self::run::Command;
 pub use super::pool::Worker;
 use super::pool::{Pool, States};
-use super::service::Service;
 use crate::limits::Limits;
+use crate::rest::service::Service;
 
 /// Where the edge listens, bound beforehand.
 #[derive(Debug, Default)]

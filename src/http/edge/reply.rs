@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::gate::Gate;
 use super::io::Wire;
 use super::meters::{Gauge, Meters};
-use crate::http::reply::{Body, Reply};
+use crate::rest::reply::{Body, Reply};
 
 /// The header that carries the request id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

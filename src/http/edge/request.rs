@@ -18,11 +18,11 @@ use super::host;
 use super::io::Wire;
 use super::meters::{Gauge, count};
 use super::reply::{ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
-use crate::http::codes::{self, Code};
-use crate::http::error::ApiError;
-use crate::http::head::{Head, Peer};
-use crate::http::reply::{Body, Reply};
-use crate::http::service::{Outcome, Service, Work};
+use crate::rest::codes::{self, Code};
+use crate::rest::error::ApiError;
+use crate::rest::head::{Head, Peer};
+use crate::rest::reply::{Body, Reply};
+use crate::rest::service::{Outcome, Service, Work};
 
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -25,8 +25,8 @@ use super::gate::Gate;
 use super::host::AllowedHosts;
 use super::meters::Meters;
 use crate::http::pool::Pool;
-use crate::http::service::Service;
 use crate::limits::{Limits, seconds};
+use crate::rest::service::Service;
 
 /// What other threads ask of the edge.
 pub(super) enum Command {

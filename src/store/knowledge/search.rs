@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::super::Result;
 use super::{BRIEF, FILTERED, Filter, Item, read};
+use crate::store::Result;
 
 /// An item that a search found.
 #[derive(Debug, Clone)]
@@ -49,8 +49,8 @@ fn all_words(query: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Changes, Document, Replacement, replace};
     use super::*;
+    use crate::store::knowledge::{Changes, Document, Replacement, replace};
     use crate::time::Micros;
     use proptest::prelude::*;
 

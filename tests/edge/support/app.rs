@@ -8,13 +8,13 @@ use hyper::body::Bytes;
 use hyper::header::{ALLOW, AUTHORIZATION};
 use hyper::http::{Method, StatusCode};
 use serde_json::json;
-use taosd::http::codes;
-use taosd::http::error::{ApiError, Dialect};
-use taosd::http::head::Head;
-use taosd::http::reply::{Body, Reply};
-use taosd::http::service::{Outcome, Service};
-use taosd::http::stream::{Signal, StreamSender, stream};
 use taosd::limits::Limits;
+use taosd::rest::codes;
+use taosd::rest::error::{ApiError, Dialect};
+use taosd::rest::head::Head;
+use taosd::rest::reply::{Body, Reply};
+use taosd::rest::service::{Outcome, Service};
+use taosd::rest::stream::{Signal, StreamSender, stream};
 
 /// The one token it knows.
 pub const TOKEN: &str = "good";

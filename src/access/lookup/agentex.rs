@@ -1,0 +1,153 @@
+//! What Agentex clients present: a Bearer, or an agent's secret in `x-agent-api-key`; and who may have a request sent
+//! on to an agent (Agentex contract, sections 2 and 7).
+
+use std::sync::Arc;
+
+use hyper::header::AUTHORIZATION;
+
+use super::bearer::{self, Presented, secret_of};
+use super::credential_lookup::is_good;
+use crate::access::authorize::{Bad, Need};
+use crate::access::caller::{Caller, Who};
+use crate::access::gate::Gate;
+use crate::access::tokens::jwt::Audience;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::head::{Head, X_AGENT_API_KEY};
+use crate::secret::{AgentKey, Kind, SecretHash};
+use crate::store::credentials;
+
+/// True if the request carries more than one credential: which one counts would be a guess.
+fn are_two(head: &Head) -> bool {
+    head.headers.get_all(AUTHORIZATION).iter().count() + head.headers.get_all(&X_AGENT_API_KEY).iter().count() > 1
+}
+
+/// Reads the credential of an Agentex request. A key is taken from its own header only.
+///
+/// # Errors
+/// `two_credentials`.
+pub fn presented(head: &Head) -> Result<Presented<'_>, ApiError> {
+    if are_two(head) {
+        return Err(codes::TWO_CREDENTIALS.into());
+    }
+    let Some(value) = head.headers.get(&X_AGENT_API_KEY) else {
+        return Ok(match bearer::presented(head) {
+            Presented::Secret(Kind::AgentKey, _) => Presented::Malformed,
+            other => other,
+        });
+    };
+    Ok(match value.to_str().map(|text| secret_of(text.trim())) {
+        Ok(known @ (Presented::Secret(Kind::AgentKey | Kind::AgentToken, _) | Presented::Key(_))) => known,
+        _ => Presented::Malformed,
+    })
+}
+
+/// The key of a request to be sent on: in its own header or as `Authorization: AgentKey KEY`. The inner `None`: what
+/// calls itself one and cannot be.
+fn key(head: &Head) -> Option<Option<SecretHash>> {
+    if let Some(value) = head.headers.get(&X_AGENT_API_KEY) {
+        return Some(value.to_str().ok().and_then(|text| AgentKey::parse(text.trim()).ok()));
+    }
+    let (scheme, rest) = head.headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("agentkey").then(|| AgentKey::parse(rest.trim()).ok())
+}
+
+/// Who wants a request sent on.
+pub enum Sender {
+    /// A user; the handler asks for its role.
+    User(Box<Caller>),
+    /// The holder of an external key of this agent.
+    Key {
+        /// The agent's id.
+        agent_id: String,
+    },
+}
+
+impl Gate {
+    /// The agent behind a live key of this type.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> Result<Option<Caller>, ApiError> {
+        let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
+        let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())))
+    }
+
+    /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.
+    ///
+    /// # Errors
+    /// `two_credentials`, 401, 403 or 429, or the store's.
+    pub fn sender(&self, head: &Head, need: &Need) -> Result<Sender, ApiError> {
+        if are_two(head) {
+            return Err(codes::TWO_CREDENTIALS.into());
+        }
+        if let Some(key) = key(head) {
+            let holder = match key {
+                Some(hash) => self.agent_key(head, &hash, "external")?,
+                None => None,
+            };
+            let Some(caller) = holder else { return Err(self.refuse_credential(head, need, Bad::Dead)) };
+            let caller = self.pass(head, need, caller, Audience::Api)?;
+            return Ok(Sender::Key { agent_id: caller.agent_id().unwrap_or_default().to_owned() });
+        }
+        if head.peer.is_tcp() && presented(head)? == Presented::Nothing {
+            return Err(codes::UNAUTHENTICATED.into());
+        }
+        let caller = self.admit(head, need)?;
+        if caller.agent_id().is_some() {
+            return Err(self.refuse_credential(head, need, Bad::Dead));
+        }
+        Ok(Sender::User(Box::new(caller)))
+    }
+
+    /// A key of another agent: refused as if there were no such key.
+    pub fn refuse_sender(&self, head: &Head, need: &Need) -> ApiError {
+        self.refuse_credential(head, need, Bad::Dead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hyper::header::{HeaderMap, HeaderName};
+    use hyper::http::Method;
+
+    use super::*;
+    use crate::rest::head::Peer;
+    use crate::secret::UserToken;
+
+    fn head(headers: &[(&'static str, &str)]) -> Head {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        Head {
+            method: Method::GET,
+            raw_path: "/".into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: map,
+            peer: Peer::Ip([127, 0, 0, 1].into()),
+            request_id: "r".into(),
+            arrived: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn a_key_counts_in_its_own_header_only_and_two_credentials_count_for_nothing() {
+        let (made, user) = (AgentKey::generate(), UserToken::generate());
+        let (text, user) = (made.plaintext.reveal(), user.plaintext.reveal());
+        let good = head(&[("x-agent-api-key", text)]);
+        assert_eq!(presented(&good).unwrap(), Presented::Secret(Kind::AgentKey, made.hash));
+        let bearer = format!("Bearer {text}");
+        assert_eq!(presented(&head(&[("authorization", &bearer)])).unwrap(), Presented::Malformed);
+        assert_eq!(presented(&head(&[("x-agent-api-key", user)])).unwrap(), Presented::Malformed);
+        assert_eq!(presented(&head(&[("x-agent-api-key", "")])).unwrap(), Presented::Malformed);
+        let two = [("x-agent-api-key", text), ("authorization", bearer.as_str())];
+        assert!(presented(&head(&two)).is_err());
+        assert!(presented(&head(&[two[0], two[0]])).is_err() && presented(&head(&[two[1], two[1]])).is_err());
+        assert_eq!(presented(&head(&[])).unwrap(), Presented::Nothing);
+    }
+}

@@ -1,0 +1,89 @@
+//! The `Authorization` header (RFC 6750, RFC 9110 section 11).
+
+use hyper::header::AUTHORIZATION;
+
+use crate::access::tokens::jwt;
+use crate::rest::head::Head;
+use crate::secret::{self, Kind, SecretHash};
+
+/// What a request presents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// No `Authorization: Bearer`.
+    Nothing,
+    /// A Bearer that no kind of secret could be: not worth a lookup.
+    Malformed,
+    /// A well-formed secret.
+    Secret(Kind, SecretHash),
+    /// Something that calls itself a key; `None` if no key could be like it.
+    Key(Option<(Kind, SecretHash)>),
+    /// What may be a short-lived token.
+    Token(&'a str),
+}
+
+/// What every key starts with.
+const KEY_PREFIX: &str = "axp_";
+
+/// Reads the Bearer of a request. The scheme is matched in any case and blanks around the token are tolerated.
+pub fn presented(head: &Head) -> Presented<'_> {
+    let mut all = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = all.next() else { return Presented::Nothing };
+    if all.next().is_some() {
+        return Presented::Malformed;
+    }
+    let Ok(value) = first.to_str() else { return Presented::Malformed };
+    match token_of(value) {
+        None => Presented::Nothing,
+        Some(token) => secret_of(token),
+    }
+}
+
+/// What a text given as a secret is.
+pub fn secret_of(token: &str) -> Presented<'_> {
+    if token.starts_with(KEY_PREFIX) {
+        return Presented::Key(secret::recognise(token).ok());
+    }
+    match secret::recognise(token) {
+        // Only a cookie carries a session.
+        Ok((Kind::Session, _)) => Presented::Malformed,
+        Ok((kind, hash)) => Presented::Secret(kind, hash),
+        Err(_) if jwt::looks_like_one(token) => Presented::Token(token),
+        Err(_) => Presented::Malformed,
+    }
+}
+
+/// The text of the Bearer, where there is one: for what is compared with it and never kept.
+pub fn text(head: &Head) -> Option<&str> {
+    token_of(head.headers.get(AUTHORIZATION)?.to_str().ok()?)
+}
+
+/// The token of a `Bearer` value; `None` for another scheme.
+fn token_of(value: &str) -> Option<&str> {
+    let value = value.trim_matches(' ');
+    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
+    scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim_matches(|c| c == ' ' || c == '\t'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_scheme_is_read_in_any_case_and_blanks_are_tolerated() {
+        for value in ["Bearer abc", "bearer abc", "BEARER   abc", "Bearer abc  "] {
+            assert_eq!(token_of(value), Some("abc"), "{value:?}");
+        }
+        for value in ["Basic abc", "Bearerabc", "", "abc"] {
+            assert_eq!(token_of(value), None, "{value:?}");
+        }
+        assert_eq!(token_of("Bearer "), Some(""));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_is_read_without_panic(value in "(?i)(bearer )?[ -~]{0,100}") {
+            let _ = token_of(&value);
+        }
+    }
+}

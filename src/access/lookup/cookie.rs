@@ -1,0 +1,114 @@
+//! The session cookie: reading it, and the rule that keeps other sites from using it (taOS contract, section 3).
+
+use hyper::header::{COOKIE, HOST, HeaderName, ORIGIN};
+use hyper::http::Method;
+
+use crate::rest::head::Head;
+use crate::secret::{SecretHash, SessionSecret};
+
+/// The cookie's name.
+pub const NAME: &str = "taos_session";
+
+/// The session a request names: `None` if it has no such cookie, the inner `None` if it cannot be one of ours.
+pub fn session(head: &Head) -> Option<Option<SecretHash>> {
+    let mut found: Option<Option<SecretHash>> = None;
+    for header in head.headers.get_all(COOKIE) {
+        let Ok(text) = header.to_str() else { continue };
+        for (name, value) in text.split(';').filter_map(|pair| pair.trim().split_once('=')) {
+            if name == NAME {
+                // A second one was put there by somebody else: none counts.
+                found = Some(if found.is_some() { None } else { SessionSecret::parse(value).ok() });
+            }
+        }
+    }
+    found
+}
+
+/// The cookie that a browser keeps for so many seconds; 0 takes it away. The daemon speaks plain HTTP on the box, so it
+/// cannot ask for `Secure`; scripts and other sites never see it.
+pub fn set(value: &str, seconds: i64) -> String {
+    format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+}
+
+/// True if a request by cookie may change something: it comes from a page of ours. Behind a proxy that speaks TLS a
+/// page of ours is `https`, which the daemon cannot see: there the browser's own word is needed as well, and over TLS
+/// every browser gives it.
+pub fn is_same_origin(head: &Head) -> bool {
+    if head.method == Method::GET || head.method == Method::HEAD {
+        return true;
+    }
+    let site = HeaderName::from_static("sec-fetch-site");
+    let says_same = head.header(&site).map(|value| value == "same-origin");
+    if head.headers.contains_key(ORIGIN) {
+        let host = head.header(&HOST).unwrap_or("");
+        let is_host = |own: &str| !host.is_empty() && own.eq_ignore_ascii_case(host);
+        return match head.header(&ORIGIN).and_then(|origin| origin.split_once("://")) {
+            Some(("http", own)) => is_host(own) && says_same != Some(false),
+            Some(("https", own)) => is_host(own) && says_same == Some(true),
+            _ => false,
+        };
+    }
+    says_same == Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use hyper::header::HeaderMap;
+
+    use super::*;
+    use crate::rest::head::Peer;
+
+    fn head(method: Method, headers: &[(&'static str, &str)]) -> Head {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        Head {
+            method,
+            raw_path: "/".into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: map,
+            peer: Peer::Ip([127, 0, 0, 1].into()),
+            request_id: "r".into(),
+            arrived: Instant::now(),
+        }
+    }
+
+    #[test]
+    fn one_session_cookie_is_read_and_two_are_none() {
+        let issued = SessionSecret::generate();
+        let one = format!("a=b; {NAME}={}; c=d", issued.plaintext.reveal());
+        assert_eq!(session(&head(Method::GET, &[("cookie", &one)])), Some(Some(issued.hash)));
+        assert_eq!(session(&head(Method::GET, &[("cookie", &one), ("cookie", &one)])), Some(None));
+        assert_eq!(session(&head(Method::GET, &[("cookie", "taos_session=x")])), Some(None));
+        assert_eq!(session(&head(Method::GET, &[("cookie", "xtaos_session=x")])), None);
+        assert_eq!(session(&head(Method::GET, &[])), None);
+    }
+
+    #[test]
+    fn only_a_page_of_ours_may_change_something() {
+        let post = |headers: &[(&'static str, &str)]| is_same_origin(&head(Method::POST, headers));
+        assert!(post(&[("host", "box:1"), ("origin", "http://BOX:1")]));
+        assert!(post(&[("host", "box"), ("sec-fetch-site", "same-origin")]));
+        assert!(post(&[("host", "box"), ("origin", "https://box"), ("sec-fetch-site", "same-origin")]));
+        for bad in [
+            &[("host", "box")][..],
+            &[("host", "box"), ("origin", "null"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "http://evil.example"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "http://box"), ("sec-fetch-site", "cross-site")],
+            &[("host", "box"), ("sec-fetch-site", "same-site")],
+            &[("host", "box"), ("sec-fetch-site", "none")],
+            &[("origin", "http://")],
+            &[("host", "box"), ("origin", "https://box")],
+            &[("host", "box"), ("origin", "https://box:1"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "ftp://box"), ("sec-fetch-site", "same-origin")],
+            &[("host", "box"), ("origin", "http://https://box"), ("sec-fetch-site", "same-origin")],
+        ] {
+            assert!(!post(bad), "{bad:?}");
+        }
+        assert!(is_same_origin(&head(Method::GET, &[("origin", "http://evil.example")])));
+    }
+}

@@ -1,0 +1,290 @@
+//! The scope words of the aX dialect, and the actions they stand for (aX contract, section 5). A word of a token is
+//! worth what the credential behind the token may do as well.
+
+use super::scope::{InvalidScope, Scope, Scopes};
+use crate::rest::action::Action;
+use crate::rest::class::Class;
+
+/// A word, the classes that know it, and its scopes.
+struct Word {
+    name: &'static str,
+    classes: &'static [Class],
+    scopes: &'static [&'static str],
+}
+
+const BOTH: &[Class] = &[Class::User, Class::Agent];
+const USER: &[Class] = &[Class::User];
+const AGENT: &[Class] = &[Class::Agent];
+const ADMIN: &[Class] = &[Class::Admin];
+
+const fn word(name: &'static str, classes: &'static [Class], scopes: &'static [&'static str]) -> Word {
+    Word { name, classes, scopes }
+}
+
+/// The six broad words of a class, then the finer ones. A word whose meaning differs by class has a row for each.
+const WORDS: &[Word] = &[
+    word("messages", BOTH, &["messages.*"]),
+    word("tasks", BOTH, &["tasks.*"]),
+    word("context", BOTH, &["context.*", "uploads.*"]),
+    word(
+        "agents",
+        USER,
+        &[
+            "agents.list",
+            "agents.read",
+            "agents.presence",
+            "agents.create",
+            "agents.update",
+            "agents.delete",
+            "agents.place",
+        ],
+    ),
+    word("agents", AGENT, &["agents.list", "agents.read", "agents.presence"]),
+    word("spaces", USER, &["spaces.*"]),
+    word("spaces", AGENT, &["spaces.list", "spaces.read"]),
+    word("search", BOTH, &["messages.search"]),
+    word("messages:read", BOTH, &["messages.list", "messages.read", "messages.search", "messages.mark"]),
+    word("messages:write", BOTH, &["messages.send", "messages.edit", "messages.delete", "messages.mark"]),
+    word("tasks:read", BOTH, &["tasks.list", "tasks.read"]),
+    word("tasks:write", BOTH, &["tasks.create", "tasks.update"]),
+    word("context:read", BOTH, &["context.list", "context.read"]),
+    word("context:write", BOTH, &["context.write", "context.delete", "uploads.create"]),
+    word("agents:read", BOTH, &["agents.list", "agents.read", "agents.presence"]),
+    word("agents:write", USER, &["agents.create", "agents.update", "agents.delete", "agents.place"]),
+    word("agents.create", ADMIN, &["agents.create", "agents.list", "agents.read", "agents.update"]),
+    word("agents.bind", ADMIN, &["agents.create", "agents.list", "agents.read", "agents.update"]),
+    word("credentials.issue.agent", ADMIN, &["credentials.issue", "credentials.list", "keys.create"]),
+    word("credentials.revoke", ADMIN, &["credentials.revoke", "credentials.list"]),
+    word("delegations.manage", ADMIN, &[]),
+];
+
+/// Words that only a key's scopes hold: every `:read` or `:write` word.
+const API: &[(&str, &str)] = &[("api:read", ":read"), ("api:write", ":write")];
+
+/// What a user's token may do without any word.
+const USER_BASELINE: &[&str] =
+    &["auth.whoami", "spaces.list", "spaces.read", "events.read", "keys.*", "credentials.fingerprint"];
+/// What an agent's token may do without any word.
+const AGENT_BASELINE: &[&str] = &[
+    "auth.whoami",
+    "spaces.list",
+    "spaces.read",
+    "agents.list",
+    "agents.read",
+    "agents.presence",
+    "context.*",
+    "uploads.*",
+    "messages.search",
+    "events.read",
+    "agents.heartbeat",
+    "agents.processing",
+    "agents.profile",
+    "credentials.fingerprint",
+];
+/// What only agents do: a user's scopes say nothing of it, and every agent's key may have it.
+const AGENT_ALONE: &[&str] = &["agents.heartbeat", "agents.processing", "agents.profile"];
+/// What a key must hold one of to be a manager's.
+const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
+
+fn words_of(class: Class) -> impl Iterator<Item = &'static Word> {
+    WORDS.iter().filter(move |word| word.classes.contains(&class))
+}
+
+fn find(class: Class, name: &str) -> Option<&'static Word> {
+    words_of(class).find(|word| word.name == name)
+}
+
+fn scopes(texts: &[&'static str]) -> Scopes {
+    Scopes::trusted(texts.iter().copied())
+}
+
+/// What a token of this class may do without any word.
+fn baseline(class: Class) -> &'static [&'static str] {
+    match class {
+        Class::User => USER_BASELINE,
+        Class::Agent => AGENT_BASELINE,
+        Class::Admin => &["auth.whoami", "credentials.fingerprint"],
+        Class::Key => &["credentials.fingerprint"],
+    }
+}
+
+/// What a token of this class with these words may do, before its credential is asked. Unknown words count nothing.
+pub fn power(class: Class, words: &str) -> Scopes {
+    let of_words = words.split(' ').filter_map(|name| find(class, name)).flat_map(|word| word.scopes);
+    Scopes::trusted(baseline(class).iter().chain(of_words).copied())
+}
+
+/// Every word a key with these scopes may ask for in this class; `admin`: whether it is a manager's.
+fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
+    let holds = |word: &&Word| match class {
+        Class::Admin => admin && (word.scopes.is_empty() || word.scopes.iter().any(|text| own.covers_text(text))),
+        _ => word.scopes.iter().any(|text| own.overlaps(text)),
+    };
+    words_of(class).filter(holds).map(|word| word.name).collect()
+}
+
+/// The words granted to an exchange that asks for `wanted`; all the key holds if it asks for none, the broad ones
+/// where those say the same.
+///
+/// # Errors
+/// The words that are not the class's or not the key's, and those it could have asked for.
+pub fn grant(
+    class: Class,
+    wanted: &str,
+    own: &Scopes,
+    admin: bool,
+) -> Result<String, (Vec<String>, Vec<&'static str>)> {
+    let held = held(class, own, admin);
+    let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
+    if asked.is_empty() {
+        let broad: Vec<&str> = held.iter().copied().filter(|name| !name.contains(':')).collect();
+        return if held.is_empty() { Err((Vec::new(), held)) } else { Ok(broad.join(" ")) };
+    }
+    let refused: Vec<String> = asked.iter().filter(|name| !held.contains(name)).map(|name| shown(name)).collect();
+    if !refused.is_empty() {
+        return Err((refused, held));
+    }
+    let mut granted: Vec<&str> = Vec::new();
+    for name in asked {
+        if !granted.contains(&name) {
+            granted.push(name);
+        }
+    }
+    Ok(granted.join(" "))
+}
+
+/// A word from outside, cut to be told back.
+fn shown(word: &str) -> String {
+    word.chars().filter(|c| !c.is_control() && *c != '\'').take(64).collect()
+}
+
+/// The word a token of this class needs for an action; the finest there is.
+pub fn needed(class: Class, action: Action) -> &'static str {
+    let covering = |word: &&Word| scopes(word.scopes).covers_text(action.slug());
+    let fits: Vec<_> = words_of(class).filter(covering).collect();
+    fits.iter().min_by_key(|word| word.scopes.len() + usize::from(!word.name.contains(':')) * 10).map_or_else(
+        // No word of its own class would do: name the class's that would.
+        || WORDS.iter().find(covering).map_or(action.slug(), |word| word.name),
+        |word| word.name,
+    )
+}
+
+/// What a key's explicit scopes mean: words of its class, or scopes as everywhere else. True beside them if one of
+/// them is a manager's.
+///
+/// # Errors
+/// The first entry that is neither.
+pub fn parse<'a>(class: Class, entries: impl IntoIterator<Item = &'a str>) -> Result<(Scopes, bool), InvalidScope> {
+    let (mut all, mut admin) = (Vec::new(), false);
+    for entry in entries {
+        let api = API.iter().find(|(name, _)| *name == entry).map(|(_, suffix)| *suffix);
+        if let Some(suffix) = api {
+            let fine = words_of(class).filter(|word| word.name.ends_with(suffix));
+            all.extend(fine.flat_map(|word| word.scopes).map(|text| (*text).to_owned()));
+        } else if let Some(word) = find(class, entry) {
+            all.extend(word.scopes.iter().map(|text| (*text).to_owned()));
+        } else if let Some(word) = find(Class::Admin, entry).filter(|_| class == Class::User) {
+            admin = true;
+            all.extend(word.scopes.iter().map(|text| (*text).to_owned()));
+        } else {
+            let scope = Scope::parse(entry)?;
+            admin |= class == Class::User && ADMIN_ACTIONS.iter().any(|action| scope.allows(*action));
+            all.push(entry.to_owned());
+        }
+    }
+    all.sort();
+    all.dedup();
+    Ok((Scopes::parse(all.iter().map(String::as_str))?, admin))
+}
+
+/// True if these scopes hold something of a manager's.
+pub fn is_admin(own: &Scopes) -> bool {
+    ADMIN_ACTIONS.iter().any(|action| own.allow(*action))
+}
+
+/// What an agent's key gets where nothing is said: what an agent at work may do, as far as its issuer may.
+pub fn agent_default(issuer: &Scopes) -> Scopes {
+    let of_words = words_of(Class::Agent).flat_map(|word| word.scopes);
+    let all = Scopes::trusted(AGENT_BASELINE.iter().chain(of_words).copied());
+    all.intersection(&issuer_of_agents(issuer))
+}
+
+/// What an issuer may give to an agent: its own scopes, and what only agents do.
+pub fn issuer_of_agents(issuer: &Scopes) -> Scopes {
+    issuer.union(&scopes(AGENT_ALONE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scope_of_the_tables_is_one() {
+        for word in WORDS {
+            assert!(Scopes::parse(word.scopes.iter().copied()).is_ok(), "{}", word.name);
+        }
+        for list in [USER_BASELINE, AGENT_BASELINE, AGENT_ALONE] {
+            assert!(Scopes::parse(list.iter().copied()).is_ok());
+        }
+    }
+
+    #[test]
+    fn no_word_of_an_agent_creates_agents_spaces_keys_or_credentials() {
+        let words: Vec<&str> = words_of(Class::Agent).map(|word| word.name).collect();
+        let power = power(Class::Agent, &words.join(" "));
+        for action in [
+            Action::AgentsCreate,
+            Action::AgentsUpdate,
+            Action::AgentsDelete,
+            Action::AgentsTokenIssue,
+            Action::SpacesCreate,
+            Action::KeysCreate,
+            Action::CredentialsIssue,
+            Action::UsersTokenIssue,
+            Action::UsersCreate,
+        ] {
+            assert!(!power.allow(action), "{}", action.slug());
+        }
+    }
+
+    #[test]
+    fn an_exchange_gets_the_words_it_asks_for_and_no_others() {
+        let all = Scopes::all();
+        assert_eq!(grant(Class::User, "messages tasks messages", &all, false), Ok("messages tasks".into()));
+        assert_eq!(grant(Class::User, "", &all, false), Ok("messages tasks context agents spaces search".into()));
+        let (refused, allowed) = grant(Class::Admin, "messages agents.create", &all, true).unwrap_err();
+        assert_eq!(refused, ["messages"]);
+        assert!(allowed.contains(&"agents.create"));
+        let narrow = Scopes::parse(["messages.read"]).unwrap();
+        assert_eq!(grant(Class::User, "", &narrow, false), Ok("messages".into()));
+        assert!(grant(Class::User, "tasks", &narrow, false).is_err());
+        assert!(grant(Class::Admin, "", &all, false).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_finest_word_that_would_do() {
+        assert_eq!(needed(Class::User, Action::MessagesSend), "messages:write");
+        assert_eq!(needed(Class::Admin, Action::CredentialsIssue), "credentials.issue.agent");
+        assert_eq!(needed(Class::Admin, Action::MessagesSend), "messages");
+        assert_eq!(needed(Class::User, Action::CredentialsIssue), "credentials.issue.agent");
+    }
+
+    #[test]
+    fn an_agents_key_never_exceeds_its_issuer() {
+        assert!(agent_default(&Scopes::all()).allow(Action::MessagesSend));
+        let narrow = agent_default(&Scopes::parse(["credentials.*", "tasks.read"]).unwrap());
+        assert!(narrow.allow(Action::TasksRead) && narrow.allow(Action::AgentsHeartbeat));
+        assert!(!narrow.allow(Action::MessagesSend) && !narrow.allow(Action::TasksCreate));
+    }
+
+    #[test]
+    fn keys_take_words_and_scopes_alike() {
+        let (scopes, admin) = parse(Class::User, ["messages:read", "agents.read"]).unwrap();
+        assert!(!admin && scopes.allow(Action::MessagesList) && scopes.allow(Action::AgentsRead));
+        assert!(parse(Class::User, ["credentials.issue.agent"]).unwrap().1);
+        assert!(parse(Class::User, ["*"]).unwrap().1);
+        assert!(parse(Class::User, ["nothing:read"]).is_err());
+        let (read, _) = parse(Class::Agent, ["api:read"]).unwrap();
+        assert!(read.allow(Action::TasksList) && !read.allow(Action::TasksCreate));
+    }
+}

@@ -1,0 +1,324 @@
+//! Short-lived tokens: compact JWS (RFC 7515) signed with Ed25519 (RFC 8037), their claims, and their strict reading.
+//!
+//! What does not belong here: where keys come from ([`super::signing_keys`]) and whether a credential still lives.
+
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde_json::{Map, Value, json};
+
+use crate::rest::class::Class;
+use crate::rest::json as strict;
+
+/// Who issues the tokens.
+pub const ISSUER: &str = "taosd";
+/// Characters of a token at the most; ours have about 900.
+const MAX_CHARS: usize = 4096;
+/// Seconds by which another clock may be ahead of ours.
+const SKEW: i64 = 60;
+
+/// Whom a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// This daemon.
+    Api,
+    /// Other services on the box; refused on every route here.
+    Mcp,
+}
+
+impl Audience {
+    /// The audience of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Api, Self::Mcp].into_iter().find(|audience| audience.as_str() == name)
+    }
+
+    /// The audience's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "ax-api",
+            Self::Mcp => "ax-mcp",
+        }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The agent's id, else the user's.
+    pub sub: String,
+    /// Whom it is for.
+    pub audience: Audience,
+    /// When it was issued, seconds since 1970.
+    pub iat: i64,
+    /// When it ends, seconds since 1970.
+    pub exp: i64,
+    /// Its unique id.
+    pub jti: String,
+    /// What it is for.
+    pub class: Class,
+    /// Scope words, with single blanks between them.
+    pub scope: String,
+    /// The user, or the agent's owner.
+    pub user_id: String,
+    /// The credential it was exchanged for.
+    pub credential_id: String,
+    /// The space it works in where nothing is said.
+    pub space_id: String,
+    /// Id and name of the agent it belongs to.
+    pub agent: Option<(String, String)>,
+}
+
+/// Why a token is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Not a token of ours, altered, or not valid yet.
+    #[error("the token cannot be verified")]
+    Invalid,
+    /// A good token past its end.
+    #[error("the token has expired")]
+    Expired,
+}
+
+impl Claims {
+    fn to_json(&self) -> Value {
+        let mut claims = json!({
+            "iss": ISSUER,
+            "sub": self.sub,
+            "aud": self.audience.as_str(),
+            "iat": self.iat,
+            "exp": self.exp,
+            "jti": self.jti,
+            "token_class": self.class.as_str(),
+            "scope": self.scope,
+            "user_id": self.user_id,
+            "credential_id": self.credential_id,
+            "space_id": self.space_id,
+        });
+        if let Some((id, name)) = &self.agent {
+            claims["agent_id"] = json!(id);
+            claims["agent_name"] = json!(name);
+        }
+        claims
+    }
+
+    fn from_json(claims: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
+        let number = |name: &str| claims.get(name)?.as_i64();
+        if text("iss")? != ISSUER {
+            return None;
+        }
+        let class = Class::named(&text("token_class")?)?;
+        let agent = match class {
+            Class::Agent => Some((text("agent_id")?, text("agent_name")?)),
+            _ => None,
+        };
+        Some(Self {
+            sub: text("sub")?,
+            audience: Audience::named(&text("aud")?)?,
+            iat: number("iat")?,
+            exp: number("exp")?,
+            jti: text("jti")?,
+            class,
+            scope: text("scope")?,
+            user_id: text("user_id")?,
+            credential_id: text("credential_id")?,
+            space_id: text("space_id")?,
+            agent,
+        })
+    }
+}
+
+/// Signs claims with the key of this id.
+pub fn sign(claims: &Claims, kid: &str, key: &SigningKey) -> String {
+    let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid}).to_string();
+    let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+    let signed = format!("{}.{}", encode(&header), encode(&claims.to_json().to_string()));
+    let signature = key.sign(signed.as_bytes());
+    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()))
+}
+
+/// True for a text that may be a token: three parts, the first an encoded JSON object.
+pub fn looks_like_one(text: &str) -> bool {
+    text.starts_with("eyJ") && text.split('.').count() == 3
+}
+
+/// Reads a token: form, algorithm, key, signature, times, claims. `key` finds a verifying key by its id.
+///
+/// # Errors
+/// [`Refused`].
+pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<VerifyingKey>) -> Result<Claims, Refused> {
+    if token.len() > MAX_CHARS {
+        return Err(Refused::Invalid);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(Refused::Invalid)?;
+    let (header, payload) = signed.split_once('.').ok_or(Refused::Invalid)?;
+    let header = object(header)?;
+    let text = |name: &str| header.get(name).and_then(Value::as_str);
+    // Whatever the header says, only one algorithm is ever used; extensions it declares critical we do not know.
+    if text("alg") != Some("EdDSA") || text("typ").is_some_and(|typ| typ != "JWT") || header.contains_key("crit") {
+        return Err(Refused::Invalid);
+    }
+    let key = text("kid").and_then(key).ok_or(Refused::Invalid)?;
+    let signature = decode(signature)?;
+    let signature = Signature::from_slice(&signature).map_err(|_| Refused::Invalid)?;
+    key.verify_strict(signed.as_bytes(), &signature).map_err(|_| Refused::Invalid)?;
+    let payload = object(payload)?;
+    let claims = Claims::from_json(&payload).ok_or(Refused::Invalid)?;
+    let not_before = match payload.get("nbf") {
+        None => claims.iat.saturating_sub(SKEW),
+        Some(nbf) => nbf.as_i64().ok_or(Refused::Invalid)?.max(claims.iat.saturating_sub(SKEW)),
+    };
+    if now < not_before {
+        return Err(Refused::Invalid);
+    }
+    if now >= claims.exp { Err(Refused::Expired) } else { Ok(claims) }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Refused> {
+    BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| Refused::Invalid)
+}
+
+fn object(part: &str) -> Result<Map<String, Value>, Refused> {
+    match strict::parse(&decode(part)?) {
+        Ok(Value::Object(object)) => Ok(object),
+        _ => Err(Refused::Invalid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn key() -> SigningKey {
+        SigningKey::from_bytes(&[7; 32])
+    }
+
+    fn claims() -> Claims {
+        Claims {
+            sub: "agent-1".into(),
+            audience: Audience::Api,
+            iat: NOW,
+            exp: NOW + 900,
+            jti: "j".into(),
+            class: Class::Agent,
+            scope: "messages tasks".into(),
+            user_id: "u".into(),
+            credential_id: "c".into(),
+            space_id: "s".into(),
+            agent: Some(("agent-1".into(), "atlas".into())),
+        }
+    }
+
+    fn read(token: &str, now: i64) -> Result<Claims, Refused> {
+        verify(token, now, |kid| (kid == "k1").then(|| key().verifying_key()))
+    }
+
+    /// A token of any header and payload, signed with our key.
+    fn made(header: &Value, payload: &Value) -> String {
+        let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        let signed = format!("{}.{}", encode(header), encode(payload));
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).to_bytes()))
+    }
+
+    fn header() -> Value {
+        json!({"alg": "EdDSA", "typ": "JWT", "kid": "k1"})
+    }
+
+    #[test]
+    fn a_signed_token_reads_back_until_the_second_it_ends() {
+        let token = sign(&claims(), "k1", &key());
+        assert!(looks_like_one(&token));
+        assert_eq!(read(&token, NOW), Ok(claims()));
+        assert_eq!(read(&token, NOW + 899), Ok(claims()));
+        assert_eq!(read(&token, NOW + 900), Err(Refused::Expired));
+        assert_eq!(read(&token, NOW - 61), Err(Refused::Invalid));
+    }
+
+    #[test]
+    fn no_other_algorithm_key_or_extension_is_taken() {
+        let payload = claims().to_json();
+        assert!(read(&made(&header(), &payload), NOW).is_ok());
+        for (name, value) in [
+            ("alg", json!("none")),
+            ("alg", json!("HS256")),
+            ("alg", json!("eddsa")),
+            ("alg", Value::Null),
+            ("kid", json!("k2")),
+            ("kid", json!("../k1")),
+            ("kid", Value::Null),
+            ("typ", json!("JWE")),
+            ("crit", json!(["exp"])),
+        ] {
+            let mut header = header();
+            header[name] = value.clone();
+            assert_eq!(read(&made(&header, &payload), NOW), Err(Refused::Invalid), "{name} {value}");
+        }
+        let token = sign(&claims(), "k1", &key());
+        let unsigned = format!("{}.", token.rsplit_once('.').unwrap().0);
+        assert_eq!(read(&unsigned, NOW), Err(Refused::Invalid));
+        let other = sign(&claims(), "k1", &SigningKey::from_bytes(&[8; 32]));
+        assert_eq!(read(&other, NOW), Err(Refused::Invalid));
+    }
+
+    #[test]
+    fn claims_of_another_issuer_audience_or_time_are_not_taken() {
+        for (name, value) in [
+            ("iss", json!("other")),
+            ("aud", json!("ax-other")),
+            ("aud", json!(["ax-api"])),
+            ("exp", json!("1800000900")),
+            ("exp", Value::Null),
+            ("nbf", json!(NOW + 1)),
+            ("nbf", json!("soon")),
+            ("iat", json!(NOW + 3600)),
+            ("token_class", json!("key")),
+            ("token_class", json!("root")),
+            ("agent_id", Value::Null),
+            ("credential_id", json!(7)),
+        ] {
+            let mut payload = claims().to_json();
+            payload[name] = value.clone();
+            assert_eq!(read(&made(&header(), &payload), NOW), Err(Refused::Invalid), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn only_the_one_spelling_of_a_token_is_taken() {
+        let token = sign(&claims(), "k1", &key());
+        let parts: Vec<&str> = token.split('.').collect();
+        let (four, two) = (format!("{token}.{}", parts[2]), format!("{}.{}", parts[0], parts[1]));
+        for other in [format!("{token}="), format!("{token}A"), four, two, format!(" {token}"), format!("{token}\n")] {
+            assert_eq!(read(&other, NOW), Err(Refused::Invalid), "{other}");
+        }
+        assert_eq!(read(&"a.".repeat(4000), NOW), Err(Refused::Invalid));
+    }
+
+    proptest! {
+        #[test]
+        fn one_changed_character_is_always_caught(at in 0usize..600, by in 1u8..63) {
+            let token = sign(&claims(), "k1", &key());
+            prop_assume!(at < token.len());
+            let mut bytes = token.into_bytes();
+            let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+            let place = alphabet.iter().position(|c| *c == bytes[at]).unwrap();
+            bytes[at] = alphabet[(place + usize::from(by)) % alphabet.len()];
+            prop_assert!(read(std::str::from_utf8(&bytes).unwrap(), NOW).is_err());
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "(eyJ)?.{0,200}") {
+            let _ = looks_like_one(&text);
+            prop_assert!(read(&text, NOW).is_err());
+        }
+
+        #[test]
+        fn any_signed_payload_is_read_without_panic(text in ".{0,100}", now in any::<i64>()) {
+            let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+            let signed = format!("{}.{}", encode(&header().to_string()), encode(&text));
+            let signature = BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).to_bytes());
+            let _ = read(&format!("{signed}.{signature}"), now);
+        }
+    }
+}

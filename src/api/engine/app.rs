@@ -1,0 +1,171 @@
+//! What handlers share: the store, the gate, the settings, the counters.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::idempotency::InFlight;
+use super::metrics::Metrics;
+use crate::access::{Gate, SigningKeys};
+use crate::client::forwarder::Courier;
+use crate::config::{Config, Live};
+use crate::http::access_log::AccessLog;
+use crate::http::edge;
+use crate::jobs::Jobs;
+use crate::jobs::endpoints::acp_target::Rule;
+use crate::jobs::events::log_tail::LogTail;
+use crate::jobs::events::notifier::Herald;
+use crate::jobs::events::streams::Streams;
+use crate::jobs::events::webhook::Webhook;
+use crate::jobs::start_up::{core_knowledge, first_start};
+use crate::jobs::upkeep::backup_scheduler::Health;
+use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
+use crate::time::Micros;
+
+/// The application.
+pub struct App {
+    /// The settings in force.
+    pub config: Arc<Live>,
+    /// The database.
+    pub store: Arc<Store>,
+    /// The access check.
+    pub gate: Arc<Gate>,
+    /// Slow work.
+    pub jobs: Arc<Jobs>,
+    /// Keys being worked on.
+    pub in_flight: Arc<InFlight>,
+    /// This run of the daemon; owns its reservations.
+    pub instance: Arc<str>,
+    /// Logs that are followed.
+    pub log_tail: LogTail,
+    /// Event streams and waits.
+    pub streams: Arc<Streams>,
+    /// Deliveries to the webhook, where there is one.
+    pub webhook: Arc<Webhook>,
+    /// Counters.
+    pub metrics: Metrics,
+    /// How the automatic backups are doing.
+    pub backups: Arc<Health>,
+    /// Where lines of the access log go.
+    pub access_log: AccessLog,
+    /// When this run began.
+    pub started: Instant,
+    /// Carries requests on to agents.
+    pub courier: Arc<Courier>,
+    /// Where the daemon itself listens on the network.
+    pub listening: OnceLock<Vec<SocketAddr>>,
+    edge: OnceLock<edge::Handle>,
+}
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The first records cannot be written.
+    #[error("the first records could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// A file or thread cannot be had.
+    #[error("{0}: {1}")]
+    Io(String, std::io::Error),
+}
+
+impl App {
+    /// Opens the store and makes what the first start needs.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let live = Arc::new(Live::new(config));
+        let config = live.now();
+        let store = Arc::new(Store::open(&Options {
+            dir: config.data_dir.clone(),
+            readers: config.limits.worker_count(),
+            slow_query_ms: config.limits.slow_query_ms,
+        })?);
+        first_start::prepare(&store)?;
+        let released = store.write(|conn: &Connection| -> store::Result<usize> {
+            let waiting = idempotency::reserved(conn)?;
+            if waiting == 0 { Ok(0) } else { idempotency::release_all(conn) }
+        });
+        match released {
+            Ok(0) => {}
+            Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
+            // A read-only disk is no reason not to serve reads.
+            Err(error) => log::error!("reservations of the last run could not be released: {error}"),
+        }
+        if let Err(error) = core_knowledge::ingest(&store) {
+            log::error!("the documentation could not be made knowledge: {error}");
+        }
+        let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
+        let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
+            .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
+        let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
+            .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
+        let webhook =
+            Webhook::start(&store, live.watch(|now| now.webhook.clone()), crate::api::taos::notifications::show)
+                .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
+        let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
+        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+            .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
+        let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
+        let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
+            .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
+        let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
+        Ok(Self {
+            jobs,
+            gate,
+            streams,
+            log_tail,
+            webhook: Arc::new(webhook),
+            in_flight: Arc::default(),
+            instance: store::new_id().into(),
+            metrics: Metrics::default(),
+            backups: Arc::default(),
+            access_log,
+            started: Instant::now(),
+            courier: Arc::new(courier),
+            listening: OnceLock::new(),
+            edge: OnceLock::new(),
+            config: live,
+            store,
+        })
+    }
+
+    /// Puts these settings in force, as far as they are not read where they are used.
+    pub fn apply(&self, config: Config) {
+        self.store.log_slower_than(config.limits.slow_query_ms);
+        if let Some(edge) = self.edge() {
+            edge.set(config.limits.clone(), config.allowed_hosts.clone());
+        }
+        self.config.put(config);
+        self.webhook.nudge();
+    }
+
+    /// Makes the running edge known, for `/readyz` and `/metrics`.
+    pub fn set_edge(&self, handle: edge::Handle) {
+        let _ = self.edge.set(handle);
+    }
+
+    /// One who tells people what the daemon itself has to say.
+    pub fn herald(&self) -> Herald {
+        let to_webhook = self.config.watch(|now| now.webhook.is_some());
+        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
+    }
+
+    /// Where requests to agents may go.
+    pub fn target_rule(&self) -> Rule {
+        Rule { listening: self.listening.get().cloned().unwrap_or_default() }
+    }
+
+    /// The running edge.
+    pub fn edge(&self) -> Option<&edge::Handle> {
+        self.edge.get()
+    }
+}

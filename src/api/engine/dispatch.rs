@@ -1,0 +1,279 @@
+//! The application as the edge sees it: finds the route, lets the access layer decide, runs the handler.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use hyper::header::ALLOW;
+use hyper::http::Method;
+
+use super::app::App;
+use super::call::{Call, Handled, Step};
+use super::idempotency::{self, Reservation, Slot, Tried};
+use crate::access::{self, Action, Caller, Presented, Watch};
+use crate::api::table::{self, ApiRoute, CheckedHandler, PublicHandler};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::head::Head;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Repeat};
+use crate::rest::router::{Found, Params, Router};
+use crate::rest::service::{Outcome, Service};
+use crate::rest::stream;
+use crate::store::idempotency::RequestKey;
+
+/// Serves the routes of one [`App`].
+pub struct Dispatcher {
+    app: Arc<App>,
+    router: Router<PublicHandler, CheckedHandler>,
+}
+
+/// A route and its parameters.
+#[derive(Clone)]
+pub struct Plan {
+    route: &'static ApiRoute,
+    params: Params,
+}
+
+/// A request that may go on.
+pub enum Admitted {
+    /// The route is public.
+    Public,
+    /// The route's action is allowed to this caller.
+    Caller(Box<Caller>),
+}
+
+impl Dispatcher {
+    /// A dispatcher for this application.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, router: Router::new(table::routes()) }
+    }
+}
+
+/// What the paths of Agentex clients start with, those of their routes that are left out here included.
+const AGENTEX: &[&str] = &[
+    "agents",
+    "agent_api_keys",
+    "deployment-history",
+    "healthcheck",
+    "tasks",
+    "messages",
+    "states",
+    "events",
+    "spans",
+    "tracker",
+    "checkpoints",
+    "slack",
+    "linear",
+];
+
+/// The dialect of a path that may have no route.
+fn dialect_of(head: Option<&Head>) -> Dialect {
+    let first = head.and_then(|head| head.segments.first()).map(String::as_str);
+    let second = head.and_then(|head| head.segments.get(1)).map(String::as_str);
+    match (first, second) {
+        (Some("auth" | "credentials"), _)
+        | (Some("api"), Some("v1" | "spaces" | "tasks"))
+        | (Some("agents"), Some("manage")) => Dialect::Ax,
+        (Some(first), _) if AGENTEX.contains(&first) => Dialect::Agentex,
+        _ => Dialect::Taos,
+    }
+}
+
+/// An error as a reply; what is our own fault goes to the log with the request's id.
+pub fn render(error: &ApiError, dialect: Dialect, request_id: &str) -> Reply {
+    if let Some(cause) = &error.cause {
+        log::error!("request {request_id}: {}: {cause}", error.code.slug);
+    }
+    error.reply(dialect)
+}
+
+impl Service for Dispatcher {
+    type Plan = Plan;
+    type Admitted = Admitted;
+
+    fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
+        let refuse = |error: ApiError| render(&error, dialect_of(Some(head)), &head.request_id);
+        if head.method == Method::OPTIONS && head.raw_path == "*" {
+            return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
+        }
+        match self.router.find(&head.method, &head.segments) {
+            Found::Route(route, params) => {
+                let most = self.app.config.read(|now| now.limits.max_body_bytes);
+                Ok((Plan { route, params }, most))
+            }
+            Found::Nothing => Err(refuse(codes::NOT_FOUND.into())),
+            Found::OtherMethod(methods) => {
+                let allow = methods.into_iter().collect::<Vec<_>>().join(", ");
+                if head.method == Method::OPTIONS {
+                    return Err(Reply::no_content().with(ALLOW, &allow));
+                }
+                Err(refuse(
+                    ApiError::new(codes::METHOD_NOT_ALLOWED)
+                        .detail(format!("This path takes {allow}."))
+                        .header(ALLOW, allow),
+                ))
+            }
+        }
+    }
+
+    fn at_once(&self, head: &Head, plan: &Plan) -> Option<Reply> {
+        match &plan.route.access {
+            Access::AtOnce(action, handler) if head.query.is_empty() => {
+                Some(handler(&self.app.gate.admit_known(head, *action)?))
+            }
+            _ => None,
+        }
+    }
+
+    fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        match (plan.route.need(), &plan.route.access) {
+            (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
+                let admitted = self.app.gate.admit(head, &need);
+                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(refuse)
+            }
+            (Some(need), Access::Bearer(..))
+                if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
+            {
+                Err(refuse(codes::NOT_AUTHENTICATED.into()))
+            }
+            _ => Ok(Admitted::Public),
+        }
+    }
+
+    fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
+        let (route, request_id, arrived) = (plan.route, head.request_id.clone(), head.arrived);
+        let refuse = |error: ApiError| Outcome::Done(render(&error, route.dialect, &request_id));
+        let input = match Input::new(head, route, plan.params, &body) {
+            Ok(input) => input,
+            Err(error) => return refuse(error),
+        };
+        match (&route.access, admitted) {
+            (Access::Public(handler) | Access::Bearer(_, handler), _) => {
+                finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
+            }
+            (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
+                let call = Call::of(&self.app, *caller, input, *action);
+                let watch = Arc::clone(&call.watch);
+                match idempotency_key(route, &call) {
+                    Err(error) => refuse(error),
+                    Ok(None) => {
+                        let handled = handler(&self.app, call);
+                        finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
+                    }
+                    Ok(Some(key)) => {
+                        let body_hash = *blake3::hash(&body).as_bytes();
+                        let app = Arc::clone(&self.app);
+                        Keyed { app, handler: *handler, action: *action, call, key, body_hash }.run(arrived)
+                    }
+                }
+            }
+            (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
+            // Only reached if a route changed under a request, which the table cannot do.
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+                refuse(codes::AUTH_REQUIRED.into())
+            }
+        }
+    }
+
+    fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
+        render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
+    }
+
+    fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
+        self.app.metrics.count(status, took);
+        self.app.access_log.line(head, from, status, bytes, took);
+    }
+}
+
+fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, ApiError> {
+    if route.repeat != Repeat::Key {
+        return Ok(None);
+    }
+    let Some(key) = idempotency::key_of(&call.input)? else { return Ok(None) };
+    Ok(Some(RequestKey {
+        principal: call.caller.principal_key(),
+        route: format!("{} /{}", route.method, call.input.head.segments.join("/")),
+        key: key.to_owned(),
+    }))
+}
+
+/// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
+fn finish(handled: Handled, reservation: &Slot, watch: Option<&Watch>, dialect: Dialect, request_id: &str) -> Outcome {
+    let (reply, kept) = match handled {
+        Ok(Step::Later(outcome)) => return outcome,
+        Ok(Step::Reply(reply)) => (reply, true),
+        Err(error) => {
+            if let Some(watch) = watch {
+                watch.saw(&error);
+            }
+            (render(&error, dialect, request_id), idempotency::is_kept(&error))
+        }
+    };
+    if let Some(reservation) = reservation.take()
+        && kept
+    {
+        reservation.store(&reply);
+    }
+    Outcome::Done(reply)
+}
+
+/// A call with an `Idempotency-Key`.
+struct Keyed {
+    app: Arc<App>,
+    handler: CheckedHandler,
+    action: Action,
+    call: Call,
+    key: RequestKey,
+    body_hash: [u8; 32],
+}
+
+impl Keyed {
+    /// Reserves the key, then does the work, replays, waits or refuses.
+    fn run(self, arrived: Instant) -> Outcome {
+        let taken = idempotency::take(
+            &self.app.store,
+            &self.app.in_flight,
+            &self.app.instance,
+            self.key.clone(),
+            self.body_hash,
+        );
+        match taken {
+            Err(tried) => self.after(tried, arrived),
+            Ok(reservation) => {
+                let (keeper, promise) = stream::promise();
+                let hash = self.body_hash;
+                reservation.reserve(hash, move |tried| keeper.keep(self.after(tried, arrived)));
+                Outcome::Pending(promise)
+            }
+        }
+    }
+
+    fn after(self, tried: Tried, arrived: Instant) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        match tried {
+            Tried::Replay(reply) => Outcome::Done(reply),
+            Tried::Refused(error) => Outcome::Done(render(&error, dialect, &request_id)),
+            Tried::Wait(wait) => {
+                let until = idempotency::deadline(arrived);
+                if Instant::now() >= until {
+                    let error = ApiError::new(codes::IDEMPOTENCY_IN_FLIGHT).retry_after(1);
+                    return Outcome::Done(render(&error, dialect, &request_id));
+                }
+                Outcome::Later { wait, until, again: Box::new(move || self.run(arrived)) }
+            }
+            Tried::Ours(reservation) => Outcome::Again(Box::new(move || self.work(reservation))),
+        }
+    }
+
+    fn work(self, reservation: Reservation) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        let Call { caller, input, watch, .. } = self.call;
+        // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
+        let slot = Slot::new(reservation);
+        let call = Call { caller, input, action: self.action, reservation: slot.clone(), watch: Arc::clone(&watch) };
+        finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
+    }
+}

@@ -1,0 +1,258 @@
+//! `Idempotency-Key`: the same request sent again is answered, not done again (DESIGN D12).
+//!
+//! A key is reserved before the work and completed in the work's own transaction. A repeat that meets a reservation
+//! waits, holding no thread, until the owner is done; if the owner failed, the repeat does the work itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use hyper::body::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::{HeaderMap, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+
+use crate::limits;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::rest::reply::{Body, Reply};
+use crate::rest::stream::{Signal, Wait};
+use crate::store::idempotency::{self as rows, RequestKey, Reserved, StoredReply};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The request's key; `None` if it has none.
+///
+/// # Errors
+/// `invalid_idempotency_key`.
+pub fn key_of(input: &Input) -> Result<Option<&str>, ApiError> {
+    if !input.head.headers.contains_key(&HEADER) {
+        return Ok(None);
+    }
+    match input.header(&HEADER) {
+        Some(key)
+            if (1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&key.len())
+                && key.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            Ok(Some(key))
+        }
+        _ => Err(codes::INVALID_IDEMPOTENCY_KEY.into()),
+    }
+}
+
+/// True for an error that a repeat gets again; the others are worth another try.
+pub fn is_kept(error: &ApiError) -> bool {
+    let code = error.code;
+    (400..500).contains(&code.status)
+        && !matches!(code.status, 401 | 403 | 408 | 429)
+        && code != codes::IDEMPOTENCY_IN_FLIGHT
+}
+
+/// The keys being worked on in this process.
+#[derive(Default)]
+pub struct InFlight(Mutex<HashMap<RequestKey, ([u8; 32], Signal)>>);
+
+type Held<'a> = MutexGuard<'a, HashMap<RequestKey, ([u8; 32], Signal)>>;
+
+impl InFlight {
+    fn lock(&self) -> Held<'_> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a try to reserve a key ends in.
+pub enum Tried {
+    /// It is ours: do the work.
+    Ours(Reservation),
+    /// Someone is at work: wait and try again.
+    Wait(Wait),
+    /// It was done before.
+    Replay(Reply),
+    /// It cannot be.
+    Refused(ApiError),
+}
+
+/// A key that is ours until the work is done. Dropped unsettled, it is released.
+pub struct Reservation {
+    store: Arc<Store>,
+    in_flight: Arc<InFlight>,
+    key: RequestKey,
+    owner: Arc<str>,
+    reserved: bool,
+}
+
+/// What the work's transaction needs to store the reply.
+#[derive(Clone)]
+pub struct Claim {
+    key: RequestKey,
+    owner: Arc<str>,
+}
+
+/// Takes the key in memory; the reservation on disk comes next.
+pub fn take(
+    store: &Arc<Store>,
+    in_flight: &Arc<InFlight>,
+    owner: &Arc<str>,
+    key: RequestKey,
+    body_hash: [u8; 32],
+) -> Result<Reservation, Tried> {
+    let mut held = in_flight.lock();
+    if let Some((hash, signal)) = held.get(&key) {
+        return Err(if *hash == body_hash {
+            Tried::Wait(signal.wait())
+        } else {
+            Tried::Refused(codes::IDEMPOTENCY_KEY_REUSED.into())
+        });
+    }
+    held.insert(key.clone(), (body_hash, Signal::new()));
+    drop(held);
+    Ok(Reservation {
+        store: Arc::clone(store),
+        in_flight: Arc::clone(in_flight),
+        key,
+        owner: Arc::clone(owner),
+        reserved: false,
+    })
+}
+
+impl Reservation {
+    /// Reserves the key on disk, then tells `then` what it met.
+    pub fn reserve(mut self, body_hash: [u8; 32], then: impl FnOnce(Tried) + Send + 'static) {
+        let (store, key, owner) = (Arc::clone(&self.store), self.key.clone(), Arc::clone(&self.owner));
+        store.submit(
+            move |conn| rows::reserve(conn, &key, &body_hash, &owner, Micros::now()),
+            move |met: store::Result<Reserved>| {
+                then(match met {
+                    Ok(Reserved::Ours) => {
+                        self.reserved = true;
+                        Tried::Ours(self)
+                    }
+                    Ok(Reserved::Done(stored)) => Tried::Replay(replay(stored)),
+                    Ok(Reserved::OtherBody) => Tried::Refused(codes::IDEMPOTENCY_KEY_REUSED.into()),
+                    // A reservation on disk that is not ours in memory belongs to nobody we could wait for by name.
+                    Ok(Reserved::InFlight) => Tried::Wait(Signal::new().wait()),
+                    Err(error) => Tried::Refused(error.into()),
+                });
+            },
+        );
+    }
+
+    /// What the work's transaction needs.
+    pub fn claim(&self) -> Claim {
+        Claim { key: self.key.clone(), owner: Arc::clone(&self.owner) }
+    }
+
+    /// Ends the reservation; `stored` if the reply is on disk, otherwise the key is free again.
+    pub fn settle(mut self, stored: bool) {
+        self.reserved &= !stored;
+    }
+
+    /// Stores a reply that came without a transaction of its own.
+    pub fn store(self, reply: &Reply) {
+        let (claim, stored) = (self.claim(), stored(reply));
+        let store = Arc::clone(&self.store);
+        store.submit(
+            move |conn| rows::complete(conn, &claim.key, &claim.owner, &stored),
+            move |done: store::Result<()>| self.settle(done.is_ok()),
+        );
+    }
+}
+
+/// Where a reservation lies until the handler's transaction takes it.
+#[derive(Clone, Default)]
+pub struct Slot(Arc<Mutex<Option<Reservation>>>);
+
+impl Slot {
+    /// A slot that holds a reservation.
+    pub fn new(reservation: Reservation) -> Self {
+        Self(Arc::new(Mutex::new(Some(reservation))))
+    }
+
+    /// Takes the reservation, if it is still there.
+    pub fn take(&self) -> Option<Reservation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.reserved {
+            let key = self.key.clone();
+            self.store.submit(
+                move |conn| rows::release(conn, &key),
+                |released: store::Result<()>| {
+                    if let Err(error) = released {
+                        log::warn!("a reservation could not be released: {error}");
+                    }
+                },
+            );
+        }
+        if let Some((_, signal)) = self.in_flight.lock().remove(&self.key) {
+            signal.raise();
+        }
+    }
+}
+
+impl Claim {
+    /// Stores the reply in the work's transaction.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn complete(&self, conn: &Connection, reply: &Reply) -> store::Result<()> {
+        rows::complete(conn, &self.key, &self.owner, &stored(reply))
+    }
+}
+
+impl Claim {
+    /// Stores the reply that slow work ended in, in place of the one that promised it. A failure of ours is not kept: a
+    /// repeat does the work.
+    pub fn replace(self, store: &Store, reply: &Reply) {
+        let stored = stored(reply);
+        store.submit(
+            move |conn| match stored.status {
+                500.. => rows::forget(conn, &self.key, &self.owner),
+                _ => rows::replace(conn, &self.key, &self.owner, &stored),
+            },
+            |done: store::Result<()>| {
+                if let Err(error) = done {
+                    log::warn!("a later reply could not be stored, repeats get the first one: {error}");
+                }
+            },
+        );
+    }
+}
+
+/// How long a repeat waits in all, from its arrival.
+pub fn deadline(arrived: Instant) -> Instant {
+    arrived + limits::IDEMPOTENCY_WAIT
+}
+
+fn stored(reply: &Reply) -> StoredReply {
+    let headers: Map<String, Value> = reply
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), Value::from(value.to_str().ok()?))))
+        .collect();
+    let body = match &reply.body {
+        Body::Bytes(bytes) => bytes.to_vec(),
+        Body::Stream(_) => Vec::new(),
+    };
+    StoredReply { status: reply.status.as_u16(), headers: Value::Object(headers).to_string(), body }
+}
+
+fn replay(stored: StoredReply) -> Reply {
+    let mut reply = Reply::empty(StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK));
+    let headers: Map<String, Value> = serde_json::from_str(&stored.headers).unwrap_or_default();
+    reply.headers = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::from_str(value.as_str()?).ok()?)))
+        .collect::<HeaderMap>();
+    reply.headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    reply.body = Body::Bytes(Bytes::from(stored.body));
+    reply
+}

@@ -1,0 +1,9 @@
+//! What carries a request through a handler: the application, calls, dispatch, idempotency, pages, slow work.
+
+pub(crate) mod app;
+pub(crate) mod call;
+pub(crate) mod dispatch;
+pub(crate) mod idempotency;
+pub(crate) mod metrics;
+pub(crate) mod paging;
+pub(crate) mod slow;

@@ -1,0 +1,144 @@
+//! Slow work: a route promises an operation in one transaction and answers at once, or waits for its end without
+//! holding a thread (taOS contract, section 1).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{HeaderName, LOCATION};
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::app::App;
+use super::call::{After, Tx, Written};
+use super::dispatch::render;
+use super::idempotency::Claim;
+use crate::jobs::Jobs;
+use crate::jobs::operations::progress;
+use crate::rest::codes::{self, Code};
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store::operations::{self as rows, Operation};
+use crate::store::{self, agents::Agent};
+
+/// How long to wait for the end.
+pub const WAIT: Field =
+    Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
+
+/// Slow work of this route: what the transaction needs to promise it.
+#[derive(Clone)]
+pub struct Slow {
+    jobs: Arc<Jobs>,
+    wait: Duration,
+    arrived: Instant,
+    request_id: String,
+    dialect: Dialect,
+}
+
+impl Slow {
+    /// For the request of this input.
+    pub fn new(app: &App, input: &Input) -> Self {
+        let wait = input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+        Self {
+            jobs: Arc::clone(&app.jobs),
+            wait: Duration::from_secs(wait),
+            arrived: input.head.arrived,
+            request_id: input.head.request_id.clone(),
+            dialect: input.dialect,
+        }
+    }
+
+    /// Promises an operation on an agent.
+    ///
+    /// # Errors
+    /// `agent_busy`, or the store's.
+    pub fn promise(self, tx: &Tx<'_>, kind: &str, agent: &Agent, payload: &Value) -> Result<Written, ApiError> {
+        refuse_busy(tx, &agent.id)?;
+        let mut op = Operation::new(store::new_id(), kind, tx.caller.actor(), tx.caller.request_id(), tx.now);
+        op.agent_id = Some(agent.id.clone());
+        op.agent_name = Some(agent.slug.clone());
+        op.payload = payload.to_string();
+        rows::insert(tx.conn, &op)?;
+        Ok(self.follow(op, Vec::new(), pending))
+    }
+
+    /// Takes up `op` and its `parts` after the commit; the reply is `promised` if the end does not come in time.
+    pub fn follow(self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
+        let reply = promised(&op);
+        let after: After = Box::new(move |reply, claim| {
+            for part in std::iter::once(&op).chain(&parts) {
+                progress::take_up(&self.jobs, part);
+            }
+            if self.wait.is_zero() { Outcome::Done(reply) } else { self.until_ended(op.id, reply, claim) }
+        });
+        Written::Then(reply, after)
+    }
+
+    /// Waits for the end of an operation; at the end of the patience the promise is the reply.
+    fn until_ended(self, id: String, promised: Reply, claim: Option<Claim>) -> Outcome {
+        // Begun before the look, so that no change in between is missed.
+        let wait = self.jobs.changed.wait();
+        let until = self.arrived + self.wait;
+        Outcome::Again(Box::new(move || match self.jobs.store.lookup(|conn| rows::by_id(conn, &id)) {
+            Ok(Some(op)) if op.is_finished() => {
+                let reply = ended(&op).unwrap_or_else(|error| render(&error, self.dialect, &self.request_id));
+                if let Some(claim) = claim {
+                    claim.replace(&self.jobs.store, &reply);
+                }
+                Outcome::Done(reply)
+            }
+            Ok(_) if Instant::now() >= until => Outcome::Done(promised),
+            Ok(_) => {
+                let again = Box::new(move || self.until_ended(id, promised, claim));
+                Outcome::Later { wait, until, again }
+            }
+            Err(error) => Outcome::Done(render(&error.into(), self.dialect, &self.request_id)),
+        }))
+    }
+}
+
+/// Refuses a second operation on an agent.
+///
+/// # Errors
+/// `agent_busy` with the open operation's id, or the store's.
+pub fn refuse_busy(tx: &Tx<'_>, agent_id: &str) -> Result<(), ApiError> {
+    match rows::open_of_agent(tx.conn, agent_id)? {
+        None => Ok(()),
+        Some(open) => Err(ApiError::new(codes::AGENT_BUSY).with("operation_id", open)),
+    }
+}
+
+/// The reply that promises an operation.
+pub fn pending(op: &Operation) -> Reply {
+    let mut body = json!({"status": "pending", "operation_id": op.id});
+    if let Some(name) = &op.agent_name {
+        body["name"] = json!(name);
+    }
+    promise(op, &body)
+}
+
+/// 202 with the operation's place.
+pub fn promise(op: &Operation, body: &Value) -> Reply {
+    Reply::json(StatusCode::ACCEPTED, body).with(LOCATION, &format!("/api/operations/{}", op.id))
+}
+
+/// An ended operation as its route's reply.
+///
+/// # Errors
+/// The operation's own.
+pub fn ended(op: &Operation) -> Result<Reply, ApiError> {
+    let value = |text: &Option<String>| -> Value {
+        text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    };
+    if op.status == "succeeded" {
+        let operation = HeaderName::from_static("x-operation-id");
+        return Ok(Reply::ok(&value(&op.result)).with(operation, &op.id));
+    }
+    let envelope = value(&op.error);
+    let code: &'static Code = envelope["error"].as_str().and_then(codes::by_slug).unwrap_or(codes::INTERNAL);
+    let detail = envelope["detail"].as_str().unwrap_or(code.about);
+    let extra: Map<String, Value> = Map::from_iter([("operation_id".to_owned(), json!(op.id))]);
+    Err(ApiError { extra, ..ApiError::new(code).detail(detail) })
+}

@@ -1,0 +1,307 @@
+//! The rows of routes that need a container runtime.
+
+use hyper::http::Method;
+
+use super::fields::{
+    AGENT_ID, AGENT_MD, COLOR, EMOJI, FRAMEWORK, HOST, MEMORY, MODEL, NAME, PERSONA, QMD_INDEX, SCOPE, SLUG, SOUL,
+    STATUS,
+};
+use super::{containers, deploy, lifecycle};
+use crate::access::Action;
+use crate::api::engine::slow::WAIT;
+use crate::api::table::{ApiRoute, CheckedHandler};
+use crate::containers::LogSource;
+use crate::rest::codes::{self, Code};
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+
+const SLOW_ERRORS: &[&Code] = &[
+    codes::AGENT_NOT_FOUND,
+    codes::FORBIDDEN,
+    codes::AGENT_HAS_NO_CONTAINER,
+    codes::AGENT_BUSY,
+    codes::CONTAINER_FAILED,
+    codes::CONTAINER_RUNTIME_UNAVAILABLE,
+];
+/// Pausing and resuming need no container, and all agents at once are no one of them.
+const PAUSE_ERRORS: &[&Code] = &[
+    codes::AGENT_NOT_FOUND,
+    codes::FORBIDDEN,
+    codes::AGENT_BUSY,
+    codes::CONTAINER_FAILED,
+    codes::CONTAINER_RUNTIME_UNAVAILABLE,
+];
+const BULK_ERRORS: &[&Code] = &[codes::CONTAINER_RUNTIME_UNAVAILABLE];
+const DOC: &str = "recipes/managing-agents#lifecycle";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+const fn lifecycle(
+    path: &'static str,
+    id: &'static str,
+    title: &'static str,
+    handler: CheckedHandler,
+    repeat: Repeat,
+    answer: &'static [Field],
+    errors: &'static [&'static Code],
+) -> ApiRoute {
+    Route {
+        method: Method::POST,
+        path,
+        dialect: Taos,
+        access: Access::Action(Action::AgentsLifecycle, handler),
+        id,
+        title,
+        about: "Slow work: 202 with an operation, or its end within wait.",
+        repeat,
+        query: &[WAIT],
+        body: BodyKind::Json(&[]),
+        example: "",
+        answer: (200, Answer::Object(answer)),
+        errors,
+        doc: DOC,
+    }
+}
+
+const CHANGED: &[Field] = &[STATUS, SLUG];
+const PAUSED: &[Field] = &[STATUS, SLUG, Field::flag("paused", "Whether it is paused now.").required()];
+const BULK: &[Field] = &[
+    text("action", "What was done."),
+    Field::of("results", Type::AnyObject, "By slug: success, or error.").required(),
+];
+
+/// The rows of the table.
+pub const CONTAINER_ROUTES: &[ApiRoute] = &[
+    lifecycle(
+        "/api/agents/bulk/start",
+        "agents_bulk_start",
+        "Start every agent the caller edits",
+        lifecycle::bulk_start,
+        Repeat::Key,
+        BULK,
+        BULK_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/bulk/stop",
+        "agents_bulk_stop",
+        "Stop every agent the caller edits",
+        lifecycle::bulk_stop,
+        Repeat::Key,
+        BULK,
+        BULK_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/bulk/restart",
+        "agents_bulk_restart",
+        "Restart every agent the caller edits",
+        lifecycle::bulk_restart,
+        Repeat::Key,
+        BULK,
+        BULK_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/start",
+        "agents_start",
+        "Start an agent",
+        lifecycle::start,
+        Repeat::Key,
+        CHANGED,
+        SLOW_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/stop",
+        "agents_stop",
+        "Stop an agent",
+        lifecycle::stop,
+        Repeat::Key,
+        CHANGED,
+        SLOW_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/restart",
+        "agents_restart",
+        "Restart an agent",
+        lifecycle::restart,
+        Repeat::Key,
+        CHANGED,
+        SLOW_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/pause",
+        "agents_pause",
+        "Pause an agent",
+        lifecycle::pause,
+        Repeat::Safe,
+        PAUSED,
+        PAUSE_ERRORS,
+    ),
+    lifecycle(
+        "/api/agents/{name}/resume",
+        "agents_resume",
+        "Resume an agent",
+        lifecycle::resume,
+        Repeat::Safe,
+        PAUSED,
+        PAUSE_ERRORS,
+    ),
+    Route {
+        method: Method::GET,
+        path: "/api/agents/{name}/logs",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsLogs, containers::logs),
+        id: "agents_logs",
+        title: "Read the end of an agent's log",
+        about: "The journal of its container where systemd runs there, else the console; without control characters, at most 1 MiB. With follow, Server-Sent Events: line for each of them and each that comes, gap where a slow reader lost some, end when the container is gone.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::integer("lines", 1, 2000, "Lines at the most; 100 if absent."),
+            Field::word("source", LogSource::WORDS, "Which log; the journal where there is one if absent."),
+            Field::flag("follow", "Whether to go on with the lines that come; false if absent."),
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Or(
+                &Answer::Object(&[
+                    SLUG,
+                    text("logs", "The lines, in one text."),
+                    Field::integer("lines", 0, 2000, "How many.").required(),
+                    Field::flag("truncated", "Whether there are more.").required(),
+                    Field::word("source", LogSource::WORDS, "Which log it is.").required(),
+                ]),
+                &["text/event-stream"],
+            ),
+        ),
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::AGENT_HAS_NO_CONTAINER,
+            codes::NO_JOURNAL,
+            codes::TOO_MANY_STREAMS,
+            codes::CONTAINER_FAILED,
+            codes::CONTAINER_RUNTIME_UNAVAILABLE,
+        ],
+        doc: "recipes/managing-agents#logs",
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/agents/containers",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsList, containers::list),
+        id: "agents_containers",
+        title: "List the agents' containers",
+        about: "As the runtime sees them now; without a runtime none.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                text("name", "The container's name."),
+                text("agent_name", "The agent's slug."),
+                text("status", "running, frozen, stopped, error or changing."),
+                text("ip", "Its address.").nullable(),
+                Field::integer("memory_mb", 0, i64::MAX, "Memory in use, in MiB.").required().nullable(),
+                Field::integer("cpu_cores", 0, i64::MAX, "Processors it may use.").required().nullable(),
+            ]),
+        ),
+        errors: &[codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE],
+        doc: DOC,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/agents/deploy",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsDeploy, deploy::deploy),
+        id: "agents_deploy",
+        title: "Deploy an agent into a container",
+        about: "Makes the record and the container, delivers the token, starts. A failure takes all of it back but the record.",
+        repeat: Repeat::Key,
+        query: &[WAIT],
+        body: BodyKind::Json(&[
+            NAME.required(),
+            HOST,
+            QMD_INDEX,
+            COLOR,
+            EMOJI,
+            MEMORY,
+            MODEL,
+            FRAMEWORK,
+            SCOPE,
+            SOUL,
+            AGENT_MD,
+            PERSONA,
+            Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+            Field::text("target_worker", 255, "Worker to pin it to."),
+            Field::word(
+                "on_worker_failure",
+                &["pause", "fallback", "escalate-immediately"],
+                "What to do when that fails; pause if absent.",
+            ),
+            Field::texts("fallback_models", 8, 128, "Models to fall back to."),
+            Field::text("image", 128, "The container's image; the framework's or the configured one if absent."),
+            Field::text("memory_limit", 16, "Memory it may use: 512M, 2GB."),
+            Field::integer("cpu_limit", 1, 64, "Processors it may use."),
+            Field::text("root_size", 16, "Size of its root disk: 2G."),
+            Field::texts("env", 64, 8 * 1024, "Environment: NAME=value. Not TAOS_ variables."),
+            Field::of(
+                "mounts",
+                Type::Objects(&[
+                    Field::text("source", 1024, "Folder on the host, below one of mount_roots.").required(),
+                    Field::text("target", 1024, "Where the container sees it.").required(),
+                    Field::flag("read_only", "Whether it may only read it; true if absent."),
+                ]),
+                "Folders of the host's that it sees.",
+            ),
+        ]),
+        example: r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
+        answer: (
+            202,
+            Answer::Object(&[STATUS, SLUG, AGENT_ID, text("operation_id", "The operation that deploys it.")]),
+        ),
+        errors: &[
+            codes::INVALID_AGENT_NAME,
+            codes::CREATE_NOT_ALLOWED,
+            codes::INVALID_SCOPE,
+            codes::SCOPE_EXCEEDS_ISSUER,
+            codes::SLUG_COLLISION_UNRESOLVABLE,
+            codes::INVALID_MODEL,
+            codes::MODEL_NOT_REACHABLE,
+            codes::MODEL_NOT_ON_WORKER,
+            codes::UNKNOWN_FRAMEWORK,
+            codes::DELIVERY_FAILED,
+            codes::CONTAINER_FAILED,
+            codes::CONTAINER_RUNTIME_UNAVAILABLE,
+        ],
+        doc: "recipes/deploying#deploy",
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/agents/{name}/deploy-status",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsRead, deploy::status),
+        id: "agents_deploy_status",
+        title: "See how a deployment goes",
+        about: "That of the agent's newest deployment.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                SLUG,
+                Field::word("status", &["deploying", "success", "failed"], "Where it stands.").required(),
+                text("operation_id", "The operation."),
+                text("step", "What it is at."),
+                Field::of("error", Type::AnyObject, "Why it failed: an error's envelope.").required().nullable(),
+            ]),
+        ),
+        errors: &[codes::AGENT_NOT_FOUND, codes::DEPLOY_TASK_NOT_FOUND],
+        doc: "recipes/deploying#deploy",
+    },
+];

@@ -1,0 +1,203 @@
+//! Deploying: a record and an operation in one transaction; the rest is the operation's.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::create::{self, Birth};
+use super::{model, read, settings};
+use crate::access::{self, AgentRole, Scopes};
+use crate::api::agents::name;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::slow::{self, Slow};
+use crate::api::taos::scope;
+use crate::config;
+use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
+use crate::jobs::WantedContainer;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::store;
+use crate::store::operations::{self, Operation};
+
+/// What the daemon sets itself.
+const OWN_PREFIX: &str = "TAOS_";
+
+pub(crate) fn deploy(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let display_name = name::display_name(body.text("name").unwrap_or(""))?;
+    settings::check(body)?;
+    let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
+    scope::within(&call.caller, &scopes)?;
+    let model = settings::model_name(body)?;
+    let config = app.config.now();
+    let wanted = wanted(&config.containers, body)?;
+    // Looked at before anything is written, so that without a runtime no record is left.
+    let runtime = app.jobs.driver().map(|driver| driver.runtime().as_str());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
+        access::may_create(tx.conn, tx.caller)?;
+        let body = &tx.input.body;
+        if let Some(model) = &model {
+            model::locate(&config.models, model, body.text("target_worker"))?;
+        }
+        let runtime = runtime?;
+        let slug = name::free_slug(tx.conn, &name::slug_of(&display_name))?;
+        let mut agent = create::fresh(tx, Birth::named(slug, display_name, &scopes))?;
+        settings::apply(&mut agent, body);
+        let text = |name: &str| body.text(name).map(str::to_owned);
+        agent.framework = text("framework").unwrap_or(agent.framework);
+        agent.model = model;
+        agent.fallback_models =
+            body.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
+        agent.target_worker = text("target_worker");
+        agent.on_worker_failure = text("on_worker_failure").unwrap_or(agent.on_worker_failure);
+        agent.soul_md = text("soul_md").unwrap_or_default();
+        agent.agent_md = text("agent_md").unwrap_or_default();
+        agent.source_persona_id = text("source_persona_id");
+        agent.memory_plugin = text("memory_plugin").unwrap_or(agent.memory_plugin);
+        agent.status = "deploying".into();
+        let container = ContainerName::for_agent(&agent.slug)
+            .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
+        agent.container_name = Some(container.as_str().to_owned());
+        agent.container_runtime = Some(runtime.to_owned());
+        create::add(tx, &agent)?;
+        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        op.agent_id = Some(agent.id.clone());
+        op.agent_name = Some(agent.slug.clone());
+        op.payload = serde_json::to_string(&wanted)
+            .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
+        operations::insert(tx.conn, &op)?;
+        Ok(slow.follow(op, Vec::new(), promised))
+    })
+}
+
+fn promised(op: &Operation) -> Reply {
+    slow::promise(op, &json!({"status": "deploying", "name": op.agent_name, "id": op.agent_id, "operation_id": op.id}))
+}
+
+/// What is wanted of the container, checked as far as that goes without the runtime.
+fn wanted(settings: &config::Containers, body: &Fields) -> Result<WantedContainer, ApiError> {
+    let framework = match body.text("framework") {
+        None | Some("none") => None,
+        Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
+            let known: Vec<&str> = settings.frameworks.keys().map(String::as_str).chain(["none"]).collect();
+            ApiError::new(codes::UNKNOWN_FRAMEWORK).with("known", known)
+        })?),
+    };
+    let image = match body.text("image") {
+        Some(text) => ImageName::parse(text).map_err(|why| ApiError::field("image", why.to_string()))?,
+        None => framework
+            .and_then(|framework| framework.image.clone())
+            .or_else(|| settings.image.clone())
+            .ok_or_else(|| ApiError::field("image", "is required: neither the framework nor taosd.toml names one"))?,
+    };
+    let mut env: Vec<(String, String)> = framework.map_or_else(Vec::new, |framework| {
+        framework.env.iter().map(|(key, value)| (key.as_str().to_owned(), value.reveal().to_owned())).collect()
+    });
+    for line in body.texts("env").unwrap_or_default() {
+        env.push(variable(line)?);
+    }
+    let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
+    Ok(WantedContainer {
+        image: image.as_str().to_owned(),
+        memory_bytes: size(body, "memory_limit")?,
+        cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
+        root_bytes: size(body, "root_size")?,
+        env,
+        mounts,
+    })
+}
+
+/// `^\d+[MG]B?$`, in bytes.
+fn size(body: &Fields, field: &str) -> Result<Option<u64>, ApiError> {
+    let Some(text) = body.text(field) else { return Ok(None) };
+    let number = text.strip_suffix('B').unwrap_or(text);
+    let digits = number.strip_suffix(['M', 'G']).unwrap_or("");
+    let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // `512M` and `512MB` mean the same here: binary units, as the runtimes count memory.
+    let bytes = parse_bytes(number).filter(|bytes| well_formed && *bytes > 0);
+    bytes.map(Some).ok_or_else(|| ApiError::field(field, "must be a number with M, MB, G or GB behind it"))
+}
+
+/// A line `NAME=value`.
+fn variable(line: &str) -> Result<(String, String), ApiError> {
+    let bad = |why: &str| ApiError::field("env", why);
+    let (name, value) = line.split_once('=').ok_or_else(|| bad("every entry must be NAME=value"))?;
+    EnvKey::parse(name).map_err(|_| bad("has a name that is not one"))?;
+    EnvValue::parse(value).map_err(|_| bad("has a value that cannot be one"))?;
+    if name.starts_with(OWN_PREFIX) {
+        return Err(bad("must not set TAOS_ variables: they are the daemon's"));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A folder of the host's, which must lie below a configured root wherever its links lead.
+fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, String, bool), ApiError> {
+    let bad = |why: &str| ApiError::field("mounts", why);
+    let refused = || bad("has a source that is not a folder below one of mount_roots");
+    let source = Path::new(mount.text("source").unwrap_or(""));
+    if !source.is_absolute() {
+        return Err(refused());
+    }
+    let real = source.canonicalize().map_err(|_| refused())?;
+    let below = |root: &std::path::PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
+    if !real.is_dir() || !settings.mount_roots.iter().any(below) {
+        return Err(refused());
+    }
+    let target = mount.text("target").unwrap_or("");
+    ContainerPath::parse(target).map_err(|_| bad("has a target that is not an absolute path"))?;
+    let real = real.to_str().ok_or_else(refused)?.to_owned();
+    Ok((real, target.to_owned(), mount.flag("read_only").unwrap_or(true)))
+}
+
+pub(crate) fn status(app: &App, call: Call) -> Handled {
+    let (slug, op) = app.store.read(|conn| {
+        let agent = read::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
+        let op = operations::newest_of_agent(conn, &agent.id, "deploy")?;
+        Ok::<_, ApiError>((agent.slug, op.ok_or(codes::DEPLOY_TASK_NOT_FOUND)?))
+    })?;
+    let status = match op.status.as_str() {
+        "queued" | "running" => "deploying",
+        "succeeded" => "success",
+        _ => "failed",
+    };
+    let error: Option<Value> = op.error.as_deref().and_then(|error| serde_json::from_str(error).ok());
+    Ok(Reply::ok(&json!({
+        "name": slug,
+        "status": status,
+        "operation_id": op.id,
+        "step": op.step,
+        "error": error,
+    }))
+    .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        Fields::new(value.as_object().cloned().unwrap_or_default())
+    }
+
+    #[test]
+    fn sizes_are_a_number_and_a_unit() {
+        for (text, bytes) in [("512M", 512 << 20), ("512MB", 512 << 20), ("2G", 2 << 30), ("1GB", 1 << 30)] {
+            assert_eq!(size(&fields(json!({"memory_limit": text})), "memory_limit").unwrap(), Some(bytes), "{text}");
+        }
+        for bad in ["", "M", "512", "512K", "-1M", "0M", "1.5G", "512MiB", " 512M", "99999999999999999999G"] {
+            assert!(size(&fields(json!({"memory_limit": bad})), "memory_limit").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn variables_of_the_daemon_cannot_be_set() {
+        assert_eq!(variable("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+        for bad in ["A", "=b", "TAOS_TOKEN=x", "A B=c", "A=b\nc"] {
+            assert!(variable(bad).is_err(), "{bad:?}");
+        }
+    }
+}

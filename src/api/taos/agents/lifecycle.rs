@@ -1,0 +1,130 @@
+//! Start, stop, restart, pause and resume, one agent or all of the caller's.
+
+use serde_json::{Map, Value, json};
+
+use super::read::find;
+use crate::access::{self, AgentRole};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::engine::slow::{self, Slow, refuse_busy};
+use crate::jobs::lifecycle_result;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::store;
+use crate::store::agents::{self, Agent, Filter, Seen};
+use crate::store::operations::{self, Operation};
+use crate::store::page::Page;
+
+/// Agents of one bulk operation at the most.
+const BULK: u64 = 10_000;
+
+pub(crate) fn start(app: &App, call: Call) -> Handled {
+    change(app, call, "start")
+}
+
+pub(crate) fn stop(app: &App, call: Call) -> Handled {
+    change(app, call, "stop")
+}
+
+pub(crate) fn restart(app: &App, call: Call) -> Handled {
+    change(app, call, "restart")
+}
+
+pub(crate) fn pause(app: &App, call: Call) -> Handled {
+    change(app, call, "pause")
+}
+
+pub(crate) fn resume(app: &App, call: Call) -> Handled {
+    change(app, call, "resume")
+}
+
+fn change(app: &App, call: Call, kind: &'static str) -> Handled {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        if agent.container_name.is_none() {
+            return without_container(tx, &agent, kind).map(Into::into);
+        }
+        runtime?;
+        slow.promise(tx, kind, &agent, &json!({}))
+    })
+}
+
+/// Without a container there is only the flag.
+fn without_container(tx: &Tx<'_>, agent: &Agent, kind: &str) -> Result<Reply, ApiError> {
+    let paused = match kind {
+        "pause" => true,
+        "resume" => false,
+        _ => return Err(codes::AGENT_HAS_NO_CONTAINER.into()),
+    };
+    if agents::set_status(tx.conn, &agent.id, &agent.status, paused, tx.now)? {
+        tx.audit(format!("agent:{}", agent.id))?;
+    }
+    Ok(Reply::ok(&lifecycle_result(kind, agent)))
+}
+
+pub(crate) fn bulk_start(app: &App, call: Call) -> Handled {
+    bulk(app, call, "start")
+}
+
+pub(crate) fn bulk_stop(app: &App, call: Call) -> Handled {
+    bulk(app, call, "stop")
+}
+
+pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
+    bulk(app, call, "restart")
+}
+
+fn bulk(app: &App, call: Call, kind: &'static str) -> Handled {
+    let runtime = app.jobs.driver().map(|_| ());
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
+        let mut op = Operation::new(store::new_id(), "bulk", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let (parts, results) = parts_of(tx, &op, kind)?;
+        if parts.is_empty() {
+            return Ok(Reply::ok(&json!({"action": kind, "results": results})).into());
+        }
+        runtime?;
+        op.status = "running".into();
+        op.started_at = Some(tx.now);
+        op.payload = json!({"action": kind, "results": results}).to_string();
+        operations::insert(tx.conn, &op)?;
+        for part in &parts {
+            operations::insert(tx.conn, part)?;
+        }
+        Ok(slow.follow(op, parts, slow::pending))
+    })
+}
+
+/// One operation for each agent the caller edits, and what can be said at once of the others.
+fn parts_of(tx: &Tx<'_>, bulk: &Operation, kind: &str) -> Result<(Vec<Operation>, Map<String, Value>), ApiError> {
+    let seen = if tx.caller.is_admin() { Seen::All } else { Seen::By(tx.caller.grantee()) };
+    let page = Page { limit: BULK, after: None };
+    let (mut parts, mut results) = (Vec::new(), Map::new());
+    for live in agents::list(tx.conn, &seen, &Filter::default(), &page)? {
+        let agent = live.agent;
+        if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) {
+            continue;
+        }
+        let refused = match &agent.container_name {
+            None => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
+            Some(_) => refuse_busy(tx, &agent.id),
+        };
+        match refused {
+            Err(error) if error.code.status < 500 => {
+                results.insert(agent.slug, json!({"success": false, "error": error.code.slug}));
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                let mut part = Operation::new(store::new_id(), kind, bulk.actor.clone(), &bulk.request_id, tx.now);
+                part.agent_id = Some(agent.id);
+                part.agent_name = Some(agent.slug);
+                part.parent_id = Some(bulk.id.clone());
+                parts.push(part);
+            }
+        }
+    }
+    Ok((parts, results))
+}

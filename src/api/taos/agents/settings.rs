@@ -1,0 +1,173 @@
+//! Changing an agent's settings, persona, memory plugin and model.
+
+use serde_json::{Value, json};
+
+use super::{model, read, record};
+use crate::access::AgentRole;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::limits::TEXT_BYTES;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::store::agents::{self, Agent, Live};
+
+/// Checks what a field's declaration cannot say.
+///
+/// # Errors
+/// `validation_error`.
+pub fn check(body: &Fields) -> Result<(), ApiError> {
+    if let Some(color) = body.text("color") {
+        let hex = color.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        if hex.is_none() {
+            return Err(ApiError::field("color", "must be #rrggbb"));
+        }
+    }
+    for name in ["soul_md", "agent_md"] {
+        if body.text(name).is_some_and(|text| text.len() > TEXT_BYTES) {
+            return Err(ApiError::field(name, format!("must be at most {TEXT_BYTES} bytes long")));
+        }
+    }
+    match body.text("display_name") {
+        Some(name) if name.trim().is_empty() || name.contains(char::is_control) => {
+            Err(ApiError::field("display_name", "must have a visible character and no control character"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts the simple settings that were sent into the agent.
+pub fn apply(agent: &mut Agent, body: &Fields) {
+    let set = |place: &mut String, name: &str| {
+        if let Some(text) = body.text(name) {
+            text.clone_into(place);
+        }
+    };
+    set(&mut agent.host, "host");
+    set(&mut agent.qmd_index, "qmd_index");
+    set(&mut agent.color, "color");
+    if let Some(name) = body.text("display_name") {
+        name.trim().clone_into(&mut agent.display_name);
+    }
+    if let Some(emoji) = body.text("emoji") {
+        agent.emoji = (!emoji.is_empty()).then(|| emoji.to_owned());
+    }
+    if let Some(flag) = body.flag("can_read_user_memory") {
+        agent.can_read_user_memory = flag;
+    }
+}
+
+/// The field `model`, stripped.
+///
+/// # Errors
+/// `invalid_model` for a blank one.
+pub fn model_name(body: &Fields) -> Result<Option<String>, ApiError> {
+    match body.text("model").map(str::trim) {
+        Some("") => Err(codes::INVALID_MODEL.into()),
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+/// Finds the agent of the path for a change, compares `If-Match`, lets `change` work on it and stores it if it differs.
+/// The agent as it is afterwards.
+pub(crate) fn change(
+    tx: &Tx<'_>,
+    needed: AgentRole,
+    change: impl FnOnce(&mut Agent) -> Result<(), ApiError>,
+) -> Result<Live, ApiError> {
+    let mut live = read::find(tx.conn, tx.caller, tx.input.param(0), needed)?;
+    if let Some(revision) = tx.input.if_match()?
+        && revision != live.agent.revision
+    {
+        return Err(ApiError::new(codes::PRECONDITION_FAILED)
+            .detail(format!("The record is at revision {} now.", live.agent.revision))
+            .with("revision", live.agent.revision));
+    }
+    let before = record::show(&live);
+    change(&mut live.agent)?;
+    if record::show(&live) != before {
+        agents::update(tx.conn, &live.agent, tx.now)?;
+        live.agent.revision += 1;
+        live.agent.updated_at = tx.now;
+        tx.audit(format!("agent:{}", live.agent.id))?;
+    }
+    Ok(live)
+}
+
+pub(crate) fn update(app: &App, call: Call) -> Handled {
+    check(&call.input.body)?;
+    call.write(app, |tx| {
+        let live = change(tx, AgentRole::Editor, |agent| {
+            apply(agent, &tx.input.body);
+            Ok(())
+        })?;
+        Ok(Reply::ok(&json!({
+            "status": "updated",
+            "name": live.agent.slug,
+            "revision": live.agent.revision,
+        })))
+    })
+}
+
+pub(crate) fn persona(app: &App, call: Call) -> Handled {
+    check(&call.input.body)?;
+    call.write(app, |tx| {
+        let body = &tx.input.body;
+        let live = change(tx, AgentRole::Editor, |agent| {
+            if let Some(text) = body.text("soul_md") {
+                text.clone_into(&mut agent.soul_md);
+            }
+            if let Some(text) = body.text("agent_md") {
+                text.clone_into(&mut agent.agent_md);
+            }
+            if let Some(id) = body.text("source_persona_id") {
+                agent.source_persona_id = Some(id.to_owned());
+            }
+            Ok(())
+        })?;
+        Ok(ok_agent(&live))
+    })
+}
+
+pub(crate) fn memory(app: &App, call: Call) -> Handled {
+    let plugin = call.input.body.text("memory_plugin").unwrap_or("").to_owned();
+    if !["taosmd", "none"].contains(&plugin.as_str()) {
+        return Err(codes::INVALID_MEMORY_PLUGIN.into());
+    }
+    call.write(app, move |tx| {
+        let live = change(tx, AgentRole::Editor, |agent| {
+            agent.memory_plugin = plugin;
+            Ok(())
+        })?;
+        Ok(ok_agent(&live))
+    })
+}
+
+pub(crate) fn model(app: &App, call: Call) -> Handled {
+    let wanted = model_name(&call.input.body)?.unwrap_or_default();
+    let config = app.config.now();
+    call.write(app, move |tx| {
+        let (mut location, mut resumed) = (None, false);
+        change(tx, AgentRole::Editor, |agent| {
+            location = model::locate(&config.models, &wanted, agent.target_worker.as_deref())?;
+            resumed = std::mem::replace(&mut agent.paused, false);
+            agent.model = Some(wanted.clone());
+            Ok(())
+        })
+        .map(|live| {
+            Reply::ok(&json!({
+                "status": "updated",
+                "name": live.agent.slug,
+                "model": wanted,
+                "location": location.map(model::Location::as_str),
+                "resumed": resumed,
+            }))
+        })
+    })
+}
+
+fn ok_agent(live: &Live) -> Reply {
+    let body: Value = json!({"status": "ok", "agent": record::show(live)});
+    Reply::ok(&body)
+}

@@ -1,0 +1,75 @@
+//! Backups that are asked for: made as an operation, listed from where they lie.
+
+use crate::access::Action;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::slow::{self, Slow, WAIT};
+use crate::api::table::ApiRoute;
+use crate::jobs::upkeep::backups;
+use crate::rest::codes;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store;
+use crate::store::operations::{self, Operation};
+use hyper::http::Method;
+
+const DOC: &str = "recipes/backup#make-a-backup";
+
+/// A backup's record.
+const RECORD: &[Field] = &[
+    Field::text("file", usize::MAX, "Its name in the directory `backup` of the data directory.").required(),
+    Field::integer("bytes", 0, i64::MAX, "Its size.").required(),
+    Field::text("blake3", usize::MAX, "The BLAKE3 hash of its bytes, hexadecimal.").required(),
+    Field::text("created_at", usize::MAX, "When it was made.").required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/backups",
+        dialect: Taos,
+        access: Access::Action(Action::BackupsCreate, create),
+        id: "backups_create",
+        title: "Make a backup",
+        about: "A checked copy of the database in its directory `backup`. The newest 7 are kept.",
+        repeat: Repeat::Key,
+        query: &[WAIT],
+        body: BodyKind::Json(&[]),
+        example: "{}",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/backups",
+        dialect: Taos,
+        access: Access::Action(Action::BackupsList, list),
+        id: "backups_list",
+        title: "List backups",
+        about: "Those that were asked for, newest first.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(RECORD)),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+    },
+];
+
+fn create(app: &App, call: Call) -> Handled {
+    let slow = Slow::new(app, &call.input);
+    call.write(app, move |tx| {
+        let op = Operation::new(store::new_id(), "backup", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        operations::insert(tx.conn, &op)?;
+        Ok(slow.follow(op, Vec::new(), slow::pending))
+    })
+}
+
+fn list(app: &App, _: Call) -> Handled {
+    Ok(Reply::ok(&backups::list(app.store.dir())?).into())
+}

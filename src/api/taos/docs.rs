@@ -1,0 +1,125 @@
+//! The documentation, served from the binary: Markdown to `curl`, HTML to a browser.
+
+use hyper::header::{ACCEPT, VARY};
+use hyper::http::{Method, StatusCode};
+
+use crate::api::engine::app::App;
+use crate::api::engine::call::Handled;
+use crate::api::table::ApiRoute;
+use crate::docs;
+use crate::rest::codes;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+
+const DOC: &str = "README";
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/docs",
+        dialect: Taos,
+        access: Access::Public(front),
+        id: "docs_index",
+        title: "Read the documentation's first page",
+        about: "Markdown; HTML where the client accepts it.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/docs/style.css",
+        dialect: Taos,
+        access: Access::Public(style),
+        id: "docs_style",
+        title: "Read the documentation's style sheet",
+        about: "For browsers.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/css"])),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/docs/{path...}",
+        dialect: Taos,
+        access: Access::Public(page),
+        id: "docs_get",
+        title: "Read a page of the documentation",
+        about: "Markdown; HTML where the client accepts it. With or without .md.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
+        errors: &[codes::DOC_NOT_FOUND],
+        doc: DOC,
+    },
+];
+
+fn front(_: &App, input: Input) -> Handled {
+    serve(&input, "agents/README")
+}
+
+fn style(_: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", docs::STYLE).into())
+}
+
+fn page(_: &App, input: Input) -> Handled {
+    let path = input.param(0).to_owned();
+    serve(&input, path.strip_suffix(".md").unwrap_or(&path))
+}
+
+fn serve(input: &Input, path: &str) -> Handled {
+    let markdown = docs::page(path).ok_or(codes::DOC_NOT_FOUND)?;
+    let reply = if wants_html(input.header(&ACCEPT).unwrap_or("")) {
+        Reply::typed(StatusCode::OK, "text/html; charset=utf-8", docs::html(path, markdown))
+    } else {
+        Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", markdown)
+    };
+    Ok(reply.with(VARY, "Accept").into())
+}
+
+/// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.
+pub(crate) fn wants_html(accept: &str) -> bool {
+    let html = quality(accept, "text/html");
+    html > 0.0 && html >= quality(accept, "text/markdown")
+}
+
+/// How much the client likes this very media type (RFC 9110, section 12.5.1); 0 if it does not name it.
+fn quality(accept: &str, wanted: &str) -> f32 {
+    let named = accept.split(',').map(|range| range.split(';').map(str::trim)).find_map(|mut parts| {
+        let media = parts.next().unwrap_or("");
+        media.eq_ignore_ascii_case(wanted).then_some(parts)
+    });
+    let Some(mut parameters) = named else { return 0.0 };
+    let given = parameters.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
+    given.map_or(1.0, |q| q.parse().unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn html_goes_to_those_who_ask_for_it() {
+        for browser in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Text/HTML ; q=0.5"] {
+            assert!(wants_html(browser), "{browser}");
+        }
+        let others =
+            ["", "*/*", "text/*", "text/markdown, text/html;q=0.5", "text/html;q=0", "text/html;q=x", "text/htmlx"];
+        for other in others {
+            assert!(!wants_html(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Whether the daemon lives, whether it can work, and its counters (DESIGN D18).
+
+use std::time::Duration;
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::access::Action;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::metrics;
+use crate::api::table::ApiRoute;
+use crate::http::edge::Worker;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::StoreError;
+
+/// From when on a worker counts as stuck.
+const STUCK: Duration = Duration::from_secs(60);
+const DOC: &str = "recipes/troubleshooting#not-ready";
+
+/// What `/healthz` answers.
+pub const HEALTHZ: &[Field] = &[
+    Field::word("status", &["ok"], "Always ok.").required(),
+    Field::text("version", usize::MAX, "The running version.").required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/healthz",
+        dialect: Taos,
+        access: Access::Public(healthz),
+        id: "healthz",
+        title: "Ask whether the process lives",
+        about: "Looks at nothing else.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(HEALTHZ)),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/readyz",
+        dialect: Taos,
+        access: Access::Public(readyz),
+        id: "readyz",
+        title: "Ask whether the daemon can work",
+        about: "Looks at the database, the disk, the queue, the workers and the automatic backups.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                Field::word("status", &["ready"], "ready; otherwise the reply is a 503.").required(),
+                Field::of("checks", Type::AnyObject, "Each check: ok, or what is wrong.").required(),
+            ]),
+        ),
+        errors: &[codes::NOT_READY],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/metrics",
+        dialect: Taos,
+        access: Access::Action(Action::MetricsRead, read_metrics),
+        id: "metrics",
+        title: "Read the counters",
+        about: "In the text format of Prometheus.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/plain"])),
+        errors: &[],
+        doc: "recipes/troubleshooting#metrics",
+    },
+];
+
+pub fn healthz(_: &App, _: Input) -> Handled {
+    Ok(Reply::ok(&json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into())
+}
+
+fn readyz(app: &App, _: Input) -> Handled {
+    let results = [
+        ("database", database(app)),
+        ("disk", disk(app)),
+        ("queue", queue(app)),
+        ("workers", workers(app)),
+        ("backups", backups(app)),
+    ];
+    let ready = results.iter().all(|(_, result)| result.is_ok());
+    let checks: Map<String, Value> = results
+        .into_iter()
+        .map(|(name, result)| (name.to_owned(), Value::from(result.err().unwrap_or_else(|| "ok".into()))))
+        .collect();
+    if ready {
+        return Ok(Reply::ok(&json!({"status": "ready", "checks": checks})).into());
+    }
+    Err(ApiError::new(codes::NOT_READY).with("status", "not_ready").with("checks", checks))
+}
+
+fn database(app: &App) -> Result<(), String> {
+    if !app.store.writer_is_alive() {
+        return Err("the writer has ended".into());
+    }
+    app.store.probe().map_err(|error| {
+        log::warn!("readiness: {error}");
+        "the database cannot be used; the log says why".into()
+    })
+}
+
+fn disk(app: &App) -> Result<(), String> {
+    match app.store.is_read_only() {
+        Ok(false) => {}
+        Ok(true) => return Err("the file system is read-only".into()),
+        Err(_) => return Err("the file system does not answer".into()),
+    }
+    // What the system does not say beforehand, such as a quota or a card that fails, the last write has told.
+    match app.store.trouble() {
+        None => {}
+        Some(StoreError::Full(_)) => return Err("the last write found no room, and none was free".into()),
+        Some(StoreError::ReadOnly(_)) => return Err("the last write found the file system read-only".into()),
+        Some(_) => return Err("the last write failed; the log says why".into()),
+    }
+    match app.store.free_bytes() {
+        Ok(free) if free >= app.config.read(|now| now.limits.min_free_bytes) => Ok(()),
+        Ok(free) => Err(format!("only {free} bytes are free")),
+        Err(_) => Err("the file system does not answer".into()),
+    }
+}
+
+fn queue(app: &App) -> Result<(), String> {
+    let Some(edge) = app.edge() else { return Err("the edge is not running".into()) };
+    let waiting = edge.metrics().queued;
+    if waiting >= app.config.read(|now| now.limits.queue_length) {
+        Err(format!("{waiting} requests are waiting"))
+    } else {
+        Ok(())
+    }
+}
+
+fn workers(app: &App) -> Result<(), String> {
+    let Some(edge) = app.edge() else { return Err("the edge is not running".into()) };
+    let workers = edge.workers();
+    let dead = workers.iter().filter(|worker| matches!(worker, Worker::Dead)).count();
+    let stuck = workers.iter().filter(|worker| matches!(worker, Worker::Busy(since) if *since > STUCK)).count();
+    if dead + stuck == 0 {
+        Ok(())
+    } else {
+        Err(format!("{dead} dead, {stuck} stuck for more than {} s", STUCK.as_secs()))
+    }
+}
+
+fn backups(app: &App) -> Result<(), String> {
+    app.backups.read().trouble.map_or(Ok(()), Err)
+}
+
+fn read_metrics(app: &App, _: Call) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics::page(app)).into())
+}

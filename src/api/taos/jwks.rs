@@ -1,0 +1,57 @@
+//! The public half of the signing keys (RFC 7517): with them any service verifies a token without asking.
+
+use hyper::header::CACHE_CONTROL;
+use hyper::http::Method;
+
+use crate::api::engine::app::App;
+use crate::api::engine::call::Handled;
+use crate::api::table::ApiRoute;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::time::Micros;
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[Route {
+    method: Method::GET,
+    path: "/.well-known/jwks.json",
+    dialect: Taos,
+    access: Access::Public(keys),
+    id: "jwks",
+    title: "Read the keys that verify tokens",
+    about: "The present key and, while tokens of it live, the one before.",
+    repeat: Repeat::Safe,
+    query: &[],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::Object(&[Field::of(
+            "keys",
+            Type::Objects(&[
+                text("kty", "OKP."),
+                text("crv", "Ed25519."),
+                text("use", "sig."),
+                text("alg", "EdDSA."),
+                text("kid", "The key's id, as in a token's header."),
+                text("x", "The public key."),
+            ]),
+            "The keys.",
+        )
+        .required()]),
+    ),
+    errors: &[],
+    doc: "concepts/authentication#verifying-a-token-elsewhere",
+}];
+
+fn keys(app: &App, _: Input) -> Handled {
+    let set = app.gate.keys.public(Micros::now().0 / Micros::SECOND);
+    // Short: a verifier that meets a new key asks again anyway.
+    Ok(Reply::ok(&set).with(CACHE_CONTROL, "public, max-age=300").into())
+}

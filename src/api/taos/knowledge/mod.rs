@@ -1,0 +1,288 @@
+//! Knowledge: the rows of the table, and what an item looks like (taOS contract, section 5). No URL is ever fetched.
+
+mod prompt;
+mod read;
+mod sources;
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use crate::access::Action;
+use crate::api::engine::paging::{CURSOR, LIMIT};
+use crate::api::table::ApiRoute;
+use crate::limits::{KNOWLEDGE_ITEMS, TEXT_BYTES};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::knowledge::Item;
+
+const DOC_READ: &str = "recipes/reading-knowledge#read";
+const DOC_SEARCH: &str = "recipes/reading-knowledge#search";
+const DOC_SOURCES: &str = "recipes/reading-knowledge#sources";
+const DOC_PROMPT: &str = "recipes/reading-knowledge#prompt";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+const ID: Field = text("id", "The id; stays as long as its source has this path.");
+const SOURCE_TYPE: Field = text("source_type", "What kind of source it is from, such as agent-docs or guide.");
+const SOURCE_ID: Field = text("source_id", "The source, such as taos-core or app:NAME.");
+const SOURCE_URL: Field = text("source_url", "Its path within the source.");
+const TITLE: Field = text("title", "The title.");
+const AUTHOR: Field = text("author", "Who wrote it last: taosd, user:NAME or agent:NAME.");
+const SUMMARY: Field = text("summary", "Its first paragraph, at most 200 characters.");
+const CATEGORIES: Field = Field::texts("categories", usize::MAX, usize::MAX, "What it is about.").required();
+const STATUS: Field = Field::word("status", &["ready"], "Always ready.").required();
+const CREATED_AT: Field = text("created_at", "When it was added.");
+const UPDATED_AT: Field = text("updated_at", "When it was last changed.");
+
+/// An item as listed.
+const BRIEF: &[Field] =
+    &[ID, SOURCE_TYPE, SOURCE_ID, SOURCE_URL, TITLE, AUTHOR, SUMMARY, CATEGORIES, STATUS, CREATED_AT, UPDATED_AT];
+/// An item with its text.
+const WHOLE: &[Field] = &[
+    ID,
+    SOURCE_TYPE,
+    SOURCE_ID,
+    SOURCE_URL,
+    TITLE,
+    AUTHOR,
+    SUMMARY,
+    text("content", "The text, in Markdown."),
+    CATEGORIES,
+    STATUS,
+    CREATED_AT,
+    UPDATED_AT,
+];
+/// An item as found.
+const HIT: &[Field] = &[
+    ID,
+    SOURCE_TYPE,
+    SOURCE_ID,
+    SOURCE_URL,
+    TITLE,
+    AUTHOR,
+    SUMMARY,
+    CATEGORIES,
+    STATUS,
+    CREATED_AT,
+    UPDATED_AT,
+    text("snippet", "The words around what was found."),
+    Field::of("score", Type::Number, "How well it fits; larger is better.").required(),
+];
+
+/// The system prompt.
+const PROMPT: &[Field] = &[
+    text("prompt", "The prompt, in Markdown."),
+    Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
+    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit.").required(),
+    Field::flag("truncated", "Whether any did not fit.").required(),
+];
+
+const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this category.");
+const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only of this source.");
+
+/// An item without its text.
+fn show(item: &Item) -> Value {
+    json!({
+        "id": item.id,
+        "source_type": item.source_type,
+        "source_id": item.source_id,
+        "source_url": item.path,
+        "title": item.title,
+        "author": item.author,
+        "summary": item.summary,
+        "categories": serde_json::from_str::<Value>(&item.categories).unwrap_or_else(|_| json!([])),
+        "status": "ready",
+        "created_at": item.created_at.millis(),
+        "updated_at": item.updated_at.millis(),
+    })
+}
+
+/// True for the name of a source or of a kind of source.
+fn is_name(name: &str, colon: bool) -> bool {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    name.len() <= 64
+        && name.bytes().next().is_some_and(word)
+        && name.bytes().all(|b| word(b) || matches!(b, b'.' | b'_' | b'-') || (colon && b == b':'))
+}
+
+/// Lets the name of a source pass.
+///
+/// # Errors
+/// 422.
+fn check_source_id(source_id: &str) -> Result<(), ApiError> {
+    if is_name(source_id, true) {
+        return Ok(());
+    }
+    Err(ApiError::field("source_id", "must be a-z or 0-9, then a-z, 0-9, :, ., _ or -, at most 64 characters"))
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/knowledge/items",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeRead, read::list),
+        id: "knowledge_list",
+        title: "List items of knowledge",
+        about: "Oldest first, without their text.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::text("source_type", 64, "Only of this kind of source."),
+            SOURCE_FILTER,
+            CATEGORY_FILTER,
+            LIMIT,
+            CURSOR,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(BRIEF)),
+        errors: &[codes::INVALID_CURSOR],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/knowledge/items/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeRead, read::get),
+        id: "knowledge_get",
+        title: "Read an item of knowledge",
+        about: "With its text.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(WHOLE)),
+        errors: &[codes::KNOWLEDGE_ITEM_NOT_FOUND],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/knowledge/search",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeRead, read::search),
+        id: "knowledge_search",
+        title: "Search the knowledge",
+        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required(),
+            CATEGORY_FILTER,
+            SOURCE_FILTER,
+            LIMIT,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(HIT)),
+        errors: &[],
+        doc: DOC_SEARCH,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/knowledge/sources",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeRead, sources::list),
+        id: "knowledge_sources",
+        title: "List sources of knowledge",
+        about: "By their ids.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                SOURCE_ID,
+                SOURCE_TYPE,
+                Field::integer("items", 1, i64::MAX, "How many items it has.").required(),
+                UPDATED_AT,
+            ]),
+        ),
+        errors: &[],
+        doc: DOC_SOURCES,
+    },
+    Route {
+        method: Method::PUT,
+        path: "/api/knowledge/sources/{source_id}",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeWrite, sources::put),
+        id: "knowledge_put",
+        title: "Write a source of knowledge",
+        about: "The source holds exactly these items afterwards, or nothing is changed. An item with the same content is \
+            not written again, and a path that stays keeps its id.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[
+            Field::text(
+                "source_type",
+                64,
+                "What kind of source it is: a-z, 0-9, then also . _ and -; guide if absent.",
+            ),
+            Field::of(
+                "items",
+                Type::Objects(&[
+                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().required(),
+                    Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
+                    Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
+                    Field::texts("categories", 8, 64, "What it is about."),
+                ]),
+                "All items of the source, at most 500.",
+            )
+            .required(),
+        ]),
+        example: r##"{"items": [{"path": "guide.md", "title": "Guide", "content": "# Guide\n\nPress start.", "categories": ["app"]}]}"##,
+        answer: (
+            200,
+            Answer::Object(&[
+                SOURCE_ID,
+                Field::integer("added", 0, KNOWLEDGE_ITEMS as i64, "New items.").required(),
+                Field::integer("updated", 0, KNOWLEDGE_ITEMS as i64, "Items with other content.").required(),
+                Field::integer("unchanged", 0, KNOWLEDGE_ITEMS as i64, "Items left as they were.").required(),
+                Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "Items that are gone.").required(),
+            ]),
+        ),
+        errors: &[codes::SOURCE_RESERVED, codes::TOO_MANY_SOURCES],
+        doc: DOC_SOURCES,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/knowledge/sources/{source_id}",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeWrite, sources::delete),
+        id: "knowledge_delete",
+        title: "Delete a source of knowledge",
+        about: "With all its items.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_NOT_FOUND],
+        doc: DOC_SOURCES,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/knowledge/system-prompt",
+        dialect: Taos,
+        access: Access::Action(Action::KnowledgeRead, prompt::get),
+        id: "knowledge_prompt",
+        title: "Read the system prompt",
+        about: "The daemon's documents by path, then the apps', whole documents only. With Accept: text/markdown the answer \
+            is the prompt alone.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::integer("max_bytes", 1024, 262_144, "Bytes of the prompt at the most; 32768 if absent."),
+            SOURCE_FILTER,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
+        errors: &[],
+        doc: DOC_PROMPT,
+    },
+];

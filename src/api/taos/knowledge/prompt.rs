@@ -1,0 +1,87 @@
+//! The system prompt: what a fresh agent is told about the box, put together from whole documents.
+
+use hyper::header::{ACCEPT, VARY};
+use hyper::http::StatusCode;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::rest::reply::Reply;
+use crate::store;
+use crate::store::knowledge::{self, Part};
+
+const DEFAULT_BYTES: usize = 32 * 1024;
+/// Between two documents.
+const RULE: &str = "\n\n---\n\n";
+/// What is said while nothing is known.
+const FALLBACK: &str = "You run on a taosd box. Its address is in TAOS_URL, your token in TAOS_TOKEN: send it as \
+    `Authorization: Bearer $TAOS_TOKEN`.\n\nGET /api lists every route with the action it needs and the page that explains \
+    it; GET /docs is the documentation; GET /api/auth/whoami says who you are and what you may do. Every error carries \
+    `error`, `detail`, `fix` and `doc_url`: do what `fix` says.\n";
+
+struct Prompt {
+    text: String,
+    items: Vec<Value>,
+    omitted: Vec<Value>,
+}
+
+pub(crate) fn get(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let most = query.integer("max_bytes").and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_BYTES);
+    let prompt = app.store.read(|conn| assemble(conn, query.text("source_id"), most))?;
+    let reply = if wants_markdown(call.input.header(&ACCEPT).unwrap_or("")) {
+        Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", prompt.text)
+    } else {
+        Reply::ok(&json!({
+            "prompt": prompt.text,
+            "items": prompt.items,
+            "omitted": prompt.omitted,
+            "truncated": !prompt.omitted.is_empty(),
+        }))
+    };
+    Ok(reply.with(VARY, "Accept").into())
+}
+
+fn wants_markdown(accept: &str) -> bool {
+    accept.split(',').any(|range| range.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("text/markdown"))
+}
+
+/// Takes every document that still fits, in order: a long one does not keep out a short one behind it.
+fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::Result<Prompt> {
+    let mut prompt = Prompt { text: String::new(), items: Vec::new(), omitted: Vec::new() };
+    for part in knowledge::parts(conn, source_id)? {
+        let shown = json!({"id": part.id, "title": part.title});
+        let rule = if prompt.text.is_empty() { "" } else { RULE };
+        // What surely does not fit is not even read.
+        match (part.bytes <= most).then(|| written(conn, &part)).transpose()? {
+            Some(text) if prompt.text.len() + rule.len() + text.len() <= most => {
+                prompt.text.push_str(rule);
+                prompt.text.push_str(&text);
+                prompt.items.push(shown);
+            }
+            _ => prompt.omitted.push(shown),
+        }
+    }
+    if prompt.items.is_empty() && prompt.omitted.is_empty() {
+        FALLBACK.clone_into(&mut prompt.text);
+    }
+    Ok(prompt)
+}
+
+/// A document as it stands in the prompt: with its title, if it does not begin with one.
+fn written(conn: &Connection, part: &Part) -> store::Result<String> {
+    let text = knowledge::text(conn, part)?;
+    let text = text.trim();
+    Ok(if text.starts_with("# ") { text.to_owned() } else { format!("# {}\n\n{text}", part.title) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fallback_fits_the_smallest_prompt() {
+        assert!(FALLBACK.len() <= 1024);
+    }
+}

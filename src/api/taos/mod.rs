@@ -1,0 +1,20 @@
+//! The taOS dialect: one file a noun, each with its rows of the route table.
+
+pub(crate) mod agents;
+pub(crate) mod audit;
+pub(crate) mod backups;
+pub(crate) mod docs;
+pub(crate) mod grants;
+pub(crate) mod health;
+pub(crate) mod index;
+pub(crate) mod jwks;
+pub(crate) mod knowledge;
+pub(crate) mod notifications;
+pub(crate) mod notify;
+pub(crate) mod operations;
+pub(crate) mod scope;
+pub(crate) mod sessions;
+pub(crate) mod tokens;
+pub(crate) mod user_tokens;
+pub(crate) mod users;
+pub(crate) mod whoami;

@@ -1,0 +1,51 @@
+//! Marking as read and deleting: by the user a notification was sent to, never by the agent that sent it.
+
+use serde_json::json;
+
+use super::holder;
+use crate::access::Caller;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::store::notifications::{self, Notification};
+
+/// Refuses agents.
+fn users_only(caller: &Caller) -> Result<(), ApiError> {
+    if caller.agent_id().is_none() {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::FORBIDDEN)
+        .detail("An agent may read what it sent; only the user it was sent to may alter it."))
+}
+
+/// The notification of the path, if the caller may alter it.
+fn find(tx: &Tx<'_>) -> Result<Notification, ApiError> {
+    let found = notifications::get(tx.conn, &holder(tx.caller), tx.input.param(0))?;
+    let found = found.ok_or(codes::NOTIFICATION_NOT_FOUND)?;
+    users_only(tx.caller)?;
+    Ok(found)
+}
+
+pub(crate) fn read(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        notifications::mark_read(tx.conn, find(tx)?.seq)?;
+        Ok(Reply::ok(&json!({"ok": true})))
+    })
+}
+
+pub(crate) fn read_all(app: &App, call: Call) -> Handled {
+    users_only(&call.caller)?;
+    call.write(app, |tx| {
+        let updated = notifications::mark_all_read(tx.conn, &tx.caller.user().id)?;
+        Ok(Reply::ok(&json!({"ok": true, "updated": updated})))
+    })
+}
+
+pub(crate) fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        notifications::delete(tx.conn, find(tx)?.seq)?;
+        Ok(Reply::no_content())
+    })
+}

@@ -1,0 +1,115 @@
+//! Notifications as HTML fragments for pages that fetch them (`HX-Request: true`). Every stored text is escaped, in
+//! text and in attributes; nothing inline runs, and the reply's policy forbids it besides.
+
+use std::fmt::Write as _;
+
+use crate::store::notifications::Notification;
+
+/// Text that is safe between tags and within quoted attributes.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn icon(level: &str) -> &'static str {
+    match level {
+        "high" => "⚠",
+        "low" => "·",
+        _ => "ℹ",
+    }
+}
+
+/// The list.
+pub(crate) fn list(notifications: &[Notification]) -> String {
+    if notifications.is_empty() {
+        return "<div class=\"notif-empty\">No notifications</div>\n".to_owned();
+    }
+    notifications.iter().map(item).collect()
+}
+
+fn item(one: &Notification) -> String {
+    let class = if one.read { "notif-item" } else { "notif-item unread" };
+    let title = match &one.action_url {
+        // Checked when it came in: a path on this box or http(s), nothing that runs.
+        Some(url) => format!("<a href=\"{}\" rel=\"noopener noreferrer\">{}</a>", escape(url), escape(&one.title)),
+        None => escape(&one.title),
+    };
+    let mut out = format!(
+        "<div class=\"{class}\" data-id=\"{}\"><div class=\"notif-title\"><span class=\"notif-icon\" title=\"{}\">{}</span> \
+        {title}</div><div class=\"notif-meta\"><span class=\"notif-message\">{}</span> · <span class=\"notif-source\">{}</span>",
+        escape(&one.id),
+        escape(&one.level),
+        icon(&one.level),
+        escape(&one.message),
+        escape(&one.source),
+    );
+    if let Some(app) = &one.app_origin {
+        let _ = write!(out, " · <span class=\"notif-app\">{}</span>", escape(app));
+    }
+    let time = one.created_at.millis();
+    let _ = writeln!(out, " · <time datetime=\"{time}\">{time}</time></div></div>");
+    out
+}
+
+/// The badge; empty text where there is nothing to read.
+pub(crate) fn badge(unread: i64) -> String {
+    let shown = if unread > 0 { unread.to_string() } else { String::new() };
+    format!("<span class=\"notif-badge\" data-count=\"{unread}\">{shown}</span>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Micros;
+    use proptest::prelude::*;
+
+    fn hostile(text: &str) -> Notification {
+        let own = || text.to_owned();
+        Notification {
+            seq: 1,
+            id: own(),
+            agent_id: Some(own()),
+            source: own(),
+            app_origin: Some(own()),
+            level: own(),
+            title: own(),
+            message: own(),
+            action_url: Some(own()),
+            read: false,
+            created_at: Micros(0),
+        }
+    }
+
+    /// The fragment's tags and the parts between them.
+    fn tags(html: &str) -> Vec<String> {
+        html.split('<').skip(1).map(|part| part.split(['>', ' ']).next().unwrap_or("").to_owned()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_adds_a_tag_or_leaves_its_attribute(text in "(\\PC|[<>&\"'/= ]|<script>|onload=|javascript:){0,40}") {
+            let (plain, html) = (list(&[hostile("x")]), list(&[hostile(&text)]));
+            prop_assert_eq!(tags(&html), tags(&plain));
+            // As many quotes as without it: no attribute ends early or begins anew.
+            prop_assert_eq!(html.matches('"').count(), plain.matches('"').count());
+            prop_assert_eq!(html.matches('\'').count(), 0);
+        }
+
+        #[test]
+        fn escaped_text_reads_back_as_it_was(text in "(\\PC|[<>&\"';#]|&amp;|&#39;){0,40}") {
+            let back = escape(&text)
+                .replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&");
+            prop_assert_eq!(back, text);
+        }
+    }
+}

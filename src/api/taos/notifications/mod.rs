@@ -1,0 +1,221 @@
+//! Notifications: the rows of the table, what one looks like, and whose they are (taOS contract, section 4). A user
+//! sees its own. An agent sees what it sent, and may not alter it.
+
+mod change;
+mod html;
+mod read;
+mod stream;
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use crate::access::{Action, Caller};
+use crate::api::engine::paging::{CURSOR, LIMIT};
+use crate::api::table::ApiRoute;
+use crate::jobs::events::streams;
+use crate::rest::codes;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::notifications::{Holder, Notification};
+use crate::time::Micros;
+
+/// The page on sending.
+pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
+const DOC_READ: &str = "recipes/notifying-the-user#read";
+const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
+
+const UNREAD_ONLY: Field = Field::flag("unread_only", "Only those not read.");
+const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.");
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// A notification's record.
+const RECORD: &[Field] = &[
+    text("id", "The id."),
+    Field::integer("timestamp", 0, i64::MAX, "When it was sent, in seconds since 1970.").required(),
+    text("created_at", "When it was sent."),
+    Field::word("level", &["low", "normal", "high"], "The priority it was sent with.").required(),
+    text("title", "One line."),
+    text("message", "The text."),
+    Field::flag("read", "Whether its user has read it.").required(),
+    text("source", "Who sent it, from the credential: agent:NAME or user:NAME; taosd for the daemon itself."),
+    text("agent_id", "The id of the agent that sent it.").nullable(),
+    text("app_origin", "The app that the sender named.").nullable(),
+    text("action_url", "Where it leads.").nullable(),
+];
+
+const COUNT: &[Field] = &[
+    Field::integer("unread", 0, i64::MAX, "Those not read.").required(),
+    Field::integer("total", 0, i64::MAX, "All.").required(),
+];
+
+/// What a page that sends `HX-Request: true` gets.
+const HTML: &[&str] = &["text/html"];
+
+/// A notification as shown.
+pub fn show(notification: &Notification) -> Value {
+    json!({
+        "id": notification.id,
+        "timestamp": notification.created_at.0 / Micros::SECOND,
+        "created_at": notification.created_at.millis(),
+        "level": notification.level,
+        "title": notification.title,
+        "message": notification.message,
+        "read": notification.read,
+        "source": notification.source,
+        "agent_id": notification.agent_id,
+        "app_origin": notification.app_origin,
+        "action_url": notification.action_url,
+    })
+}
+
+/// Whose notifications the caller sees.
+fn holder(caller: &Caller) -> Holder {
+    match caller.agent_id() {
+        Some(id) => Holder::Agent(id.to_owned()),
+        None => Holder::User(caller.user().id.clone()),
+    }
+}
+
+/// What is woken when the caller, or the agents of the same user, send something.
+pub fn topic(caller: &Caller) -> String {
+    streams::notifications_of(&caller.user().id)
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/notifications",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsRead, read::list),
+        id: "notifications_list",
+        title: "List notifications",
+        about: "Newest first; with after or wait those that are newer, oldest first. A user sees its own, an agent what it \
+            sent. With HX-Request: true the answer is an HTML fragment.",
+        repeat: Repeat::Safe,
+        query: &[
+            UNREAD_ONLY,
+            AFTER,
+            Field::integer(
+                "wait",
+                0,
+                30,
+                "Seconds to hold the reply until one is newer than after (absent: than now).",
+            ),
+            LIMIT,
+            CURSOR,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),
+        errors: &[codes::INVALID_CURSOR],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/notifications/count",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsRead, read::count),
+        id: "notifications_count",
+        title: "Count notifications",
+        about: "With HX-Request: true the answer is an HTML fragment.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Or(&Answer::Object(COUNT), HTML)),
+        errors: &[],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/notifications/stream",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsRead, stream::open),
+        id: "notifications_stream",
+        title: "Follow notifications",
+        about: "Server-Sent Events: event notification, its id, its record as data. after, or the header Last-Event-ID, \
+            first repeats what is newer than that id. Ends with the credential.",
+        repeat: Repeat::Safe,
+        query: &[AFTER],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/event-stream"])),
+        errors: &[codes::TOO_MANY_STREAMS],
+        doc: DOC_WATCH,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/notifications/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsRead, read::get),
+        id: "notifications_get",
+        title: "Read a notification",
+        about: "Reading it here does not mark it as read.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::NOTIFICATION_NOT_FOUND],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/notifications/read-all",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsUpdate, change::read_all),
+        id: "notifications_read_all",
+        title: "Mark all notifications as read",
+        about: "Of the calling user.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                Field::flag("ok", "Always true.").required(),
+                Field::integer("updated", 0, i64::MAX, "How many were not read before.").required(),
+            ]),
+        ),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/notifications/{id}/read",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsUpdate, change::read),
+        id: "notifications_read",
+        title: "Mark a notification as read",
+        about: "By the user it was sent to.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(&[Field::flag("ok", "Always true.").required()])),
+        errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
+        doc: DOC_READ,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/notifications/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::NotificationsDelete, change::delete),
+        id: "notifications_delete",
+        title: "Delete a notification",
+        about: "By the user it was sent to.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
+        doc: DOC_READ,
+    },
+];

@@ -1,0 +1,160 @@
+//! Reading notifications: lists, counts and the wait for the next one, which holds no thread.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{HeaderName, VARY};
+use hyper::http::StatusCode;
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::{holder, html, show, topic};
+use crate::access::{Action, Gate};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::dispatch::render;
+use crate::api::engine::paging;
+use crate::jobs::events::streams::Streams;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store::notifications::{self as rows, Holder, Notification, Span};
+use crate::store::page::Page;
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
+const VARIES: &str = "HX-Request";
+/// Cursors of the two orders are not each other's.
+const NEWEST_FIRST: &str = "notifications";
+const OLDEST_FIRST: &str = "notifications-after";
+
+fn wants_html(input: &Input) -> bool {
+    input.header(&HX_REQUEST) == Some("true")
+}
+
+fn fragment(html: String) -> Reply {
+    Reply::typed(StatusCode::OK, "text/html; charset=utf-8", html)
+}
+
+pub(crate) fn get(app: &App, call: Call) -> Handled {
+    let found = app.store.lookup(|conn| rows::get(conn, &holder(&call.caller), call.input.param(0)))?;
+    Ok(Reply::ok(&show(&found.ok_or(codes::NOTIFICATION_NOT_FOUND)?)).into())
+}
+
+pub(crate) fn count(app: &App, call: Call) -> Handled {
+    let (total, unread) = app.store.lookup(|conn| rows::counts(conn, &holder(&call.caller)))?;
+    let reply = if wants_html(&call.input) {
+        fragment(html::badge(unread))
+    } else {
+        Reply::ok(&json!({"unread": unread, "total": total}))
+    };
+    Ok(reply.with(VARY, VARIES).into())
+}
+
+/// The place in the order that `after` names.
+///
+/// # Errors
+/// 422 for what is no id.
+pub(crate) fn place(conn: &Connection, after: &str) -> Result<i64, ApiError> {
+    let is_id = after.len() == 36 && after.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'));
+    if !is_id {
+        return Err(ApiError::field("after", "must be the id of a notification"));
+    }
+    Ok(rows::position(conn, after)?)
+}
+
+pub(crate) fn list(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let wait = query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let after = match query.text("after") {
+        Some(id) => Some(app.store.lookup(|conn| place(conn, id))?),
+        None => None,
+    };
+    let order = if after.is_some() || wait > 0 { OLDEST_FIRST } else { NEWEST_FIRST };
+    let page = paging::page(&call.input, order)?;
+    let cursor = page.after.as_ref().map(|(seq, _)| seq.0);
+    let holder = holder(&call.caller);
+    let Some(until) = (wait > 0).then(|| Instant::now() + Duration::from_secs(wait)) else {
+        let span = match (after, cursor) {
+            (Some(seq), cursor) => Span::After(cursor.unwrap_or(seq)),
+            (None, cursor) => Span::Before(cursor.unwrap_or(i64::MAX)),
+        };
+        let unread_only = query.flag("unread_only").unwrap_or(false);
+        let found = app.store.lookup(|conn| rows::list(conn, &holder, span, unread_only, page.limit + 1))?;
+        return Ok(reply(&call.input, order, &page, found).into());
+    };
+    let from = match cursor.or(after) {
+        Some(seq) => seq,
+        None => app.store.lookup(rows::last)?,
+    };
+    let poll = Poll {
+        store: Arc::clone(&app.store),
+        gate: Arc::clone(&app.gate),
+        streams: Arc::clone(&app.streams),
+        topic: topic(&call.caller),
+        call,
+        holder,
+        page,
+        from,
+        until,
+    };
+    Ok(Step::Later(poll.look()?))
+}
+
+fn reply(input: &Input, order: &str, page: &Page, found: Vec<Notification>) -> Reply {
+    let shown = usize::try_from(page.limit).unwrap_or(usize::MAX).min(found.len());
+    let page_as_html = wants_html(input).then(|| html::list(&found[..shown]));
+    let mut reply = paging::reply(input, order, page, found, |one| (Micros(one.seq), String::new()), show);
+    if let Some(html) = page_as_html {
+        // The same page, the same Link to the next; only the body is another.
+        let as_html = fragment(html);
+        reply.headers.extend(as_html.headers);
+        reply.body = as_html.body;
+    }
+    reply.with(VARY, VARIES)
+}
+
+/// A list that is waited for.
+struct Poll {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    streams: Arc<Streams>,
+    topic: String,
+    call: Call,
+    holder: Holder,
+    page: Page,
+    from: i64,
+    until: Instant,
+}
+
+impl Poll {
+    /// Answers if there is something, or if the time is up; otherwise waits.
+    fn look(self) -> Result<Outcome, ApiError> {
+        // The wait begins before the look: what is committed in between is not missed.
+        let wait = self.streams.wait(&self.topic);
+        let unread_only = self.call.input.query.flag("unread_only").unwrap_or(false);
+        let found: store::Result<_> = self
+            .store
+            .lookup(|conn| rows::list(conn, &self.holder, Span::After(self.from), unread_only, self.page.limit + 1));
+        let found = found?;
+        if !found.is_empty() || Instant::now() >= self.until || self.streams.is_closing() {
+            return Ok(Outcome::Done(reply(&self.call.input, OLDEST_FIRST, &self.page, found)));
+        }
+        let until = self.until;
+        Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) })
+    }
+
+    /// Looks again, for a caller who would still be let in.
+    fn again(self) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        let looked = if self.gate.is_still_good(&self.call.caller, Action::NotificationsRead) {
+            self.look()
+        } else {
+            Err(codes::INVALID_TOKEN.into())
+        };
+        looked.unwrap_or_else(|error| Outcome::Done(render(&error, dialect, &request_id)))
+    }
+}

@@ -1,0 +1,44 @@
+//! Notifications as Server-Sent Events.
+
+use hyper::header::HeaderName;
+use rusqlite::Connection;
+
+use super::read::place;
+use super::{holder, show, topic};
+use crate::access::Action;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::jobs::events::streams::Feed;
+use crate::store;
+use crate::store::notifications::{self as rows, Holder, Span};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// What a holder has not been told yet.
+struct News {
+    holder: Holder,
+    from: i64,
+}
+
+impl Feed for News {
+    fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
+        let found = rows::list(conn, &self.holder, Span::After(self.from), false, 1)?;
+        Ok(found.first().map(|one| {
+            self.from = one.seq;
+            // JSON has no line break of its own, so the record is one line of data.
+            format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(one))
+        }))
+    }
+}
+
+pub(crate) fn open(app: &App, call: Call) -> Handled {
+    // A client that comes back names the last event it has seen; that is newer than the URL it began with.
+    let after = call.input.header(&LAST_EVENT_ID).or_else(|| call.input.query.text("after"));
+    let from = match after {
+        Some(id) => app.store.lookup(|conn| place(conn, id))?,
+        None => app.store.lookup(rows::last)?,
+    };
+    let news = News { holder: holder(&call.caller), from };
+    let reply = app.streams.open(&call.caller, Action::NotificationsRead, topic(&call.caller), Box::new(news))?;
+    Ok(reply.into())
+}

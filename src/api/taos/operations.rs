@@ -1,0 +1,199 @@
+//! Operations: following and cancelling slow work.
+
+use hyper::http::Method;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::access::{self, Action, Caller};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Step, Written};
+use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::slow::WAIT;
+use crate::api::table::ApiRoute;
+use crate::jobs::operations::progress as work;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::store::agents::Seen;
+use crate::store::operations::{self, Filter, Operation};
+use crate::time::Micros;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const KINDS: &[&str] = &[
+    "start", "stop", "restart", "pause", "resume", "bulk", "deploy", "archive", "restore", "purge", "migrate", "backup",
+];
+const STATUSES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
+const DOC: &str = "concepts/operations#follow";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// An operation's record.
+const RECORD: &[Field] = &[
+    text("id", "The id."),
+    Field::word("kind", KINDS, "What it does.").required(),
+    Field::word("status", STATUSES, "Where it stands.").required(),
+    text("agent_id", "The agent it is about.").nullable(),
+    text("agent_name", "That agent's slug.").nullable(),
+    text("step", "What it is at."),
+    Field::integer("progress", 0, 100, "Percent.").required(),
+    Field::flag("cancellable", "Whether it can be cancelled now.").required(),
+    Field::of("result", Type::AnyObject, "What its route answers.").required().nullable(),
+    Field::of("error", Type::AnyObject, "Why it failed: an error's envelope.").required().nullable(),
+    text("created_at", "When it was asked for."),
+    text("started_at", "When it began.").nullable(),
+    text("finished_at", "When it ended.").nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/operations",
+        dialect: Taos,
+        access: Access::Action(Action::OperationsRead, list),
+        id: "operations_list",
+        title: "List operations",
+        about: "Newest first: those about agents the caller may read, and those it asked for.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::word("status", STATUSES, "Only those in this status."),
+            Field::word("kind", KINDS, "Only those of this kind."),
+            Field::text("agent", 64, "Only those about the agent of this slug."),
+            LIMIT,
+            CURSOR,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(RECORD)),
+        errors: &[codes::INVALID_CURSOR],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/operations/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::OperationsRead, get),
+        id: "operations_get",
+        title: "Follow an operation",
+        about: "With wait, the reply comes when it has ended, or after so many seconds.",
+        repeat: Repeat::Safe,
+        query: &[WAIT],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::OPERATION_NOT_FOUND],
+        doc: DOC,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/operations/{id}/cancel",
+        dialect: Taos,
+        access: Access::Action(Action::OperationsCancel, cancel),
+        id: "operations_cancel",
+        title: "Cancel an operation",
+        about: "One that waits, or a deployment: what it had done is taken back.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[]),
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::OPERATION_NOT_FOUND, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
+        doc: "concepts/operations#cancel",
+    },
+];
+
+fn show(op: &Operation) -> Value {
+    let value = |text: &Option<String>| -> Option<Value> { serde_json::from_str(text.as_deref()?).ok() };
+    json!({
+        "id": op.id,
+        "kind": op.kind,
+        "status": op.status,
+        "agent_id": op.agent_id,
+        "agent_name": op.agent_name,
+        "step": op.step,
+        "progress": op.progress,
+        "cancellable": work::is_cancellable(op),
+        "result": value(&op.result),
+        "error": value(&op.error),
+        "created_at": op.created_at.millis(),
+        "started_at": op.started_at.map(Micros::millis),
+        "finished_at": op.finished_at.map(Micros::millis),
+    })
+}
+
+/// The operation, if the caller sees its agent or asked for it.
+fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
+    let op = operations::by_id(conn, id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
+    if caller.is_admin() || op.actor == caller.actor() {
+        return Ok(op);
+    }
+    match &op.agent_id {
+        Some(agent_id) if access::role_on(conn, caller, agent_id)?.is_some() => Ok(op),
+        _ => Err(codes::OPERATION_NOT_FOUND.into()),
+    }
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "operations")?;
+    let query = &call.input.query;
+    let own = |name: &str| query.text(name).map(str::to_owned);
+    let filter = Filter { status: own("status"), kind: own("kind"), agent: own("agent") };
+    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    let actor = call.caller.actor();
+    let rows = app.store.lookup(|conn| operations::list(conn, &seen, &actor, &filter, &page))?;
+    let key = |op: &Operation| (op.created_at, op.id.clone());
+    Ok(paging::reply(&call.input, "operations", &page, rows, key, show).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let wait = call.input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let until = call.input.head.arrived + Duration::from_secs(wait);
+    Ok(Step::Later(look(Arc::clone(&app.jobs), call, until)))
+}
+
+/// Looks, and looks again whenever some operation has changed, until this one has ended or the patience has.
+fn look(jobs: Arc<crate::jobs::Jobs>, call: Call, until: Instant) -> Outcome {
+    let wait = jobs.changed.wait();
+    let found = jobs.store.read(|conn| find(conn, &call.caller, call.input.param(0)));
+    match found {
+        Ok(op) if op.is_finished() || Instant::now() >= until => Outcome::Done(Reply::ok(&show(&op))),
+        Ok(_) => Outcome::Later { wait, until, again: Box::new(move || look(jobs, call, until)) },
+        Err(error) => {
+            Outcome::Done(crate::api::engine::dispatch::render(&error, call.input.dialect, call.caller.request_id()))
+        }
+    }
+}
+
+/// One that waits ends here; one that runs ends itself at its next step.
+fn cancel(app: &App, call: Call) -> Handled {
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let op = find(tx.conn, tx.caller, tx.input.param(0))?;
+        if op.is_finished() {
+            return Err(codes::OPERATION_FINISHED.into());
+        }
+        if !work::is_cancellable(&op) {
+            return Err(codes::NOT_CANCELLABLE.into());
+        }
+        if op.status == "queued" {
+            work::cancel_waiting(tx.conn, &op, tx.now)?;
+        } else {
+            operations::cancel(tx.conn, &op.id)?;
+        }
+        tx.audit(format!("operation:{}", op.id))?;
+        let op = operations::by_id(tx.conn, &op.id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
+        let after: After = Box::new(move |reply, _| {
+            jobs.changed.raise();
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::ok(&show(&op)), after))
+    })
+}

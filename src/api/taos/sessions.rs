@@ -1,0 +1,170 @@
+//! Web sessions by cookie (taOS contract, section 3): opened with a user's token, with its scopes, dead with it.
+
+use hyper::header::SET_COOKIE;
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use crate::access::lookup::cookie;
+use crate::access::{Action, Need, Principal};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::table::ApiRoute;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::secret::{Kind, SessionSecret};
+use crate::store;
+use crate::store::sessions::{self, Session};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/authentication#web-sessions";
+/// How long a session lives at the most.
+const LIFETIME: i64 = 7 * Micros::DAY;
+const LOGIN: Need = Need { action: Action::AuthLogin, classes: &[], dialect: Taos };
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/sessions",
+        dialect: Taos,
+        access: Access::Public(open),
+        id: "sessions_open",
+        title: "Open a web session",
+        about: "Takes a user's token and sets the cookie taos_session, for the daemon's own web page.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[Field::text("token", 128, "A user's token.").required()]),
+        example: r#"{"token": "taos_user_…"}"#,
+        answer: (
+            200,
+            Answer::Object(&[text("username", "Whose session it is."), text("expires_at", "Until when it is good.")]),
+        ),
+        errors: &[codes::INVALID_TOKEN, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/sessions",
+        dialect: Taos,
+        access: Access::Action(Action::SessionsList, list),
+        id: "sessions_list",
+        title: "List one's own web sessions",
+        about: "Those that are good now, oldest first.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                text("id", "The session's id."),
+                text("created_at", "When it was opened."),
+                text("expires_at", "Until when it is good."),
+                text("last_used_at", "When it was last used, to the minute.").nullable(),
+                text("opened_with", "The label of the token it was opened with."),
+                Field::flag("current", "Whether it is the one that asks.").required(),
+            ]),
+        ),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/sessions/current",
+        dialect: Taos,
+        access: Access::Action(Action::AuthLogout, close),
+        id: "sessions_close",
+        title: "End the web session",
+        about: "The one whose cookie asks; also fine if there is none.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[],
+        doc: DOC,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/sessions/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::SessionsRevoke, revoke),
+        id: "sessions_revoke",
+        title: "End one of one's own web sessions",
+        about: "It is dead from the next request on.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::SESSION_NOT_FOUND],
+        doc: DOC,
+    },
+];
+
+fn open(app: &App, input: Input) -> Handled {
+    let caller = app.gate.login(&input.head, &LOGIN, input.body.text("token").unwrap_or(""))?;
+    Call::of(app, caller, input, Action::AuthLogin).write(app, |tx| {
+        let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
+        let (id, issued) = (store::new_id(), SessionSecret::generate());
+        let until = tx.now.plus(LIFETIME);
+        let expires_at = sessions::insert(tx.conn, &id, &issued, parent, &tx.caller.actor(), tx.now, until)?;
+        tx.audit(format!("credential:{id}"))?;
+        let body = json!({"username": tx.caller.user().username, "expires_at": expires_at.millis()});
+        let seconds = (expires_at.0 - tx.now.0) / Micros::SECOND;
+        Ok(Reply::ok(&body).with(SET_COOKIE, &cookie::set(issued.plaintext.reveal(), seconds)))
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    // An agent has none.
+    let rows = match call.caller.principal() {
+        Principal::User(user) => app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now()))?,
+        Principal::Agent { .. } => Vec::new(),
+    };
+    let show = |session: &Session| {
+        json!({
+            "id": session.id,
+            "created_at": session.created_at.millis(),
+            "expires_at": session.expires_at.millis(),
+            "last_used_at": session.last_used_at.map(Micros::millis),
+            "opened_with": session.opened_with,
+            "current": call.caller.credential_id() == Some(&session.id),
+        })
+    };
+    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<Value>>()).into())
+}
+
+fn close(app: &App, call: Call) -> Handled {
+    if call.caller.credential_kind() != Kind::Session.as_str() {
+        return Ok(Reply::no_content().into());
+    }
+    call.write(app, |tx| {
+        let id = tx.caller.credential_id().unwrap_or("");
+        if sessions::revoke(tx.conn, id, &tx.caller.user().id, tx.now)? {
+            tx.audit(format!("credential:{id}"))?;
+        }
+        Ok(Reply::no_content().with(SET_COOKIE, &cookie::set("", 0)))
+    })
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let id = tx.input.param(0);
+        let own = matches!(tx.caller.principal(), Principal::User(_));
+        if !own || !sessions::revoke(tx.conn, id, &tx.caller.user().id, tx.now)? {
+            return Err(ApiError::new(codes::SESSION_NOT_FOUND));
+        }
+        tx.audit(format!("credential:{id}"))?;
+        Ok(Reply::no_content())
+    })
+}

@@ -1,0 +1,307 @@
+//! Agents' tokens: issue, show, revoke (taOS contract, section 3).
+
+use std::sync::Arc;
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::agents::find;
+use super::scope;
+use crate::access::{Action, AgentRole, Caller, Scopes};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Tx, Written};
+use crate::api::engine::dispatch::render;
+use crate::api::table::ApiRoute;
+use crate::jobs::Jobs;
+use crate::jobs::operations::delivery::{self, Asker, Delivered, Terms};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::secret::{AgentToken, Issued, Kind};
+use crate::store;
+use crate::store::agents::{self, Agent, Delivery};
+use crate::store::credentials::{self, Credential, NewCredential};
+use crate::time::Micros;
+
+const NOT_INJECTED: &str = "not_injected";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required().nullable()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/agents/{name}/token/issue",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenIssue, issue),
+        id: "agents_token_issue",
+        title: "Issue an agent's token",
+        about: "Shows the token once and replaces the one before. One token an agent is active, whatever happens.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[
+            Field::of("scope", Type::Scopes, "Its scopes; the agent's if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days it is good for; for ever if absent."),
+            Field::integer("grace_seconds", 0, 3600, "Seconds the token before goes on working; 0 if absent."),
+            Field::flag("deliver", "Whether to put it into the agent's container; true if it has one."),
+        ]),
+        example: r#"{"grace_seconds": 60}"#,
+        answer: (
+            200,
+            Answer::Object(&[
+                text("token", "The token; null where it was delivered instead."),
+                Field::text("credential_id", usize::MAX, "Its id.").required(),
+                Field::text("issued_at", usize::MAX, "When.").required(),
+                text("expires_at", "Until when it is good."),
+                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
+                text("token_delivery", "What became of the delivery."),
+                text("previous_valid_until", "Until when the token before goes on working."),
+            ]),
+        ),
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::AGENT_HAS_NO_CONTAINER,
+            codes::DELIVERY_FAILED,
+            codes::INVALID_SCOPE,
+            codes::SCOPE_EXCEEDS_ISSUER,
+        ],
+        doc: "recipes/tokens-and-rotation#issue",
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/agents/{name}/token",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenRead, show),
+        id: "agents_token_show",
+        title: "Show what is known of an agent's token",
+        about: "Never the token itself.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                Field::flag("has_token", "Whether it has a token that is good now.").required(),
+                text("credential_id", "The active token's id."),
+                text("key_id", "The active token's public name."),
+                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
+                text("issued_at", "When it was issued."),
+                text("issued_by", "Who issued it."),
+                text("expires_at", "Until when it is good."),
+                text("last_used_at", "When it was last used, to the minute."),
+                text("grace_until", "Until when the token before goes on working."),
+                text("token_delivery", "What became of the last delivery."),
+                text("token_delivery_at", "When that was."),
+                text("token_delivery_error", "Why it failed."),
+            ]),
+        ),
+        errors: &[codes::AGENT_NOT_FOUND],
+        doc: "recipes/tokens-and-rotation#issue",
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/agents/{name}/token",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTokenRevoke, revoke),
+        id: "agents_token_revoke",
+        title: "Revoke an agent's token",
+        about: "Ends the active token and one in its grace at once; also fine if there is none.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+        doc: "recipes/tokens-and-rotation#revoke",
+    },
+];
+
+/// What was asked for, checked.
+struct Wanted {
+    scopes: Option<Scopes>,
+    lifetime: Option<i64>,
+    grace: i64,
+}
+
+fn issue(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let wanted = Wanted {
+        scopes: scope::asked(body)?,
+        lifetime: body.integer("expires_in_days").map(|days| days * Micros::DAY),
+        grace: body.integer("grace_seconds").unwrap_or(0) * Micros::SECOND,
+    };
+    if let Some(scopes) = &wanted.scopes {
+        scope::within(&call.caller, scopes)?;
+    }
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        match (tx.input.body.flag("deliver"), &agent.container_name) {
+            (Some(true), None) => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
+            (Some(false), _) | (None, None) => replace(tx, &agent, wanted).map(Written::from),
+            (_, Some(_)) => deliver(tx, jobs, agent, wanted),
+        }
+    })
+}
+
+/// The scopes that were asked for, or the agent's, which the caller must hold as well.
+fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scopes, ApiError> {
+    if let Some(scopes) = asked {
+        return Ok(scopes);
+    }
+    let scopes = Scopes::from_stored(&agent.scope);
+    scope::within(caller, &scopes)?;
+    Ok(scopes)
+}
+
+/// Checks what can be checked now; what follows the commit issues the token and puts it into the container, one
+/// delivery to an agent after the other.
+fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
+    scopes(tx.caller, &agent, wanted.scopes.clone())?;
+    let asker = Asker { actor: tx.caller.actor(), request_id: tx.caller.request_id().to_owned() };
+    let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
+    let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };
+    let after: After = Box::new(move |_, _| {
+        let (keeper, promise) = stream::promise();
+        let request_id = asker.request_id.clone();
+        let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
+            // The agent's scopes may have been narrowed since.
+            let scopes = move |agent: &Agent| scopes(&caller, agent, wanted.scopes);
+            let reply = delivery::issue(jobs, &agent.id, &terms, &asker, scopes)
+                .map(|delivered| shown(&delivered))
+                .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));
+            keeper.keep(Outcome::Done(reply));
+        });
+        match queued {
+            Ok(()) => Outcome::Pending(promise),
+            Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
+        }
+    });
+    Ok(Written::Then(Reply::no_content(), after))
+}
+
+/// The key stays in the container: the reply does not show it.
+fn shown(delivered: &Delivered) -> Reply {
+    Reply::ok(&json!({
+        "token": null,
+        "credential_id": delivered.id,
+        "issued_at": delivered.issued_at.millis(),
+        "expires_at": delivered.expires_at.map(Micros::millis),
+        "scope": delivered.scopes.texts(),
+        "token_delivery": delivered.delivery,
+        "previous_valid_until": delivered.previous_valid_until.map(Micros::millis),
+    }))
+}
+
+/// Revokes the old token, or gives it its grace, and stores the new one: one transaction, one commit.
+fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError> {
+    let scopes = scopes(tx.caller, agent, wanted.scopes)?;
+    let expires_at = wanted.lifetime.map(|lifetime| tx.now.plus(lifetime));
+    credentials::delete_pending(tx.conn, &agent.id)?;
+    let previous_valid_until = credentials::retire_agent_token(tx.conn, &agent.id, wanted.grace, tx.now)?;
+    let issued = AgentToken::generate();
+    let id = store::new_id();
+    insert(tx, agent, &issued, &id, &scopes, expires_at)?;
+    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(NOT_INJECTED), tx.now)?;
+    tx.audit(format!("agent:{}", agent.id))?;
+    Ok(Reply::ok(&json!({
+        "token": issued.plaintext.reveal(),
+        "credential_id": id,
+        "issued_at": tx.now.millis(),
+        "expires_at": expires_at.map(Micros::millis),
+        "scope": scopes.texts(),
+        "token_delivery": NOT_INJECTED,
+        "previous_valid_until": previous_valid_until.map(Micros::millis),
+    })))
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    agent: &Agent,
+    issued: &Issued,
+    id: &str,
+    scopes: &Scopes,
+    expires_at: Option<Micros>,
+) -> Result<(), ApiError> {
+    let new = NewCredential {
+        id,
+        kind: Kind::AgentToken,
+        issued,
+        user_id: None,
+        agent_id: Some(&agent.id),
+        scopes: &scopes.stored(),
+        label: "",
+        state: "active",
+        issued_by: &tx.caller.actor(),
+        issued_at: tx.now,
+        expires_at,
+    };
+    Ok(credentials::insert(tx.conn, &new)?)
+}
+
+fn expired(token: &Credential, now: Micros) -> bool {
+    token.expires_at.is_some_and(|at| at <= now)
+}
+
+fn show(app: &App, call: Call) -> Handled {
+    let (agent, active, grace) = app.store.read(|conn| {
+        let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
+        let active = credentials::agent_token(conn, &agent.id, "active")?;
+        let grace = credentials::agent_token(conn, &agent.id, "grace")?;
+        Ok::<_, ApiError>((agent, active, grace))
+    })?;
+    let now = Micros::now();
+    let token = active.as_ref();
+    let time = |at: Option<Micros>| at.map(Micros::millis);
+    let scopes = token.map_or(Value::from(Vec::<Value>::new()), |t| json!(Scopes::from_stored(&t.scopes).texts()));
+    Ok(Reply::ok(&json!({
+        "has_token": token.is_some_and(|t| !expired(t, now)),
+        "credential_id": token.map(|t| &t.id),
+        "key_id": token.map(|t| &t.key_id),
+        "scope": scopes,
+        "issued_at": time(token.map(|t| t.issued_at)),
+        "issued_by": token.map(|t| &t.issued_by),
+        "expires_at": time(token.and_then(|t| t.expires_at)),
+        "last_used_at": time(token.and_then(|t| t.last_used_at)),
+        "grace_until": time(grace.filter(|t| !expired(t, now)).and_then(|t| t.expires_at)),
+        "token_delivery": agent.token_delivery,
+        "token_delivery_at": time(agent.token_delivery_at),
+        "token_delivery_error": agent.token_delivery_error,
+    }))
+    .into())
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? == 0 {
+            return Ok(Written::Reply(Reply::no_content()));
+        }
+        // With a container the note says that there is none on purpose: no later start delivers another.
+        let noted = agent.container_name.as_ref().map_or_else(Delivery::default, |_| Delivery::state(NOT_INJECTED));
+        agents::set_delivery(tx.conn, &agent.id, &noted, tx.now)?;
+        tx.audit(format!("agent:{}", agent.id))?;
+        if agent.container_name.is_none() {
+            return Ok(Written::Reply(Reply::no_content()));
+        }
+        let after: After = Box::new(move |reply, _| {
+            // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
+            let id = agent.id.clone();
+            if jobs.run(Some(&id), move |jobs| delivery::withdraw(jobs, &agent)).is_err() {
+                log::warn!("a revoked token stays in the container of agent {id}: too much is waiting");
+            }
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::no_content(), after))
+    })
+}

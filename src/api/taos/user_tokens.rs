@@ -1,0 +1,179 @@
+//! Users' tokens (taOS contract, section 3).
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{scope, users};
+use crate::access::{Action, Scopes};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::table::ApiRoute;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::secret::{Kind, UserToken};
+use crate::store;
+use crate::store::credentials::{self, Credential, NewCredential};
+use crate::time::Micros;
+
+const DOC: &str = "recipes/users-and-tokens#tokens";
+const DEFAULT_DAYS: i64 = 90;
+
+const ID: Field = Field::text("id", usize::MAX, "The token's id.").required();
+const LABEL: Field = Field::text("label", 64, "What people call it.");
+const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
+const CREATED: Field = Field::text("created_at", usize::MAX, "When it was issued.").required();
+const EXPIRES: Field = Field::text("expires_at", usize::MAX, "Until when it is good.").required().nullable();
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/users/{username}/tokens",
+        dialect: Taos,
+        access: Access::Action(Action::UsersTokenIssue, issue),
+        id: "users_token_issue",
+        title: "Issue a user's token",
+        about: "Shows the token once. It never grants more than the caller holds.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[
+            LABEL,
+            Field::of("scope", Type::Scopes, "Its scopes; the caller's if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days it is good for; 90 if absent."),
+        ]),
+        example: r#"{"label": "laptop", "scope": ["agents.*"], "expires_in_days": 30}"#,
+        answer: (
+            201,
+            Answer::Object(&[
+                Field::text("token", usize::MAX, "The token; shown this once.").required(),
+                ID,
+                LABEL.required(),
+                SCOPE,
+                CREATED,
+                EXPIRES,
+            ]),
+        ),
+        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/users/{username}/tokens",
+        dialect: Taos,
+        access: Access::Action(Action::UsersTokenList, list),
+        id: "users_token_list",
+        title: "List a user's tokens",
+        about: "Those that are not revoked, oldest first. Never the tokens themselves.",
+        repeat: Repeat::Safe,
+        query: &[LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                ID,
+                Field::text("key_id", usize::MAX, "The token's public name.").required(),
+                LABEL.required(),
+                SCOPE,
+                Field::text("issued_by", usize::MAX, "Who issued it.").required(),
+                CREATED,
+                EXPIRES,
+                Field::text("last_used_at", usize::MAX, "When it was last used, to the minute.").required().nullable(),
+            ]),
+        ),
+        errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
+        doc: DOC,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/users/{username}/tokens/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::UsersTokenRevoke, revoke),
+        id: "users_token_revoke",
+        title: "Revoke a user's token",
+        about: "It is dead from the next request on.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND],
+        doc: DOC,
+    },
+];
+
+fn issue(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let scopes = scope::asked(body)?.unwrap_or_else(|| call.caller.scopes().clone());
+    scope::within(&call.caller, &scopes)?;
+    let label = body.text("label").unwrap_or("").trim().to_owned();
+    let lifetime = body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY;
+    call.write(app, move |tx| {
+        let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
+        let (id, issued, expires_at) = (store::new_id(), UserToken::generate(), tx.now.plus(lifetime));
+        let new = NewCredential {
+            id: &id,
+            kind: Kind::UserToken,
+            issued: &issued,
+            user_id: Some(&user.id),
+            agent_id: None,
+            scopes: &scopes.stored(),
+            label: &label,
+            state: "active",
+            issued_by: &tx.caller.actor(),
+            issued_at: tx.now,
+            expires_at: Some(expires_at),
+        };
+        credentials::insert(tx.conn, &new)?;
+        tx.audit(format!("credential:{id}"))?;
+        let shown = json!({
+            "token": issued.plaintext.reveal(),
+            "id": id,
+            "label": label,
+            "scope": scopes.texts(),
+            "created_at": tx.now.millis(),
+            "expires_at": expires_at.millis(),
+        });
+        Ok(Reply::json(StatusCode::CREATED, &shown))
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "user_tokens")?;
+    let rows = app.store.read(|conn| {
+        let user = users::find(conn, &call.caller, call.input.param(0))?;
+        Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page)?)
+    })?;
+    let key = |token: &Credential| (token.issued_at, token.id.clone());
+    Ok(paging::reply(&call.input, "user_tokens", &page, rows, key, show).into())
+}
+
+fn show(token: &Credential) -> Value {
+    json!({
+        "id": token.id,
+        "key_id": token.key_id,
+        "label": token.label,
+        "scope": Scopes::from_stored(&token.scopes).texts(),
+        "issued_by": token.issued_by,
+        "created_at": token.issued_at.millis(),
+        "expires_at": token.expires_at.map(Micros::millis),
+        "last_used_at": token.last_used_at.map(Micros::millis),
+    })
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
+        let id = tx.input.param(1);
+        if !credentials::revoke_user_token(tx.conn, id, &user.id, tx.now)? {
+            return Err(codes::TOKEN_NOT_FOUND.into());
+        }
+        tx.audit(format!("credential:{id}"))?;
+        Ok(Reply::no_content())
+    })
+}

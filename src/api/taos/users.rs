@@ -1,0 +1,263 @@
+//! Users (taOS contract, section 3).
+
+use hyper::header::LOCATION;
+use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::access::{Action, Caller, Principal};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::table::ApiRoute;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::users::{self, Role, User};
+use crate::store::{self, spaces};
+
+const ROLES: &[&str] = &["admin", "member"];
+const DOC: &str = "recipes/users-and-tokens#users";
+const USERNAME: Field =
+    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.").required();
+const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.");
+const ROLE: Field = Field::word("role", ROLES, "admin runs the box, member has what it was granted; member if absent.");
+
+/// A user's record.
+const RECORD: &[Field] = &[
+    Field::text("id", usize::MAX, "The id.").required(),
+    USERNAME,
+    DISPLAY_NAME.required(),
+    ROLE.required(),
+    Field::flag("disabled", "Whether its credentials are refused.").required(),
+    Field::text("created_at", usize::MAX, "When it was made.").required(),
+    Field::text("updated_at", usize::MAX, "When it was last changed.").required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/users",
+        dialect: Taos,
+        access: Access::Action(Action::UsersList, list),
+        id: "users_list",
+        title: "List users",
+        about: "Oldest first.",
+        repeat: Repeat::Safe,
+        query: &[LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(RECORD)),
+        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
+        doc: DOC,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/users",
+        dialect: Taos,
+        access: Access::Action(Action::UsersCreate, create),
+        id: "users_create",
+        title: "Create a user",
+        about: "Also makes its default space.",
+        repeat: Repeat::Key,
+        query: &[],
+        body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
+        example: r#"{"username": "ann", "display_name": "Ann"}"#,
+        answer: (201, Answer::Object(RECORD)),
+        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN],
+        doc: DOC,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/users/{username}",
+        dialect: Taos,
+        access: Access::Action(Action::UsersRead, get),
+        id: "users_get",
+        title: "Read a user",
+        about: "Members may read themselves only.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::USER_NOT_FOUND],
+        doc: DOC,
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/users/{username}",
+        dialect: Taos,
+        access: Access::Action(Action::UsersUpdate, update),
+        id: "users_update",
+        title: "Change a user",
+        about: "Disabling a user ends the use of its credentials, and of its agents', until it is enabled again.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[ROLE, DISPLAY_NAME, Field::flag("disabled", "Whether its credentials are refused.")]),
+        example: r#"{"display_name": "Ann B.", "disabled": false}"#,
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN],
+        doc: DOC,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/users/{username}",
+        dialect: Taos,
+        access: Access::Action(Action::UsersDelete, delete),
+        id: "users_delete",
+        title: "Delete a user",
+        about: "With its tokens and grants. A user that owns agents cannot be deleted.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[
+            codes::FORBIDDEN,
+            codes::USER_NOT_FOUND,
+            codes::CANNOT_DELETE_SELF,
+            codes::USER_OWNS_AGENTS,
+            codes::LAST_ADMIN,
+        ],
+        doc: DOC,
+    },
+];
+
+fn show(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "display_name": user.display_name,
+        "role": user.role.as_str(),
+        "disabled": user.disabled,
+        "created_at": user.created_at.millis(),
+        "updated_at": user.updated_at.millis(),
+    })
+}
+
+/// The user of this name, if the caller is an admin or that user itself.
+///
+/// # Errors
+/// `user_not_found`, or the store's.
+pub fn find(conn: &Connection, caller: &Caller, username: &str) -> Result<User, ApiError> {
+    let user = users::by_username(conn, username)?;
+    let own = |user: &User| matches!(caller.principal(), Principal::User(own) if own.id == user.id);
+    user.filter(|user| caller.is_admin() || own(user)).ok_or_else(|| codes::USER_NOT_FOUND.into())
+}
+
+fn is_username(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.len() <= 32
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+}
+
+fn display_name(given: Option<&str>) -> Result<Option<&str>, ApiError> {
+    match given.map(str::trim) {
+        Some(name) if name.is_empty() || name.contains(char::is_control) => {
+            Err(ApiError::field("display_name", "must have a visible character and no control character"))
+        }
+        name => Ok(name),
+    }
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let page = paging::page(&call.input, "users")?;
+    let rows = app.store.lookup(|conn| users::list(conn, &page))?;
+    let key = |user: &User| (user.created_at, user.id.clone());
+    Ok(paging::reply(&call.input, "users", &page, rows, key, show).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let user = app.store.lookup(|conn| find(conn, &call.caller, call.input.param(0)))?;
+    Ok(Reply::ok(&show(&user)).into())
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let username = body.text("username").unwrap_or("").to_owned();
+    if !is_username(&username) {
+        return Err(ApiError::field("username", "must be a-z first, then a-z, 0-9, _ or -, at most 32 characters"));
+    }
+    let display_name = display_name(body.text("display_name"))?.unwrap_or(&username).to_owned();
+    let role = Role::named(body.text("role").unwrap_or("member"));
+    call.write(app, move |tx| {
+        if users::by_username(tx.conn, &username)?.is_some() {
+            return Err(codes::USERNAME_TAKEN.into());
+        }
+        let user = User {
+            id: store::new_id(),
+            username,
+            display_name,
+            role,
+            disabled: false,
+            created_at: tx.now,
+            updated_at: tx.now,
+        };
+        users::insert(tx.conn, &user)?;
+        spaces::insert_default(tx.conn, &store::new_id(), &user.username, &user.id, tx.now)?;
+        tx.audit(format!("user:{}", user.id))?;
+        let location = format!("/api/users/{}", user.username);
+        Ok(Reply::json(StatusCode::CREATED, &show(&user)).with(LOCATION, &location))
+    })
+}
+
+fn update(app: &App, call: Call) -> Handled {
+    display_name(call.input.body.text("display_name"))?;
+    call.write(app, |tx| {
+        let mut user = find(tx.conn, tx.caller, tx.input.param(0))?;
+        let body = &tx.input.body;
+        if let Some(name) = display_name(body.text("display_name"))? {
+            name.clone_into(&mut user.display_name);
+        }
+        user.role = body.text("role").map_or(user.role, Role::named);
+        user.disabled = body.flag("disabled").unwrap_or(user.disabled);
+        if user.role != Role::Admin || user.disabled {
+            spare_last_admin(tx, &user)?;
+        }
+        user.updated_at = tx.now;
+        users::update(tx.conn, &user)?;
+        tx.audit(format!("user:{}", user.id))?;
+        Ok(Reply::ok(&show(&user)))
+    })
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let user = find(tx.conn, tx.caller, tx.input.param(0))?;
+        if tx.caller.user().id == user.id {
+            return Err(codes::CANNOT_DELETE_SELF.into());
+        }
+        spare_last_admin(tx, &user)?;
+        if users::owns_agents(tx.conn, &user.id)? {
+            return Err(codes::USER_OWNS_AGENTS.into());
+        }
+        users::delete(tx.conn, &user.id)?;
+        tx.audit(format!("user:{}", user.id))?;
+        Ok(Reply::no_content())
+    })
+}
+
+/// Refuses what would leave no enabled admin: nobody could run the box any more.
+fn spare_last_admin(tx: &Tx<'_>, user: &User) -> Result<(), ApiError> {
+    if users::another_admin_than(tx.conn, &user.id)? { Ok(()) } else { Err(codes::LAST_ADMIN.into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_short_lower_case_words() {
+        for good in ["a", "ann", "a_b-c9", &"a".repeat(32)] {
+            assert!(is_username(good), "{good}");
+        }
+        for bad in ["", "9a", "-a", "Ann", "a b", "a/b", "ü", &"a".repeat(33)] {
+            assert!(!is_username(bad), "{bad}");
+        }
+    }
+}

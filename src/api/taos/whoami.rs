@@ -1,0 +1,83 @@
+//! Who the credential is.
+
+use hyper::http::Method;
+use serde::Serialize;
+
+use crate::access::{Action, Caller, Principal};
+use crate::api::table::ApiRoute;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::time::Micros;
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::text(name, usize::MAX, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[Route {
+    method: Method::GET,
+    path: "/api/auth/whoami",
+    dialect: Taos,
+    access: Access::AtOnce(Action::AuthWhoami, whoami),
+    id: "auth_whoami",
+    title: "Ask who the credential is",
+    about: "Every credential may, whatever its scopes.",
+    repeat: Repeat::Safe,
+    query: &[],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::Object(&[
+            Field::word("principal", &["user", "agent"], "Who acts.").required(),
+            text("user_id", "The user, or the agent's owner."),
+            text("username", "That user's name."),
+            Field::word("role", &["admin", "member"], "The user's role; null for an agent.").required().nullable(),
+            text("agent_id", "The agent's id.").nullable(),
+            text("agent_name", "The agent's slug.").nullable(),
+            Field::texts("scope", usize::MAX, usize::MAX, "What the credential may do.").required(),
+            text("credential_id", "The credential's id; null on the operator's socket.").nullable(),
+            text("kind", "The credential's kind; unix_socket on the operator's socket."),
+            text("expires_at", "Until when it is good.").nullable(),
+        ]),
+    ),
+    errors: &[],
+    doc: "getting-started#first-call",
+}];
+
+/// The answer, its fields in the order of the documentation.
+#[derive(Serialize)]
+struct WhoAmI<'a> {
+    principal: &'static str,
+    user_id: &'a str,
+    username: &'a str,
+    role: Option<&'static str>,
+    agent_id: Option<&'a str>,
+    agent_name: Option<&'a str>,
+    scope: Vec<&'a str>,
+    credential_id: Option<&'a str>,
+    kind: &'a str,
+    expires_at: Option<String>,
+}
+
+fn whoami(caller: &Caller) -> Reply {
+    let user = caller.user();
+    let (principal, role, agent) = match caller.principal() {
+        Principal::User(user) => ("user", Some(user.role.as_str()), None),
+        Principal::Agent { id, slug, .. } => ("agent", None, Some((id.as_str(), slug.as_str()))),
+    };
+    Reply::ok(&WhoAmI {
+        principal,
+        user_id: &user.id,
+        username: &user.username,
+        role,
+        agent_id: agent.map(|(id, _)| id),
+        agent_name: agent.map(|(_, slug)| slug),
+        scope: caller.scopes().texts(),
+        credential_id: caller.credential_id(),
+        kind: caller.credential_kind(),
+        expires_at: caller.expires_at().map(Micros::millis),
+    })
+}

@@ -1,0 +1,280 @@
+//! A small blocking HTTP/1 client over a Unix socket or plain TCP: one function, [`call`]. It serves the container
+//! drivers, `taosctl`, forwarding, health checks and webhooks (DESIGN D2).
+//!
+//! One call is one connection: nothing is pooled, no redirect is followed, no proxy or environment variable is read,
+//! and one absolute deadline covers connecting, sending and receiving. Streams (SSE) do not belong here.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout_at;
+
+use super::io::ClientIo;
+
+/// The limit on an answer's body where the caller names none: 4 MiB.
+pub const DEFAULT_MAX_RESPONSE: usize = 4 * 1024 * 1024;
+
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A Unix stream socket at this path.
+    Unix(PathBuf),
+    /// A TCP address.
+    Tcp(SocketAddr),
+}
+
+impl Target {
+    /// The first address of `host:port`, asking the system's resolver (which has no deadline of its own).
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] where the name has no address.
+    pub fn resolve(host: &str, port: u16) -> Result<Self, ClientError> {
+        let mut addresses = (host, port).to_socket_addrs().map_err(ClientError::Unreachable)?;
+        let none = || ClientError::Unreachable(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        addresses.next().map(Self::Tcp).ok_or_else(none)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "http://{address}"),
+        }
+    }
+}
+
+/// A request: built with [`Request::new`] and the `with_` methods. `Debug` shows no header value and no body, since
+/// either may be a secret.
+#[derive(Clone)]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    deadline: Instant,
+    max_response: usize,
+}
+
+impl Request {
+    /// A request for `path` (with its query, already percent-encoded) that must be answered in full by `deadline`.
+    pub fn new(method: &str, path: impl Into<String>, deadline: Instant) -> Self {
+        let (method, path) = (method.to_owned(), path.into());
+        Self { method, path, headers: Vec::new(), body: Vec::new(), deadline, max_response: DEFAULT_MAX_RESPONSE }
+    }
+
+    /// Adds a header. `Host` and `Content-Length` are set by the client unless given.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets the body and its content type.
+    #[must_use]
+    pub fn with_body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.with_header("content-type", content_type)
+    }
+
+    /// Sets the body; its content type, if any, is among the headers already.
+    #[must_use]
+    pub fn with_raw_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets how many bytes of body an answer may have.
+    #[must_use]
+    pub fn with_max_response(mut self, bytes: usize) -> Self {
+        self.max_response = bytes;
+        self
+    }
+
+    fn into_hyper(self, target: &Target) -> Result<hyper::Request<Full<Bytes>>, ClientError> {
+        let invalid = |what: &str| ClientError::Invalid(what.to_owned());
+        let length = self.body.len();
+        let mut request = hyper::Request::new(Full::new(Bytes::from(self.body)));
+        *request.method_mut() = self.method.parse().map_err(|_| invalid("the method"))?;
+        if !self.path.starts_with('/') {
+            return Err(invalid("the path"));
+        }
+        *request.uri_mut() = self.path.parse().map_err(|_| invalid("the path"))?;
+        let headers = request.headers_mut();
+        for (name, value) in self.headers {
+            let name = HeaderName::try_from(name).map_err(|_| invalid("a header's name"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| invalid("a header's value"))?;
+            headers.append(name, value);
+        }
+        if !headers.contains_key(HOST) {
+            headers.insert(HOST, host_of(target)?);
+        }
+        if length > 0 && !headers.contains_key(CONTENT_LENGTH) {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Ok(request)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({} bytes)", self.method, self.path, self.body.len())
+    }
+}
+
+fn host_of(target: &Target) -> Result<HeaderValue, ClientError> {
+    match target {
+        Target::Unix(_) => Ok(HeaderValue::from_static("localhost")),
+        Target::Tcp(address) => {
+            HeaderValue::try_from(address.to_string()).map_err(|_| ClientError::Invalid("the host".to_owned()))
+        }
+    }
+}
+
+/// An answer, whatever its status: 500 is an answer too.
+#[derive(Clone)]
+pub struct Response {
+    /// The status code, 200 to 599.
+    pub status: u16,
+    /// The body, complete, no longer than the request allowed.
+    pub body: Vec<u8>,
+    headers: HeaderMap,
+}
+
+impl Response {
+    /// The first header of this name, in any case, if it is there and plain text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Every header in the order it came; those that are not plain text are left out.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes)", self.status, self.body.len())
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No connection: nobody listens, or access is denied. Nothing was sent, so it is safe to try again.
+    #[error("cannot connect: {0}")]
+    Unreachable(#[source] io::Error),
+    /// The deadline came first. Whether the request took effect is unknown.
+    #[error("no answer before the deadline")]
+    Deadline,
+    /// The connection ended before the answer did. Whether the request took effect is unknown.
+    #[error("the connection was closed before the answer was complete")]
+    Closed,
+    /// What came back is not HTTP.
+    #[error("the answer is not HTTP: {0}")]
+    Protocol(String),
+    /// The answer's body is longer than the request allowed.
+    #[error("the answer is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The request itself cannot be written as HTTP; nothing was sent.
+    #[error("the request is invalid: {0}")]
+    Invalid(String),
+    /// No reactor for the socket: out of file descriptors, or called from asynchronous code. Nothing was sent.
+    #[error("the client cannot run here: {0}")]
+    Unusable(#[source] io::Error),
+}
+
+impl ClientError {
+    fn from_hyper(error: &hyper::Error) -> Self {
+        if error.is_parse() || error.is_parse_too_large() {
+            return Self::Protocol(error.to_string());
+        }
+        // What is left on an established connection is the peer going away: mid-answer, on write, or by a reset.
+        Self::Closed
+    }
+}
+
+/// Sends one request and waits for the whole answer. Blocks the calling thread until the request's deadline at most.
+///
+/// # Errors
+/// See [`ClientError`]; an answer with any status is `Ok`.
+pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> {
+    run(send(target, request))
+}
+
+/// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
+pub(crate) async fn send(target: &Target, request: Request) -> Result<Response, ClientError> {
+    let (deadline, limit) = (request.deadline, request.max_response);
+    let request = request.into_hyper(target)?;
+    let work = async move {
+        match target {
+            Target::Unix(path) => {
+                exchange(UnixStream::connect(path).await.map_err(ClientError::Unreachable)?, request, limit).await
+            }
+            Target::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
+                stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
+                exchange(stream, request, limit).await
+            }
+        }
+    };
+    timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
+}
+
+/// A runtime for one call costs two file descriptors and some microseconds, which is less than a connection does.
+fn run<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Err(ClientError::Unusable(io::Error::other("a blocking call inside asynchronous code")));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ClientError::Unusable)?;
+    runtime.block_on(work)
+}
+
+async fn exchange<S>(stream: S, request: hyper::Request<Full<Bytes>>, limit: usize) -> Result<Response, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
+    // The sender and the body report what goes wrong on the connection; the task ends with the call.
+    let task = Connection(tokio::spawn(connection));
+    let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
+    let (head, body) = answer.into_parts();
+    let body = collect(body, limit).await?;
+    drop(task);
+    Ok(Response { status: head.status.as_u16(), body, headers: head.headers })
+}
+
+/// The task of a connection: it goes with the call, be that answered, refused or late.
+struct Connection(tokio::task::JoinHandle<hyper::Result<()>>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn collect(mut incoming: Incoming, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| ClientError::from_hyper(&error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if body.len() + data.len() > limit {
+            return Err(ClientError::TooLarge(limit));
+        }
+        body.extend_from_slice(data);
+    }
+    Ok(body)
+}

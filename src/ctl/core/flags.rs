@@ -1,0 +1,228 @@
+//! Flags from a route's declared fields: underscores become dashes, a list is a flag that may be repeated, a boolean has
+//! its `--no-` twin. What departs from that is a [`Flag`] of the verb.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use serde_json::{Map, Value};
+
+use super::failure::Failure;
+use crate::rest::field::{Field, Type};
+
+/// Bytes of a file that goes into a body; the daemon takes less.
+const FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What no flag is made for: pages and waiting are the command line's own business.
+const OWN: [&str; 3] = ["limit", "cursor", "wait"];
+
+/// How a field's flag departs from the rule.
+#[derive(Debug, Clone, Copy)]
+pub enum Flag {
+    /// The field goes by this flag.
+    Named(&'static str, &'static str),
+    /// The field goes by this flag too.
+    Also(&'static str, &'static str),
+    /// The field is the text of a file that this flag names.
+    File(&'static str, &'static str),
+    /// The field is no flag: it stands at this place of the command line.
+    Place(&'static str),
+}
+
+impl Flag {
+    fn field(self) -> &'static str {
+        match self {
+            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) | Self::Place(field) => field,
+        }
+    }
+}
+
+/// The flags of these fields.
+pub fn args(fields: &[Field], departures: &[Flag]) -> Vec<Arg> {
+    fields.iter().filter(|field| !OWN.contains(&field.name)).flat_map(|field| of_field(field, departures)).collect()
+}
+
+fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
+    let departure = departures.iter().find(|flag| flag.field() == field.name);
+    if let Some(Flag::Place(_)) = departure {
+        let name = field.name.trim_end_matches("_id").to_uppercase();
+        let arg = Arg::new(id(field)).value_name(name).value_parser(NonEmptyStringValueParser::new());
+        return vec![arg.help(field.about).required(field.required)];
+    }
+    let long = match departure {
+        Some(Flag::Named(_, long) | Flag::File(_, long)) => (*long).to_owned(),
+        _ => field.name.replace('_', "-"),
+    };
+    let mut arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
+    if let Some(Flag::Also(_, other)) = departure {
+        arg = arg.visible_alias(*other);
+    }
+    if let Some(Flag::File(..)) = departure {
+        return vec![arg.value_name("FILE").help(format!("A file, - for stdin: {}", field.about))];
+    }
+    match field.kind {
+        Type::Text { .. } => vec![arg.value_name("TEXT")],
+        Type::Word(words) => vec![arg.value_parser(PossibleValuesParser::new(words)).value_name("WORD")],
+        Type::Integer { min, max } => vec![arg.value_parser(value_parser!(i64).range(min..=max)).value_name("N")],
+        Type::Flag => {
+            let no = Arg::new(no_id(field)).long(format!("no-{long}")).help("The opposite");
+            let no = no.action(ArgAction::SetTrue).overrides_with(id(field));
+            vec![arg.action(ArgAction::SetTrue).overrides_with(no_id(field)), no]
+        }
+        Type::Texts { .. } | Type::Scopes => {
+            let none = Arg::new(no_id(field)).long(format!("no-{long}")).help("An empty list");
+            let none = none.action(ArgAction::SetTrue).conflicts_with(id(field));
+            vec![arg.action(ArgAction::Append).value_name("TEXT").help(format!("{} Repeatable", field.about)), none]
+        }
+        Type::Objects(fields) => {
+            let names: Vec<String> = fields.iter().map(|field| format!("{}=…", field.name)).collect();
+            let help = format!("{} Repeatable: {}", field.about, names.join(","));
+            vec![arg.action(ArgAction::Append).value_name("KEY=VALUE,…").help(help)]
+        }
+        // A single object has no flag; a verb that needs one takes its body from a file.
+        Type::Object(_) | Type::EmptyList | Type::Number => Vec::new(),
+        Type::AnyObject => vec![arg.value_name("JSON")],
+    }
+}
+
+/// The fields that were given.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read(fields: &[Field], departures: &[Flag], matches: &ArgMatches) -> Result<Map<String, Value>, Failure> {
+    let mut given = Map::new();
+    for field in fields.iter().filter(|field| !OWN.contains(&field.name)) {
+        let from_file = departures.iter().any(|flag| matches!(flag, Flag::File(name, _) if *name == field.name));
+        if let Some(value) = value(field, from_file, matches)? {
+            given.insert(field.name.to_owned(), value);
+        }
+    }
+    Ok(given)
+}
+
+fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<Value>, Failure> {
+    let id = id(field);
+    Ok(match field.kind {
+        Type::Text { .. } | Type::Word(_) => match matches.get_one::<String>(&id) {
+            Some(path) if from_file => Some(Value::from(read_file(path)?)),
+            text => text.map(|text| Value::from(text.as_str())),
+        },
+        Type::Integer { .. } => matches.get_one::<i64>(&id).map(|n| Value::from(*n)),
+        Type::Flag if matches.get_flag(&id) => Some(Value::from(true)),
+        Type::Flag if matches.get_flag(&no_id(field)) => Some(Value::from(false)),
+        Type::Texts { .. } | Type::Scopes if matches.get_flag(&no_id(field)) => Some(Value::Array(Vec::new())),
+        Type::Texts { .. } | Type::Scopes => {
+            matches.get_many::<String>(&id).map(|texts| texts.map(String::as_str).collect::<Value>())
+        }
+        Type::AnyObject => matches.get_one::<String>(&id).map(|text| any_object(field, text)).transpose()?,
+        Type::Objects(fields) => match matches.get_many::<String>(&id) {
+            Some(texts) => Some(Value::Array(texts.map(|text| object(fields, text)).collect::<Result<_, _>>()?)),
+            None => None,
+        },
+        _ => None,
+    })
+}
+
+/// An object written in JSON.
+fn any_object(field: &Field, text: &str) -> Result<Value, Failure> {
+    let wrong = || Failure::usage(format!("{} is no JSON object.", field.name), "Write it as {\"key\": \"value\"}.");
+    serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(wrong)
+}
+
+/// An object written as `key=value,…`; a flag alone is true. Which fields there must be is the daemon's to say.
+fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
+    let mut object = Map::new();
+    for pair in text.split(',').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, "true"));
+        let field = fields.iter().find(|field| field.name.replace('_', "-") == name.replace('_', "-"));
+        let value = match field.map(|field| field.kind) {
+            Some(Type::Flag) => value.parse::<bool>().ok().map(Value::from),
+            Some(Type::Integer { .. }) => value.parse::<i64>().ok().map(Value::from),
+            Some(Type::Text { .. } | Type::Word(_)) => Some(Value::from(value)),
+            _ => None,
+        };
+        let wrong = || Failure::usage(format!("{pair} is no field of this flag."), "See --help for its fields.");
+        object.insert(field.ok_or_else(wrong)?.name.to_owned(), value.ok_or_else(wrong)?);
+    }
+    Ok(Value::Object(object))
+}
+
+/// The text of a file, or of stdin for `-`.
+///
+/// # Errors
+/// It cannot be read, is longer than the daemon takes, or is not UTF-8.
+pub fn read_file(path: &str) -> Result<String, Failure> {
+    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a file of text.");
+    let reader: Box<dyn Read> =
+        if path == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(|e| failure(&e))?) };
+    let mut text = String::new();
+    reader.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(|e| failure(&e))?;
+    if text.len() as u64 > FILE_BYTES {
+        return Err(failure(&"larger than the daemon takes"));
+    }
+    Ok(text)
+}
+
+// Apart from the ids of the global flags and the path's parameters.
+fn id(field: &Field) -> String {
+    format!("field.{}", field.name)
+}
+
+fn no_id(field: &Field) -> String {
+    format!("no.field.{}", field.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Command;
+    use serde_json::json;
+
+    const FIELDS: &[Field] = &[
+        Field::text("display_name", 9, "x"),
+        Field::integer("days", 1, 9, "x"),
+        Field::flag("deliver", "x"),
+        Field::of("scope", Type::Scopes, "x"),
+        Field::word("role", &["a", "b"], "x"),
+        Field::text("cursor", 9, "x"),
+        Field::of("mounts", Type::Objects(&[Field::text("source", 9, "x"), Field::flag("read_only", "x")]), "x"),
+    ];
+
+    fn given(args: &[&str]) -> Option<Value> {
+        let departures = [Flag::Named("days", "grace")];
+        let command = Command::new("x").no_binary_name(true).args(super::args(FIELDS, &departures));
+        let matches = command.try_get_matches_from(args).ok()?;
+        Some(Value::Object(read(FIELDS, &departures, &matches).ok()?))
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_sent_and_what_is_has_its_type() {
+        assert_eq!(given(&[]), Some(json!({})));
+        let args = ["--display-name", "", "--grace", "3", "--deliver", "--scope", "a", "--scope", "b", "--role", "a"];
+        assert_eq!(
+            given(&args),
+            Some(json!({"display_name": "", "days": 3, "deliver": true, "scope": ["a", "b"], "role": "a"}))
+        );
+        assert_eq!(given(&["--no-deliver", "--no-scope"]), Some(json!({"deliver": false, "scope": []})));
+        assert_eq!(given(&["--no-deliver", "--deliver"]), Some(json!({"deliver": true})));
+    }
+
+    #[test]
+    fn a_list_of_objects_is_written_as_pairs() {
+        assert_eq!(
+            given(&["--mounts", "source=/a,read-only=false", "--mounts", "read_only"]),
+            Some(json!({"mounts": [{"source": "/a", "read_only": false}, {"read_only": true}]}))
+        );
+        for bad in ["x=1", "source=/a,x", "read-only=maybe"] {
+            assert_eq!(given(&["--mounts", bad]), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_flag_or_not_its_type_is_refused() {
+        for args in [["--cursor", "x"], ["--days", "3"], ["--grace", "x"], ["--grace", "10"], ["--role", "c"]] {
+            assert_eq!(given(&args), None, "{args:?}");
+        }
+    }
+}

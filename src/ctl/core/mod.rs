@@ -1,0 +1,11 @@
+//! What every command of `taosctl` uses: flags, output, errors, private files, request targets.
+
+pub(crate) mod ask;
+pub(crate) mod failure;
+pub(crate) mod flags;
+pub(crate) mod home;
+pub(crate) mod output;
+pub(crate) mod path;
+pub(crate) mod private;
+pub(crate) mod server;
+pub(crate) mod text;

@@ -1,0 +1,248 @@
+//! Which server a command talks to, and with which token.
+//!
+//! Flags come first, then the environment, then what is kept in files: the nearest `.taos/config.toml`, the active
+//! profile, the saved login; then the local socket. A source that names both a URL and a token keeps them together: the
+//! environment's token is not sent to a `--url` that is not the environment's, and a kept token goes to its own server
+//! alone.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::credentials::is_token;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::server::Server;
+use crate::secret::Plaintext;
+
+/// What the flags say.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// `--url`.
+    pub url: Option<String>,
+    /// `--token`.
+    pub token: Option<Plaintext>,
+    /// `--token-file`.
+    pub token_file: Option<String>,
+}
+
+/// A server and the token for it.
+#[derive(Debug)]
+pub struct Connection {
+    /// The server.
+    pub server: Server,
+    /// The token; none on a socket that knows its peer.
+    pub token: Option<Plaintext>,
+    /// Where the token is from, for people.
+    pub source: String,
+    /// The space that source names.
+    pub space_id: Option<String>,
+}
+
+/// What a file keeps: a token, and the one server it is for.
+#[derive(Debug)]
+pub struct Kept {
+    /// The server; the token goes nowhere else.
+    pub server: Server,
+    /// The token.
+    pub token: Plaintext,
+    /// Which file, for people.
+    pub source: String,
+    /// The space it names.
+    pub space_id: Option<String>,
+}
+
+type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl From<Kept> for Connection {
+    fn from(kept: Kept) -> Self {
+        let Kept { server, token, source, space_id } = kept;
+        Self { server, token: Some(token), source, space_id }
+    }
+}
+
+/// A place where something may be kept; looked at only when its turn comes.
+pub type Place<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
+
+impl Connection {
+    /// A server, a token and where it is from.
+    pub fn new(server: Server, token: Option<Plaintext>, source: &str) -> Self {
+        Self { server, token, source: source.to_owned(), space_id: None }
+    }
+}
+
+impl Given {
+    /// The server that flags or environment name.
+    ///
+    /// # Errors
+    /// A URL that is none.
+    pub fn server(&self, env: Env<'_>) -> Result<Option<Server>, Failure> {
+        self.url.clone().or_else(|| env("TAOS_URL")).map(|url| Server::parse(&url)).transpose()
+    }
+
+    /// The token of the flags.
+    ///
+    /// # Errors
+    /// Two of them, a file that cannot be read, or something that is no token.
+    pub fn token(&self) -> Result<Option<Plaintext>, Failure> {
+        match (&self.token, &self.token_file) {
+            (Some(_), Some(_)) => {
+                Err(Failure::usage("--token and --token-file are both given.", "Give one of them, best --token-file."))
+            }
+            (Some(token), None) => checked(token.reveal()).map(Some),
+            (None, Some(path)) => read_token(path).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Chooses; the places are looked at in their order, and only where neither flags nor environment give a token.
+///
+/// # Errors
+/// What is given cannot be used.
+pub fn choose(given: &Given, env: Env<'_>, places: &[Place<'_>]) -> Result<Connection, Failure> {
+    let named = given.server(env)?;
+    let local = || Server::local(env);
+    if let Some(token) = given.token()? {
+        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "flags"));
+    }
+    if may_use_environment(given, env, named.as_ref())?
+        && let Some(token) = environment_token(env)?
+    {
+        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "environment"));
+    }
+    for place in places {
+        if let Some(kept) = place()?
+            && named.as_ref().is_none_or(|server| *server == kept.server)
+        {
+            return Ok(kept.into());
+        }
+    }
+    Ok(Connection::new(named.unwrap_or_else(local), None, "none"))
+}
+
+/// The environment's token belongs to the environment's URL, if there is one.
+fn may_use_environment(given: &Given, env: Env<'_>, named: Option<&Server>) -> Result<bool, Failure> {
+    match env("TAOS_URL") {
+        Some(url) if given.url.is_some() => Ok(Server::parse(&url).ok().as_ref() == named),
+        _ => Ok(true),
+    }
+}
+
+fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
+    match (env("TAOS_TOKEN"), env("TAOS_TOKEN_FILE")) {
+        (Some(token), _) => checked(&token).map(Some),
+        (None, Some(path)) => read_token(&path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The token in a file, or on stdin for `-`.
+///
+/// # Errors
+/// It cannot be read, or is no token.
+pub fn read_token(path: &str) -> Result<Plaintext, Failure> {
+    let mut text = String::new();
+    let reader: Box<dyn Read> = if path == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
+    };
+    reader.take(8 * 1024).read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
+    let text = Plaintext::new(text);
+    checked(text.reveal())
+}
+
+fn unreadable(path: &str, error: &io::Error) -> Failure {
+    Failure::login(format!("The token cannot be read from {path}: {error}"), "Name a file that holds the token alone.")
+}
+
+/// A text that may be a token, without the blanks around it.
+///
+/// # Errors
+/// It cannot be one.
+pub fn checked(text: &str) -> Result<Plaintext, Failure> {
+    let text = text.trim();
+    if is_token(text) {
+        return Ok(Plaintext::new(text.to_owned()));
+    }
+    // The text itself is not told back: it may be a secret with a slip in it.
+    Err(Failure::login("The token is empty, too long, or has blanks in it.", "Give the token alone, on one line."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str = "http://a:1";
+    const B: &str = "http://b:2";
+
+    fn plain(text: &str) -> Plaintext {
+        Plaintext::new(text.to_owned())
+    }
+
+    /// Server and token chosen, for `--url`, `--token`, an environment, and a login saved for A.
+    fn chosen(url: Option<&str>, token: Option<&str>, env: &[(&str, &str)]) -> (String, String) {
+        let given = Given { url: url.map(str::to_owned), token: token.map(plain), token_file: None };
+        let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let connection = choose(&given, &lookup, &[&|| Ok(None), &|| Ok(kept(A, "saved"))]).unwrap();
+        let token = connection.token.map_or(String::new(), |token| token.reveal().to_owned());
+        (connection.server.to_string(), token)
+    }
+
+    fn kept(url: &str, token: &str) -> Option<Kept> {
+        let (server, source) = (Server::parse(url).unwrap(), token.to_owned());
+        Some(Kept { server, token: plain(token), source, space_id: None })
+    }
+
+    #[test]
+    fn the_nearest_place_wins_one_of_another_server_is_passed_over_and_a_broken_one_ends_it() {
+        let by = |url: Option<&str>, places: &[Place<'_>]| {
+            let given = Given { url: url.map(str::to_owned), ..Given::default() };
+            choose(&given, &|_| None, places).map(|connection| connection.source)
+        };
+        let (project, profile): (Place<'_>, Place<'_>) = (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
+        let broken: Place<'_> = &|| Err(Failure::login("x", "y"));
+        assert_eq!(by(None, &[project, profile]).unwrap(), "project");
+        assert_eq!(by(Some(B), &[project, profile]).unwrap(), "profile");
+        assert_eq!(by(Some("http://c:3"), &[project, profile]).unwrap(), "none");
+        assert!(by(None, &[broken, profile]).is_err());
+        assert_eq!(by(None, &[project, broken]).unwrap(), "project", "it was not its turn");
+    }
+
+    fn pair(server: &str, token: &str) -> (String, String) {
+        (server.to_owned(), token.to_owned())
+    }
+
+    #[test]
+    fn flags_beat_the_environment_which_beats_the_saved_login() {
+        let env = [("TAOS_URL", B), ("TAOS_TOKEN", "env")];
+        assert_eq!(chosen(Some(A), Some("flag"), &env), pair(A, "flag"));
+        assert_eq!(chosen(None, None, &env), pair(B, "env"));
+        assert_eq!(chosen(None, None, &[]), pair(A, "saved"));
+        assert_eq!(chosen(Some(B), None, &[("TAOS_TOKEN", "env")]), pair(B, "env"));
+        assert_eq!(chosen(None, Some("flag"), &[("TAOS_URL", B)]), pair(B, "flag"));
+    }
+
+    #[test]
+    fn a_token_never_goes_to_the_url_of_another_source() {
+        assert_eq!(chosen(Some(B), None, &[]), pair(B, ""));
+        assert_eq!(chosen(Some(B), None, &[("TAOS_URL", A), ("TAOS_TOKEN", "env")]), pair(B, ""));
+        assert_eq!(chosen(None, None, &[("TAOS_URL", B)]), pair(B, ""));
+        // Without a URL of its own a token is for this machine's daemon, not for the saved login's.
+        assert!(chosen(None, Some("flag"), &[]).0.starts_with("unix:"));
+        assert!(chosen(None, None, &[("TAOS_TOKEN", "env")]).0.starts_with("unix:"));
+    }
+
+    #[test]
+    fn the_same_server_spelled_otherwise_is_the_same() {
+        assert_eq!(chosen(Some("HTTP://A:1/"), None, &[]), pair(A, "saved"));
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused_without_being_told_back() {
+        for bad in ["", "a b", "a\nb", "ä", &"x".repeat(4097)] {
+            let failure = checked(bad).unwrap_err();
+            assert_eq!(failure.exit_code(), 2);
+        }
+        assert_eq!(checked(" tok\n").unwrap().reveal(), "tok");
+    }
+}

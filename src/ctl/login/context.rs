@@ -1,0 +1,117 @@
+//! What every command is given: the global flags, read once.
+
+use std::env;
+use std::time::Duration;
+
+use clap::ArgMatches;
+
+use super::connection::{self, Given, Kept, Place};
+use super::credentials::{self, Saved};
+use super::session::Session;
+use super::{profile, project};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::home::Home;
+use crate::ctl::core::output::complain;
+use crate::limits::IDEMPOTENCY_KEY_CHARS;
+use crate::secret::Plaintext;
+
+const ARGV_WARNING: &str = "warning: others on this machine can read --token in the process list; use --token-file\n";
+
+/// The global flags.
+#[derive(Debug)]
+pub struct Context {
+    /// Server and token as given.
+    pub given: Given,
+    /// The profile to use whatever else is set.
+    pub profile: Option<String>,
+    /// Print JSON.
+    pub json: bool,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// The key of this command's change.
+    pub key: String,
+}
+
+impl Context {
+    /// Reads the global flags.
+    ///
+    /// # Errors
+    /// One that cannot be used.
+    pub fn new(matches: &ArgMatches) -> Result<Self, Failure> {
+        let text = |name: &str| matches.get_one::<String>(name).cloned();
+        let given =
+            Given { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
+        if given.token.is_some() {
+            complain(ARGV_WARNING);
+        }
+        let key = match text("idempotency-key") {
+            None => random_key(),
+            Some(key) if key.len() <= IDEMPOTENCY_KEY_CHARS && key.bytes().all(|b| b.is_ascii_graphic()) => key,
+            Some(_) => {
+                let detail = format!("--idempotency-key takes 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters.");
+                return Err(Failure::usage(detail, "Give another key, or leave it out."));
+            }
+        };
+        let timeout = Duration::from_secs(matches.get_one("timeout").copied().unwrap_or(30));
+        Ok(Self { given, profile: text("profile"), json: matches.get_flag("json"), timeout, key })
+    }
+
+    /// The session with the server that flags, environment, project, profile or saved login name, or that of this
+    /// machine.
+    ///
+    /// # Errors
+    /// What is given cannot be used.
+    pub fn session(&self) -> Result<Session<'_>, Failure> {
+        if let Some(name) = &self.profile {
+            if self.given.url.is_some() || self.given.token.is_some() || self.given.token_file.is_some() {
+                let fix = "Leave out --url and --token-file, or --profile.";
+                return Err(Failure::usage("--profile names its own server and token.", fix));
+            }
+            return Ok(Session::new(self, profile::kept(&Self::home()?, name)?.into()));
+        }
+        let places: [Place<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
+        Ok(Session::new(self, connection::choose(&self.given, &Self::env, &places)?))
+    }
+
+    /// The same, without the agents that project and profile stand for: what a user does for them.
+    ///
+    /// # Errors
+    /// What is given cannot be used.
+    pub fn user_session(&self) -> Result<Session<'_>, Failure> {
+        Ok(Session::new(self, connection::choose(&self.given, &Self::env, &[&saved_login])?))
+    }
+
+    /// The configuration directory, if there is a place for one.
+    pub fn find_home() -> Option<Home> {
+        Home::find(&Self::env)
+    }
+
+    /// The configuration directory.
+    ///
+    /// # Errors
+    /// There is no place for one.
+    pub fn home() -> Result<Home, Failure> {
+        let fix = "Name a directory with TAOS_CONFIG_DIR.";
+        Self::find_home().ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
+    }
+
+    /// A variable of the environment; an empty one is none.
+    pub fn env(name: &str) -> Option<String> {
+        env::var(name).ok().filter(|value| !value.is_empty())
+    }
+}
+
+fn saved_login() -> Result<Option<Kept>, Failure> {
+    let saved = Context::find_home().map(|home| credentials::load(&home)).transpose()?.flatten();
+    Ok(saved.map(|saved| {
+        let Saved { server, token, space_id, .. } = saved;
+        Kept { server, token, source: "saved login".to_owned(), space_id }
+    }))
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn random_key() -> String {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the kernel's random source answers on every Linux taosctl runs on");
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}

@@ -1,0 +1,58 @@
+//! A project's identity: the nearest `.taos/config.toml`, in the working directory or above. It may come from anywhere
+//! with a checkout, so it counts only where it is its user's alone, and names a token that lies beside it, no other.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::connection::{Kept, checked};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::home::is_name;
+use crate::ctl::core::private;
+use crate::ctl::core::server::Server;
+use crate::ctl::show::texts;
+
+/// The folder in a project's directory.
+pub const FOLDER: &str = ".taos";
+/// The file that names the others.
+pub const CONFIG: &str = "config.toml";
+
+/// What the working directory's project keeps.
+///
+/// # Errors
+/// Its files are not their owner's alone, or not what they should be.
+pub fn here() -> Result<Option<Kept>, Failure> {
+    // Without a working directory there is no project.
+    let Ok(start) = env::current_dir() else { return Ok(None) };
+    let Some(folder) = nearest(&start) else { return Ok(None) };
+    load(&folder).map(Some)
+}
+
+/// The nearest folder of the user's own. Another user's says nothing to this one.
+fn nearest(start: &Path) -> Option<PathBuf> {
+    let own = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.uid() == geteuid().as_raw());
+    start.ancestors().map(|dir| dir.join(FOLDER)).find(|folder| own(folder) && own(&folder.join(CONFIG)))
+}
+
+fn load(folder: &Path) -> Result<Kept, Failure> {
+    let file = folder.join(CONFIG);
+    private::check_dir(folder)?;
+    let wrong = |what: &str| {
+        let fix = "Write it anew with taosctl token mint … --save-to, or remove it.";
+        Failure::login(format!("{}: {what}.", file.display()), fix)
+    };
+    let bytes = private::read(&file)?.ok_or_else(|| wrong("it is gone"))?;
+    let texts = texts::parse(&bytes).ok_or_else(|| wrong("it is no TOML file of texts"))?;
+    let text = |name: &str| texts.get(name).map(String::as_str).ok_or_else(|| wrong(&format!("{name} is missing")));
+    let server = Server::parse(text("url")?).map_err(|_| wrong("url is not one of a taosd"))?;
+    let name = text("token_file")?;
+    if !name.strip_suffix(".token").is_some_and(is_name) {
+        return Err(wrong("token_file is not the name of a .token file beside it"));
+    }
+    let token = private::read(&folder.join(name))?.ok_or_else(|| wrong("the token file is not there"))?;
+    let token = checked(&String::from_utf8_lossy(&token))?;
+    Ok(Kept { server, token, source: file.display().to_string(), space_id: texts.get("space_id").cloned() })
+}

@@ -1,0 +1,191 @@
+//! Requests to the chosen server: token, exchange, idempotency key and repeats.
+
+use std::cell::RefCell;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::connection::Connection;
+use super::context::Context;
+use super::exchange::{self, Bearer};
+use crate::access::Class;
+use crate::api::ApiRoute;
+use crate::client::http::{self, ClientError, Request, Response, Target};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::complain;
+use crate::secret::Plaintext;
+
+/// Pauses before each repeat; their number is the number of repeats.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+/// The longest wait a server may ask for between repeats.
+const RETRY_AFTER_MAX: u64 = 5;
+/// Bytes of one answer.
+pub const ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+const MAYBE_DONE: &str =
+    "note: an earlier try was cut off before its answer came; the daemon may have carried it out\n";
+
+/// A server, a token, and how to ask.
+#[derive(Debug)]
+pub struct Session<'a> {
+    /// The global flags.
+    pub context: &'a Context,
+    /// Whom it speaks to.
+    pub connection: Connection,
+    /// The short-lived tokens of this run, by class.
+    exchanged: RefCell<Vec<(Class, Plaintext)>>,
+}
+
+impl<'a> Session<'a> {
+    /// A session; nothing is sent yet.
+    pub fn new(context: &'a Context, connection: Connection) -> Self {
+        Self { context, connection, exchanged: RefCell::default() }
+    }
+
+    /// Sends a request and waits for its answer, which is a success. A server that is not there, cuts the connection or
+    /// answers 503 is asked twice more, under the same key. A key is exchanged first, and once more where the token it
+    /// gave is refused.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub fn send(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Response, Failure> {
+        let token = self.connection.token.as_ref();
+        match exchange::bearer(route, token.map(Plaintext::reveal)) {
+            Bearer::None => self.send_as(None, route, target, body),
+            Bearer::AsItIs => self.send_as(token.map(Plaintext::reveal), route, target, body),
+            Bearer::Token(class) => {
+                let jwt = self.jwt(class, false)?;
+                match self.send_as(Some(jwt.reveal()), route, target, body) {
+                    Err(Failure::Refused(refusal)) if refusal.status == 401 => {
+                        let fresh = self.jwt(class, true)?;
+                        self.send_as(Some(fresh.reveal()), route, target, body)
+                    }
+                    result => result,
+                }
+            }
+        }
+    }
+
+    /// A token of this class for the session's key: of this run, of an earlier one, or fresh.
+    fn jwt(&self, class: Class, fresh: bool) -> Result<Plaintext, Failure> {
+        let held = |tokens: &[(Class, Plaintext)]| {
+            tokens.iter().find(|(of, _)| *of == class).map(|(_, jwt)| Plaintext::new(jwt.reveal().to_owned()))
+        };
+        if !fresh && let Some(jwt) = held(&self.exchanged.borrow()) {
+            return Ok(jwt);
+        }
+        let jwt = exchange::token(self, class, fresh)?;
+        let copy = Plaintext::new(jwt.reveal().to_owned());
+        let mut tokens = self.exchanged.borrow_mut();
+        tokens.retain(|(of, _)| *of != class);
+        tokens.push((class, copy));
+        Ok(jwt)
+    }
+
+    fn send_as(
+        &self,
+        bearer: Option<&str>,
+        route: &ApiRoute,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<Response, Failure> {
+        let targets = self.connection.server.targets()?;
+        let changes = route.method != "GET";
+        let mut pauses = PAUSES.iter();
+        let mut cut_off = false;
+        loop {
+            let result = self.try_each(&targets, || self.request(bearer, route, target, body));
+            let pause = match &result {
+                Ok(reply) if reply.status == 503 => pauses.next().map(|pause| longer(*pause, reply)),
+                Err(ClientError::Unreachable(_)) => pauses.next().copied(),
+                Err(ClientError::Closed) => {
+                    cut_off |= changes;
+                    pauses.next().copied()
+                }
+                _ => None,
+            };
+            match (result, pause) {
+                (_, Some(pause)) => sleep(pause),
+                (Ok(reply), None) if (200..300).contains(&reply.status) => return Ok(reply),
+                (Ok(reply), None) => {
+                    if cut_off {
+                        complain(MAYBE_DONE);
+                    }
+                    return Err(Failure::refused(reply.status, &reply.body, reply.header("x-request-id")));
+                }
+                (Err(error), None) => return Err(self.failure(&error)),
+            }
+        }
+    }
+
+    /// Like [`Session::send`], for an answer in JSON; 204 is null.
+    ///
+    /// # Errors
+    /// As there, and an answer that is not JSON.
+    pub fn send_for_json(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        json(&self.send(route, target, body)?)
+    }
+
+    /// Asks the addresses of a name one after the other until one takes the connection.
+    fn try_each(&self, targets: &[Target], request: impl Fn() -> Request) -> Result<Response, ClientError> {
+        let mut result = Err(ClientError::Unreachable(std::io::ErrorKind::NotFound.into()));
+        for target in targets {
+            result = http::call(target, request());
+            if !matches!(result, Err(ClientError::Unreachable(_))) {
+                break;
+            }
+        }
+        result
+    }
+
+    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str, body: Option<&Value>) -> Request {
+        let mut request = Request::new(route.method.as_str(), path, Instant::now() + self.context.timeout)
+            .with_header("host", self.connection.server.host())
+            .with_header("user-agent", concat!("taosctl/", env!("CARGO_PKG_VERSION")))
+            .with_max_response(ANSWER_BYTES);
+        if let Some(token) = bearer {
+            request = request.with_header("authorization", format!("Bearer {token}"));
+        }
+        if route.method != "GET" {
+            request = request.with_header("idempotency-key", self.context.key.clone());
+        }
+        match body {
+            Some(body) => request.with_body("application/json", body.to_string()),
+            None => request,
+        }
+    }
+
+    fn failure(&self, error: &ClientError) -> Failure {
+        let server = &self.connection.server;
+        match error {
+            ClientError::Unreachable(cause) => Failure::Unreachable(format!("Nobody answers at {server}: {cause}")),
+            ClientError::Deadline => {
+                let seconds = self.context.timeout.as_secs();
+                Failure::Unreachable(format!("{server} did not answer within {seconds} s."))
+            }
+            ClientError::Closed | ClientError::Unusable(_) => Failure::Unreachable(format!("{server}: {error}.")),
+            ClientError::Protocol(_) => Failure::Unexpected(format!("{server} does not speak HTTP.")),
+            ClientError::TooLarge(bytes) => Failure::Unexpected(format!(
+                "The answer of {server} is longer than {bytes} bytes; --limit makes a list shorter."
+            )),
+            ClientError::Invalid(what) => Failure::usage(format!("The request cannot be sent: {what}."), "Mend it."),
+        }
+    }
+}
+
+/// The JSON of an answer; null where it has no body.
+///
+/// # Errors
+/// [`Failure::Unexpected`] for anything else.
+pub fn json(reply: &Response) -> Result<Value, Failure> {
+    if reply.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&reply.body).map_err(|_| Failure::Unexpected("The answer is not JSON.".to_owned()))
+}
+
+fn longer(pause: Duration, reply: &Response) -> Duration {
+    let asked = reply.header("retry-after").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    pause.max(Duration::from_secs(asked.min(RETRY_AFTER_MAX)))
+}

@@ -1,0 +1,4 @@
+//! How `taosctl` shows a reply: tables and text.
+
+pub(crate) mod table;
+pub(crate) mod texts;

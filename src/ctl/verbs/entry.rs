@@ -1,0 +1,91 @@
+//! The tree of nouns and verbs: how it becomes a command, and how a command finds its way back.
+
+use std::collections::BTreeSet;
+
+use clap::{ArgMatches, Command};
+
+use super::verb::Verb;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::login::context::Context;
+
+/// A place in the tree.
+pub enum Entry {
+    /// A noun, with what can be done.
+    Noun {
+        /// Its name.
+        name: &'static str,
+        /// What it is about.
+        about: &'static str,
+        /// What is below it.
+        entries: &'static [Entry],
+    },
+    /// A verb that is a route.
+    Verb(Verb),
+    /// A verb with a way of its own.
+    Own {
+        /// Its name.
+        name: &'static str,
+        /// The routes it calls.
+        routes: &'static [&'static str],
+        /// Its command, given its name.
+        command: fn(&'static str) -> Command,
+        /// What it does.
+        run: fn(&Context, &ArgMatches) -> Result<Output, Failure>,
+    },
+}
+
+impl Entry {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Noun { name, .. } | Self::Own { name, .. } => name,
+            Self::Verb(verb) => verb.name,
+        }
+    }
+
+    fn command(&self) -> Command {
+        match self {
+            Self::Noun { name, about, entries } => {
+                let noun = Command::new(*name).about(*about).subcommand_required(true).arg_required_else_help(true);
+                add_all(noun.disable_help_subcommand(true), entries)
+            }
+            Self::Verb(verb) => verb.command(),
+            Self::Own { name, command, .. } => command(name),
+        }
+    }
+}
+
+/// Adds the entries to a command.
+pub fn add_all(command: Command, entries: &[Entry]) -> Command {
+    entries.iter().fold(command, |command, entry| command.subcommand(entry.command()))
+}
+
+/// Carries out what was asked for.
+///
+/// # Errors
+/// Whatever goes wrong on the way.
+pub fn run(entries: &[Entry], context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let chosen = matches.subcommand().and_then(|(name, below)| {
+        let entry = entries.iter().find(|entry| entry.name() == name)?;
+        Some((entry, below))
+    });
+    match chosen {
+        None => Err(Failure::usage("There is no such command.", "Run taosctl --help.")),
+        Some((Entry::Noun { entries, .. }, below)) => run(entries, context, below),
+        Some((Entry::Verb(verb), below)) => verb.run(context, below),
+        Some((Entry::Own { run, .. }, below)) => run(context, below),
+    }
+}
+
+/// Gathers the ids of the routes that entries call.
+pub fn collect_routes(entries: &[Entry], found: &mut BTreeSet<&'static str>) {
+    for entry in entries {
+        match entry {
+            Entry::Noun { entries, .. } => collect_routes(entries, found),
+            Entry::Verb(verb) => {
+                found.insert(verb.route);
+            }
+            Entry::Own { routes, .. } => found.extend(routes.iter()),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! How a verb becomes requests, and their replies output.
+
+pub(crate) mod entry;
+pub(crate) mod keep;
+pub(crate) mod paging;
+pub(crate) mod show;
+pub(crate) mod slow;
+pub(crate) mod verb;

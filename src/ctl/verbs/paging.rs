@@ -1,0 +1,81 @@
+//! Lists: page after page as the `Link` header says, up to `--limit` rows or to the end.
+
+use serde_json::{Map, Value};
+
+use crate::api::ApiRoute;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::path;
+use crate::ctl::login::session::{self, ANSWER_BYTES, Session};
+use crate::limits::PAGE_MAX;
+
+/// Bytes a page counts for beside its body.
+const PAGE_COST: usize = 1024;
+
+/// The rows of a list; all of them without a limit.
+///
+/// # Errors
+/// A page is refused, is no list, or the server never comes to an end.
+pub fn rows(
+    session: &Session<'_>,
+    route: &ApiRoute,
+    parameters: &[&str],
+    mut query: Map<String, Value>,
+    limit: Option<usize>,
+) -> Result<Vec<Value>, Failure> {
+    if let Some(limit) = limit {
+        query.insert("limit".to_owned(), Value::from(PAGE_MAX.min(limit as u64)));
+    }
+    let first = path::target(route, parameters, &query);
+    let own_path = first.split('?').next().unwrap_or(&first).to_owned();
+    let (mut rows, mut bytes, mut next) = (Vec::new(), 0, Some(first));
+    while let Some(target) = next.take() {
+        let reply = session.send(route, &target, None)?;
+        // A page costs more than its body, so that empty-handed ones come to an end too.
+        bytes += reply.body.len() + PAGE_COST;
+        let Value::Array(page) = session::json(&reply)? else {
+            return Err(Failure::Unexpected("The answer is not a list.".to_owned()));
+        };
+        let link = reply.header("link").and_then(next_link).filter(|_| !page.is_empty());
+        rows.extend(page);
+        if limit.is_some_and(|limit| rows.len() >= limit) {
+            break;
+        }
+        next = link.map(|link| same_list(link, &own_path, &target)).transpose()?;
+        if next.is_some() && bytes > ANSWER_BYTES {
+            return Err(Failure::Unexpected("The list does not end; --limit makes it shorter.".to_owned()));
+        }
+    }
+    rows.truncate(limit.unwrap_or(usize::MAX));
+    Ok(rows)
+}
+
+/// The target of `rel="next"` (RFC 8288).
+fn next_link(header: &str) -> Option<&str> {
+    let (target, parameters) = header.strip_prefix('<')?.split_once('>')?;
+    parameters.contains("rel=\"next\"").then_some(target)
+}
+
+/// A link that leads anywhere but onwards in the same list is not followed: the token goes with it.
+fn same_list(link: &str, path: &str, here: &str) -> Result<String, Failure> {
+    let leads_on = link.strip_prefix(path).is_some_and(|rest| rest.starts_with('?')) && link != here;
+    if leads_on && link.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(link.to_owned());
+    }
+    Err(Failure::Unexpected("The answer's link to the next page leads elsewhere.".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_link_onwards_in_the_same_list_is_followed() {
+        assert_eq!(next_link("</api/agents?cursor=x>; rel=\"next\""), Some("/api/agents?cursor=x"));
+        assert_eq!(next_link("</api/agents?cursor=x>; rel=\"prev\""), None);
+        assert!(same_list("/api/agents?cursor=x", "/api/agents", "/api/agents").is_ok());
+        for bad in ["http://evil/api/agents?c", "//evil/?c", "/api/agents", "/api/agentsx?c", "/api/agents?c d"] {
+            assert!(same_list(bad, "/api/agents", "/api/agents").is_err(), "{bad}");
+        }
+        assert!(same_list("/api/agents?c", "/api/agents", "/api/agents?c").is_err());
+    }
+}

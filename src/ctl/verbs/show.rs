@@ -1,0 +1,143 @@
+//! How a reply is shown: whole on one line with `--json`, otherwise for people.
+
+use serde_json::{Map, Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::core::text;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table::{self, Column};
+
+/// What is said beside a secret.
+pub const SHOWN_ONCE: &str = "warning: the token is shown this once; keep it where nobody else reads";
+
+const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
+
+/// What people are shown.
+pub enum Show {
+    /// A list as a table.
+    Table(&'static [Column]),
+    /// The list in this field as a table.
+    Rows(&'static str, &'static [Column]),
+    /// The object, a line a field.
+    Record,
+    /// The object in this field.
+    Part(&'static str),
+    /// What is stored now: the record that this route gives for the reply's field.
+    Stored(&'static str, &'static str),
+    /// One line: what was done, and to what. The hint goes to stderr; `{id}` in it is the reply's.
+    Done(&'static str, Option<&'static str>),
+    /// One line: what was done, and what this field says of it.
+    Said(&'static str, &'static str),
+    /// The text in this field, line by line.
+    Lines(&'static str),
+    /// What became of each agent, a line each.
+    Results,
+    /// The bare secret in this field.
+    Secret(&'static str),
+    /// The secret in `token` goes where the flags say, the rest is shown.
+    Kept,
+    /// The reply as it is, to be kept in a file.
+    Document,
+}
+
+/// Shows a reply to a request with these path parameters.
+///
+/// # Errors
+/// [`Failure::Unexpected`] for a reply of another shape.
+pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Value) -> Result<Output, Failure> {
+    let json = session.context.json;
+    match show {
+        Show::Secret(field) => secret(json, field, reply),
+        _ if json => Ok(one_line(reply)),
+        Show::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
+        Show::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
+        Show::Record | Show::Kept => record(reply),
+        Show::Part(field) => record(&reply[*field]),
+        Show::Stored(route, field) => stored(session, route, field, reply),
+        Show::Done(word, hint) => Ok(done(word, *hint, parameters, reply)),
+        Show::Said(word, field) => {
+            object(reply)?;
+            Ok(Output::text(format!("{word}: {}", text::clean(&text::plain(&reply[*field])))))
+        }
+        Show::Lines(field) => lines(object(reply)?, field),
+        Show::Results => Ok(Output::text(table::table(RESULTS, &results(object(reply)?)))),
+        Show::Document => Ok(Output::text(text::json_pretty(reply))),
+    }
+}
+
+/// The reply on one line; nothing where it has no body.
+pub fn one_line(reply: &Value) -> Output {
+    Output::text(if reply.is_null() { String::new() } else { text::json_line(reply) })
+}
+
+/// An object, a line a field.
+///
+/// # Errors
+/// It is none.
+pub fn record(value: &Value) -> Result<Output, Failure> {
+    Ok(Output::text(table::record(object(value)?)))
+}
+
+fn object(value: &Value) -> Result<&Map<String, Value>, Failure> {
+    value.as_object().ok_or_else(|| Failure::Unexpected("The answer is not an object.".to_owned()))
+}
+
+fn list(value: &Value) -> Result<&[Value], Failure> {
+    value.as_array().map(Vec::as_slice).ok_or_else(|| Failure::Unexpected("The answer is not a list.".to_owned()))
+}
+
+/// Reads the record again. Whoever may not is shown the reply: the change was made all the same.
+fn stored(session: &Session<'_>, route: &str, field: &str, reply: &Value) -> Result<Output, Failure> {
+    object(reply)?;
+    let Some(name) = reply[field].as_str() else { return record(reply) };
+    let route = path::route(route);
+    match session.send_for_json(route, &path::target(route, &[name], &Map::new()), None) {
+        Ok(found) => record(&found),
+        Err(failure) => {
+            let note = format!("note: done, but the record cannot be shown: {}", text::clean(&failure.to_string()));
+            Ok(record(reply)?.with_note(&note))
+        }
+    }
+}
+
+fn lines(reply: &Map<String, Value>, field: &str) -> Result<Output, Failure> {
+    let wrong = || Failure::Unexpected("The answer has no text.".to_owned());
+    let output = Output::text(text::clean_lines(reply.get(field).and_then(Value::as_str).ok_or_else(wrong)?));
+    let truncated = reply.get("truncated").is_some_and(|flag| *flag == true);
+    Ok(match reply.get("omitted").and_then(Value::as_array) {
+        _ if !truncated => output,
+        Some(omitted) => output.with_note(&format!("note: {} documents did not fit; --json names them", omitted.len())),
+        None => output.with_note("note: there are more lines before these"),
+    })
+}
+
+/// The results by name as rows.
+fn results(reply: &Map<String, Value>) -> Vec<Value> {
+    let by_name = reply.get("results").and_then(Value::as_object);
+    let row = |(name, result): (&String, &Value)| json!({"name": name, "success": result["success"], "error": result["error"]});
+    by_name.into_iter().flatten().map(row).collect()
+}
+
+fn done(word: &str, hint: Option<&str>, parameters: &[&str], reply: &Value) -> Output {
+    let what = reply["name"].as_str().or_else(|| parameters.last().copied()).unwrap_or("");
+    let output = Output::text(format!("{word}: {}", text::clean(what)));
+    match (hint, reply["id"].as_str()) {
+        (Some(hint), Some(id)) => output.with_note(&hint.replace("{id}", &text::clean(id))),
+        _ => output,
+    }
+}
+
+fn secret(json: bool, field: &str, reply: &Value) -> Result<Output, Failure> {
+    let secret = object(reply)?.get(field).and_then(Value::as_str);
+    let output = match (json, secret) {
+        (true, _) => one_line(reply),
+        (false, Some(secret)) => Output::text(text::clean(secret)),
+        (false, None) => Output::default(),
+    };
+    Ok(match secret {
+        Some(_) => output.with_note(SHOWN_ONCE).must_arrive(),
+        None => output.with_note("delivered into the container; nobody is shown the token"),
+    })
+}

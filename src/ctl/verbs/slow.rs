@@ -1,0 +1,109 @@
+//! Slow work: a reply that promises an operation is followed to the operation's end, with progress on stderr.
+
+use clap::{Arg, ArgAction, ArgMatches};
+use serde_json::{Map, Value, json};
+
+use super::show;
+use crate::api::ApiRoute;
+use crate::client::http::Response;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::{Output, complain};
+use crate::ctl::core::path;
+use crate::ctl::core::text;
+use crate::ctl::login::session::{self, Session};
+
+/// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
+const NEWS: u64 = 2;
+
+/// What a reply came to.
+pub enum End {
+    /// The route's own result.
+    Result(Value),
+    /// The operation goes on by itself; this is all there is to say.
+    Promised(Output),
+}
+
+/// Whether a route may promise an operation: it then takes `wait`.
+pub fn is_slow(route: &ApiRoute) -> bool {
+    route.query.iter().any(|field| field.name == "wait")
+}
+
+/// `--no-wait`.
+pub fn no_wait() -> Arg {
+    Arg::new("no-wait").long("no-wait").action(ArgAction::SetTrue).help("Print the operation's id and do not wait")
+}
+
+/// The query of a slow request: short work ends within it and needs no second request.
+pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Map<String, Value> {
+    let wait = if matches.get_flag("no-wait") { 0 } else { patience(session) };
+    Map::from_iter([("wait".to_owned(), json!(wait))])
+}
+
+/// Follows what a reply promises.
+///
+/// # Errors
+/// The operation failed or was cancelled, or cannot be followed.
+pub fn end(session: &Session<'_>, reply: &Response, matches: &ArgMatches) -> Result<End, Failure> {
+    let body = session::json(reply)?;
+    if reply.status != 202 {
+        return Ok(End::Result(body));
+    }
+    let nameless = || Failure::Unexpected("The answer promises an operation and does not name it.".to_owned());
+    let id = body["operation_id"].as_str().ok_or_else(nameless)?;
+    if matches.get_flag("no-wait") {
+        let id_alone = || Output::text(text::clean(id));
+        return Ok(End::Promised(if session.context.json { show::one_line(&body) } else { id_alone() }));
+    }
+    let operation = follow(session, id)?;
+    Ok(End::Result(operation["result"].clone()))
+}
+
+/// Waits for the end of an operation: its record, if it succeeded.
+///
+/// # Errors
+/// It failed or was cancelled, or cannot be followed.
+pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
+    let route = path::route("operations_get");
+    let query = Map::from_iter([("wait".to_owned(), json!(patience(session)))]);
+    let target = path::target(route, &[id], &query);
+    let mut told = String::new();
+    loop {
+        let operation = session.send_for_json(route, &target, None)?;
+        match operation["status"].as_str() {
+            Some("succeeded") => return Ok(operation),
+            Some("failed" | "cancelled") => return Err(failure(id, &operation)),
+            Some("queued" | "running") => tell(&operation, &mut told),
+            _ => return Err(Failure::Unexpected("The answer is not an operation.".to_owned())),
+        }
+    }
+}
+
+/// Never so long that the answer would miss its own deadline.
+fn patience(session: &Session<'_>) -> u64 {
+    NEWS.min(session.context.timeout.as_secs() / 2)
+}
+
+fn tell(operation: &Value, told: &mut String) {
+    let text = |name: &str| text::clean(&text::plain(&operation[name]));
+    let news = format!("{}: {} ({} %)\n", text("kind"), text("step"), text("progress"));
+    if news != *told {
+        complain(&news);
+        *told = news;
+    }
+}
+
+/// A failed operation is told as the refusal it carries.
+fn failure(id: &str, operation: &Value) -> Failure {
+    let mut envelope = match &operation["error"] {
+        Value::Object(envelope) => envelope.clone(),
+        _ => Map::from_iter([
+            ("error".to_owned(), json!("cancelled")),
+            ("detail".to_owned(), json!("The operation was cancelled.")),
+            ("fix".to_owned(), json!("Ask for it again.")),
+            ("doc_url".to_owned(), json!("/docs/agents/concepts/operations#cancel")),
+        ]),
+    };
+    envelope.entry("operation_id").or_insert_with(|| json!(id));
+    // The status is that of a refusal; which one, the code says.
+    Failure::refused(409, Value::Object(envelope).to_string().as_bytes(), None)
+}

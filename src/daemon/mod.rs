@@ -1,0 +1,177 @@
+//! The daemon's life: start, serve, stop. The binaries only parse their arguments and come here.
+
+pub mod cli;
+mod listeners;
+pub mod logger;
+mod reload;
+mod watchdog;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::Mode;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::api::{App, Dispatcher, StartError};
+use crate::config::{Config, ConfigError};
+use crate::http::edge;
+use crate::jobs::Reconciler;
+use crate::jobs::upkeep::backup_scheduler::{self, Keeper};
+use crate::jobs::upkeep::backups;
+use crate::jobs::upkeep::expiry::Expiry;
+use crate::jobs::upkeep::health::Health;
+use crate::jobs::upkeep::sweeper::Sweeper;
+use crate::limits::seconds;
+use crate::store::{OpenError, StoreError};
+
+use watchdog::Watchdog;
+
+/// How the daemon ended badly; each has its exit code (DESIGN section 3).
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A setting cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The application cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A listener or thread cannot be had.
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+    /// A database is damaged.
+    #[error("{0}")]
+    Damaged(String),
+    /// It cannot be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
+            Self::Start(
+                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
+                | StartError::Store(StoreError::Damaged(_)),
+            )
+            | Self::Damaged(_) => 4,
+            Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP has the settings read again.
+///
+/// # Errors
+/// [`Failure`], before the ready line.
+pub fn serve(config: Config) -> Result<(), Failure> {
+    // Whatever this process makes is its owner's alone; the socket gets its own mode.
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| Failure::Io("signals".into(), e))?;
+    logger::set(&config.log);
+    // Before the store opens: an open database always looks changed.
+    let backup_is_fresh = backups::is_fresh(&config.data_dir);
+    let app = Arc::new(App::start(config)?);
+    let config = app.config.now();
+    let expiry = Expiry(app.herald());
+    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
+        .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
+    let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
+    let keeper =
+        Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
+            .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
+    let doors = listeners::open(&config)?;
+    let addresses = doors.addresses.clone();
+    let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
+    let running =
+        edge::start(service, config.limits.clone(), doors.listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
+    let _ = app.listening.set(addresses.clone());
+    app.set_edge(running.handle());
+    app.jobs.begin(running.handle());
+    let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
+    let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
+    let watchdog =
+        Watchdog::start(&app, running.handle()).map_err(|e| Failure::Io("the watchdog's thread".into(), e))?;
+    announce(&config, &addresses);
+    // The thread that waits for signals never ends: whatever it held would keep the store open.
+    let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
+    let waiter = std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            let mut stopping = false;
+            for signal in signals.forever() {
+                match signal {
+                    SIGHUP if stopping => {}
+                    SIGHUP => {
+                        if let Some(app) = app_then.upgrade() {
+                            reload::reload(&app);
+                        }
+                    }
+                    _ if stopping => handle.cut(),
+                    _ => {
+                        stopping = true;
+                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                        log::info!("stopping");
+                        // Before the stop begins: what this holds must not outlive it.
+                        if let Some(app) = app_then.upgrade() {
+                            app.streams.close();
+                        }
+                        handle.shutdown();
+                    }
+                }
+            }
+        })
+        .map_err(|e| Failure::Io("the signal thread".into(), e))?;
+    drop(waiter);
+    running.join();
+    drop(watchdog);
+    drop(reconciler);
+    drop(health);
+    app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
+    app.jobs.sockets.close_all();
+    doors.socket.close();
+    drop(sweeper);
+    drop(keeper);
+    let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
+    let store = Arc::downgrade(&app.store);
+    drop(app);
+    if store.strong_count() > 0 {
+        log::warn!("something still holds the database; its WAL stays beside it");
+    }
+    if keeps_a_copy {
+        backup_scheduler::refresh_at_stop(&config.data_dir);
+    }
+    log::info!("stopped");
+    Ok(())
+}
+
+fn health_checks(app: &App) -> io::Result<Health> {
+    let period = app.config.watch(|now| {
+        let seconds = seconds(now.agentex.health_interval);
+        now.agentex.health_checks.then_some(seconds)
+    });
+    Health::start(&app.jobs, Arc::clone(&app.courier), app.target_rule(), period)
+}
+
+/// Prints the one line that says that the daemon answers now.
+fn announce(config: &Config, addresses: &[SocketAddr]) {
+    let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let mut stdout = io::stdout();
+    // Nobody may be reading; that is no reason not to serve.
+    let _ = writeln!(
+        stdout,
+        "taosd listening on http://{address} data={} socket={}",
+        config.data_dir.display(),
+        config.socket.display()
+    );
+    let _ = stdout.flush();
+    for more in addresses.iter().skip(1) {
+        log::info!("also listening on http://{more}");
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}

@@ -1,0 +1,4 @@
+//! Where an agent answers, and whether requests may go there.
+
+pub mod acp_target;
+pub mod acp_url;

@@ -1,0 +1,363 @@
+//! Following containers' logs: the log of every container that someone follows is read again and again, and its followers
+//! are given what is new. No container is read for nobody, and none twice at a time: one that does not answer holds up
+//! its own followers.
+//!
+//! A log has no line numbers; what is new is told by laying its last lines over those seen before.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::streams::{Feed, Streams};
+use crate::access::{self, AgentRole, Caller};
+use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
+use crate::jobs::{Jobs, within};
+use crate::store;
+use crate::store::agents::{self, Agent};
+
+/// How often a followed console is read.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A journal is read once in so many periods: it takes a program inside the container.
+const JOURNAL_PERIODS: u64 = 3;
+/// Seconds for one reading.
+const CALL: u64 = 5;
+/// How long a log that took longer than that is left alone: the threads are for those that answer.
+const REST: Duration = Duration::from_secs(30);
+/// How much of a log is laid over what was seen before; also what one follower may have in waiting.
+const LINES: usize = 2000;
+const BYTES: usize = 256 * 1024;
+
+/// The thread that reads the logs that are followed; dropping it ends it.
+pub struct LogTail {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    followers: Vec<Weak<Follower>>,
+    /// Logs that are being read now.
+    looking: BTreeSet<Log>,
+    /// Logs that did not answer in time, and until when they are left alone.
+    resting: BTreeMap<Log, Instant>,
+    turn: u64,
+    stopping: bool,
+}
+
+/// A log that someone follows: of which container, and which one if that is known.
+type Log = (ContainerName, Option<LogSource>);
+
+/// One stream's place in a log.
+struct Follower {
+    agent_id: String,
+    container: ContainerName,
+    wish: Option<LogSource>,
+    place: Mutex<Place>,
+}
+
+#[derive(Default)]
+struct Place {
+    /// The end of the log at the last look; `None` before the first.
+    seen: Option<Arc<Vec<String>>>,
+    /// Where that came from: a follower stays with the log it began with.
+    source: Option<LogSource>,
+    /// Lines of the log's end that the first look gives.
+    first: usize,
+    waiting: VecDeque<String>,
+    left_out: usize,
+    over: bool,
+}
+
+/// The feed of one stream.
+struct Lines {
+    follower: Arc<Follower>,
+    caller: Caller,
+    told_end: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The topic of an agent's log, for [`Streams::wake`].
+pub fn topic(agent_id: &str) -> String {
+    format!("log:{agent_id}")
+}
+
+impl LogTail {
+    /// Starts the thread; without followers it sleeps.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(jobs: &Arc<Jobs>, streams: Arc<Streams>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (jobs, own) = (Arc::clone(jobs), Arc::clone(&shared));
+        let thread = std::thread::Builder::new().name("log-tail".into()).spawn(move || own.serve(&jobs, &streams))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What a stream about this agent's log tells `caller`, beginning with the log's last `lines` lines. Which log it is
+    /// without a `wish`, see [`read_log`].
+    pub fn follow(
+        &self,
+        agent: &Agent,
+        container: ContainerName,
+        wish: Option<LogSource>,
+        caller: &Caller,
+        lines: usize,
+    ) -> Box<dyn Feed> {
+        let place = Mutex::new(Place { first: lines, ..Place::default() });
+        let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, wish, place });
+        lock(&self.shared.state).followers.push(Arc::downgrade(&follower));
+        self.shared.changed.notify_all();
+        Box::new(Lines { follower, caller: caller.clone(), told_end: false })
+    }
+}
+
+impl Drop for LogTail {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn serve(self: &Arc<Self>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
+        let mut state = lock(&self.state);
+        loop {
+            if state.stopping {
+                return;
+            }
+            let followers: Vec<Arc<Follower>> = state.followers.iter().filter_map(Weak::upgrade).collect();
+            if followers.is_empty() {
+                state.followers.clear();
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.followers.retain(|follower| follower.strong_count() > 0);
+            state.turn += 1;
+            let now = Instant::now();
+            state.resting.retain(|_, until| *until > now);
+            let mut by_log: BTreeMap<Log, Vec<Arc<Follower>>> = BTreeMap::new();
+            for follower in followers.into_iter().filter(|follower| follower.is_due(state.turn)) {
+                by_log.entry(follower.log()).or_default().push(follower);
+            }
+            for (log, followers) in by_log {
+                if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
+                    let look = Look { log, shared: Arc::clone(self) };
+                    let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
+                    // Where too much is waiting, it is dropped and the next turn tries again.
+                    drop(state);
+                    let _ = jobs.look(Some(&key), move |jobs| look.read(jobs, &streams, &followers));
+                    state = lock(&self.state);
+                }
+            }
+            if !state.stopping {
+                state = self.changed.wait_timeout(state, PERIOD).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+}
+
+impl Follower {
+    fn log(&self) -> Log {
+        (self.container.clone(), lock(&self.place).source.or(self.wish))
+    }
+
+    fn is_due(&self, turn: u64) -> bool {
+        let place = lock(&self.place);
+        place.seen.is_none() || place.source != Some(LogSource::Journal) || turn.is_multiple_of(JOURNAL_PERIODS)
+    }
+}
+
+/// One reading of a log; when it goes, the next may begin.
+struct Look {
+    log: Log,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        lock(&self.shared.state).looking.remove(&self.log);
+    }
+}
+
+impl Look {
+    /// Reads the log and tells its followers.
+    fn read(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>]) {
+        let (container, wish) = &self.log;
+        let limits = LogLimits { lines: LINES, bytes: BYTES };
+        let read = jobs
+            .any_driver()
+            .map_err(|error| error.to_string())
+            .map(|driver| read_log(driver.as_ref(), container, *wish, limits, within(CALL)));
+        let now = match read {
+            Ok(Ok(found)) => {
+                found.map(|(source, logs)| (source, Arc::new(logs.text.lines().map(str::to_owned).collect::<Vec<_>>())))
+            }
+            Ok(Err(Error::NotFound(_))) => return self.tell(jobs, streams, followers, Place::end),
+            // It may answer again; the followers hear nothing meanwhile.
+            Ok(Err(error)) => {
+                if matches!(error, Error::Deadline(_)) {
+                    lock(&self.shared.state).resting.insert(self.log.clone(), Instant::now() + REST);
+                }
+                return log::debug!("the log of {container} could not be read: {error}");
+            }
+            Err(error) => return log::debug!("the log of {container} could not be read: {error}"),
+        };
+        self.tell(jobs, streams, followers, |place| match &now {
+            Some((source, now)) => place.take(*source, now),
+            // A journal that was there comes back with the container's next start; one that never was does not.
+            None if place.seen.is_none() => place.end(),
+            None => {}
+        });
+    }
+
+    fn tell(&self, jobs: &Arc<Jobs>, streams: &Streams, followers: &[Arc<Follower>], news: impl Fn(&mut Place)) {
+        for follower in followers {
+            let lives = jobs.store.lookup(|conn| agents::by_id(conn, &follower.agent_id));
+            let lives = lives.is_ok_and(|live| {
+                live.is_some_and(|live| live.agent.container_name.as_deref() == Some(self.log.0.as_str()))
+            });
+            let mut place = lock(&follower.place);
+            if lives {
+                news(&mut place)
+            } else {
+                place.end()
+            }
+            let wake = place.over || !place.waiting.is_empty();
+            drop(place);
+            if wake {
+                streams.wake(&topic(&follower.agent_id));
+            }
+        }
+    }
+}
+
+impl Place {
+    fn end(&mut self) {
+        self.over = true;
+    }
+
+    fn take(&mut self, source: LogSource, now: &Arc<Vec<String>>) {
+        self.source = Some(source);
+        let new = match &self.seen {
+            None => &now[now.len().saturating_sub(self.first)..],
+            Some(seen) => news(seen, now),
+        };
+        self.waiting.extend(new.iter().cloned());
+        // A client that reads slowly loses the oldest, and is told how many.
+        let excess = self.waiting.len().saturating_sub(LINES);
+        self.waiting.drain(..excess);
+        self.left_out += excess;
+        self.seen = Some(Arc::clone(now));
+    }
+}
+
+/// The lines of `now` that come after those of `before`, where both are ends of one log: `before` may have lost lines at
+/// its beginning, and its last line may have grown since.
+pub fn news<'a>(before: &[String], now: &'a [String]) -> &'a [String] {
+    for lost in 0..before.len() {
+        let rest = &before[lost..];
+        let (whole, last) = rest.split_at(rest.len() - 1);
+        if rest.len() <= now.len() && now.starts_with(whole) && now[whole.len()].starts_with(&last[0]) {
+            let same = now[whole.len()] == last[0];
+            return &now[whole.len() + usize::from(same)..];
+        }
+    }
+    now
+}
+
+impl Feed for Lines {
+    fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
+        let mut place = lock(&self.follower.place);
+        if place.waiting.is_empty() && !place.over {
+            return Ok(None);
+        }
+        // Whoever may not read the agent any more is told no further line.
+        if access::role_on(conn, &self.caller, &self.follower.agent_id)? < Some(AgentRole::Viewer) {
+            place.waiting.clear();
+            place.over = true;
+        }
+        if place.left_out > 0 {
+            let lines = std::mem::take(&mut place.left_out);
+            return Ok(Some(format!("event: gap\ndata: {}\n\n", json!({"lines": lines}))));
+        }
+        if let Some(line) = place.waiting.pop_front() {
+            // JSON has no line break of its own.
+            return Ok(Some(format!("event: line\ndata: {}\n\n", json!({"line": line}))));
+        }
+        if self.told_end {
+            return Ok(None);
+        }
+        self.told_end = true;
+        Ok(Some("event: end\ndata: {}\n\n".to_owned()))
+    }
+
+    fn is_over(&self) -> bool {
+        self.told_end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_new_is_told_by_laying_one_end_over_the_other() {
+        for (before, now, new) in [
+            ("", "a b", "a b"),
+            ("a b", "a b", ""),
+            ("a b", "a b c d", "c d"),
+            ("a b c", "b c d", "d"),
+            ("a b", "c d", "c d"),
+            ("a par", "a partial b", "partial b"),
+            ("x x", "x x x", "x"),
+            ("a b", "", ""),
+        ] {
+            assert_eq!(news(&lines(before), &lines(now)), lines(new), "{before} / {now}");
+        }
+    }
+
+    #[test]
+    fn a_slow_reader_loses_the_oldest_and_is_told() {
+        let mut place = Place { first: 1, ..Place::default() };
+        place.take(LogSource::Console, &Arc::new(lines("a b")));
+        assert_eq!(place.waiting, ["b"]);
+        let many: Vec<String> = ["b".to_owned()].into_iter().chain((0..LINES).map(|n| n.to_string())).collect();
+        place.take(LogSource::Console, &Arc::new(many));
+        assert_eq!((place.waiting.len(), place.left_out), (LINES, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_of_a_log_of_different_lines(total in 1usize..60, seen in 1usize..60, keep in 1usize..60) {
+            let all: Vec<String> = (0..total).map(|n| format!("line {n} end")).collect();
+            let seen = seen.min(total);
+            let before = &all[seen.saturating_sub(keep)..seen];
+            let now = &all[total.saturating_sub(keep)..];
+            let overlap = total.saturating_sub(keep) < seen;
+            let new = news(before, now);
+            let wanted = if overlap { &all[seen..] } else { now };
+            prop_assert_eq!(new, wanted);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What tells others: streams, the notifier, the webhook, logs that are followed.
+
+pub mod log_tail;
+pub mod notifier;
+pub mod streams;
+pub mod webhook;

@@ -1,0 +1,337 @@
+//! Event streams and waits: one thread writes every open stream (Server-Sent Events, WHATWG HTML section 9.2), and
+//! whoever waits for a topic is woken when something was committed there.
+//!
+//! What is on a stream is its [`Feed`]'s business. What belongs to every stream is here: a sign of life every 15 s, an
+//! end within 5 s of its credential's, a bound for each credential, and little memory for a client that reads slowly.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+use hyper::http::StatusCode;
+use rusqlite::Connection;
+
+use crate::access::{Action, Caller, Gate};
+use crate::config::Watched;
+use crate::limits::STREAM_HEARTBEAT;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::{Body, Reply};
+use crate::rest::stream::{self, Signal, StreamSender, Wait};
+use crate::store::{self, Store};
+
+/// Bytes of one chunk and chunks in waiting: what a client that does not read costs.
+const CHUNK_BYTES: usize = 16 * 1024;
+const CHUNKS: usize = 4;
+/// How often a stream's credential is looked at again; with one turn of the thread it stays below 5 s.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The longest turn of the thread while a stream is open.
+const TURN: Duration = Duration::from_secs(1);
+/// The turn while a client has to make room.
+const BLOCKED_TURN: Duration = Duration::from_millis(20);
+/// Events of one stream in one turn: one that catches up does not hold up the others.
+const EVENTS_A_TURN: usize = 64;
+/// What a stream begins with: the head is sent at once, and clients come back after 2 s.
+const HELLO: &str = "retry: 2000\n\n";
+const HEARTBEAT: &str = ": still here\n\n";
+
+/// The topic of a user's notifications and those of its agents, for [`Streams::wake`].
+pub fn notifications_of(user_id: &str) -> String {
+    format!("notifications:{user_id}")
+}
+
+/// What a stream tells.
+pub trait Feed: Send {
+    /// The next event, complete with its empty line; `None` if there is nothing new.
+    ///
+    /// # Errors
+    /// The store's; the stream asks again later.
+    fn next(&mut self, conn: &Connection) -> store::Result<Option<String>>;
+
+    /// True once there will never be another event: the stream ends.
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+enum Order {
+    Open(Box<Stream>),
+    Wake(String),
+}
+
+/// All open streams, and the topics that can be waited for.
+pub struct Streams {
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    signals: Mutex<HashMap<String, Signal>>,
+    closing: AtomicBool,
+    places: Places,
+    per_credential: Watched<u64>,
+}
+
+/// How many streams each credential holds.
+type Places = Arc<Mutex<HashMap<String, u64>>>;
+
+/// A credential's hold on one stream; given back on drop.
+struct Place {
+    places: Places,
+    key: String,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = lock(&self.places);
+        if let Some(held) = places.get_mut(&self.key) {
+            *held -= 1;
+            if *held == 0 {
+                places.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Streams {
+    /// Starts the thread. `per_credential`: streams of one credential.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_credential: Watched<u64>) -> std::io::Result<Self> {
+        let (orders, receiver) = channel();
+        let hub = Hub { store, gate, open: Vec::new() };
+        let thread = std::thread::Builder::new().name("streams".into()).spawn(move || hub.serve(&receiver))?;
+        Ok(Self {
+            orders: Some(orders),
+            thread: Some(thread),
+            signals: Mutex::default(),
+            closing: AtomicBool::new(false),
+            places: Arc::default(),
+            per_credential,
+        })
+    }
+
+    /// Opens a stream for a caller that was admitted for `action`; `feed` is asked whenever `topic` is woken.
+    ///
+    /// # Errors
+    /// `too_many_streams`.
+    pub fn open(&self, caller: &Caller, action: Action, topic: String, feed: Box<dyn Feed>) -> Result<Reply, ApiError> {
+        let place = self.place(caller)?;
+        let (sender, body) = stream::stream(CHUNKS);
+        let now = Instant::now();
+        let stream = Stream {
+            sender,
+            topic,
+            feed,
+            caller: caller.clone(),
+            action,
+            awake: true,
+            rest: Bytes::from_static(HELLO.as_bytes()),
+            beat_at: now + STREAM_HEARTBEAT,
+            look_at: now + LOOK_AGAIN,
+            _place: place,
+        };
+        self.order(Order::Open(Box::new(stream)));
+        let mut reply = Reply::typed(StatusCode::OK, "text/event-stream; charset=utf-8", Bytes::new());
+        reply.body = Body::Stream(body);
+        Ok(reply)
+    }
+
+    fn place(&self, caller: &Caller) -> Result<Place, ApiError> {
+        let key = caller.credential_id().map_or_else(|| caller.principal_key(), str::to_owned);
+        let mut places = lock(&self.places);
+        let held = places.get(&key).copied().unwrap_or(0);
+        if held >= self.per_credential.now() {
+            return Err(ApiError::new(codes::TOO_MANY_STREAMS)
+                .detail(format!("This credential holds {held} event streams, as many as it may.")));
+        }
+        places.insert(key.clone(), held + 1);
+        Ok(Place { places: Arc::clone(&self.places), key })
+    }
+
+    /// Starts to wait for a topic: a [`Streams::wake`] after this call is not missed.
+    pub fn wait(&self, topic: &str) -> Wait {
+        lock(&self.signals).entry(topic.to_owned()).or_default().wait()
+    }
+
+    /// Says that something was committed under a topic. Quick; from any thread.
+    pub fn wake(&self, topic: &str) {
+        if let Some(signal) = lock(&self.signals).get(topic) {
+            signal.raise();
+        }
+        self.order(Order::Wake(topic.to_owned()));
+    }
+
+    /// Ends every wait: the daemon stops.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+        lock(&self.signals).values().for_each(Signal::raise);
+    }
+
+    /// True once waits are to end with what there is.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            // Fails only once the thread has ended, and with it every stream.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Stream {
+    sender: StreamSender,
+    topic: String,
+    feed: Box<dyn Feed>,
+    caller: Caller,
+    action: Action,
+    /// The feed may have something.
+    awake: bool,
+    /// What of the last event is not yet sent.
+    rest: Bytes,
+    beat_at: Instant,
+    look_at: Instant,
+    _place: Place,
+}
+
+/// How a stream stands after its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing to send.
+    Rests,
+    /// More to send, and room for it.
+    More,
+    /// More to send once the client has read, or the store answers again.
+    Blocked,
+    /// It is over.
+    Ended,
+}
+
+struct Hub {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    open: Vec<Stream>,
+}
+
+impl Hub {
+    fn serve(mut self, orders: &Receiver<Order>) {
+        let mut patience = TURN;
+        loop {
+            let order = if self.open.is_empty() {
+                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                orders.recv_timeout(patience)
+            };
+            match order {
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            while let Ok(order) = orders.try_recv() {
+                self.take(order);
+            }
+            patience = self.turn();
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Open(stream) => self.open.push(*stream),
+            Order::Wake(topic) => {
+                self.open.iter_mut().filter(|stream| stream.topic == topic).for_each(|stream| stream.awake = true);
+            }
+        }
+    }
+
+    /// Gives every stream its turn. How long the next may be away.
+    fn turn(&mut self) -> Duration {
+        let now = Instant::now();
+        let mut patience = TURN;
+        let (store, gate) = (&self.store, &self.gate);
+        self.open.retain_mut(|stream| {
+            let turn = stream.turn(store, gate, now);
+            match turn {
+                Turn::More => patience = Duration::ZERO,
+                Turn::Blocked => patience = patience.min(BLOCKED_TURN),
+                Turn::Rests | Turn::Ended => {}
+            }
+            turn != Turn::Ended
+        });
+        patience
+    }
+}
+
+impl Stream {
+    fn turn(&mut self, store: &Store, gate: &Gate, now: Instant) -> Turn {
+        if self.sender.is_closed() {
+            return Turn::Ended;
+        }
+        if now >= self.look_at {
+            if !gate.is_still_good(&self.caller, self.action) {
+                return Turn::Ended;
+            }
+            self.look_at = now + LOOK_AGAIN;
+        }
+        for _ in 0..EVENTS_A_TURN {
+            if let Some(turn) = self.send_rest(now) {
+                return turn;
+            }
+            if self.feed.is_over() {
+                return Turn::Ended;
+            }
+            if !self.awake {
+                return self.beat(now);
+            }
+            match store.lookup(|conn| self.feed.next(conn)) {
+                Ok(Some(event)) => self.rest = event.into(),
+                Ok(None) => self.awake = false,
+                Err(error) => {
+                    log::warn!("an event stream could not be fed, trying again: {error}");
+                    return Turn::Blocked;
+                }
+            }
+        }
+        Turn::More
+    }
+
+    /// Sends what is left of an event; how the turn ends if it could not all be sent.
+    fn send_rest(&mut self, now: Instant) -> Option<Turn> {
+        while !self.rest.is_empty() {
+            // A client that takes nothing for 30 s is cut by the edge.
+            if self.sender.room() == 0 {
+                return Some(Turn::Blocked);
+            }
+            let chunk = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
+            if !self.sender.send(chunk) {
+                return Some(Turn::Ended);
+            }
+            self.beat_at = now + STREAM_HEARTBEAT;
+        }
+        None
+    }
+
+    fn beat(&mut self, now: Instant) -> Turn {
+        if now >= self.beat_at {
+            self.rest = Bytes::from_static(HEARTBEAT.as_bytes());
+            return self.send_rest(now).unwrap_or(Turn::Rests);
+        }
+        Turn::Rests
+    }
+}

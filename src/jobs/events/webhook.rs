@@ -1,0 +1,278 @@
+//! The webhook: notifications are also delivered to one URL, if `taosd.toml` names one. Deliveries wait in a durable
+//! outbox and are made by a thread of their own, so that no request ever waits for a receiver.
+//!
+//! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
+//! not taken for a day, is given up. Redirects are not followed.
+
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::client::http::{self, Request, Target};
+use crate::config::{self, Watched};
+use crate::limits::WEBHOOK_LIFE;
+use crate::secret::Plaintext;
+use crate::store::webhook::{self as outbox, Pending};
+use crate::store::{Result, Store, notifications};
+use crate::time::Micros;
+
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// The pause after the first failure; it doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause.
+const LAST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How much of an answer is read.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// Where notifications are delivered.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The URL's host.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its path and query.
+    pub path: String,
+    /// What deliveries are signed with.
+    pub secret: Plaintext,
+}
+
+impl Endpoint {
+    /// Reads a URL `http://HOST[:PORT][/PATH]`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence for the person who set it.
+    pub fn parse(url: &str, secret: Plaintext) -> std::result::Result<Self, String> {
+        if url.starts_with("https:") {
+            return Err("webhook.url must be http: taosd speaks no TLS; name a relay on this box or network".into());
+        }
+        let uri: hyper::Uri = url.parse().map_err(|_| "webhook.url is not a URL".to_owned())?;
+        let host = uri.host().map(|host| host.trim_matches(['[', ']'])).unwrap_or_default();
+        let userinfo = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        if uri.scheme_str() != Some("http") || host.is_empty() || userinfo {
+            return Err("webhook.url must be http://HOST[:PORT][/PATH], without a user".into());
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // A query may follow the host; a request's target begins with its path (RFC 9112, section 3.2.1).
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80), path, secret })
+    }
+
+    /// The `Host` header's value.
+    pub fn authority(&self) -> String {
+        match self.host.parse() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            _ => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
+    fn signature(&self, seconds: i64, body: &str) -> String {
+        // HMAC takes a key of any length.
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes()).expect("any key will do");
+        mac.update(format!("{seconds}.").as_bytes());
+        mac.update(body.as_bytes());
+        format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
+    }
+}
+
+/// How a record is shown; the application's business.
+pub type Show = fn(&notifications::Notification) -> Value;
+
+/// Where to deliver, as it is now; `None` where no webhook is set.
+pub type Setting = Watched<Option<Arc<config::Webhook>>>;
+
+/// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
+pub struct Webhook {
+    nudge: SyncSender<()>,
+}
+
+impl Webhook {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: &Arc<Store>, setting: Setting, show: Show) -> std::io::Result<Self> {
+        let (nudge, nudged) = sync_channel(1);
+        // An attempt in hand must not keep the database open when the daemon stops.
+        let courier = Courier { store: Arc::downgrade(store), setting, show };
+        std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
+        Ok(Self { nudge })
+    }
+
+    /// Says that something was queued, or that there is another receiver.
+    pub fn nudge(&self) {
+        // One that is waiting already is as good.
+        let _ = self.nudge.try_send(());
+    }
+}
+
+struct Courier {
+    store: Weak<Store>,
+    setting: Setting,
+    show: Show,
+}
+
+/// What became of an attempt.
+enum Attempt {
+    Taken,
+    Refused(String),
+    Failed(String),
+}
+
+impl Courier {
+    fn work(self, nudged: &Receiver<()>) {
+        loop {
+            let Some(webhook) = self.setting.now() else {
+                // What waits in the outbox waits on, until there is a receiver.
+                if !pause(nudged, Duration::MAX) {
+                    return;
+                }
+                continue;
+            };
+            let Some(store) = self.store.upgrade() else { return };
+            let next = next(&store);
+            drop(store);
+            let rest = match next {
+                Ok(None) => Duration::MAX,
+                Ok(Some((pending, rest, body))) if rest.is_zero() => {
+                    let attempt = self.deliver(&webhook.endpoint, &pending, body);
+                    let Some(store) = self.store.upgrade() else { return };
+                    match settle(&store, &pending, attempt) {
+                        Ok(()) => Duration::ZERO,
+                        Err(error) => later(&error),
+                    }
+                }
+                Ok(Some((_, rest, _))) => rest,
+                Err(error) => later(&error),
+            };
+            if !pause(nudged, rest) {
+                return;
+            }
+        }
+    }
+
+    fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
+        // Deleted meanwhile; its row in the outbox has gone with it.
+        let Some(record) = record else { return Attempt::Taken };
+        let body = (self.show)(&record).to_string();
+        let seconds = Micros::now().0 / Micros::SECOND;
+        let request = Request::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
+            .with_header("host", to.authority())
+            .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
+            .with_header("x-taos-event", "notification")
+            .with_header("x-taos-delivery", pending.notification_id.clone())
+            .with_header("x-taos-signature", to.signature(seconds, &body))
+            .with_max_response(ANSWER_BYTES)
+            .with_body("application/json", body);
+        let answer = Target::resolve(&to.host, to.port).and_then(|target| http::call(&target, request));
+        match answer {
+            Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
+            // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
+            Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {
+                Attempt::Refused(format!("it answered {}", answer.status))
+            }
+            Ok(answer) => Attempt::Failed(format!("it answered {}", answer.status)),
+            Err(error) => Attempt::Failed(error.to_string()),
+        }
+    }
+}
+
+type Next = Option<(Pending, Duration, Option<notifications::Notification>)>;
+
+/// The oldest delivery, how long it still has to wait, and its notification.
+fn next(store: &Store) -> Result<Next> {
+    store.read(|conn| {
+        let Some(pending) = outbox::next(conn)? else { return Ok(None) };
+        let rest = Duration::from_micros(u64::try_from(pending.next_at.0 - Micros::now().0).unwrap_or(0));
+        // No pause is longer than this; a clock that was put back must not make one.
+        let rest = if rest > LAST_PAUSE { Duration::ZERO } else { rest };
+        let record = notifications::by_id(conn, &pending.notification_id)?;
+        Ok(Some((pending, rest, record)))
+    })
+}
+
+fn settle(store: &Store, pending: &Pending, attempt: Attempt) -> Result<()> {
+    let id = pending.notification_id.clone();
+    match attempt {
+        Attempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
+        Attempt::Refused(why) => {
+            log::warn!("the webhook's receiver refuses notification {id}: {why}; it is not sent again");
+            store.write(move |conn| outbox::done(conn, &id))
+        }
+        Attempt::Failed(why) => {
+            let pause = pause_after(pending.attempts);
+            log::warn!("notification {id} could not be delivered to the webhook: {why}; next try in {pause:?}");
+            let now = Micros::now();
+            let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+            let (until, too_old) = (now.plus(micros(pause)), now.plus(-micros(WEBHOOK_LIFE)));
+            let given_up = store.write(move |conn| {
+                outbox::postpone(conn, &id, until)?;
+                outbox::expire(conn, too_old)
+            })?;
+            if given_up > 0 {
+                log::error!("{given_up} notifications were not taken by the webhook's receiver for a day: given up");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn pause_after(attempts: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempts.min(20)).unwrap_or(u32::MAX)).min(LAST_PAUSE)
+}
+
+fn later(error: &crate::store::StoreError) -> Duration {
+    log::warn!("the webhook's outbox cannot be used: {error}");
+    LAST_PAUSE.min(Duration::from_secs(10))
+}
+
+/// Waits to be nudged or for `rest` to pass; false once the daemon stops. A nudge does not shorten the pause after a
+/// failure: the loop finds the same delivery not due and comes back here.
+fn pause(nudged: &Receiver<()>, rest: Duration) -> bool {
+    match rest {
+        Duration::ZERO => true,
+        Duration::MAX => nudged.recv().is_ok(),
+        rest => nudged.recv_timeout(rest) != Err(RecvTimeoutError::Disconnected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(url: &str) -> std::result::Result<Endpoint, String> {
+        Endpoint::parse(url, Plaintext::new("key".into()))
+    }
+
+    #[test]
+    fn a_url_is_plain_http_with_a_host() {
+        let good = endpoint("http://127.0.0.1:9000/hook?a=b").unwrap();
+        assert_eq!((good.authority().as_str(), good.path.as_str()), ("127.0.0.1:9000", "/hook?a=b"));
+        assert_eq!(endpoint("http://[::1]/").unwrap().authority(), "[::1]:80");
+        assert_eq!(endpoint("http://relay").unwrap().path, "/");
+        for bad in ["https://a/", "ftp://a/", "http:///x", "/x", "", "http://u:p@a/", "http://a b/"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_signature_is_hmac_sha256_of_time_and_body() {
+        // Computed with: printf '1700000000.{}' | openssl dgst -sha256 -hmac key
+        let signature = endpoint("http://a").unwrap().signature(1_700_000_000, "{}");
+        assert_eq!(signature, "t=1700000000,v1=9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae");
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_quarter_of_an_hour() {
+        assert_eq!([0, 1, 2, 9].map(|n| pause_after(n).as_secs()), [1, 2, 4, 512]);
+        assert_eq!(pause_after(u32::MAX), LAST_PAUSE);
+    }
+}

@@ -1,0 +1,335 @@
+//! Archiving an agent with its container, restoring and purging it (taOS contract, section 2).
+//!
+//! The rename decides: past it an archiving is finished after a crash, before it is undone. The stored container name is
+//! the only one ever touched.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::delivery::Terms;
+use super::deploy::remove;
+use super::progress::{Ended, agent_of, asker, step};
+use super::{delivery, lifecycle};
+use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
+use crate::jobs::{Jobs, within};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::store::agents::{self, Agent};
+use crate::store::grants::{self, Grantee};
+use crate::store::operations::Operation;
+use crate::store::{self, credentials, deployments};
+use crate::time::Micros;
+
+const GRACE: Duration = Duration::from_secs(10);
+/// Seconds for a call.
+const CALL: u64 = 60;
+/// Seconds for a snapshot: it may be a copy.
+const SNAPSHOT: u64 = 600;
+
+fn bad_name(why: impl ToString) -> ApiError {
+    ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() }
+}
+
+/// Where an archived agent's container is, and its snapshot.
+type Moved = Option<(ContainerName, Option<String>)>;
+
+/// Stop, snapshot, rename, then one transaction that ends credentials and grants. Where an earlier try got past the
+/// rename, only the transaction is left to do; where the runtime says that there is no container, the record alone is
+/// archived.
+pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let agent = subject(jobs, op)?;
+    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    let state = match driver.get(&name, within(CALL)) {
+        Ok(state) => state,
+        Err(Error::NotFound(_)) => {
+            let to = archived_name(&agent)?;
+            let moved = is_there(driver.as_ref(), &to, &agent)?.then_some((to, None));
+            return archive_record(jobs, &agent, moved);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match move_away(jobs, op, &agent, driver.as_ref(), &name) {
+        Ok(moved) => archive_record(jobs, &agent, Some(moved)),
+        Err(error) => {
+            // An agent that was live stays so, with its token, as it was.
+            if agent.archived_at.is_none()
+                && state.status != Status::Stopped
+                && let Err(error) = driver.start(&name, within(CALL).into())
+            {
+                log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn archived_name(agent: &Agent) -> Result<ContainerName, ApiError> {
+    ContainerName::archived(&agent.id).map_err(bad_name)
+}
+
+/// True if there is a container of this name that may be this agent's.
+fn is_there(driver: &dyn Driver, name: &ContainerName, agent: &Agent) -> Result<bool, Error> {
+    match driver.get(name, within(CALL)) {
+        Ok(state) => Ok(state.owner.as_deref().is_none_or(|owner| owner == agent.id)),
+        Err(Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The snapshot of an archiving: told by the operation, so that a recovery knows it too.
+fn snapshot_of(op: &Operation) -> String {
+    format!("archived-{}", op.created_at.0 / Micros::SECOND)
+}
+
+/// The agent an archiving is about: live, or archived already where its record went first.
+fn subject(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+    agent_of(jobs, op).or_else(|_| archived_of(jobs, op))
+}
+
+fn move_away(
+    jobs: &Arc<Jobs>,
+    op: &Operation,
+    agent: &Agent,
+    driver: &dyn Driver,
+    name: &ContainerName,
+) -> Result<(ContainerName, Option<String>), ApiError> {
+    step(jobs, op, "stopping", 10)?;
+    driver.stop(name, GRACE, true, within(CALL))?;
+    step(jobs, op, "taking a snapshot", 30)?;
+    let snapshot = snapshot_of(op);
+    driver.snapshot(name, &SnapshotName::parse(&snapshot).map_err(bad_name)?, within(SNAPSHOT))?;
+    step(jobs, op, "renaming the container", 80)?;
+    let to = archived_name(agent)?;
+    rename(driver, name, &to, agent)?;
+    Ok((to, Some(snapshot)))
+}
+
+/// Renames a container. Where the runtime's answer is lost, the container itself says whether it was.
+fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
+    match driver.rename(from, to, within(CALL)) {
+        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+            let gone = matches!(driver.get(from, within(CALL)), Err(Error::NotFound(_)));
+            if gone && is_there(driver, to, agent)? { Ok(()) } else { Err(error) }
+        }
+        other => other,
+    }
+}
+
+/// The transaction that archives.
+fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
+    let (agent, now) = (agent.clone(), Micros::now());
+    let id = agent.id.clone();
+    let ended = json!({
+        "status": "archived",
+        "id": agent.id,
+        "name": agent.slug,
+        "archived_at": now.millis(),
+        "snapshot_name": moved.as_ref().and_then(|(_, snapshot)| snapshot.as_ref()),
+    });
+    jobs.store.write(move |conn| -> store::Result<()> {
+        match (&moved, &agent.container_runtime) {
+            (Some((name, snapshot)), Some(runtime)) => {
+                agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), "stopped", now)?;
+                agents::set_snapshot(conn, &agent.id, snapshot.as_deref())?;
+            }
+            _ => agents::set_container(conn, &agent.id, None, "registered", now)?,
+        }
+        end_record(conn, &agent.id, now)
+    })?;
+    jobs.sockets.close(&id);
+    Ok(ended)
+}
+
+/// Archives the record: every credential, grant and deployment ends.
+///
+/// # Errors
+/// The store's.
+pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
+    agents::archive(conn, agent_id, now)?;
+    deployments::expire_all(conn, agent_id, now)?;
+    credentials::revoke_all_of_agent(conn, agent_id, now)?;
+    grants::delete_of_agent(conn, agent_id)
+}
+
+/// The archived agent an operation is about.
+fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+    let id = op.agent_id.clone().unwrap_or_default();
+    let agent = jobs.store.lookup(|conn| agents::archived(conn, &id))?;
+    agent.ok_or_else(|| codes::ARCHIVED_AGENT_NOT_FOUND.into())
+}
+
+/// Renames the container back, brings the record back, delivers a fresh token, starts. A failure archives it again:
+/// nothing is left half restored.
+pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let agent = archived_of(jobs, op)?;
+    let (from, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    // The name was chosen and kept in the row before anything was touched, so that a crash can be recovered from.
+    let (slug, to) = wanted_name(op)?;
+    step(jobs, op, "renaming the container", 10)?;
+    rename(driver.as_ref(), &from, &to, &agent)?;
+    bring_back(jobs, op, &agent, &slug, &to, &from)
+}
+
+/// The slug and the container's name that a restoring was promised.
+fn wanted_name(op: &Operation) -> Result<(String, ContainerName), ApiError> {
+    let payload: serde_json::Value = serde_json::from_str(&op.payload).map_err(bad_name)?;
+    let slug = payload["slug"].as_str().unwrap_or("").to_owned();
+    let to = ContainerName::for_agent(&slug).map_err(bad_name)?;
+    Ok((slug, to))
+}
+
+/// What follows the rename; on a failure the container has its archive's name again.
+fn bring_back(
+    jobs: &Arc<Jobs>,
+    op: &Operation,
+    agent: &Agent,
+    slug: &str,
+    to: &ContainerName,
+    from: &ContainerName,
+) -> Ended {
+    let revived = revive(jobs, op, agent, slug, to).and_then(|live| finish_restore(jobs, op, &live, to).map(|()| live));
+    match revived {
+        Ok(live) => Ok(restored(&live)),
+        Err(error) => {
+            put_back(jobs, agent, to, from);
+            Err(error)
+        }
+    }
+}
+
+fn restored(agent: &Agent) -> serde_json::Value {
+    json!({
+        "status": "restored",
+        "id": agent.id,
+        "name": agent.slug,
+        "display_name": agent.display_name,
+        "container_renamed": true,
+    })
+}
+
+/// The record lives again, under its new slug.
+fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &ContainerName) -> Result<Agent, ApiError> {
+    let (agent, slug, to, actor) = (agent.clone(), slug.to_owned(), to.clone(), op.actor.clone());
+    jobs.store.write(move |conn| {
+        if agents::name_is_taken(conn, &slug)? {
+            return Err(ApiError::new(codes::SLUG_COLLISION_UNRESOLVABLE)
+                .detail("The name was taken while the agent was restored."));
+        }
+        let now = Micros::now();
+        agents::restore(conn, &agent.id, &slug, now)?;
+        let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
+        agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), "stopped", now)?;
+        let owner = Grantee::User(agent.owner_user_id.clone());
+        grants::put(conn, &store::new_id(), &owner, Some(&agent.id), "owner", &actor, now)?;
+        Ok(agents::by_id(conn, &agent.id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent)
+    })
+}
+
+/// The live record's container gets a fresh token and starts.
+fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
+    step(jobs, op, "delivering a fresh token", 50)?;
+    let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
+    start(jobs, op, agent, name)?;
+    delivery::write_file(jobs, agent, &issued);
+    Ok(())
+}
+
+fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
+    let driver = jobs.driver()?;
+    step(jobs, op, "starting", 80)?;
+    driver.start(name, within(CALL).into())?;
+    lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
+    let id = agent.id.clone();
+    jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
+    Ok(())
+}
+
+/// Undoes a restoring that failed: container and record are archived again.
+fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &ContainerName) {
+    let moved = jobs.driver().and_then(|driver| {
+        driver.stop(to, Duration::ZERO, true, within(CALL))?;
+        Ok(rename(driver.as_ref(), to, from, agent)?)
+    });
+    if let Err(error) = &moved {
+        log::error!("container {to} could not be renamed back to {from}: {error}");
+    }
+    // The record keeps the name that its container has.
+    let name = if moved.is_ok() { from.clone() } else { to.clone() };
+    let row = agent.clone();
+    let written = jobs.store.write(move |conn| -> store::Result<()> {
+        let now = Micros::now();
+        let runtime = row.container_runtime.as_deref().unwrap_or("lxd");
+        agents::set_container(conn, &row.id, Some((name.as_str(), runtime)), "stopped", now)?;
+        if agents::by_id(conn, &row.id)?.is_some() {
+            end_record(conn, &row.id, now)?;
+        }
+        agents::set_snapshot(conn, &row.id, row.snapshot_name.as_deref())
+    });
+    if let Err(error) = written {
+        log::error!("agent {} could not be archived again: {error}", agent.slug);
+    }
+    jobs.sockets.close(&agent.id);
+}
+
+/// Deletes exactly the stored container, then the record. A container that is gone is fine; any other failure keeps the
+/// row.
+pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let agent = archived_of(jobs, op)?;
+    let (name, driver) = (lifecycle::container(&agent)?, jobs.driver()?);
+    step(jobs, op, "deleting the container", 10)?;
+    remove(driver.as_ref(), &name, &agent.id)?;
+    let id = agent.id.clone();
+    jobs.store.write(move |conn| agents::purge(conn, &id))?;
+    Ok(json!({"status": "purged", "id": agent.id}))
+}
+
+/// Ends an archiving that a crash cut: finished if the container has its archive's name, undone if not.
+pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let agent = subject(jobs, op)?;
+    let driver = jobs.driver()?;
+    let to = archived_name(&agent)?;
+    if is_there(driver.as_ref(), &to, &agent)? {
+        return archive_record(jobs, &agent, Some((to, Some(snapshot_of(op)))));
+    }
+    if agent.archived_at.is_some() {
+        return archive(jobs, op);
+    }
+    if op.status == "running" && agent.status == "running" {
+        driver.start(&lifecycle::container(&agent)?, within(CALL).into())?;
+    }
+    Err(codes::INTERRUPTED.into())
+}
+
+/// Ends a restoring that a crash cut: finished if the container has its new name, undone if not.
+pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    let (slug, to) = wanted_name(op)?;
+    let driver = jobs.driver()?;
+    if let Ok(live) = agent_of(jobs, op) {
+        if delivery::is_due(jobs, &live)? {
+            finish_restore(jobs, op, &live, &to)?;
+        } else {
+            start(jobs, op, &live, &to)?;
+        }
+        return Ok(restored(&live));
+    }
+    let agent = archived_of(jobs, op)?;
+    let from = lifecycle::container(&agent)?;
+    match driver.get(&from, within(CALL)) {
+        Err(Error::NotFound(_)) if is_there(driver.as_ref(), &to, &agent)? => {
+            bring_back(jobs, op, &agent, &slug, &to, &from)
+        }
+        Ok(_) | Err(Error::NotFound(_)) => Err(codes::INTERRUPTED.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends a purging that a crash cut: finished.
+pub fn recover_purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    if op.agent_id.is_none() || archived_of(jobs, op).is_err() {
+        return Ok(json!({"status": "purged", "id": op.agent_id}));
+    }
+    purge(jobs, op)
+}

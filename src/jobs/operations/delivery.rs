@@ -1,0 +1,397 @@
+//! Putting an agent's token into its container: prepare, deliver, activate (DESIGN D13).
+//!
+//! The new token waits as `pending` until the container has it; then, in one transaction, the old one ends and the new
+//! one is active. A failure removes the pending row and the old token goes on working. A crash anywhere leaves a pending
+//! row, which the next start finishes, removes or replaces after asking the container what it has.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use crate::access::Scopes;
+use crate::containers::{
+    ContainerName, ContainerPath, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec, INSIDE_ADDRESS,
+    Status,
+};
+use crate::jobs::{Jobs, within};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::secret::{AgentToken, Issued, Kind, SecretHash};
+use crate::store::agents::{self, Agent, Delivery};
+use crate::store::audit;
+use crate::store::credentials::{self, NewCredential};
+use crate::store::{self, StoreError};
+use crate::time::Micros;
+
+/// Where a running container finds its present token.
+const TOKEN_FILE: &str = "/run/taos/token";
+/// Seconds for one call of a delivery.
+const CALL: u64 = 10;
+const ACTION: &str = "agents.token.issue";
+
+/// Who wants a token delivered.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// As the audit names it.
+    pub actor: String,
+    /// The request.
+    pub request_id: String,
+}
+
+impl Asker {
+    /// The daemon itself.
+    pub fn system() -> Self {
+        Self { actor: "system".into(), request_id: "-".into() }
+    }
+}
+
+/// What a token is to be like.
+pub struct Terms {
+    /// How long it is good, in microseconds; for ever if absent.
+    pub lifetime: Option<i64>,
+    /// How long the token before goes on working, in microseconds.
+    pub grace: i64,
+}
+
+impl Terms {
+    /// Good for ever, and the token before ends at once.
+    pub const PLAIN: Self = Self { lifetime: None, grace: 0 };
+}
+
+/// A token that was delivered and is active.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The credential's id.
+    pub id: String,
+    /// Its scopes.
+    pub scopes: Scopes,
+    /// When it was issued.
+    pub issued_at: Micros,
+    /// Until when it is good.
+    pub expires_at: Option<Micros>,
+    /// Until when the token before it goes on working.
+    pub previous_valid_until: Option<Micros>,
+    /// `delivered` or `pending_restart`.
+    pub delivery: &'static str,
+    issued: Issued,
+}
+
+/// A token that waits for its delivery.
+struct Prepared {
+    agent: Agent,
+    id: String,
+    scopes: Scopes,
+    issued_at: Micros,
+    expires_at: Option<Micros>,
+    issued: Issued,
+}
+
+/// What a container has after a delivery.
+#[derive(Default)]
+struct Arrived {
+    /// The run of the container whose processes still have the environment from before.
+    boot: Option<String>,
+    /// Why the token file is not there.
+    no_file: Option<String>,
+}
+
+/// Why a container may not have its token.
+enum Undelivered {
+    /// It has not.
+    No(Error),
+    /// Nobody can tell.
+    Unknown(Error),
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self::No(error)
+    }
+}
+
+/// Issues a token and puts it into the agent's container. Call it under the agent's own key: deliveries to one container
+/// come one after the other. `scopes` sees the agent as it is at that moment. On an error the token before goes on
+/// working.
+///
+/// # Errors
+/// `delivery_failed`, that of `scopes`, or the store's.
+pub fn issue(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    terms: &Terms,
+    asker: &Asker,
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
+) -> Result<Delivered, ApiError> {
+    let prepared = prepare(jobs, agent_id, terms.lifetime, asker, scopes)?;
+    let error = match deliver(jobs, &prepared) {
+        Ok(arrived) => return activate(jobs, prepared, &arrived, terms.grace, asker),
+        Err(error) => error,
+    };
+    let (error, known) = match error {
+        Undelivered::No(error) => (error, true),
+        // The pending row stays for the next start, and nobody can use it.
+        Undelivered::Unknown(error) => (error, false),
+    };
+    log::warn!("the token of agent {} could not be delivered: {error}", prepared.agent.slug);
+    fail(jobs, &prepared.agent, &error, known, asker)?;
+    Err(ApiError { cause: Some(error.to_string()), ..ApiError::new(codes::DELIVERY_FAILED) })
+}
+
+/// The agent's own scopes.
+///
+/// # Errors
+/// None.
+pub fn own_scopes(agent: &Agent) -> Result<Scopes, ApiError> {
+    Ok(Scopes::from_stored(&agent.scope))
+}
+
+/// Stores a new token as pending; one that waited before is gone.
+fn prepare(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    lifetime: Option<i64>,
+    asker: &Asker,
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
+) -> Result<Prepared, ApiError> {
+    let (agent_id, actor) = (agent_id.to_owned(), asker.actor.clone());
+    jobs.store.write(move |conn| {
+        let agent = agents::by_id(conn, &agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
+        let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
+        let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
+        let prepared = Prepared { agent, id: store::new_id(), scopes, issued_at, expires_at, issued };
+        credentials::delete_pending(conn, &prepared.agent.id)?;
+        let new = NewCredential {
+            id: &prepared.id,
+            kind: Kind::AgentToken,
+            issued: &prepared.issued,
+            user_id: None,
+            agent_id: Some(&prepared.agent.id),
+            scopes: &prepared.scopes.stored(),
+            label: "",
+            state: "pending",
+            issued_by: &actor,
+            issued_at,
+            expires_at,
+        };
+        credentials::insert(conn, &new)?;
+        Ok(prepared)
+    })
+}
+
+/// Writes the token file of a container that has just been started with this token.
+pub fn write_file(jobs: &Arc<Jobs>, agent: &Agent, delivered: &Delivered) {
+    let written = target(jobs, agent).and_then(|(driver, name)| put_file(driver.as_ref(), &name, &delivered.issued));
+    if let Err(error) = written {
+        // Its processes have the token in their environment; the file is for later rotations.
+        log::warn!("the token file of agent {} could not be written: {error}", agent.slug);
+    }
+}
+
+fn token_file() -> ContainerPath {
+    ContainerPath::parse(TOKEN_FILE).expect("a literal path")
+}
+
+fn put_file(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Result<(), Error> {
+    let spec = FileSpec::secret(token_file(), issued.plaintext.reveal().as_bytes());
+    driver.write_file(name, &spec, within(CALL))
+}
+
+/// True if the container's configuration has the token of this hash.
+///
+/// # Errors
+/// The driver's.
+fn has_token(driver: &dyn Driver, name: &ContainerName, hash: &SecretHash) -> Result<bool, Error> {
+    let same = |value: &str| SecretHash::of(value) == *hash;
+    Ok(driver.check_env(name, &key("TAOS_TOKEN"), &same, within(CALL))? == EnvState::Matches)
+}
+
+fn key(name: &str) -> EnvKey {
+    EnvKey::parse(name).expect("a literal name")
+}
+
+fn target(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(Arc<dyn Driver>, ContainerName), Error> {
+    let driver = jobs.containers.driver()?;
+    let name = agent.container_name.as_deref().unwrap_or("");
+    let name = ContainerName::parse(name).map_err(|why| Error::Refused(why.to_string()))?;
+    Ok((driver, name))
+}
+
+/// Puts everything an agent needs into its container. The environment decides: without it nothing was delivered and the
+/// file from before stays; with it the token is the container's, whatever becomes of the file.
+fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered> {
+    let Prepared { agent, issued, .. } = prepared;
+    let (driver, name) = target(jobs, agent)?;
+    let socket = jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
+    driver.ensure_proxy(&name, &socket, within(CALL))?;
+    match driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL)) {
+        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+            // It may have arrived, and only the answer did not.
+            match has_token(driver.as_ref(), &name, &issued.hash) {
+                Ok(true) => {}
+                Ok(false) => return Err(Undelivered::No(error)),
+                Err(_) => return Err(Undelivered::Unknown(error)),
+            }
+        }
+        other => other?,
+    }
+    Ok(arrive(driver.as_ref(), &name, issued))
+}
+
+/// Brings the token file of a container up to its new environment.
+fn arrive(driver: &dyn Driver, name: &ContainerName, issued: &Issued) -> Arrived {
+    // Looked at after the environment was set: a run that began in between counts as one of before.
+    let state = driver.get(name, within(CALL));
+    if matches!(&state, Ok(state) if state.status == Status::Stopped) {
+        // Where `/run` is on the root disk, the token before would outlive its rotation there.
+        let _ = driver.remove_file(name, &token_file(), within(CALL));
+        return Arrived::default();
+    }
+    let no_file = match &state {
+        Ok(state) if state.status == Status::Running => put_file(driver, name, issued).err(),
+        Ok(_) => None,
+        Err(error) => Some(error.clone()),
+    };
+    if no_file.is_some() {
+        // None is better than one that is dead.
+        let _ = driver.remove_file(name, &token_file(), within(CALL));
+    }
+    let boot = state.ok().and_then(|state| state.boot).unwrap_or_else(|| "unknown".into());
+    Arrived { boot: Some(boot), no_file: no_file.map(|error| format!("{TOKEN_FILE} could not be written: {error}")) }
+}
+
+/// The variables every agent's container has.
+pub fn environment(agent: &Agent, token: &str) -> Result<Vec<EnvChange>, Error> {
+    let url = format!("http://{INSIDE_ADDRESS}");
+    [("TAOS_TOKEN", token), ("TAOS_URL", url.as_str()), ("TAOS_AGENT_NAME", agent.slug.as_str())]
+        .into_iter()
+        .map(|(name, value)| {
+            let value = EnvValue::parse(value).map_err(|why| Error::Refused(why.to_string()))?;
+            Ok(EnvChange { key: key(name), value: Some(value) })
+        })
+        .collect()
+}
+
+/// Takes a revoked token out of a container, as far as that goes; one that was issued since stays.
+pub fn withdraw(jobs: &Arc<Jobs>, agent: &Agent) {
+    match jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now())) {
+        Ok(None) => {}
+        Ok(Some(_)) => return,
+        Err(error) => return log::warn!("the revoked token of agent {} stays in its container: {error}", agent.slug),
+    }
+    let removed = target(jobs, agent).and_then(|(driver, name)| {
+        let _ = driver.remove_file(&name, &token_file(), within(CALL));
+        driver.set_env(&name, &[EnvChange { key: key("TAOS_TOKEN"), value: None }], within(CALL))
+    });
+    if let Err(error) = removed {
+        log::warn!("the revoked token of agent {} stays in its container: {error}", agent.slug);
+    }
+}
+
+/// Ends the old token and activates the new one, in one transaction. A token that was revoked meanwhile stays dead.
+fn activate(
+    jobs: &Arc<Jobs>,
+    prepared: Prepared,
+    arrived: &Arrived,
+    grace: i64,
+    asker: &Asker,
+) -> Result<Delivered, ApiError> {
+    let Prepared { agent, id, scopes, issued_at, expires_at, issued } = prepared;
+    let (delivery, previous_valid_until) = activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
+    Ok(Delivered { id, scopes, issued_at, expires_at, previous_valid_until, delivery, issued })
+}
+
+fn activate_row(
+    jobs: &Arc<Jobs>,
+    agent_id: &str,
+    credential_id: &str,
+    arrived: &Arrived,
+    grace: i64,
+    asker: &Asker,
+) -> Result<(&'static str, Option<Micros>), ApiError> {
+    let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
+    let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
+    let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
+    jobs.store.write(move |conn| {
+        let now = Micros::now();
+        if agents::by_id(conn, &agent_id)?.is_none() || !credentials::is_pending(conn, &id)? {
+            return Err(ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered."));
+        }
+        let previous_valid_until = credentials::retire_agent_token(conn, &agent_id, grace, now)?;
+        credentials::activate(conn, &id)?;
+        let noted = Delivery { state: Some(delivery), error: no_file.as_deref(), boot: boot.as_deref() };
+        agents::set_delivery(conn, &agent_id, &noted, now)?;
+        record(conn, &agent_id, audit::Outcome::Ok, &asker, now)?;
+        Ok((delivery, previous_valid_until))
+    })
+}
+
+/// Notes a failed delivery; `forget` removes the pending token.
+fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &Asker) -> store::Result<()> {
+    let (agent_id, asker, text) = (agent.id.clone(), asker.clone(), error.to_string());
+    jobs.store.write(move |conn| {
+        let now = Micros::now();
+        if forget {
+            credentials::delete_pending(conn, &agent_id)?;
+        }
+        let noted = Delivery { state: Some("failed"), error: Some(&text), boot: None };
+        agents::set_delivery(conn, &agent_id, &noted, now)?;
+        record(conn, &agent_id, audit::Outcome::Failed, &asker, now)
+    })
+}
+
+fn record(
+    conn: &Connection,
+    agent_id: &str,
+    outcome: audit::Outcome,
+    asker: &Asker,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let entry = audit::Entry {
+        at: now,
+        actor: asker.actor.clone(),
+        action: ACTION.into(),
+        resource: format!("agent:{agent_id}"),
+        outcome,
+        count: 1,
+        request_id: asker.request_id.clone(),
+    };
+    audit::append(conn, &entry)
+}
+
+/// Ends a delivery that a crash cut; true if the container still has no token that is good.
+///
+/// # Errors
+/// The driver's, or the store's.
+pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+    if recover(jobs, agent)? {
+        return Ok(true);
+    }
+    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now()))?;
+    let Some(hash) = hash else { return Ok(true) };
+    let (driver, name) = target(jobs, agent)?;
+    Ok(!has_token(driver.as_ref(), &name, &hash)?)
+}
+
+/// Ends what a crash left pending. A token that a stopped container has is finished; one that it does not have is
+/// removed. In a running container nobody knows what the token file has, so that needs a fresh token: then true.
+///
+/// # Errors
+/// The driver's, where nobody can tell; then the row stays, unusable.
+fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+    let agent_id = agent.id.clone();
+    let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };
+    let (driver, name) = target(jobs, agent)?;
+    let arrived = match has_token(driver.as_ref(), &name, &hash) {
+        Ok(arrived) => arrived,
+        Err(Error::NotFound(_)) => false,
+        Err(error) => return Err(error.into()),
+    };
+    if arrived && driver.get(&name, within(CALL))?.status == Status::Stopped {
+        activate_row(jobs, &agent.id, &id, &Arrived::default(), 0, &Asker::system())?;
+        return Ok(false);
+    }
+    if !arrived {
+        jobs.store.write(move |conn| credentials::delete_pending(conn, &agent_id))?;
+    }
+    Ok(arrived)
+}

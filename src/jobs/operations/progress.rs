@@ -1,0 +1,231 @@
+//! Operations: slow work that is promised in one transaction and carried out here, each with a defined end.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::delivery::Asker;
+use super::{archive, deploy, lifecycle};
+use crate::jobs::Jobs;
+use crate::jobs::upkeep::backups;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::store::agents::{self, Agent};
+use crate::store::operations::{self as rows, Operation};
+use crate::store::{self, audit};
+use crate::time::Micros;
+
+/// A carried-out operation's result, or why it failed.
+pub type Ended = Result<Value, ApiError>;
+
+/// The audit's action for a kind of operation.
+pub fn action(kind: &str) -> &'static str {
+    match kind {
+        "deploy" => "agents.deploy",
+        "archive" => "agents.delete",
+        "restore" => "agents.restore",
+        "purge" => "agents.purge",
+        "migrate" => "agents.token.issue",
+        "backup" => "backups.create",
+        _ => "agents.lifecycle",
+    }
+}
+
+/// True for kinds that may be stopped while they run; a queued one always may.
+pub fn is_cancellable(op: &Operation) -> bool {
+    match op.status.as_str() {
+        "queued" => op.kind != "bulk",
+        "running" => op.kind == "deploy",
+        _ => false,
+    }
+}
+
+/// Takes up an operation whose row is on disk.
+pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
+    if op.kind == "bulk" {
+        return;
+    }
+    let id = op.id.clone();
+    // Backups go one after the other, as what is asked of one agent does.
+    let key = op.agent_id.as_deref().or((op.kind == "backup").then_some("backup"));
+    let queued = jobs.run(key, {
+        let id = id.clone();
+        move |jobs| carry_out(jobs, &id)
+    });
+    if let Err(error) = queued {
+        let jobs = Arc::clone(jobs);
+        // The row must not stay open for ever.
+        let op = op.clone();
+        jobs.clone().store.submit(
+            move |conn| end_row(conn, &op, &Err(error), Micros::now()),
+            move |ended: store::Result<()>| {
+                if let Err(error) = ended {
+                    log::error!("operation {id} could not be ended: {error}");
+                }
+                jobs.changed.raise();
+            },
+        );
+    }
+}
+
+fn carry_out(jobs: &Arc<Jobs>, id: &str) {
+    let begun = jobs.store.write({
+        let id = id.to_owned();
+        move |conn| {
+            let begun = rows::begin(conn, &id, Micros::now())?;
+            store::Result::Ok(rows::by_id(conn, &id)?.filter(|_| begun))
+        }
+    });
+    let op = match begun {
+        Ok(Some(op)) => op,
+        Ok(None) => return,
+        Err(error) => return log::error!("operation {id} could not be begun: {error}"),
+    };
+    jobs.changed.raise();
+    let ended = if op.cancelling { Err(codes::CANCELLED.into()) } else { work(jobs, &op) };
+    finish(jobs, &op, ended);
+}
+
+fn work(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+    match op.kind.as_str() {
+        "deploy" => deploy::deploy(jobs, op),
+        "archive" => archive::archive(jobs, op),
+        "restore" => archive::restore(jobs, op),
+        "purge" => archive::purge(jobs, op),
+        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now())?)),
+        _ => lifecycle::run(jobs, op),
+    }
+}
+
+/// Ends an operation: its row, its audit row and, if it was the last part of a bulk operation, that one too.
+pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
+    if let Err(error) = &ended {
+        let cause = error.cause.as_deref().unwrap_or("-");
+        log::warn!("operation {} ({}) ended with {}: {} ({cause})", op.id, op.kind, error.code.slug, error.detail);
+    }
+    let written = jobs.store.write({
+        let op = op.clone();
+        move |conn| end_row(conn, &op, &ended, Micros::now())
+    });
+    if let Err(error) = written {
+        // It stays open and is ended by the next start.
+        log::error!("operation {} could not be ended: {error}", op.id);
+    }
+    jobs.changed.raise();
+}
+
+/// Ends an operation's row and records how it ended.
+///
+/// # Errors
+/// The store's.
+pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+    let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
+    let outcome = if ended.is_ok() { audit::Outcome::Ok } else { audit::Outcome::Failed };
+    let entry = audit::Entry {
+        at: now,
+        actor: op.actor.clone(),
+        action: action(&op.kind).to_owned(),
+        resource,
+        outcome,
+        count: 1,
+        request_id: op.request_id.clone(),
+    };
+    audit::append(conn, &entry)?;
+    settle(conn, op, ended, now)
+}
+
+/// Ends the row of an operation that waits: what it would have done was never begun.
+///
+/// # Errors
+/// The store's.
+pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
+    rows::cancel(conn, &op.id)?;
+    settle(conn, op, &Err(codes::CANCELLED.into()), now)
+}
+
+fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
+    if op.kind == "deploy" && ended.is_err() {
+        end_deploying(conn, op, now)?;
+    }
+    let (status, result, error) = match ended {
+        Ok(value) => ("succeeded", Some(value.to_string()), None),
+        Err(error) if error.code == codes::CANCELLED => {
+            ("cancelled", None, Some(error.envelope(Dialect::Taos).to_string()))
+        }
+        Err(error) => ("failed", None, Some(error.envelope(Dialect::Taos).to_string())),
+    };
+    rows::finish(conn, &op.id, status, result.as_deref(), error.as_deref(), now)?;
+    match &op.parent_id {
+        Some(parent) => end_parent(conn, parent, now),
+        None => Ok(()),
+    }
+}
+
+/// A deployment that ended before it was begun has nothing to take back; its agent must not stay `deploying`.
+fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
+    let id = op.agent_id.as_deref().unwrap_or_default();
+    match agents::by_id(conn, id)? {
+        Some(live) if live.agent.status == "deploying" => agents::set_container(conn, id, None, "failed", now),
+        _ => Ok(()),
+    }
+}
+
+/// Ends a bulk operation whose parts have all ended.
+pub fn end_parent(conn: &rusqlite::Connection, parent: &str, now: Micros) -> store::Result<()> {
+    if rows::has_open_children(conn, parent)? {
+        return Ok(());
+    }
+    let Some(bulk) = rows::by_id(conn, parent)? else { return Ok(()) };
+    let payload: Value = serde_json::from_str(&bulk.payload).unwrap_or_default();
+    let mut results = payload["results"].as_object().cloned().unwrap_or_default();
+    for part in rows::children(conn, parent)? {
+        let name = part.agent_name.unwrap_or_default();
+        let error: Option<Value> = part.error.and_then(|error| serde_json::from_str(&error).ok());
+        results.insert(
+            name,
+            match error {
+                None => json!({"success": true}),
+                Some(error) => json!({"success": false, "error": error["error"]}),
+            },
+        );
+    }
+    let result = json!({"action": payload["action"], "results": results});
+    rows::finish(conn, parent, "succeeded", Some(&result.to_string()), None, now)
+}
+
+/// Notes what an operation is at, and stops it here if someone asked for that.
+///
+/// # Errors
+/// `cancelled`, or the store's.
+pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Result<(), ApiError> {
+    log::info!("operation {} ({}): {text}", op.id, op.kind);
+    let cancelled = jobs.store.write({
+        let (id, text) = (op.id.clone(), text.to_owned());
+        move |conn| {
+            rows::step(conn, &id, &text, percent)?;
+            store::Result::Ok(rows::by_id(conn, &id)?.is_some_and(|op| op.cancelling))
+        }
+    })?;
+    jobs.changed.raise();
+    if cancelled && op.kind == "deploy" { Err(codes::CANCELLED.into()) } else { Ok(()) }
+}
+
+/// Whether someone has asked that this running operation be stopped; asked of the database, in the middle of a step.
+pub fn is_cancelled(jobs: &Arc<Jobs>, op: &Operation) -> bool {
+    jobs.store.lookup(|conn| rows::by_id(conn, &op.id)).is_ok_and(|row| row.is_some_and(|row| row.cancelling))
+}
+
+/// The live agent an operation is about.
+///
+/// # Errors
+/// `agent_not_found` if it is gone, or the store's.
+pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+    let id = op.agent_id.clone().unwrap_or_default();
+    let live = jobs.store.lookup(|conn| agents::by_id(conn, &id))?;
+    Ok(live.ok_or(codes::AGENT_NOT_FOUND)?.agent)
+}
+
+/// Who asked for an operation.
+pub fn asker(op: &Operation) -> Asker {
+    Asker { actor: op.actor.clone(), request_id: op.request_id.clone() }
+}

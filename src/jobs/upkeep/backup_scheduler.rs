@@ -1,0 +1,181 @@
+//! Keeps `backup/taosd.db` fresh: a new copy now and then, if something has changed, and one after the last commit of a
+//! stop. A failure is told to the admins, in `/readyz` and in `/metrics`, until one has gone well again (DESIGN D16).
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::backups;
+use crate::config::Watched;
+use crate::jobs::events::notifier::{Herald, Notice};
+use crate::store::{self, OpenError, Store, StoreError};
+use crate::time::Micros;
+
+/// The pause after a failure, and before the first copy of a start that found none or an old one.
+const SOON: Duration = Duration::from_secs(60);
+const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
+
+/// How the automatic backups are doing.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Reading>);
+
+/// What [`Health`] says now.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// When the copy that lies there was made; `None` if there is none.
+    pub made: Option<Micros>,
+    /// Failures since the start.
+    pub failures: u64,
+    /// Why the last try failed; `None` if it went well.
+    pub trouble: Option<String>,
+}
+
+impl Health {
+    /// What it says now.
+    pub fn read(&self) -> Reading {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread; dropping it ends it.
+pub struct Keeper {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
+    /// daemon started.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        health: Arc<Health>,
+        herald: Herald,
+        interval: Watched<Duration>,
+        fresh: bool,
+    ) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let covered = fresh.then_some(0);
+        let mut work = Work { store, health, herald, interval, covered, told: false };
+        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work.run(&stopped))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Work {
+    store: Arc<Store>,
+    health: Arc<Health>,
+    herald: Herald,
+    interval: Watched<Duration>,
+    /// The state of the database that the copy holds.
+    covered: Option<u64>,
+    /// Whether the admins know of the present trouble.
+    told: bool,
+}
+
+impl Work {
+    fn run(&mut self, stopped: &Receiver<()>) {
+        let dir = self.store.dir().to_owned();
+        backups::tidy(&dir);
+        self.health.lock().made = backups::time_of_latest(&dir);
+        let mut since = Instant::now();
+        while stopped.recv_timeout(self.turn()) == Err(RecvTimeoutError::Timeout) {
+            if !self.is_due(since) {
+                continue;
+            }
+            since = Instant::now();
+            // Read first: what is committed meanwhile may or may not be in the copy.
+            let version = self.store.version();
+            if self.covered != Some(version) {
+                let result = backups::refresh(&dir);
+                self.covered = result.is_ok().then_some(version);
+                self.note(&dir, result);
+            }
+        }
+    }
+
+    /// How long to sleep: a reload may bring another interval.
+    fn turn(&self) -> Duration {
+        let interval = self.interval.now();
+        if interval.is_zero() { SOON } else { interval.min(SOON) }
+    }
+
+    fn is_due(&self, since: Instant) -> bool {
+        let interval = self.interval.now();
+        let pause = if self.covered.is_none() { interval.min(SOON) } else { interval };
+        !interval.is_zero() && since.elapsed() >= pause
+    }
+
+    fn note(&mut self, dir: &Path, result: store::Result<()>) {
+        let mut health = self.health.lock();
+        let Err(error) = result else {
+            *health = Reading { made: backups::time_of_latest(dir), trouble: None, ..*health };
+            self.told = false;
+            return;
+        };
+        health.failures += 1;
+        health.trouble = Some(reason(&error).to_owned());
+        drop(health);
+        log::error!("the automatic backup failed: {error}");
+        if !self.told {
+            // On a full disk nobody can be told in writing; the next failure tries again.
+            self.told = self.herald.tell_admins(notice(&error)).is_ok();
+        }
+    }
+}
+
+/// What went wrong, in words that name no file.
+fn reason(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Full(_) => "the disk is full",
+        StoreError::ReadOnly(_) => "the file system is read-only",
+        StoreError::Damaged(_) => "the database is damaged",
+        _ => "the last automatic backup failed; the log says why",
+    }
+}
+
+fn notice(error: &StoreError) -> Notice {
+    Notice {
+        level: "high",
+        title: "The automatic backup failed".into(),
+        message: format!(
+            "backup/taosd.db in the data directory could not be brought up to date: {}. It is tried again every minute; \
+             the log has the details.",
+            reason(error)
+        ),
+        page: PAGE,
+    }
+}
+
+/// Brings the copy up to date after the store has closed, if it is not. Best effort: the database itself is whole.
+pub fn refresh_at_stop(dir: &Path) {
+    let path: PathBuf = dir.to_owned();
+    match store::lock_dir(&path) {
+        // The daemon that has it now looks after the copy.
+        Err(OpenError::Locked(_)) => {}
+        Err(error) => log::warn!("the last backup could not be made: {error}"),
+        Ok(_lock) if backups::is_fresh(dir) => {}
+        Ok(_lock) => {
+            if let Err(error) = backups::refresh(dir) {
+                log::error!("the last backup could not be made: {error}");
+            }
+        }
+    }
+}

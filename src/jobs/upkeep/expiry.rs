@@ -1,0 +1,64 @@
+//! Warnings that a credential ends soon, as notifications to its owner (aX contract, section 2; DESIGN D17). The
+//! notification and the note that it was given are one commit: neither a restart nor a crash repeats or loses it.
+
+use rusqlite::Connection;
+
+use crate::jobs::events::notifier::{self, Herald};
+use crate::store::expiry::{self, Notice};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+const PAGE: &str = "/docs/agents/concepts/authentication#expiry";
+
+/// Warns through this.
+pub struct Expiry(pub Herald);
+
+impl Expiry {
+    /// Sends the warnings that are due; looks first, and writes nothing where there are none.
+    pub fn warn(&self, store: &Store, now: Micros) {
+        loop {
+            match store.lookup(|conn| expiry::is_due(conn, now)) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return log::warn!("looking for credentials that expire: {error}"),
+            }
+            match self.0.tell(move |conn| due(conn, now)) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => return log::warn!("warning of credentials that expire: {error}"),
+            }
+        }
+    }
+}
+
+/// The warnings, marked as given, each with the user it is for.
+fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::Notice)>> {
+    let warning = |notice: Notice| notifier::Notice {
+        level: if notice.days > 1 { "normal" } else { "high" },
+        title: title(&notice),
+        message: message(&notice),
+        page: PAGE,
+    };
+    Ok(expiry::take(conn, now)?.into_iter().map(|notice| (notice.user_id.clone(), warning(notice))).collect())
+}
+
+fn title(notice: &Notice) -> String {
+    let what = if notice.kind.ends_with("_token") { "token" } else { "key" };
+    let whose = notice.agent.as_deref().map_or_else(|| "A".to_owned(), |agent| format!("{agent}: a"));
+    match notice.days {
+        1 => format!("{whose} {what} expires within a day"),
+        days => format!("{whose} {what} expires within {days} days"),
+    }
+}
+
+fn message(notice: &Notice) -> String {
+    let label = if notice.label.is_empty() { String::new() } else { format!(" \"{}\"", notice.label) };
+    let end = notice.expires_at.millis();
+    let replace = match (notice.kind.as_str(), &notice.agent) {
+        ("agent_token", Some(agent)) => format!("Issue a new one: taosctl agents token issue {agent}"),
+        ("user_token", _) => "Issue a new one with taosctl users token issue, change over, and revoke this one".into(),
+        ("agent_key", _) => "Make a new one, change over, and delete this one".into(),
+        _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
+    };
+    format!("The credential {}{label} is good until {end}. {replace}.", notice.credential_id)
+}

@@ -1,0 +1,224 @@
+//! Health checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
+//! asked for `<acp_url>/healthz` now and then, and only a change of its health is written.
+//!
+//! One thread decides and counts; the requests are the courier's, so many at once, and hold no thread. What an agent
+//! answers is hostile: it has little time and little room, no redirect is followed, and it says no more than yes or no.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::client::forwarder::Courier;
+use crate::client::http::{ClientError, Request, Response, Target};
+use crate::config::Watched;
+use crate::containers::{ContainerState, Detail, Status};
+use crate::jobs::endpoints::acp_target::{Rule, address_of};
+use crate::jobs::endpoints::acp_url::AcpUrl;
+use crate::jobs::{Jobs, within};
+use crate::limits::{HEALTH_ANSWER_BYTES, HEALTH_CHECKS, HEALTH_MISSES, HEALTH_TIMEOUT};
+use crate::store::registrations::{self, Checked};
+use crate::time::Micros;
+
+/// Seconds for the list of containers.
+const CALL: u64 = 10;
+/// How often the settings are looked at while there are no checks.
+const OFF: Duration = Duration::from_secs(30);
+/// How soon the end of the daemon is noticed in the middle of a round.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The thread; dropping it ends it.
+pub struct Health {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Health {
+    /// Starts the thread, which begins a round every `period`, or later where a round takes longer; none while there is no
+    /// period.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        jobs: &Arc<Jobs>,
+        courier: Arc<Courier>,
+        rule: Rule,
+        period: Watched<Option<Duration>>,
+    ) -> std::io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let mut checker = Checker { jobs: Arc::downgrade(jobs), courier, rule, stopped, misses: HashMap::new() };
+        let thread = std::thread::Builder::new().name("health".into()).spawn(move || {
+            let after = |begin: Instant| begin + period.now().unwrap_or(OFF);
+            let mut next = after(Instant::now());
+            while checker.rests_until(next) {
+                next = after(Instant::now());
+                if period.now().is_none() {
+                    continue;
+                }
+                if let Err(error) = checker.round() {
+                    log::debug!("agents' health could not be looked at: {error}");
+                }
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Health {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Checker {
+    jobs: Weak<Jobs>,
+    courier: Arc<Courier>,
+    rule: Rule,
+    stopped: Receiver<()>,
+    misses: HashMap<String, Misses>,
+}
+
+/// Misses in a row of one registration at one address: another begins anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Misses {
+    registered_at: Micros,
+    url: String,
+    count: u32,
+}
+
+/// What is done about an agent in a round.
+enum Plan {
+    /// It is asked at this address.
+    Ask(std::net::SocketAddr, AcpUrl),
+    /// It cannot be reached, which is a miss.
+    Miss,
+    /// It is left alone: its container is down, or its address is none that anything is sent to.
+    Leave,
+}
+
+impl Checker {
+    /// False once the daemon stops.
+    fn rests_until(&self, end: Instant) -> bool {
+        let left = end.saturating_duration_since(Instant::now());
+        self.stopped.recv_timeout(left) == Err(RecvTimeoutError::Timeout)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    fn round(&mut self) -> Result<(), crate::rest::error::ApiError> {
+        let Some(jobs) = self.jobs.upgrade() else { return Ok(()) };
+        let agents = jobs.store.lookup(registrations::checked)?;
+        let containers = match agents.iter().any(|agent| agent.container_name.is_some()) {
+            true => jobs.any_driver()?.list(Detail::Full, within(CALL))?,
+            false => Vec::new(),
+        };
+        drop(jobs);
+        let mut counted = HashMap::new();
+        let (tell, told) = channel::<(Checked, bool)>();
+        let mut asked = 0;
+        for agent in agents {
+            while asked >= HEALTH_CHECKS {
+                if !self.take(&told, &mut counted) {
+                    return Ok(());
+                }
+                asked -= 1;
+            }
+            match self.plan(&agent, &containers) {
+                Plan::Ask(to, url) => {
+                    self.ask(agent, to, &url, tell.clone());
+                    asked += 1;
+                }
+                Plan::Miss => self.settle(agent, false, &mut counted),
+                Plan::Leave => {}
+            }
+        }
+        for _ in 0..asked {
+            if !self.take(&told, &mut counted) {
+                return Ok(());
+            }
+        }
+        // Who was not looked at in this round begins anew.
+        self.misses = counted;
+        Ok(())
+    }
+
+    fn plan(&self, agent: &Checked, containers: &[ContainerState]) -> Plan {
+        let Some(url) = AcpUrl::parse(&agent.url) else { return Plan::Leave };
+        let Some(name) = agent.container_name.as_deref() else {
+            return self.rule.on_this_machine(&url, agent.by_user).map_or(Plan::Leave, |to| Plan::Ask(to, url));
+        };
+        let state = containers.iter().find(|state| state.name.as_str() == name);
+        let Some(state) = state.filter(|state| state.status == Status::Running) else { return Plan::Leave };
+        let Some(address): Option<IpAddr> = address_of(state) else { return Plan::Miss };
+        self.rule.in_container(&url, name, address).map_or(Plan::Leave, |to| Plan::Ask(to, url))
+    }
+
+    fn ask(&self, agent: Checked, to: std::net::SocketAddr, url: &AcpUrl, tell: Sender<(Checked, bool)>) {
+        let request = Request::new("GET", url.target("/healthz", ""), Instant::now() + HEALTH_TIMEOUT)
+            .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
+            .with_header("accept", "application/json")
+            .with_max_response(HEALTH_ANSWER_BYTES);
+        self.courier.send(Target::Tcp(to), request, move |answer| {
+            let hit = is_healthy(&agent.id, answer);
+            // Nobody listens any more once the daemon stops.
+            let _ = tell.send((agent, hit));
+        });
+    }
+
+    /// Takes one answer; every request has one by its own deadline. False once the daemon stops.
+    fn take(&mut self, told: &Receiver<(Checked, bool)>, counted: &mut HashMap<String, Misses>) -> bool {
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok((agent, hit)) => {
+                    self.settle(agent, hit, counted);
+                    return true;
+                }
+                Err(RecvTimeoutError::Timeout) if !self.is_stopped() => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn settle(&self, agent: Checked, hit: bool, counted: &mut HashMap<String, Misses>) {
+        let before = self.misses.get(&agent.id);
+        let before = before.filter(|m| m.registered_at == agent.registered_at && m.url == agent.url);
+        let count = if hit { 0 } else { before.map_or(0, |misses| misses.count).saturating_add(1) };
+        let change = match (hit, agent.unhealthy) {
+            (true, true) => Some(false),
+            (false, false) if count >= HEALTH_MISSES => Some(true),
+            _ => None,
+        };
+        if let (Some(unhealthy), Some(jobs)) = (change, self.jobs.upgrade()) {
+            note(&jobs, &agent, unhealthy);
+        }
+        let Checked { id, registered_at, url, .. } = agent;
+        counted.insert(id, Misses { registered_at, url, count });
+    }
+}
+
+fn note(jobs: &Jobs, agent: &Checked, unhealthy: bool) {
+    let (id, at) = (agent.id.clone(), agent.registered_at);
+    match jobs.store.write(move |conn| registrations::set_health(conn, &id, at, unhealthy)) {
+        Ok(true) if unhealthy => log::info!("agent {} is unhealthy: {HEALTH_MISSES} checks in a row failed", agent.id),
+        Ok(true) => log::info!("agent {} is healthy again", agent.id),
+        Ok(false) => {}
+        Err(error) => log::warn!("the health of agent {} could not be noted: {error}", agent.id),
+    }
+}
+
+/// 200, and a JSON object whose `status` is `healthy` and whose `agent_id`, if it has one, is this agent's.
+fn is_healthy(id: &str, answer: Result<Response, ClientError>) -> bool {
+    let Ok(answer) = answer else { return false };
+    let Ok(Value::Object(body)) = serde_json::from_slice(&answer.body) else { return false };
+    let own = body.get("agent_id").is_none_or(|told| told.is_null() || told == id);
+    answer.status == 200 && own && body.get("status").is_some_and(|status| status == "healthy")
+}

@@ -1,0 +1,101 @@
+//! Keeps agents' status true to what their containers do: one list every few seconds, a write only for a change.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
+use crate::jobs::operations::lifecycle;
+use crate::jobs::{Jobs, start_up, within};
+use crate::rest::error::ApiError;
+use crate::store::agents::{self, Agent, Delivery};
+use crate::store::{self, operations};
+use crate::time::Micros;
+
+const PERIOD: Duration = Duration::from_secs(10);
+const CALL: u64 = 5;
+
+/// The thread; dropping it ends it.
+pub struct Reconciler {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reconciler {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Self> {
+        let jobs: Weak<Jobs> = Arc::downgrade(jobs);
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::Builder::new().name("reconciler".into()).spawn(move || {
+            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                let Some(jobs) = jobs.upgrade() else { return };
+                start_up::migrate_if_due(&jobs);
+                if let Err(error) = look(&jobs) {
+                    log::debug!("containers could not be looked at: {error}");
+                }
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Reconciler {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
+    let agents = jobs.store.lookup(agents::with_containers)?;
+    if agents.is_empty() {
+        return Ok(());
+    }
+    let driver = jobs.any_driver()?;
+    if driver.runtime() == Runtime::None {
+        return Ok(());
+    }
+    let containers = driver.list(Detail::Brief, within(CALL))?;
+    for agent in agents {
+        let found = containers.iter().find(|c| Some(c.name.as_str()) == agent.container_name.as_deref());
+        let Some(state) = found else { continue };
+        // What an operation is at, it will note itself.
+        if jobs.store.lookup(|conn| operations::open_of_agent(conn, &agent.id))?.is_some() {
+            continue;
+        }
+        start_up::note_status(jobs, &agent, state.status)?;
+        if let Err(error) = catch_up(jobs, driver.as_ref(), &agent, state) {
+            log::debug!("container {} could not be looked at: {error}", state.name);
+        }
+    }
+    Ok(())
+}
+
+/// What a restart by somebody else changes: its processes have the new token, and classic LXC's way in has closed.
+fn catch_up(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, state: &ContainerState) -> Result<(), ApiError> {
+    if state.status != Status::Running {
+        return Ok(());
+    }
+    if driver.runtime() == Runtime::Lxc {
+        lifecycle::open_way(jobs, driver, agent, &state.name)?;
+    }
+    if agent.token_delivery.as_deref() != Some("pending_restart") {
+        return Ok(());
+    }
+    let boot = driver.get(&state.name, within(CALL))?.boot;
+    if boot.is_some() && boot != agent.token_delivery_boot {
+        let (id, before) = (agent.id.clone(), agent.token_delivery_boot.clone());
+        jobs.store.write(move |conn| -> store::Result<()> {
+            // A delivery since then noted another run.
+            let same = agents::by_id(conn, &id)?.is_some_and(|live| live.agent.token_delivery_boot == before);
+            if same { agents::set_delivery(conn, &id, &Delivery::state("delivered"), Micros::now()) } else { Ok(()) }
+        })?;
+    }
+    Ok(())
+}

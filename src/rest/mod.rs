@@ -1,0 +1,16 @@
+//! What a route, a request and a reply are. No handler, no socket, no SQL.
+
+pub(crate) mod action;
+pub mod class;
+pub mod codes;
+pub mod error;
+pub mod field;
+pub mod head;
+pub mod input;
+pub mod json;
+pub mod openapi;
+pub mod reply;
+pub mod route;
+pub mod router;
+pub mod service;
+pub mod stream;

@@ -1,0 +1,100 @@
+//! What lets a reply come later or in pieces without holding a pool thread: [`Signal`], [`Promise`] and [`StreamBody`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::Bytes;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::service::Outcome;
+
+/// Something that may happen: any thread raises it, the runtime thread waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Signal(Arc<Notify>);
+
+impl Signal {
+    /// A signal nobody has raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Wakes everything that waits now.
+    pub fn raise(&self) {
+        self.0.notify_waiters();
+    }
+
+    /// Starts to wait: a [`Signal::raise`] after this call is not missed.
+    pub fn wait(&self) -> Wait {
+        Wait(Box::pin(Arc::clone(&self.0).notified_owned()))
+    }
+}
+
+/// A wait that has begun.
+pub struct Wait(std::pin::Pin<Box<tokio::sync::futures::OwnedNotified>>);
+
+impl Wait {
+    /// Resolves when the signal is raised or `until` has come. Runtime thread only.
+    pub(crate) async fn finished(self, until: Instant) {
+        let _ = tokio::time::timeout_at(until.into(), self.0).await;
+    }
+}
+
+/// An outcome that is still to come.
+pub struct Promise(oneshot::Receiver<Outcome>);
+
+/// Keeps a [`Promise`]; dropping it breaks it.
+pub struct Keeper(oneshot::Sender<Outcome>);
+
+/// A promise and what keeps it.
+pub fn promise() -> (Keeper, Promise) {
+    let (keeper, promise) = oneshot::channel();
+    (Keeper(keeper), Promise(promise))
+}
+
+impl Keeper {
+    /// Keeps the promise, from any thread.
+    pub fn keep(self, outcome: Outcome) {
+        // Nobody waits any more where the client has gone.
+        let _ = self.0.send(outcome);
+    }
+}
+
+impl Promise {
+    /// The outcome; `None` if the promise was broken. Runtime thread only.
+    pub(crate) async fn kept(self) -> Option<Outcome> {
+        self.0.await.ok()
+    }
+}
+
+/// The receiving end of a streamed reply.
+#[derive(Debug)]
+pub struct StreamBody {
+    pub(crate) chunks: mpsc::Receiver<Bytes>,
+}
+
+/// The sending end of a streamed reply; any thread may hold it. Dropping it ends the stream.
+#[derive(Debug, Clone)]
+pub struct StreamSender(mpsc::Sender<Bytes>);
+
+impl StreamSender {
+    /// Queues a chunk; false if the reader is gone or too slow (its queue is full), and the stream should end.
+    pub fn send(&self, chunk: impl Into<Bytes>) -> bool {
+        self.0.try_send(chunk.into()).is_ok()
+    }
+
+    /// How many chunks can be queued now.
+    pub fn room(&self) -> usize {
+        self.0.capacity()
+    }
+
+    /// True once the client has gone.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+/// A streamed body of at most `capacity` chunks in waiting.
+pub fn stream(capacity: usize) -> (StreamSender, StreamBody) {
+    let (sender, chunks) = mpsc::channel(capacity);
+    (StreamSender(sender), StreamBody { chunks })
+}
