@@ -18,7 +18,7 @@ pub mod tokens;
 
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
-pub use authorize::{Need, dead};
+pub use authorize::dead;
 pub use caller::{Caller, Principal};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

@@ -10,6 +10,8 @@ pub mod engine;
 mod table;
 pub mod taos;
 
+pub use engine::api_route::ApiRoute;
 pub use engine::app::{App, StartError};
 pub use engine::dispatch::Dispatcher;
-pub use table::{ApiRoute, routes};
+pub use table::routes;
+pub use taos::notifications::show as show_notification;

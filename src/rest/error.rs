@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
 use super::reply::Reply;
-use crate::containers;
 use crate::store::StoreError;
 
 use super::field::MISSING;
@@ -233,27 +232,6 @@ impl From<StoreError> for ApiError {
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };
         Self { cause: Some(error.to_string()), ..Self::new(code) }
-    }
-}
-
-impl From<containers::Error> for ApiError {
-    fn from(error: containers::Error) -> Self {
-        use containers::Error::{
-            AlreadyExists, CalledOff, Deadline, Failed, Garbage, NotFound, Refused, RuntimeUnavailable,
-        };
-        let (code, detail) = match &error {
-            RuntimeUnavailable { .. } => {
-                (codes::CONTAINER_RUNTIME_UNAVAILABLE, "The container runtime is unavailable.")
-            }
-            Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
-            CalledOff => (codes::CANCELLED, codes::CANCELLED.about),
-            NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
-            AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),
-            Refused(_) => (codes::CONTAINER_FAILED, "The container runtime refused."),
-            Failed(_) => (codes::CONTAINER_FAILED, "The container runtime failed."),
-            Garbage(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
-        };
-        Self { cause: Some(error.to_string()), ..Self::new(code).detail(detail) }
     }
 }
 

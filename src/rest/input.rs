@@ -88,7 +88,12 @@ impl Input {
     ///
     /// # Errors
     /// 415, 400 `invalid_json` or 422 with every bad field.
-    pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
+    pub fn new<P, C, A>(
+        head: Arc<Head>,
+        route: &Route<P, C, A>,
+        params: Params,
+        body: &Bytes,
+    ) -> Result<Self, ApiError> {
         let dialect = route.dialect;
         // The aX and Agentex clients send more than they were told to: what is not known there is ignored.
         let unknown = if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored };

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::class::Class;
 use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
 use super::field::{Field, Type, object_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::access::Class;
 
 /// The document for these tables.
-pub fn document<P, C>(tables: &[&'static [Route<P, C>]]) -> Value {
+pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in tables.iter().flat_map(|table| table.iter()) {
         let path = route.path.replace("...}", "}");
@@ -76,7 +76,7 @@ fn agentex_error_schema() -> Value {
     })
 }
 
-fn operation<P, C>(route: &Route<P, C>) -> Value {
+fn operation<P, C, A>(route: &Route<P, C, A>) -> Value {
     let mut operation = json!({
         "operationId": route.id,
         "summary": route.title,
@@ -99,7 +99,7 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
     operation
 }
 
-fn security<P, C>(route: &Route<P, C>) -> Value {
+fn security<P, C, A>(route: &Route<P, C, A>) -> Value {
     match (route.action(), route.dialect) {
         (None, _) => json!([]),
         (Some(_), Dialect::Agentex) => json!([{"bearer": []}, {"agentKey": []}]),
@@ -107,7 +107,7 @@ fn security<P, C>(route: &Route<P, C>) -> Value {
     }
 }
 
-fn request_body<P, C>(route: &Route<P, C>, fields: &[Field]) -> Value {
+fn request_body<P, C, A>(route: &Route<P, C, A>, fields: &[Field]) -> Value {
     let mut media = json!({"schema": object_schema(fields)});
     if let Ok(example) = serde_json::from_str::<Value>(route.example) {
         media["example"] = example;
@@ -115,7 +115,7 @@ fn request_body<P, C>(route: &Route<P, C>, fields: &[Field]) -> Value {
     json!({"required": fields.iter().any(|field| field.required), "content": {"application/json": media}})
 }
 
-fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
+fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
     let mut parameters: Vec<Value> = route
         .parameters()
         .into_iter()
@@ -143,7 +143,7 @@ fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
 }
 
 /// The codes a route can answer with: its own and those every route of its kind has.
-pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all: Vec<&'static Code> = route.errors.to_vec();
     if route.dialect == Dialect::Ax {
         all.extend(ax_codes(route));
@@ -176,7 +176,7 @@ pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 
 /// What every route of the Agentex dialect can answer. What is not known is ignored there, and so is a body where none
 /// is taken.
-fn agentex_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+fn agentex_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = Vec::new();
     if route.action().is_some() {
         all.extend([codes::UNAUTHENTICATED, codes::TWO_CREDENTIALS, codes::PAT_NOT_ALLOWED, codes::RATE_LIMITED]);
@@ -196,7 +196,7 @@ fn agentex_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 }
 
 /// What every route of the aX dialect can answer, by who may call it.
-fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = vec![codes::INVALID_REQUEST, codes::UNSUPPORTED_MEDIA_TYPE, codes::RATE_LIMITED];
     if let Access::Class(classes, ..) = route.access {
         all.extend([
@@ -216,7 +216,7 @@ fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 }
 
 /// True for slow work: what takes `wait` and changes something.
-fn is_slow<P, C>(route: &Route<P, C>) -> bool {
+fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.method != Method::GET && route.query.iter().any(|field| field.name == "wait")
 }
 
@@ -277,7 +277,7 @@ fn success(answer: &Answer, title: &str) -> Value {
     success
 }
 
-fn responses<P, C>(route: &Route<P, C>) -> Value {
+fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let (status, answer) = &route.answer;
     let success = success(answer, route.title);
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);

@@ -7,13 +7,14 @@ use hyper::header::AUTHORIZATION;
 
 use super::bearer::{self, Presented, secret_of};
 use super::credential_lookup::is_good;
-use crate::access::authorize::{Bad, Need};
+use crate::access::authorize::Bad;
 use crate::access::caller::{Caller, Who};
 use crate::access::gate::Gate;
 use crate::access::tokens::jwt::Audience;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
+use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store::credentials;
 

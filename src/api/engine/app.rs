@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use crate::access::{Gate, SigningKeys};
@@ -13,12 +14,12 @@ use crate::client::forwarder::Courier;
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
-use crate::jobs::Jobs;
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Herald;
 use crate::jobs::events::streams::Streams;
-use crate::jobs::events::webhook::Webhook;
+use crate::jobs::events::webhook::{Show, Webhook};
+use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::backup_scheduler::Health;
 use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
@@ -26,6 +27,8 @@ use crate::time::Micros;
 
 /// The application.
 pub struct App {
+    /// The table of routes.
+    pub routes: &'static [&'static [ApiRoute]],
     /// The settings in force.
     pub config: Arc<Live>,
     /// The database.
@@ -74,11 +77,11 @@ pub enum StartError {
 }
 
 impl App {
-    /// Opens the store and makes what the first start needs.
+    /// Opens the store and makes what the first start needs. `show` is how the webhook shows a notification.
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(config: Config, routes: &'static [&'static [ApiRoute]], show: Show) -> Result<Self, StartError> {
         let live = Arc::new(Live::new(config));
         let config = live.now();
         let store = Arc::new(Store::open(&Options {
@@ -107,9 +110,8 @@ impl App {
         let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook =
-            Webhook::start(&store, live.watch(|now| now.webhook.clone()), crate::api::taos::notifications::show)
-                .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), show)
+            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
         let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
@@ -119,6 +121,7 @@ impl App {
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
+            routes,
             jobs,
             gate,
             streams,

@@ -12,7 +12,7 @@ use super::app::App;
 use super::call::{After, Tx, Written};
 use super::dispatch::render;
 use super::idempotency::Claim;
-use crate::jobs::Jobs;
+use crate::jobs::operations::Jobs;
 use crate::jobs::operations::progress;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::{ApiError, Dialect};

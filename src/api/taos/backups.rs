@@ -1,11 +1,11 @@
 //! Backups that are asked for: made as an operation, listed from where they lie.
 
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow, WAIT};
-use crate::api::table::ApiRoute;
-use crate::jobs::upkeep::backups;
+use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;

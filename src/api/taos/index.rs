@@ -3,9 +3,9 @@
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::table::{ApiRoute, routes};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
@@ -83,11 +83,11 @@ fn row(route: &ApiRoute) -> Value {
     })
 }
 
-fn index(_: &App, _: Input) -> Handled {
-    let rows: Vec<Value> = routes().iter().flat_map(|table| table.iter()).map(row).collect();
+fn index(app: &App, _: Input) -> Handled {
+    let rows: Vec<Value> = app.routes.iter().flat_map(|table| table.iter()).map(row).collect();
     Ok(Reply::ok(&json!({"routes": rows})).into())
 }
 
-fn document(_: &App, _: Input) -> Handled {
-    Ok(Reply::typed(StatusCode::OK, "application/json", openapi::document(routes()).to_string()).into())
+fn document(app: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "application/json", openapi::document(app.routes).to_string()).into())
 }

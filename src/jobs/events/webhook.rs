@@ -4,7 +4,6 @@
 //! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
 //! not taken for a day, is given up. Redirects are not followed.
 
-use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -14,10 +13,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::client::endpoint::Endpoint;
 use crate::client::http::{self, Request, Target};
 use crate::config::{self, Watched};
 use crate::limits::WEBHOOK_LIFE;
-use crate::secret::Plaintext;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, notifications};
 use crate::time::Micros;
@@ -31,56 +30,13 @@ const LAST_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// How much of an answer is read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// Where notifications are delivered.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// The URL's host.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Its path and query.
-    pub path: String,
-    /// What deliveries are signed with.
-    pub secret: Plaintext,
-}
-
-impl Endpoint {
-    /// Reads a URL `http://HOST[:PORT][/PATH]`.
-    ///
-    /// # Errors
-    /// What is wrong with it, as a sentence for the person who set it.
-    pub fn parse(url: &str, secret: Plaintext) -> std::result::Result<Self, String> {
-        if url.starts_with("https:") {
-            return Err("webhook.url must be http: taosd speaks no TLS; name a relay on this box or network".into());
-        }
-        let uri: hyper::Uri = url.parse().map_err(|_| "webhook.url is not a URL".to_owned())?;
-        let host = uri.host().map(|host| host.trim_matches(['[', ']'])).unwrap_or_default();
-        let userinfo = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-        if uri.scheme_str() != Some("http") || host.is_empty() || userinfo {
-            return Err("webhook.url must be http://HOST[:PORT][/PATH], without a user".into());
-        }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        // A query may follow the host; a request's target begins with its path (RFC 9112, section 3.2.1).
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80), path, secret })
-    }
-
-    /// The `Host` header's value.
-    pub fn authority(&self) -> String {
-        match self.host.parse() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
-            _ => format!("{}:{}", self.host, self.port),
-        }
-    }
-
-    /// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
-    fn signature(&self, seconds: i64, body: &str) -> String {
-        // HMAC takes a key of any length.
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes()).expect("any key will do");
-        mac.update(format!("{seconds}.").as_bytes());
-        mac.update(body.as_bytes());
-        format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
-    }
+/// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
+fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
+    // HMAC takes a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(endpoint.secret.reveal().as_bytes()).expect("any key will do");
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body.as_bytes());
+    format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 /// How a record is shown; the application's business.
@@ -169,7 +125,7 @@ impl Courier {
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
-            .with_header("x-taos-signature", to.signature(seconds, &body))
+            .with_header("x-taos-signature", signature(&to, seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
         let answer = Target::resolve(&to.host, to.port).and_then(|target| http::call(&target, request));

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::delivery::Asker;
 use super::{archive, deploy, lifecycle};
-use crate::jobs::Jobs;
-use crate::jobs::upkeep::backups;
+use crate::jobs::operations::Jobs;
+use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::store::agents::{self, Agent};

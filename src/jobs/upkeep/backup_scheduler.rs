@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::backups;
 use crate::config::Watched;
 use crate::jobs::events::notifier::{Herald, Notice};
+use crate::jobs::operations::backups;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::time::Micros;
 

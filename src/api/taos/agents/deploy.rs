@@ -4,17 +4,17 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::create::{self, Birth};
-use super::{model, read, settings};
+use super::{model, settings};
 use crate::access::{self, AgentRole, Scopes};
-use crate::api::agents::name;
+use crate::api::agents::create::{self, Birth};
+use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
 use crate::config;
 use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
-use crate::jobs::WantedContainer;
+use crate::jobs::operations::deploy::Wanted;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
@@ -79,7 +79,7 @@ fn promised(op: &Operation) -> Reply {
 }
 
 /// What is wanted of the container, checked as far as that goes without the runtime.
-fn wanted(settings: &config::Containers, body: &Fields) -> Result<WantedContainer, ApiError> {
+fn wanted(settings: &config::Containers, body: &Fields) -> Result<Wanted, ApiError> {
     let framework = match body.text("framework") {
         None | Some("none") => None,
         Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
@@ -101,7 +101,7 @@ fn wanted(settings: &config::Containers, body: &Fields) -> Result<WantedContaine
         env.push(variable(line)?);
     }
     let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
-    Ok(WantedContainer {
+    Ok(Wanted {
         image: image.as_str().to_owned(),
         memory_bytes: size(body, "memory_limit")?,
         cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
@@ -155,7 +155,7 @@ fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, Strin
 
 pub(crate) fn status(app: &App, call: Call) -> Handled {
     let (slug, op) = app.store.read(|conn| {
-        let agent = read::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
+        let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
         let op = operations::newest_of_agent(conn, &agent.id, "deploy")?;
         Ok::<_, ApiError>((agent.slug, op.ok_or(codes::DEPLOY_TASK_NOT_FOUND)?))
     })?;
