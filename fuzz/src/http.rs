@@ -1,8 +1,8 @@
 //! Bodies and queries.
 
 use serde_json::{Map, Value};
-use taosd::rest::field::{self, Field, Type, Unknown};
 use taosd::limits;
+use taosd::rest::field::{self, Field, Type, Unknown};
 
 use super::text;
 

@@ -25,8 +25,8 @@ use rusqlite::Connection;
 
 use super::engine::app::App;
 use super::engine::call::{Call, Handled};
-use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{Action, Caller, Class, Principal};
+use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
@@ -43,7 +43,11 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 const ID_CHARS: usize = 64;
 
 /// A route of this dialect without query, body or errors of its own.
-const fn row(method: Method, path: &'static str, access: Access<PublicHandler, CheckedHandler>) -> ApiRoute {
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
+) -> ApiRoute {
     Route {
         method,
         path,

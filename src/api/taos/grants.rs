@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::{self, Action, AgentRole, Caller};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::api::table::ApiRoute;
 use crate::limits::GRANTS_OF_AGENT;
 use crate::rest::codes;
 use crate::rest::error::ApiError;

@@ -45,5 +45,4 @@ pub const ALL: &[Entry] = &[
     backup::BACKUP,
     backup::BACKUPS,
     docs::ENTRY,
-    crate::ctl::completion::ENTRY,
 ];

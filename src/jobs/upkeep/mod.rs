@@ -3,8 +3,7 @@
 pub mod alarms;
 pub mod audit_head;
 pub mod backup_scheduler;
-pub mod backups;
 pub mod expiry;
 pub mod health;
-pub(crate) mod reconcile;
+pub mod reconcile;
 pub mod sweeper;

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::find;
 use crate::access::{self, AgentRole};
+use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
-use crate::jobs::lifecycle_result;
+use crate::jobs::operations::lifecycle;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
@@ -61,7 +61,7 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, kind: &str) -> Result<Reply, Ap
     if agents::set_status(tx.conn, &agent.id, &agent.status, paused, tx.now)? {
         tx.audit(format!("agent:{}", agent.id))?;
     }
-    Ok(Reply::ok(&lifecycle_result(kind, agent)))
+    Ok(Reply::ok(&lifecycle::result(kind, agent)))
 }
 
 pub(crate) fn bulk_start(app: &App, call: Call) -> Handled {
