@@ -2,13 +2,13 @@
 //!
 //! Each room uses only those before it:
 //!
-//! 1. [`core`]: what every command uses
-//! 2. [`show`]: tables and texts
-//! 3. [`login`]: where it connects, and as whom
-//! 4. [`verbs`]: how a verb becomes requests
-//! 5. `nouns`: one file a noun
-//! 6. `completion`: scripts for shells
-//! 7. `cli`: the whole command
+//! 1. [`core`] - what every command uses
+//! 2. [`show`] - tables and texts
+//! 3. [`login`] - where it connects, and as whom
+//! 4. [`verbs`] - how a verb becomes requests
+//! 5. `nouns` - one file a noun
+//! 6. `completion` - scripts for shells
+//! 7. `cli` - the whole command
 //!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the

@@ -173,7 +173,7 @@ impl Courier {
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
-            .with_header("x-taos-signature", signature(&to, seconds, &body))
+            .with_header("x-taos-signature", signature(to, seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
         let target = match Target::resolve(&to.host, to.port) {
