@@ -12,17 +12,7 @@ use crate::rest::class::Class;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
-
-/// What a route needs.
-#[derive(Debug, Clone, Copy)]
-pub struct Need {
-    /// The action that a scope must cover.
-    pub action: Action,
-    /// The classes of token it takes; none: it does not tell them apart.
-    pub classes: &'static [Class],
-    /// How its refusals are called.
-    pub dialect: Dialect,
-}
+use crate::rest::route::Need;
 
 /// Why a credential is not good.
 #[derive(Debug, Clone, Copy)]

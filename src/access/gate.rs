@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::allowance::{Allowance, Amount};
-use super::authorize::{Bad, Need, key_refused, nobody};
+use super::authorize::{Bad, key_refused, nobody};
 use super::caller::{Caller, Who};
 use super::denials::Denials;
 use super::fingerprints::Fingerprints;
@@ -27,6 +27,7 @@ use crate::rest::class::Class;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
+use crate::rest::route::Need;
 use crate::secret::Kind;
 use crate::store::{Store, credentials, users};
 use crate::time::{Clock, Micros};

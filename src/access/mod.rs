@@ -21,7 +21,7 @@ pub mod tokens;
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
 pub use allowance::{Allowance, Amount};
-pub use authorize::{Need, dead, nobody};
+pub use authorize::{dead, nobody};
 pub use caller::{Caller, Principal, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

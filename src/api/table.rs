@@ -2,19 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::engine::app::App;
-use super::engine::call::{Call, Handled};
-use crate::rest::codes::Code;
-use crate::rest::field::Field;
-use crate::rest::input::Input;
-use crate::rest::route::{Answer, BodyKind, Repeat, Route};
-
-/// The handler of a public route.
-pub type PublicHandler = fn(&App, Input) -> Handled;
-/// The handler of a route that needs an action.
-pub type CheckedHandler = fn(&App, Call) -> Handled;
-/// A row of the table.
-pub type ApiRoute = Route<PublicHandler, CheckedHandler>;
+use super::engine::api_route::ApiRoute;
 
 /// All routes. A route that is not here does not exist: the router, `GET /api`, `/openapi.json`, the tables in the
 /// documentation and the coverage test are made from this.
@@ -59,72 +47,4 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::docs::ROUTES,
         ]
     })
-}
-
-/// A row in the words of its dialect's tables, put together from a bare one.
-impl ApiRoute {
-    /// What it is called and does, and the page that explains it.
-    pub(super) const fn described(
-        mut self,
-        id: &'static str,
-        title: &'static str,
-        about: &'static str,
-        doc: &'static str,
-    ) -> Self {
-        self.id = id;
-        self.title = title;
-        self.about = about;
-        self.doc = doc;
-        self
-    }
-
-    /// Its body, with an example.
-    pub(super) const fn taking(mut self, fields: &'static [Field], example: &'static str) -> Self {
-        self.body = BodyKind::Json(fields);
-        self.example = example;
-        self
-    }
-
-    /// It takes an `Idempotency-Key`.
-    pub(super) const fn repeatable(mut self) -> Self {
-        self.repeat = Repeat::Key;
-        self
-    }
-
-    /// Its body is any bytes, its query any text.
-    pub(super) const fn taking_raw(mut self) -> Self {
-        self.body = BodyKind::Raw;
-        self
-    }
-
-    /// Its body is a form with these fields, taken piece by piece.
-    pub(super) const fn taking_multipart(mut self, fields: &'static [Field], example: &'static str) -> Self {
-        self.body = BodyKind::Multipart(fields);
-        self.example = example;
-        self
-    }
-
-    /// Its query.
-    pub(super) const fn asking(mut self, query: &'static [Field]) -> Self {
-        self.query = query;
-        self
-    }
-
-    /// Its answer.
-    pub(super) const fn answering(mut self, status: u16, answer: Answer) -> Self {
-        self.answer = (status, answer);
-        self
-    }
-
-    /// The reply carries a secret.
-    pub(super) const fn secret(mut self) -> Self {
-        self.repeat = Repeat::Secret;
-        self
-    }
-
-    /// The codes it can answer with.
-    pub(super) const fn failing(mut self, errors: &'static [&'static Code]) -> Self {
-        self.errors = errors;
-        self
-    }
 }

@@ -1,5 +1,6 @@
 //! Requests to others: one HTTP request, forwarding, relaying bytes.
 
+pub mod endpoint;
 pub mod forwarder;
 pub mod http;
 pub(crate) mod io;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{Origin, Sources, file, paths};
-use crate::jobs::events::webhook::Endpoint;
+use crate::client::endpoint::Endpoint;
 use crate::secret::Plaintext;
 
 /// Bytes of the secret.

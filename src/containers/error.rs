@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::text;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
 
 /// The longest message kept from a runtime, in bytes.
 const MAX_MESSAGE: usize = 500;
@@ -74,6 +76,25 @@ pub enum Error {
     /// The runtime's answer makes no sense, or it ended in the middle.
     #[error("the container runtime gave an unreadable answer: {0}")]
     Garbage(String),
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        use Error::{AlreadyExists, CalledOff, Deadline, Failed, Garbage, NotFound, Refused, RuntimeUnavailable};
+        let (code, detail) = match &error {
+            RuntimeUnavailable { .. } => {
+                (codes::CONTAINER_RUNTIME_UNAVAILABLE, "The container runtime is unavailable.")
+            }
+            Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
+            CalledOff => (codes::CANCELLED, codes::CANCELLED.about),
+            NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
+            AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),
+            Refused(_) => (codes::CONTAINER_FAILED, "The container runtime refused."),
+            Failed(_) => (codes::CONTAINER_FAILED, "The container runtime failed."),
+            Garbage(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
+        };
+        Self { cause: Some(error.to_string()), ..Self::new(code).detail(detail) }
+    }
 }
 
 impl Error {

@@ -5,6 +5,7 @@
 //! lifecycle, deploy and archive are made of, and keeps three promises: no secret in an argument list, a log line or
 //! an error; no failure that reads like "there is no such container"; no call that outlives its deadline.
 
+mod address;
 pub(crate) mod classic_lxc;
 mod detect;
 mod error;

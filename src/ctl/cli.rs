@@ -3,8 +3,8 @@
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::nouns;
 use super::verbs::entry;
+use super::{completion, nouns};
 
 /// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
 const TIMEOUT: &str = "30";
@@ -24,7 +24,7 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .args(globals());
-    entry::add_all(root, nouns::ALL)
+    entry::add_all(root, nouns::ALL).subcommand(completion::command())
 }
 
 fn globals() -> impl Iterator<Item = Arg> {

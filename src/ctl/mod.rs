@@ -1,11 +1,21 @@
 //! `taosctl`: one command line for the daemon's routes.
 //!
+//! Each room uses only those before it:
+//!
+//! 1. [`core`] - what every command uses
+//! 2. [`show`] - tables and texts
+//! 3. [`login`] - where it connects, and as whom
+//! 4. [`verbs`] - how a verb becomes requests
+//! 5. `nouns` - one file a noun
+//! 6. `completion` - scripts for shells
+//! 7. `cli` - the whole command
+//!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
 //! daemon decides. The command line checks types, the daemon checks values.
 
 mod cli;
-pub(crate) mod completion;
+mod completion;
 pub mod core;
 pub mod login;
 mod nouns;
@@ -18,8 +28,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::say;
+use crate::say::{self, complain};
 use login::context::Context;
+use verbs::entry;
 
 /// Runs one command: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 unreachable.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -27,13 +38,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
     };
-    let result = Context::new(&matches)
-        .and_then(|context| crate::ctl::verbs::entry::run(nouns::ALL, &context, &matches))
-        .and_then(|output| output.print());
-    match result {
+    let output = match matches.subcommand() {
+        Some((completion::NAME, below)) => Ok(completion::run(cli::command(), below)),
+        _ => Context::new(&matches).and_then(|context| entry::run(nouns::ALL, &context, &matches)),
+    };
+    match output.and_then(|output| output.print()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            say::complain(&failure.to_text());
+            complain(&failure.to_text());
             ExitCode::from(failure.exit_code())
         }
     }
@@ -42,6 +54,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The ids of the routes that some command calls: for the test that every route has a command or a reason for none.
 pub fn routes_with_a_command() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
-    crate::ctl::verbs::entry::collect_routes(nouns::ALL, &mut found);
+    entry::collect_routes(nouns::ALL, &mut found);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::core::path::route;
+
+    #[test]
+    fn every_command_names_a_route_of_the_table() {
+        for id in super::routes_with_a_command() {
+            assert_eq!(route(id).id, id);
+        }
+    }
 }

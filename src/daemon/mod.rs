@@ -15,15 +15,16 @@ use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{App, Dispatcher, StartError};
+use crate::api::{self, App, Dispatcher, StartError};
 use crate::config::{Config, ConfigError};
 use crate::http::edge;
-use crate::jobs::Reconciler;
+use crate::jobs::operations::backups;
+use crate::jobs::start_up;
 use crate::jobs::upkeep::audit_head::Teller;
 use crate::jobs::upkeep::backup_scheduler::{self, Keeper};
-use crate::jobs::upkeep::backups;
 use crate::jobs::upkeep::expiry::Expiry;
 use crate::jobs::upkeep::health::Health;
+use crate::jobs::upkeep::reconcile::Reconciler;
 use crate::jobs::upkeep::sweeper::Sweeper;
 use crate::limits::seconds;
 use crate::say;
@@ -81,7 +82,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     logger::set(&config.log);
     // Before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
-    let app = Arc::new(App::start(config)?);
+    let app = Arc::new(App::start(config, api::routes(), api::show_notification, api::task_ended)?);
     let config = app.config.now();
     let expiry = Expiry(app.herald());
     let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
@@ -105,7 +106,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
         edge::start(service, config.limits.clone(), doors.listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
-    app.jobs.begin(running.handle());
+    start_up::begin(&app.jobs, running.handle());
     let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
     let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
     let watchdog =

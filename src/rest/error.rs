@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
 use super::reply::Reply;
-use crate::containers;
 use crate::secret::redacted;
 use crate::store::StoreError;
 
@@ -265,27 +264,6 @@ impl From<StoreError> for ApiError {
         // What is slow is the question's fault, and its statement is in the log already.
         let cause = (code.slug != codes::READ_TOO_SLOW.slug).then(|| error.to_string());
         Self { cause, ..Self::new(code) }
-    }
-}
-
-impl From<containers::Error> for ApiError {
-    fn from(error: containers::Error) -> Self {
-        use containers::Error::{
-            AlreadyExists, CalledOff, Deadline, Failed, Garbage, NotFound, Refused, RuntimeUnavailable,
-        };
-        let (code, detail) = match &error {
-            RuntimeUnavailable { .. } => {
-                (codes::CONTAINER_RUNTIME_UNAVAILABLE, "The container runtime is unavailable.")
-            }
-            Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
-            CalledOff => (codes::CANCELLED, codes::CANCELLED.about),
-            NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
-            AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),
-            Refused(_) => (codes::CONTAINER_FAILED, "The container runtime refused."),
-            Failed(_) => (codes::CONTAINER_FAILED, "The container runtime failed."),
-            Garbage(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
-        };
-        Self { cause: Some(error.to_string()), ..Self::new(code).detail(detail) }
     }
 }
 

@@ -94,7 +94,12 @@ impl Input {
     ///
     /// # Errors
     /// 415, 400 `invalid_json` or 422 with every bad field.
-    pub fn new<P, C>(head: Arc<Head>, route: &Route<P, C>, params: Params, body: &Bytes) -> Result<Self, ApiError> {
+    pub fn new<P, C, A>(
+        head: Arc<Head>,
+        route: &Route<P, C, A>,
+        params: Params,
+        body: &Bytes,
+    ) -> Result<Self, ApiError> {
         let dialect = route.dialect;
         let query = Self::check_head(&head, route)?;
         let sent = body.len();
@@ -122,7 +127,7 @@ impl Input {
     ///
     /// # Errors
     /// 415, or 422 with every bad parameter.
-    pub fn check_head<P, C>(head: &Head, route: &Route<P, C>) -> Result<Map<String, Value>, ApiError> {
+    pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
         if matches!(route.body, BodyKind::Raw) {
             return Ok(Map::new());
         }
@@ -169,7 +174,7 @@ fn unknown_fields(dialect: Dialect) -> Unknown {
 }
 
 /// True if a body is looked at: one that is, and one that must not be there.
-fn takes_body<P, C>(route: &Route<P, C>) -> bool {
+fn takes_body<P, C, A>(route: &Route<P, C, A>) -> bool {
     matches!(route.body, BodyKind::Json(_)) || unknown_fields(route.dialect) == Unknown::Refused
 }
 

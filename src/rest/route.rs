@@ -2,11 +2,11 @@
 
 use hyper::http::Method;
 
+use super::action::Action;
+use super::class::Class;
 use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
-use super::reply::Reply;
-use crate::access::{Action, Caller, Class, Need};
 
 /// The name of a path's parameter that is free text: its segment may hold a slash, a backslash and dots, if they are sent
 /// in percent-encoding.
@@ -68,7 +68,7 @@ pub enum Answer {
 }
 
 /// Who may call a route. There is no default: a route that names no action cannot be written.
-pub enum Access<Public, Checked> {
+pub enum Access<Public, Checked, AtOnce> {
     /// Anybody.
     Public(Public),
     /// Whoever's scopes cover the action.
@@ -79,11 +79,23 @@ pub enum Access<Public, Checked> {
     Bearer(Action, Public),
     /// The same, where the caller alone makes the reply: answered without a trip to the pool when the credential is
     /// known from a moment ago.
-    AtOnce(Action, fn(&Caller) -> Reply),
+    AtOnce(Action, AtOnce),
 }
 
-/// One row of the table.
-pub struct Route<Public: 'static, Checked: 'static> {
+/// What a route needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// The action that a scope must cover.
+    pub action: Action,
+    /// The classes of token it takes; none: it does not tell them apart.
+    pub classes: &'static [Class],
+    /// How its refusals are called.
+    pub dialect: Dialect,
+}
+
+/// One row of the table. The types are those of the handlers: of a public route, of one that is checked, of one that is
+/// answered at once.
+pub struct Route<Public: 'static, Checked: 'static, AtOnce: 'static> {
     /// The method.
     pub method: Method,
     /// The path: `{name}` stands for one segment, a last `{name...}` for all the rest.
@@ -91,7 +103,7 @@ pub struct Route<Public: 'static, Checked: 'static> {
     /// Which clients it speaks to.
     pub dialect: Dialect,
     /// Who may call it, and the handler.
-    pub access: Access<Public, Checked>,
+    pub access: Access<Public, Checked, AtOnce>,
     /// The unique name of the operation, `noun_verb`.
     pub id: &'static str,
     /// What it does, in a few words.
@@ -114,7 +126,7 @@ pub struct Route<Public: 'static, Checked: 'static> {
     pub doc: &'static str,
 }
 
-impl<P, C> Route<P, C> {
+impl<P, C, A> Route<P, C, A> {
     /// The action, `None` for a public route.
     pub fn action(&self) -> Option<Action> {
         match self.access {

@@ -10,9 +10,9 @@ use super::route::{FREE_TEXT, Route};
 pub type Params = Vec<String>;
 
 /// What a lookup ends in.
-pub enum Found<P: 'static, C: 'static> {
+pub enum Found<P: 'static, C: 'static, A: 'static> {
     /// This route, with its parameters.
-    Route(&'static Route<P, C>, Params),
+    Route(&'static Route<P, C, A>, Params),
     /// The path is known, the method is not: these are (HEAD and OPTIONS included).
     OtherMethod(BTreeSet<&'static str>),
     /// No such path.
@@ -27,15 +27,15 @@ enum Segment {
     Rest,
 }
 
-struct Entry<P: 'static, C: 'static> {
+struct Entry<P: 'static, C: 'static, A: 'static> {
     segments: Vec<Segment>,
-    routes: Vec<&'static Route<P, C>>,
+    routes: Vec<&'static Route<P, C, A>>,
 }
 
 /// All paths, by their number of segments; literal segments win over parameters.
-pub struct Router<P: 'static, C: 'static> {
-    by_length: HashMap<usize, Vec<Entry<P, C>>>,
-    open_ended: Vec<Entry<P, C>>,
+pub struct Router<P: 'static, C: 'static, A: 'static> {
+    by_length: HashMap<usize, Vec<Entry<P, C, A>>>,
+    open_ended: Vec<Entry<P, C, A>>,
 }
 
 fn segments(path: &'static str) -> Vec<Segment> {
@@ -55,7 +55,7 @@ pub fn is_free_text(path: &'static str, at: usize) -> bool {
     segments(path).get(at) == Some(&Segment::FreeText)
 }
 
-impl<P, C> Entry<P, C> {
+impl<P, C, A> Entry<P, C, A> {
     fn matches(&self, path: &[String]) -> bool {
         let open = self.segments.last() == Some(&Segment::Rest);
         if if open { path.len() < self.segments.len() } else { path.len() != self.segments.len() } {
@@ -82,9 +82,9 @@ impl<P, C> Entry<P, C> {
     }
 }
 
-impl<P, C> Router<P, C> {
+impl<P, C, A> Router<P, C, A> {
     /// A router over these tables.
-    pub fn new(tables: &[&'static [Route<P, C>]]) -> Self {
+    pub fn new(tables: &[&'static [Route<P, C, A>]]) -> Self {
         let mut router = Self { by_length: HashMap::new(), open_ended: Vec::new() };
         for route in tables.iter().flat_map(|table| table.iter()) {
             let segments = segments(route.path);
@@ -107,7 +107,7 @@ impl<P, C> Router<P, C> {
     }
 
     /// Finds the route of a request. HEAD finds the route of GET.
-    pub fn find(&self, method: &Method, path: &[String]) -> Found<P, C> {
+    pub fn find(&self, method: &Method, path: &[String]) -> Found<P, C, A> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let closed = self.by_length.get(&path.len()).into_iter().flatten();
         // The first path that matches decides: a word that stands in a path is never a parameter of another.

@@ -75,7 +75,7 @@ fn the_table_of_writing_routes_is_the_one_in_the_code() {
             Growth::Frees => frees.push(path),
             Growth::Adds | Growth::AddsWords => {
                 let Some(bound) = growth::bound(route.id) else {
-                    panic!("{}: name what bounds what it adds, in src/api/growth.rs", route.id)
+                    panic!("{}: name what bounds what it adds, in src/api/engine/growth.rs", route.id)
                 };
                 table += &row(&[&path, bound.adds, &(bound.most)()]);
             }

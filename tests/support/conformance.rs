@@ -82,7 +82,7 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 /// The whole document, made once.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(taosd::api::surface)
+    DOCUMENT.get_or_init(|| taosd::api::surface(taosd::api::routes()))
 }
 
 /// Fails unless this reply may be sent.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::bearer::{self, Presented, secret_of};
 use super::credential_lookup::is_good;
-use crate::access::authorize::{Bad, Need, nobody};
+use crate::access::authorize::{Bad, nobody};
 use crate::access::caller::{Caller, Who};
 use crate::access::gate::Gate;
 use crate::access::role::AgentRole;
@@ -16,6 +16,7 @@ use crate::access::tokens::jwt::Audience;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
+use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store;
 use crate::store::credentials::{self, Holder};

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::cookie;
-use crate::access::authorize::{Bad, Need, unauthenticated};
+use crate::access::authorize::{Bad, unauthenticated};
 use crate::access::caller::{Caller, Who};
 use crate::access::gate::Gate;
 use crate::access::tokens::jwt::{Audience, Claims};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
+use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
 use crate::store::{audit, credentials, users};

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::bearer::{Presented, presented, secret_of};
 use super::credential_lookup::{is_alive, is_good, is_good_key};
-use crate::access::authorize::{Bad, Need, nobody};
+use crate::access::authorize::{Bad, nobody};
 use crate::access::caller::{Caller, Who};
 use crate::access::gate::Gate;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
+use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials;
 use crate::time::Micros;

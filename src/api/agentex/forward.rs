@@ -7,11 +7,11 @@ use hyper::header::{CACHE_CONTROL, CONNECTION, HeaderMap, HeaderName, HeaderValu
 use hyper::http::{Method, StatusCode};
 
 use super::{Named, by_name, find, row};
-use crate::access::{Action, AgentRole, Need, Sender};
+use crate::access::{Action, AgentRole, Sender};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
-use crate::api::table::ApiRoute;
 use crate::client::forwarder::{Courier, Place};
 use crate::client::http::{ClientError, Request, Response, Target};
 use crate::containers::{ContainerName, Driver};
@@ -23,7 +23,7 @@ use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
-use crate::rest::route::{Access, Answer};
+use crate::rest::route::{Access, Answer, Need};
 use crate::rest::service::Outcome;
 use crate::rest::stream::{self, Keeper};
 use crate::secret::has_own_secret;

@@ -1,16 +1,15 @@
 //! Routes of Agentex clients that this daemon does not have: each says so to whoever may call at all, without looking
-//! any agent up (Agentex contract, section 8); and the health check under the name those clients know.
+//! any agent up (Agentex contract, section 8).
 
 use hyper::http::Method;
 
-use super::{checked, row};
+use super::checked;
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::table::ApiRoute;
-use crate::api::taos::health;
 use crate::rest::codes;
-use crate::rest::route::{Access, Answer};
+use crate::rest::route::Answer;
 
 const DOC: &str = "concepts/agentex#left-out";
 
@@ -34,9 +33,6 @@ pub const ROUTES: &[ApiRoute] = &[
     left_out(Method::PUT, "/agents/{id}/schedules/{rest...}", "agentex_schedules_put"),
     left_out(Method::DELETE, "/agents/{id}/schedules/{rest...}", "agentex_schedules_delete"),
     left_out(Method::POST, "/agent_api_keys/webhook-trigger", "agentex_webhook_trigger"),
-    row(Method::GET, "/healthcheck", Access::Public(health::healthz))
-        .described("agentex_healthcheck", "Ask whether the process lives", "The same as GET /healthz.", DOC)
-        .answering(200, Answer::Object(health::HEALTHZ)),
 ];
 
 fn not_supported(_: &App, _: Call) -> Handled {

@@ -27,8 +27,8 @@ use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reac
 
 use super::engine::app::App;
 use super::engine::call::{Call, Handled};
-use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::Action;
+use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
@@ -39,7 +39,11 @@ const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent by its id
 const AGENT_NAME: Field = Field::text("agent_name", usize::MAX, "The agent by its name; or send agent_id.");
 
 /// A route of this dialect without query, body or errors of its own.
-const fn row(method: Method, path: &'static str, access: Access<PublicHandler, CheckedHandler>) -> ApiRoute {
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
+) -> ApiRoute {
     Route {
         method,
         path,

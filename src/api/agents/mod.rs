@@ -1,3 +1,8 @@
-//! Agents, as every dialect treats them.
+//! Agents, as every dialect treats them: names, finding, making, archiving.
 
+pub(crate) mod archive;
+pub(crate) mod create;
+mod find;
 pub mod name;
+
+pub(crate) use find::{find, seen_by, visible};

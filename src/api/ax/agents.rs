@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::{change, checked, record, text};
 use crate::access::{self, Action, AgentRole, Class, SpaceRole};
+use crate::api::agents::{seen_by, visible};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, Listing};
-use crate::api::table::ApiRoute;
-use crate::api::taos::agents::{seen_by, visible};
 use crate::limits::{PAGE_MAX, TEXT_BYTES};
 use crate::rest::class::{AD, ALL, UA, UA_AD, UA_AG};
 use crate::rest::codes;

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::record;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
+use crate::api::agents::archive::Ending;
+use crate::api::agents::create::{self, Birth};
 use crate::api::agents::name;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::taos::agents::archive::Ending;
-use crate::api::taos::agents::create::{self, Birth};
 use crate::limits::TEXT_BYTES;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};

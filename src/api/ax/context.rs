@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{ID_CHARS, allowance, checked, text};
 use crate::access::{Action, SpaceRole, resolve_space};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{self, Listing};
-use crate::api::table::ApiRoute;
 use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
 use crate::rest::class::UA_AG;
 use crate::rest::codes;

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{checked, fingerprint, record, row, text};
 use crate::access::{self, Action, Caller, Principal};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::table::ApiRoute;
 use crate::rest::class::{ALL, WITH_KEY};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{change, checked, text};
 use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::table::ApiRoute;
 use crate::limits::{GRANT_SECONDS, NAME_CHARS, SPACE_MEMBERS};
 use crate::rest::class::{UA, UA_AG};
 use crate::rest::codes;

@@ -36,8 +36,8 @@ use hyper::http::Method;
 
 use super::engine::app::App;
 use super::engine::call::{Call, Handled};
-use super::table::{ApiRoute, CheckedHandler, PublicHandler};
 use crate::access::{Action, Class};
+use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
@@ -51,7 +51,11 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 const ID_CHARS: usize = 64;
 
 /// A route of this dialect without query, body or errors of its own.
-const fn row(method: Method, path: &'static str, access: Access<PublicHandler, CheckedHandler>) -> ApiRoute {
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
+) -> ApiRoute {
     Route {
         method,
         path,

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
 use super::metrics::Metrics;
 use super::paging;
@@ -14,14 +15,14 @@ use crate::client::forwarder::Courier;
 use crate::config::{Config, Live};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
-use crate::jobs::Jobs;
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Herald;
 use crate::jobs::events::places::Places;
 use crate::jobs::events::streams::Streams;
-use crate::jobs::events::webhook::Webhook;
+use crate::jobs::events::webhook::{Show, Webhook};
+use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::backup_scheduler::Health;
 use crate::jobs::upkeep::leases::{self, Leases};
@@ -33,6 +34,8 @@ use crate::time::{Clock, Micros};
 
 /// The application.
 pub struct App {
+    /// The table of routes.
+    pub routes: &'static [&'static [ApiRoute]],
     /// The settings in force.
     pub config: Arc<Live>,
     /// The database.
@@ -95,11 +98,17 @@ pub enum StartError {
 }
 
 impl App {
-    /// Opens the store and makes what the first start needs.
+    /// Opens the store and makes what the first start needs. `show` is how the webhook shows a notification, `task_ended`
+    /// how a space hears of a lease that has run out.
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: Config) -> Result<Self, StartError> {
+    pub fn start(
+        config: Config,
+        routes: &'static [&'static [ApiRoute]],
+        show: Show,
+        task_ended: fn(&Streams, &leases::Ended),
+    ) -> Result<Self, StartError> {
         let live = Arc::new(Live::new(config));
         let config = live.now();
         let store = Arc::new(Store::open(&Options {
@@ -151,7 +160,7 @@ impl App {
             Arc::clone(&clock),
             Arc::clone(&listening),
             live.watch(|now| now.webhook.clone()),
-            crate::api::taos::notifications::show,
+            show,
         )
         .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
@@ -174,8 +183,8 @@ impl App {
             Upkeep::start(Arc::clone(&store), Arc::clone(&streams), herald(), Arc::clone(&clock), Arc::clone(&live))
                 .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
         let telling = Arc::clone(&streams);
-        let leases = Leases::start(&store, herald(), move |ended| crate::api::ax::task_ended(&telling, ended))
-            .map_err(|error| match error {
+        let leases =
+            Leases::start(&store, herald(), move |ended| task_ended(&telling, ended)).map_err(|error| match error {
                 leases::StartError::Store(error) => StartError::Store(error),
                 leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
             })?;
@@ -183,6 +192,7 @@ impl App {
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
         Ok(Self {
+            routes,
             clock,
             jobs,
             gate,

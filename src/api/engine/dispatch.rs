@@ -7,12 +7,12 @@ use hyper::body::Bytes;
 use hyper::header::ALLOW;
 use hyper::http::Method;
 
+use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use crate::access::{self, Action, Caller, Presented, Watch};
-use crate::api::table::{self, ApiRoute, CheckedHandler, PublicHandler};
 use crate::http::edge::host;
 use crate::limits::UPLOAD_OVERHEAD;
 use crate::rest::codes;
@@ -30,7 +30,7 @@ use crate::store::idempotency::RequestKey;
 /// Serves the routes of one [`App`].
 pub struct Dispatcher {
     app: Arc<App>,
-    router: Router<PublicHandler, CheckedHandler>,
+    router: Router<PublicHandler, CheckedHandler, AtOnceHandler>,
 }
 
 /// A route and its parameters.
@@ -53,7 +53,7 @@ pub enum Admitted {
 impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, router: Router::new(table::routes()) }
+        Self { router: Router::new(app.routes), app }
     }
 
     /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.

@@ -66,7 +66,7 @@ const READS: &[&str] = &[
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.
-pub fn of<P, C>(route: &Route<P, C>) -> Growth {
+pub fn of<P, C, A>(route: &Route<P, C, A>) -> Growth {
     match route.method {
         Method::GET | Method::HEAD | Method::OPTIONS => Growth::Reads,
         _ if READS.contains(&route.id) => Growth::Reads,

@@ -1,5 +1,6 @@
 //! What carries a request through a handler: the application, calls, dispatch, idempotency, pages, slow work.
 
+pub(crate) mod api_route;
 pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod descent;

@@ -6,10 +6,10 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::api::table::ApiRoute;
 use crate::jobs::upkeep::audit_head;
 use crate::rest::codes;
 use crate::rest::error::ApiError;

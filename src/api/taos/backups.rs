@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow, WAIT};
-use crate::api::table::ApiRoute;
-use crate::jobs::upkeep::backups;
+use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;

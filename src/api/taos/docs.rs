@@ -3,9 +3,9 @@
 use hyper::header::{ACCEPT, VARY};
 use hyper::http::{Method, StatusCode};
 
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::table::ApiRoute;
 use crate::docs;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;

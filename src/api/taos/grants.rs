@@ -5,10 +5,10 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::api::table::ApiRoute;
 use crate::limits::{GRANT_SECONDS, GRANTS_OF_AGENT, SPACE_MEMBERS};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

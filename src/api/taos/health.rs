@@ -6,10 +6,10 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::metrics;
-use crate::api::table::ApiRoute;
 use crate::http::edge::Worker;
 use crate::rest::codes;
 use crate::rest::error::ApiError;

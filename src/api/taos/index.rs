@@ -8,10 +8,10 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::docs::prefers_html;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
 use crate::api::engine::rules::RULES;
-use crate::api::table::{ApiRoute, routes};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
@@ -132,19 +132,19 @@ fn front(_: &App, input: Input) -> Handled {
     Ok(reply.with(VARY, "Accept").into())
 }
 
-fn index(_: &App, _: Input) -> Handled {
-    let rows: Vec<Value> = routes().iter().flat_map(|table| table.iter()).map(row).collect();
+fn index(app: &App, _: Input) -> Handled {
+    let rows: Vec<Value> = app.routes.iter().flat_map(|table| table.iter()).map(row).collect();
     Ok(Reply::ok(&json!({"routes": rows})).into())
 }
 
-/// The OpenAPI document of all routes.
-pub fn surface() -> Value {
-    openapi::document(routes(), RULES)
+/// The OpenAPI document of these tables of routes.
+pub fn surface(tables: &[&'static [ApiRoute]]) -> Value {
+    openapi::document(tables, RULES)
 }
 
-fn document(_: &App, _: Input) -> Handled {
+fn document(app: &App, _: Input) -> Handled {
     // Half a megabyte that never changes: made once.
     static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    let document = DOCUMENT.get_or_init(|| surface().to_string().into());
+    let document = DOCUMENT.get_or_init(|| surface(app.routes).to_string().into());
     Ok(Reply::typed(StatusCode::OK, "application/json", document.clone()).into())
 }

@@ -4,9 +4,9 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
 
 use crate::access::tokens::signing_keys;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
-use crate::api::table::ApiRoute;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;

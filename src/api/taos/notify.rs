@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::notifications::{self, DOC_NOTIFY};
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
-use crate::api::table::ApiRoute;
 use crate::limits::{ACTION_URL_CHARS, TEXT_BYTES, TITLE_CHARS};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

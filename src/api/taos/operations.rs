@@ -5,11 +5,11 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::{self, Action, AgentRole, Caller};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Written};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::engine::slow::WAIT;
-use crate::api::table::ApiRoute;
 use crate::jobs::operations::progress as work;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -203,7 +203,7 @@ fn get(app: &App, call: Call) -> Handled {
 }
 
 /// Looks, and looks again whenever some operation has changed, until this one has ended or the patience has.
-fn look(jobs: Arc<crate::jobs::Jobs>, call: Call, until: Instant) -> Outcome {
+fn look(jobs: Arc<crate::jobs::operations::Jobs>, call: Call, until: Instant) -> Outcome {
     let wait = jobs.changed.wait();
     let found = jobs.store.read(|conn| find(conn, &call.caller, call.input.param(0)));
     match found {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::agents::find;
 use super::scope;
 use crate::access::{Action, AgentRole, Caller, Scopes};
+use crate::api::agents::find;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
 use crate::api::engine::descent;
 use crate::api::engine::dispatch::render;
-use crate::api::table::ApiRoute;
-use crate::jobs::Jobs;
+use crate::jobs::operations::Jobs;
 use crate::jobs::operations::delivery::{self, Asker, Delivered, Terms};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

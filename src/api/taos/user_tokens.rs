@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::{scope, users};
 use crate::access::{Action, Scopes};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::descent;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::api::table::ApiRoute;
 use crate::limits::USER_TOKENS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;

@@ -4,7 +4,7 @@ use hyper::http::Method;
 use serde::Serialize;
 
 use crate::access::{Action, Caller, Principal};
-use crate::api::table::ApiRoute;
+use crate::api::engine::api_route::ApiRoute;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;

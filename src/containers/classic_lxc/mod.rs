@@ -23,7 +23,7 @@ use self::config::Config;
 use self::inside::Root;
 use self::proxy::Proxies;
 use self::tools::Output;
-use super::incus_lxd::wire::pick_address;
+use super::address::pick_address;
 use super::locks::Locks;
 use super::values::host_path;
 use super::{

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::containers::address::pick_address;
 use crate::containers::{ContainerName, ContainerState, Status, parse_bytes};
 
 /// The configuration key that holds the owner.
@@ -106,15 +107,6 @@ fn status(word: &str) -> Status {
 
 fn addresses<'a>(networks: impl Iterator<Item = &'a Network>) -> impl Iterator<Item = IpAddr> {
     networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok())
-}
-
-/// The first address that others can reach, IPv4 before IPv6.
-pub(in crate::containers) fn pick_address(addresses: impl Iterator<Item = IpAddr>) -> Option<IpAddr> {
-    let reachable = |ip: &IpAddr| match ip.to_canonical() {
-        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
-        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
-    };
-    addresses.filter(reachable).min_by_key(IpAddr::is_ipv6)
 }
 
 /// Reads `limits.cpu`: a number, or a set such as `0-2,5`, which counts its members.

@@ -59,5 +59,4 @@ pub const ALL: &[Entry] = &[
     backup::BACKUP,
     backup::BACKUPS,
     docs::ENTRY,
-    crate::ctl::completion::ENTRY,
 ];

@@ -275,7 +275,10 @@ fn other_version(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::rest::text::segment_problem;
 
     fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Checked, Refusal> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -391,5 +394,18 @@ mod tests {
         assert_eq!(status(&[b"GET / HTTP/1.1\r\na: ".as_slice(), &[b'a'; 20_000]].concat(), true), 431);
         assert_eq!(status(&[b"GET / HTTP/1.1\r\n".as_slice(), &b"a: b\r\n".repeat(101)].concat(), true), 431);
         assert_eq!(status(b"", true), 413);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_comes_back_out_of_a_path(name in "\\PC{0,20}") {
+            // Clients leave dots as they are and encode what is not plain.
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+            let encoded: String = name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+            if segment_problem(&name).is_none() {
+                let (segments, _) = segments(&format!("/x/{encoded}/y")).unwrap();
+                prop_assert_eq!(&segments[1], &name);
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::streams::{Feed, Streams};
 use crate::access::{self, AgentRole, Caller};
 use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
 

@@ -4,7 +4,7 @@
 //! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
 //! not taken for a day, is given up. Redirects are not followed.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -14,11 +14,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::client::endpoint::Endpoint;
 use crate::client::http::{self, Request, Target};
 use crate::config::{self, Watched};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
-use crate::secret::Plaintext;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, notifications};
 use crate::time::{Clock, Micros};
@@ -34,56 +34,13 @@ const URGENT_ATTEMPTS: u32 = 4;
 /// How much of an answer is read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// Where notifications are delivered.
-#[derive(Debug)]
-pub struct Endpoint {
-    /// The URL's host.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Its path and query.
-    pub path: String,
-    /// What deliveries are signed with.
-    pub secret: Plaintext,
-}
-
-impl Endpoint {
-    /// Reads a URL `http://HOST[:PORT][/PATH]`.
-    ///
-    /// # Errors
-    /// What is wrong with it, as a sentence for the person who set it.
-    pub fn parse(url: &str, secret: Plaintext) -> std::result::Result<Self, String> {
-        if url.starts_with("https:") {
-            return Err("webhook.url must be http: taosd speaks no TLS; name a relay on this box or network".into());
-        }
-        let uri: hyper::Uri = url.parse().map_err(|_| "webhook.url is not a URL".to_owned())?;
-        let host = uri.host().map(|host| host.trim_matches(['[', ']'])).unwrap_or_default();
-        let userinfo = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-        if uri.scheme_str() != Some("http") || host.is_empty() || userinfo {
-            return Err("webhook.url must be http://HOST[:PORT][/PATH], without a user".into());
-        }
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        // A query may follow the host; a request's target begins with its path (RFC 9112, section 3.2.1).
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80), path, secret })
-    }
-
-    /// The `Host` header's value.
-    pub fn authority(&self) -> String {
-        match self.host.parse() {
-            Ok(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
-            _ => format!("{}:{}", self.host, self.port),
-        }
-    }
-
-    /// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
-    fn signature(&self, seconds: i64, body: &str) -> String {
-        // HMAC takes a key of any length.
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.reveal().as_bytes()).expect("any key will do");
-        mac.update(format!("{seconds}.").as_bytes());
-        mac.update(body.as_bytes());
-        format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
-    }
+/// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
+fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
+    // HMAC takes a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(endpoint.secret.reveal().as_bytes()).expect("any key will do");
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body.as_bytes());
+    format!("t={seconds},v1={}", HEXLOWER.encode(&mac.finalize().into_bytes()))
 }
 
 /// How a record is shown; the application's business.
@@ -216,7 +173,7 @@ impl Courier {
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
-            .with_header("x-taos-signature", to.signature(seconds, &body))
+            .with_header("x-taos-signature", signature(to, seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
         let target = match Target::resolve(&to.host, to.port) {
@@ -301,6 +258,7 @@ fn pause(nudged: &Receiver<()>, rest: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Plaintext;
 
     fn endpoint(url: &str) -> std::result::Result<Endpoint, String> {
         Endpoint::parse(url, Plaintext::new("key".into()))
@@ -320,7 +278,7 @@ mod tests {
     #[test]
     fn the_signature_is_hmac_sha256_of_time_and_body() {
         // Computed with: printf '1700000000.{}' | openssl dgst -sha256 -hmac key
-        let signature = endpoint("http://a").unwrap().signature(1_700_000_000, "{}");
+        let signature = signature(&endpoint("http://a").unwrap(), 1_700_000_000, "{}");
         assert_eq!(signature, "t=1700000000,v1=9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae");
     }
 

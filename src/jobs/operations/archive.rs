@@ -14,7 +14,7 @@ use super::deploy::remove;
 use super::progress::{Ended, agent_of, asker, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::limits::PURGE_BATCH;
 use crate::rest::codes;
 use crate::rest::error::ApiError;

@@ -13,7 +13,7 @@ use crate::containers::{
     ContainerName, ContainerPath, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec, INSIDE_ADDRESS,
     Status,
 };
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};

@@ -14,7 +14,7 @@ use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
 };
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::mounts;
 use super::progress::{Ended, agent_of, step};
 use crate::containers::{ContainerName, Driver};
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};

@@ -1,10 +1,15 @@
 //! What a slow request becomes: operations, their threads and what they do in containers.
 
 pub(crate) mod archive;
+pub mod backups;
 pub mod delivery;
 pub(crate) mod deploy;
+mod jobs;
 pub(crate) mod lifecycle;
 pub(crate) mod mounts;
 pub mod progress;
 pub mod runner;
 pub mod sockets;
+
+pub use jobs::Jobs;
+pub(crate) use jobs::within;

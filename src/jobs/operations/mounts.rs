@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::containers::{ContainerName, Driver, Until};
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 

@@ -13,9 +13,10 @@ use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, Ended};
+use super::operations::{Jobs, within};
 use super::operations::{archive, deploy, lifecycle, mounts};
-use super::{Jobs, within};
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
+use crate::http::edge;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
@@ -31,9 +32,11 @@ const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
 const PREFIX: &str = "taos-agent-";
 
-/// Begins all of it. `cut`: the operations that the last run left open.
-pub fn begin(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
-    recover_operations(jobs, cut);
+/// The daemon answers now: opens the agents' sockets on its edge, ends what a crash left open and delivers what is
+/// missing, all in the background.
+pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
+    jobs.sockets.set_edge(edge);
+    recover_operations(jobs, jobs.take_cut());
     match jobs.run(None, run_migration) {
         Ok(()) => {}
         Err(error) => log::error!("the start-up migration could not begin: {error}"),

@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::audit_head::Teller;
-use super::backups;
 use crate::config::Watched;
 use crate::jobs::events::notifier::{Herald, Notice};
 use crate::jobs::events::space::Space;
+use crate::jobs::operations::backups;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::time::Micros;
 

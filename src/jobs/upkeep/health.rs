@@ -19,7 +19,7 @@ use crate::containers::{ContainerState, Detail, Status};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::jobs::endpoints::host_net::{HostNet, canonical, is_unicast};
-use crate::jobs::{Jobs, within};
+use crate::jobs::operations::{Jobs, within};
 use crate::limits::{HEALTH_ANSWER_BYTES, HEALTH_CHECKS, HEALTH_MISSES, HEALTH_TIMEOUT};
 use crate::store::registrations::{self, Checked};
 use crate::time::Micros;

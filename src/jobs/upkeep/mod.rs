@@ -3,10 +3,9 @@
 pub mod alarms;
 pub mod audit_head;
 pub mod backup_scheduler;
-pub mod backups;
 pub mod expiry;
 pub mod health;
 pub mod leases;
 pub mod messages;
-pub(crate) mod reconcile;
+pub mod reconcile;
 pub mod sweeper;

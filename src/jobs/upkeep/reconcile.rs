@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::jobs::operations::lifecycle;
-use crate::jobs::{Jobs, start_up, within};
+use crate::jobs::operations::{Jobs, within};
+use crate::jobs::start_up;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::{self, operations};

@@ -5,20 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::action::Action;
+use super::class::Class;
 use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
 use super::field::{Field, Type, object_schema, request_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
 use super::tags;
 use super::text::SEGMENT_PATTERN;
-use crate::access::{Action, Class};
 
 mod headers;
 
 /// The document for these tables.
 ///
 /// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
-pub fn document<P, C>(tables: &[&'static [Route<P, C>]], rules: &[(&str, &str)]) -> Value {
+pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in tables.iter().flat_map(|table| table.iter()) {
         let path = route.path.replace("...}", "}");
@@ -102,7 +103,7 @@ fn agentex_error_schema() -> Value {
     })
 }
 
-fn operation<P, C>(route: &Route<P, C>) -> Value {
+fn operation<P, C, A>(route: &Route<P, C, A>) -> Value {
     let mut operation = json!({
         "operationId": route.id,
         "summary": route.title,
@@ -129,7 +130,7 @@ fn operation<P, C>(route: &Route<P, C>) -> Value {
     operation
 }
 
-fn security<P, C>(route: &Route<P, C>) -> Value {
+fn security<P, C, A>(route: &Route<P, C, A>) -> Value {
     match (route.action(), route.dialect) {
         (None, _) => json!([]),
         (Some(_), Dialect::Agentex) => json!([{"bearer": []}, {"agentKey": []}]),
@@ -137,7 +138,7 @@ fn security<P, C>(route: &Route<P, C>) -> Value {
     }
 }
 
-fn request_body<P, C>(route: &Route<P, C>, media_type: &str, fields: &[Field]) -> Value {
+fn request_body<P, C, A>(route: &Route<P, C, A>, media_type: &str, fields: &[Field]) -> Value {
     let mut media = json!({"schema": request_schema(fields, route.dialect == Dialect::Taos)});
     if let Ok(example) = serde_json::from_str::<Value>(route.example) {
         media["example"] = example;
@@ -145,7 +146,7 @@ fn request_body<P, C>(route: &Route<P, C>, media_type: &str, fields: &[Field]) -
     json!({"required": fields.iter().any(|field| field.required), "content": {media_type: media}})
 }
 
-fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
+fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
     let mut parameters: Vec<Value> = route
         .parameters()
         .into_iter()
@@ -185,7 +186,7 @@ fn parameters<P, C>(route: &Route<P, C>) -> Vec<Value> {
 }
 
 /// The codes a route can answer with: its own and those every route of its kind has.
-pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all: Vec<&'static Code> = route.errors.to_vec();
     if route.dialect == Dialect::Ax {
         all.extend(ax_codes(route));
@@ -218,7 +219,7 @@ pub fn codes_of<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 
 /// What every route of the Agentex dialect can answer. What is not known is ignored there, and so is a body where none
 /// is taken.
-fn agentex_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+fn agentex_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = Vec::new();
     if route.action().is_some() {
         all.extend([codes::UNAUTHENTICATED, codes::TWO_CREDENTIALS, codes::PAT_NOT_ALLOWED, codes::RATE_LIMITED]);
@@ -238,7 +239,7 @@ fn agentex_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 }
 
 /// What every route of the aX dialect can answer, by who may call it.
-fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
+fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     let mut all = vec![codes::INVALID_REQUEST, codes::UNSUPPORTED_MEDIA_TYPE, codes::RATE_LIMITED];
     if let Access::Class(classes, ..) = route.access {
         all.extend([
@@ -258,7 +259,7 @@ fn ax_codes<P, C>(route: &Route<P, C>) -> Vec<&'static Code> {
 }
 
 /// True for a change that can be bound to a revision.
-fn takes_if_match<P, C>(route: &Route<P, C>) -> bool {
+fn takes_if_match<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.errors.contains(&codes::PRECONDITION_FAILED)
 }
 
@@ -321,7 +322,7 @@ fn refusal(status: u16, codes: &[&'static Code], dialect: Dialect, repeatable: b
 }
 
 /// True for slow work: what takes `wait` and changes something.
-fn is_slow<P, C>(route: &Route<P, C>) -> bool {
+fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.method != Method::GET && route.query.iter().any(|field| field.name == "wait")
 }
 
@@ -399,7 +400,7 @@ fn of_answer(answer: &Answer) -> &'static [&'static str] {
     }
 }
 
-fn responses<P, C>(route: &Route<P, C>) -> Value {
+fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let (status, answer) = &route.answer;
     let repeatable = route.repeat == Repeat::Key;
     let mut success = success(answer, route.title);

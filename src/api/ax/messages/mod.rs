@@ -13,7 +13,7 @@ use hyper::http::Method;
 
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
-use crate::api::table::ApiRoute;
+use crate::api::engine::api_route::ApiRoute;
 use crate::limits::{
     CHANNEL_CHARS, CLIENT_ID_CHARS, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT, MESSAGES_FOUND, PAGE_MAX,
     REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES,

@@ -12,8 +12,8 @@ use hyper::http::Method;
 use super::context::SPACE;
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging;
-use crate::api::table::ApiRoute;
 use crate::limits::{
     LEASE_SECONDS, PAGE_MAX, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TITLE_CHARS, TASK_WAIT, TEXT_BYTES,
 };

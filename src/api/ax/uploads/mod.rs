@@ -9,7 +9,7 @@ use hyper::http::Method;
 
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
-use crate::api::table::ApiRoute;
+use crate::api::engine::api_route::ApiRoute;
 use crate::rest::class::UA_AG;
 use crate::rest::codes;
 use crate::rest::field::Field;

@@ -1,33 +1,28 @@
 //! Archiving, restoring and purging agents; with a container each is an operation.
 
-use std::sync::Arc;
-
 use rusqlite::Connection;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::read;
 use crate::access::{AgentRole, Caller, Principal};
-use crate::api::agents::name;
+use crate::api::agents::archive::Ending;
+use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled, Tx, Written};
+use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
-use crate::api::engine::slow::{Slow, refuse_busy};
-use crate::jobs::operations::progress;
-use crate::jobs::{Jobs, end_record, purge_parts};
+use crate::api::engine::slow::Slow;
+use crate::jobs::operations::archive::purge_parts;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
-use crate::rest::service::Outcome;
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee, On};
-use crate::store::operations::{self as rows, Operation};
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(crate) fn archive(app: &App, call: Call) -> Handled {
     let ending = Ending::new(app, &call);
     call.write(app, move |tx| {
-        let agent = read::find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
         let archived = json!({
             "status": "archived",
             "id": agent.id,
@@ -37,65 +32,6 @@ pub(crate) fn archive(app: &App, call: Call) -> Handled {
         });
         ending.run(tx, &agent, &archived)
     })
-}
-
-/// The end of a live agent, in whatever dialect it was asked for.
-pub struct Ending {
-    runtime: Result<(), ApiError>,
-    slow: Slow,
-}
-
-impl Ending {
-    /// What the transaction will need.
-    pub fn new(app: &App, call: &Call) -> Self {
-        Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }
-    }
-
-    /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
-    /// it promises an operation that does.
-    ///
-    /// # Errors
-    /// `agent_busy`, no runtime for its container, or the store's.
-    pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
-        if agent.container_name.is_some() {
-            self.runtime?;
-            return self.slow.promise(tx, "archive", agent, &json!({}));
-        }
-        refuse_busy(tx, &agent.id)?;
-        end(tx, agent)?;
-        Ok(Reply::ok(done).into())
-    }
-}
-
-/// Takes a live agent out of the registry with every credential and grant it has.
-///
-/// # Errors
-/// The store's.
-fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
-    end_record(tx.conn, &agent.id, tx.now)?;
-    Ok(tx.audit(format!("agent:{}", agent.id))?)
-}
-
-/// Archives a live agent at once; a container it has is stopped and put away behind the reply.
-///
-/// # Errors
-/// `agent_busy`, or the store's.
-pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
-    refuse_busy(tx, &agent.id)?;
-    end(tx, agent)?;
-    if agent.container_name.is_none() {
-        return Ok(reply.into());
-    }
-    let mut op = Operation::new(store::new_id(), "archive", tx.caller.maker(), tx.caller.request_id(), tx.now);
-    op.agent_id = Some(agent.id.clone());
-    op.agent_name = Some(agent.slug.clone());
-    rows::insert(tx.conn, &op)?;
-    let after = move |reply, _| {
-        jobs.sockets.close(op.agent_id.as_deref().unwrap_or_default());
-        progress::take_up(&jobs, &op);
-        Outcome::Done(reply)
-    };
-    Ok(Written::Then(reply, Box::new(after)))
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {

@@ -8,8 +8,8 @@ use super::fields::{
 };
 use super::{containers, deploy, lifecycle};
 use crate::access::Action;
+use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::slow::WAIT;
-use crate::api::table::{ApiRoute, CheckedHandler};
 use crate::containers::LogSource;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::read::find;
 use crate::access::{Action, AgentRole};
+use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
 use crate::containers::{ContainerState, Detail, LogLimits, LogSource, Status, read_log};
 use crate::jobs::events::log_tail::topic;
-use crate::jobs::{Jobs, container_of};
+use crate::jobs::operations::{Jobs, lifecycle};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
@@ -32,7 +32,7 @@ const AGENTS: u64 = 10_000;
 
 pub(crate) fn logs(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
-    let (agent, name) = (live.agent.slug.clone(), container_of(&live.agent)?);
+    let (agent, name) = (live.agent.slug.clone(), lifecycle::container(&live.agent)?);
     app.jobs.driver()?;
     let query = &call.input.query;
     let lines = query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);

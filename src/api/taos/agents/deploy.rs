@@ -5,17 +5,17 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::create::{self, Birth};
-use super::{model, read, settings};
+use super::{model, settings};
 use crate::access::{self, AgentRole, Scopes};
-use crate::api::agents::name;
+use crate::api::agents::create::{self, Birth};
+use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
 use crate::config::{self, MountRoot};
 use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
-use crate::jobs::{Env, WantedContainer};
+use crate::jobs::operations::deploy::{Env, Wanted};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
@@ -84,7 +84,7 @@ fn promised(op: &Operation) -> Reply {
 }
 
 /// What is wanted of the container, checked as far as that goes without the runtime.
-fn wanted(settings: &config::Containers, body: &Fields) -> Result<(WantedContainer, Env), ApiError> {
+fn wanted(settings: &config::Containers, body: &Fields) -> Result<(Wanted, Env), ApiError> {
     let framework = match body.text("framework") {
         None | Some("none") => None,
         Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
@@ -107,7 +107,7 @@ fn wanted(settings: &config::Containers, body: &Fields) -> Result<(WantedContain
         env.push(variable(line)?);
     }
     let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
-    let wanted = WantedContainer {
+    let wanted = Wanted {
         image: image.as_str().to_owned(),
         memory_bytes: size(body, "memory_limit")?,
         cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
@@ -145,7 +145,7 @@ fn is_below(root: &MountRoot, folder: &Path) -> bool {
 }
 
 /// The roots above each folder that is to be mounted.
-fn roots_above(settings: &config::Containers, wanted: &WantedContainer) -> Vec<Vec<MountRoot>> {
+fn roots_above(settings: &config::Containers, wanted: &Wanted) -> Vec<Vec<MountRoot>> {
     let above = |folder: &Path| settings.mount_roots.iter().filter(|root| is_below(root, folder)).cloned().collect();
     wanted.mounts.iter().map(|(source, _, _)| above(Path::new(source))).collect()
 }
@@ -180,7 +180,7 @@ fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, Strin
 
 pub(crate) fn status(app: &App, call: Call) -> Handled {
     let (slug, op) = app.store.read(|conn| {
-        let agent = read::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
+        let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
         let op = operations::newest_of_agent(conn, &agent.id, "deploy")?;
         Ok::<_, ApiError>((agent.slug, op.ok_or(codes::DEPLOY_TASK_NOT_FOUND)?))
     })?;

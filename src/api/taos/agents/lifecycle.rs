@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::find;
 use crate::access::{self, AgentRole};
+use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
-use crate::jobs::lifecycle_result;
+use crate::jobs::operations::lifecycle;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
@@ -64,7 +64,7 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, kind: &str) -> Result<Reply, Ap
     if paused {
         tasks::free_all_of_agent(tx.conn, &agent.id, tx.now)?;
     }
-    Ok(Reply::ok(&lifecycle_result(kind, agent)))
+    Ok(Reply::ok(&lifecycle::result(kind, agent)))
 }
 
 pub(crate) fn bulk_start(app: &App, call: Call) -> Handled {

@@ -1,9 +1,9 @@
 //! Agents: the registry's routes, and those that need a container runtime (taOS contract, section 2).
 
-pub mod archive;
+mod archive;
 mod container_routes;
 mod containers;
-pub mod create;
+mod create;
 mod deploy;
 mod fields;
 mod lifecycle;
@@ -16,5 +16,4 @@ mod settings;
 mod transfer;
 
 pub use container_routes::CONTAINER_ROUTES;
-pub use read::{find, seen_by, visible};
 pub use routes::ROUTES;

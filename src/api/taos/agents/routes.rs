@@ -8,9 +8,9 @@ use super::fields::{
 };
 use super::{archive, create, permissions, read, record, settings, transfer};
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging::{CURSOR, LIMIT};
 use crate::api::engine::slow::WAIT;
-use crate::api::table::ApiRoute;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{model, read, record};
+use super::{model, record};
 use crate::access::AgentRole;
+use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::limits::TEXT_BYTES;
@@ -76,7 +77,7 @@ pub(crate) fn change(
     needed: AgentRole,
     change: impl FnOnce(&mut Agent) -> Result<(), ApiError>,
 ) -> Result<Live, ApiError> {
-    let mut live = read::find(tx.conn, tx.caller, tx.input.param(0), needed)?;
+    let mut live = find(tx.conn, tx.caller, tx.input.param(0), needed)?;
     tx.input.if_match(live.agent.revision)?;
     let before = record::show(&live);
     change(&mut live.agent)?;

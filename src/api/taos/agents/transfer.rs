@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::create::{self, Birth};
-use super::{model, read, record, settings};
+use super::{model, record, settings};
 use crate::access::{self, AgentRole, Scopes};
-use crate::api::agents::name;
+use crate::api::agents::create::{self, Birth};
+use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::taos::scope;
@@ -31,7 +31,7 @@ pub const EXPORTED: &[Field] = &{
 };
 
 pub(crate) fn export(app: &App, call: Call) -> Handled {
-    let live = app.store.read(|conn| read::find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
+    let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
     Ok(Reply::ok(&json!({
         "version": VERSION,
         "agent": settings_of(&live.agent),

@@ -8,8 +8,8 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging::{CURSOR, LIMIT};
-use crate::api::table::ApiRoute;
 use crate::limits::{KNOWLEDGE_ITEMS, TEXT_BYTES};
 use crate::rest::codes;
 use crate::rest::error::ApiError;

@@ -10,8 +10,8 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use crate::access::{Action, Caller};
+use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging::{CURSOR, LIMIT};
-use crate::api::table::ApiRoute;
 use crate::jobs::events::streams;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;

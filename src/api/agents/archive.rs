@@ -1,0 +1,77 @@
+//! Archiving agents, in whatever dialect it was asked for.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Tx, Written};
+use crate::api::engine::slow::{Slow, refuse_busy};
+use crate::jobs::operations::Jobs;
+use crate::jobs::operations::archive::end_record;
+use crate::jobs::operations::progress;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store;
+use crate::store::agents::Agent;
+use crate::store::operations::{self as rows, Operation};
+
+/// The end of a live agent, in whatever dialect it was asked for.
+pub struct Ending {
+    runtime: Result<(), ApiError>,
+    slow: Slow,
+}
+
+impl Ending {
+    /// What the transaction will need.
+    pub fn new(app: &App, call: &Call) -> Self {
+        Self { runtime: app.jobs.driver().map(|_| ()), slow: Slow::new(app, &call.input) }
+    }
+
+    /// Takes the agent out of the registry with every credential and grant it has, and answers `done`; with a container
+    /// it promises an operation that does.
+    ///
+    /// # Errors
+    /// `agent_busy`, no runtime for its container, or the store's.
+    pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
+        if agent.container_name.is_some() {
+            self.runtime?;
+            return self.slow.promise(tx, "archive", agent, &json!({}));
+        }
+        refuse_busy(tx, &agent.id)?;
+        end(tx, agent)?;
+        Ok(Reply::ok(done).into())
+    }
+}
+
+/// Takes a live agent out of the registry with every credential and grant it has.
+///
+/// # Errors
+/// The store's.
+fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
+    end_record(tx.conn, &agent.id, tx.now)?;
+    Ok(tx.audit(format!("agent:{}", agent.id))?)
+}
+
+/// Archives a live agent at once; a container it has is stopped and put away behind the reply.
+///
+/// # Errors
+/// `agent_busy`, or the store's.
+pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
+    refuse_busy(tx, &agent.id)?;
+    end(tx, agent)?;
+    if agent.container_name.is_none() {
+        return Ok(reply.into());
+    }
+    let mut op = Operation::new(store::new_id(), "archive", tx.caller.maker(), tx.caller.request_id(), tx.now);
+    op.agent_id = Some(agent.id.clone());
+    op.agent_name = Some(agent.slug.clone());
+    rows::insert(tx.conn, &op)?;
+    let after = move |reply, _| {
+        jobs.sockets.close(op.agent_id.as_deref().unwrap_or_default());
+        progress::take_up(&jobs, &op);
+        Outcome::Done(reply)
+    };
+    Ok(Written::Then(reply, Box::new(after)))
+}

@@ -1,0 +1,152 @@
+//! What jobs share: the store, the runtime, the threads, the agents' sockets.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::runner::Runner;
+use super::sockets::AgentSockets;
+use crate::config::Watched;
+use crate::containers::{Containers, Driver, Options, Runtime};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::stream::Signal;
+use crate::store::Store;
+use crate::store::operations::Operation;
+use crate::time::{Clock, Micros};
+
+/// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
+const THREADS: usize = 4;
+/// Threads that only look: a container whose journal does not answer holds up no operation.
+const LOOKERS: usize = 4;
+/// Jobs that may wait.
+const QUEUE: usize = 1024;
+
+/// What jobs share.
+pub struct Jobs {
+    /// The database.
+    pub store: Arc<Store>,
+    /// Raised whenever an operation has changed.
+    pub changed: Signal,
+    /// The agents' own sockets.
+    pub sockets: AgentSockets,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
+    pub(super) containers: Containers,
+    runner: Runner,
+    lookers: Runner,
+    /// What the last run left open, until a start takes it up.
+    cut: Mutex<Vec<Operation>>,
+    /// When this run of the daemon began.
+    pub(crate) began: Micros,
+    /// The start-up migration could not ask the runtime yet.
+    pub(crate) migration_due: AtomicBool,
+    /// Folders of the host's below which containers may be given one.
+    pub(crate) mount_roots: Watched<Vec<PathBuf>>,
+}
+
+impl Jobs {
+    /// Starts the threads. `sockets` is the directory for the agents' sockets.
+    ///
+    /// `cut`: the operations that the last run left open.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        clock: Arc<Clock>,
+        cut: Vec<Operation>,
+        runtime: Options,
+        mount_roots: Watched<Vec<PathBuf>>,
+        sockets: PathBuf,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            store,
+            clock,
+            mount_roots,
+            cut: Mutex::new(cut),
+            began: Micros::now(),
+            migration_due: AtomicBool::new(false),
+            containers: Containers::new(runtime),
+            changed: Signal::new(),
+            sockets: AgentSockets::new(sockets),
+            runner: Runner::start(THREADS, QUEUE)?,
+            lookers: Runner::start(LOOKERS, QUEUE)?,
+        })
+    }
+
+    /// The operations that the last run left open; empty from the second call on.
+    pub fn take_cut(&self) -> Vec<Operation> {
+        std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes no new work and waits, at most `patience`, for what runs.
+    pub fn stop(&self, patience: Duration) {
+        let end = Instant::now() + patience;
+        self.runner.stop(patience);
+        self.lookers.stop(end.saturating_duration_since(Instant::now()));
+    }
+
+    /// The host's container runtime.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable`, also where the host has none.
+    pub fn driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+        let driver = self.containers.driver()?;
+        if driver.runtime() == Runtime::None {
+            return Err(ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
+                .detail("This host has no container runtime.")
+                .retry_after(60));
+        }
+        Ok(driver)
+    }
+
+    /// The host's container runtime, or the driver that says there is none.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable` where the one that was chosen is not there.
+    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+        Ok(self.containers.driver()?)
+    }
+
+    /// Runs `work` on a thread that may wait for the runtime; work on the same agent runs one after the other.
+    ///
+    /// # Errors
+    /// `busy` if too much is waiting.
+    pub fn run(
+        self: &Arc<Self>,
+        agent_id: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        self.queue(&self.runner, agent_id, work)
+    }
+
+    /// The same for work that only looks, on threads of its own.
+    ///
+    /// # Errors
+    /// `busy` if too much is waiting.
+    pub fn look(
+        self: &Arc<Self>,
+        agent_id: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        self.queue(&self.lookers, agent_id, work)
+    }
+
+    fn queue(
+        self: &Arc<Self>,
+        runner: &Runner,
+        key: Option<&str>,
+        work: impl FnOnce(&Arc<Self>) + Send + 'static,
+    ) -> Result<(), ApiError> {
+        let jobs = Arc::clone(self);
+        let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
+        queued.map_err(|crate::jobs::operations::runner::Full| codes::BUSY.into())
+    }
+}
+
+/// The deadline of a call that takes at most so many seconds.
+pub(crate) fn within(seconds: u64) -> Instant {
+    Instant::now() + Duration::from_secs(seconds)
+}

@@ -1,0 +1,166 @@
+//! The house: a room uses only the rooms that stand below it, so no two use each other. The order is what `src/lib.rs`
+//! and the `mod.rs` of a room with rooms of its own say; the imports are read from the source.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A module's path below the crate, `api`, `ax`, `spaces`.
+type Module = Vec<String>;
+
+/// Every source file of the library, with its module.
+fn sources() -> Vec<(Module, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.extend((path != root.join("bin")).then_some(path));
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((module_of(&path, &root), without_comments(&fs::read_to_string(&path).unwrap())));
+            }
+        }
+    }
+    found
+}
+
+fn module_of(path: &Path, root: &Path) -> Module {
+    let relative: PathBuf = path.strip_prefix(root).unwrap().with_extension("");
+    let mut module: Module = relative.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if module.last().is_some_and(|last| last == "mod" || last == "lib") {
+        module.pop();
+    }
+    module
+}
+
+fn without_comments(source: &str) -> String {
+    source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms in the list of a room's documentation: lines `- [`name`] - …` or `1. [`name`] - …`.
+fn order(mod_rs: &str) -> Vec<String> {
+    let listed = |line: &str| {
+        let line = line.trim_start_matches("//! ");
+        let item = line.strip_prefix("- ").or_else(|| line.split_once(". ").map(|(_, rest)| rest))?;
+        let name = item.trim_start_matches(['[', '`']).split(['`', ']']).next()?;
+        let is_a_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (item.starts_with(['[', '`']) && is_a_name).then(|| name.to_owned())
+    };
+    mod_rs.lines().filter(|line| line.starts_with("//!")).filter_map(listed).collect()
+}
+
+/// The modules that a source names with `crate::` or `super::`, whole paths.
+fn named(module: &Module, source: &str) -> Vec<Module> {
+    let mut found = Vec::new();
+    for word in ["crate::", "super::"] {
+        for (at, _) in source.match_indices(word) {
+            let before = source[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            leaves(module, &source[at..], &mut found);
+        }
+    }
+    found
+}
+
+/// The absolute paths of one use tree, to the depth of two segments below a group.
+fn leaves(module: &Module, text: &str, found: &mut Vec<Module>) {
+    let mut base = Vec::new();
+    let mut rest = text;
+    loop {
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        if name.is_empty() {
+            break;
+        }
+        rest = &rest[name.len()..];
+        match name.as_str() {
+            "crate" => base.clear(),
+            "super" if base.is_empty() => base.extend(module[..module.len().saturating_sub(1)].iter().cloned()),
+            "super" => drop(base.pop()),
+            _ => base.push(name),
+        }
+        match rest.strip_prefix("::") {
+            Some(after) => rest = after,
+            None => break,
+        }
+    }
+    let Some(group) = rest.strip_prefix('{') else { return found.push(base) };
+    let end = group.find(';').unwrap_or(group.len());
+    let mut depth = 0;
+    for part in group[..end].split_inclusive(['{', '}', ',']) {
+        let name: String = part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        if depth == 0 && !name.is_empty() {
+            found.push(base.iter().cloned().chain([name]).collect());
+        }
+        depth += part.matches('{').count();
+        depth = depth.saturating_sub(part.matches('}').count());
+    }
+}
+
+/// Checks one room (the crate itself: no name) and says what breaks its order.
+fn broken(sources: &[(Module, String)], inside: &[&str], order: &[String]) -> Vec<String> {
+    let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(i, name)| (name.as_str(), i)).collect();
+    let mut wrong = Vec::new();
+    for (module, source) in sources {
+        let Some(room) = module.get(inside.len()).filter(|_| module.starts_with(&owned(inside))) else { continue };
+        let Some(mine) = rank.get(room.as_str()) else { continue };
+        for path in named(module, source) {
+            let other = path.get(inside.len()).filter(|_| path.starts_with(&owned(inside)));
+            if let Some(other) = other.filter(|other| *other != room)
+                && rank.get(other.as_str()).is_some_and(|theirs| theirs <= mine)
+            {
+                wrong.push(format!("{} uses {}", module.join("::"), path.join("::")));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    wrong
+}
+
+fn owned(path: &[&str]) -> Module {
+    path.iter().map(|part| (*part).to_owned()).collect()
+}
+
+fn text_of(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path)).unwrap()
+}
+
+#[test]
+fn a_room_uses_only_the_rooms_below_it() {
+    let sources = sources();
+    let rooms = order(&text_of("lib.rs"));
+    for (module, _) in sources.iter().filter(|(module, _)| !module.is_empty()) {
+        assert!(rooms.contains(&module[0]), "src/lib.rs does not say where `{}` stands", module[0]);
+    }
+    assert_eq!(broken(&sources, &[], &rooms), Vec::<String>::new());
+}
+
+#[test]
+fn rooms_inside_a_room_keep_their_order_too() {
+    let sources = sources();
+    for room in ["api", "ctl", "jobs"] {
+        // These lists go from the bottom up.
+        let mut rooms = order(&text_of(&format!("{room}/mod.rs")));
+        rooms.reverse();
+        assert!(rooms.len() > 2, "{room}/mod.rs says no order");
+        assert_eq!(broken(&sources, &[room], &rooms), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_room_that_uses_one_above_it_is_found() {
+    let source = |module: &[&str], text: &str| (owned(module), text.to_owned());
+    let order = ["upper".to_owned(), "lower".to_owned()];
+    let good = [source(&["upper", "a"], "use crate::lower::b;"), source(&["lower", "b"], "use super::c::D;")];
+    assert_eq!(broken(&good, &[], &order), Vec::<String>::new());
+    for text in
+        ["use crate::upper::a;", "use super::super::upper::a;", "use crate::{time, upper};", "crate::upper::f()"]
+    {
+        let bad = [source(&["lower", "b"], text)];
+        assert_eq!(broken(&bad, &[], &order).len(), 1, "{text}");
+    }
+}
