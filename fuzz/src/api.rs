@@ -9,7 +9,7 @@ use taosd::fuzzing::{
     read_cursor, slug_of, wants_html,
 };
 use taosd::http::edge::check;
-use taosd::store::knowledge::{Document, Filter, Replacement, replace, search as find};
+use taosd::store::knowledge::{Document, ItemFilter, Replacement, replace, search as find};
 use taosd::store::page::Page;
 use taosd::time::Micros;
 use taosd::{docs, limits};
@@ -103,7 +103,7 @@ pub fn search(data: &[u8]) {
     let Some(text) = text(data) else { return };
     BASE.with_borrow(|conn| {
         let (page, mut hits) = (Page { limit: 10, after: None }, 0);
-        find(conn, text, &Filter::default(), &page, &mut |hit| {
+        find(conn, text, &ItemFilter::default(), &page, &mut |hit| {
             assert!(hit.score.is_finite());
             hits += 1;
             true

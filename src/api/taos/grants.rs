@@ -16,7 +16,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::grants::{self, Filter, Given, Grant, Grantee, On};
+use crate::store::grants::{self, Given, Grant, GrantFilter, Grantee, On};
 use crate::store::{self, agents, spaces, users};
 use crate::time::Micros;
 
@@ -213,7 +213,7 @@ fn list(app: &App, call: Call) -> Handled {
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
-        let filter = Filter { grantee, on, owned_by };
+        let filter = GrantFilter { grantee, on, owned_by };
         let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
         Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
     })?;

@@ -10,7 +10,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::CONTEXT_TTL;
@@ -19,15 +19,15 @@ const COLUMNS: &[Column] =
     &[Column("KEY", "key"), Column("VALUE", "value"), Column("EXPIRES", "expires_at"), Column("BY", "created_by")];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "context",
     about: "Values that agents and users share in a space",
     entries: &[
-        Entry::Verb(Verb::new("list", "context_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("get", "context_read", Show::Lines("value"))),
-        Entry::Own { name: "set", routes: &["context_set"], command: set_command, run: set },
-        Entry::Verb(Verb::new("rm", "context_delete", Show::Done("deleted", None))),
-        Entry::Own { name: "promote", routes: &["context_promote"], command: promote_command, run: promote },
+        CommandEntry::Verb(Verb::new("list", "context_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "context_read", Show::Lines("value"))),
+        CommandEntry::Own { name: "set", routes: &["context_set"], command: set_command, run: set },
+        CommandEntry::Verb(Verb::new("rm", "context_delete", Show::Done("deleted", None))),
+        CommandEntry::Own { name: "promote", routes: &["context_promote"], command: promote_command, run: promote },
     ],
 };
 

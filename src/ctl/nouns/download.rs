@@ -18,11 +18,11 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::ANSWER_BYTES;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "download", routes: &["uploads_read"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "download", routes: &["uploads_read"], command, run };
 
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_read");

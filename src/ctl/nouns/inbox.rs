@@ -12,12 +12,13 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, Wanted};
 use crate::limits::PAGE_MAX;
 
 /// The command.
-pub const ENTRY: Entry = Entry::Own { name: "inbox", routes: &["messages_list", "messages_mark_read"], command, run };
+pub const ENTRY: CommandEntry =
+    CommandEntry::Own { name: "inbox", routes: &["messages_list", "messages_mark_read"], command, run };
 
 fn command(name: &'static str) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);

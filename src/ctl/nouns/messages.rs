@@ -10,7 +10,7 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, Wanted, print, seq_of};
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
@@ -29,20 +29,22 @@ const RECEIPTS: &[Column] =
 const PLACES: &[Flag] = &[Flag::Place("emoji"), Flag::Place("query"), Flag::Place("content")];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "messages",
     about: "What is written in a space",
     entries: &[
-        Entry::Own { name: "list", routes: &["messages_list"], command: list_command, run: list },
-        Entry::Verb(Verb::new("get", "messages_get", Show::Record)),
-        Entry::Verb(Verb::new("edit", "messages_edit", Show::Record).flags(PLACES)),
-        Entry::Verb(Verb::new("delete", "messages_delete", Show::Done("deleted", None)).ask("Delete message {}?")),
-        Entry::Verb(Verb::new("read", "messages_mark_read", Show::Done("read", None))),
-        Entry::Verb(Verb::new("read-all", "messages_mark_all_read", Show::Said("read", "marked_read"))),
-        Entry::Verb(Verb::new("replies", "messages_replies", Show::Rows("messages", COLUMNS))),
-        Entry::Verb(Verb::new("receipts", "messages_receipts", Show::Rows("receipts", RECEIPTS))),
-        Entry::Verb(Verb::new("react", "messages_react", Show::Done("reacted", None)).flags(PLACES)),
-        Entry::Verb(Verb::new("search", "messages_search", Show::Rows("results", COLUMNS)).flags(PLACES)),
+        CommandEntry::Own { name: "list", routes: &["messages_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "messages_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("edit", "messages_edit", Show::Record).flags(PLACES)),
+        CommandEntry::Verb(
+            Verb::new("delete", "messages_delete", Show::Done("deleted", None)).ask("Delete message {}?"),
+        ),
+        CommandEntry::Verb(Verb::new("read", "messages_mark_read", Show::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "messages_mark_all_read", Show::Said("read", "marked_read"))),
+        CommandEntry::Verb(Verb::new("replies", "messages_replies", Show::Rows("messages", COLUMNS))),
+        CommandEntry::Verb(Verb::new("receipts", "messages_receipts", Show::Rows("receipts", RECEIPTS))),
+        CommandEntry::Verb(Verb::new("react", "messages_react", Show::Done("reacted", None)).flags(PLACES)),
+        CommandEntry::Verb(Verb::new("search", "messages_search", Show::Rows("results", COLUMNS)).flags(PLACES)),
     ],
 };
 

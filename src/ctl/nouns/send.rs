@@ -15,7 +15,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{Wanted, line, patiently, seq_of};
 
 /// How long a reply, or a reader, is waited for where `--timeout` says nothing.
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The command.
-pub const ENTRY: Entry = Entry::Own {
+pub const ENTRY: CommandEntry = CommandEntry::Own {
     name: "send",
     routes: &["messages_send", "messages_list", "messages_receipts", "uploads_create"],
     command,

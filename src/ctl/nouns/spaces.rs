@@ -1,7 +1,7 @@
 //! `taosctl spaces`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -16,18 +16,18 @@ const MEMBERS: &[Column] = &[
 ];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
     about: "Where agents live, and who is let in",
     entries: &[
-        Entry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
-        Entry::Verb(Verb::new("get", "spaces_read", Show::Record)),
-        Entry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
-        Entry::Verb(Verb::new("let-in", "spaces_members_add", Show::Record)),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "spaces_read", Show::Record)),
+        CommandEntry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
+        CommandEntry::Verb(Verb::new("let-in", "spaces_members_add", Show::Record)),
+        CommandEntry::Verb(
             Verb::new("remove-member", "spaces_members_remove", Show::Done("removed", None)).ask("Remove member {}?"),
         ),
-        Entry::Verb(Verb::new("usage", "spaces_usage", Show::Record)),
-        Entry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
+        CommandEntry::Verb(Verb::new("usage", "spaces_usage", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
     ],
 };

@@ -13,7 +13,7 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::show::table::{self, Column};
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::{self, Verb};
 use crate::limits::{PAGE_MAX, TASK_WAIT};
@@ -31,19 +31,19 @@ const CHANGES: &[Column] =
     &[Column("AT", "at"), Column("WHO", "actor"), Column("WHAT", "field"), Column("FROM", "from"), Column("TO", "to")];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tasks",
     about: "What is to be done in a space",
     entries: &[
-        Entry::Own { name: "list", routes: &["tasks_list"], command: list_command, run: list },
-        Entry::Verb(Verb::new("get", "tasks_read", Show::Record)),
-        Entry::Verb(Verb::new("create", "tasks_create", Show::Record).flags(&[Flag::Place("title")])),
-        Entry::Verb(Verb::new("update", "tasks_update", Show::Record)),
-        Entry::Verb(Verb::new("claim", "tasks_claim", Show::Record)),
-        Entry::Own { name: "next", routes: &["tasks_next"], command: next_command, run: next },
-        Entry::Verb(Verb::new("renew", "tasks_renew", Show::Record)),
-        Entry::Verb(Verb::new("release", "tasks_release", Show::Part("task"))),
-        Entry::Verb(Verb::new("history", "tasks_history", Show::Rows("history", CHANGES))),
+        CommandEntry::Own { name: "list", routes: &["tasks_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "tasks_read", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "tasks_create", Show::Record).flags(&[Flag::Place("title")])),
+        CommandEntry::Verb(Verb::new("update", "tasks_update", Show::Record)),
+        CommandEntry::Verb(Verb::new("claim", "tasks_claim", Show::Record)),
+        CommandEntry::Own { name: "next", routes: &["tasks_next"], command: next_command, run: next },
+        CommandEntry::Verb(Verb::new("renew", "tasks_renew", Show::Record)),
+        CommandEntry::Verb(Verb::new("release", "tasks_release", Show::Part("task"))),
+        CommandEntry::Verb(Verb::new("history", "tasks_history", Show::Rows("history", CHANGES))),
     ],
 };
 

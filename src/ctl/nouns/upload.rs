@@ -18,7 +18,7 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::say::complain;
 
@@ -27,7 +27,7 @@ const MAX: u64 = 1024 * 1024 * 1024;
 const BOUNDARY_BYTES: usize = 16;
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "upload", routes: &["uploads_create"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["uploads_create"], command, run };
 
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_create");

@@ -15,14 +15,14 @@ use tokio::time::timeout;
 
 use super::body::{self, BodyError, Collecting};
 use super::body_shares::{Bounds, Held};
-use super::check::{self, Checked};
+use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
 use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
 use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
-use crate::http::pool::Answer;
+use crate::http::pool::PoolAnswer;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
@@ -137,7 +137,7 @@ struct Exchange<S: Service> {
 }
 
 impl<S: Service> Exchange<S> {
-    async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
+    async fn handle(&mut self, checked: &CheckedHead, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
         if let Some(code) = host::refusal(&head) {
             return Err(code.into());
@@ -385,7 +385,7 @@ impl<S: Service> Exchange<S> {
     }
 
     /// What came of work on the pool.
-    async fn answered(&self, answer: oneshot::Receiver<Answer<PoolAnswer<S>>>) -> Result<PoolAnswer<S>, Halt> {
+    async fn answered(&self, answer: oneshot::Receiver<PoolAnswer<PoolAnswer<S>>>) -> Result<PoolAnswer<S>, Halt> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::jobs::events::notifier::{Herald, Notice};
+use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::store::tasks::{self, BLOCKED, Lease, Task};
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -96,7 +96,11 @@ impl Leases {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(store: &Store, herald: Herald, ended: impl Fn(&Ended) + Send + 'static) -> Result<Self, StartError> {
+    pub fn start(
+        store: &Store,
+        notifier: Notifier,
+        ended: impl Fn(&Ended) + Send + 'static,
+    ) -> Result<Self, StartError> {
         let (now, clock) = (Micros::now(), Instant::now());
         let mut state = State::default();
         for lease in store.lookup(tasks::held_leases)? {
@@ -106,7 +110,7 @@ impl Leases {
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let serving = Arc::clone(&shared);
         let thread =
-            std::thread::Builder::new().name("leases".into()).spawn(move || serve(&serving, &herald, &ended))?;
+            std::thread::Builder::new().name("leases".into()).spawn(move || serve(&serving, &notifier, &ended))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -150,7 +154,7 @@ fn left(lease: &Lease, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Shared, herald: &Herald, ended: &dyn Fn(&Ended)) {
+fn serve(shared: &Shared, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
     let mut state = shared.lock();
     let mut pause = Duration::ZERO;
     while !state.closed {
@@ -164,7 +168,7 @@ fn serve(shared: &Shared, herald: &Herald, ended: &dyn Fn(&Ended)) {
             continue;
         }
         drop(state);
-        let done = end_all(herald, due.clone());
+        let done = end_all(notifier, due.clone());
         state = shared.lock();
         match done {
             Ok(tasks) => {
@@ -182,10 +186,10 @@ fn serve(shared: &Shared, herald: &Herald, ended: &dyn Fn(&Ended)) {
 }
 
 /// Ends leases in one transaction, and tells the people whose tasks are blocked by it.
-fn end_all(herald: &Herald, leases: Vec<Lease>) -> store::Result<Vec<Ended>> {
+fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>> {
     let told: Arc<Mutex<Vec<Ended>>> = Arc::default();
     let telling = Arc::clone(&told);
-    herald.tell(move |conn| {
+    notifier.tell(move |conn| {
         let mut notices = Vec::new();
         let mut all = Vec::new();
         for lease in &leases {

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::config::Live;
-use crate::jobs::events::notifier::{Herald, Notice};
+use crate::config::LiveConfig;
+use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::streams::{Event, Streams, space};
 use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
@@ -66,16 +66,16 @@ impl Upkeep {
     pub fn start(
         store: Arc<Store>,
         streams: Arc<Streams>,
-        herald: Herald,
+        notifier: Notifier,
         clock: Arc<Clock>,
-        config: Arc<Live>,
+        config: Arc<LiveConfig>,
     ) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         // What was due while the daemon was off is told now.
         shared.lock().due = Some(Micros(0));
-        let keeper =
-            Keeper { shared: Arc::clone(&shared), store, streams, herald, clock, config, after: String::new() };
-        let thread = std::thread::Builder::new().name("messages".into()).spawn(move || keeper.serve())?;
+        let fulfiller =
+            Keeper { shared: Arc::clone(&shared), store, streams, notifier, clock, config, after: String::new() };
+        let thread = std::thread::Builder::new().name("messages".into()).spawn(move || fulfiller.serve())?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -117,10 +117,10 @@ struct Keeper {
     shared: Arc<Shared>,
     store: Arc<Store>,
     streams: Arc<Streams>,
-    herald: Herald,
+    notifier: Notifier,
     /// What is due by a clock that is in doubt is not: nothing goes or is told for its age meanwhile.
     clock: Arc<Clock>,
-    config: Arc<Live>,
+    config: Arc<LiveConfig>,
     /// The last space that was looked at.
     after: String,
 }
@@ -176,7 +176,7 @@ impl Keeper {
             }
             let told = Arc::new(Mutex::new(Vec::new()));
             let telling = Arc::clone(&told);
-            self.herald.tell(move |conn| {
+            self.notifier.tell(move |conn| {
                 let due = overdue::due(conn, now, TOLD)?;
                 let mut notices = Vec::new();
                 for one in &due {

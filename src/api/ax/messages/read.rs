@@ -235,7 +235,7 @@ impl Listing {
 
     /// Lists within the transaction that marks what is listed as read.
     fn marked(self) -> Outcome {
-        let (keeper, promise) = stream::promise();
+        let (fulfiller, promise) = stream::promise();
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
         let store = Arc::clone(&self.store);
         let work = move |conn: &Connection| -> Result<Value, ApiError> {
@@ -248,7 +248,7 @@ impl Listing {
             Ok(self.shown(conn, &found, marked)?)
         };
         store.submit(work, move |result| {
-            keeper.keep(Outcome::Done(match result {
+            fulfiller.keep(Outcome::Done(match result {
                 Ok(shown) => Reply::ok(&shown),
                 Err(error) => render(&error, dialect, &request_id),
             }));

@@ -124,7 +124,7 @@ impl Search {
 
     /// Claims the best task there is by then. Another may have taken the one that was seen: then the search goes on.
     fn claim(mut self) -> Outcome {
-        let (keeper, promise) = stream::promise();
+        let (fulfiller, promise) = stream::promise();
         let (wanted, caller, seconds) = (self.wanted.clone(), self.call.caller.clone(), seconds(&self.call.input.body));
         let reserved = self.reservation.as_ref().map(Reservation::claim);
         let store = Arc::clone(&self.store);
@@ -144,7 +144,7 @@ impl Search {
             Ok(Some((task, view, reply, conn.total_changes() - before)))
         };
         store.submit(work, move |result| {
-            keeper.keep(match result {
+            fulfiller.keep(match result {
                 Ok(Some((task, view, reply, rows))) => {
                     self.call.charge(rows, self.call.input.body_bytes);
                     if let Some(reservation) = self.reservation.take() {

@@ -338,7 +338,7 @@ impl Upload {
 
 /// Writes the rest of a file and publishes it, in one transaction.
 fn publish(job: Job, mut file: File) -> Outcome {
-    let (keeper, promise) = stream::promise();
+    let (fulfiller, promise) = stream::promise();
     let adding = Adding::new(&job, &file);
     let rest = std::mem::take(&mut file.buffer);
     let mut upload = NewUpload {
@@ -376,7 +376,7 @@ fn publish(job: Job, mut file: File) -> Outcome {
         Ok((reply, conn.total_changes() - before))
     };
     store.submit(work, move |published| {
-        keeper.keep(match published {
+        fulfiller.keep(match published {
             Ok((reply, rows)) => {
                 job.call.charge(rows, left);
                 content.keep();
