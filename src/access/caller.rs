@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fingerprints::Known;
+use super::fingerprints::KnownFingerprints;
 use super::scopes::ax_scopes;
 use super::scopes::scope::Scopes;
 use super::tokens::jwt::Claims;
@@ -162,10 +162,10 @@ impl Caller {
     }
 
     /// What is known of where its credential was used.
-    pub(super) fn fingerprints(&self) -> Option<Known<'_>> {
+    pub(super) fn fingerprints(&self) -> Option<KnownFingerprints<'_>> {
         let credential = self.who.credential.as_ref()?;
         let mark = credential.mark.as_deref();
-        Some(Known { credential_id: &credential.id, mark, stored: &credential.fingerprints })
+        Some(KnownFingerprints { credential_id: &credential.id, mark, stored: &credential.fingerprints })
     }
 
     /// As which of these classes the caller acts; a user's own token is a worker's and a manager's in one.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::limits::{AGGREGATES_PER_HOUR, THROTTLE_ENTRIES};
-use crate::store::audit::Entry;
+use crate::store::audit::AuditEntry;
 use crate::time::Micros;
 
 const WINDOW: i64 = 60 * Micros::SECOND;
@@ -31,7 +31,7 @@ struct State {
 #[derive(Debug)]
 struct Running {
     since: Micros,
-    last: Entry,
+    last: AuditEntry,
     more: u64,
 }
 
@@ -41,7 +41,7 @@ impl State {
     }
 
     /// The kind under which this entry is counted: its own, or one line for all that its actor does too often.
-    fn kind(&mut self, key: &str, entry: &Entry) -> Kind {
+    fn kind(&mut self, key: &str, entry: &AuditEntry) -> Kind {
         let own = (key.to_owned(), entry.action.clone());
         if self.runs(&own, entry.at) {
             return own;
@@ -74,7 +74,7 @@ impl Denials {
 
     /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
     /// now: itself if it is the first of its minute, and the rest of the minute before.
-    pub fn note(&self, key: &str, entry: Entry) -> Vec<Entry> {
+    pub fn note(&self, key: &str, entry: AuditEntry) -> Vec<AuditEntry> {
         let mut state = self.lock();
         let kind = state.kind(key, &entry);
         if state.runs(&kind, entry.at) {
@@ -85,7 +85,7 @@ impl Denials {
             return Vec::new();
         }
         let first = Running { since: entry.at, last: entry.clone(), more: 0 };
-        let mut entries: Vec<Entry> = state.running.insert(kind, first).and_then(summary).into_iter().collect();
+        let mut entries: Vec<AuditEntry> = state.running.insert(kind, first).and_then(summary).into_iter().collect();
         entries.push(entry);
         entries
     }
@@ -97,7 +97,7 @@ impl Denials {
 
     /// Notes a fact that is on disk by now: with a row of its own if it was `recorded`, otherwise to be counted. The
     /// entry to record now: the rest of the minute before.
-    pub fn settle(&self, key: &str, entry: Entry, recorded: bool) -> Option<Entry> {
+    pub fn settle(&self, key: &str, entry: AuditEntry, recorded: bool) -> Option<AuditEntry> {
         let mut state = self.lock();
         let kind = (key.to_owned(), entry.action.clone());
         if state.runs(&kind, entry.at) {
@@ -117,7 +117,7 @@ impl Denials {
     }
 
     /// Ends the minutes that are over, or all of them: the rows to record.
-    pub fn take(&self, now: Micros, all: bool) -> Vec<Entry> {
+    pub fn take(&self, now: Micros, all: bool) -> Vec<AuditEntry> {
         let mut state = self.lock();
         let mut ended = Vec::new();
         state.running.retain(|_, one| {
@@ -132,22 +132,22 @@ impl Denials {
     }
 }
 
-fn summary(one: Running) -> Option<Entry> {
-    (one.more > 0).then_some(Entry { count: one.more, ..one.last })
+fn summary(one: Running) -> Option<AuditEntry> {
+    (one.more > 0).then_some(AuditEntry { count: one.more, ..one.last })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::audit::Outcome;
+    use crate::store::audit::AuditOutcome;
 
     fn note_of(denials: &Denials, key: &str, at: i64) -> Vec<u64> {
-        let entry = Entry {
+        let entry = AuditEntry {
             at: Micros(at * Micros::SECOND),
             actor: "agent:1".into(),
             action: "agents.read".into(),
             resource: "r".into(),
-            outcome: Outcome::Denied,
+            outcome: AuditOutcome::Denied,
             count: 1,
             request_id: "q".into(),
         };
@@ -206,12 +206,12 @@ mod tests {
         let repeats = Denials::default();
         let settle = |at: i64, recorded| {
             let mut entries = Vec::new();
-            let entry = Entry {
+            let entry = AuditEntry {
                 at: Micros(at * Micros::SECOND),
                 actor: "agent:1".into(),
                 action: "auth.exchange".into(),
                 resource: "r".into(),
-                outcome: Outcome::Ok,
+                outcome: AuditOutcome::Ok,
                 count: 1,
                 request_id: "q".into(),
             };

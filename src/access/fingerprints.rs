@@ -45,7 +45,7 @@ impl Surprise {
 
 /// What is known of the credential of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownFingerprints<'a> {
     /// Its id.
     pub credential_id: &'a str,
     /// Its key's mark, where it has one.
@@ -93,7 +93,7 @@ impl Fingerprints {
     }
 
     /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.
-    pub fn note(&self, head: &Head, known: Known<'_>, now: Micros) -> Option<(Surprise, bool)> {
+    pub fn note(&self, head: &Head, known: KnownFingerprints<'_>, now: Micros) -> Option<(Surprise, bool)> {
         let mark = hex(head, &X_AX_FP_TOKEN, MARK);
         if let (Some(sent), Some(expected)) = (mark, known.mark)
             && sent != expected
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn seen(all: &Fingerprints, value: &str, stored: &str) -> Option<(Surprise, bool)> {
-        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored };
+        let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored };
         all.note(&head(&[("x-ax-fp", value)]), known, Micros(0))
     }
 
@@ -219,7 +219,7 @@ mod tests {
         let all = Fingerprints::new(FingerprintPolicy::Warn);
         let stored = format!("[\"{}\"]", "a".repeat(24));
         let other_key = |id: &str| {
-            let known = Known { credential_id: id, mark: Some("0123456789abcdef"), stored: &stored };
+            let known = KnownFingerprints { credential_id: id, mark: Some("0123456789abcdef"), stored: &stored };
             all.note(&head(&[("x-ax-fp-token", "fedcba9876543210")]), known, Micros(0))
         };
         for n in 0..THROTTLE_ENTRIES {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn another_keys_mark_is_told() {
         let all = Fingerprints::new(FingerprintPolicy::Warn);
-        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
+        let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
         let told = |mark: &str| all.note(&head(&[("x-ax-fp-token", mark)]), known, Micros(0)).map(|(what, _)| what);
         assert_eq!(told("0123456789abcdef"), None);
         assert_eq!(told("fedcba9876543210"), Some(Surprise::OtherKey));

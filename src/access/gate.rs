@@ -13,14 +13,14 @@ use super::last_used::LastUsed;
 use super::lookup::agentex;
 use super::lookup::bearer::{Presented, presented};
 use super::lookup::cookie;
-use super::lookup::credential_cache::Known;
+use super::lookup::credential_cache::CredentialCache;
 use super::lookup::credential_lookup::is_good_key;
 use super::lookup::operator::Operators;
 use super::presence::Presence;
 use super::throttle::Throttle;
 use super::tokens::jwt::{Audience, Refused};
 use super::tokens::signing_keys::SigningKeys;
-use crate::config::{BindCredentials, Live, Watched};
+use crate::config::{BindCredentials, LiveConfig, Watched};
 use crate::limits::BACKUPS_PER_HOUR;
 use crate::rest::action::Action;
 use crate::rest::class::Class;
@@ -47,7 +47,7 @@ pub struct Gate {
     pub allowance: Allowance,
     /// Backups that are asked for.
     pub backups: Throttle,
-    pub(super) known: Known,
+    pub(super) known: CredentialCache,
     pub(super) fingerprints: Fingerprints,
     /// What becomes of a credential on another agent's socket.
     pub(super) bind_credentials: Watched<BindCredentials>,
@@ -60,7 +60,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that goes by these settings.
-    pub fn new(store: Arc<Store>, config: &Arc<Live>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
+    pub fn new(store: Arc<Store>, config: &Arc<LiveConfig>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -75,7 +75,7 @@ impl Gate {
                 Amount { rows, bytes }
             })),
             backups: Throttle::hourly(BACKUPS_PER_HOUR),
-            known: Known::default(),
+            known: CredentialCache::default(),
             fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
             clock,

@@ -26,12 +26,12 @@ impl Gate {
         let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
         let denies = self.fingerprints.denies();
         if worth_telling {
-            self.record(vec![audit::Entry {
+            self.record(vec![audit::AuditEntry {
                 at: now,
                 actor: caller.audited(),
                 action: surprise.event().to_owned(),
                 resource: format!("credential:{}", known.credential_id),
-                outcome: if denies { audit::Outcome::Denied } else { audit::Outcome::Ok },
+                outcome: if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok },
                 count: 1,
                 request_id: head.request_id.clone(),
             }]);
@@ -76,7 +76,7 @@ impl Gate {
         }
     }
 
-    fn record(&self, entries: Vec<audit::Entry>) {
+    fn record(&self, entries: Vec<audit::AuditEntry>) {
         if entries.is_empty() {
             return;
         }
@@ -95,7 +95,7 @@ impl Gate {
 pub struct Watch {
     gate: Arc<Gate>,
     key: String,
-    entry: audit::Entry,
+    entry: audit::AuditEntry,
 }
 
 impl Watch {
@@ -105,12 +105,12 @@ impl Watch {
     }
 
     /// True if this fact was recorded in the running minute: the next is counted instead.
-    pub fn is_repeat(&self, key: &str, entry: &audit::Entry) -> bool {
+    pub fn is_repeat(&self, key: &str, entry: &audit::AuditEntry) -> bool {
         self.gate.repeats.is_running(key, &entry.action, entry.at)
     }
 
     /// Notes facts that are on disk by now, each with whether it has a row of its own.
-    pub fn settle(&self, facts: Vec<(String, audit::Entry, bool)>) {
+    pub fn settle(&self, facts: Vec<(String, audit::AuditEntry, bool)>) {
         let due = facts.into_iter().filter_map(|(key, entry, own)| self.gate.repeats.settle(&key, entry, own));
         self.gate.record(due.collect());
     }
@@ -118,7 +118,7 @@ impl Watch {
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {
-            let entry = audit::Entry { at: Micros::now(), ..self.entry.clone() };
+            let entry = audit::AuditEntry { at: Micros::now(), ..self.entry.clone() };
             self.gate.record(self.gate.denials.note(&self.key, entry));
         }
     }
@@ -129,13 +129,13 @@ fn key_of(caller: &Caller) -> String {
     caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
 }
 
-fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::Entry {
-    audit::Entry {
+fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::AuditEntry {
+    audit::AuditEntry {
         at: Micros::now(),
         actor,
         action: action.slug().to_owned(),
         resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
-        outcome: audit::Outcome::Denied,
+        outcome: audit::AuditOutcome::Denied,
         count: 1,
         request_id: head.request_id.clone(),
     }

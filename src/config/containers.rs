@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::file::Value;
 use super::source::shown;
 use super::{Flags, Origin, Sources};
-use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Options, Places, Runtime};
+use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Places, Runtime, RuntimeOptions};
 
 /// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl MountRoot {
 
 /// Settings about containers.
 #[derive(Debug, Clone)]
-pub struct Containers {
+pub struct ContainerSettings {
     /// Which runtime, and where it is looked for.
-    pub runtime: Options,
+    pub runtime: RuntimeOptions,
     /// What an agent's socket lets through.
     pub bind_credentials: BindCredentials,
     /// Folders of the host's below which a deployment may mount; none by default.
@@ -75,7 +75,7 @@ pub struct Containers {
     pub frameworks: BTreeMap<String, Framework>,
 }
 
-impl Containers {
+impl ContainerSettings {
     pub(super) fn from_sources(flags: &Flags, sources: &mut Sources) -> Self {
         let set = sources.word(&["containers", "runtime"], "TAOSD_CONTAINERS", &RUNTIMES);
         let socket = sources.path("containers_socket", "TAOSD_CONTAINERS_SOCKET");
@@ -88,7 +88,7 @@ impl Containers {
             sources.flag("containers_socket", "--containers-socket");
             super::given(path, "--containers-socket", sources)
         });
-        let runtime = Options {
+        let runtime = RuntimeOptions {
             choice: given(flags, sources).or(set).unwrap_or_default(),
             socket: given_socket.or(socket),
             places,

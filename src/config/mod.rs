@@ -20,12 +20,12 @@ mod webhook;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
-pub use containers::{BindCredentials, Containers, Framework, MountRoot};
-pub use live::{Live, Watched};
+pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
+pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
-pub use webhook::Webhook;
+pub use webhook::WebhookSettings;
 
 use crate::http::edge::check::split_host;
 use crate::limits::Limits;
@@ -59,7 +59,7 @@ pub struct Config {
     /// Which models there are, and where.
     pub models: Models,
     /// The container runtime, and what may be deployed.
-    pub containers: Containers,
+    pub containers: ContainerSettings,
     /// Where what outlives a restart but not a reboot is kept: the signing keys.
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
@@ -67,7 +67,7 @@ pub struct Config {
     /// What the Agentex dialect leaves to the operator.
     pub agentex: Agentex,
     /// Where notifications are delivered as well.
-    pub webhook: Option<Arc<Webhook>>,
+    pub webhook: Option<Arc<WebhookSettings>>,
     /// The file that is touched whenever a time server sets the clock.
     pub time_sync_file: PathBuf,
     new_box: bool,
@@ -167,10 +167,10 @@ impl Config {
             log: log::from_sources(&mut sources),
             limits: limits(&mut sources),
             models: models(&mut sources),
-            containers: Containers::from_sources(flags, &mut sources),
+            containers: ContainerSettings::from_sources(flags, &mut sources),
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
-            webhook: Webhook::from_sources(&mut sources).map(Arc::new),
+            webhook: WebhookSettings::from_sources(&mut sources).map(Arc::new),
             time_sync_file: time_sync_file(&mut sources),
             new_box: false,
             data_dir,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::ax::POLICIES;
 use super::containers::{BINDINGS, MountRoot, RUNTIMES};
-use super::{Config, Origin, Webhook, keys};
+use super::{Config, Origin, WebhookSettings, keys};
 use crate::limits::Limits;
 
 /// One setting in force.
@@ -118,7 +118,7 @@ impl Config {
                 add(format!("{at}.{}", variable.as_str()), &at, "\"…\"".into(), &[value.reveal()]);
             }
         }
-        if let Some(Webhook { endpoint, secret_file }) = self.webhook.as_deref() {
+        if let Some(WebhookSettings { endpoint, secret_file }) = self.webhook.as_deref() {
             let shown = quoted(&format!("http://{}/…", endpoint.authority()));
             add("webhook.url".into(), "webhook.url", shown, &[&endpoint.path]);
             add("webhook.secret_file".into(), "webhook.secret_file", path(secret_file), &[endpoint.secret.reveal()]);
@@ -187,7 +187,7 @@ mod tests {
         let settings = config(&text).settings();
         std::fs::remove_file(&file).unwrap();
         let mut shown: Vec<String> = settings.iter().map(|s| s.key.replace(".env.A", ".env")).collect();
-        let full = |key: &keys::Key| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
+        let full = |key: &keys::SettingKey| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
         let limits = Limits::KEYS.iter().map(|key| key.name.to_owned());
         let mut known: Vec<String> = keys::KEYS.iter().map(full).chain(limits).collect();
         shown.sort();

@@ -12,14 +12,14 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
 /// Where notifications are delivered as well.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct WebhookSettings {
     /// The receiver.
     pub endpoint: Endpoint,
     /// Where its secret was read from.
     pub secret_file: PathBuf,
 }
 
-impl Webhook {
+impl WebhookSettings {
     pub(super) fn from_sources(sources: &mut Sources) -> Option<Self> {
         let line = Origin::Line(sources.table_line("webhook")?);
         let url = sources.text(&["webhook", "url"], "");

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use classic_lxc::ClassicLxc;
-pub use detect::{Choice, Containers, Options, Places};
+pub use detect::{Choice, Containers, Places, RuntimeOptions};
 pub use error::{Error, Runtime};
 pub use incus_lxd::IncusLxd;
 pub use journal::{LogSource, read_log};
@@ -121,10 +121,10 @@ pub trait Driver: Send + Sync {
 
     /// Makes a container and does not start it. [`Error::AlreadyExists`] where the name is taken; after any other
     /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted; so also after
-    /// [`Error::CalledOff`].
+    /// [`Error::Cancelled`].
     fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error>;
 
-    /// Starts it; a frozen one is unfrozen. After [`Error::CalledOff`] it may run.
+    /// Starts it; a frozen one is unfrozen. After [`Error::Cancelled`] it may run.
     fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error>;
 
     /// Asks it to shut down and waits for `grace`. If it still runs then, it is killed (`force`), or the call fails

@@ -23,12 +23,12 @@ impl<'a> Until<'a> {
     }
 
     /// Whether anybody may call it off.
-    pub(super) fn may_be_called_off(&self) -> bool {
+    pub(super) fn may_be_cancelled(&self) -> bool {
         self.unwanted.is_some()
     }
 
     /// Asks.
-    pub(super) fn is_called_off(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.unwanted.is_some_and(|unwanted| unwanted())
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::Failure;
+use super::DaemonError;
 use crate::config::{Config, Flags};
 
 /// Identity authority and control plane for the AI agents on one small box.
@@ -103,7 +103,7 @@ impl Serving {
     ///
     /// # Errors
     /// What cannot be used.
-    pub fn load(self) -> Result<Config, Failure> {
+    pub fn load(self) -> Result<Config, DaemonError> {
         Ok(self.settings.load()?.with_new_box(self.new_box))
     }
 }
@@ -136,7 +136,7 @@ impl Settings {
     ///
     /// # Errors
     /// What cannot be used.
-    pub fn load(self) -> Result<Config, Failure> {
+    pub fn load(self) -> Result<Config, DaemonError> {
         let Self { config, data_dir, listen, socket, containers, containers_socket } = self;
         Ok(Config::load(&Flags { config, data_dir, listen, socket, containers, containers_socket })?)
     }

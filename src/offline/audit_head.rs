@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::access::BoxKey;
-use crate::daemon::Failure;
+use crate::daemon::DaemonError;
 use crate::jobs::upkeep::audit_head::SignedHead;
 use crate::store::{self, Finding, audit_head, meta};
 
@@ -15,18 +15,18 @@ const MAX_FILE: u64 = 64 << 20;
 ///
 /// # Errors
 /// There is no head in it.
-pub fn asked(argument: &str) -> Result<SignedHead, Failure> {
+pub fn asked(argument: &str) -> Result<SignedHead, DaemonError> {
     let none = |what: &str| {
-        Failure::Failed(format!(
+        DaemonError::Failed(format!(
             "{what} holds no head of an audit; give what `taosctl audit head --json` prints, or a file with it"
         ))
     };
     if argument.trim_start().starts_with('{') {
         return SignedHead::find(argument).ok_or_else(|| none("--head"));
     }
-    let io = |error| Failure::Io(argument.to_owned(), error);
+    let io = |error| DaemonError::Io(argument.to_owned(), error);
     if fs::metadata(argument).map_err(io)?.len() > MAX_FILE {
-        return Err(Failure::Failed(format!(
+        return Err(DaemonError::Failed(format!(
             "{argument} is larger than {MAX_FILE} bytes; cut out the line with the head"
         )));
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{database, say};
 use crate::config::Config;
-use crate::daemon::Failure;
+use crate::daemon::DaemonError;
 use crate::jobs::start_up::first_start;
 use crate::jobs::start_up::restore::{self, Restored};
 use crate::store::OpenError;
@@ -28,18 +28,18 @@ pub struct Way {
 /// # Errors
 /// The directory is in use (exit code 3), the file is no sound database of this program (4), or it cannot be done (1);
 /// nothing has changed then.
-pub fn restore(config: &Config, file: &Path, way: Way) -> Result<(), Failure> {
+pub fn restore(config: &Config, file: &Path, way: Way) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let done = restore::restore(&config.data_dir, file, way.dry).map_err(|error| match error {
-        OpenError::Damaged(path, why) => Failure::Damaged(format!(
+        OpenError::Damaged(path, why) => DaemonError::Damaged(format!(
             "{} is damaged and was not restored: {why}; name another backup. Nothing has changed",
             path.display()
         )),
-        OpenError::Foreign(path, why) => Failure::Damaged(format!(
+        OpenError::Foreign(path, why) => DaemonError::Damaged(format!(
             "{} is not a taosd database ({why}); name a backup. Nothing has changed",
             path.display()
         )),
-        other => Failure::Start(other.into()),
+        other => DaemonError::Start(other.into()),
     })?;
     let text = if way.json { format!("{}\n", record(&done, way.dry)) } else { tell(config, file, &done, way.dry) };
     let done = if way.dry { String::new() } else { format!("{} was restored; ", database(config).display()) };

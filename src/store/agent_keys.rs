@@ -20,10 +20,10 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
 
 /// A key to be stored.
 #[derive(Debug)]
-pub struct NewKey<'a> {
+pub struct NewAgentKey<'a> {
     /// The id.
     pub id: &'a str,
-    /// Key id and hash.
+    /// AgentKeyRecord id and hash.
     pub issued: &'a Issued,
     /// The agent.
     pub agent_id: &'a str,
@@ -41,7 +41,7 @@ pub struct NewKey<'a> {
 
 /// A live key as told; never its hash.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AgentKeyRecord {
     /// The id.
     pub id: String,
     /// The agent.
@@ -54,15 +54,21 @@ pub struct Key {
     pub issued_at: Micros,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
-    Ok(Key { id: row.get(0)?, agent_id: row.get(1)?, name: row.get(2)?, key_type: row.get(3)?, issued_at: row.get(4)? })
+fn read(row: &Row<'_>) -> rusqlite::Result<AgentKeyRecord> {
+    Ok(AgentKeyRecord {
+        id: row.get(0)?,
+        agent_id: row.get(1)?,
+        name: row.get(2)?,
+        key_type: row.get(3)?,
+        issued_at: row.get(4)?,
+    })
 }
 
 /// Stores a key.
 ///
 /// # Errors
 /// `Exists` if the agent has a live one of this name and type.
-pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
         Kind::AgentKey.as_str(),
@@ -84,7 +90,7 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
     Ok(conn.prepare_cached(&format!("{SELECT} AND id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -92,7 +98,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<Key>> {
+pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<AgentKeyRecord>> {
     let sql = format!("{SELECT} AND agent_id = ?1 AND label = ?2 AND key_type = ?3");
     Ok(conn.prepare_cached(&sql)?.query_row([agent_id, name, key_type], read).optional()?)
 }
@@ -101,7 +107,7 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) ->
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Key>) -> Result<()> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, AgentKeyRecord>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
     let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;

@@ -35,7 +35,7 @@ const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Ok,
     /// It was refused.
@@ -46,7 +46,7 @@ pub enum Outcome {
     Checkpoint,
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// The outcome's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl<T: Into<String>> From<T> for Actor {
 
 /// What is recorded of an action. Never a secret.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct AuditEntry {
     /// When.
     pub at: Micros,
     /// Who.
@@ -92,7 +92,7 @@ pub struct Entry {
     /// On what: `agent:ID`, `user:ID`, … or the route where no object was reached.
     pub resource: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// How many alike this row stands for.
     pub count: u64,
     /// The request it came with.
@@ -162,7 +162,7 @@ fn hash_of(record: &Record) -> [u8; 32] {
 ///
 /// # Errors
 /// The store's.
-pub fn append(conn: &Connection, entry: &Entry) -> Result<()> {
+pub fn append(conn: &Connection, entry: &AuditEntry) -> Result<()> {
     let last: Option<(i64, [u8; 32])> =
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (seq, prev_hash) = last.map_or((1, [0; 32]), |(seq, hash)| (seq + 1, hash));
@@ -177,7 +177,7 @@ pub fn last_at(conn: &Connection) -> Result<Option<Micros>> {
     Ok(conn.prepare_cached(LAST_AT)?.query_row([], |row| row.get(0)).optional()?)
 }
 
-fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Result<()> {
+fn insert(conn: &Connection, entry: &AuditEntry, seq: i64, prev_hash: [u8; 32]) -> Result<()> {
     let mut record = Record {
         seq,
         at: entry.at,
@@ -216,7 +216,7 @@ fn head(seq: i64, hash: &[u8; 32]) -> String {
 
 /// Which rows to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct AuditFilter {
     /// Only this actor's, by its name.
     pub actor: Option<String>,
     /// By its id: then rows of its name count only where they have none, written by a version that noted none.
@@ -233,7 +233,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
+pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
     let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
     let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
@@ -269,7 +269,7 @@ pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>>
     while let Some(row) = rows.next()? {
         let record = read(row)?;
         // A checkpoint carries the hash of the row it stands for, and may only be the first row.
-        let checkpoint = record.outcome == Outcome::Checkpoint.as_str() && last.is_none();
+        let checkpoint = record.outcome == AuditOutcome::Checkpoint.as_str() && last.is_none();
         if !checkpoint && hash_of(&record) != record.hash {
             return Ok(Err(ChainError::Altered(record.seq)));
         }
@@ -351,7 +351,7 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
         "system",
         "audit.retain",
         "audit",
-        Outcome::Checkpoint.as_str(),
+        AuditOutcome::Checkpoint.as_str(),
         removed as i64 + stood_for as i64,
         "-",
         last.prev_hash,

@@ -132,7 +132,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
 
 /// Which grants to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct GrantFilter {
     /// Only this principal's.
     pub grantee: Option<Grantee>,
     /// Only those on this agent (`Some(None)`: on all).
@@ -145,7 +145,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page, take: Take<'_, Grant>) -> Result<()> {
+pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, take: Take<'_, Grant>) -> Result<()> {
     let sql = format!(
         "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
             AND (?4 IS NULL OR g.principal_user_id = ?4)

@@ -30,12 +30,12 @@ const SET_HOST: &str = "UPDATE credentials SET host_binding = ?2 WHERE id = ?1";
 
 /// A key to be stored.
 #[derive(Debug)]
-pub struct NewKey<'a> {
+pub struct NewPat<'a> {
     /// The id.
     pub id: &'a str,
     /// A user's or agent's key, or an enrollment.
     pub kind: Kind,
-    /// Key id and hash.
+    /// PatRecord id and hash.
     pub issued: &'a Issued,
     /// The user it acts for; of an enrollment, its issuer.
     pub user_id: Option<&'a str>,
@@ -65,7 +65,7 @@ pub struct NewKey<'a> {
 
 /// A key as told; never its hash.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct PatRecord {
     /// The id.
     pub id: String,
     /// The public name of the secret.
@@ -106,8 +106,8 @@ pub struct Key {
     pub made_by: Option<String>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
-    Ok(Key {
+fn read(row: &Row<'_>) -> rusqlite::Result<PatRecord> {
+    Ok(PatRecord {
         id: row.get(0)?,
         key_id: row.get(1)?,
         kind: row.get(2)?,
@@ -134,7 +134,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
 ///
 /// # Errors
 /// The store's.
-pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
     let state = if new.kind == Kind::Enrollment { "pending_enrollment" } else { "active" };
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -168,7 +168,7 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
     Ok(conn.prepare_cached(&format!("{SELECT} AND c.id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -176,7 +176,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Key>) -> Result<()> {
+pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, PatRecord>) -> Result<()> {
     let sql = format!(
         "{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
             ORDER BY c.issued_at, c.id LIMIT ?4"

@@ -82,7 +82,7 @@ pub struct Store {
 
 /// How to open a [`Store`].
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StoreOptions {
     /// The data directory; made if it is missing.
     pub dir: PathBuf,
     /// Reading connections at the most.
@@ -98,7 +98,7 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`] says which exit code fits.
-    pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
+    pub fn open(options: &StoreOptions) -> std::result::Result<Self, OpenError> {
         let dir = options.dir.clone();
         let lock = lock_dir(&dir)?;
         let path = dir.join(FILE);

@@ -33,14 +33,14 @@ const OF_NO_AGENT: &str = "SELECT count(*) FROM (SELECT 1 FROM notifications
 const WORTH: &str = "read = 0, read = 0 AND level = 'high', seq";
 /// Whose notifications are looked at. Nobody sees any but these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum Inbox {
     /// Those a user was sent.
     User(String),
     /// Those an agent sent.
     Agent(String),
 }
 
-impl Holder {
+impl Inbox {
     fn column(&self) -> &'static str {
         match self {
             Self::User(_) => "user_id",
@@ -165,7 +165,7 @@ pub enum Span {
 /// The store's.
 pub fn list(
     conn: &Connection,
-    holder: &Holder,
+    holder: &Inbox,
     span: Span,
     unread_only: bool,
     limit: u64,
@@ -205,7 +205,7 @@ pub fn position(conn: &Connection, id: &str) -> Result<i64> {
 ///
 /// # Errors
 /// The store's.
-pub fn counts(conn: &Connection, holder: &Holder) -> Result<(i64, i64)> {
+pub fn counts(conn: &Connection, holder: &Inbox) -> Result<(i64, i64)> {
     let found = conn.prepare_cached(COUNTS)?.query_row([holder.key()], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
@@ -214,7 +214,7 @@ pub fn counts(conn: &Connection, holder: &Holder) -> Result<(i64, i64)> {
 ///
 /// # Errors
 /// The store's.
-pub fn get(conn: &Connection, holder: &Holder, id: &str) -> Result<Option<Notification>> {
+pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notification>> {
     let sql = format!("SELECT {COLUMNS} FROM notifications WHERE id = ?1 AND {} = ?2", holder.column());
     Ok(conn.prepare_cached(&sql)?.query_row([id, holder.id()], read).optional()?)
 }

@@ -261,7 +261,7 @@ pub fn finish(
 
 /// Which operations to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct OperationFilter {
     /// Only those in this status.
     pub status: Option<String>,
     /// Only those of this kind.
@@ -278,7 +278,7 @@ pub fn list(
     conn: &Connection,
     seen: &Seen,
     actor_id: &str,
-    filter: &Filter,
+    filter: &OperationFilter,
     page: &Page,
     take: Take<'_, Operation>,
 ) -> Result<()> {

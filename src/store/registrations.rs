@@ -76,7 +76,7 @@ impl Default for Registration {
 
 /// A live agent as Agentex clients see it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct RegisteredAgent {
     /// The id.
     pub id: String,
     /// The name they know it by.
@@ -99,7 +99,7 @@ pub struct Entry {
     pub failure: Option<(Micros, String)>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn read(row: &Row<'_>) -> rusqlite::Result<RegisteredAgent> {
     let registration = if row.get(16)? {
         Registration {
             description: row.get(6)?,
@@ -118,7 +118,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     };
     let failed_at: Option<Micros> = row.get(19)?;
     let why: Option<String> = row.get(20)?;
-    Ok(Entry {
+    Ok(RegisteredAgent {
         id: row.get(0)?,
         name: row.get(1)?,
         status: row.get(2)?,
@@ -143,7 +143,7 @@ fn select(condition: &str) -> String {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Entry>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<RegisteredAgent>> {
     Ok(conn.prepare_cached(&select("a.id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -166,7 +166,13 @@ const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered, take: Take<'_, Entry>) -> Result<()> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    only: Option<&str>,
+    page: &Numbered,
+    take: Take<'_, RegisteredAgent>,
+) -> Result<()> {
     let columns = [
         ("updated_at", "a.updated_at"),
         ("created_at", "a.created_at"),
@@ -231,7 +237,7 @@ pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
 
 /// An agent whose health is asked for.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckedEndpoint {
     /// The id.
     pub id: String,
     /// The container it lives in.
@@ -250,10 +256,10 @@ pub struct Checked {
 ///
 /// # Errors
 /// The store's.
-pub fn checked(conn: &Connection) -> Result<Vec<Checked>> {
+pub fn checked(conn: &Connection) -> Result<Vec<CheckedEndpoint>> {
     let mut statement = conn.prepare_cached(CHECKED)?;
     let rows = statement.query_map([], |row| {
-        Ok(Checked {
+        Ok(CheckedEndpoint {
             id: row.get(0)?,
             container_name: row.get(1)?,
             registered_at: row.get(2)?,

@@ -86,12 +86,12 @@ pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Re
     }
     // The signing keys belong to a database that has not been restored since.
     meta::set(&tx, meta::SIGNING_EPOCH, &super::new_id())?;
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
         actor: "system".into(),
         action: "backups.restore".into(),
         resource: source.to_owned(),
-        outcome: audit::Outcome::Ok,
+        outcome: audit::AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     };

@@ -29,7 +29,7 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
 
 /// A session as told.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct WebSession {
     /// The id.
     pub id: String,
     /// When it was opened.
@@ -72,10 +72,10 @@ pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Re
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, Session>) -> Result<()> {
+pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, WebSession>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Session {
+        Ok(WebSession {
             id: row.get(0)?,
             created_at: row.get(1)?,
             expires_at: row.get(2)?,

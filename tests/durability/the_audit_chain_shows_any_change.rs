@@ -2,19 +2,19 @@
 
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
-use taosd::store::audit::{self, Actor, Entry, Outcome};
+use taosd::store::audit::{self, Actor, AuditEntry, AuditOutcome};
 use taosd::time::Micros;
 
 const ROWS: i64 = 12;
 
-fn entry(at: i64) -> Entry {
-    Entry {
+fn entry(at: i64) -> AuditEntry {
+    AuditEntry {
         at: Micros(at),
         // Some rows have no id: so were those of older versions.
         actor: Actor { name: format!("user:{at}"), id: (at % 3 > 0).then(|| format!("user:id{at}")) },
         action: "agents.create".into(),
         resource: "agent:1".into(),
-        outcome: Outcome::Ok,
+        outcome: AuditOutcome::Ok,
         count: 1,
         request_id: "q".into(),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::json;
-use taosd::store::audit::{self, Entry, Outcome};
+use taosd::store::audit::{self, AuditEntry, AuditOutcome};
 use taosd::time::Micros;
 
 use crate::support::Daemon;
@@ -36,12 +36,12 @@ fn chain(rows: i64, resource: usize) -> Connection {
     let conn = Connection::open_in_memory().unwrap();
     conn.execute_batch(include_str!("../../schema.sql")).unwrap();
     for at in 1..=rows {
-        let entry = Entry {
+        let entry = AuditEntry {
             at: Micros(at),
             actor: "agent:1".into(),
             action: "auth.exchange".into(),
             resource: "r".repeat(resource),
-            outcome: Outcome::Ok,
+            outcome: AuditOutcome::Ok,
             count: 1,
             request_id: "q".into(),
         };

@@ -16,7 +16,7 @@ const PATHS: &[&str] =
 const NO_PATHS: &[&str] = &["url"];
 const BAD: &[&str] = &["~/x", "~", "$HOME/x", "${HOME}/x", "x", "./x", "../x"];
 
-fn line(key: &taosd::config::keys::Key, path: &str) -> String {
+fn line(key: &taosd::config::keys::SettingKey, path: &str) -> String {
     let value = if key.example.starts_with('[') { format!("['{path}']") } else { format!("'{path}'") };
     match (key.table, key.name) {
         ("webhook", name) => format!("[webhook]\nurl = 'http://127.0.0.1:9/'\n{name} = {value}\n"),

@@ -19,7 +19,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store::deployments::{self, Deployment};
-use crate::store::registrations::{self, Entry, Registration};
+use crate::store::registrations::{self, RegisteredAgent, Registration};
 use crate::store::{agents, new_id};
 use crate::time::Micros;
 
@@ -222,7 +222,7 @@ fn get(app: &App, call: Call) -> Handled {
 }
 
 /// Agent and deployment that the path names, for a change.
-fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(Entry, Deployment), ApiError> {
+fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(RegisteredAgent, Deployment), ApiError> {
     let named = Named::Id(tx.input.param(0).to_owned());
     let entry = find(tx.conn, tx.caller, &named, needed)?;
     let deployment = living(tx.conn, &entry.id, tx.input.param(1))?;

@@ -12,7 +12,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
-use crate::client::forwarder::{Courier, Place};
+use crate::client::forwarder::{ForwardSlot, Forwarder};
 use crate::client::http::{ClientError, Request, Response, Target};
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::endpoints::acp_target::Rule;
@@ -25,10 +25,10 @@ use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::route::{Access, Answer, Need};
 use crate::rest::service::Outcome;
-use crate::rest::stream::{self, Keeper};
+use crate::rest::stream::{self, Fulfiller};
 use crate::secret::has_own_secret;
 use crate::store::deployments;
-use crate::store::registrations::Entry;
+use crate::store::registrations::RegisteredAgent;
 
 const NEED: Need = Need { action: Action::AgentsForward, classes: &[], dialect: Dialect::Agentex };
 const DOC: &str = "concepts/agentex#forwarding";
@@ -72,17 +72,17 @@ fn forward(app: &App, input: Input) -> Handled {
         return Err(codes::BODY_TOO_LARGE.into());
     }
     let request = request(&input, &url.0)?;
-    let place = app.courier.place(&entry.id, FORWARDS).ok_or_else(|| {
+    let place = app.forwarder.place(&entry.id, FORWARDS).ok_or_else(|| {
         ApiError::new(codes::BUSY).detail("As many requests are on their way to this agent as one may have.")
     })?;
-    let (keeper, promise) = stream::promise();
-    let errand = Errand { keeper, place, request_id: input.head.request_id.clone() };
-    send(app, errand, entry, url, request)?;
+    let (fulfiller, promise) = stream::promise();
+    let job = ForwardJob { fulfiller, place, request_id: input.head.request_id.clone() };
+    send(app, job, entry, url, request)?;
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
 /// Where the agent says it answers, and whether a user said so.
-fn address(app: &App, entry: &Entry) -> Result<(AcpUrl, bool), ApiError> {
+fn address(app: &App, entry: &RegisteredAgent) -> Result<(AcpUrl, bool), ApiError> {
     let production = app.store.lookup(|conn| deployments::production(conn, &entry.id))?;
     let own = (entry.registration.acp_url.clone(), entry.registration.by_user);
     let (text, by_user) = production.map_or(own, |deployment| (deployment.acp_url, deployment.by_user));
@@ -92,37 +92,43 @@ fn address(app: &App, entry: &Entry) -> Result<(AcpUrl, bool), ApiError> {
 }
 
 /// A request on its way and the one who waits for it.
-struct Errand {
-    keeper: Keeper,
-    place: Place,
+struct ForwardJob {
+    fulfiller: Fulfiller,
+    place: ForwardSlot,
     request_id: String,
 }
 
-impl Errand {
+impl ForwardJob {
     fn end(self, reply: Result<Reply, ApiError>) {
         drop(self.place);
         let reply = reply.unwrap_or_else(|error| render(&error, Dialect::Agentex, &self.request_id));
-        self.keeper.keep(Outcome::Done(reply));
+        self.fulfiller.keep(Outcome::Done(reply));
     }
 
-    fn go(self, courier: &Courier, to: SocketAddr, request: Request) {
-        courier.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
+    fn go(self, forwarder: &Forwarder, to: SocketAddr, request: Request) {
+        forwarder.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
     }
 }
 
 /// Finds the address by the rule and sends the request there. A container's address is asked for on a thread that may
 /// wait for the runtime.
-fn send(app: &App, errand: Errand, entry: Entry, url: (AcpUrl, bool), request: Request) -> Result<(), ApiError> {
-    let (courier, rule) = (Arc::clone(&app.courier), app.target_rule());
+fn send(
+    app: &App,
+    job: ForwardJob,
+    entry: RegisteredAgent,
+    url: (AcpUrl, bool),
+    request: Request,
+) -> Result<(), ApiError> {
+    let (forwarder, rule) = (Arc::clone(&app.forwarder), app.target_rule());
     let Some(container) = entry.container_name else {
         let to = rule.on_this_machine(&url.0, url.1).ok_or(codes::ACP_URL_NOT_ALLOWED)?;
-        errand.go(&courier, to, request);
+        job.go(&forwarder, to, request);
         return Ok(());
     };
     app.jobs.look(None, move |jobs| {
         match jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule)) {
-            Ok(to) => errand.go(&courier, to, request),
-            Err(error) => errand.end(Err(error)),
+            Ok(to) => job.go(&forwarder, to, request),
+            Err(error) => job.end(Err(error)),
         }
     })
 }

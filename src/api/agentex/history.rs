@@ -14,7 +14,7 @@ use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::history::{self, Item};
+use crate::store::history::{self, HistoryItem};
 use crate::store::registrations;
 
 const DOC: &str = "concepts/agentex#deployments";
@@ -55,7 +55,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::DEPLOYMENT_NOT_FOUND]),
 ];
 
-fn show(item: &Item) -> Value {
+fn show(item: &HistoryItem) -> Value {
     json!({
         "id": item.id,
         "agent_id": item.agent_id,

@@ -17,7 +17,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::{AgentKey, Issued};
-use crate::store::agent_keys::{self, Key, NewKey};
+use crate::store::agent_keys::{self, AgentKeyRecord, NewAgentKey};
 use crate::store::registrations::{self, Registration};
 use crate::store::{StoreError, is_id, new_id};
 
@@ -113,7 +113,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(GONE_BY_NAME),
 ];
 
-fn show(key: &Key) -> Value {
+fn show(key: &AgentKeyRecord) -> Value {
     json!({
         "id": key.id,
         "agent_id": key.agent_id,
@@ -133,7 +133,7 @@ fn needed(key_type: &str) -> AgentRole {
 ///
 /// # Errors
 /// `key_exists`, or the store's.
-pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(Key, Issued), ApiError> {
+pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(AgentKeyRecord, Issued), ApiError> {
     let scopes = if key_type == "internal" {
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
@@ -151,7 +151,7 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         scopes.stored()
     };
     let (issued, id) = (AgentKey::generate(), new_id());
-    let new = NewKey {
+    let new = NewAgentKey {
         id: &id,
         issued: &issued,
         agent_id,
@@ -166,7 +166,13 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         other => other.into(),
     })?;
     tx.audit(format!("credential:{id}"))?;
-    let key = Key { agent_id: agent_id.into(), name: name.into(), key_type: key_type.into(), issued_at: tx.now, id };
+    let key = AgentKeyRecord {
+        agent_id: agent_id.into(),
+        name: name.into(),
+        key_type: key_type.into(),
+        issued_at: tx.now,
+        id,
+    };
     Ok((key, issued))
 }
 
@@ -221,7 +227,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 /// The live key of this id, if its agent is one the caller sees, with the caller's role there.
-fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(Key, AgentRole), ApiError> {
+fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let key = agent_keys::by_id(conn, id)?.ok_or_else(|| no_key(id))?;
     let lives = registrations::by_id(conn, &key.agent_id)?.is_some();
     match role(conn, caller, &key.agent_id)? {
@@ -237,7 +243,7 @@ fn by_name(
     named: &Named,
     name: &str,
     of: &str,
-) -> Result<(Key, AgentRole), ApiError> {
+) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let (entry, role) = reach(conn, call, named)?;
     // Who may not read keys is told so, whether there is one or not.
     at_least(role, AgentRole::Editor)?;
@@ -259,7 +265,7 @@ fn get_by_name(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&show(&key)).into())
 }
 
-fn end(tx: &Tx<'_>, key: &Key, role: AgentRole) -> Result<(), ApiError> {
+fn end(tx: &Tx<'_>, key: &AgentKeyRecord, role: AgentRole) -> Result<(), ApiError> {
     at_least(role, needed(&key.key_type))?;
     agent_keys::revoke(tx.conn, &key.id, tx.now)?;
     Ok(tx.audit(format!("credential:{}", key.id))?)

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::rest::field::{Field, Type};
-use crate::store::registrations::Entry;
+use crate::store::registrations::RegisteredAgent;
 
 /// The statuses there are on the wire.
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
@@ -71,7 +71,7 @@ impl<'a> Shown<'a> {
 }
 
 /// The agent as told.
-pub fn show(entry: &Entry) -> Shown<'_> {
+pub fn show(entry: &RegisteredAgent) -> Shown<'_> {
     let r = &entry.registration;
     let (status, status_reason) = status(entry);
     Shown {
@@ -92,7 +92,7 @@ pub fn show(entry: &Entry) -> Shown<'_> {
 }
 
 /// Status and reason; the first that fits.
-pub fn status(entry: &Entry) -> (&'static str, String) {
+pub fn status(entry: &RegisteredAgent) -> (&'static str, String) {
     let r = &entry.registration;
     let failed_at = entry.failure.as_ref().map(|(at, _)| *at);
     // Where the failure is no longer known, a registration counts as later.
@@ -119,8 +119,8 @@ mod tests {
     use crate::store::registrations::Registration;
     use crate::time::Micros;
 
-    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut Entry)) -> &'static str {
-        let mut entry = Entry {
+    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut RegisteredAgent)) -> &'static str {
+        let mut entry = RegisteredAgent {
             id: "i".into(),
             name: "n".into(),
             status: status_of.into(),

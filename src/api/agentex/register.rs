@@ -18,7 +18,7 @@ use crate::rest::reply::Reply;
 use crate::store::agents;
 use crate::store::deployments;
 use crate::store::is_id;
-use crate::store::registrations::{self, Entry, Registration};
+use crate::store::registrations::{self, RegisteredAgent, Registration};
 
 /// What a registration says.
 struct Wanted {
@@ -112,7 +112,7 @@ pub(super) fn build(app: &App, call: Call) -> Handled {
 }
 
 /// A real creation: row, owner's grant and what is kept of it, in this one transaction.
-fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<Entry, ApiError> {
+fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<RegisteredAgent, ApiError> {
     let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
     let scopes = Scopes::agent_default().intersection(tx.caller.credential_scopes());
     let mut birth = create::Birth::named(slug, wanted.name.clone(), &scopes);
@@ -124,7 +124,7 @@ fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<Entry, ApiError> {
 }
 
 /// The agent as it is now.
-fn again(tx: &Tx<'_>, id: &str) -> Result<Entry, ApiError> {
+fn again(tx: &Tx<'_>, id: &str) -> Result<RegisteredAgent, ApiError> {
     registrations::by_id(tx.conn, id)?.ok_or_else(|| no_agent(id))
 }
 
@@ -150,7 +150,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
 }
 
 /// The agent that is registered, with the caller's role on it; `None`: a new one.
-fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(Entry, AgentRole)>, ApiError> {
+fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(RegisteredAgent, AgentRole)>, ApiError> {
     let named = by_name(tx.conn, &wanted.name)?;
     if let Some(own) = tx.caller.agent_id() {
         if let Some(id) = wanted.agent_id.as_deref().filter(|id| *id != own) {
@@ -184,7 +184,7 @@ fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(Entry, AgentRole)>, Ap
 }
 
 /// Registers an agent that there is. Writes nothing if nothing but the time would differ.
-fn update(tx: &Tx<'_>, wanted: &Wanted, entry: Entry) -> Result<Entry, ApiError> {
+fn update(tx: &Tx<'_>, wanted: &Wanted, entry: RegisteredAgent) -> Result<RegisteredAgent, ApiError> {
     let renamed = agents::by_name(tx.conn, &wanted.name)?.is_none();
     if renamed {
         let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
@@ -222,7 +222,7 @@ fn update(tx: &Tx<'_>, wanted: &Wanted, entry: Entry) -> Result<Entry, ApiError>
 }
 
 /// Adds an item to the agent's history if what is known of it after this registration has another commit than before.
-fn note_commit(tx: &Tx<'_>, entry: &Entry, wanted: &Wanted) -> Result<(), ApiError> {
+fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &Wanted) -> Result<(), ApiError> {
     use crate::store::{history, new_id};
     // Of a deployment the agent's own row says nothing: what is said lies over it.
     let said = wanted.metadata.as_ref().filter(|_| wanted.deployment.is_some());
@@ -240,7 +240,7 @@ fn note_commit(tx: &Tx<'_>, entry: &Entry, wanted: &Wanted) -> Result<(), ApiErr
     let author = |key: &str| metadata::text(said, key).unwrap_or("N/A").to_owned();
     history::insert(
         tx.conn,
-        &history::Item {
+        &history::HistoryItem {
             id: new_id(),
             agent_id: agent_id.to_owned(),
             author_name: author("author_name"),

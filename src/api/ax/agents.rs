@@ -19,7 +19,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store;
-use crate::store::agents::{self, Filter, Live};
+use crate::store::agents::{self, AgentFilter, LiveAgent};
 
 const DOC: &str = "recipes/bootstrap#agents";
 const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
@@ -161,7 +161,7 @@ pub fn listed(
     call: &Call,
     space: Option<&str>,
     mut list: Listing,
-    show: impl Fn(&Connection, &Live) -> store::Result<Value>,
+    show: impl Fn(&Connection, &LiveAgent) -> store::Result<Value>,
 ) -> Handled {
     let page = list.page();
     app.store.read(|conn| {
@@ -169,9 +169,9 @@ pub fn listed(
             Some(id) => Some(own_space(conn, &call.caller, id)?.id),
             None => None,
         };
-        let filter = Filter { space_id, ..visible(&call.caller) };
+        let filter = AgentFilter { space_id, ..visible(&call.caller) };
         let mut failed = None;
-        let mut take = |live: Live| match show(conn, &live) {
+        let mut take = |live: LiveAgent| match show(conn, &live) {
             Ok(row) => list.push((live.agent.created_at, live.agent.id.clone()), &row),
             Err(error) => {
                 failed = Some(error);
@@ -206,7 +206,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 fn manage_list(app: &App, call: Call) -> Handled {
-    let show = |conn: &Connection, live: &Live| record::show(conn, &call.caller, &app.gate.presence, live);
+    let show = |conn: &Connection, live: &LiveAgent| record::show(conn, &call.caller, &app.gate.presence, live);
     listed(app, &call, None, listing(&call)?, show)
 }
 

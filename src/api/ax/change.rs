@@ -19,8 +19,8 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, Live};
-use crate::store::profiles::{self, Profile};
+use crate::store::agents::{self, Agent, LiveAgent};
+use crate::store::profiles::{self, AgentProfile};
 
 /// Where an agent may come from.
 pub const ORIGINS: &[&str] = &["space_agent", "cloud", "external_gateway", "agentcore", "mcp"];
@@ -43,7 +43,7 @@ pub const CHANGEABLE: &[Field] = &[
 ];
 
 /// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
-pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<Live, ApiError> {
+pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<LiveAgent, ApiError> {
     let live = agents::resolve(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
@@ -95,7 +95,7 @@ fn foreign(error: ApiError) -> ApiError {
 }
 
 /// Puts what was sent into a profile.
-fn apply(profile: &mut Profile, body: &Fields) {
+fn apply(profile: &mut AgentProfile, body: &Fields) {
     let set = |place: &mut String, name: &str| {
         if let Some(text) = body.text(name) {
             text.clone_into(place);
@@ -128,10 +128,10 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
         let space_id = body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned);
         let issuer = tx.caller.credential_scopes();
         let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body), issuer)?;
-        let mut profile = Profile::default();
+        let mut profile = AgentProfile::default();
         apply(&mut profile, body);
         profiles::put(tx.conn, &agent.id, &profile)?;
-        let live = Live { agent, issued_at: None, expires_at: None, last_used_at: None };
+        let live = LiveAgent { agent, issued_at: None, expires_at: None, last_used_at: None };
         Ok(Reply::json(StatusCode::CREATED, &record::show(tx.conn, tx.caller, &gate.presence, &live)?))
     })
 }

@@ -14,14 +14,14 @@ use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
 use crate::store::agents::Agent;
 use crate::store::credentials::Maker;
-use crate::store::keys::{self, Key, NewKey};
+use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
 /// Active keys of one user at the most, open enrollments included.
 const MAX_OF_USER: u64 = 20;
 
 /// A key to be made.
-pub struct Wanted {
+pub struct KeyRequest {
     /// A user's or agent's key, or an enrollment.
     pub kind: Kind,
     /// The agent it is bound to.
@@ -66,14 +66,14 @@ pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Opti
 ///
 /// # Errors
 /// The store's.
-pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiError> {
+pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, ApiError> {
     let issued: Issued = if wanted.kind == Kind::UserPat { UserPat::generate() } else { AgentPat::generate() };
     let id = store::new_id();
     let only = wanted.only_agents.as_ref().map(|ids| Value::from(ids.clone()).to_string());
     let bound = wanted.kind == Kind::AgentPat;
     let wished = tx.now.plus(wanted.lifetime);
     let expires_at = if bound { wished } else { descent::end(tx, &wanted.maker, wished)? };
-    let new = NewKey {
+    let new = NewPat {
         id: &id,
         kind: wanted.kind,
         issued: &issued,
@@ -100,7 +100,7 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiErr
 }
 
 /// A key as told.
-pub fn show(key: &Key, now: Micros) -> Value {
+pub fn show(key: &PatRecord, now: Micros) -> Value {
     let state = match key.state.as_str() {
         "active" | "pending_enrollment" if key.expires_at <= now => "expired",
         state => state,

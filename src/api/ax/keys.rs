@@ -4,7 +4,7 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::issue::{self, Wanted};
+use super::issue::{self, KeyRequest};
 use super::rotate::rotate;
 use super::{ID_CHARS, change, checked, own_space, text};
 use crate::access::{self, Action, AgentRole, Caller, Class};
@@ -22,7 +22,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::Kind;
 use crate::store::is_id;
-use crate::store::keys::{self, Key};
+use crate::store::keys::{self, PatRecord};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#keys";
@@ -214,7 +214,7 @@ fn for_agent(
     let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
     let scopes = issue::scopes_for_agent(tx, Some(&agent), scopes).map_err(|error| error.in_dialect(Dialect::Ax))?;
     issue::check_count(tx, max, &agent.owner_user_id, Some(&agent.id))?;
-    let wanted = Wanted {
+    let wanted = KeyRequest {
         kind: Kind::AgentPat,
         agent_id: Some(agent.id),
         scopes,
@@ -244,7 +244,7 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
             None => None,
             Some(id) => Some(own_space(tx.conn, tx.caller, id).map_err(|_| codes::SPACE_FORBIDDEN)?.id),
         };
-        let wanted = Wanted {
+        let wanted = KeyRequest {
             kind: Kind::Enrollment,
             agent_id: None,
             scopes: issue::scopes_for_agent(tx, None, None)?,
@@ -277,7 +277,7 @@ fn create(app: &App, call: Call) -> Handled {
             issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;
         let user_id = tx.caller.user().id.clone();
         issue::check_count(tx, max, &user_id, None)?;
-        let wanted = Wanted {
+        let wanted = KeyRequest {
             kind: Kind::UserPat,
             agent_id: None,
             scopes,
@@ -305,7 +305,7 @@ fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "keys")?.at_most(LISTED);
     let (page, user_id, now) = (list.page(), &call.caller.user().id, Micros::now());
-    let mut take = |key: Key| {
+    let mut take = |key: PatRecord| {
         let hidden = key.agent_id.as_deref().is_some_and(|id| !call.caller.may_touch(id));
         let place = (key.issued_at, key.id.clone());
         if hidden { list.pass(place) } else { list.push(place, &issue::show(&key, now)) }
@@ -315,7 +315,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 /// The key of this id if it is the caller's, or of an agent the caller is editor of.
-pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Key, ApiError> {
+pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<PatRecord, ApiError> {
     let key = keys::by_id(conn, id)?.ok_or(codes::CREDENTIAL_NOT_FOUND)?;
     let own = match &key.agent_id {
         Some(agent) => access::role_on(conn, caller, agent)? >= Some(AgentRole::Editor),
@@ -325,7 +325,7 @@ pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Key, 
 }
 
 /// The key that the path names and what ended with it. A dead one stays as it is.
-fn end(tx: &Tx<'_>) -> Result<(Key, Ended), ApiError> {
+fn end(tx: &Tx<'_>) -> Result<(PatRecord, Ended), ApiError> {
     let key = find(tx.conn, tx.caller, tx.input.param(0))?;
     let ended = descent::end_with_all(tx, &key.id)?;
     Ok((key, ended))

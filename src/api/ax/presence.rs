@@ -17,7 +17,7 @@ use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::agents::Live;
+use crate::store::agents::LiveAgent;
 use crate::store::profiles;
 use crate::time::Micros;
 
@@ -68,7 +68,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
 ];
 
-fn row(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+fn row(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let online = app.gate.presence.is_online(&live.agent.id, now);
     json!({
         "id": live.agent.id,
@@ -79,7 +79,7 @@ fn row(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
     })
 }
 
-fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let raw = row(app, live, agent_type, now);
     let online = raw["presence"] == "online";
     let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
@@ -105,7 +105,7 @@ fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
     })
 }
 
-type Shown = fn(&App, &Live, &str, Micros) -> Value;
+type Shown = fn(&App, &LiveAgent, &str, Micros) -> Value;
 
 fn of_all(app: &App, call: &Call, show: Shown) -> Handled {
     let now = Micros::now();

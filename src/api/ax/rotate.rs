@@ -1,7 +1,7 @@
 //! Rotating a key: the successor has its rights, hangs where it hung, and takes along what it made (aX contract,
 //! sections 2 and 8).
 
-use super::issue::{self, Wanted};
+use super::issue::{self, KeyRequest};
 use super::keys::find;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
@@ -12,7 +12,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::secret::Kind;
 use crate::store::credentials::{self, Maker};
-use crate::store::keys::Key;
+use crate::store::keys::PatRecord;
 
 pub(super) fn rotate(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
@@ -24,7 +24,7 @@ pub(super) fn rotate(app: &App, call: Call) -> Handled {
         let maker = hanging(tx, &key)?;
         let old = key.id.clone();
         credentials::revoke(tx.conn, &old, tx.now)?;
-        let wanted = Wanted {
+        let wanted = KeyRequest {
             kind: if key.agent_id.is_some() { Kind::AgentPat } else { Kind::UserPat },
             agent_id: key.agent_id,
             scopes: Scopes::from_stored(&key.scopes),
@@ -45,7 +45,7 @@ pub(super) fn rotate(app: &App, call: Call) -> Handled {
 
 /// On what the successor of a key hangs: where the key did, if it is the caller's own or made with it; else on the
 /// caller's credential, which now knows the secret.
-fn hanging(tx: &Tx<'_>, key: &Key) -> Result<Maker, ApiError> {
+fn hanging(tx: &Tx<'_>, key: &PatRecord) -> Result<Maker, ApiError> {
     let caller = tx.caller.maker();
     let Some(own) = caller.credential.as_deref().filter(|_| key.agent_id.is_none()) else {
         let credential = caller.credential.or_else(|| key.made_by.clone());
@@ -62,7 +62,7 @@ fn hanging(tx: &Tx<'_>, key: &Key) -> Result<Maker, ApiError> {
 }
 
 /// Whoever rotates a key gets it: it must not hold more than the caller.
-fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
+fn check_not_wider(tx: &Tx<'_>, key: &PatRecord) -> Result<(), ApiError> {
     let scopes = Scopes::from_stored(&key.scopes);
     let own = match key.agent_id {
         Some(_) => ax_scopes::issuer_of_agents(tx.caller.issuer_scopes()),

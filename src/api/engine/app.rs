@@ -8,22 +8,22 @@ use rusqlite::Connection;
 
 use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
-use super::metrics::Metrics;
+use super::metrics::RequestMetrics;
 use super::paging;
 use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
-use crate::client::forwarder::Courier;
-use crate::config::{Config, Live};
+use crate::client::forwarder::Forwarder;
+use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::events::log_tail::LogTail;
-use crate::jobs::events::notifier::Herald;
+use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
-use crate::jobs::events::webhook::{Show, Webhook};
+use crate::jobs::events::webhook::{ShowNotification, WebhookSender};
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
-use crate::jobs::upkeep::backup_scheduler::Health;
-use crate::store::{self, OpenError, Options, Store, StoreError, audit, idempotency, meta, operations};
+use crate::jobs::upkeep::backup_scheduler::BackupHealth;
+use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
 use crate::time::{Clock, Micros};
 
 /// The application.
@@ -31,7 +31,7 @@ pub struct App {
     /// The table of routes.
     pub routes: &'static [&'static [ApiRoute]],
     /// The settings in force.
-    pub config: Arc<Live>,
+    pub config: Arc<LiveConfig>,
     /// The database.
     pub store: Arc<Store>,
     /// The clock that ends and removals go by.
@@ -49,17 +49,17 @@ pub struct App {
     /// Event streams and waits.
     pub streams: Arc<Streams>,
     /// Deliveries to the webhook, where there is one.
-    pub webhook: Arc<Webhook>,
+    pub webhook: Arc<WebhookSender>,
     /// Counters.
-    pub metrics: Metrics,
+    pub metrics: RequestMetrics,
     /// How the automatic backups are doing.
-    pub backups: Arc<Health>,
+    pub backups: Arc<BackupHealth>,
     /// Where lines of the access log go.
     pub access_log: AccessLog,
     /// When this run began.
     pub started: Instant,
     /// Carries requests on to agents.
-    pub courier: Arc<Courier>,
+    pub forwarder: Arc<Forwarder>,
     /// What signs the head of the audit; `None` if it cannot be had.
     pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
@@ -86,10 +86,14 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: Config, routes: &'static [&'static [ApiRoute]], show: Show) -> Result<Self, StartError> {
-        let live = Arc::new(Live::new(config));
+    pub fn start(
+        config: Config,
+        routes: &'static [&'static [ApiRoute]],
+        show: ShowNotification,
+    ) -> Result<Self, StartError> {
+        let live = Arc::new(LiveConfig::new(config));
         let config = live.now();
-        let store = Arc::new(Store::open(&Options {
+        let store = Arc::new(Store::open(&StoreOptions {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
@@ -132,7 +136,7 @@ impl App {
         let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
         let listening = Arc::<OnceLock<_>>::default();
-        let webhook = Webhook::start(
+        let webhook = WebhookSender::start(
             &store,
             Arc::clone(&clock),
             Arc::clone(&listening),
@@ -152,7 +156,7 @@ impl App {
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
-        let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
+        let forwarder = Forwarder::start().map_err(|error| StartError::Io("the forwarder's thread".into(), error))?;
         Ok(Self {
             routes,
             clock,
@@ -163,11 +167,11 @@ impl App {
             webhook: Arc::new(webhook),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
-            metrics: Metrics::default(),
+            metrics: RequestMetrics::default(),
             backups: Arc::default(),
             access_log,
             started: Instant::now(),
-            courier: Arc::new(courier),
+            forwarder: Arc::new(forwarder),
             listening,
             box_key,
             edge: OnceLock::new(),
@@ -194,9 +198,9 @@ impl App {
     }
 
     /// One who tells people what the daemon itself has to say.
-    pub fn herald(&self) -> Herald {
+    pub fn notifier(&self) -> Notifier {
         let to_webhook = self.config.watch(|now| now.webhook.is_some());
-        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
+        Notifier::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
     }
 
     /// Where requests to agents may go.

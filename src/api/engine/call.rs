@@ -50,7 +50,7 @@ pub struct Call {
 }
 
 /// A fact that may be one of many alike: what it is counted by, its entry, and whether it has a row of its own.
-type Fact = (String, audit::Entry, bool);
+type Fact = (String, audit::AuditEntry, bool);
 
 /// A call inside its transaction, on the writer's thread.
 pub struct Tx<'a> {
@@ -81,12 +81,12 @@ impl Tx<'_> {
     /// # Errors
     /// The store's.
     pub fn audit(&self, resource: String) -> store::Result<()> {
-        let entry = audit::Entry {
+        let entry = audit::AuditEntry {
             at: self.now,
             actor: self.caller.audited(),
             action: self.action.slug().to_owned(),
             resource,
-            outcome: audit::Outcome::Ok,
+            outcome: audit::AuditOutcome::Ok,
             count: 1,
             request_id: self.caller.request_id().to_owned(),
         };
@@ -165,7 +165,7 @@ impl Call {
     ) -> Handled {
         self.check_allowance()?;
         let Self { caller, input, action, growth, reservation, watch } = self;
-        let (keeper, promise) = stream::promise();
+        let (fulfiller, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
         let later = claim.clone();
@@ -194,7 +194,7 @@ impl Call {
                     watch.gate().allowance.charge(&caller, amount, Instant::now());
                     written
                 });
-                keeper.keep(match result {
+                fulfiller.keep(match result {
                     Ok(Written::Reply(reply)) => Outcome::Done(reply),
                     Ok(Written::Then(reply, after)) => after(reply, later),
                     Err(error) => {

@@ -294,9 +294,9 @@ impl Keyed {
         match taken {
             Err(tried) => self.after(tried, arrived),
             Ok(reservation) => {
-                let (keeper, promise) = stream::promise();
+                let (fulfiller, promise) = stream::promise();
                 let hash = self.body_hash;
-                reservation.reserve(hash, move |tried| keeper.keep(self.after(tried, arrived)));
+                reservation.reserve(hash, move |tried| fulfiller.keep(self.after(tried, arrived)));
                 Outcome::Pending(promise)
             }
         }

@@ -18,7 +18,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
-use crate::store::audit::{self, Filter, Record};
+use crate::store::audit::{self, AuditFilter, Record};
 use crate::store::users;
 use crate::time::Micros;
 
@@ -103,7 +103,8 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = Filter { actor: own("actor"), action: own("action"), resource: own("resource"), ..Filter::default() };
+    let filter =
+        AuditFilter { actor: own("actor"), action: own("action"), resource: own("resource"), ..AuditFilter::default() };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
     let mut take = |row: Record| list.push((Micros(row.seq), String::new()), &show(&row));
@@ -112,16 +113,16 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 /// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.
-fn by_id(conn: &Connection, filter: Filter) -> store::Result<Filter> {
+fn by_id(conn: &Connection, filter: AuditFilter) -> store::Result<AuditFilter> {
     let Some((kind, given)) = filter.actor.as_deref().and_then(|actor| actor.split_once(':')) else {
         return Ok(filter);
     };
     if store::is_id(given) {
-        return Ok(Filter { actor_id: filter.actor.clone(), ..filter });
+        return Ok(AuditFilter { actor_id: filter.actor.clone(), ..filter });
     }
     let user = if kind == "user" { users::by_username(conn, given)? } else { None };
     let Some(user) = user else { return Ok(filter) };
-    Ok(Filter { actor_id: Some(format!("user:{}", user.id)), actor_since: Some(user.created_at), ..filter })
+    Ok(AuditFilter { actor_id: Some(format!("user:{}", user.id)), actor_since: Some(user.created_at), ..filter })
 }
 
 fn head(app: &App, _: Call) -> Handled {

@@ -16,7 +16,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::grants::{self, Filter, Grant, Grantee};
+use crate::store::grants::{self, Grant, GrantFilter, Grantee};
 use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
@@ -182,7 +182,7 @@ fn list(app: &App, call: Call) -> Handled {
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
-        let filter = Filter { grantee, agent_id, owned_by };
+        let filter = GrantFilter { grantee, agent_id, owned_by };
         let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
         Ok::<_, ApiError>(grants::list(conn, &filter, &page, &mut take)?)
     })?;

@@ -65,14 +65,14 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 fn notify(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
     let topic = notifications::topic(&call.caller);
-    let (streams, courier) =
+    let (streams, forwarder) =
         (Arc::clone(&app.streams), app.config.read(|now| now.webhook.is_some()).then(|| Arc::clone(&app.webhook)));
     call.write(app, move |tx| {
-        let reply = insert(tx, courier.is_some())?;
+        let reply = insert(tx, forwarder.is_some())?;
         let tell: After = Box::new(move |reply, _| {
             streams.wake(&topic);
-            if let Some(courier) = courier {
-                courier.nudge();
+            if let Some(forwarder) = forwarder {
+                forwarder.nudge();
             }
             Outcome::Done(reply)
         });

@@ -19,7 +19,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::store::agents::Seen;
-use crate::store::operations::{self, Filter, Operation};
+use crate::store::operations::{self, Operation, OperationFilter};
 use crate::time::Micros;
 
 use std::sync::Arc;
@@ -188,7 +188,7 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = Filter { status: own("status"), kind: own("kind"), agent: own("agent") };
+    let filter = OperationFilter { status: own("status"), kind: own("kind"), agent: own("agent") };
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
     let own = call.caller.principal_key();
     let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));

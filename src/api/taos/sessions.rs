@@ -20,7 +20,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
 use crate::secret::{Kind, SessionSecret};
 use crate::store;
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#web-sessions";
@@ -132,7 +132,7 @@ fn open(app: &App, input: Input) -> Handled {
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "sessions")?;
     let page = list.page();
-    let mut take = |session: Session| {
+    let mut take = |session: WebSession| {
         let shown = json!({
             "id": session.id,
             "created_at": session.created_at.millis(),

@@ -180,7 +180,7 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result
     let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
     let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };
     let after: After = Box::new(move |_, _| {
-        let (keeper, promise) = stream::promise();
+        let (fulfiller, promise) = stream::promise();
         let request_id = asker.request_id.clone();
         let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
             // The agent's scopes may have been narrowed since.
@@ -188,7 +188,7 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result
             let reply = delivery::issue(jobs, &agent.id, &terms, &asker, scopes)
                 .map(|delivered| shown(&delivered))
                 .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));
-            keeper.keep(Outcome::Done(reply));
+            fulfiller.keep(Outcome::Done(reply));
         });
         match queued {
             Ok(()) => Outcome::Pending(promise),

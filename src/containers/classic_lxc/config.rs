@@ -18,11 +18,11 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// The lines of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Config {
+pub(crate) struct LxcConfig {
     lines: Vec<String>,
 }
 
-impl Config {
+impl LxcConfig {
     pub(crate) fn parse(text: &str) -> Self {
         // Not `lines`: a carriage return is part of its line.
         Self { lines: text.split_terminator('\n').map(str::to_owned).collect() }
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_replaced_in_place_and_its_doubles_go() {
-        let mut config = Config::parse(SAMPLE);
+        let mut config = LxcConfig::parse(SAMPLE);
         assert_eq!(config.env("A"), Some("3"));
         config.set_env("A", Some("x = \"y\" # z"));
         assert_eq!(config.env("A"), Some("x = \"y\" # z"));
@@ -185,14 +185,15 @@ mod tests {
 
     #[test]
     fn a_variable_is_not_taken_for_one_that_begins_like_it() {
-        let mut config = Config::parse("lxc.environment = AB=1\n");
+        let mut config = LxcConfig::parse("lxc.environment = AB=1\n");
         config.set_env("A", Some("2"));
         assert_eq!((config.env("A"), config.env("AB")), (Some("2"), Some("1")));
     }
 
     #[test]
     fn paths_move_with_their_folder_and_no_further() {
-        let mut config = Config::parse("lxc.rootfs.path = dir:/l/one/rootfs\nlxc.console.logfile = /l/one-two/log\n");
+        let mut config =
+            LxcConfig::parse("lxc.rootfs.path = dir:/l/one/rootfs\nlxc.console.logfile = /l/one-two/log\n");
         config.move_paths("/l/one", "/l/new");
         assert_eq!(config.get("lxc.rootfs.path"), Some("dir:/l/new/rootfs"));
         assert_eq!(config.get("lxc.console.logfile"), Some("/l/one-two/log"));
@@ -200,14 +201,14 @@ mod tests {
 
     #[test]
     fn limits_read_back() {
-        let mut config = Config::parse("");
+        let mut config = LxcConfig::parse("");
         config.set_limits(Some(64 << 20), Some(3));
         assert_eq!((config.memory_limit(), config.cpus()), (Some(64 << 20), Some(3)));
     }
 
     #[test]
     fn a_note_is_a_comment() {
-        let mut config = Config::parse(SAMPLE);
+        let mut config = LxcConfig::parse(SAMPLE);
         config.set_note("owner", Some("id1"));
         config.set_note("owner", Some("id2"));
         assert_eq!(config.note("owner"), Some("id2"));
@@ -217,12 +218,12 @@ mod tests {
     proptest! {
         #[test]
         fn lines_that_are_not_ours_survive(text in "(([a-z.# =\"']{0,20}|lxc\\.environment = [A-C]=[a-z]{0,3})\n){0,12}") {
-            let before = Config::parse(&text);
+            let before = LxcConfig::parse(&text);
             let mut after = before.clone();
             after.set_env("A", Some("new value"));
             prop_assert_eq!(after.env("A"), Some("new value"));
             prop_assert_eq!(after.env("B"), before.env("B"));
-            let others = |config: &Config| -> Vec<String> {
+            let others = |config: &LxcConfig| -> Vec<String> {
                 config.lines.iter().filter(|l| entry(l).is_none_or(|(k, v)| k != ENVIRONMENT || variable(v) != "A")).cloned().collect()
             };
             prop_assert_eq!(others(&after), others(&before));
@@ -230,11 +231,11 @@ mod tests {
 
         #[test]
         fn no_file_makes_it_panic(text in "[\\PC\n]{0,200}") {
-            let mut config = Config::parse(&text);
+            let mut config = LxcConfig::parse(&text);
             let _ = (config.env("A"), config.memory_limit(), config.cpus(), config.note("owner"));
             config.move_paths("/a", "/b");
             config.set_limits(Some(1), Some(1));
-            prop_assert_eq!(Config::parse(&config.text()), config);
+            prop_assert_eq!(LxcConfig::parse(&config.text()), config);
         }
     }
 }

@@ -19,10 +19,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::config::Config;
+use self::config::LxcConfig;
 use self::inside::Root;
 use self::proxy::Proxies;
-use self::tools::Output;
+use self::tools::ToolOutput;
 use super::address::pick_address;
 use super::locks::Locks;
 use super::values::host_path;
@@ -79,12 +79,12 @@ impl ClassicLxc {
         self.folder(name).join("config")
     }
 
-    fn config(&self, name: &ContainerName) -> Result<Config, Error> {
+    fn config(&self, name: &ContainerName) -> Result<LxcConfig, Error> {
         disk::read_config(&self.config_path(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
     /// Changes a configuration, all or nothing.
-    fn edit(&self, name: &ContainerName, edit: impl FnOnce(&mut Config), deadline: Instant) -> Result<(), Error> {
+    fn edit(&self, name: &ContainerName, edit: impl FnOnce(&mut LxcConfig), deadline: Instant) -> Result<(), Error> {
         let _lock = self.locks.lock(&[name], deadline)?;
         let before = self.config(name)?;
         let mut after = before.clone();
@@ -109,7 +109,7 @@ impl ClassicLxc {
         name: &ContainerName,
         more: &[&str],
         until: impl Into<Until<'a>>,
-    ) -> Result<Output, Error> {
+    ) -> Result<ToolOutput, Error> {
         let path = host_path(&self.path)?;
         tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), until)
     }
@@ -125,7 +125,7 @@ impl ClassicLxc {
         self.config(name)?;
         let rows = self.rows(&format!("^{name}$"), deadline)?;
         let found = rows.into_iter().find(|row| row.name == *name);
-        found.ok_or_else(|| Error::garbage("lxc-ls does not list a container that has a configuration"))
+        found.ok_or_else(|| Error::invalid_response("lxc-ls does not list a container that has a configuration"))
     }
 
     fn state(&self, row: Row) -> Result<ContainerState, Error> {
@@ -345,7 +345,7 @@ impl Driver for ClassicLxc {
     }
 
     fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
-        let edit = |config: &mut Config| {
+        let edit = |config: &mut LxcConfig| {
             for EnvChange { key, value } in changes {
                 config.set_env(key.as_str(), value.as_ref().map(|value| value.reveal()));
             }

@@ -43,7 +43,7 @@ impl IncusLxd {
         match self.rest.get(&format!("/1.0/images/aliases/{alias}"), deadline) {
             Ok(reply) => match reply.metadata["target"].as_str() {
                 Some(target) => Ok(target.to_owned()),
-                None => Err(Error::garbage("an image alias without a target")),
+                None => Err(Error::invalid_response("an image alias without a target")),
             },
             Err(RestError::Status(404, _)) if image.may_be_fingerprint() => Ok(image.as_str().to_owned()),
             Err(RestError::Status(404, _)) => Err(Error::refused(format!("there is no image {}", image.as_str()))),

@@ -15,7 +15,7 @@ const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// Between two tries at a container that the runtime is busy with.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
 /// Between two looks at an operation that was called off.
-const CALLED_OFF_PAUSE: Duration = Duration::from_millis(250);
+const CANCEL_PAUSE: Duration = Duration::from_millis(250);
 
 /// A runtime's API behind its socket.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub(super) struct Rest {
 
 /// A good answer.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct RuntimeReply {
     pub(super) metadata: Value,
     pub(super) etag: Option<String>,
     operation: Option<String>,
@@ -85,8 +85,8 @@ fn outcome(operation: Value) -> Result<Option<Value>, Error> {
         Some(200) => Ok(Some(operation)),
         Some(100..=199) => Ok(None),
         Some(400..=499) => Err(Error::failed(operation["err"].as_str().unwrap_or_default())),
-        Some(other) => Err(Error::garbage(format!("an operation ended with status code {other}"))),
-        None => Err(Error::garbage("an operation without a status code")),
+        Some(other) => Err(Error::invalid_response(format!("an operation ended with status code {other}"))),
+        None => Err(Error::invalid_response("an operation without a status code")),
     }
 }
 
@@ -100,7 +100,7 @@ impl Rest {
         format!("X-{}-{name}", if self.runtime == Runtime::Incus { "Incus" } else { "LXD" })
     }
 
-    pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<Reply, RestError> {
+    pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<RuntimeReply, RestError> {
         self.send(Request::new("GET", path, deadline))
     }
 
@@ -111,7 +111,7 @@ impl Rest {
         body: &Value,
         etag: Option<&str>,
         deadline: Instant,
-    ) -> Result<Reply, RestError> {
+    ) -> Result<RuntimeReply, RestError> {
         let mut request = Request::new(method, path, deadline).with_body("application/json", body.to_string());
         if let Some(etag) = etag {
             request = request.with_header("If-Match", etag);
@@ -159,8 +159,8 @@ impl Rest {
                 Err(error) if is_busy(&error) && Instant::now() + BUSY_PAUSE < until.deadline => sleep(BUSY_PAUSE),
                 other => return other,
             }
-            if until.is_called_off() {
-                return Err(Error::CalledOff.into());
+            if until.is_cancelled() {
+                return Err(Error::Cancelled.into());
             }
         }
     }
@@ -168,26 +168,28 @@ impl Rest {
     /// Waits until an operation has succeeded, and gives it. One that may be called off is waited for in slices.
     pub(super) fn wait(&self, operation: &str, until: Until<'_>) -> Result<Value, RestError> {
         let mut path = format!("{operation}/wait");
-        if until.may_be_called_off() {
+        if until.may_be_cancelled() {
             path += &format!("?timeout={}", Until::LOOK.as_secs());
         }
         loop {
             let slice = Instant::now() + 2 * Until::LOOK;
-            let patience = if until.may_be_called_off() { slice.min(until.deadline) } else { until.deadline };
+            let patience = if until.may_be_cancelled() { slice.min(until.deadline) } else { until.deadline };
             match self.get(&path, patience) {
                 Ok(reply) => match outcome(reply.metadata)? {
                     Some(ended) => return Ok(ended),
-                    None if until.may_be_called_off() => {}
-                    None => return Err(Error::garbage("a wait ended before its operation").into()),
+                    None if until.may_be_cancelled() => {}
+                    None => return Err(Error::invalid_response("a wait ended before its operation").into()),
                 },
                 Err(RestError::Other(Error::Deadline(_))) if patience < until.deadline => {}
                 // The operation is forgotten; that must not read as a missing container.
-                Err(RestError::Status(404, _)) => return Err(Error::garbage("the operation's outcome is gone").into()),
+                Err(RestError::Status(404, _)) => {
+                    return Err(Error::invalid_response("the operation's outcome is gone").into());
+                }
                 Err(other) => return Err(other),
             }
-            if until.is_called_off() {
-                self.call_off(operation, until.deadline)?;
-                return Err(Error::CalledOff.into());
+            if until.is_cancelled() {
+                self.cancel(operation, until.deadline)?;
+                return Err(Error::Cancelled.into());
             }
             if Instant::now() >= until.deadline {
                 return Err(Error::Deadline(self.runtime).into());
@@ -197,15 +199,15 @@ impl Rest {
 
     /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
     /// could not be taken back before. The runtimes finish most kinds once they have begun.
-    fn call_off(&self, operation: &str, deadline: Instant) -> Result<(), Error> {
+    fn cancel(&self, operation: &str, deadline: Instant) -> Result<(), Error> {
         if let Err(error) = self.send(Request::new("DELETE", operation, deadline)) {
             log::debug!("an operation of the container runtime goes on to its end: {error:?}");
         }
         while !self.has_ended(operation, deadline)? {
-            if Instant::now() + CALLED_OFF_PAUSE >= deadline {
+            if Instant::now() + CANCEL_PAUSE >= deadline {
                 return Err(Error::Deadline(self.runtime));
             }
-            sleep(CALLED_OFF_PAUSE);
+            sleep(CANCEL_PAUSE);
         }
         Ok(())
     }
@@ -219,16 +221,16 @@ impl Rest {
         }
     }
 
-    fn send(&self, request: Request) -> Result<Reply, RestError> {
+    fn send(&self, request: Request) -> Result<RuntimeReply, RestError> {
         let response = self.raw(request.with_max_response(MAX_ANSWER))?;
         let etag = response.header("etag").map(str::to_owned);
         let envelope = read_envelope(&response)?;
         let operation = match envelope.kind.as_str() {
             "sync" => None,
             "async" => Some(operation_path(&envelope.operation)?),
-            other => return Err(Error::garbage(format!("an answer of type {other}")).into()),
+            other => return Err(Error::invalid_response(format!("an answer of type {other}")).into()),
         };
-        Ok(Reply { metadata: envelope.metadata, etag, operation })
+        Ok(RuntimeReply { metadata: envelope.metadata, etag, operation })
     }
 
     /// Sends a request whose answer need not be JSON. An error envelope is an error here as well.
@@ -239,7 +241,7 @@ impl Rest {
         }
         let envelope = read_envelope(&response)?;
         if envelope.kind != "error" {
-            return Err(Error::garbage(format!("status {} without an error", response.status)).into());
+            return Err(Error::invalid_response(format!("status {} without an error", response.status)).into());
         }
         Err(RestError::Status(response.status, envelope.error))
     }
@@ -251,7 +253,7 @@ impl Rest {
             }
             ClientError::Deadline => Error::Deadline(self.runtime),
             ClientError::Closed | ClientError::Protocol(_) | ClientError::TooLarge(_) => {
-                Error::garbage(error.to_string())
+                Error::invalid_response(error.to_string())
             }
             ClientError::Invalid(_) => Error::refused(error.to_string()),
         }
@@ -271,12 +273,12 @@ fn is_busy(error: &RestError) -> bool {
 
 fn read_envelope(response: &Response) -> Result<Envelope, Error> {
     serde_json::from_slice(&response.body)
-        .map_err(|error| Error::garbage(format!("status {}: {error}", response.status)))
+        .map_err(|error| Error::invalid_response(format!("status {}: {error}", response.status)))
 }
 
 /// Reads a part of an answer.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::garbage(error.to_string()))
+    serde_json::from_value(value).map_err(|error| Error::invalid_response(error.to_string()))
 }
 
 /// Takes nothing but an operation's id from what the server sent as a path.
@@ -284,5 +286,5 @@ pub(crate) fn operation_path(path: &str) -> Result<String, Error> {
     let id = path.strip_prefix("/1.0/operations/").unwrap_or_default();
     let id = id.split('?').next().unwrap_or_default();
     let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if fits { Ok(format!("/1.0/operations/{id}")) } else { Err(Error::garbage("an operation without an id")) }
+    if fits { Ok(format!("/1.0/operations/{id}")) } else { Err(Error::invalid_response("an operation without an id")) }
 }

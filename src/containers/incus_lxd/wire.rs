@@ -16,7 +16,7 @@ pub(super) const MOUNT: &str = "taosd-mount";
 /// What environment variables' configuration keys begin with.
 pub(super) const ENVIRONMENT: &str = "environment.";
 
-pub(super) type Config = BTreeMap<String, String>;
+pub(super) type InstanceConfig = BTreeMap<String, String>;
 
 /// An instance; `recursion=1` (of one) and `recursion=2` (of all) add its state. Go writes an empty map as `null`.
 #[derive(Deserialize)]
@@ -25,11 +25,11 @@ pub(crate) struct Instance {
     #[serde(default)]
     status: String,
     #[serde(default, deserialize_with = "or_default")]
-    pub(super) config: Config,
+    pub(super) config: InstanceConfig,
     #[serde(default, deserialize_with = "or_default")]
-    expanded_config: Config,
+    expanded_config: InstanceConfig,
     #[serde(default, deserialize_with = "or_default")]
-    devices: BTreeMap<String, Config>,
+    devices: BTreeMap<String, InstanceConfig>,
     #[serde(default)]
     last_used_at: String,
     #[serde(default)]

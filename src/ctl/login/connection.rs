@@ -63,7 +63,7 @@ impl From<Kept> for Connection {
 }
 
 /// A place where something may be kept; looked at only when its turn comes.
-pub type Place<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
+pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
 
 impl Connection {
     /// A server, a token and where it is from.
@@ -109,7 +109,7 @@ impl Given {
 ///
 /// # Errors
 /// What is given cannot be used.
-pub fn choose(given: &Given, env: Env<'_>, places: &[Place<'_>]) -> Result<Connection, Failure> {
+pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
     if let Some(token) = given.token()? {
@@ -212,12 +212,13 @@ mod tests {
 
     #[test]
     fn the_nearest_place_wins_one_of_another_server_is_passed_over_and_a_broken_one_ends_it() {
-        let by = |url: Option<&str>, places: &[Place<'_>]| {
+        let by = |url: Option<&str>, places: &[LoginSource<'_>]| {
             let given = Given { url: url.map(str::to_owned), ..Given::default() };
             choose(&given, &|_| None, places).map(|connection| connection.source)
         };
-        let (project, profile): (Place<'_>, Place<'_>) = (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
-        let broken: Place<'_> = &|| Err(Failure::login("x", "y"));
+        let (project, profile): (LoginSource<'_>, LoginSource<'_>) =
+            (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
+        let broken: LoginSource<'_> = &|| Err(Failure::login("x", "y"));
         assert_eq!(by(None, &[project, profile]).unwrap(), "project");
         assert_eq!(by(Some(B), &[project, profile]).unwrap(), "profile");
         assert_eq!(by(Some("http://c:3"), &[project, profile]).unwrap(), "none");

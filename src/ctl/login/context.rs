@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::connection::{self, Given, Kept, Place};
+use super::connection::{self, Given, Kept, LoginSource};
 use super::credentials::{self, Saved};
 use super::session::Session;
 use super::{profile, project};
@@ -69,7 +69,7 @@ impl Context {
             }
             return Ok(Session::new(self, profile::kept(&Self::home()?, name)?.into()));
         }
-        let places: [Place<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
+        let places: [LoginSource<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
         Ok(Session::new(self, connection::choose(&self.given, &Self::env, &places)?))
     }
 

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::jwt_cache::{self, Entry};
+use super::jwt_cache::{self, CachedJwt};
 use super::session::Session;
 use crate::access::Class;
 use crate::api::ApiRoute;
@@ -75,7 +75,7 @@ pub fn token(session: &Session<'_>, class: Class, fresh: bool) -> Result<Plainte
     let wrong = || Failure::Unexpected("The answer to the exchange holds no token.".to_owned());
     let text = reply["access_token"].as_str().filter(|jwt| super::credentials::is_token(jwt)).ok_or_else(wrong)?;
     let expires_at = now + reply["expires_in"].as_u64().unwrap_or(0);
-    let entry = Entry { url, class: class.as_str().to_owned(), token: Plaintext::new(text.to_owned()), expires_at };
+    let entry = CachedJwt { url, class: class.as_str().to_owned(), token: Plaintext::new(text.to_owned()), expires_at };
     // A cache that cannot be written costs an exchange a command, and no command its success.
     static WARNED: AtomicBool = AtomicBool::new(false);
     if let Err(failure) = jwt_cache::put(&place, &entry, now + MARGIN)

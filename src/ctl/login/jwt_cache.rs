@@ -19,7 +19,7 @@ const MOST: usize = 32;
 
 /// A token that is kept.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CachedJwt {
     /// The server that made it.
     pub url: String,
     /// Its class.
@@ -40,7 +40,7 @@ pub fn place(url: &str, key: &str, class: Class) -> String {
 ///
 /// # Errors
 /// The file is not its owner's alone.
-pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
+pub fn get(place: &str, until: u64) -> Result<Option<CachedJwt>, Failure> {
     let Some(home) = Context::find_home()? else { return Ok(None) };
     // A place that cannot even be looked at, such as another user's home, holds no token of ours.
     if fs::symlink_metadata(home.path(JWT_CACHE)).is_err() {
@@ -53,7 +53,7 @@ pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
 ///
 /// # Errors
 /// The file cannot be written safely.
-pub fn put(place: &str, entry: &Entry, until: u64) -> Result<(), Failure> {
+pub fn put(place: &str, entry: &CachedJwt, until: u64) -> Result<(), Failure> {
     let Some(home) = Context::find_home()? else { return Ok(()) };
     let mut all = load(&home)?;
     let shown = json!({"url": entry.url, "class": entry.class, "access_token": entry.token.reveal(),
@@ -76,9 +76,9 @@ fn load(home: &Home) -> Result<Map<String, Value>, Failure> {
     Ok(home.read(JWT_CACHE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
-fn entry(value: &Value) -> Option<Entry> {
+fn entry(value: &Value) -> Option<CachedJwt> {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
-    Some(Entry {
+    Some(CachedJwt {
         url: text("url")?,
         class: text("class")?,
         token: Plaintext::new(text("access_token").filter(|token| is_token(token))?),

@@ -10,7 +10,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 use crate::jobs::events::log_tail::news;
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const JOURNAL_PAUSE: Duration = Duration::from_secs(3);
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "logs", routes: &["agents_logs"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "logs", routes: &["agents_logs"], command, run };
 
 fn command(_: &'static str) -> Command {
     LOGS.command()

@@ -10,7 +10,7 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 use crate::say::{self, Said};
@@ -31,19 +31,19 @@ const FIRST: &str = "00000000-0000-0000-0000-000000000000";
 const WAIT: u64 = 30;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "notifications",
     about: "What agents and users have told people",
     entries: &[
-        Entry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
-        Entry::Verb(Verb::new("get", "notifications_get", Show::Record)),
-        Entry::Verb(Verb::new("count", "notifications_count", Show::Record)),
-        Entry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
-        Entry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
-        Entry::Verb(
+        CommandEntry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "notifications_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("count", "notifications_count", Show::Record)),
+        CommandEntry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
+        CommandEntry::Verb(
             Verb::new("delete", "notifications_delete", Show::Done("deleted", None)).ask("Delete notification {}?"),
         ),
-        Entry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
+        CommandEntry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
     ],
 };
 

@@ -27,7 +27,7 @@ impl Refusal {
 
 /// What the head says about the rest of the request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedHead {
     /// The path's segments, decoded once.
     pub segments: Vec<String>,
     /// True if a segment holds a slash that was sent as `%2F`.
@@ -48,7 +48,7 @@ pub fn head(
     version: Version,
     headers: &HeaderMap,
     limits: &Limits,
-) -> Result<Checked, Refusal> {
+) -> Result<CheckedHead, Refusal> {
     if target_length(uri) as u64 > limits.max_target_bytes {
         return Err(Refusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
     }
@@ -61,7 +61,7 @@ pub fn head(
     let expects_continue = expect(version, headers)?;
     form(method, uri, host)?;
     let (segments, encoded_slash) = if uri.path() == "*" { (Vec::new(), false) } else { segments(uri.path())? };
-    Ok(Checked { segments, encoded_slash, expects_continue, chunked })
+    Ok(CheckedHead { segments, encoded_slash, expects_continue, chunked })
 }
 
 fn target_length(uri: &Uri) -> usize {
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use crate::rest::text::segment_problem;
 
-    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Checked, Refusal> {
+    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<CheckedHead, Refusal> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {

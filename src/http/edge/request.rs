@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::body::{BodyError, Collecting};
 use super::body_shares::{Bounds, Held};
-use super::check::{self, Checked};
+use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
@@ -134,7 +134,7 @@ struct Exchange<S: Service> {
 }
 
 impl<S: Service> Exchange<S> {
-    async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
+    async fn handle(&mut self, checked: &CheckedHead, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
         if let Some(code) = host::refusal(&head) {
             return Err(code.into());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::streams::{Streams, notifications_of};
-use super::webhook::Webhook;
+use super::webhook::WebhookSender;
 use crate::config::Watched;
 use crate::store::notifications::{self, NewNotification, Notification};
 use crate::store::{self, Store, users, webhook as outbox};
@@ -28,17 +28,22 @@ pub struct Notice {
 }
 
 /// Tells people. What is told is stored, streamed and sent to the webhook like every notification.
-pub struct Herald {
+pub struct Notifier {
     store: Arc<Store>,
     streams: Arc<Streams>,
-    webhook: Arc<Webhook>,
+    webhook: Arc<WebhookSender>,
     /// Whether the webhook has a receiver.
     to_webhook: Watched<bool>,
 }
 
-impl Herald {
+impl Notifier {
     /// One that tells through these.
-    pub fn new(store: Arc<Store>, streams: Arc<Streams>, webhook: Arc<Webhook>, to_webhook: Watched<bool>) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        streams: Arc<Streams>,
+        webhook: Arc<WebhookSender>,
+        to_webhook: Watched<bool>,
+    ) -> Self {
         Self { store, streams, webhook, to_webhook }
     }
 

@@ -44,16 +44,16 @@ fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
 }
 
 /// How a record is shown; the application's business.
-pub type Show = fn(&notifications::Notification) -> Value;
+pub type ShowNotification = fn(&notifications::Notification) -> Value;
 
 /// Where to deliver, as it is now; `None` where no webhook is set.
-pub type Setting = Watched<Option<Arc<config::Webhook>>>;
+pub type WebhookSetting = Watched<Option<Arc<config::WebhookSettings>>>;
 
 /// Where the daemon itself listens, once it does.
 pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
 
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
-pub struct Webhook {
+pub struct WebhookSender {
     nudge: SyncSender<()>,
     urgent: Arc<Urgent>,
 }
@@ -61,7 +61,7 @@ pub struct Webhook {
 /// What cannot wait in the outbox, because nothing can be written there.
 type Urgent = Mutex<Option<notifications::Notification>>;
 
-impl Webhook {
+impl WebhookSender {
     /// Starts the thread.
     ///
     /// # Errors
@@ -70,15 +70,15 @@ impl Webhook {
         store: &Arc<Store>,
         clock: Arc<Clock>,
         listening: Listening,
-        setting: Setting,
-        show: Show,
+        setting: WebhookSetting,
+        show: ShowNotification,
     ) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
         let urgent = Arc::<Urgent>::default();
         let store = Arc::downgrade(store);
-        let courier = Courier { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
-        std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
+        let deliverer = Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
+        std::thread::Builder::new().name("webhook".into()).spawn(move || deliverer.work(&nudged))?;
         Ok(Self { nudge, urgent })
     }
 
@@ -95,12 +95,12 @@ impl Webhook {
     }
 }
 
-struct Courier {
+struct Deliverer {
     listening: Listening,
     store: Weak<Store>,
     clock: Arc<Clock>,
-    setting: Setting,
-    show: Show,
+    setting: WebhookSetting,
+    show: ShowNotification,
     urgent: Arc<Urgent>,
 }
 
@@ -111,7 +111,7 @@ enum Attempt {
     Failed(String),
 }
 
-impl Courier {
+impl Deliverer {
     fn work(self, nudged: &Receiver<()>) {
         loop {
             let Some(webhook) = self.setting.now() else {

@@ -111,7 +111,7 @@ fn move_away(
 /// Renames a container. Where the runtime's answer is lost, the container itself says whether it was.
 fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
     match driver.rename(from, to, within(CALL)) {
-        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+        Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             let gone = matches!(driver.get(from, within(CALL)), Err(Error::NotFound(_)));
             if gone && is_there(driver, to, agent)? { Ok(()) } else { Err(error) }
         }

@@ -223,7 +223,7 @@ fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered
     let socket = jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
     driver.ensure_proxy(&name, &socket, within(CALL))?;
     match driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL)) {
-        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+        Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             // It may have arrived, and only the answer did not.
             match has_token(driver.as_ref(), &name, &issued.hash) {
                 Ok(true) => {}
@@ -333,7 +333,7 @@ fn activate_row(
         credentials::activate(conn, &id)?;
         let noted = Delivery { state: Some(delivery), error: no_file.as_deref(), boot: boot.as_deref() };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
-        record(conn, &agent_id, audit::Outcome::Ok, &asker, now)?;
+        record(conn, &agent_id, audit::AuditOutcome::Ok, &asker, now)?;
         Ok(Activated { delivery, previous_valid_until, scopes })
     })
 }
@@ -348,18 +348,18 @@ fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &As
         }
         let noted = Delivery { state: Some("failed"), error: Some(&text), boot: None };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
-        record(conn, &agent_id, audit::Outcome::Failed, &asker, now)
+        record(conn, &agent_id, audit::AuditOutcome::Failed, &asker, now)
     })
 }
 
 fn record(
     conn: &Connection,
     agent_id: &str,
-    outcome: audit::Outcome,
+    outcome: audit::AuditOutcome,
     asker: &Asker,
     now: Micros,
 ) -> Result<(), StoreError> {
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
         actor: audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
         action: ACTION.into(),

@@ -39,7 +39,7 @@ pub type Env = Vec<(String, Zeroizing<String>)>;
 
 /// What is wanted of the container, as the operation keeps it. Never a secret.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct DeploySpec {
     /// The image.
     pub image: String,
     /// Memory in bytes.
@@ -59,7 +59,7 @@ fn unusable(what: impl ToString) -> ApiError {
     }
 }
 
-impl Wanted {
+impl DeploySpec {
     fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, ApiError> {
         let mut spec = CreateSpec::new(ImageName::parse(&self.image).map_err(unusable)?, &agent.id);
         spec.memory_bytes = self.memory_bytes;
@@ -91,7 +91,7 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
 }
 
 fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), ApiError> {
-    let wanted: Wanted = serde_json::from_str(&op.payload).map_err(unusable)?;
+    let wanted: DeploySpec = serde_json::from_str(&op.payload).map_err(unusable)?;
     let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
     let unwanted = || is_cancelled(jobs, op);
     step(jobs, op, "creating the container", 10)?;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::runner::Runner;
 use super::sockets::AgentSockets;
 use crate::config::Watched;
-use crate::containers::{Containers, Driver, Options, Runtime};
+use crate::containers::{Containers, Driver, Runtime, RuntimeOptions};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::stream::Signal;
@@ -57,7 +57,7 @@ impl Jobs {
         store: Arc<Store>,
         clock: Arc<Clock>,
         cut: Vec<Operation>,
-        runtime: Options,
+        runtime: RuntimeOptions,
         mount_roots: Watched<Vec<PathBuf>>,
         sockets: PathBuf,
     ) -> std::io::Result<Self> {
@@ -142,7 +142,7 @@ impl Jobs {
     ) -> Result<(), ApiError> {
         let jobs = Arc::clone(self);
         let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
-        queued.map_err(|crate::jobs::operations::runner::Full| codes::BUSY.into())
+        queued.map_err(|crate::jobs::operations::runner::RunnerFull| codes::BUSY.into())
     }
 }
 

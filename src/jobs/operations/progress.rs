@@ -126,8 +126,8 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
 /// The store's.
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
-    let outcome = if ended.is_ok() { audit::Outcome::Ok } else { audit::Outcome::Failed };
-    let entry = audit::Entry {
+    let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
+    let entry = audit::AuditEntry {
         at: now,
         actor: audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
         action: action(&op.kind).to_owned(),

@@ -79,12 +79,12 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
 }
 
 fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Result<()> {
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
         actor: "system".into(),
         action: action.into(),
         resource,
-        outcome: audit::Outcome::Ok,
+        outcome: audit::AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     };

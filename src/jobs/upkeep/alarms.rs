@@ -1,7 +1,7 @@
 //! What the daemon has found wrong with itself and tells the admins, as notifications: a database file that is damaged or
 //! gone, and a clock that jumped. Each is told once, and again after it was well in between.
 
-use crate::jobs::events::notifier::{Herald, Notice};
+use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
 
@@ -20,8 +20,8 @@ pub struct Alarms {
 impl Alarms {
     /// Looks, and tells what is new. What cannot be told now, because nothing can be written, is tried again at the next
     /// call.
-    pub fn tell(&mut self, store: &Store, clock: &Clock, herald: &Herald) {
-        self.tell_storage(store.condition().err(), herald);
+    pub fn tell(&mut self, store: &Store, clock: &Clock, notifier: &Notifier) {
+        self.tell_storage(store.condition().err(), notifier);
         if let Some(alarm) = clock.take_alarm() {
             let notice = Notice {
                 level: "high",
@@ -29,13 +29,13 @@ impl Alarms {
                 message: alarm.clone(),
                 page: CLOCK_PAGE,
             };
-            if herald.tell_admins(notice).is_err() {
+            if notifier.tell_admins(notice).is_err() {
                 clock.put_back(alarm);
             }
         }
     }
 
-    fn tell_storage(&mut self, trouble: Option<StoreError>, herald: &Herald) {
+    fn tell_storage(&mut self, trouble: Option<StoreError>, notifier: &Notifier) {
         let Some(error) = trouble else {
             if self.logged.take().is_some() {
                 log::warn!("the database file is well again");
@@ -52,7 +52,7 @@ impl Alarms {
             return;
         }
         let notice = Notice { level: "high", title: title.into(), message: message.into(), page: STORAGE_PAGE };
-        if herald.alert(notice) {
+        if notifier.alert(notice) {
             self.told = Some(title.to_owned());
         }
     }

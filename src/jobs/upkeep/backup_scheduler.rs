@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::audit_head::Teller;
 use crate::config::Watched;
-use crate::jobs::events::notifier::{Herald, Notice};
+use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
 use crate::store::{self, OpenError, Store, StoreError};
@@ -21,9 +21,9 @@ const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
 
 /// How the automatic backups are doing.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Reading>);
+pub struct BackupHealth(Mutex<Reading>);
 
-/// What [`Health`] says now.
+/// What [`BackupHealth`] says now.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// When the copy that lies there was made; `None` if there is none.
@@ -36,7 +36,7 @@ pub struct Reading {
     pub covered: Option<u64>,
 }
 
-impl Health {
+impl BackupHealth {
     /// What it says now.
     pub fn read(&self) -> Reading {
         self.lock().clone()
@@ -48,12 +48,12 @@ impl Health {
 }
 
 /// The thread; dropping it ends it.
-pub struct Keeper {
+pub struct BackupScheduler {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl BackupScheduler {
     /// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
     /// daemon started.
     ///
@@ -61,8 +61,8 @@ impl Keeper {
     /// Where there is no thread to be had.
     pub fn start(
         store: Arc<Store>,
-        health: Arc<Health>,
-        herald: Herald,
+        health: Arc<BackupHealth>,
+        notifier: Notifier,
         interval: Watched<Duration>,
         fresh: bool,
         teller: Option<Teller>,
@@ -71,13 +71,13 @@ impl Keeper {
         let covered = fresh.then_some(0);
         health.lock().covered = covered;
         let space = Space::new(Arc::clone(&store));
-        let mut work = Work { space, light: 0, store, health, herald, interval, covered, told: false, teller };
-        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work.run(&stopped))?;
+        let mut work = Work { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
+        let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Keeper {
+impl Drop for BackupScheduler {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -91,8 +91,8 @@ struct Work {
     /// Up to which commit of what is worth no new copy by itself the copy holds.
     light: u64,
     store: Arc<Store>,
-    health: Arc<Health>,
-    herald: Herald,
+    health: Arc<BackupHealth>,
+    notifier: Notifier,
     interval: Watched<Duration>,
     /// The state of the database that the copy holds.
     covered: Option<u64>,
@@ -160,7 +160,7 @@ impl Work {
         log::error!("the automatic backup failed: {error}");
         if !self.told {
             // On a full disk nobody can be told in writing; the next failure tries again.
-            self.told = self.herald.tell_admins(notice(&error)).is_ok();
+            self.told = self.notifier.tell_admins(notice(&error)).is_ok();
         }
     }
 }

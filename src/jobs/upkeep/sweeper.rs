@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::alarms::Alarms;
 use super::expiry::Expiry;
 use crate::access::Gate;
-use crate::config::Live;
+use crate::config::LiveConfig;
 use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, seconds};
 use crate::store::{self, Store, StoreError, audit, credentials, idempotency, notifications, operations};
 use crate::time::{Clock, Micros};
@@ -42,7 +42,7 @@ impl Sweeper {
         gate: Arc<Gate>,
         clock: Arc<Clock>,
         expiry: Expiry,
-        config: Arc<Live>,
+        config: Arc<LiveConfig>,
     ) -> std::io::Result<Self> {
         let mut alarms = Alarms::default();
         let (stop, stopped) = channel::<()>();

@@ -31,7 +31,7 @@ pub fn count_of_owner(conn: &Connection, user_id: &str) -> Result<u64> {
 
 /// A live agent with what is known of its active token.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub struct LiveAgent {
     /// The agent.
     pub agent: Agent,
     /// When its active token was issued; `None` if it has none.
@@ -61,8 +61,8 @@ fn join(condition: &str) -> String {
     )
 }
 
-fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
-    Ok(Live {
+fn read_live(row: &Row<'_>) -> rusqlite::Result<LiveAgent> {
+    Ok(LiveAgent {
         agent: read(row)?,
         issued_at: row.get(WIDTH)?,
         expires_at: row.get(WIDTH + 1)?,
@@ -74,7 +74,7 @@ fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
+pub fn by_name(conn: &Connection, name: &str) -> Result<Option<LiveAgent>> {
     // ASCII alone, as SQLite's own lower(): a sign that merely folds to a letter names nobody.
     let lower = name.to_ascii_lowercase();
     let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
@@ -90,7 +90,7 @@ pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<LiveAgent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
 }
@@ -99,7 +99,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
 ///
 /// # Errors
 /// The store's.
-pub fn resolve(conn: &Connection, given: &str) -> Result<Option<Live>> {
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<LiveAgent>> {
     if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_name(conn, given) }
 }
 
@@ -112,7 +112,7 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
-/// Live agents that have a container, oldest first.
+/// LiveAgent agents that have a container, oldest first.
 ///
 /// # Errors
 /// The store's.
@@ -123,7 +123,7 @@ pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Live agents that have none and belong to an admin: those a container of their name may be taken for.
+/// LiveAgent agents that have none and belong to an admin: those a container of their name may be taken for.
 ///
 /// # Errors
 /// The store's.
@@ -142,7 +142,7 @@ pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
 
 /// Which agents to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct AgentFilter {
     /// Only those in this status.
     pub status: Option<String>,
     /// Only those whose slug or display name contains this, in any case.
@@ -153,11 +153,17 @@ pub struct Filter {
     pub only: Option<Vec<String>>,
 }
 
-/// Live agents that `seen` shows, oldest first.
+/// LiveAgent agents that `seen` shows, oldest first.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page, take: Take<'_, Live>) -> Result<()> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    filter: &AgentFilter,
+    page: &Page,
+    take: Take<'_, LiveAgent>,
+) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),

@@ -10,7 +10,7 @@ pub use change::{
     touch, update,
 };
 pub use find::{
-    ArchivedAgent, Filter, Live, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,
+    AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,
     name_is_taken, named, resolve, with_containers, without_containers,
 };
 

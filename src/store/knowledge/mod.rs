@@ -53,7 +53,7 @@ pub struct Document {
 
 /// A document as listed: without its text.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct KnowledgeItem {
     /// The id; stays as long as the source has this path.
     pub id: String,
     /// What kind of source it is from.
@@ -76,8 +76,8 @@ pub struct Item {
     pub updated_at: Micros,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
-    Ok(Item {
+fn read(row: &Row<'_>) -> rusqlite::Result<KnowledgeItem> {
+    Ok(KnowledgeItem {
         id: row.get(1)?,
         source_type: row.get(2)?,
         source_id: row.get(3)?,
@@ -93,7 +93,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
 
 /// Which items to list or search.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct ItemFilter {
     /// Only of this source type.
     pub source_type: Option<String>,
     /// Only of this source.
@@ -109,7 +109,7 @@ const FILTERED: &str = "(?1 IS NULL OR i.source_type = ?1) AND (?2 IS NULL OR i.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page, take: Take<'_, Item>) -> Result<()> {
+pub fn list(conn: &Connection, filter: &ItemFilter, page: &Page, take: Take<'_, KnowledgeItem>) -> Result<()> {
     let sql = format!(
         "SELECT {BRIEF} FROM knowledge_items i WHERE (i.created_at, i.id) > (?4, ?5) AND {FILTERED}
             ORDER BY i.created_at, i.id LIMIT ?6"
@@ -124,7 +124,7 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page, take: Take<'_, Item
 ///
 /// # Errors
 /// The store's.
-pub fn get(conn: &Connection, id: &str) -> Result<Option<(Item, String)>> {
+pub fn get(conn: &Connection, id: &str) -> Result<Option<(KnowledgeItem, String)>> {
     let sql = format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.id = ?1");
     let found = conn.prepare_cached(&sql)?.query_row([id], |row| Ok((read(row)?, row.get(11)?)));
     Ok(found.optional()?)

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::snippet::snippet;
-use super::{BRIEF, FILTERED, Filter, Item, read};
+use super::{BRIEF, FILTERED, ItemFilter, KnowledgeItem, read};
 use crate::store::Result;
 use crate::store::page::{Page, Take};
 use crate::time::Micros;
@@ -27,7 +27,7 @@ const RANKED: &str = "SELECT seq, score FROM (
 #[derive(Debug, Clone)]
 pub struct Hit {
     /// The item.
-    pub item: Item,
+    pub item: KnowledgeItem,
     /// The words around what was found.
     pub snippet: String,
     /// How well it fits; larger is better.
@@ -41,7 +41,7 @@ pub struct Hit {
 ///
 /// # Errors
 /// The store's.
-pub fn search(conn: &Connection, query: &str, filter: &Filter, page: &Page, take: Take<'_, Hit>) -> Result<()> {
+pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, take: Take<'_, Hit>) -> Result<()> {
     let words = words(query);
     if words.is_empty() {
         return Ok(());
@@ -135,7 +135,7 @@ mod tests {
         loop {
             let before = found.len();
             let mut more = false;
-            search(conn, query, &Filter::default(), &page, &mut |hit| {
+            search(conn, query, &ItemFilter::default(), &page, &mut |hit| {
                 more = (found.len() - before) as u64 == limit;
                 if !more {
                     found.push(hit);
@@ -187,7 +187,7 @@ mod tests {
             let conn = open();
             put(&conn, &[document("p", "some plain words")]);
             let page = Page { limit: 10, after: None };
-            prop_assert!(search(&conn, &query, &Filter::default(), &page, &mut |_| true).is_ok());
+            prop_assert!(search(&conn, &query, &ItemFilter::default(), &page, &mut |_| true).is_ok());
         }
 
         #[test]

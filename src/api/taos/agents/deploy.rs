@@ -15,7 +15,7 @@ use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
 use crate::config::{self, MountRoot};
 use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
-use crate::jobs::operations::deploy::{Env, Wanted};
+use crate::jobs::operations::deploy::{DeploySpec, Env};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
@@ -84,7 +84,7 @@ fn promised(op: &Operation) -> Reply {
 }
 
 /// What is wanted of the container, checked as far as that goes without the runtime.
-fn wanted(settings: &config::Containers, body: &Fields) -> Result<(Wanted, Env), ApiError> {
+fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(DeploySpec, Env), ApiError> {
     let framework = match body.text("framework") {
         None | Some("none") => None,
         Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
@@ -107,7 +107,7 @@ fn wanted(settings: &config::Containers, body: &Fields) -> Result<(Wanted, Env),
         env.push(variable(line)?);
     }
     let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
-    let wanted = Wanted {
+    let wanted = DeploySpec {
         image: image.as_str().to_owned(),
         memory_bytes: size(body, "memory_limit")?,
         cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
@@ -145,7 +145,7 @@ fn is_below(root: &MountRoot, folder: &Path) -> bool {
 }
 
 /// The roots above each folder that is to be mounted.
-fn roots_above(settings: &config::Containers, wanted: &Wanted) -> Vec<Vec<MountRoot>> {
+fn roots_above(settings: &config::ContainerSettings, wanted: &DeploySpec) -> Vec<Vec<MountRoot>> {
     let above = |folder: &Path| settings.mount_roots.iter().filter(|root| is_below(root, folder)).cloned().collect();
     wanted.mounts.iter().map(|(source, _, _)| above(Path::new(source))).collect()
 }
@@ -161,7 +161,7 @@ fn may_mount(roots: &[Vec<MountRoot>], owner: &User, slug: &str) -> Result<(), A
 
 /// A folder of the host's, which must lie below a configured root wherever its links lead. Which roots are the
 /// caller's is looked at once the agent has its name; what the path has become, before each start.
-fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, String, bool), ApiError> {
+fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String, String, bool), ApiError> {
     let bad = |why: &str| ApiError::field("mounts", why);
     let refused = || bad("has a source that is not a folder below one of mount_roots");
     let source = Path::new(mount.text("source").unwrap_or(""));

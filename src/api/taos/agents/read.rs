@@ -7,20 +7,20 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Filter, Live};
+use crate::store::agents::{self, AgentFilter, LiveAgent};
 use hyper::header::ETAG;
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "agents")?;
     let page = list.page();
     let query = &call.input.query;
-    let filter = Filter {
+    let filter = AgentFilter {
         status: query.text("status").map(str::to_owned),
         text: query.text("q").map(str::to_owned),
         ..visible(&call.caller)
     };
     let seen = seen_by(&call.caller);
-    let mut take = |live: Live| list.push((live.agent.created_at, live.agent.id.clone()), &record::show(&live));
+    let mut take = |live: LiveAgent| list.push((live.agent.created_at, live.agent.id.clone()), &record::show(&live));
     app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page, &mut take))?;
     Ok(list.reply(&call.input).into())
 }

@@ -12,7 +12,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, Live};
+use crate::store::agents::{self, Agent, LiveAgent};
 
 /// Checks what a field's declaration cannot say.
 ///
@@ -76,7 +76,7 @@ pub(crate) fn change(
     tx: &Tx<'_>,
     needed: AgentRole,
     change: impl FnOnce(&mut Agent) -> Result<(), ApiError>,
-) -> Result<Live, ApiError> {
+) -> Result<LiveAgent, ApiError> {
     let mut live = find(tx.conn, tx.caller, tx.input.param(0), needed)?;
     tx.input.if_match(live.agent.revision)?;
     let before = record::show(&live);
@@ -162,7 +162,7 @@ pub(crate) fn model(app: &App, call: Call) -> Handled {
     })
 }
 
-fn ok_agent(live: &Live) -> Reply {
+fn ok_agent(live: &LiveAgent) -> Reply {
     let body: Value = json!({"status": "ok", "agent": record::show(live)});
     Reply::ok(&body)
 }

@@ -16,7 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::knowledge::Item;
+use crate::store::knowledge::KnowledgeItem;
 
 const DOC_READ: &str = "recipes/reading-knowledge#read";
 const DOC_SEARCH: &str = "recipes/reading-knowledge#search";
@@ -88,7 +88,7 @@ const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this categ
 const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only of this source.");
 
 /// An item without its text.
-fn show(item: &Item) -> Value {
+fn show(item: &KnowledgeItem) -> Value {
     json!({
         "id": item.id,
         "source_type": item.source_type,

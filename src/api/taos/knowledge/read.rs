@@ -9,18 +9,18 @@ use crate::api::engine::paging::Listing;
 use crate::rest::codes;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::knowledge::{self, Filter, Hit, Item};
+use crate::store::knowledge::{self, Hit, ItemFilter, KnowledgeItem};
 
-fn filter(query: &Fields) -> Filter {
+fn filter(query: &Fields) -> ItemFilter {
     let own = |name: &str| query.text(name).map(str::to_owned);
-    Filter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
+    ItemFilter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "knowledge")?;
     let page = list.page();
     let filter = filter(&call.input.query);
-    let mut take = |item: Item| list.push((item.created_at, item.id.clone()), &show(&item));
+    let mut take = |item: KnowledgeItem| list.push((item.created_at, item.id.clone()), &show(&item));
     app.store.lookup(|conn| knowledge::list(conn, &filter, &page, &mut take))?;
     Ok(list.reply(&call.input).into())
 }

@@ -17,7 +17,7 @@ use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::notifications::{Holder, Notification};
+use crate::store::notifications::{Inbox, Notification};
 use crate::time::Micros;
 
 /// The page on sending.
@@ -74,10 +74,10 @@ pub fn show(notification: &Notification) -> Value {
 }
 
 /// Whose notifications the caller sees.
-fn holder(caller: &Caller) -> Holder {
+fn holder(caller: &Caller) -> Inbox {
     match caller.agent_id() {
-        Some(id) => Holder::Agent(id.to_owned()),
-        None => Holder::User(caller.user().id.clone()),
+        Some(id) => Inbox::Agent(id.to_owned()),
+        None => Inbox::User(caller.user().id.clone()),
     }
 }
 

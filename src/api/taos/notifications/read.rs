@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::notifications::{self as rows, Holder, Notification, Span};
+use crate::store::notifications::{self as rows, Inbox, Notification, Span};
 use crate::store::page::Page;
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -112,7 +112,7 @@ fn read(
     input: &Input,
     order: &'static str,
     page: &Page,
-    holder: &Holder,
+    holder: &Inbox,
     span: Span,
     unread_only: bool,
 ) -> store::Result<Listing> {
@@ -140,7 +140,7 @@ struct Poll {
     streams: Arc<Streams>,
     topic: String,
     call: Call,
-    holder: Holder,
+    holder: Inbox,
     page: Page,
     from: i64,
     until: Instant,

@@ -10,13 +10,13 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::jobs::events::streams::Feed;
 use crate::store;
-use crate::store::notifications::{self as rows, Holder, Span};
+use crate::store::notifications::{self as rows, Inbox, Span};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a holder has not been told yet.
 struct News {
-    holder: Holder,
+    holder: Inbox,
     from: i64,
 }
 
