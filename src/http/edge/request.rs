@@ -22,7 +22,7 @@ use super::host;
 use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
 use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
-use crate::http::pool::PoolAnswer;
+use crate::http::pool;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
@@ -385,7 +385,10 @@ impl<S: Service> Exchange<S> {
     }
 
     /// What came of work on the pool.
-    async fn answered(&self, answer: oneshot::Receiver<PoolAnswer<PoolAnswer<S>>>) -> Result<PoolAnswer<S>, Halt> {
+    async fn answered(
+        &self,
+        answer: oneshot::Receiver<pool::PoolAnswer<PoolAnswer<S>>>,
+    ) -> Result<PoolAnswer<S>, Halt> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {
