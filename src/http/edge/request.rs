@@ -435,17 +435,21 @@ impl<S: Service> Exchange<S> {
     /// Has the rest of work done that has begun and waited. It finds room in any case, however many one piece of news
     /// has woken, and waits for its principal's place as long as that takes.
     async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
-        let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
-            None => None,
-            Some(Ok(place)) => Some(place),
-            Some(Err(wait)) => wait.await.ok(),
+        let run = move || PoolAnswer::Outcome(work(), principal);
+        let Some(principal) = principal else {
+            return self.answered(self.core.pool.resume(Box::new(run))).await;
         };
-        let run = move || {
-            let outcome = work();
-            drop(place);
-            PoolAnswer::Outcome(outcome, principal)
+        let (to, answer) = oneshot::channel();
+        let pool = Arc::clone(&self.core.pool);
+        let queue = move |place| {
+            let run = move || {
+                let answer = run();
+                drop(place);
+                answer
+            };
+            pool.resume_for(to, Box::new(run));
         };
-        let answer = self.core.pool.resume(Box::new(run));
+        let _wanted = self.core.shares.enter_later(principal, Box::new(queue));
         self.answered(answer).await
     }
 
