@@ -13,7 +13,7 @@ use crate::api::engine::metrics;
 use crate::http::edge::Worker;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::error::Dialect::Taos;
+use crate::rest::error::Dialect::{Agentex, Taos};
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
@@ -47,6 +47,23 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: DOC,
+    },
+    // The same under the name that Agentex clients know.
+    Route {
+        method: Method::GET,
+        path: "/healthcheck",
+        dialect: Agentex,
+        access: Access::Public(healthz),
+        id: "agentex_healthcheck",
+        title: "Ask whether the process lives",
+        about: "The same as GET /healthz.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(HEALTHZ)),
+        errors: &[],
+        doc: "concepts/agentex#left-out",
     },
     Route {
         method: Method::GET,
