@@ -1,7 +1,7 @@
 //! What the operator writes: `taosd.toml` and the address of the webhook.
 
-use taosd::fuzzing;
 use taosd::client::endpoint::Endpoint;
+use taosd::fuzzing;
 use taosd::limits::Limits;
 use taosd::secret::Plaintext;
 

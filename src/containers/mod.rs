@@ -6,6 +6,7 @@
 //! an error; no failure that reads like "there is no such container"; no call that outlives its deadline.
 
 mod address;
+mod away;
 pub(crate) mod classic_lxc;
 mod detect;
 mod error;
@@ -22,6 +23,7 @@ mod values;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub use away::Away;
 pub use classic_lxc::ClassicLxc;
 pub use detect::{Choice, Containers, Options, Places};
 pub use error::{Error, Runtime};

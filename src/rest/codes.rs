@@ -155,6 +155,8 @@ codes! {
         "Use the token that this container was given, in its environment as TAOS_TOKEN." in "concepts/identity#channels" ;
     UNKNOWN_FRAMEWORK 400 "unknown_framework" "There is no such framework; known lists those there are."
         "Use one of the frameworks listed under known." in "recipes/deploying#frameworks" ;
+    UNKNOWN_IMAGE 400 "unknown_image" "The container runtime has no such image; known lists those there are."
+        "Use one of the images listed under known, or import the image into the runtime." in "recipes/deploying#images" ;
     DEPLOY_TASK_NOT_FOUND 404 "deploy_task_not_found" "The agent was never deployed."
         "Deploy it with POST /api/agents/deploy." in "recipes/deploying#deploy" ;
     OPERATION_NOT_FOUND 404 "operation_not_found" "There is no such operation, or the caller may not see it."

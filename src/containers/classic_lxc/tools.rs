@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::containers::{Error, Runtime, Until};
+use crate::containers::{Away, Error, Runtime, Until};
 
 /// Where tools are looked for. The daemon's own `PATH` has no say.
 const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -56,7 +56,8 @@ pub(super) fn run<'a, A: AsRef<OsStr>>(
     arguments: &[A],
     until: impl Into<Until<'a>>,
 ) -> Result<Output, Error> {
-    let path = find(tool).ok_or_else(|| Error::unavailable(Runtime::Lxc, format!("{tool} is not installed")))?;
+    let absent = || Error::unavailable(Runtime::Lxc, Away::Absent, format!("{tool} is not installed"));
+    let path = find(tool).ok_or_else(absent)?;
     let mut child = Command::new(path)
         .args(arguments)
         .env_clear()
