@@ -88,7 +88,7 @@ fn leaves_nothing(host: &Host, name: &str) {
 
 #[test]
 fn a_deployment_that_fails_at_any_step_leaves_nothing() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     type Step = fn(&str) -> bool;
     let steps: [(&str, Step, &str); 4] = [
         ("create", |request| request.starts_with("POST /1.0/instances\n"), "container_failed"),
@@ -113,7 +113,7 @@ fn a_deployment_that_fails_at_any_step_leaves_nothing() {
 
 #[test]
 fn only_what_is_allowed_is_deployed() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let inside = host.mounts.path().join("inside");
     std::fs::create_dir(&inside).unwrap();
     let (link, file) = (host.mounts.path().join("link"), host.mounts.path().join("file"));
