@@ -77,3 +77,23 @@ impl Away {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_the_group_is_told_which_one() {
+        let away = Away::of(std::io::Error::from_raw_os_error(13).kind());
+        assert_eq!(away, Away::Denied);
+        for (runtime, group) in [(Runtime::Incus, "incus-admin"), (Runtime::Lxd, "lxd")] {
+            assert!(away.mend(runtime).starts_with(&format!("usermod -aG {group} taosd")));
+        }
+    }
+
+    #[test]
+    fn every_word_is_a_way() {
+        let all = [Away::Absent, Away::Refusing, Away::Denied, Away::Hanging, Away::Lost];
+        assert_eq!(all.map(Away::as_str), Away::WORDS);
+    }
+}

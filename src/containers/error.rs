@@ -159,8 +159,18 @@ impl Error {
         Self::Garbage(text::one_line(message.as_ref(), MAX_MESSAGE))
     }
 
-    pub(super) fn unavailable(runtime: Runtime, away: Away, reason: impl AsRef<str>) -> Self {
+    pub(crate) fn unavailable(runtime: Runtime, away: Away, reason: impl AsRef<str>) -> Self {
         Self::RuntimeUnavailable { runtime, away, reason: text::one_line(reason.as_ref(), MAX_MESSAGE) }
+    }
+
+    /// The same error, told as the way in which the runtime is away, if that is what it shows.
+    #[must_use]
+    pub fn as_away(self, runtime: Runtime) -> Self {
+        match &self {
+            Self::Deadline(_) => Self::unavailable(runtime, Away::Hanging, self.to_string()),
+            Self::Garbage(_) => Self::unavailable(runtime, Away::Refusing, self.to_string()),
+            _ => self,
+        }
     }
 
     /// An error of the file system on the host, while doing `what`.

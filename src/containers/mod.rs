@@ -114,6 +114,9 @@ pub trait Driver: Send + Sync {
     /// One container.
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
 
+    /// Whether the runtime is at work on a container of this name that it may not show yet.
+    fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error>;
+
     /// Makes a container and does not start it. [`Error::AlreadyExists`] where the name is taken; after any other
     /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted; so also after
     /// [`Error::CalledOff`].

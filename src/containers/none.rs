@@ -33,6 +33,10 @@ impl Driver for NoRuntime {
         unavailable()
     }
 
+    fn is_at_work(&self, _: &ContainerName, _: Instant) -> Result<bool, Error> {
+        unavailable()
+    }
+
     fn create(&self, _: &ContainerName, _: &CreateSpec, _: Until<'_>) -> Result<(), Error> {
         unavailable()
     }

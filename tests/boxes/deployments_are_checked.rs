@@ -69,7 +69,7 @@ fn a_name_full_of_tricks_becomes_a_plain_container_name(host: Host) {
 
 fn an_image_that_is_not_there_fails_and_leaves_nothing(host: Host) {
     let name = host.name("a");
-    host.deploy_with(&name, json!({"image": "no-such-image"})).expect_error(502, "container_failed");
+    host.deploy_with(&name, json!({"image": "no-such-image"})).expect_error(400, "unknown_image");
     leaves_nothing(&host, &name);
 }
 

@@ -23,6 +23,7 @@ mod stream;
 mod support;
 mod world;
 
+mod a_runtime_that_is_away_leaves_nothing;
 mod agents_come_and_go_in_parallel;
 mod archives_lose_nothing;
 mod containers_are_told_apart;

@@ -12,7 +12,7 @@ use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::{self, audit};
+use crate::store::{self, Store, audit};
 use crate::time::Micros;
 
 /// What a handler ends in.
@@ -112,6 +112,18 @@ impl Call {
         app: &App,
         work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
     ) -> Handled {
+        self.write_to(&app.store, work)
+    }
+
+    /// The same on any thread, with nothing but the store.
+    ///
+    /// # Errors
+    /// None now; the work's own error becomes the reply.
+    pub fn write_to<W: Into<Written>>(
+        self,
+        store: &Store,
+        work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
+    ) -> Handled {
         let Self { caller, input, action, reservation, watch } = self;
         let (keeper, promise) = stream::promise();
         let reservation = reservation.take();
@@ -130,7 +142,7 @@ impl Call {
             claim.complete(conn, reply)?;
             Ok(written)
         };
-        app.store.submit(run, move |result: Result<Written, ApiError>| {
+        store.submit(run, move |result: Result<Written, ApiError>| {
             if let Some(reservation) = reservation {
                 reservation.settle(result.is_ok());
             }

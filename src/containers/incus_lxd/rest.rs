@@ -111,6 +111,11 @@ impl Look {
     }
 }
 
+/// Whether an operation of a list has ended.
+pub(super) fn is_over(operation: &Value) -> bool {
+    !matches!(Look::at(operation.clone()), Look::GoesOn)
+}
+
 /// The operation is forgotten; that must not read as a missing container.
 fn gone() -> Error {
     Error::garbage("the operation's outcome is gone")
@@ -205,7 +210,10 @@ impl Rest {
                 Look::Ended(ended) => return Ok(ended?),
                 Look::Gone => return Err(gone().into()),
                 Look::GoesOn => answered = Instant::now(),
-                Look::NoAnswer(error) if answered.elapsed() >= AWAY => return Err(error),
+                Look::NoAnswer(error) if answered.elapsed() >= AWAY => {
+                    let why = Error::from(error).to_string();
+                    return Err(Error::unavailable(self.runtime, Away::Lost, why).into());
+                }
                 Look::NoAnswer(_) => {}
             }
             if until.is_called_off() {

@@ -46,10 +46,9 @@ pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
 /// the daemon.
 fn run_migration(jobs: &Arc<Jobs>) {
     match migrate(jobs) {
-        Ok(()) => {}
+        Ok(()) => jobs.note_runtime("the start-up migration", Ok(())),
         Err(error) => {
-            let cause = error.cause.as_deref().unwrap_or("-");
-            log::warn!("the start-up migration could not ask the container runtime, trying again: {error} ({cause})");
+            jobs.note_runtime("the start-up migration", Err(&error));
             jobs.migration_due.store(true, Ordering::Relaxed);
         }
     }
@@ -110,7 +109,7 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match op.kind.as_str() {
         "deploy" => {
-            deploy::roll_back(jobs, &progress::agent_of(jobs, op)?)?;
+            deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;
             Err(codes::INTERRUPTED.into())
         }
         "archive" => archive::recover_archive(jobs, op),
@@ -178,7 +177,8 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
 fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
     // As it is now: what the last run left open may just have ended with it.
     let agent = match jobs.store.lookup(|conn| agents::by_id(conn, agent_id)) {
-        Ok(Some(live)) if live.agent.container_name.is_some() => live.agent,
+        // What is left of a failed deployment is taken away, not served.
+        Ok(Some(live)) if live.agent.container_name.is_some() && !deploy::is_left_over(jobs, &live.agent) => live.agent,
         Ok(_) => return,
         Err(error) => return log::warn!("agent {agent_id} could not be read: {error}"),
     };
