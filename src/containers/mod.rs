@@ -114,6 +114,12 @@ pub trait Driver: Send + Sync {
     /// One container.
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
 
+    /// Starts what ran when the host went down, where the runtime itself does not (classic LXC). Call it when the daemon
+    /// starts.
+    fn come_back(&self, _deadline: Instant) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Whether the runtime is at work on a container of this name that it may not show yet.
     fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error>;
 

@@ -4,6 +4,7 @@
 pub(crate) mod config;
 mod disk;
 pub(crate) mod inside;
+mod launch;
 mod logs;
 mod make;
 mod proxy;
@@ -259,6 +260,10 @@ impl Driver for ClassicLxc {
         self.state(self.row(name, deadline)?)
     }
 
+    fn come_back(&self, deadline: Instant) -> Result<(), Error> {
+        self.start_after_reboot(deadline)
+    }
+
     /// What makes one is this process, and the call that does it answers when it is done.
     fn is_at_work(&self, _: &ContainerName, _: Instant) -> Result<bool, Error> {
         Ok(false)
@@ -276,7 +281,7 @@ impl Driver for ClassicLxc {
             Status::Frozen => self.tool("lxc-unfreeze", name, &[], deadline).map(|_| ())?,
             _ => {
                 self.heal(name)?;
-                self.tool("lxc-start", name, &["-d"], until)?;
+                self.launch(name, until)?;
             }
         }
         self.open_proxy(name, deadline)
@@ -304,7 +309,7 @@ impl Driver for ClassicLxc {
             }
         }
         self.proxies.close(name);
-        Ok(())
+        self.note_run(name, None)
     }
 
     fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {

@@ -50,14 +50,22 @@ pub(super) fn find(tool: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
 }
 
+/// The same as text.
+///
+/// # Errors
+/// [`Error::RuntimeUnavailable`] where it is not installed.
+pub(super) fn path_of(tool: &str) -> Result<String, Error> {
+    let path = find(tool).and_then(|path| path.into_os_string().into_string().ok());
+    path.ok_or_else(|| Error::unavailable(Runtime::Lxc, Away::Absent, format!("{tool} is not installed")))
+}
+
 /// Runs a tool to its end. Past the deadline, or called off, its whole process group is killed and reaped.
 pub(super) fn run<'a, A: AsRef<OsStr>>(
     tool: &str,
     arguments: &[A],
     until: impl Into<Until<'a>>,
 ) -> Result<Output, Error> {
-    let absent = || Error::unavailable(Runtime::Lxc, Away::Absent, format!("{tool} is not installed"));
-    let path = find(tool).ok_or_else(absent)?;
+    let path = path_of(tool)?;
     let mut child = Command::new(path)
         .args(arguments)
         .env_clear()

@@ -26,6 +26,8 @@ use crate::time::Micros;
 
 /// Seconds for a list.
 const CALL: u64 = 20;
+/// Seconds for starting what ran before the host's restart.
+const BOOT: u64 = 300;
 /// How often a recovery is tried while the runtime does not answer, and the pause between.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -35,10 +37,25 @@ const PREFIX: &str = "taos-agent-";
 /// missing, all in the background.
 pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     jobs.sockets.set_edge(edge);
+    open_sockets(jobs);
     recover_operations(jobs, jobs.take_cut());
     match jobs.run(None, run_migration) {
         Ok(()) => {}
         Err(error) => log::error!("the start-up migration could not begin: {error}"),
+    }
+}
+
+/// Opens the way in of every agent that has a container, without asking the runtime: after a boot it starts containers
+/// only when this daemon is ready, and what they ask for in their first moments waits here.
+fn open_sockets(jobs: &Arc<Jobs>) {
+    let agents = match jobs.store.lookup(agents::with_containers) {
+        Ok(agents) => agents,
+        Err(error) => return log::error!("the agents' sockets could not be opened: {error}"),
+    };
+    for agent in agents.iter().filter(|agent| !matches!(agent.status.as_str(), "failed" | "deploying")) {
+        if let Err(error) = jobs.sockets.open(&agent.id) {
+            log::warn!("the socket of agent {} could not be opened: {error}", agent.slug);
+        }
     }
 }
 
@@ -151,6 +168,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         log::info!("this host has no container runtime: no tokens to deliver");
         return Ok(());
     }
+    driver.come_back(within(BOOT))?;
     let containers = driver.list(Detail::Brief, within(CALL))?;
     adopt(jobs, driver.as_ref(), &containers)?;
     let agents = jobs.store.lookup(agents::with_containers)?;
