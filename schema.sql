@@ -2,6 +2,9 @@
 --
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. Ids are lower-case UUIDs and are never used twice.
 -- Lists (scopes, models) are JSON arrays of strings. Secrets are present as 32-byte blake3 hashes only.
+--
+-- A table whose rows can be long has a rowid, so that its keys are compared in a small index: in a table without one,
+-- each comparison reads a whole row. Its long columns stand last, so that the others are read without them.
 
 -- Facts about this installation, such as `install_id`.
 CREATE TABLE meta (
@@ -36,7 +39,7 @@ CREATE UNIQUE INDEX spaces_one_default ON spaces (owner_user_id) WHERE is_defaul
 
 -- The registry. An archived agent keeps its row and id; its slug is free again.
 CREATE TABLE agents (
-    id                   TEXT PRIMARY KEY,
+    id                   TEXT NOT NULL PRIMARY KEY,
     slug                 TEXT NOT NULL CHECK (length(slug) BETWEEN 1 AND 64),
     given_name           TEXT,
     display_name         TEXT NOT NULL,
@@ -56,8 +59,6 @@ CREATE TABLE agents (
     target_worker        TEXT,
     on_worker_failure    TEXT NOT NULL DEFAULT 'pause'
                          CHECK (on_worker_failure IN ('pause', 'fallback', 'escalate-immediately')),
-    soul_md              TEXT NOT NULL DEFAULT '',
-    agent_md             TEXT NOT NULL DEFAULT '',
     source_persona_id    TEXT,
     memory_plugin        TEXT NOT NULL DEFAULT 'none' CHECK (memory_plugin IN ('taosmd', 'none')),
     status               TEXT NOT NULL CHECK (status IN ('registered', 'deploying', 'running', 'stopped', 'failed')),
@@ -74,8 +75,12 @@ CREATE TABLE agents (
     updated_at           INTEGER NOT NULL,
     archived_at          INTEGER,
     snapshot_name        TEXT,
+    -- Deployments up to this `seq` ended with the agent: a thousand rows at the price of one.
+    deployments_ended    INTEGER NOT NULL DEFAULT 0,
+    soul_md              TEXT NOT NULL DEFAULT '',
+    agent_md             TEXT NOT NULL DEFAULT '',
     CHECK ((container_name IS NULL) = (container_runtime IS NULL))
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX agents_live_slug ON agents (slug) WHERE archived_at IS NULL;
 CREATE UNIQUE INDEX agents_live_given_name ON agents (lower(given_name)) WHERE archived_at IS NULL AND given_name IS NOT NULL;
 CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_name IS NOT NULL;
@@ -85,43 +90,44 @@ CREATE INDEX agents_by_owner ON agents (owner_user_id);
 
 -- What the aX clients keep of an agent beside the registry's own; an agent without a row has the defaults.
 CREATE TABLE agent_profiles (
-    agent_id       TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id       TEXT NOT NULL PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
     description    TEXT NOT NULL,
     bio            TEXT NOT NULL,
     specialization TEXT NOT NULL,
     agent_type     TEXT NOT NULL,
     avatar_url     TEXT,
-    system_prompt  TEXT NOT NULL,
     active         INTEGER NOT NULL CHECK (active IN (0, 1)),
-    pinned         INTEGER NOT NULL CHECK (pinned IN (0, 1))
-) STRICT, WITHOUT ROWID;
+    pinned         INTEGER NOT NULL CHECK (pinned IN (0, 1)),
+    system_prompt  TEXT NOT NULL
+) STRICT;
 
 -- What the Agentex clients keep of an agent beside the registry's own; an agent without a row has the defaults.
 CREATE TABLE registrations (
-    agent_id      TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    agent_id      TEXT NOT NULL PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
     description   TEXT NOT NULL,
     acp_type      TEXT NOT NULL CHECK (acp_type IN ('sync', 'async', 'agentic')),
     input_type    TEXT CHECK (input_type IN ('text', 'json')),
     acp_url       TEXT,
     -- Whether a user named the address: one that an agent without a container named leads nowhere.
     by_user       INTEGER NOT NULL CHECK (by_user IN (0, 1)),
-    metadata      TEXT CHECK (json_valid(metadata)),
     registered_at INTEGER,
     registered_by TEXT CHECK (registered_by IN ('register', 'promote')),
     unhealthy     INTEGER NOT NULL CHECK (unhealthy IN (0, 1)),
     -- Whether it ever had an internal key: only the first registration tells one.
     had_key       INTEGER NOT NULL CHECK (had_key IN (0, 1)),
+    metadata      TEXT CHECK (json_valid(metadata)),
     CHECK ((registered_at IS NULL) = (registered_by IS NULL))
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Records of where an agent was deployed; a deleted one keeps its row, so that its id stays dead.
 CREATE TABLE deployments (
+    -- The order of recording: `agents.deployments_ended` says up to where all are deleted.
+    seq               INTEGER PRIMARY KEY AUTOINCREMENT,
     agent_id          TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     id                TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
     docker_image      TEXT NOT NULL,
     status            TEXT NOT NULL CHECK (status IN ('Pending', 'Ready', 'Failed')),
     is_production     INTEGER NOT NULL CHECK (is_production IN (0, 1)),
-    metadata          TEXT CHECK (json_valid(metadata)),
     acp_url           TEXT,
     by_user           INTEGER NOT NULL CHECK (by_user IN (0, 1)),
     sgp_deploy_id     TEXT,
@@ -129,9 +135,10 @@ CREATE TABLE deployments (
     created_at        INTEGER NOT NULL,
     promoted_at       INTEGER,
     expires_at        INTEGER,
-    PRIMARY KEY (agent_id, id),
+    metadata          TEXT CHECK (json_valid(metadata)),
+    UNIQUE (agent_id, id),
     CHECK (is_production = 0 OR expires_at IS NULL)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX deployments_one_production ON deployments (agent_id) WHERE is_production = 1;
 
 -- The commits an agent was registered with, one row a change.
@@ -178,6 +185,10 @@ CREATE TABLE credentials (
     expires_at   INTEGER,
     last_used_at INTEGER,
     revoked_at   INTEGER,
+    -- The issuer by id, `user:ID` or `agent:ID`: names come back, ids do not.
+    issuer_id    TEXT,
+    -- The credential it was made with. A user's own token or key lives no longer than that one.
+    made_by      TEXT,
     CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
     CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
     CHECK ((kind = 'agent_key') = (key_type IS NOT NULL)),
@@ -200,6 +211,7 @@ CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_
 CREATE INDEX credentials_by_expiry ON credentials (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('active', 'grace', 'pending_enrollment');
 CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
 -- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
@@ -221,7 +233,7 @@ CREATE INDEX grants_by_age ON grants (granted_at, id);
 
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
 CREATE TABLE operations (
-    id          TEXT PRIMARY KEY,
+    id          TEXT NOT NULL PRIMARY KEY,
     kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate', 'backup')),
     status      TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,
@@ -230,20 +242,23 @@ CREATE TABLE operations (
     step        TEXT NOT NULL DEFAULT '',
     progress    INTEGER NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
     cancelling  INTEGER NOT NULL DEFAULT 0 CHECK (cancelling IN (0, 1)),
-    payload     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(payload)),
-    result      TEXT CHECK (result IS NULL OR json_valid(result)),
-    error       TEXT CHECK (error IS NULL OR json_valid(error)),
     actor       TEXT NOT NULL,
     request_id  TEXT NOT NULL,
     created_at  INTEGER NOT NULL,
     started_at  INTEGER,
     finished_at INTEGER,
+    -- The actor by id, `user:ID` or `agent:ID`: whose operation it is.
+    actor_id    TEXT,
+    payload     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(payload)),
+    result      TEXT CHECK (result IS NULL OR json_valid(result)),
+    error       TEXT CHECK (error IS NULL OR json_valid(error)),
     CHECK ((finished_at IS NULL) = (status IN ('queued', 'running')))
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX operations_one_open_an_agent ON operations (agent_id)
     WHERE status IN ('queued', 'running') AND agent_id IS NOT NULL;
 CREATE INDEX operations_open ON operations (created_at) WHERE status IN ('queued', 'running');
 CREATE INDEX operations_by_age ON operations (created_at, id);
+CREATE INDEX operations_by_actor ON operations (actor_id, created_at, id) WHERE finished_at IS NOT NULL;
 CREATE INDEX operations_by_agent ON operations (agent_id, created_at) WHERE agent_id IS NOT NULL;
 CREATE INDEX operations_by_parent ON operations (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
@@ -260,7 +275,7 @@ CREATE TABLE idempotency (
     headers    TEXT CHECK (headers IS NULL OR json_valid(headers)),
     body       BLOB,
     PRIMARY KEY (principal, route, key)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 
 -- What happened: each row carries a hash over the previous row's hash and itself.
@@ -274,7 +289,9 @@ CREATE TABLE audit (
     count      INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
     request_id TEXT NOT NULL,
     prev_hash  BLOB NOT NULL CHECK (length(prev_hash) = 32),
-    hash       BLOB NOT NULL CHECK (length(hash) = 32)
+    hash       BLOB NOT NULL CHECK (length(hash) = 32),
+    -- The actor by id, `user:ID` or `agent:ID`; a row without one is hashed without it.
+    actor_id   TEXT
 ) STRICT;
 CREATE INDEX audit_by_resource ON audit (resource, seq);
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
@@ -357,6 +374,16 @@ CREATE TABLE knowledge_items (
     UNIQUE (source_id, path)
 ) STRICT;
 CREATE INDEX knowledge_items_by_age ON knowledge_items (created_at, id);
+-- Whose each source of knowledge is, and how much text it has. One without an owner is the admins'.
+CREATE TABLE knowledge_sources (
+    source_id      TEXT PRIMARY KEY,
+    owner_user_id  TEXT REFERENCES users (id) ON DELETE SET NULL,
+    owner_agent_id TEXT REFERENCES agents (id) ON DELETE SET NULL,
+    bytes          INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    CHECK (owner_user_id IS NULL OR owner_agent_id IS NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX knowledge_sources_of_user ON knowledge_sources (owner_user_id) WHERE owner_user_id IS NOT NULL;
+CREATE INDEX knowledge_sources_of_agent ON knowledge_sources (owner_agent_id) WHERE owner_agent_id IS NOT NULL;
 CREATE VIRTUAL TABLE knowledge_words USING fts5 (
     title, content, content = 'knowledge_items', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
 );

@@ -55,6 +55,10 @@ impl Service for Whoami {
         }
     }
 
+    fn principal(&self, (): &()) -> Option<String> {
+        Some("bench".into())
+    }
+
     fn run(&self, _: Arc<Head>, (): (), (): (), _: Bytes) -> Outcome {
         Outcome::Done(Reply::typed(StatusCode::OK, "application/json", BODY))
     }

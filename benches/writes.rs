@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::json;
 use support::{cpu_seconds, load, median, percentile, quiet_daemon, request};
-use taosd::store::audit::{self, Entry, Outcome};
-use taosd::store::{Options, Result, Store};
+use taosd::store::audit::{self, AuditEntry, AuditOutcome};
+use taosd::store::{Result, Store, StoreOptions};
 use taosd::time::Micros;
 
 const ROUNDS: usize = 7;
@@ -92,7 +92,7 @@ impl Reference {
 }
 
 fn open(dir: PathBuf) -> Store {
-    Store::open(&Options { dir, readers: 1, slow_query_ms: 600_000 }).expect("a store")
+    Store::open(&StoreOptions { dir, readers: 1, slow_query_ms: 600_000, new_box: false }).expect("a store")
 }
 
 fn store_round(store: &Arc<Store>, threads: usize) -> f64 {
@@ -112,13 +112,13 @@ fn store_round(store: &Arc<Store>, threads: usize) -> f64 {
     written.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
 }
 
-fn entry() -> Entry {
-    Entry {
+fn entry() -> AuditEntry {
+    AuditEntry {
         at: Micros::now(),
         actor: "user:bench".into(),
         action: "agents.create".into(),
         resource: "agent:bench".into(),
-        outcome: Outcome::Ok,
+        outcome: AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     }

@@ -9,7 +9,7 @@ use crate::api::engine::paging;
 use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};
 use crate::containers::classic_lxc::inside::IdMap;
-use crate::containers::classic_lxc::{self, config::Config as LxcConfig};
+use crate::containers::classic_lxc::{self, config::LxcConfig};
 use crate::containers::incus_lxd::rest;
 use crate::containers::incus_lxd::wire::Instance;
 use crate::containers::{ContainerState, LogLimits, Logs, text};

@@ -2,26 +2,28 @@
 //!
 //! The rooms, from the top down. A room uses only rooms below it, so no two use each other; `tests/house.rs` holds it.
 //!
-//! - [`fuzzing`]: what the fuzz targets reach of the parsers
-//! - [`offline`]: the commands beside serving: check, backup, restore
-//! - [`daemon`]: the composition root: builds every part, wires them; reload, watchdog, stop
-//! - [`ctl`]: `taosctl`
-//! - [`api`]: handlers, a folder a dialect, each with its rows of the route table
-//! - [`jobs`]: work that no request waits for
-//! - [`access`]: who calls, and may they
-//! - [`config`]: what can be set
-//! - [`containers`]: what a container runtime can do, and a driver for each
-//! - [`http`]: the server: the edge that faces the network, and the pool that runs handlers
-//! - [`client`]: requests to others
-//! - [`rest`]: what a route, a request and a reply are
-//! - [`store`]: the only room that knows SQL
-//! - [`docs`]: the pages that the daemon serves
-//! - [`limits`]: every bound
-//! - [`secret`]: the formats of secrets: made, parsed, hashed, never printed
-//! - `closed_set`: words that are one enum
-//! - [`time`]: times as the database keeps them
+//! - [`fuzzing`] - what the fuzz targets reach of the parsers
+//! - [`offline`] - the commands beside serving: check, backup, restore
+//! - [`daemon`] - the composition root: builds every part, wires them; reload, watchdog, stop
+//! - [`ctl`] - `taosctl`
+//! - [`api`] - handlers, a folder a dialect, each with its rows of the route table
+//! - [`jobs`] - work that no request waits for
+//! - [`access`] - who calls, and may they
+//! - [`config`] - what can be set
+//! - [`containers`] - what a container runtime can do, and a driver for each
+//! - [`http`] - the server: the edge that faces the network, and the pool that runs handlers
+//! - [`client`] - requests to others
+//! - [`rest`] - what a route, a request and a reply are
+//! - [`store`] - the only room that knows SQL
+//! - [`docs`] - the pages that the daemon serves
+//! - [`limits`] - every bound
+//! - [`secret`] - the formats of secrets: made, parsed, hashed, never printed
+//! - `say` - what the two programs print
+//! - [`time`] - times as the database keeps them
+//! - `closed_set` - words that are one enum
 
 #![forbid(unsafe_code)]
+#![warn(clippy::disallowed_macros)]
 
 pub mod access;
 pub mod api;
@@ -39,6 +41,7 @@ pub mod jobs;
 pub mod limits;
 pub mod offline;
 pub mod rest;
+pub mod say;
 pub mod secret;
 pub mod store;
 pub mod time;

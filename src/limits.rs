@@ -85,9 +85,9 @@ limits! {
     max_body_bytes: 1024 * 1024, 1024, 64 * 1024 * 1024;
     /// Bytes of a request body on an upload route.
     max_upload_bytes: 25 * 1024 * 1024, 1024, 1024 * 1024 * 1024;
-    /// Bytes of a request body without any credential in the head.
+    /// Bytes of a request body without a good credential in the head.
     max_anonymous_body_bytes: 64 * 1024, 1024, 1024 * 1024;
-    /// Body bytes held in memory over all connections.
+    /// Body bytes held in memory over all connections; one caller holds a quarter, or one body of the largest size.
     max_body_bytes_in_flight: 32 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024;
     /// Seconds from a request's first byte (a new connection: from accept) to the end of its head.
     head_timeout: 10, 1, 3600;
@@ -101,16 +101,24 @@ limits! {
     queue_length: 256, 1, 65_536;
     /// Worker threads; 0 means the larger of 4 and the number of cores.
     workers: 0, 0, 256;
+    /// Milliseconds that reading the database may take in one request.
+    read_timeout_ms: 2000, 10, 600_000;
+    /// Bytes of one page of a list; a page that would be longer ends earlier and links to the next.
+    max_page_bytes: 1024 * 1024, 16 * 1024, 16 * 1024 * 1024;
     /// Event streams open at once.
     max_streams: 128, 0, 65_536;
-    /// Event streams of one credential.
+    /// Event streams of one principal, whatever credentials it uses.
     max_streams_per_credential: 8, 0, 65_536;
-    /// Requests a minute of one credential; 0 switches the rate off.
+    /// Requests a minute of one principal: a user, an agent, or a peer on the operator's socket; 0 switches the rate off.
     requests_per_minute: 6000, 0, 1_000_000_000;
     /// Failed credentials a minute of one peer; 0 switches the rate off.
     failed_logins_per_minute: 60, 0, 1_000_000_000;
     /// Notifications a minute of one principal; 0, or no request rate, switches it off.
     notify_per_minute: 120, 0, 1_000_000_000;
+    /// Rows an agent may write an hour; four times as many a day, eight times as many for a user; 0, or no request rate, switches it off.
+    write_rows_per_hour: 20_000, 0, 1_000_000_000;
+    /// Bytes an agent may write an hour; four times as many a day, eight times as many for a user; 0, or no request rate, switches it off.
+    write_bytes_per_hour: 16 * 1024 * 1024, 0, 1_000_000_000_000;
     /// Seconds a stop waits for what runs.
     stop_timeout: 10, 0, 600;
     /// Seconds between two rounds of flushing and sweeping.
@@ -119,6 +127,8 @@ limits! {
     backup_interval: 15 * 60, 0, 86_400;
     /// Days an audit row is kept.
     audit_retention_days: 400, 1, 36_500;
+    /// Bytes of audit rows that are kept, whatever their age.
+    audit_max_bytes: 256 * 1024 * 1024, 64 * 1024, 1_000_000_000_000;
     /// Milliseconds from which a statement is logged as slow.
     slow_query_ms: 250, 1, 600_000;
     /// Bytes that must be free on the data directory's file system for `/readyz` to say ready.
@@ -138,7 +148,43 @@ impl Limits {
     pub fn notify_rate(&self) -> u64 {
         if self.requests_per_minute == 0 { 0 } else { self.notify_per_minute }
     }
+
+    /// Rows and bytes that one share of the write allowance has an hour, 0 for any number.
+    pub fn write_share(&self) -> (u64, u64) {
+        if self.requests_per_minute == 0 { (0, 0) } else { (self.write_rows_per_hour, self.write_bytes_per_hour) }
+    }
 }
+
+/// Shares of the write allowance that a user has; an agent has one.
+pub const USER_SHARES: u64 = 8;
+/// Shares of the write allowance that the agents of one owner have between them.
+pub const HOUSEHOLD_SHARES: u64 = 4;
+/// Hours' worth of the write allowance that make a day's.
+pub const DAY_HOURS: u64 = 4;
+/// Bytes that a changed row is charged for: itself, its indexes and its page's share.
+pub const WRITE_ROW_BYTES: u64 = 512;
+/// Times that a body is charged for whose words are indexed.
+pub const WORDS_FACTOR: usize = 2;
+/// Live web sessions of one user; the one idle for longest makes room.
+pub const SESSIONS: u64 = 32;
+/// Live tokens of one user.
+pub const USER_TOKENS: u64 = 100;
+/// Dead credentials of one kind kept for one holder; the oldest go.
+pub const DEAD_CREDENTIALS: u64 = 100;
+/// Grants on one agent.
+pub const GRANTS_OF_AGENT: u64 = 200;
+/// Spaces of one user.
+pub const SPACES_OF_USER: u64 = 64;
+/// Agents of one owner, archived ones included.
+pub const AGENTS_OF_USER: u64 = 1000;
+/// Users of a box.
+pub const USERS: u64 = 1000;
+/// Finished operations kept of one principal; the oldest go.
+pub const OPERATIONS_KEPT: u64 = 1000;
+/// Backups an hour that are asked for.
+pub const BACKUPS_PER_HOUR: u64 = 30;
+/// Rows an hour that one principal's denials and repeats make of their own; the rest share one line a minute.
+pub const AGGREGATES_PER_HOUR: u64 = 120;
 
 /// Seconds of a key as a duration.
 pub const fn seconds(value: u64) -> Duration {
@@ -163,10 +209,14 @@ pub const TITLE_CHARS: usize = 120;
 pub const ACTION_URL_CHARS: usize = 2048;
 /// How long a notification is kept.
 pub const NOTIFICATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Notifications kept for one user; the oldest make room.
+/// Notifications kept for one user; whoever sent most makes room.
 pub const NOTIFICATION_ROWS: u64 = 10_000;
+/// Notifications kept of one agent; its own make room: read ones first, unread high ones last.
+pub const NOTIFICATION_ROWS_OF_AGENT: u64 = 2000;
 /// Rows that one transaction of the sweeper removes of what may be many: others' writes go in between.
-pub const SWEEP_BATCH: u64 = 1000;
+pub const SWEEP_BATCH: u64 = 200;
+/// Long rows that one transaction removes.
+pub const PURGE_BATCH: u64 = 100;
 /// How long a webhook's receiver is tried.
 pub const WEBHOOK_LIFE: Duration = Duration::from_secs(24 * 3600);
 /// The time between two signs of life on an event stream.
@@ -175,6 +225,14 @@ pub const STREAM_HEARTBEAT: Duration = Duration::from_secs(15);
 pub const KNOWLEDGE_ITEMS: usize = 500;
 /// Sources of knowledge.
 pub const KNOWLEDGE_SOURCES: u64 = 256;
+/// Sources of knowledge that one agent owns.
+pub const KNOWLEDGE_SOURCES_OF_AGENT: u64 = 16;
+/// Sources of knowledge that one member owns.
+pub const KNOWLEDGE_SOURCES_OF_USER: u64 = 64;
+/// Bytes of text in the sources that one agent owns.
+pub const KNOWLEDGE_BYTES_OF_AGENT: u64 = 16 * 1024 * 1024;
+/// Bytes of text in the sources that one member owns.
+pub const KNOWLEDGE_BYTES_OF_USER: u64 = 64 * 1024 * 1024;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.
@@ -217,6 +275,8 @@ pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 pub const THROTTLE_ENTRIES: usize = 16_384;
 /// Credentials remembered from one request to the next.
 pub const KNOWN_CREDENTIALS: usize = 4096;
+/// From how long on a write is told in the log: others wait for it.
+pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.
 pub const WRITER_BATCH: usize = 256;
 /// Bytes of a reply kept for replay.

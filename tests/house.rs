@@ -39,7 +39,7 @@ fn without_comments(source: &str) -> String {
     source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// The rooms in the list of a room's documentation: lines `- [`name`]: …` or `1. [`name`]: …`.
+/// The rooms in the list of a room's documentation: lines `- [`name`] - …` or `1. [`name`] - …`.
 fn order(mod_rs: &str) -> Vec<String> {
     let listed = |line: &str| {
         let line = line.trim_start_matches("//! ");

@@ -15,7 +15,11 @@ use tokio::task::LocalSet;
 
 /// A daemon whose log, access lines included, goes to `/dev/null`, and that turns nobody away for the rate.
 pub fn quiet_daemon() -> Daemon {
-    let rates = [("TAOSD_REQUESTS_PER_MINUTE", "1000000000")];
+    let rates = [
+        ("TAOSD_REQUESTS_PER_MINUTE", "1000000000"),
+        ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
+        ("TAOSD_WRITE_BYTES_PER_HOUR", "0"),
+    ];
     let mut daemon = Daemon::prepared(None, &[], &rates);
     daemon.log = "/dev/null".into();
     daemon.spawn();

@@ -41,6 +41,7 @@ fn head(data: &[u8]) -> Head {
         query: String::new(),
         headers,
         peer: Peer::Ip([127, 0, 0, 1].into()),
+        foreign_host: false,
         request_id: "-".into(),
         arrived: Instant::now(),
     }

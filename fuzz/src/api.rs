@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use taosd::fuzzing::{
     AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, read_cursor, slug_of, wants_html,
 };
-use taosd::store::knowledge::{Document, Filter, Replacement, replace, search as find};
+use taosd::store::knowledge::{Document, ItemFilter, Replacement, replace, search as find};
+use taosd::store::page::Page;
 use taosd::time::Micros;
 use taosd::{docs, limits};
 
@@ -87,8 +88,14 @@ pub fn search(data: &[u8]) {
     thread_local!(static BASE: RefCell<Connection> = RefCell::new(knowledge()));
     let Some(text) = text(data) else { return };
     BASE.with_borrow(|conn| {
-        let hits = find(conn, text, &Filter::default(), 10).expect("a search");
-        assert!(hits.len() <= 2 && hits.iter().all(|hit| hit.score.is_finite()));
+        let (page, mut hits) = (Page { limit: 10, after: None }, 0);
+        find(conn, text, &ItemFilter::default(), &page, &mut |hit| {
+            assert!(hit.score.is_finite());
+            hits += 1;
+            true
+        })
+        .expect("a search");
+        assert!(hits <= 2);
     });
 }
 

@@ -97,7 +97,7 @@ impl Gate {
     pub(super) fn refuse_credential(&self, head: &Head, need: &Need, bad: Bad) -> ApiError {
         let peer = head.peer.key();
         let actor = format!("peer:{peer}");
-        self.deny(&actor, actor.clone(), need.action, head);
+        self.deny(&actor, actor.as_str().into(), need.action, head);
         match self.failed_logins.take(&peer, Instant::now()) {
             Ok(()) => bad.refusal(need.dialect),
             Err(seconds) => ApiError::new(codes::RATE_LIMITED)
@@ -114,6 +114,11 @@ pub(super) fn unauthenticated(dialect: Dialect) -> &'static Code {
         Dialect::Ax => codes::NOT_AUTHENTICATED,
         Dialect::Agentex => codes::UNAUTHENTICATED,
     }
+}
+
+/// The refusal of a request over TCP that nobody stands behind: under a foreign name a browser may have been tricked.
+pub fn nobody(head: &Head, need: &Need) -> ApiError {
+    if head.foreign_host { codes::HOST_NOT_ALLOWED.into() } else { unauthenticated(need.dialect).into() }
 }
 
 /// The refusal that names the scope word a token of this class would need.

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::fingerprints::Known;
+use super::fingerprints::KnownFingerprints;
 use super::scopes::ax_scopes;
 use super::scopes::scope::Scopes;
 use super::tokens::jwt::Claims;
 use crate::rest::class::Class;
-use crate::store::credentials::Holder;
+use crate::store::audit;
+use crate::store::credentials::{Holder, Maker};
 use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
 use crate::time::Micros;
@@ -30,6 +31,16 @@ pub enum Principal {
         /// The owner.
         owner: User,
     },
+}
+
+impl Principal {
+    /// The principal by id: never shared between two.
+    fn key(&self) -> String {
+        match self {
+            Self::User(user) => format!("user:{}", user.id),
+            Self::Agent { id, .. } => format!("agent:{id}"),
+        }
+    }
 }
 
 /// What a request presented.
@@ -57,6 +68,8 @@ pub struct Caller {
 #[derive(Debug)]
 pub(crate) struct Who {
     principal: Principal,
+    /// The principal by id: what it may do in a minute or a day is counted by this.
+    account: String,
     scopes: Scopes,
     credential: Option<Credential>,
 }
@@ -68,13 +81,29 @@ struct Credential {
     kind: String,
     expires_at: Option<Micros>,
     only_agents: Option<Vec<String>>,
+    audience: Option<String>,
+    /// The token it was opened with, of a session.
+    parent: Option<String>,
     mark: Option<String>,
     fingerprints: String,
 }
 
+/// What a credential may do now: its own scopes, and of an agent's no more than that agent may at present. A key that
+/// only lets requests through to its agent is nobody and goes by its own.
+pub fn power_of(holder: &Holder) -> Scopes {
+    let own = Scopes::from_stored(&holder.scopes);
+    match &holder.agent {
+        Some(agent) if holder.key_type.as_deref() != Some("external") => {
+            own.intersection(&Scopes::of_agent(&agent.scope))
+        }
+        _ => own,
+    }
+}
+
 impl Who {
-    /// The principal behind a live credential.
+    /// The principal behind a live credential, with the power it has now.
     pub(super) fn from_holder(holder: Holder) -> Self {
+        let scopes = power_of(&holder);
         let principal = match holder.agent {
             Some(agent) => Principal::Agent {
                 name: agent.given_name.unwrap_or_else(|| agent.slug.clone()),
@@ -91,10 +120,12 @@ impl Who {
             expires_at: holder.expires_at,
             // What cannot be read restricts to nothing.
             only_agents: holder.only_agents.map(|list| serde_json::from_str(&list).unwrap_or_default()),
+            audience: holder.audience,
+            parent: holder.parent_id,
             mark: holder.token_mark,
             fingerprints: holder.fingerprints,
         };
-        Self { principal, scopes: Scopes::from_stored(&holder.scopes), credential: Some(credential) }
+        Self { account: principal.key(), principal, scopes, credential: Some(credential) }
     }
 
     /// True if its credential has expired.
@@ -125,15 +156,16 @@ impl Caller {
 
     /// The operator on its Unix socket.
     pub(super) fn operator(user: User, request_id: String) -> Self {
-        let who = Who { principal: Principal::User(user), scopes: Scopes::all(), credential: None };
+        let principal = Principal::User(user);
+        let who = Who { account: principal.key(), principal, scopes: Scopes::all(), credential: None };
         Self::new(Arc::new(who), request_id)
     }
 
     /// What is known of where its credential was used.
-    pub(super) fn fingerprints(&self) -> Option<Known<'_>> {
+    pub(super) fn fingerprints(&self) -> Option<KnownFingerprints<'_>> {
         let credential = self.who.credential.as_ref()?;
         let mark = credential.mark.as_deref();
-        Some(Known { credential_id: &credential.id, mark, stored: &credential.fingerprints })
+        Some(KnownFingerprints { credential_id: &credential.id, mark, stored: &credential.fingerprints })
     }
 
     /// As which of these classes the caller acts; a user's own token is a worker's and a manager's in one.
@@ -171,6 +203,27 @@ impl Caller {
     /// say what it may manage, not what it may give away.
     pub fn issuer_scopes(&self) -> &Scopes {
         if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.scopes() }
+    }
+
+    /// What the credential may do, whatever the words of the short-lived token: what an agent made by this request may
+    /// do at the most.
+    pub fn credential_scopes(&self) -> &Scopes {
+        &self.who.scopes
+    }
+
+    /// What its key may be exchanged for: `cli`, `mcp` or `both`; what is no key speaks to all.
+    pub fn audience(&self) -> &str {
+        self.who.credential.as_ref().and_then(|credential| credential.audience.as_deref()).unwrap_or("both")
+    }
+
+    /// Who makes what this request makes. A session stands for the token it was opened with.
+    pub fn maker(&self) -> Maker {
+        let credential = self.who.credential.as_ref();
+        Maker {
+            actor: self.actor(),
+            id: Some(self.principal_key()),
+            credential: credential.map(|own| own.parent.clone().unwrap_or_else(|| own.id.clone())),
+        }
     }
 
     /// True if it may make a key that can be exchanged for a manager's token.
@@ -250,10 +303,12 @@ impl Caller {
 
     /// The principal by id, for what must never be shared between two.
     pub fn principal_key(&self) -> String {
-        match &self.who.principal {
-            Principal::User(user) => format!("user:{}", user.id),
-            Principal::Agent { id, .. } => format!("agent:{id}"),
-        }
+        self.who.account.clone()
+    }
+
+    /// The same, borrowed: what rates and allowances are counted by, whatever credentials the principal uses.
+    pub fn account(&self) -> &str {
+        &self.who.account
     }
 
     /// The principal as people know it: `user:NAME` or `agent:SLUG`.
@@ -262,6 +317,11 @@ impl Caller {
             Principal::User(user) => format!("user:{}", user.username),
             Principal::Agent { slug, .. } => format!("agent:{slug}"),
         }
+    }
+
+    /// The principal as the audit records it.
+    pub fn audited(&self) -> audit::Actor {
+        audit::Actor { name: self.actor(), id: Some(self.principal_key()) }
     }
 
     /// The principal as the audit names it: `user:NAME` or `agent:ID`.

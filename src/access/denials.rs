@@ -1,79 +1,153 @@
-//! Denials for the audit, aggregated so that nobody can wear out the disk with them: the first of a kind is recorded
-//! at once, the others of its minute become one more row with their count (DESIGN D15).
+//! Facts for the audit that come often, aggregated so that nobody can wear out the disk with them: the first of a kind
+//! is recorded at once, the others of its minute become one more row with their count (DESIGN D15). Denials are such
+//! facts, and so are exchanges, logins and the like that a principal repeats.
+//!
+//! A principal that has had its rows of the hour shares one line a minute for all kinds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::limits::THROTTLE_ENTRIES;
-use crate::store::audit::Entry;
+use crate::limits::{AGGREGATES_PER_HOUR, THROTTLE_ENTRIES};
+use crate::store::audit::AuditEntry;
 use crate::time::Micros;
 
 const WINDOW: i64 = 60 * Micros::SECOND;
+const HOUR: i64 = 60 * WINDOW;
 
-/// The denials of the running minutes.
+/// What is counted as one: a credential, peer or resource, and an action.
+type Kind = (String, String);
+
+/// The denials, or repeats, of the running minutes.
 #[derive(Debug, Default)]
-pub struct Denials(Mutex<HashMap<(String, String), Running>>);
+pub struct Denials(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    running: HashMap<Kind, Running>,
+    /// By actor: since when, and how many kinds began since.
+    begun: HashMap<String, (Micros, u64)>,
+}
 
 #[derive(Debug)]
 struct Running {
     since: Micros,
-    last: Entry,
+    last: AuditEntry,
     more: u64,
 }
 
-impl Denials {
-    /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
-    /// now: itself if it is the first of its minute, and the rest of the minute before.
-    pub fn note(&self, key: &str, entry: Entry) -> Vec<Entry> {
-        let now = entry.at;
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (key.to_owned(), entry.action.clone());
-        if let Some(same) = running.get_mut(&key)
-            && now.0 - same.since.0 < WINDOW
-        {
-            same.more += 1;
-            same.last = entry;
-            return Vec::new();
+impl State {
+    fn runs(&self, kind: &Kind, now: Micros) -> bool {
+        self.running.get(kind).is_some_and(|same| now.0 - same.since.0 < WINDOW)
+    }
+
+    /// The kind under which this entry is counted: its own, or one line for all that its actor does too often.
+    fn kind(&mut self, key: &str, entry: &AuditEntry) -> Kind {
+        let own = (key.to_owned(), entry.action.clone());
+        if self.runs(&own, entry.at) {
+            return own;
         }
         // When too many are watched at once, the rest share one line.
-        let key = if running.len() >= THROTTLE_ENTRIES { ("many".to_owned(), entry.action.clone()) } else { key };
-        let first = Running { since: now, last: entry.clone(), more: 0 };
-        let mut entries: Vec<Entry> = running.insert(key, first).and_then(summary).into_iter().collect();
+        if self.running.len() >= THROTTLE_ENTRIES && !self.running.contains_key(&own) {
+            return ("many".to_owned(), entry.action.clone());
+        }
+        let fresh = (entry.at, 0);
+        if self.begun.len() >= THROTTLE_ENTRIES && !self.begun.contains_key(entry.actor.key()) {
+            self.begun.retain(|_, (since, _)| (0..HOUR).contains(&(entry.at.0 - since.0)));
+        }
+        let begun = self.begun.entry(entry.actor.key().to_owned()).or_insert(fresh);
+        if !(0..HOUR).contains(&(entry.at.0 - begun.0.0)) {
+            *begun = fresh;
+        }
+        // Each kind makes two rows: the first, and the rest of its minute.
+        if begun.1 >= AGGREGATES_PER_HOUR / 2 {
+            return (entry.actor.key().to_owned(), "*".to_owned());
+        }
+        begun.1 += 1;
+        own
+    }
+}
+
+impl Denials {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
+    /// now: itself if it is the first of its minute, and the rest of the minute before.
+    pub fn note(&self, key: &str, entry: AuditEntry) -> Vec<AuditEntry> {
+        let mut state = self.lock();
+        let kind = state.kind(key, &entry);
+        if state.runs(&kind, entry.at) {
+            if let Some(same) = state.running.get_mut(&kind) {
+                same.more += 1;
+                same.last = entry;
+            }
+            return Vec::new();
+        }
+        let first = Running { since: entry.at, last: entry.clone(), more: 0 };
+        let mut entries: Vec<AuditEntry> = state.running.insert(kind, first).and_then(summary).into_iter().collect();
         entries.push(entry);
         entries
     }
 
+    /// True if a fact of this kind was recorded in the running minute: the next need not be recorded by itself.
+    pub fn is_running(&self, key: &str, action: &str, now: Micros) -> bool {
+        self.lock().runs(&(key.to_owned(), action.to_owned()), now)
+    }
+
+    /// Notes a fact that is on disk by now: with a row of its own if it was `recorded`, otherwise to be counted. The
+    /// entry to record now: the rest of the minute before.
+    pub fn settle(&self, key: &str, entry: AuditEntry, recorded: bool) -> Option<AuditEntry> {
+        let mut state = self.lock();
+        let kind = (key.to_owned(), entry.action.clone());
+        if state.runs(&kind, entry.at) {
+            // Two of the same commit may both have been the first.
+            if let (Some(same), false) = (state.running.get_mut(&kind), recorded) {
+                same.more += 1;
+                same.last = entry;
+            }
+            return None;
+        }
+        // What cannot be watched has its own rows.
+        if state.running.len() >= THROTTLE_ENTRIES && !state.running.contains_key(&kind) {
+            return (!recorded).then_some(entry);
+        }
+        let more = u64::from(!recorded);
+        state.running.insert(kind, Running { since: entry.at, last: entry, more }).and_then(summary)
+    }
+
     /// Ends the minutes that are over, or all of them: the rows to record.
-    pub fn take(&self, now: Micros, all: bool) -> Vec<Entry> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn take(&self, now: Micros, all: bool) -> Vec<AuditEntry> {
+        let mut state = self.lock();
         let mut ended = Vec::new();
-        running.retain(|_, one| {
+        state.running.retain(|_, one| {
             let over = all || now.0 - one.since.0 >= WINDOW || now.0 < one.since.0;
             if over {
                 ended.extend(summary(Running { since: one.since, last: one.last.clone(), more: one.more }));
             }
             !over
         });
+        state.begun.retain(|_, (since, _)| (0..HOUR).contains(&(now.0 - since.0)));
         ended
     }
 }
 
-fn summary(one: Running) -> Option<Entry> {
-    (one.more > 0).then_some(Entry { count: one.more, ..one.last })
+fn summary(one: Running) -> Option<AuditEntry> {
+    (one.more > 0).then_some(AuditEntry { count: one.more, ..one.last })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::audit::Outcome;
+    use crate::store::audit::AuditOutcome;
 
     fn note_of(denials: &Denials, key: &str, at: i64) -> Vec<u64> {
-        let entry = Entry {
+        let entry = AuditEntry {
             at: Micros(at * Micros::SECOND),
             actor: "agent:1".into(),
             action: "agents.read".into(),
             resource: "r".into(),
-            outcome: Outcome::Denied,
+            outcome: AuditOutcome::Denied,
             count: 1,
             request_id: "q".into(),
         };
@@ -111,5 +185,46 @@ mod tests {
         note(&denials, 1);
         let rows = denials.take(Micros(2), true);
         assert_eq!(rows.iter().map(|row| row.count).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn who_is_denied_everywhere_has_so_many_rows_an_hour_and_then_one_line_a_minute() {
+        let denials = Denials::default();
+        let mut rows = 0;
+        for second in 0..3600 {
+            // A hundred kinds again and again, each seen in every minute.
+            rows += note_of(&denials, &format!("credential {}", second % 100), second).len();
+            rows += denials.take(Micros(second * Micros::SECOND), false).len();
+        }
+        rows += denials.take(Micros(3600 * Micros::SECOND), true).len();
+        assert!(rows as u64 <= AGGREGATES_PER_HOUR + 2 * 61, "{rows}");
+        assert_eq!(note_of(&denials, "credential 1", 3700).len(), 1, "the next hour has rows of its own");
+    }
+
+    #[test]
+    fn a_repeated_fact_is_counted_once_it_is_on_disk() {
+        let repeats = Denials::default();
+        let settle = |at: i64, recorded| {
+            let mut entries = Vec::new();
+            let entry = AuditEntry {
+                at: Micros(at * Micros::SECOND),
+                actor: "agent:1".into(),
+                action: "auth.exchange".into(),
+                resource: "r".into(),
+                outcome: AuditOutcome::Ok,
+                count: 1,
+                request_id: "q".into(),
+            };
+            entries.extend(repeats.settle("k", entry, recorded));
+            entries.iter().map(|entry| entry.count).collect::<Vec<_>>()
+        };
+        let running = |at: i64| repeats.is_running("k", "auth.exchange", Micros(at * Micros::SECOND));
+        assert!(!running(0));
+        assert_eq!(settle(0, true), [0; 0]);
+        assert!(running(1));
+        assert_eq!(settle(1, false), [0; 0]);
+        assert_eq!(settle(1, true), [0; 0], "two of one commit were both recorded: none is counted twice");
+        assert!(!running(61));
+        assert_eq!(settle(61, true), [1]);
     }
 }

@@ -45,7 +45,7 @@ impl Surprise {
 
 /// What is known of the credential of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct KnownFingerprints<'a> {
     /// Its id.
     pub credential_id: &'a str,
     /// Its key's mark, where it has one.
@@ -93,7 +93,7 @@ impl Fingerprints {
     }
 
     /// Compares a request with what is known of its credential. The surprise, and whether it is worth an event still.
-    pub fn note(&self, head: &Head, known: Known<'_>, now: Micros) -> Option<(Surprise, bool)> {
+    pub fn note(&self, head: &Head, known: KnownFingerprints<'_>, now: Micros) -> Option<(Surprise, bool)> {
         let mark = hex(head, &X_AX_FP_TOKEN, MARK);
         if let (Some(sent), Some(expected)) = (mark, known.mark)
             && sent != expected
@@ -106,7 +106,7 @@ impl Fingerprints {
             return None;
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(known.credential_id) {
+        if !has_room(&mut recent, known.credential_id) {
             return None;
         }
         let one = recent.entry(known.credential_id.to_owned()).or_default();
@@ -122,7 +122,7 @@ impl Fingerprints {
 
     fn count(&self, credential_id: &str, now: Micros) -> bool {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
+        if !has_room(&mut recent, credential_id) {
             return false;
         }
         recent.entry(credential_id.to_owned()).or_default().count(now)
@@ -147,6 +147,15 @@ impl Fingerprints {
             recent.entry(id).or_default().new.extend(values);
         }
     }
+}
+
+/// Makes room for a credential if it must: who makes many credentials pushes out those with nothing to write and events
+/// left, which lose no more than their count. So nobody's many hide another's surprise.
+fn has_room(recent: &mut HashMap<String, Recent>, credential_id: &str) -> bool {
+    if recent.len() >= THROTTLE_ENTRIES && !recent.contains_key(credential_id) {
+        recent.retain(|_, one| !one.new.is_empty() || one.events > EVENTS_A_DAY);
+    }
+    recent.len() < THROTTLE_ENTRIES || recent.contains_key(credential_id)
 }
 
 impl Recent {
@@ -182,13 +191,14 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Agent { id: "a".into() },
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }
     }
 
     fn seen(all: &Fingerprints, value: &str, stored: &str) -> Option<(Surprise, bool)> {
-        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored };
+        let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored };
         all.note(&head(&[("x-ax-fp", value)]), known, Micros(0))
     }
 
@@ -202,6 +212,20 @@ mod tests {
         assert_eq!(seen(&all, &b, "[]"), None);
         assert_eq!(all.take(Micros(0)), [("c".to_owned(), vec![a.clone(), b])]);
         assert_eq!(seen(&all, &a, &format!("[\"{a}\"]")), None);
+    }
+
+    #[test]
+    fn many_credentials_never_hide_the_surprise_of_another() {
+        let all = Fingerprints::new(FingerprintPolicy::Warn);
+        let stored = format!("[\"{}\"]", "a".repeat(24));
+        let other_key = |id: &str| {
+            let known = KnownFingerprints { credential_id: id, mark: Some("0123456789abcdef"), stored: &stored };
+            all.note(&head(&[("x-ax-fp-token", "fedcba9876543210")]), known, Micros(0))
+        };
+        for n in 0..THROTTLE_ENTRIES {
+            other_key(&n.to_string());
+        }
+        assert_eq!(other_key("victim"), Some((Surprise::OtherKey, true)));
     }
 
     #[test]
@@ -229,7 +253,7 @@ mod tests {
     #[test]
     fn another_keys_mark_is_told() {
         let all = Fingerprints::new(FingerprintPolicy::Warn);
-        let known = Known { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
+        let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
         let told = |mark: &str| all.note(&head(&[("x-ax-fp-token", mark)]), known, Micros(0)).map(|(what, _)| what);
         assert_eq!(told("0123456789abcdef"), None);
         assert_eq!(told("fedcba9876543210"), Some(Surprise::OtherKey));

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::authorize::{Bad, key_refused, unauthenticated};
+use super::allowance::{Allowance, Amount};
+use super::authorize::{Bad, key_refused, nobody};
 use super::caller::{Caller, Who};
 use super::denials::Denials;
 use super::fingerprints::Fingerprints;
@@ -12,14 +13,15 @@ use super::last_used::LastUsed;
 use super::lookup::agentex;
 use super::lookup::bearer::{Presented, presented};
 use super::lookup::cookie;
-use super::lookup::credential_cache::Known;
+use super::lookup::credential_cache::CredentialCache;
 use super::lookup::credential_lookup::is_good_key;
 use super::lookup::operator::Operators;
 use super::presence::Presence;
 use super::throttle::Throttle;
 use super::tokens::jwt::{Audience, Refused};
 use super::tokens::signing_keys::SigningKeys;
-use crate::config::{BindCredentials, Live, Watched};
+use crate::config::{BindCredentials, LiveConfig, Watched};
+use crate::limits::BACKUPS_PER_HOUR;
 use crate::rest::action::Action;
 use crate::rest::class::Class;
 use crate::rest::codes;
@@ -28,7 +30,7 @@ use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::Kind;
 use crate::store::{Store, credentials, users};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// Lets requests in or turns them away.
 pub struct Gate {
@@ -39,10 +41,17 @@ pub struct Gate {
     notifications: Throttle,
     pub(super) last_used: LastUsed,
     pub(super) denials: Denials,
-    pub(super) known: Known,
+    /// What the same principal does again and again, for the audit.
+    pub(super) repeats: Denials,
+    /// What principals may write.
+    pub allowance: Allowance,
+    /// Backups that are asked for.
+    pub backups: Throttle,
+    pub(super) known: CredentialCache,
     pub(super) fingerprints: Fingerprints,
     /// What becomes of a credential on another agent's socket.
     pub(super) bind_credentials: Watched<BindCredentials>,
+    pub(super) clock: Arc<Clock>,
     /// The keys that sign short-lived tokens.
     pub keys: SigningKeys,
     /// Which agents were seen lately.
@@ -51,7 +60,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate that goes by these settings.
-    pub fn new(store: Arc<Store>, config: &Arc<Live>, keys: SigningKeys) -> Self {
+    pub fn new(store: Arc<Store>, config: &Arc<LiveConfig>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
         Self {
             store,
             operators: Operators::new(),
@@ -60,9 +69,16 @@ impl Gate {
             notifications: Throttle::new(config.watch(|now| now.limits.notify_rate())),
             last_used: LastUsed::default(),
             denials: Denials::default(),
-            known: Known::default(),
+            repeats: Denials::default(),
+            allowance: Allowance::new(config.watch(|now| {
+                let (rows, bytes) = now.limits.write_share();
+                Amount { rows, bytes }
+            })),
+            backups: Throttle::hourly(BACKUPS_PER_HOUR),
+            known: CredentialCache::default(),
             fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
+            clock,
             keys,
             presence: Presence::default(),
         }
@@ -117,7 +133,7 @@ impl Gate {
             },
             Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
                 Some(session) => self.by_cookie(head, need, session),
-                None => Err(unauthenticated(need.dialect).into()),
+                None => Err(nobody(head, need)),
             },
             Presented::Nothing => self.operator(head, need),
         }
@@ -156,7 +172,6 @@ impl Gate {
         let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
         let who = self.known.get(&hash, self.store.version(), head.arrived)?;
         let caller = Caller::new(who, head.request_id.clone());
-        let id = caller.credential_id()?;
         let channel = match &head.peer {
             Peer::Agent { id } => caller.agent_id() == Some(id),
             Peer::Ip(_) | Peer::Unix { .. } => true,
@@ -165,7 +180,7 @@ impl Gate {
         if !channel || !may(&caller, action) || Fingerprints::are_in(head) {
             return None;
         }
-        self.requests.take(id, head.arrived).ok()?;
+        self.requests.take(caller.account(), head.arrived).ok()?;
         self.note(head, &caller).ok()?;
         Some(caller)
     }
@@ -195,10 +210,14 @@ impl Gate {
     }
 
     pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
-        let key = caller.credential_id().map_or_else(|| head.peer.key(), str::to_owned);
-        self.requests.take(&key, head.arrived).map_err(|seconds| {
+        // On the operator's socket nobody's token can use up what the operator has.
+        let taken = match caller.credential_id() {
+            Some(_) => self.requests.take(caller.account(), head.arrived),
+            None => self.requests.take(&head.peer.key(), head.arrived),
+        };
+        taken.map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This credential has used up its requests of this minute.")
+                .detail("This principal has used up its requests of this minute.")
                 .retry_after(seconds)
         })
     }

@@ -2,6 +2,7 @@
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
+mod allowance;
 pub(crate) mod authorize;
 mod caller;
 mod denials;
@@ -18,8 +19,9 @@ pub mod tokens;
 
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
-pub use authorize::dead;
-pub use caller::{Caller, Principal};
+pub use allowance::{Allowance, Amount};
+pub use authorize::{dead, nobody};
+pub use caller::{Caller, Principal, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::Gate;
@@ -33,4 +35,5 @@ pub use record::Watch;
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use throttle::Throttle;
+pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;

@@ -10,6 +10,7 @@ use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
+use crate::secret::redacted;
 use crate::store::{audit, credentials};
 use crate::time::Micros;
 
@@ -25,12 +26,12 @@ impl Gate {
         let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
         let denies = self.fingerprints.denies();
         if worth_telling {
-            self.record(vec![audit::Entry {
+            self.record(vec![audit::AuditEntry {
                 at: now,
-                actor: caller.actor(),
+                actor: caller.audited(),
                 action: surprise.event().to_owned(),
                 resource: format!("credential:{}", known.credential_id),
-                outcome: if denies { audit::Outcome::Denied } else { audit::Outcome::Ok },
+                outcome: if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok },
                 count: 1,
                 request_id: head.request_id.clone(),
             }]);
@@ -39,28 +40,29 @@ impl Gate {
     }
 
     /// Records a denial, aggregated.
-    pub(super) fn deny(&self, key: &str, actor: String, action: Action, head: &Head) {
+    pub(super) fn deny(&self, key: &str, actor: audit::Actor, action: Action, head: &Head) {
         self.record(self.denials.note(key, entry(actor, action, head)));
     }
 
     /// Records that a caller was denied, aggregated.
     pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
-        self.deny(&key_of(caller), caller.actor(), action, head);
+        self.deny(&key_of(caller), caller.audited(), action, head);
     }
 
     /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
     pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
-        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.actor(), action, head) }
+        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.audited(), action, head) }
     }
 
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
     pub fn flush(&self, all: bool) {
         self.record(self.denials.take(Micros::now(), all));
+        self.record(self.repeats.take(Micros::now(), all));
         let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
         if uses.is_empty() && fingerprints.is_empty() {
             return;
         }
-        let written = self.store.write({
+        let written = self.store.write_light({
             let (uses, fingerprints) = (uses.clone(), fingerprints.clone());
             move |conn| {
                 credentials::touch(conn, &uses)?;
@@ -74,7 +76,7 @@ impl Gate {
         }
     }
 
-    fn record(&self, entries: Vec<audit::Entry>) {
+    fn record(&self, entries: Vec<audit::AuditEntry>) {
         if entries.is_empty() {
             return;
         }
@@ -93,14 +95,30 @@ impl Gate {
 pub struct Watch {
     gate: Arc<Gate>,
     key: String,
-    entry: audit::Entry,
+    entry: audit::AuditEntry,
 }
 
 impl Watch {
+    /// The gate that let the caller in.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// True if this fact was recorded in the running minute: the next is counted instead.
+    pub fn is_repeat(&self, key: &str, entry: &audit::AuditEntry) -> bool {
+        self.gate.repeats.is_running(key, &entry.action, entry.at)
+    }
+
+    /// Notes facts that are on disk by now, each with whether it has a row of its own.
+    pub fn settle(&self, facts: Vec<(String, audit::AuditEntry, bool)>) {
+        let due = facts.into_iter().filter_map(|(key, entry, own)| self.gate.repeats.settle(&key, entry, own));
+        self.gate.record(due.collect());
+    }
+
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {
-            let entry = audit::Entry { at: Micros::now(), ..self.entry.clone() };
+            let entry = audit::AuditEntry { at: Micros::now(), ..self.entry.clone() };
             self.gate.record(self.gate.denials.note(&self.key, entry));
         }
     }
@@ -111,13 +129,13 @@ fn key_of(caller: &Caller) -> String {
     caller.credential_id().map_or_else(|| caller.actor(), str::to_owned)
 }
 
-fn entry(actor: String, action: Action, head: &Head) -> audit::Entry {
-    audit::Entry {
+fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::AuditEntry {
+    audit::AuditEntry {
         at: Micros::now(),
         actor,
         action: action.slug().to_owned(),
-        resource: format!("{} {}", head.method, head.raw_path.chars().take(256).collect::<String>()),
-        outcome: audit::Outcome::Denied,
+        resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
+        outcome: audit::AuditOutcome::Denied,
         count: 1,
         request_id: head.request_id.clone(),
     }

@@ -28,7 +28,7 @@ impl AgentRole {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         [Self::Viewer, Self::Editor, Self::Owner].into_iter().find(|role| role.as_str() == name)
     }
 }

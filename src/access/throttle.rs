@@ -1,4 +1,4 @@
-//! Rates: fixed windows of 60 s, counted in memory (DESIGN D17).
+//! Rates: fixed windows of 60 s or an hour, counted in memory (DESIGN D17).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use crate::config::Watched;
 use crate::limits::THROTTLE_ENTRIES;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
 
-/// Counts events by key and says when a key has used up its share of the minute.
+/// Counts events by key and says when a key has used up its share of the window.
 #[derive(Debug)]
 pub struct Throttle {
-    per_minute: Watched<u64>,
+    per_window: Watched<u64>,
+    window: Duration,
     counts: Mutex<HashMap<String, Count>>,
 }
 
@@ -25,7 +27,12 @@ struct Count {
 impl Throttle {
     /// A throttle of so many events a minute and key; 0 switches it off.
     pub fn new(per_minute: impl Into<Watched<u64>>) -> Self {
-        Self { per_minute: per_minute.into(), counts: Mutex::default() }
+        Self { per_window: per_minute.into(), window: MINUTE, counts: Mutex::default() }
+    }
+
+    /// A throttle of so many events an hour and key; 0 switches it off.
+    pub fn hourly(per_hour: impl Into<Watched<u64>>) -> Self {
+        Self { per_window: per_hour.into(), window: HOUR, counts: Mutex::default() }
     }
 
     /// Counts one event of `key`.
@@ -33,15 +40,15 @@ impl Throttle {
     /// # Errors
     /// The seconds until the window ends, at least 1, if the share is used up; then nothing is counted.
     pub fn take(&self, key: &str, now: Instant) -> Result<(), u64> {
-        let per_minute = self.per_minute.now();
-        if per_minute == 0 {
+        let (most, window) = (self.per_window.now(), self.window);
+        if most == 0 {
             return Ok(());
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(key) {
-            Some(count) if now.saturating_duration_since(count.since) < WINDOW => {
-                if count.events >= per_minute {
-                    let left = WINDOW.saturating_sub(now.saturating_duration_since(count.since));
+            Some(count) if now.saturating_duration_since(count.since) < window => {
+                if count.events >= most {
+                    let left = window.saturating_sub(now.saturating_duration_since(count.since));
                     return Err(left.as_secs().max(1));
                 }
                 count.events += 1;
@@ -49,7 +56,7 @@ impl Throttle {
             Some(count) => *count = Count { since: now, events: 1 },
             None => {
                 if counts.len() >= THROTTLE_ENTRIES {
-                    make_room(&mut counts, now);
+                    make_room(&mut counts, now, window);
                 }
                 counts.insert(key.to_owned(), Count { since: now, events: 1 });
             }
@@ -59,8 +66,8 @@ impl Throttle {
 }
 
 /// Drops windows that have ended; if all still run, those with the fewest events.
-fn make_room(counts: &mut HashMap<String, Count>, now: Instant) {
-    counts.retain(|_, count| now.saturating_duration_since(count.since) < WINDOW);
+fn make_room(counts: &mut HashMap<String, Count>, now: Instant, window: Duration) {
+    counts.retain(|_, count| now.saturating_duration_since(count.since) < window);
     let mut least = 1;
     while counts.len() >= THROTTLE_ENTRIES {
         counts.retain(|_, count| count.events > least);
@@ -80,7 +87,7 @@ mod tests {
         assert_eq!(throttle.take("a", start), Ok(()));
         assert_eq!(throttle.take("a", start + Duration::from_secs(20)), Err(40));
         assert_eq!(throttle.take("b", start), Ok(()));
-        assert_eq!(throttle.take("a", start + WINDOW), Ok(()));
+        assert_eq!(throttle.take("a", start + MINUTE), Ok(()));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Handlers: one file a noun, each with its rows of the route table. They read like the contract: checks in its order,
 //! one transaction, one reply. Each room uses only those before it:
 //!
-//! 1. [`engine`]: what carries a request through a handler
-//! 2. [`agents`]: agents, as every dialect treats them
-//! 3. [`taos`]: the taOS dialect
-//! 4. `ax`: the aX dialect
-//! 5. `agentex`: the Agentex dialect
-//! 6. `table`: all rows
+//! 1. [`engine`] - what carries a request through a handler
+//! 2. [`agents`] - agents, as every dialect treats them
+//! 3. [`taos`] - the taOS dialect
+//! 4. `ax` - the aX dialect
+//! 5. `agentex` - the Agentex dialect
+//! 6. `table` - all rows
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
@@ -21,4 +21,5 @@ pub use engine::api_route::ApiRoute;
 pub use engine::app::{App, StartError};
 pub use engine::dispatch::Dispatcher;
 pub use table::routes;
+pub use taos::index::surface;
 pub use taos::notifications::show as show_notification;

@@ -1,5 +1,7 @@
 //! `taosctl`: the command line. What it does is in `taosd::ctl`.
 
+#![warn(clippy::disallowed_macros)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

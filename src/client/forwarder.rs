@@ -9,34 +9,34 @@ use tokio::sync::mpsc;
 
 use super::http::{self, ClientError, Request, Response, Target};
 
-/// What is told of an errand when it has ended. Runs on the courier's thread: it must be quick.
+/// What is told of an job when it has ended. Runs on the forwarder's thread: it must be quick.
 type Then = Box<dyn FnOnce(Result<Response, ClientError>) + Send>;
 /// A request, where it goes and what happens then.
-type Errand = (Target, Request, Then);
+type ForwardJob = (Target, Request, Then);
 /// How many places each holder has.
 type Taken = Arc<Mutex<HashMap<String, usize>>>;
 
 /// The thread that carries requests; it ends with this.
-pub struct Courier {
-    errands: mpsc::UnboundedSender<Errand>,
+pub struct Forwarder {
+    jobs: mpsc::UnboundedSender<ForwardJob>,
     taken: Taken,
 }
 
 /// A place among the requests to one server; it is free again when this goes.
-pub struct Place {
+pub struct ForwardSlot {
     key: String,
     taken: Taken,
 }
 
-impl Courier {
+impl Forwarder {
     /// Starts the thread.
     ///
     /// # Errors
     /// Where there is no thread or event loop to be had.
     pub fn start() -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (errands, mut orders) = mpsc::unbounded_channel::<Errand>();
-        std::thread::Builder::new().name("courier".into()).spawn(move || {
+        let (jobs, mut orders) = mpsc::unbounded_channel::<ForwardJob>();
+        std::thread::Builder::new().name("forwarder".into()).spawn(move || {
             runtime.block_on(async move {
                 while let Some((target, request, then)) = orders.recv().await {
                     // What is sent at once is bounded by the places of each holder.
@@ -44,18 +44,18 @@ impl Courier {
                 }
             });
         })?;
-        Ok(Self { errands, taken: Arc::default() })
+        Ok(Self { jobs, taken: Arc::default() })
     }
 
     /// A place among the `most` requests that may be on their way for `key`; `None` if all are taken.
-    pub fn place(&self, key: &str, most: usize) -> Option<Place> {
+    pub fn place(&self, key: &str, most: usize) -> Option<ForwardSlot> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(key.to_owned()).or_default();
         if *count >= most {
             return None;
         }
         *count += 1;
-        Some(Place { key: key.to_owned(), taken: Arc::clone(&self.taken) })
+        Some(ForwardSlot { key: key.to_owned(), taken: Arc::clone(&self.taken) })
     }
 
     /// Sends a request; `then` is told the answer, or why there is none, by the request's own deadline.
@@ -65,12 +65,12 @@ impl Courier {
         request: Request,
         then: impl FnOnce(Result<Response, ClientError>) + Send + 'static,
     ) {
-        // The thread ends only with this courier.
-        let _ = self.errands.send((target, request, Box::new(then)));
+        // The thread ends only with this forwarder.
+        let _ = self.jobs.send((target, request, Box::new(then)));
     }
 }
 
-impl Drop for Place {
+impl Drop for ForwardSlot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = taken.get_mut(&self.key) {
@@ -88,12 +88,12 @@ mod tests {
 
     #[test]
     fn places_are_bounded_by_holder_and_come_back() {
-        let courier = Courier::start().unwrap();
-        let held: Vec<_> = (0..4).map_while(|_| courier.place("a", 4)).collect();
+        let forwarder = Forwarder::start().unwrap();
+        let held: Vec<_> = (0..4).map_while(|_| forwarder.place("a", 4)).collect();
         assert_eq!(held.len(), 4);
-        assert!(courier.place("a", 4).is_none() && courier.place("b", 4).is_some());
+        assert!(forwarder.place("a", 4).is_none() && forwarder.place("b", 4).is_some());
         drop(held);
-        assert!(courier.place("a", 4).is_some());
-        assert!(courier.taken.lock().unwrap().is_empty());
+        assert!(forwarder.place("a", 4).is_some());
+        assert!(forwarder.taken.lock().unwrap().is_empty());
     }
 }

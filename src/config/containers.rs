@@ -1,12 +1,12 @@
 //! Settings about containers: which runtime, what an agent's socket lets through, what may be deployed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::file::Value;
 use super::source::shown;
 use super::{Flags, Origin, Sources};
-use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Options, Places, Runtime};
+use crate::containers::{Choice, EnvKey, EnvValue, ImageName, Places, Runtime, RuntimeOptions};
 
 /// What happens to a credential of one agent that comes over another agent's socket (DESIGN D14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,22 +41,41 @@ pub struct Framework {
     pub env: Vec<(EnvKey, EnvValue)>,
 }
 
+/// A folder of the host's below which a deployment may mount, and whose deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRoot {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whose agents may have a folder below it, by username, beside those of admins; `*` for everybody's.
+    pub users: Vec<String>,
+    /// If any are named, these agents alone.
+    pub agents: Vec<String>,
+}
+
+impl MountRoot {
+    /// True if an agent of this name and owner may have a folder below it.
+    pub fn is_open_to(&self, owner: &str, owner_is_admin: bool, agent: &str) -> bool {
+        let names = |list: &[String], name: &str| list.iter().any(|one| one == name || one == "*");
+        (owner_is_admin || names(&self.users, owner)) && (self.agents.is_empty() || names(&self.agents, agent))
+    }
+}
+
 /// Settings about containers.
 #[derive(Debug, Clone)]
-pub struct Containers {
+pub struct ContainerSettings {
     /// Which runtime, and where it is looked for.
-    pub runtime: Options,
+    pub runtime: RuntimeOptions,
     /// What an agent's socket lets through.
     pub bind_credentials: BindCredentials,
     /// Folders of the host's below which a deployment may mount; none by default.
-    pub mount_roots: Vec<PathBuf>,
+    pub mount_roots: Vec<MountRoot>,
     /// The image of a deployment that names none.
     pub image: Option<ImageName>,
     /// The frameworks, by name.
     pub frameworks: BTreeMap<String, Framework>,
 }
 
-impl Containers {
+impl ContainerSettings {
     pub(super) fn from_sources(flags: &Flags, sources: &mut Sources) -> Self {
         let set = sources.word(&["containers", "runtime"], "TAOSD_CONTAINERS", &RUNTIMES);
         let socket = sources.path("containers_socket", "TAOSD_CONTAINERS_SOCKET");
@@ -65,12 +84,13 @@ impl Containers {
         if let Some(images) = sources.path("lxc_images", "TAOSD_LXC_IMAGES") {
             places.lxc_images = images;
         }
-        if flags.containers_socket.is_some() {
+        let given_socket = flags.containers_socket.as_ref().map(|path| {
             sources.flag("containers_socket", "--containers-socket");
-        }
-        let runtime = Options {
+            super::given(path, "--containers-socket", sources)
+        });
+        let runtime = RuntimeOptions {
             choice: given(flags, sources).or(set).unwrap_or_default(),
-            socket: flags.containers_socket.clone().or(socket),
+            socket: given_socket.or(socket),
             places,
         };
         Self {
@@ -95,14 +115,54 @@ fn given(flags: &Flags, sources: &mut Sources) -> Option<Choice> {
     found
 }
 
-fn mount_roots(sources: &mut Sources) -> Vec<PathBuf> {
-    let Some((list, origin)) = sources.list(&["containers", "mount_roots"], "") else { return Vec::new() };
-    let paths: Vec<PathBuf> = list.into_iter().map(PathBuf::from).collect();
-    if let Some(path) = paths.iter().find(|path| !path.is_absolute()) {
-        let path = shown(&path.to_string_lossy());
-        sources.wrong(&origin, format_args!("containers.mount_roots must hold absolute paths, and {path} is none"));
+fn mount_roots(sources: &mut Sources) -> Vec<MountRoot> {
+    let Some((value, origin)) = sources.take(&["containers", "mount_roots"], "") else { return Vec::new() };
+    let Value::List(list) = value else {
+        sources.wrong(&origin, "containers.mount_roots must be a list, such as [\"/srv/agents\"]");
+        return Vec::new();
+    };
+    let mut roots = Vec::new();
+    for one in list {
+        match mount_root(one) {
+            Ok(root) => roots.push(root),
+            Err(why) => sources.wrong(&origin, format_args!("containers.mount_roots {why}")),
+        }
     }
-    paths
+    roots
+}
+
+/// `"/path"` or `{ path = "/path", users = ["ann"], agents = ["coder"] }`.
+fn mount_root(value: Value) -> Result<MountRoot, String> {
+    let mut table = match value {
+        Value::Text(path) => return absolute(path).map(|path| MountRoot { path, users: vec![], agents: vec![] }),
+        Value::Table(table) => table,
+        _ => return Err("must hold paths, or tables with a path".into()),
+    };
+    let path = match table.remove("path").map(|node| node.value) {
+        Some(Value::Text(path)) => absolute(path)?,
+        _ => return Err("holds a table without a path".into()),
+    };
+    let mut names = |key: &str| match table.remove(key).map(|node| node.value) {
+        None => Ok(Vec::new()),
+        Some(Value::List(list)) => list.into_iter().map(text).collect::<Option<Vec<_>>>().ok_or(()),
+        Some(_) => Err(()),
+    };
+    let (users, agents) = match (names("users"), names("agents")) {
+        (Ok(users), Ok(agents)) => (users, agents),
+        _ => return Err("takes users and agents as lists of names, such as [\"ann\"]".into()),
+    };
+    match table.into_keys().next() {
+        None => Ok(MountRoot { path, users, agents }),
+        Some(other) => Err(format!("takes path, users and agents, and {} is none of them", shown(&other))),
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    if let Value::Text(text) = value { Some(text).filter(|text| !text.is_empty()) } else { None }
+}
+
+fn absolute(path: String) -> Result<PathBuf, String> {
+    super::paths::whole(Path::new(&path)).map_err(|why| format!("must hold whole paths: {why}"))
 }
 
 fn image(sources: &mut Sources, path: &[&str]) -> Option<ImageName> {

@@ -5,7 +5,7 @@ use crate::limits::Limits;
 
 /// One key.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct SettingKey {
     /// Its table, empty for the top of the file. `NAME` stands for any name.
     pub table: &'static str,
     /// The key; `NAME` stands for any.
@@ -24,11 +24,12 @@ pub struct Key {
     pub reloads: bool,
 }
 
-const TOP: Key = Key { table: "", name: "", env: "", flag: "", default: "", example: "", about: "", reloads: true };
+const TOP: SettingKey =
+    SettingKey { table: "", name: "", env: "", flag: "", default: "", example: "", about: "", reloads: true };
 
 /// Every key but the limits, in the order of the documentation.
-pub const KEYS: &[Key] = &[
-    Key {
+pub const KEYS: &[SettingKey] = &[
+    SettingKey {
         name: "data_dir",
         env: "TAOSD_DATA_DIR",
         flag: "--data-dir",
@@ -38,7 +39,7 @@ pub const KEYS: &[Key] = &[
         reloads: false,
         ..TOP
     },
-    Key {
+    SettingKey {
         name: "listen",
         env: "TAOSD_LISTEN",
         flag: "--listen, repeatable",
@@ -48,7 +49,7 @@ pub const KEYS: &[Key] = &[
         reloads: false,
         ..TOP
     },
-    Key {
+    SettingKey {
         name: "socket",
         env: "TAOSD_SOCKET",
         flag: "--socket",
@@ -58,7 +59,7 @@ pub const KEYS: &[Key] = &[
         reloads: false,
         ..TOP
     },
-    Key {
+    SettingKey {
         name: "allowed_hosts",
         env: "TAOSD_ALLOWED_HOSTS",
         default: "none",
@@ -66,7 +67,7 @@ pub const KEYS: &[Key] = &[
         about: "More names for this machine that a browser may use, without scheme; a port does not matter.",
         ..TOP
     },
-    Key {
+    SettingKey {
         name: "log",
         env: "TAOSD_LOG",
         default: "`$RUST_LOG`, else `info`",
@@ -75,7 +76,16 @@ pub const KEYS: &[Key] = &[
             Whether there is a line a request (access=info) is decided at the start.",
         ..TOP
     },
-    Key {
+    SettingKey {
+        name: "time_sync_file",
+        env: "TAOSD_TIME_SYNC_FILE",
+        default: "`/run/systemd/timesync/synchronized`",
+        example: "\"/run/systemd/timesync/synchronized\"",
+        about: "A file that is touched whenever a time server sets the clock; a clock that jumped is believed again then.",
+        reloads: false,
+        ..TOP
+    },
+    SettingKey {
         name: "containers_socket",
         env: "TAOSD_CONTAINERS_SOCKET",
         flag: "--containers-socket",
@@ -85,7 +95,7 @@ pub const KEYS: &[Key] = &[
         reloads: false,
         ..TOP
     },
-    Key {
+    SettingKey {
         name: "lxc_images",
         env: "TAOSD_LXC_IMAGES",
         default: "`/var/lib/lxc/.images`",
@@ -94,7 +104,7 @@ pub const KEYS: &[Key] = &[
         reloads: false,
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "containers",
         name: "runtime",
         env: "TAOSD_CONTAINERS",
@@ -104,7 +114,7 @@ pub const KEYS: &[Key] = &[
         about: "The container runtime: auto, incus, lxd, lxc or none.",
         reloads: false,
     },
-    Key {
+    SettingKey {
         table: "containers",
         name: "image",
         default: "none",
@@ -112,7 +122,7 @@ pub const KEYS: &[Key] = &[
         about: "The image of a deployment that names none.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "containers",
         name: "bind_credentials",
         default: "`deny`",
@@ -120,15 +130,15 @@ pub const KEYS: &[Key] = &[
         about: "A credential of one agent on another agent's socket: deny, warn (let through, with a line in the log) or off.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "containers",
         name: "mount_roots",
         default: "none",
         example: "[\"/srv/agents\"]",
-        about: "Folders of the host's below which a deployment may mount, as absolute paths.",
+        about: "Folders of the host's below which deployments of admins may mount, as absolute paths; `{ path = \"/srv/ann\", users = [\"ann\"] }` opens one to the users named (`*`: all), `agents` narrows it to the agents named.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "frameworks.NAME",
         name: "image",
         default: "none",
@@ -136,7 +146,7 @@ pub const KEYS: &[Key] = &[
         about: "The image of deployments that name this framework.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "frameworks.NAME",
         name: "env",
         default: "none",
@@ -144,7 +154,7 @@ pub const KEYS: &[Key] = &[
         about: "Environment of the processes in their containers; never shown by taosd config show.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "models",
         name: "NAME",
         default: "no table: models are not checked",
@@ -152,7 +162,7 @@ pub const KEYS: &[Key] = &[
         about: "A model, and the hosts that serve it: controller is this box, cloud a provider.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "ax",
         name: "fingerprint_policy",
         env: "TAOSD_AX_FINGERPRINT_POLICY",
@@ -161,7 +171,7 @@ pub const KEYS: &[Key] = &[
         about: "A key used from a new place: warn (told in the audit) or deny.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "ax",
         name: "max_agent_pats",
         env: "TAOSD_AX_MAX_AGENT_PATS",
@@ -170,7 +180,7 @@ pub const KEYS: &[Key] = &[
         about: "Active keys of one agent, 1 to 100.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "agentex",
         name: "health_checks",
         env: "TAOSD_AGENTEX_HEALTH_CHECKS",
@@ -179,7 +189,7 @@ pub const KEYS: &[Key] = &[
         about: "Whether registered agents are asked for their health, at /healthz of their acp_url.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "agentex",
         name: "health_interval",
         env: "TAOSD_AGENTEX_HEALTH_INTERVAL",
@@ -188,7 +198,7 @@ pub const KEYS: &[Key] = &[
         about: "Seconds between two rounds of questions, 1 to 3600; after 5 misses in a row an agent is unhealthy.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "webhook",
         name: "url",
         default: "none",
@@ -196,7 +206,7 @@ pub const KEYS: &[Key] = &[
         about: "Where notifications are delivered as well: plain http; the path is not shown by taosd config show.",
         ..TOP
     },
-    Key {
+    SettingKey {
         table: "webhook",
         name: "secret_file",
         default: "none",
@@ -222,7 +232,8 @@ pub fn variable(limit: &str) -> String {
 
 /// True if a reload takes up this setting, named as in [`super::Setting::key`].
 pub(super) fn reloads(setting: &str) -> bool {
-    let full = |key: &Key| if key.table.is_empty() { key.name.into() } else { format!("{}.{}", key.table, key.name) };
+    let full =
+        |key: &SettingKey| if key.table.is_empty() { key.name.into() } else { format!("{}.{}", key.table, key.name) };
     !LIMITS_AT_START.contains(&setting) && KEYS.iter().filter(|key| !key.reloads).all(|key| full(key) != setting)
 }
 

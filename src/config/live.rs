@@ -8,9 +8,9 @@ use super::Config;
 
 /// The settings in force, shared by all.
 #[derive(Debug)]
-pub struct Live(RwLock<Arc<Config>>);
+pub struct LiveConfig(RwLock<Arc<Config>>);
 
-impl Live {
+impl LiveConfig {
     /// These settings, until others are put in their place.
     pub fn new(config: Config) -> Self {
         Self(RwLock::new(Arc::new(config)))

@@ -12,17 +12,20 @@ mod containers;
 mod file;
 pub mod keys;
 mod live;
+mod log;
+pub mod paths;
 mod settings;
 mod source;
 mod webhook;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
-pub use containers::{BindCredentials, Containers, Framework};
-pub use live::{Live, Watched};
+pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
+pub use live::{LiveConfig, Watched};
+pub use log::filter as log_filter;
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
-pub use webhook::Webhook;
+pub use webhook::WebhookSettings;
 
 use crate::http::edge::check::split_host;
 use crate::limits::Limits;
@@ -30,6 +33,8 @@ use source::Sources;
 
 /// Where the daemon listens when nothing is said.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6969);
+/// What systemd-timesyncd touches whenever it sets the clock.
+const TIME_SYNC_FILE: &str = "/run/systemd/timesync/synchronized";
 /// Bytes a Unix socket's path may have (unix(7): 108 with the final NUL).
 const SOCKET_PATH_BYTES: usize = 107;
 
@@ -54,7 +59,7 @@ pub struct Config {
     /// Which models there are, and where.
     pub models: Models,
     /// The container runtime, and what may be deployed.
-    pub containers: Containers,
+    pub containers: ContainerSettings,
     /// Where what outlives a restart but not a reboot is kept: the signing keys.
     pub runtime_dir: PathBuf,
     /// What the aX dialect leaves to the operator.
@@ -62,7 +67,10 @@ pub struct Config {
     /// What the Agentex dialect leaves to the operator.
     pub agentex: Agentex,
     /// Where notifications are delivered as well.
-    pub webhook: Option<Arc<Webhook>>,
+    pub webhook: Option<Arc<WebhookSettings>>,
+    /// The file that is touched whenever a time server sets the clock.
+    pub time_sync_file: PathBuf,
+    new_box: bool,
     flags: Flags,
     file: Option<PathBuf>,
     origins: BTreeMap<String, Origin>,
@@ -103,6 +111,24 @@ impl Config {
         Self::load(&Flags { config: self.file.clone(), ..self.flags.clone() })
     }
 
+    /// The same, to make an empty box where one was lost.
+    #[must_use]
+    pub fn with_new_box(self, new_box: bool) -> Self {
+        Self { new_box, ..self }
+    }
+
+    /// Whether an empty box is to be made where one was lost.
+    pub fn new_box(&self) -> bool {
+        self.new_box
+    }
+
+    /// Whether `RUST_LOG` alone would have silenced the daemon.
+    pub fn log_warning(&self) -> Option<String> {
+        let ours = self.origins.get("log") == Some(&Origin::Variable("RUST_LOG".to_owned()));
+        (ours && self.log.starts_with("info,") && std::env::var("RUST_LOG").is_ok_and(|set| set != self.log))
+            .then(|| format!("RUST_LOG: sets no level for taosd, or one that does not exist; {} is used", self.log))
+    }
+
     /// The file that was read, if any was.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -116,8 +142,8 @@ impl Config {
             }
         }
         new.containers.runtime = self.containers.runtime.clone();
-        let Self { data_dir, listen, socket, runtime_dir, .. } = self.clone();
-        Self { data_dir, listen, socket, runtime_dir, ..new }
+        let Self { data_dir, listen, socket, runtime_dir, time_sync_file, new_box, .. } = self.clone();
+        Self { data_dir, listen, socket, runtime_dir, time_sync_file, new_box, ..new }
     }
 
     /// Reads the text of a file alone, as on a machine without any variable but a home: for the fuzz targets.
@@ -128,7 +154,7 @@ impl Config {
 
     fn from_sources(flags: &Flags, file: Option<PathBuf>, mut sources: Sources) -> Result<Self, ConfigError> {
         let data_dir = data_dir(flags, &mut sources);
-        let runtime = sources.var("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs));
+        let runtime = runtime_dir(&mut sources);
         let socket = socket(flags, &mut sources, runtime.as_ref().unwrap_or(&data_dir));
         let runtime_dir = match (runtime, socket.parent()) {
             (Some(dir), _) => dir,
@@ -138,13 +164,15 @@ impl Config {
         let config = Self {
             listen: listen(flags, &mut sources),
             allowed_hosts: allowed_hosts(&mut sources),
-            log: log(&mut sources),
+            log: log::from_sources(&mut sources),
             limits: limits(&mut sources),
             models: models(&mut sources),
-            containers: Containers::from_sources(flags, &mut sources),
+            containers: ContainerSettings::from_sources(flags, &mut sources),
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
-            webhook: Webhook::from_sources(&mut sources).map(Arc::new),
+            webhook: WebhookSettings::from_sources(&mut sources).map(Arc::new),
+            time_sync_file: time_sync_file(&mut sources),
+            new_box: false,
             data_dir,
             socket,
             runtime_dir,
@@ -156,20 +184,22 @@ impl Config {
     }
 }
 
-/// The container runtime is another process with another working directory: it is told whole paths.
-fn whole(path: &Path) -> PathBuf {
-    // Fails only for an empty path or where there is no working directory; opening it will say so.
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+/// A path that a flag gives.
+fn given(path: &Path, flag: &'static str, sources: &mut Sources) -> PathBuf {
+    paths::whole(path).unwrap_or_else(|why| {
+        sources.wrong(&Origin::Flag(flag), why);
+        path.to_owned()
+    })
 }
 
 fn data_dir(flags: &Flags, sources: &mut Sources) -> PathBuf {
     let set = sources.path("data_dir", "TAOSD_DATA_DIR");
     if let Some(dir) = &flags.data_dir {
         sources.flag("data_dir", "--data-dir");
-        return whole(dir);
+        return given(dir, "--data-dir", sources);
     }
     match set.map_or_else(|| default_data_dir(&|name| sources.var(name)), Ok) {
-        Ok(dir) => whole(&dir),
+        Ok(dir) => dir,
         Err(why) => {
             sources.wrong(&Origin::Default, why);
             PathBuf::new()
@@ -177,18 +207,31 @@ fn data_dir(flags: &Flags, sources: &mut Sources) -> PathBuf {
     }
 }
 
+fn runtime_dir(sources: &mut Sources) -> Option<PathBuf> {
+    let dir = sources.var("RUNTIME_DIRECTORY").and_then(|dirs| first_dir(&dirs))?;
+    if let Err(why) = paths::whole(&dir) {
+        sources.wrong(&Origin::Variable("RUNTIME_DIRECTORY".to_owned()), why);
+    }
+    Some(dir)
+}
+
 fn socket(flags: &Flags, sources: &mut Sources, dir: &Path) -> PathBuf {
     let set = sources.path("socket", "TAOSD_SOCKET");
-    if flags.socket.is_some() {
+    let flag = flags.socket.as_ref().map(|path| {
         sources.flag("socket", "--socket");
-    }
-    let socket = whole(&flags.socket.clone().or(set).unwrap_or_else(|| dir.join("taosd.sock")));
+        given(path, "--socket", sources)
+    });
+    let socket = flag.or(set).unwrap_or_else(|| dir.join("taosd.sock"));
     if socket.as_os_str().len() > SOCKET_PATH_BYTES {
         let origin = sources.origins.get("socket").cloned().unwrap_or(Origin::Default);
         let why = format!("the socket path {} is longer than {SOCKET_PATH_BYTES} bytes", socket.display());
         sources.wrong(&origin, format_args!("{why}; choose a shorter one with --socket"));
     }
     socket
+}
+
+fn time_sync_file(sources: &mut Sources) -> PathBuf {
+    sources.path("time_sync_file", "TAOSD_TIME_SYNC_FILE").unwrap_or_else(|| TIME_SYNC_FILE.into())
 }
 
 fn listen(flags: &Flags, sources: &mut Sources) -> Vec<SocketAddr> {
@@ -223,25 +266,6 @@ fn allowed_hosts(sources: &mut Sources) -> Vec<String> {
     list
 }
 
-/// `RUST_LOG` stands between the environment's own variable and the file, as it was there first; it may hold what
-/// other programs understand.
-fn log(sources: &mut Sources) -> String {
-    let set = sources.text(&["log"], "TAOSD_LOG");
-    if let Some((text, origin)) = &set
-        && let Err(error) = env_filter::Builder::new().try_parse(text)
-    {
-        sources.wrong(origin, format_args!("log: {error}"));
-    }
-    match (set, sources.var("RUST_LOG")) {
-        (Some((text, Origin::Variable(_))), _) => text,
-        (_, Some(text)) => {
-            sources.origins.insert("log".to_owned(), Origin::Variable("RUST_LOG".to_owned()));
-            text
-        }
-        (set, None) => set.map_or_else(|| "info".to_owned(), |(text, _)| text),
-    }
-}
-
 fn limits(sources: &mut Sources) -> Limits {
     let mut limits = Limits::default();
     for key in Limits::KEYS {
@@ -272,13 +296,14 @@ pub(crate) fn first_dir(dirs: &str) -> Option<PathBuf> {
 /// The data directory where none is named.
 pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
     if let Some(dir) = env("STATE_DIRECTORY").and_then(|dirs| first_dir(&dirs)) {
-        return Ok(dir);
+        return paths::of_variable("STATE_DIRECTORY", &dir);
     }
-    if let Some(dir) = env("XDG_STATE_HOME") {
-        return Ok(Path::new(&dir).join("taosd"));
+    let base = |name: &str| env(name).map(|dir| paths::of_variable(name, Path::new(&dir)));
+    if let Some(dir) = base("XDG_STATE_HOME") {
+        return Ok(dir?.join("taosd"));
     }
-    match env("HOME") {
-        Some(home) => Ok(Path::new(&home).join(".local/state/taosd")),
+    match base("HOME") {
+        Some(home) => Ok(home?.join(".local/state/taosd")),
         None => Err("there is no HOME to keep the data under; name a directory with --data-dir".into()),
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::ax::POLICIES;
-use super::containers::{BINDINGS, RUNTIMES};
-use super::{Config, Origin, Webhook, keys};
+use super::containers::{BINDINGS, MountRoot, RUNTIMES};
+use super::{Config, Origin, WebhookSettings, keys};
 use crate::limits::Limits;
 
 /// One setting in force.
@@ -44,6 +44,14 @@ fn list<T>(all: &[T], show: impl Fn(&T) -> String) -> String {
     format!("[{}]", all.iter().map(show).collect::<Vec<_>>().join(", "))
 }
 
+fn mount_root(root: &MountRoot) -> String {
+    if root.users.is_empty() && root.agents.is_empty() {
+        return path(&root.path);
+    }
+    let names = |names: &[String]| list(names, |name| quoted(name));
+    format!("{{ path = {}, users = {}, agents = {} }}", path(&root.path), names(&root.users), names(&root.agents))
+}
+
 /// The word for a value; every value has one.
 fn word<T: PartialEq>(words: &[(&str, T)], value: &T) -> String {
     quoted(words.iter().find(|(_, known)| known == value).map_or("", |(word, _)| *word))
@@ -62,6 +70,7 @@ impl Config {
         add("socket", path(&self.socket));
         add("allowed_hosts", list(&self.allowed_hosts, |host| quoted(host)));
         add("log", quoted(&self.log));
+        add("time_sync_file", path(&self.time_sync_file));
         let containers = &self.containers;
         if let Some(socket) = &containers.runtime.socket {
             add("containers_socket", path(socket));
@@ -72,7 +81,7 @@ impl Config {
             add("containers.image", quoted(image.as_str()));
         }
         add("containers.bind_credentials", word(&BINDINGS, &containers.bind_credentials));
-        add("containers.mount_roots", list(&containers.mount_roots, |root| path(root)));
+        add("containers.mount_roots", list(&containers.mount_roots, mount_root));
         for (name, framework) in &containers.frameworks {
             if let Some(image) = &framework.image {
                 add(&format!("frameworks.{name}.image"), quoted(image.as_str()));
@@ -109,7 +118,7 @@ impl Config {
                 add(format!("{at}.{}", variable.as_str()), &at, "\"…\"".into(), &[value.reveal()]);
             }
         }
-        if let Some(Webhook { endpoint, secret_file }) = self.webhook.as_deref() {
+        if let Some(WebhookSettings { endpoint, secret_file }) = self.webhook.as_deref() {
             let shown = quoted(&format!("http://{}/…", endpoint.authority()));
             add("webhook.url".into(), "webhook.url", shown, &[&endpoint.path]);
             add("webhook.secret_file".into(), "webhook.secret_file", path(secret_file), &[endpoint.secret.reveal()]);
@@ -178,7 +187,7 @@ mod tests {
         let settings = config(&text).settings();
         std::fs::remove_file(&file).unwrap();
         let mut shown: Vec<String> = settings.iter().map(|s| s.key.replace(".env.A", ".env")).collect();
-        let full = |key: &keys::Key| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
+        let full = |key: &keys::SettingKey| format!("{}.{}", key.table, key.name).trim_start_matches('.').to_owned();
         let limits = Limits::KEYS.iter().map(|key| key.name.to_owned());
         let mut known: Vec<String> = keys::KEYS.iter().map(full).chain(limits).collect();
         shown.sort();

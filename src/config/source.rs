@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Node, Table, Value};
-use super::keys;
+use super::{keys, paths};
 use crate::limits::in_bounds;
 
 /// Problems that are listed; a file may hold thousands.
@@ -95,7 +95,7 @@ impl Sources {
                 Err(_) => {}
             }
         }
-        let path = path.map(Path::to_owned).or_else(|| sources.var(keys::FILE_VARIABLE).map(PathBuf::from));
+        let path = path.map(Path::to_owned).or_else(|| sources.file_in_environment());
         // A reload must find it again, wherever the daemon has gone to meanwhile.
         let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
         if let Some(path) = &path {
@@ -106,6 +106,14 @@ impl Sources {
             }
         }
         (sources, path)
+    }
+
+    fn file_in_environment(&mut self) -> Option<PathBuf> {
+        let path = PathBuf::from(self.var(keys::FILE_VARIABLE)?);
+        if let Err(why) = paths::whole(&path) {
+            self.wrong(&Origin::Variable(keys::FILE_VARIABLE.to_owned()), why);
+        }
+        Some(path)
     }
 
     /// These texts.
@@ -186,7 +194,12 @@ impl Sources {
     }
 
     pub(super) fn path(&mut self, key: &str, variable: &str) -> Option<PathBuf> {
-        self.text(&[key], variable).map(|(text, _)| text.into())
+        let (text, origin) = self.text(&[key], variable)?;
+        let path = PathBuf::from(text);
+        if let Err(why) = paths::whole(&path) {
+            self.wrong(&origin, format_args!("{key}: {why}"));
+        }
+        Some(path)
     }
 
     /// A list of texts; in the environment separated by commas.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Origin, Sources, file};
+use super::{Origin, Sources, file, paths};
 use crate::client::endpoint::Endpoint;
 use crate::secret::Plaintext;
 
@@ -12,14 +12,14 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=1024;
 
 /// Where notifications are delivered as well.
 #[derive(Debug)]
-pub struct Webhook {
+pub struct WebhookSettings {
     /// The receiver.
     pub endpoint: Endpoint,
     /// Where its secret was read from.
     pub secret_file: PathBuf,
 }
 
-impl Webhook {
+impl WebhookSettings {
     pub(super) fn from_sources(sources: &mut Sources) -> Option<Self> {
         let line = Origin::Line(sources.table_line("webhook")?);
         let url = sources.text(&["webhook", "url"], "");
@@ -29,6 +29,10 @@ impl Webhook {
             return None;
         };
         let secret_file = PathBuf::from(file);
+        if let Err(why) = paths::whole(&secret_file) {
+            sources.wrong(&file_at, format_args!("webhook.secret_file: {why}"));
+            return None;
+        }
         let secret = match file::read(&secret_file) {
             Ok(text) if SECRET_BYTES.contains(&text.trim().len()) => text.trim().to_owned(),
             Ok(_) => {

@@ -59,7 +59,7 @@ impl Default for Places {
 
 /// What decides which driver is used.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct RuntimeOptions {
     /// The operator's choice.
     pub choice: Choice,
     /// The operator's socket (`--containers-socket`); with `lxc`, the folder of the containers. With `auto`, the
@@ -72,14 +72,14 @@ pub struct Options {
 /// The host's runtime, found when it is first needed. While there is none, each call looks again, so a runtime that
 /// is installed later needs no restart of the daemon.
 pub struct Containers {
-    options: Options,
+    options: RuntimeOptions,
     found: Mutex<Option<Arc<dyn Driver>>>,
 }
 
 impl Containers {
     /// Nothing is looked at yet.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: RuntimeOptions) -> Self {
         Self { options, found: Mutex::new(None) }
     }
 
@@ -102,14 +102,14 @@ impl Containers {
     }
 }
 
-fn detect(options: &Options) -> Result<Arc<dyn Driver>, Error> {
+fn detect(options: &RuntimeOptions) -> Result<Arc<dyn Driver>, Error> {
     match options.choice {
         Choice::Only(runtime) => chosen(runtime, options),
         Choice::Auto => Ok(first(options)),
     }
 }
 
-fn chosen(runtime: Runtime, options: &Options) -> Result<Arc<dyn Driver>, Error> {
+fn chosen(runtime: Runtime, options: &RuntimeOptions) -> Result<Arc<dyn Driver>, Error> {
     let sockets = match runtime {
         Runtime::Incus => &options.places.incus,
         Runtime::Lxd => &options.places.lxd,
@@ -130,7 +130,7 @@ fn chosen(runtime: Runtime, options: &Options) -> Result<Arc<dyn Driver>, Error>
     Ok(Arc::new(IncusLxd::new(runtime, socket)))
 }
 
-fn first(options: &Options) -> Arc<dyn Driver> {
+fn first(options: &RuntimeOptions) -> Arc<dyn Driver> {
     if let Some(socket) = &options.socket {
         let incus = socket.to_string_lossy().contains("incus");
         return Arc::new(IncusLxd::new(if incus { Runtime::Incus } else { Runtime::Lxd }, socket));
@@ -145,7 +145,7 @@ fn first(options: &Options) -> Arc<dyn Driver> {
     lxc(options).unwrap_or_else(|| Arc::new(NoRuntime))
 }
 
-fn lxc(options: &Options) -> Option<Arc<dyn Driver>> {
+fn lxc(options: &RuntimeOptions) -> Option<Arc<dyn Driver>> {
     let path = match (&options.choice, &options.socket) {
         (Choice::Only(Runtime::Lxc), Some(path)) => path,
         _ => &options.places.lxc_path,
@@ -171,14 +171,14 @@ mod tests {
 
     #[test]
     fn a_host_without_a_runtime_has_none() {
-        let containers = Containers::new(Options { places: nowhere(), ..Options::default() });
+        let containers = Containers::new(RuntimeOptions { places: nowhere(), ..RuntimeOptions::default() });
         assert_eq!(containers.driver().unwrap().runtime(), Runtime::None);
     }
 
     #[test]
     fn a_chosen_runtime_that_is_not_there_is_an_error_not_none() {
         for runtime in [Runtime::Incus, Runtime::Lxd, Runtime::Lxc] {
-            let options = Options { choice: Choice::Only(runtime), places: nowhere(), socket: None };
+            let options = RuntimeOptions { choice: Choice::Only(runtime), places: nowhere(), socket: None };
             let error = Containers::new(options).driver().err().unwrap();
             assert!(matches!(error, Error::RuntimeUnavailable { runtime: r, .. } if r == runtime), "{error}");
         }
@@ -188,7 +188,7 @@ mod tests {
     fn incus_comes_before_lxd() {
         let here = PathBuf::from("/dev/null");
         let places = Places { incus: vec![here.clone()], lxd: vec![here], ..nowhere() };
-        let containers = Containers::new(Options { places, ..Options::default() });
+        let containers = Containers::new(RuntimeOptions { places, ..RuntimeOptions::default() });
         assert_eq!(containers.driver().unwrap().runtime(), Runtime::Incus);
     }
 }

@@ -52,7 +52,7 @@ impl fmt::Display for Runtime {
     }
 }
 
-/// Why a call on a container failed. After `Deadline` and `Garbage` its effect is unknown: read the state again.
+/// Why a call on a container failed. After `Deadline` and `InvalidResponse` its effect is unknown: read the state again.
 ///
 /// Messages come from the runtime, are cut to 500 bytes, carry no control characters and no secret; they belong in
 /// the log.
@@ -87,7 +87,7 @@ pub enum Error {
     Deadline(Runtime),
     /// The caller did not want it any more. What was done of it is to be read again.
     #[error("the call was called off")]
-    CalledOff,
+    Cancelled,
     /// The runtime, or the driver before asking it, declined: the request or the container's state does not allow it.
     #[error("the container runtime refused: {0}")]
     Refused(String),
@@ -96,13 +96,13 @@ pub enum Error {
     Failed(String),
     /// The runtime's answer makes no sense, or it ended in the middle.
     #[error("the container runtime gave an unreadable answer: {0}")]
-    Garbage(String),
+    InvalidResponse(String),
 }
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         use Error::{
-            AlreadyExists, CalledOff, Deadline, Failed, Garbage, NoImage, NotFound, Refused, RuntimeUnavailable,
+            AlreadyExists, Cancelled, Deadline, Failed, InvalidResponse, NoImage, NotFound, Refused, RuntimeUnavailable,
         };
         let cause = Some(error.to_string());
         let (code, detail) = match &error {
@@ -116,12 +116,12 @@ impl From<Error> for ApiError {
                 return Self { cause, ..Self::new(codes::UNKNOWN_IMAGE).detail(detail).with("known", known.clone()) };
             }
             Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
-            CalledOff => (codes::CANCELLED, codes::CANCELLED.about),
+            Cancelled => (codes::CANCELLED, codes::CANCELLED.about),
             NotFound(_) => (codes::CONTAINER_FAILED, "The container runtime says that the container is gone."),
             AlreadyExists(_) => (codes::CONTAINER_FAILED, "A container of that name exists already."),
             Refused(_) => (codes::CONTAINER_FAILED, "The container runtime refused."),
             Failed(_) => (codes::CONTAINER_FAILED, "The container runtime failed."),
-            Garbage(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
+            InvalidResponse(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
         };
         Self { cause, ..Self::new(code).detail(detail) }
     }
@@ -155,8 +155,8 @@ impl Error {
         Self::Failed(text::one_line(message.as_ref(), MAX_MESSAGE))
     }
 
-    pub(super) fn garbage(message: impl AsRef<str>) -> Self {
-        Self::Garbage(text::one_line(message.as_ref(), MAX_MESSAGE))
+    pub(super) fn invalid_response(message: impl AsRef<str>) -> Self {
+        Self::InvalidResponse(text::one_line(message.as_ref(), MAX_MESSAGE))
     }
 
     pub(crate) fn unavailable(runtime: Runtime, away: Away, reason: impl AsRef<str>) -> Self {
@@ -168,7 +168,7 @@ impl Error {
     pub fn as_away(self, runtime: Runtime) -> Self {
         match &self {
             Self::Deadline(_) => Self::unavailable(runtime, Away::Hanging, self.to_string()),
-            Self::Garbage(_) => Self::unavailable(runtime, Away::Refusing, self.to_string()),
+            Self::InvalidResponse(_) => Self::unavailable(runtime, Away::Refusing, self.to_string()),
             _ => self,
         }
     }
@@ -187,7 +187,7 @@ impl Error {
         match self {
             Self::Refused(message) => Self::Refused(clean(message)),
             Self::Failed(message) => Self::Failed(clean(message)),
-            Self::Garbage(message) => Self::Garbage(clean(message)),
+            Self::InvalidResponse(message) => Self::InvalidResponse(clean(message)),
             other => other,
         }
     }

@@ -20,12 +20,13 @@ pub(crate) mod text;
 mod until;
 mod values;
 
-use std::path::Path;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use away::Away;
 pub use classic_lxc::ClassicLxc;
-pub use detect::{Choice, Containers, Options, Places};
+pub use detect::{Choice, Containers, Places, RuntimeOptions};
 pub use error::{Error, Runtime};
 pub use incus_lxd::IncusLxd;
 pub use journal::{LogSource, read_log};
@@ -74,6 +75,12 @@ pub struct ContainerState {
     pub owner: Option<String>,
     /// Its first address that is neither loopback nor link-local, IPv4 before IPv6.
     pub ip: Option<String>,
+    /// Every address that it says it has; who is root inside may say anything.
+    pub addresses: Vec<IpAddr>,
+    /// The host's ends of its network cards, as the runtime made them: what may lie behind them is a network of its.
+    pub links: Vec<String>,
+    /// Folders of the host's that the daemon gave it ([`CreateSpec::mounts`]).
+    pub mounts: Vec<PathBuf>,
     /// Memory in use, in MiB.
     pub memory_mb: Option<u64>,
     /// Its memory limit, in MiB.
@@ -114,10 +121,10 @@ pub trait Driver: Send + Sync {
     /// One container.
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
 
-    /// Starts what ran when the host went down, where the runtime itself does not (classic LXC). Call it when the daemon
-    /// starts.
-    fn come_back(&self, _deadline: Instant) -> Result<(), Error> {
-        Ok(())
+    /// What ran when the host went down and does not run now, where the runtime itself does not start it again (classic
+    /// LXC).
+    fn ran_before_boot(&self, _deadline: Instant) -> Result<Vec<ContainerName>, Error> {
+        Ok(Vec::new())
     }
 
     /// Whether the runtime is at work on a container of this name that it may not show yet.
@@ -125,10 +132,10 @@ pub trait Driver: Send + Sync {
 
     /// Makes a container and does not start it. [`Error::AlreadyExists`] where the name is taken; after any other
     /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted; so also after
-    /// [`Error::CalledOff`].
+    /// [`Error::Cancelled`].
     fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error>;
 
-    /// Starts it; a frozen one is unfrozen. After [`Error::CalledOff`] it may run.
+    /// Starts it; a frozen one is unfrozen. After [`Error::Cancelled`] it may run.
     fn start(&self, name: &ContainerName, until: Until<'_>) -> Result<(), Error>;
 
     /// Asks it to shut down and waits for `grace`. If it still runs then, it is killed (`force`), or the call fails

@@ -23,7 +23,7 @@ impl<'a> Until<'a> {
     }
 
     /// Asks.
-    pub(super) fn is_called_off(&self) -> bool {
+    pub(super) fn is_cancelled(&self) -> bool {
         self.unwanted.is_some_and(|unwanted| unwanted())
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Each room uses only those before it:
 //!
-//! 1. [`core`]: what every command uses
-//! 2. [`show`]: tables and texts
-//! 3. [`login`]: where it connects, and as whom
-//! 4. [`verbs`]: how a verb becomes requests
-//! 5. `nouns`: one file a noun
-//! 6. `completion`: scripts for shells
-//! 7. `cli`: the whole command
+//! 1. [`core`] - what every command uses
+//! 2. [`show`] - tables and texts
+//! 3. [`login`] - where it connects, and as whom
+//! 4. [`verbs`] - how a verb becomes requests
+//! 5. `nouns` - one file a noun
+//! 6. `completion` - scripts for shells
+//! 7. `cli` - the whole command
 //!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use self::core::output::complain;
+use crate::say::{self, complain};
 use login::context::Context;
 use verbs::entry;
 
@@ -36,11 +36,7 @@ use verbs::entry;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let matches = match cli::command().try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) => {
-            // Help and version go to stdout with 0, a misuse to stderr with 2; a closed pipe is no reason to panic.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
     };
     let output = match matches.subcommand() {
         Some((completion::NAME, below)) => Ok(completion::run(cli::command(), below)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::Failure;
+use super::DaemonError;
 use crate::config::{Config, Flags};
 
 /// Identity authority and control plane for the AI agents on one small box.
@@ -17,21 +17,25 @@ pub struct Cli {
     pub command: Option<Command>,
     #[command(flatten)]
     /// The settings of a serve without a command.
-    pub serve: Settings,
+    pub serve: Serving,
 }
 
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve (what happens without a command).
-    Serve(Settings),
-    /// Check a database, in use or not: structure, foreign keys, audit chain, free space.
+    Serve(Serving),
+    /// Check a database, in use or not: schema, structure, foreign keys, audit chain, free space.
     Check {
         /// Where the data is.
         #[command(flatten)]
         settings: Settings,
         /// The file to check; the data directory's if absent.
         file: Option<PathBuf>,
+        /// Also prove that the audit goes on from a head that was told once: the reply of GET /api/audit/head, or a file
+        /// with it or with the log's lines.
+        #[arg(long, value_name = "FILE|VALUE")]
+        head: Option<String>,
     },
     /// Write a checked copy of the database to a file; the daemon may be running.
     Backup {
@@ -48,7 +52,15 @@ pub enum Command {
         settings: Settings,
         /// The backup.
         file: PathBuf,
+        /// Only say what it would change.
+        #[arg(long)]
+        dry_run: bool,
+        /// Say it as one JSON object.
+        #[arg(long)]
+        json: bool,
     },
+    /// Make the database as small as what it holds; the daemon must not be running.
+    Compact(Settings),
     /// Look at the settings a start would read.
     Config {
         /// What about them.
@@ -73,6 +85,27 @@ pub enum ConfigCommand {
     Check(Settings),
     /// Print every setting with its value and where it was set; secrets are not shown.
     Show(Settings),
+}
+
+/// The flags of serving.
+#[derive(Args)]
+pub struct Serving {
+    /// The settings.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Make an empty box where the database is lost and its token, WAL or backups are still there.
+    #[arg(long)]
+    pub new_box: bool,
+}
+
+impl Serving {
+    /// The settings from everywhere.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn load(self) -> Result<Config, DaemonError> {
+        Ok(self.settings.load()?.with_new_box(self.new_box))
+    }
 }
 
 /// The flags of every command.
@@ -103,7 +136,7 @@ impl Settings {
     ///
     /// # Errors
     /// What cannot be used.
-    pub fn load(self) -> Result<Config, Failure> {
+    pub fn load(self) -> Result<Config, DaemonError> {
         let Self { config, data_dir, listen, socket, containers, containers_socket } = self;
         Ok(Config::load(&Flags { config, data_dir, listen, socket, containers, containers_socket })?)
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use rustix::io::{FdFlags, fcntl_setfd};
 
-use super::Failure;
+use super::DaemonError;
 use crate::access;
 use crate::config::Config;
 use crate::http::edge::Listeners;
@@ -23,16 +23,16 @@ pub struct Doors {
     /// The addresses of the TCP listeners.
     pub addresses: Vec<SocketAddr>,
     /// The operator's socket.
-    pub socket: Socket,
+    pub socket: OperatorSocket,
 }
 
 /// The file of the operator's socket.
-pub struct Socket {
+pub struct OperatorSocket {
     /// `None` where the service manager made it and will remove it.
     own: Option<PathBuf>,
 }
 
-impl Socket {
+impl OperatorSocket {
     /// Removes the file, if it is the daemon's own.
     pub fn close(self) {
         let Some(path) = self.own else { return };
@@ -45,25 +45,25 @@ impl Socket {
 /// Opens them. Listeners that were handed over take the place of those the settings name, TCP and Unix each.
 ///
 /// # Errors
-/// [`Failure::Io`]: an address is taken, or what was handed over is no listener of these kinds.
-pub fn open(config: &Config) -> Result<Doors, Failure> {
-    let Handed { mut tcp, operator } = handed_over().map_err(|e| Failure::Io("socket activation".into(), e))?;
+/// [`DaemonError::Io`]: an address is taken, or what was handed over is no listener of these kinds.
+pub fn open(config: &Config) -> Result<Doors, DaemonError> {
+    let Handed { mut tcp, operator } = handed_over().map_err(|e| DaemonError::Io("socket activation".into(), e))?;
     if tcp.is_empty() {
         for address in &config.listen {
             let listener = TcpListener::bind(address);
-            tcp.push(listener.map_err(|e| Failure::Io(format!("cannot listen on {address}"), e))?);
+            tcp.push(listener.map_err(|e| DaemonError::Io(format!("cannot listen on {address}"), e))?);
         }
     }
     let addresses: io::Result<Vec<SocketAddr>> = tcp.iter().map(TcpListener::local_addr).collect();
-    let addresses = addresses.map_err(|e| Failure::Io("a listener's address".into(), e))?;
+    let addresses = addresses.map_err(|e| DaemonError::Io("a listener's address".into(), e))?;
     let own = operator.is_none().then(|| config.socket.clone());
     let operator = match operator {
         Some(listener) => listener,
         None => bind_socket(&config.socket)
-            .map_err(|e| Failure::Io(format!("cannot listen on {}", config.socket.display()), e))?,
+            .map_err(|e| DaemonError::Io(format!("cannot listen on {}", config.socket.display()), e))?,
     };
     let listeners = Listeners { tcp, operator: Some(operator), allowed_hosts: config.allowed_hosts.clone() };
-    Ok(Doors { listeners, addresses, socket: Socket { own } })
+    Ok(Doors { listeners, addresses, socket: OperatorSocket { own } })
 }
 
 #[derive(Default)]

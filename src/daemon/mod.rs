@@ -6,7 +6,7 @@ pub mod logger;
 mod reload;
 mod watchdog;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,19 +20,21 @@ use crate::config::{Config, ConfigError};
 use crate::http::edge;
 use crate::jobs::operations::backups;
 use crate::jobs::start_up;
-use crate::jobs::upkeep::backup_scheduler::{self, Keeper};
+use crate::jobs::upkeep::audit_head::Teller;
+use crate::jobs::upkeep::backup_scheduler::{self, BackupScheduler};
 use crate::jobs::upkeep::expiry::Expiry;
-use crate::jobs::upkeep::health::Health;
+use crate::jobs::upkeep::health::HealthChecks;
 use crate::jobs::upkeep::reconcile::Reconciler;
 use crate::jobs::upkeep::sweeper::Sweeper;
 use crate::limits::seconds;
+use crate::say;
 use crate::store::{OpenError, StoreError};
 
 use watchdog::Watchdog;
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum DaemonError {
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -42,6 +44,9 @@ pub enum Failure {
     /// A listener or thread cannot be had.
     #[error("{0}: {1}")]
     Io(String, io::Error),
+    /// It was done, and stdout could not be written.
+    #[error("{0}the output could not be written: {1}")]
+    Output(String, io::Error),
     /// A database is damaged.
     #[error("{0}")]
     Damaged(String),
@@ -50,18 +55,18 @@ pub enum Failure {
     Failed(String),
 }
 
-impl Failure {
+impl DaemonError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 2,
             Self::Start(StartError::Open(OpenError::Locked(_))) => 3,
             Self::Start(
-                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..))
+                StartError::Open(OpenError::Damaged(..) | OpenError::Foreign(..) | OpenError::Lost(..))
                 | StartError::Store(StoreError::Damaged(_)),
             )
             | Self::Damaged(_) => 4,
-            Self::Start(_) | Self::Io(..) | Self::Failed(_) => 1,
+            Self::Start(_) | Self::Io(..) | Self::Output(..) | Self::Failed(_) => 1,
         }
     }
 }
@@ -69,35 +74,43 @@ impl Failure {
 /// Serves until SIGTERM or SIGINT; SIGHUP has the settings read again.
 ///
 /// # Errors
-/// [`Failure`], before the ready line.
-pub fn serve(config: Config) -> Result<(), Failure> {
+/// [`DaemonError`], before the ready line.
+pub fn serve(config: Config) -> Result<(), DaemonError> {
     // Whatever this process makes is its owner's alone; the socket gets its own mode.
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| Failure::Io("signals".into(), e))?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| DaemonError::Io("signals".into(), e))?;
     logger::set(&config.log);
     // Before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
     let app = Arc::new(App::start(config, api::routes(), api::show_notification)?);
     let config = app.config.now();
-    let expiry = Expiry(app.herald());
-    let sweeper = Sweeper::start(Arc::clone(&app.store), Arc::clone(&app.gate), expiry, Arc::clone(&app.config))
-        .map_err(|e| Failure::Io("the sweeper's thread".into(), e))?;
+    let expiry = Expiry(app.notifier());
+    let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
+    let sweeper = Sweeper::start(store, gate, Arc::clone(&app.clock), expiry, Arc::clone(&app.config))
+        .map_err(|e| DaemonError::Io("the sweeper's thread".into(), e))?;
     let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
-    let keeper =
-        Keeper::start(Arc::clone(&app.store), Arc::clone(&app.backups), app.herald(), interval, backup_is_fresh)
-            .map_err(|e| Failure::Io("the keeper's thread".into(), e))?;
+    let teller = app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key));
+    let scheduler = BackupScheduler::start(
+        Arc::clone(&app.store),
+        Arc::clone(&app.backups),
+        app.notifier(),
+        interval,
+        backup_is_fresh,
+        teller,
+    )
+    .map_err(|e| DaemonError::Io("the scheduler's thread".into(), e))?;
     let doors = listeners::open(&config)?;
     let addresses = doors.addresses.clone();
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
-    let running =
-        edge::start(service, config.limits.clone(), doors.listeners).map_err(|e| Failure::Io("the edge".into(), e))?;
+    let running = edge::start(service, config.limits.clone(), doors.listeners)
+        .map_err(|e| DaemonError::Io("the edge".into(), e))?;
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     start_up::begin(&app.jobs, running.handle());
-    let reconciler = Reconciler::start(&app.jobs).map_err(|e| Failure::Io("the reconciler's thread".into(), e))?;
-    let health = health_checks(&app).map_err(|e| Failure::Io("the health checks' thread".into(), e))?;
+    let reconciler = Reconciler::start(&app.jobs).map_err(|e| DaemonError::Io("the reconciler's thread".into(), e))?;
+    let health = health_checks(&app).map_err(|e| DaemonError::Io("the health checks' thread".into(), e))?;
     let watchdog =
-        Watchdog::start(&app, running.handle()).map_err(|e| Failure::Io("the watchdog's thread".into(), e))?;
+        Watchdog::start(&app, running.handle()).map_err(|e| DaemonError::Io("the watchdog's thread".into(), e))?;
     announce(&config, &addresses);
     // The thread that waits for signals never ends: whatever it held would keep the store open.
     let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
@@ -127,7 +140,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
                 }
             }
         })
-        .map_err(|e| Failure::Io("the signal thread".into(), e))?;
+        .map_err(|e| DaemonError::Io("the signal thread".into(), e))?;
     drop(waiter);
     running.join();
     drop(watchdog);
@@ -137,40 +150,35 @@ pub fn serve(config: Config) -> Result<(), Failure> {
     app.jobs.sockets.close_all();
     doors.socket.close();
     drop(sweeper);
-    drop(keeper);
+    drop(scheduler);
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
+    let covered = app.backups.read().covered == Some(app.store.version());
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
         log::warn!("something still holds the database; its WAL stays beside it");
     }
     if keeps_a_copy {
-        backup_scheduler::refresh_at_stop(&config.data_dir);
+        backup_scheduler::refresh_at_stop(&config.data_dir, covered);
     }
     log::info!("stopped");
     Ok(())
 }
 
-fn health_checks(app: &App) -> io::Result<Health> {
+fn health_checks(app: &App) -> io::Result<HealthChecks> {
     let period = app.config.watch(|now| {
         let seconds = seconds(now.agentex.health_interval);
         now.agentex.health_checks.then_some(seconds)
     });
-    Health::start(&app.jobs, Arc::clone(&app.courier), app.target_rule(), period)
+    HealthChecks::start(&app.jobs, Arc::clone(&app.forwarder), app.target_rule(), period)
 }
 
 /// Prints the one line that says that the daemon answers now.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
-    let mut stdout = io::stdout();
+    let (data, socket) = (config.data_dir.display(), config.socket.display());
     // Nobody may be reading; that is no reason not to serve.
-    let _ = writeln!(
-        stdout,
-        "taosd listening on http://{address} data={} socket={}",
-        config.data_dir.display(),
-        config.socket.display()
-    );
-    let _ = stdout.flush();
+    let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
     for more in addresses.iter().skip(1) {
         log::info!("also listening on http://{more}");
     }

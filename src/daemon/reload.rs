@@ -4,7 +4,7 @@
 use crate::api::App;
 use crate::config::Difference;
 use crate::daemon::logger;
-use crate::store::audit::{Entry, Outcome};
+use crate::store::audit::{AuditEntry, AuditOutcome};
 use crate::time::Micros;
 
 /// Characters of the changed keys' names in the audit.
@@ -50,12 +50,12 @@ fn read_again(app: &App) -> String {
 /// A row in the audit; the names of the settings alone, whose values the log has.
 fn record(app: &App, taken: &[Difference]) {
     let names = taken.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(",");
-    let entry = Entry {
+    let entry = AuditEntry {
         at: Micros::now(),
         actor: "system".into(),
         action: "settings.reload".into(),
         resource: format!("settings:{}", names.chars().take(NAMES).collect::<String>()),
-        outcome: Outcome::Ok,
+        outcome: AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     };

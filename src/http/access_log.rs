@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::rest::head::Head;
+use crate::secret::redacted;
 
 /// Bytes of lines that may wait; further lines are counted and dropped.
 const WAITING: usize = 1024 * 1024;
@@ -98,7 +99,9 @@ fn write_line(text: &mut String, head: &Head, from: &str, status: u16, bytes: u6
     for part in ["access ", &head.request_id, " ", from, " ", head.method.as_str(), " "] {
         text.push_str(part);
     }
-    text.extend(head.raw_path.chars().filter(char::is_ascii_graphic).take(PATH));
+    // What is cut off in the middle of a secret still shows its beginning: cut the secret first.
+    let start = head.raw_path.get(..2 * PATH).unwrap_or(&head.raw_path);
+    text.extend(redacted(start).chars().filter(char::is_ascii_graphic).take(PATH));
     // Numbers go past the formatting machinery, which costs more than the rest of the line.
     let mut digits = itoa::Buffer::new();
     let tenths = u64::try_from(took.as_micros() / 100).unwrap_or(u64::MAX);

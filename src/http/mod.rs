@@ -6,3 +6,4 @@
 pub mod access_log;
 pub mod edge;
 pub mod pool;
+pub(crate) mod worker_shares;

@@ -29,10 +29,10 @@ pub struct Panicked(pub String);
 
 /// The queue is full.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct PoolFull;
 
 /// What came of a piece of work.
-pub type Answer<T> = Result<T, Panicked>;
+pub type PoolAnswer<T> = Result<T, Panicked>;
 
 /// What a worker is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,11 +54,11 @@ pub struct Pool<T> {
 struct Job<T> {
     queued: Instant,
     work: Box<dyn FnOnce() -> T + Send>,
-    to: oneshot::Sender<Answer<T>>,
+    to: oneshot::Sender<PoolAnswer<T>>,
 }
 
 /// An answer and who waits for it.
-type Done<T> = (oneshot::Sender<Answer<T>>, Answer<T>);
+type Done<T> = (oneshot::Sender<PoolAnswer<T>>, PoolAnswer<T>);
 
 struct Queue<T> {
     jobs: VecDeque<Job<T>>,
@@ -151,6 +151,11 @@ impl<T: Send + 'static> Pool<T> {
         Ok(pool)
     }
 
+    /// How many threads there are.
+    pub fn workers(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Lets so many jobs wait from now on.
     pub fn set_capacity(&self, capacity: usize) {
         self.inner.capacity.store(capacity, Ordering::Relaxed);
@@ -160,8 +165,8 @@ impl<T: Send + 'static> Pool<T> {
     /// dropped before a worker takes it is never started.
     ///
     /// # Errors
-    /// [`Full`], at once.
-    pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<Answer<T>>, Full> {
+    /// [`PoolFull`], at once.
+    pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<PoolAnswer<T>>, PoolFull> {
         let (to, answer) = oneshot::channel();
         let mut queue = lock(&self.inner.queue);
         let capacity = self.inner.capacity.load(Ordering::Relaxed);
@@ -169,7 +174,7 @@ impl<T: Send + 'static> Pool<T> {
             // Those whose client has gone need not keep others out.
             queue.jobs.retain(|job| !job.to.is_closed());
             if queue.jobs.len() >= capacity {
-                return Err(Full);
+                return Err(PoolFull);
             }
         }
         let now = Instant::now();
@@ -358,7 +363,7 @@ mod tests {
     }
 
     /// Polls the delivery beside the answer.
-    async fn answer<T: Send + 'static>(pool: &Pool<T>, mut rx: oneshot::Receiver<Answer<T>>) -> Answer<T> {
+    async fn answer<T: Send + 'static>(pool: &Pool<T>, mut rx: oneshot::Receiver<PoolAnswer<T>>) -> PoolAnswer<T> {
         let mut deliver = std::pin::pin!(pool.deliver());
         std::future::poll_fn(|cx| {
             let _ = deliver.as_mut().poll(cx);
@@ -393,7 +398,7 @@ mod tests {
             }));
             running.recv().unwrap();
             let second = pool.submit(Box::new(|| panic!("must not start"))).unwrap();
-            assert_eq!(pool.submit(Box::new(|| 3)).unwrap_err(), Full);
+            assert_eq!(pool.submit(Box::new(|| 3)).unwrap_err(), PoolFull);
             drop(second);
             let third = pool.submit(Box::new(|| 3)).unwrap();
             assert!(matches!(pool.states().workers()[0], Worker::Busy(_)));

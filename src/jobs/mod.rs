@@ -1,10 +1,10 @@
 //! Work that no request waits for. Each room uses only those before it:
 //!
-//! 1. [`operations`]: what a slow request becomes
-//! 2. [`endpoints`]: where an agent answers
-//! 3. [`events`]: what tells others
-//! 4. [`start_up`]: what a start does
-//! 5. [`upkeep`]: what keeps the box in order
+//! 1. [`operations`] - what a slow request becomes
+//! 2. [`endpoints`] - where an agent answers
+//! 3. [`events`] - what tells others
+//! 4. [`start_up`] - what a start does
+//! 5. [`upkeep`] - what keeps the box in order
 //!
 //! Everything slow runs on the [`operations::runner`]'s threads, never on the pool that answers requests: a container
 //! runtime that hangs holds up its own agents and nobody else.

@@ -1,5 +1,8 @@
 //! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
 
+mod audit_head;
+mod compact;
+mod restore;
 mod settings;
 
 use std::fs;
@@ -12,9 +15,13 @@ use rustix::fs::Mode;
 
 use crate::api::StartError;
 use crate::config::Config;
-use crate::daemon::Failure;
-use crate::jobs::start_up::{first_start, restore};
-use crate::store::{self, FILE, OpenError, Options, Store, StoreError};
+use crate::daemon::DaemonError;
+use crate::jobs::start_up::first_start;
+use crate::say;
+use crate::store::{self, FILE, OpenError, Store, StoreError, StoreOptions};
+
+pub use compact::compact;
+pub use restore::{Way, restore};
 
 /// The database file of a data directory.
 pub fn database(config: &Config) -> PathBuf {
@@ -24,32 +31,43 @@ pub fn database(config: &Config) -> PathBuf {
 /// `taosd check`: looks at a database, in use or not, and prints what it finds. Writes nothing.
 ///
 /// # Errors
-/// [`Failure::Damaged`] if anything is wrong with the database; [`Failure::Failed`] if there is none, or no room for it
+/// [`DaemonError::Damaged`] if anything is wrong with the database; [`DaemonError::Failed`] if there is none, or no room for it
 /// to grow.
-pub fn check(path: &Path, min_free: u64) -> Result<(), Failure> {
+pub fn check(config: &Config, file: Option<PathBuf>, head: Option<&str>) -> Result<(), DaemonError> {
+    let path = &file.unwrap_or_else(|| database(config));
     there_is(path)?;
+    let head = head.map(audit_head::asked).transpose()?;
     match store::recognise(path) {
         // What is wrong with it is told finding by finding.
         Ok(()) | Err(OpenError::Damaged(..)) => {}
-        Err(error) => return Err(Failure::Start(error.into())),
+        Err(error) => return Err(DaemonError::Start(error.into())),
     }
-    let findings = store::check(path).map_err(|e| Failure::Damaged(format!("{}: {e}", path.display())))?;
-    for finding in &findings {
-        print(finding.name, &finding.result);
+    let mut findings = store::check(path).map_err(|e| DaemonError::Damaged(format!("{}: {e}", path.display())))?;
+    if let Some(head) = &head
+        && findings.iter().all(|finding| finding.result.is_ok())
+    {
+        findings.extend(audit_head::look(path, &config.data_dir, head));
     }
-    let room = room_beside(path, min_free);
-    print("free space", &room);
+    let room = room_beside(path, config.limits.min_free_bytes);
+    let found = findings.iter().map(|finding| line(finding.name, &finding.result));
+    let said = say(found.chain([line("free space", &room)]).collect::<String>(), "");
     if findings.iter().any(|finding| finding.result.is_err()) {
-        return Err(Failure::Damaged(format!("{} is damaged; restore a backup", path.display())));
+        return Err(DaemonError::Damaged(format!("{} is damaged; restore a backup", path.display())));
     }
-    room.map(drop).map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))
+    room.map_err(|why| DaemonError::Failed(format!("{}: {why}", path.display())))?;
+    said
 }
 
-fn print(name: &str, result: &Result<String, String>) {
+fn line(name: &str, result: &Result<String, String>) -> String {
     match result {
-        Ok(found) => println!("ok    {name}: {found}"),
-        Err(wrong) => println!("WRONG {name}: {wrong}"),
+        Ok(found) => format!("ok    {name}: {found}\n"),
+        Err(wrong) => format!("WRONG {name}: {wrong}\n"),
     }
+}
+
+/// Prints what a command came to. `done` says what was done all the same, should that not be possible.
+fn say(text: String, done: &str) -> Result<(), DaemonError> {
+    say::out(&text).map(drop).map_err(|error| DaemonError::Output(done.to_owned(), error))
 }
 
 fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
@@ -65,36 +83,43 @@ fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
 ///
 /// # Errors
 /// There is no database, the file is something else, or the store's.
-pub fn backup(config: &Config, file: &Path) -> Result<(), Failure> {
+pub fn backup(config: &Config, file: &Path) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
     let database = database(config);
     there_is(&database)?;
     is_free_for_a_backup(file, &database)?;
     store::copy_to(&database, file).map_err(|error| failed(file, error))?;
-    let bytes = fs::metadata(file).map_err(|e| Failure::Io(file.display().to_string(), e))?.len();
-    println!("{}: {bytes} bytes, checked", file.display());
-    Ok(())
+    own_inside(&config.data_dir, file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?;
+    let bytes = fs::metadata(file).map_err(|e| DaemonError::Io(file.display().to_string(), e))?.len();
+    let done = format!("{}: {bytes} bytes, checked", file.display());
+    say(format!("{done}\n"), &format!("{done}; "))
 }
 
-fn there_is(database: &Path) -> Result<(), Failure> {
+/// What root writes into the data directory belongs to the one whose directory it is.
+fn own_inside(data_dir: &Path, file: &Path) -> io::Result<()> {
+    let (dir, file) = (data_dir.canonicalize()?, file.canonicalize()?);
+    if file.starts_with(&dir) { store::own(&dir, &file) } else { Ok(()) }
+}
+
+fn there_is(database: &Path) -> Result<(), DaemonError> {
     match fs::metadata(database) {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::Failed(format!(
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(DaemonError::Failed(format!(
             "there is no {}; name the daemon's data directory with --data-dir, or its file with --config",
             database.display()
         ))),
-        Err(error) => Err(Failure::Io(database.display().to_string(), error)),
+        Err(error) => Err(DaemonError::Io(database.display().to_string(), error)),
     }
 }
 
 /// A backup takes the place of an older one, and of nothing else.
-fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), Failure> {
-    let io = |error: io::Error| Failure::Io(file.display().to_string(), error);
+fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), DaemonError> {
+    let io = |error: io::Error| DaemonError::Io(file.display().to_string(), error);
     let (found, own) = match fs::metadata(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         found => (found.map_err(io)?, fs::metadata(database).map_err(io)?),
     };
-    let refused = |why: &str| Err(Failure::Failed(format!("{} {why}", file.display())));
+    let refused = |why: &str| Err(DaemonError::Failed(format!("{} {why}", file.display())));
     if !found.is_file() {
         return refused("is no file; name the file the backup shall be");
     }
@@ -107,85 +132,46 @@ fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn failed(file: &Path, error: StoreError) -> Failure {
+fn failed(file: &Path, error: StoreError) -> DaemonError {
     match error {
-        StoreError::Damaged(why) => Failure::Damaged(format!("the database is damaged: {why}; restore a backup")),
-        other => Failure::Failed(format!("no backup was made at {}: {other}", file.display())),
+        StoreError::Damaged(why) => DaemonError::Damaged(format!("the database is damaged: {why}; restore a backup")),
+        other => DaemonError::Failed(format!("no backup was made at {}: {other}", file.display())),
     }
-}
-
-/// `taosd restore`: puts a backup in the place of the database, with the daemon stopped, and says what became of what.
-///
-/// # Errors
-/// The directory is in use (exit code 3), the file is no sound database of this program (4), or it cannot be done (1);
-/// nothing has changed then.
-pub fn restore(config: &Config, file: &Path) -> Result<(), Failure> {
-    rustix::process::umask(Mode::from_raw_mode(0o077));
-    let done = restore::restore(&config.data_dir, file).map_err(|error| match error {
-        OpenError::Damaged(path, why) => Failure::Damaged(format!(
-            "{} is damaged and was not restored: {why}; name another backup. Nothing has changed",
-            path.display()
-        )),
-        OpenError::Foreign(path, why) => Failure::Damaged(format!(
-            "{} is not a taosd database ({why}); name a backup. Nothing has changed",
-            path.display()
-        )),
-        other => Failure::Start(other.into()),
-    })?;
-    println!("restored {} from {}", database(config).display(), file.display());
-    if let Some(kept) = &done.kept {
-        println!("the database of before is kept as {}", kept.display());
-    }
-    println!("ended {} web sessions, and every token that was exchanged for a key", done.changed.sessions);
-    if done.changed.dead + done.changed.disabled > 0 {
-        println!(
-            "{} credentials that were revoked, replaced or deleted since the backup stay dead, {} users stay disabled",
-            done.changed.dead, done.changed.disabled
-        );
-    }
-    if let Some(why) = &done.unknown {
-        println!(
-            "warning: the database of before could not be read ({why}): what was revoked since the backup is live"
-        );
-        println!("again; look through `taosctl users token list` and `taosctl agents list`, and revoke it anew");
-    }
-    if done.new_token {
-        println!("the operator has a new token: {}", config.data_dir.join(first_start::TOKEN_FILE).display());
-    }
-    println!("start the daemon: it delivers fresh tokens to the containers that need them");
-    Ok(())
 }
 
 /// `taosd operator-token`: prints the operator's token, after replacing it if `rotate`.
 ///
 /// # Errors
 /// The data directory cannot be used, or is in use when rotating.
-pub fn operator_token(config: &Config, rotate: bool) -> Result<(), Failure> {
+pub fn operator_token(config: &Config, rotate: bool) -> Result<(), DaemonError> {
     let path = config.data_dir.join(first_start::TOKEN_FILE);
     if rotate {
         rustix::process::umask(Mode::from_raw_mode(0o077));
-        let options = Options { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000 };
+        let options =
+            StoreOptions { dir: config.data_dir.clone(), readers: 1, slow_query_ms: u64::MAX / 1000, new_box: false };
         let store = Arc::new(Store::open(&options).map_err(StartError::from)?);
         first_start::prepare(&store).map_err(StartError::from)?;
         first_start::rotate(&store).map_err(StartError::from)?;
     }
-    let token = fs::read_to_string(&path).map_err(|e| Failure::Io(path.display().to_string(), e))?;
-    println!("{}", token.trim_end());
-    Ok(())
+    let token = fs::read_to_string(&path).map_err(|e| DaemonError::Io(path.display().to_string(), e))?;
+    let token = crate::rest::text::without_bom_str(&token).trim_end();
+    let done =
+        if rotate { format!("the token was replaced, the new one is in {}; ", path.display()) } else { String::new() };
+    say(format!("{token}\n"), &done)
 }
 
 /// `taosd config check`.
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn check_config(config: Config) -> Result<(), Failure> {
-    settings::check(&config).map_err(|e| Failure::Io("stdout".into(), e))
+pub fn check_config(config: Config) -> Result<(), DaemonError> {
+    say(settings::check(&config), "")
 }
 
 /// `taosd config show`.
 ///
 /// # Errors
 /// stdout cannot be written.
-pub fn show_config(config: Config) -> Result<(), Failure> {
-    settings::show(&config).map_err(|e| Failure::Io("stdout".into(), e))
+pub fn show_config(config: Config) -> Result<(), DaemonError> {
+    say(settings::show(&config), "")
 }

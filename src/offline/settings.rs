@@ -1,30 +1,25 @@
 //! `taosd config`: the settings as a start would read them, looked at before it is one.
 
 use std::fs;
-use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::config::{Config, Origin};
+use crate::config::{Config, Origin, Setting};
 
-/// `taosd config check`: says what was read from where, and warns of what a start would put up with.
-///
-/// # Errors
-/// stdout cannot be written. That a setting cannot be used was told before there was a [`Config`].
-pub fn check(config: &Config) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match config.file() {
-        Some(file) => {
-            writeln!(out, "file         {}: {}", file.display(), keys(config, |o| matches!(o, Origin::Line(_))))?
-        }
-        None => writeln!(out, "file         none; name one with --config or TAOSD_CONFIG")?,
-    }
-    writeln!(out, "environment  {}", keys(config, |origin| matches!(origin, Origin::Variable(_))))?;
-    writeln!(out, "flags        {}", keys(config, |origin| matches!(origin, Origin::Flag(_))))?;
-    for warning in warnings(config) {
-        writeln!(out, "warning      {warning}")?;
-    }
-    writeln!(out, "ok           a start takes these settings")
+/// `taosd config check`: what was read from where, and what a start would put up with. That a setting cannot be used was
+/// told before there was a [`Config`].
+pub fn check(config: &Config) -> String {
+    let file = match config.file() {
+        Some(file) => format!("{}: {}", file.display(), keys(config, |origin| matches!(origin, Origin::Line(_)))),
+        None => "none; name one with --config or TAOSD_CONFIG".to_owned(),
+    };
+    let environment = keys(config, |origin| matches!(origin, Origin::Variable(_)));
+    let flags = keys(config, |origin| matches!(origin, Origin::Flag(_)));
+    let warnings: String = warnings(config).iter().map(|warning| format!("warning      {warning}\n")).collect();
+    format!(
+        "file         {file}\nenvironment  {environment}\nflags        {flags}\n{warnings}\
+         ok           a start takes these settings\n"
+    )
 }
 
 /// The keys that were set in one way.
@@ -35,22 +30,19 @@ fn keys(config: &Config, is_one: impl Fn(&Origin) -> bool) -> String {
 }
 
 /// `taosd config show`: every setting in force, with its place.
-///
-/// # Errors
-/// stdout cannot be written.
-pub fn show(config: &Config) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for setting in config.settings() {
-        let line = format!("{} = {}", setting.key, setting.value);
-        writeln!(out, "{line:<48}  # {}", config.place(&setting.origin))?;
-    }
-    Ok(())
+pub fn show(config: &Config) -> String {
+    let line = |setting: &Setting| {
+        let set = format!("{} = {}", setting.key, setting.value);
+        format!("{set:<48}  # {}\n", config.place(&setting.origin))
+    };
+    config.settings().iter().map(line).collect()
 }
 
 /// What is no reason not to start, but hardly meant.
 fn warnings(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
-    for root in config.containers.mount_roots.iter().filter(|root| !root.is_dir()) {
+    found.extend(config.log_warning());
+    for root in config.containers.mount_roots.iter().map(|root| &root.path).filter(|root| !root.is_dir()) {
         found.push(format!("containers.mount_roots: {} is no folder; nothing below it can be mounted", root.display()));
     }
     if let Some(socket) = config.containers.runtime.socket.as_ref().filter(|socket| !socket.exists()) {

@@ -67,10 +67,12 @@ codes! {
         "Close connections that are not in use and try again after the seconds in Retry-After." ;
     BUSY 503 "busy" "More requests are waiting than the daemon queues."
         "Try again after the seconds in Retry-After." ;
+    READ_TOO_SLOW 503 "read_too_slow" "Reading took longer than one request may take."
+        "Ask for less: fewer words, a filter, a smaller limit. If it was a small question, try again after the seconds in Retry-After." ;
     SHUTTING_DOWN 503 "shutting_down" "The daemon is stopping."
         "Try again when the daemon has started again." ;
-    HOST_NOT_ALLOWED 403 "host_not_allowed" "A request without an Authorization header named a host that is not this machine."
-        "Use one of this machine's names, send an Authorization header, or add the name to allowed_hosts in taosd.toml." ;
+    HOST_NOT_ALLOWED 403 "host_not_allowed" "A request that no credential in a header vouched for named a host that is not this machine."
+        "Use one of this machine's names, send a good credential in a header, or add the name to allowed_hosts in taosd.toml." ;
 
     // What every route may refuse.
     NOT_FOUND 404 "not_found" "There is no such path."
@@ -81,20 +83,22 @@ codes! {
         "Send the header Authorization: Bearer TOKEN." in "getting-started#auth" ;
     INVALID_TOKEN 401 "invalid_token" "The credential is unknown, expired or revoked, or its owner is gone."
         "Get a fresh token and send it as Authorization: Bearer TOKEN." in "recipes/tokens-and-rotation#rotate" ;
-    RATE_LIMITED 429 "rate_limited" "The credential, or the peer's failed logins, used up this minute's share."
-        "Wait the seconds in Retry-After and send fewer requests a minute." ;
+    RATE_LIMITED 429 "rate_limited" "The principal's requests, what it may write in an hour or a day, or the peer's failed logins are used up."
+        "Wait the seconds in Retry-After, then send and write less at a time." ;
     SCOPE_DENIED 403 "scope_denied" "The credential's scopes do not cover this route's action."
         "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too small to do that."
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
     BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
-    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes."
-        "Send the body as JSON with Content-Type: application/json." in "getting-started#request-shape" ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes, or it is compressed."
+        "Send the body as plain JSON with Content-Type: application/json and without Content-Encoding." in "getting-started#request-shape" ;
     INVALID_JSON 400 "invalid_json" "The body is not JSON, has a key twice, or is nested too deep."
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
         "Correct the fields listed under fields." in "getting-started#request-shape" ;
+    LIMIT_REACHED 409 "limit_reached" "There are as many of these as the daemon keeps for one holder; the error says of what and how many."
+        "Delete or revoke what is not in use, then try again." ;
     INVALID_CURSOR 400 "invalid_cursor" "The cursor is not one that this list handed out."
         "Follow the Link header of the previous page, or start again without a cursor." ;
     INVALID_IDEMPOTENCY_KEY 400 "invalid_idempotency_key" "The Idempotency-Key is empty, longer than 255 characters, sent twice or not visible ASCII."
@@ -103,7 +107,7 @@ codes! {
         "Repeat the same request after the seconds in Retry-After." in "getting-started#idempotency" ;
     IDEMPOTENCY_KEY_REUSED 422 "idempotency_key_reused" "This Idempotency-Key was sent before with another body."
         "Use a fresh Idempotency-Key for a new request." in "getting-started#idempotency" ;
-    PRECONDITION_FAILED 412 "precondition_failed" "The record has changed since the revision in If-Match."
+    PRECONDITION_FAILED 412 "precondition_failed" "None of the tags in If-Match is the record's present revision."
         "Read the record again and repeat the change on its present revision." ;
     INTERNAL 500 "internal" "The daemon failed; the cause is in its log under the request id."
         "Repeat the request; if it fails again, give the operator the X-Request-Id." in "recipes/troubleshooting#internal" ;
@@ -113,6 +117,8 @@ codes! {
         "Make the data directory's file system writable and repeat the request." in "recipes/troubleshooting#disk" ;
     STORAGE_DAMAGED 503 "storage_damaged" "The database file is damaged."
         "Stop the daemon, run taosd check and restore a backup." in "recipes/troubleshooting#damaged" ;
+    STORAGE_GONE 503 "storage_gone" "The database file was removed or replaced while the daemon runs: nothing can be written. Reads go on."
+        "Put the file back, or stop the daemon and restore a backup." in "recipes/troubleshooting#damaged" ;
     NOT_READY 503 "not_ready" "A part of the daemon is not able to work; checks says which."
         "Read checks and the daemon's log, mend the cause and ask again." in "recipes/troubleshooting#not-ready" ;
 
@@ -245,7 +251,7 @@ codes! {
         "Send an http or https URL with a host and without a user, or a path that starts with one slash." in "recipes/notifying-the-user#notify" ;
     NOTIFICATION_NOT_FOUND 404 "notification_not_found" "There is no such notification, or the caller may not see it."
         "List the notifications you can see with GET /api/notifications." in "recipes/notifying-the-user#read" ;
-    TOO_MANY_STREAMS 429 "too_many_streams" "The credential holds as many event streams as one may."
+    TOO_MANY_STREAMS 429 "too_many_streams" "The principal holds as many event streams as one may."
         "Close a stream that is not in use and try again." in "recipes/notifying-the-user#watch" ;
     KNOWLEDGE_ITEM_NOT_FOUND 404 "knowledge_item_not_found" "There is no such item."
         "List the items with GET /api/knowledge/items, or search for it." in "recipes/reading-knowledge#read" ;
@@ -253,8 +259,10 @@ codes! {
         "List the sources with GET /api/knowledge/sources." in "recipes/reading-knowledge#sources" ;
     SOURCE_RESERVED 403 "source_reserved" "The source taos-core is written by the daemon alone."
         "Write to a source of your own, such as app:NAME." in "concepts/knowledge#sources" ;
-    TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge as the daemon keeps."
+    TOO_MANY_SOURCES 409 "too_many_sources" "There are as many sources of knowledge, or as much text in them, as the daemon or their owner may have."
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
+    SOURCE_FORBIDDEN 403 "source_forbidden" "The source belongs to somebody else."
+        "Write to a source of your own, or ask its owner or an admin." in "concepts/knowledge#sources" ;
 
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."

@@ -4,12 +4,15 @@
 //! only what the client sent or may see. Causes (SQL, I/O, a panic's text) never go into it: they are logged with the
 //! request id where they happen, and the client gets [`codes::INTERNAL`] or one of the storage codes.
 
+use std::borrow::Cow;
+
 use hyper::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::codes::{self, Code};
 use super::reply::Reply;
+use crate::secret::redacted;
 use crate::store::StoreError;
 
 use super::field::MISSING;
@@ -121,6 +124,11 @@ impl ApiError {
         self
     }
 
+    /// `limit_reached`: there are as many of these as one holder may have.
+    pub fn limit_reached(what: &str, most: u64) -> Self {
+        Self::new(codes::LIMIT_REACHED).detail(format!("There are {most} {what}, as many as there may be."))
+    }
+
     /// A 422 that names one field.
     pub fn field(field: &str, problem: impl Into<String>) -> Self {
         Self::fields(vec![(field.to_owned(), problem.into())])
@@ -156,8 +164,14 @@ impl ApiError {
         StatusCode::from_u16(self.other_status.unwrap_or(self.code.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The body in a dialect's shape.
+    /// The body in a dialect's shape. It echoes what was sent, so secrets that were put where none belong are cut.
     pub fn envelope(&self, dialect: Dialect) -> Value {
+        let mut body = self.told(dialect);
+        cut_secrets(&mut body);
+        body
+    }
+
+    fn told(&self, dialect: Dialect) -> Value {
         let mut body = Map::new();
         match dialect {
             Dialect::Taos => {
@@ -222,16 +236,34 @@ impl ApiError {
     }
 }
 
+/// Cuts what looks like a secret out of every text.
+fn cut_secrets(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(cut) = redacted(text) {
+                *text = cut;
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(cut_secrets),
+        Value::Object(all) => all.values_mut().for_each(cut_secrets),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let code = match error {
+        let code = match &error {
             StoreError::Full(_) => codes::STORAGE_FULL,
             StoreError::ReadOnly(_) => codes::STORAGE_READ_ONLY,
             StoreError::Damaged(_) => codes::STORAGE_DAMAGED,
+            StoreError::Gone(_) => codes::STORAGE_GONE,
             StoreError::Unavailable(_) => codes::BUSY,
+            StoreError::TooSlow(_) => codes::READ_TOO_SLOW,
             StoreError::Exists(_) | StoreError::Constraint(_) | StoreError::Other(_) => codes::INTERNAL,
         };
-        Self { cause: Some(error.to_string()), ..Self::new(code) }
+        // What is slow is the question's fault, and its statement is in the log already.
+        let cause = (code.slug != codes::READ_TOO_SLOW.slug).then(|| error.to_string());
+        Self { cause, ..Self::new(code) }
     }
 }
 

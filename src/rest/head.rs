@@ -70,6 +70,9 @@ pub struct Head {
     pub headers: HeaderMap,
     /// Who is calling, as far as the connection tells.
     pub peer: Peer,
+    /// Over TCP: the Host is none of this machine's names. A browser that was tricked may send such a request, so it
+    /// counts for nothing but what a browser does not add by itself: a verified credential in a header.
+    pub foreign_host: bool,
     /// The id that the reply and the log carry: the client's where it is well formed, else our own.
     pub request_id: String,
     /// When the head was complete.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
+use hyper::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, TRANSFER_ENCODING,
+};
+use hyper::http::Method;
 use serde_json::{Map, Value};
 
 use super::codes;
@@ -13,6 +16,7 @@ use super::head::Head;
 use super::json;
 use super::route::{BodyKind, Route};
 use super::router::Params;
+use super::tags::{self, Tags};
 
 /// Checked fields, read by name. A field that was not sent, or was null, is absent.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +83,8 @@ pub struct Input {
     pub query: Fields,
     /// The body's fields.
     pub body: Fields,
+    /// Bytes of the body.
+    pub body_bytes: usize,
     /// The body as it came, of a route that takes it raw; empty otherwise.
     pub raw: Bytes,
 }
@@ -95,20 +101,44 @@ impl Input {
         body: &Bytes,
     ) -> Result<Self, ApiError> {
         let dialect = route.dialect;
-        // The aX and Agentex clients send more than they were told to: what is not known there is ignored.
-        let unknown = if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored };
-        let refused = |error: ApiError| error.in_dialect(dialect);
+        let query = Self::check_head(&head, route)?;
+        let sent = body.len();
         if matches!(route.body, BodyKind::Raw) {
             let raw = body.clone();
-            return Ok(Self { dialect, head, params, query: Fields::default(), body: Fields::default(), raw });
+            let (query, body) = (Fields::default(), Fields::default());
+            return Ok(Self { dialect, head, params, query, body, body_bytes: raw.len(), raw });
         }
-        let query = field::check_query(route.query, &head.query, unknown).map_err(|p| refused(ApiError::fields(p)))?;
+        let unknown = unknown_fields(dialect);
+        let refused = |error: ApiError| error.in_dialect(dialect);
+        if !body.is_empty() && !head.headers.contains_key(CONTENT_TYPE) && takes_body(route) {
+            return Err(not_json());
+        }
         let fields = match route.body {
-            BodyKind::Json(fields) => json_object(&head, fields, body, unknown).map_err(refused)?,
+            BodyKind::Json(fields) => json_object(fields, body, unknown).map_err(refused)?,
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
-            BodyKind::None | BodyKind::Raw => json_object(&head, &[], body, unknown).map_err(refused)?,
+            BodyKind::None | BodyKind::Raw => json_object(&[], body, unknown).map_err(refused)?,
         };
-        Ok(Self { dialect, head, params, query: Fields(query), body: Fields(fields), raw: Bytes::new() })
+        let (query, body, raw) = (Fields(query), Fields(fields), Bytes::new());
+        Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw })
+    }
+
+    /// Checks what the head says of query and body, before the body is read. The query's fields.
+    ///
+    /// # Errors
+    /// 415, or 422 with every bad parameter.
+    pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
+        if matches!(route.body, BodyKind::Raw) {
+            return Ok(Map::new());
+        }
+        // Monitors and caches add parameters of their own to what anyone may read.
+        let is_open = route.action().is_none() && route.method == Method::GET;
+        let unknown = if is_open { Unknown::Ignored } else { unknown_fields(route.dialect) };
+        let query = field::check_query(route.query, &head.query, unknown)
+            .map_err(|problems| ApiError::fields(problems).in_dialect(route.dialect))?;
+        if takes_body(route) {
+            check_media(head)?;
+        }
+        Ok(query)
     }
 
     /// The path's parameter at this place; the route's path says there is one.
@@ -116,20 +146,18 @@ impl Input {
         self.params.get(at).map_or("", String::as_str)
     }
 
-    /// The revision in `If-Match`; `None` if the header is absent or `*`.
+    /// Compares `If-Match`, where it was sent, with a record's present revision (RFC 9110, section 13.1.1).
     ///
     /// # Errors
-    /// `precondition_failed` for a value that is no revision of ours: it cannot match.
-    pub fn if_match(&self) -> Result<Option<i64>, ApiError> {
-        if !self.head.headers.contains_key(IF_MATCH) {
-            return Ok(None);
-        }
-        let value = self.head.header(&IF_MATCH).unwrap_or("");
-        if value == "*" {
-            return Ok(None);
-        }
-        let revision = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).and_then(|v| v.parse().ok());
-        revision.map(Some).ok_or_else(|| codes::PRECONDITION_FAILED.into())
+    /// `precondition_failed`.
+    pub fn if_match(&self, revision: i64) -> Result<(), ApiError> {
+        let lines = self.head.headers.get_all(IF_MATCH);
+        let detail = match tags::matches(lines.iter().map(|line| line.to_str().unwrap_or("")), revision) {
+            Tags::Absent | Tags::Match => return Ok(()),
+            Tags::NoMatch => format!("The record is at revision {revision} now."),
+            Tags::Malformed => "If-Match is neither * nor a list of tags in double quotes.".to_owned(),
+        };
+        Err(ApiError::new(codes::PRECONDITION_FAILED).detail(detail).with("revision", revision))
     }
 
     /// The value of a header that stands once.
@@ -138,11 +166,45 @@ impl Input {
     }
 }
 
-fn json_object(head: &Head, fields: &[Field], body: &Bytes, unknown: Unknown) -> Result<Map<String, Value>, ApiError> {
-    let declared = head.headers.contains_key(CONTENT_TYPE);
-    if (declared && !is_json(head.header(&CONTENT_TYPE).unwrap_or(""))) || (!declared && !body.is_empty()) {
-        return Err(codes::UNSUPPORTED_MEDIA_TYPE.into());
+/// What a field or parameter is that a dialect's routes do not know: the aX and Agentex clients send more than they
+/// were told to.
+fn unknown_fields(dialect: Dialect) -> Unknown {
+    if dialect == Dialect::Taos { Unknown::Refused } else { Unknown::Ignored }
+}
+
+/// True if a body is looked at: one that is, and one that must not be there.
+fn takes_body<P, C, A>(route: &Route<P, C, A>) -> bool {
+    matches!(route.body, BodyKind::Json(_)) || unknown_fields(route.dialect) == Unknown::Refused
+}
+
+fn not_json() -> ApiError {
+    codes::UNSUPPORTED_MEDIA_TYPE.into()
+}
+
+/// What the head says of the body: JSON, as it is.
+fn check_media(head: &Head) -> Result<(), ApiError> {
+    let announced = head.header(&CONTENT_LENGTH).is_some_and(|length| length.bytes().any(|digit| digit != b'0'));
+    if head.headers.contains_key(CONTENT_TYPE) {
+        if !is_json(head.header(&CONTENT_TYPE).unwrap_or("")) {
+            return Err(not_json());
+        }
+    } else if announced {
+        return Err(not_json());
     }
+    if !announced && !head.headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let mut codings =
+        head.headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|b| *b == b','));
+    if codings.all(|coding| matches!(coding.trim_ascii().to_ascii_lowercase().as_slice(), b"" | b"identity")) {
+        return Ok(());
+    }
+    Err(not_json()
+        .detail("The body is compressed: its Content-Encoding is not identity.")
+        .header(ACCEPT_ENCODING, "identity"))
+}
+
+fn json_object(fields: &[Field], body: &Bytes, unknown: Unknown) -> Result<Map<String, Value>, ApiError> {
     let object = if body.is_empty() {
         Map::new()
     } else {

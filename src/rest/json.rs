@@ -6,13 +6,15 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::text;
 use crate::limits;
 
 /// Reads one JSON value and nothing after it.
 ///
 /// # Errors
-/// What is wrong and where, in words that repeat nothing of the body.
+/// What is wrong and where, in words that repeat no value of the body.
 pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let bytes = text::without_bom(bytes);
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: limits::JSON_DEPTH }.deserialize(&mut reader).and_then(|v| reader.end().map(|()| v));
     value.map_err(|error| match error.classify() {
@@ -89,9 +91,13 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let value = entries.next_value_seed(self.deeper()?)?;
-            if object.insert(key, value).is_some() {
-                return Err(de::Error::custom("a key stands twice in one object"));
+            if object.contains_key(&key) {
+                let key = text::shown(&key);
+                return Err(de::Error::custom(format_args!(
+                    "not good JSON: the key \"{key}\" stands twice in one object"
+                )));
             }
+            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }
@@ -108,11 +114,13 @@ mod tests {
         assert!(parse(deep(32).as_bytes()).is_ok());
         assert!(parse(deep(33).as_bytes()).unwrap_err().contains("32 deep"));
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
-        assert!(parse(br#"{"a":1,"a":2}"#).unwrap_err().contains("twice"));
+        assert!(parse(br#"{"a":1,"a":2}"#).unwrap_err().contains("\"a\" stands twice"));
         assert!(parse(br#"{"a":{"b":1,"b":2}}"#).is_err());
         assert!(parse(br#"{"a":1} x"#).is_err());
         assert!(parse(b"{\"a\":\"\xff\"}").is_err());
         assert!(parse(b"").is_err());
+        assert_eq!(parse(b"\xef\xbb\xbf{}"), parse(b"{}"), "a byte order mark is dropped");
+        assert!(parse(b"\xef\xbb\xbf\xef\xbb\xbf{}").is_err() && parse(b"{\xef\xbb\xbf}").is_err());
         assert!(parse(br#"{"secret":hunter2}"#).is_err_and(|why| !why.contains("hunter2")));
     }
 

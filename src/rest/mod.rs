@@ -14,3 +14,5 @@ pub mod route;
 pub mod router;
 pub mod service;
 pub mod stream;
+pub mod tags;
+pub mod text;

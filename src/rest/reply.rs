@@ -84,6 +84,14 @@ impl Reply {
         }
     }
 
+    /// Bytes of the body; 0 for a stream.
+    pub fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Bytes(bytes) => bytes.len(),
+            Body::Stream(_) => 0,
+        }
+    }
+
     /// Closes the connection after this reply.
     #[must_use]
     pub fn closing(mut self) -> Self {

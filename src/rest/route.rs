@@ -35,6 +35,12 @@ pub enum BodyKind {
 pub enum Answer {
     /// An object with these fields.
     Object(&'static [Field]),
+    /// An object with these fields, and its revision as `ETag`.
+    Tagged(&'static [Field]),
+    /// An object with these fields, and the path of what was made as `Location`.
+    Made(&'static [Field]),
+    /// This one; who asks for HTML is sent to another page.
+    OrSeeOther(&'static Answer),
     /// An object with these fields: 201 where it was made, 200 where it was there before.
     Upsert(&'static [Field]),
     /// A bare array of objects with these fields, paged by number.
@@ -47,6 +53,8 @@ pub enum Answer {
     List(&'static [Field]),
     /// No body.
     Empty,
+    /// No body; or with 200 an object with these fields, where there is something to tell.
+    EmptyOr(&'static [Field]),
     /// Text of one of these content types.
     Other(&'static [&'static str]),
     /// This one, or text of one of these content types where the request asks for it.

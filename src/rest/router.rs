@@ -100,23 +100,21 @@ impl<P, C, A> Router<P, C, A> {
     /// Finds the route of a request. HEAD finds the route of GET.
     pub fn find(&self, method: &Method, path: &[String]) -> Found<P, C, A> {
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
-        let mut allowed = BTreeSet::new();
         let closed = self.by_length.get(&path.len()).into_iter().flatten();
-        for entry in closed.chain(&self.open_ended).filter(|entry| entry.matches(path)) {
-            for route in &entry.routes {
-                if route.method == *wanted {
-                    return Found::Route(route, entry.params(path));
-                }
-                allowed.insert(route.method.as_str());
-                if route.method == Method::GET {
-                    allowed.insert("HEAD");
-                }
+        // The first path that matches decides: a word that stands in a path is never a parameter of another.
+        let Some(entry) = closed.chain(&self.open_ended).find(|entry| entry.matches(path)) else {
+            return Found::Nothing;
+        };
+        if let Some(route) = entry.routes.iter().find(|route| route.method == *wanted) {
+            return Found::Route(route, entry.params(path));
+        }
+        let mut allowed = BTreeSet::from(["OPTIONS"]);
+        for route in &entry.routes {
+            allowed.insert(route.method.as_str());
+            if route.method == Method::GET {
+                allowed.insert("HEAD");
             }
         }
-        if allowed.is_empty() {
-            return Found::Nothing;
-        }
-        allowed.insert("OPTIONS");
         Found::OtherMethod(allowed)
     }
 }

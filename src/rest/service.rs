@@ -58,13 +58,25 @@ pub trait Service: Send + Sync + 'static {
         None
     }
 
-    /// Checks credential, throttle, scope and role. Runs on a pool thread, before a large body is read or
-    /// `100 Continue` is sent; for small bodies right before [`Service::run`].
+    /// Checks credential, throttle, scope and role. Runs on a pool thread right before [`Service::run`], where the body
+    /// came along with the head.
     ///
     /// # Errors
     /// The refusal, ready to send.
     fn admit(&self, head: &Head, plan: &Self::Plan) -> Result<Self::Admitted, Reply>;
 
+    /// The same, before a body is waited for: also whatever else the head decides, so that nobody makes the daemon wait
+    /// for, or hold, a body that is refused anyway. On a pool thread.
+    ///
+    /// # Errors
+    /// The refusal, ready to send.
+    fn admit_before_body(&self, head: &Head, plan: &Self::Plan) -> Result<Self::Admitted, Reply> {
+        self.admit(head, plan)
+    }
+
+    /// Whom a body and a place on the pool count for: the principal whose credential has been verified. `None`: nobody
+    /// was, and the peer it is.
+    fn principal(&self, admitted: &Self::Admitted) -> Option<String>;
     /// Runs the handler. On a pool thread; may panic, the pool catches it. The edge keeps the head beside it, for
     /// errors and the log.
     fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;

@@ -43,15 +43,15 @@ impl Wait {
 pub struct Promise(oneshot::Receiver<Outcome>);
 
 /// Keeps a [`Promise`]; dropping it breaks it.
-pub struct Keeper(oneshot::Sender<Outcome>);
+pub struct Fulfiller(oneshot::Sender<Outcome>);
 
 /// A promise and what keeps it.
-pub fn promise() -> (Keeper, Promise) {
-    let (keeper, promise) = oneshot::channel();
-    (Keeper(keeper), Promise(promise))
+pub fn promise() -> (Fulfiller, Promise) {
+    let (fulfiller, promise) = oneshot::channel();
+    (Fulfiller(fulfiller), Promise(promise))
 }
 
-impl Keeper {
+impl Fulfiller {
     /// Keeps the promise, from any thread.
     pub fn keep(self, outcome: Outcome) {
         // Nobody waits any more where the client has gone.

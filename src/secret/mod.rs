@@ -10,6 +10,7 @@ mod kind;
 mod opaque;
 mod pat;
 mod plaintext;
+mod redact;
 mod session;
 mod user_token;
 
@@ -19,6 +20,7 @@ pub use hash::SecretHash;
 pub use kind::{Kind, recognise};
 pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;
+pub use redact::{has_own_secret, redacted};
 pub use session::SessionSecret;
 pub use user_token::UserToken;
 

@@ -3,13 +3,15 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::credentials::{Maker, Of, forget_dead};
+use super::page::{Numbered, Take, each};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10)";
+    (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at,
+        issuer_id, made_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12)";
 const SELECT: &str = "SELECT id, agent_id, label, key_type, issued_at FROM credentials
     WHERE kind = 'agent_key' AND state = 'active'";
 const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
@@ -18,10 +20,10 @@ const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
 
 /// A key to be stored.
 #[derive(Debug)]
-pub struct NewKey<'a> {
+pub struct NewAgentKey<'a> {
     /// The id.
     pub id: &'a str,
-    /// Key id and hash.
+    /// AgentKeyRecord id and hash.
     pub issued: &'a Issued,
     /// The agent.
     pub agent_id: &'a str,
@@ -32,14 +34,14 @@ pub struct NewKey<'a> {
     /// Its scopes as a JSON array.
     pub scopes: &'a str,
     /// Who issued it.
-    pub issued_by: &'a str,
+    pub maker: &'a Maker,
     /// When.
     pub issued_at: Micros,
 }
 
 /// A live key as told; never its hash.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct AgentKeyRecord {
     /// The id.
     pub id: String,
     /// The agent.
@@ -52,15 +54,21 @@ pub struct Key {
     pub issued_at: Micros,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
-    Ok(Key { id: row.get(0)?, agent_id: row.get(1)?, name: row.get(2)?, key_type: row.get(3)?, issued_at: row.get(4)? })
+fn read(row: &Row<'_>) -> rusqlite::Result<AgentKeyRecord> {
+    Ok(AgentKeyRecord {
+        id: row.get(0)?,
+        agent_id: row.get(1)?,
+        name: row.get(2)?,
+        key_type: row.get(3)?,
+        issued_at: row.get(4)?,
+    })
 }
 
 /// Stores a key.
 ///
 /// # Errors
 /// `Exists` if the agent has a live one of this name and type.
-pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
         Kind::AgentKey.as_str(),
@@ -70,17 +78,19 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.scopes,
         new.name,
         new.key_type,
-        new.issued_by,
-        new.issued_at
+        new.maker.actor,
+        new.issued_at,
+        new.maker.id,
+        new.maker.credential
     ])?;
-    Ok(())
+    forget_dead(conn, Of::Agent(new.agent_id), Kind::AgentKey)
 }
 
 /// The live key of this id.
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
     Ok(conn.prepare_cached(&format!("{SELECT} AND id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -88,7 +98,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<Key>> {
+pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<AgentKeyRecord>> {
     let sql = format!("{SELECT} AND agent_id = ?1 AND label = ?2 AND key_type = ?3");
     Ok(conn.prepare_cached(&sql)?.query_row([agent_id, name, key_type], read).optional()?)
 }
@@ -97,12 +107,11 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) ->
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Key>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, AgentKeyRecord>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
     let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
 }
 
 /// How many live keys an agent has.

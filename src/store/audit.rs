@@ -2,28 +2,40 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::page::{Take, each};
 use super::{Result, meta};
+use crate::secret::redacted;
 use crate::time::Micros;
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
-const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+const LAST_AT: &str = "SELECT at FROM audit ORDER BY seq DESC LIMIT 1";
+const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash,
+        actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
-const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash";
-const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash FROM audit
-    WHERE seq < ?1 AND (?3 IS NULL OR actor = ?3) AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
+const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id";
+const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id
+    FROM audit WHERE seq < ?1
+    AND (?3 IS NULL OR (?6 IS NOT NULL AND actor_id = ?6) OR (actor = ?3 AND at >= ?7 AND (?6 IS NULL OR actor_id IS NULL)))
+    AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
-// The old rows at the chain's beginning: up to the first that is not old, whatever time those behind it claim.
-const LAST_OLD: &str = "SELECT max(seq) FROM audit WHERE outcome <> 'checkpoint' AND seq <
-    coalesce((SELECT seq FROM audit WHERE at >= ?1 AND outcome <> 'checkpoint' ORDER BY seq LIMIT 1),
-        9223372036854775807)";
+const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
+const ENDS: &str =
+    "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
+const BYTES_OF: &str = "SELECT octet_length(actor) + octet_length(action) + 2 * octet_length(resource)
+        + octet_length(outcome) + octet_length(request_id) FROM audit WHERE seq = ?1";
+/// Bytes of a row beside its texts: two hashes, numbers, headers, and its place in the index.
+const ROW_BYTES: u64 = 64 + 56;
+/// Rows that are looked at to tell how large all are.
+const SAMPLE: u64 = 64;
+const HAS_ACTOR_ID: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'actor_id')";
+const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND outcome = 'checkpoint'";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Ok,
     /// It was refused.
@@ -34,7 +46,7 @@ pub enum Outcome {
     Checkpoint,
 }
 
-impl Outcome {
+impl AuditOutcome {
     /// The outcome's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,19 +58,41 @@ impl Outcome {
     }
 }
 
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// As people know it: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
+    pub name: String,
+    /// By id, `user:ID` or `agent:ID`, where it is a principal: names come back, ids do not.
+    pub id: Option<String>,
+}
+
+impl Actor {
+    /// What it is counted by: the id, which no other principal ever has, else the name.
+    pub fn key(&self) -> &str {
+        self.id.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl<T: Into<String>> From<T> for Actor {
+    fn from(name: T) -> Self {
+        Self { name: name.into(), id: None }
+    }
+}
+
 /// What is recorded of an action. Never a secret.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct AuditEntry {
     /// When.
     pub at: Micros,
-    /// Who: `user:NAME`, `agent:ID`, `peer:KEY` or `system`.
-    pub actor: String,
+    /// Who.
+    pub actor: Actor,
     /// The action's slug.
     pub action: String,
     /// On what: `agent:ID`, `user:ID`, … or the route where no object was reached.
     pub resource: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// How many alike this row stands for.
     pub count: u64,
     /// The request it came with.
@@ -88,6 +122,8 @@ pub struct Record {
     pub prev_hash: [u8; 32],
     /// The hash of this row.
     pub hash: [u8; 32],
+    /// Who, by id.
+    pub actor_id: Option<String>,
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -102,17 +138,20 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
         request_id: row.get(7)?,
         prev_hash: row.get(8)?,
         hash: row.get(9)?,
+        actor_id: row.get(10)?,
     })
 }
 
-/// The hash of a row: over the hash before it and every field, each with its length before it.
+/// The hash of a row: over the hash before it and every field that there is, each with its length before
+/// it.
 fn hash_of(record: &Record) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&record.prev_hash);
     for number in [record.seq, record.at.0, record.count] {
         hasher.update(&number.to_le_bytes());
     }
-    for text in [&record.actor, &record.action, &record.resource, &record.outcome, &record.request_id] {
+    let texts = [&record.actor, &record.action, &record.resource, &record.outcome, &record.request_id];
+    for text in texts.into_iter().chain(&record.actor_id) {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
@@ -123,20 +162,30 @@ fn hash_of(record: &Record) -> [u8; 32] {
 ///
 /// # Errors
 /// The store's.
-pub fn append(conn: &Connection, entry: &Entry) -> Result<()> {
+pub fn append(conn: &Connection, entry: &AuditEntry) -> Result<()> {
     let last: Option<(i64, [u8; 32])> =
         conn.prepare_cached(LAST)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (seq, prev_hash) = last.map_or((1, [0; 32]), |(seq, hash)| (seq + 1, hash));
     insert(conn, entry, seq, prev_hash)
 }
 
-fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Result<()> {
+/// When the newest row was written; `None` where there is none.
+///
+/// # Errors
+/// The store's.
+pub fn last_at(conn: &Connection) -> Result<Option<Micros>> {
+    Ok(conn.prepare_cached(LAST_AT)?.query_row([], |row| row.get(0)).optional()?)
+}
+
+fn insert(conn: &Connection, entry: &AuditEntry, seq: i64, prev_hash: [u8; 32]) -> Result<()> {
     let mut record = Record {
         seq,
         at: entry.at,
-        actor: entry.actor.clone(),
+        actor: entry.actor.name.clone(),
+        actor_id: entry.actor.id.clone(),
         action: entry.action.clone(),
-        resource: entry.resource.clone(),
+        // It may hold what a client sent: names, paths.
+        resource: redacted(&entry.resource).into_owned(),
         outcome: entry.outcome.as_str().to_owned(),
         count: i64::try_from(entry.count).unwrap_or(i64::MAX),
         request_id: entry.request_id.clone(),
@@ -154,7 +203,8 @@ fn insert(conn: &Connection, entry: &Entry, seq: i64, prev_hash: [u8; 32]) -> Re
         record.count,
         record.request_id,
         record.prev_hash,
-        record.hash
+        record.hash,
+        record.actor_id
     ])?;
     meta::set(conn, HEAD, &head(seq, &record.hash))
 }
@@ -166,9 +216,13 @@ fn head(seq: i64, hash: &[u8; 32]) -> String {
 
 /// Which rows to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only this actor's.
+pub struct AuditFilter {
+    /// Only this actor's, by its name.
     pub actor: Option<String>,
+    /// By its id: then rows of its name count only where they have none, written by a version that noted none.
+    pub actor_id: Option<String>,
+    /// And only those from this time on: before it the name was another's.
+    pub actor_since: Option<Micros>,
     /// Only this action.
     pub action: Option<String>,
     /// Only on this resource.
@@ -179,10 +233,11 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, before: i64, limit: u64) -> Result<Vec<Record>> {
+pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
-    let rows = statement.query_map(params![before, limit, filter.actor, filter.action, filter.resource], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
+    let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
+    each(&mut statement, values, read, take)
 }
 
 /// Where and how the chain is broken.
@@ -204,14 +259,17 @@ pub enum ChainError {
 /// # Errors
 /// The store's; inside, the first break found.
 pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
-    let mut statement = conn.prepare(&format!("SELECT {COLUMNS} FROM audit ORDER BY seq"))?;
+    // A file of an older version is looked at before it is brought up to date.
+    let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
+    let columns = if has_id { COLUMNS.to_owned() } else { COLUMNS.replace("actor_id", "NULL") };
+    let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut last: Option<Record> = None;
     let mut count = 0;
     while let Some(row) = rows.next()? {
         let record = read(row)?;
         // A checkpoint carries the hash of the row it stands for, and may only be the first row.
-        let checkpoint = record.outcome == Outcome::Checkpoint.as_str() && last.is_none();
+        let checkpoint = record.outcome == AuditOutcome::Checkpoint.as_str() && last.is_none();
         if !checkpoint && hash_of(&record) != record.hash {
             return Ok(Err(ChainError::Altered(record.seq)));
         }
@@ -244,16 +302,48 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
         .is_some_and(|at| at < before))
 }
 
-/// Replaces rows older than `before` by one checkpoint row in the place of the last of them, carrying its hash; what
-/// follows it still verifies. How many rows went.
+/// About how many bytes the rows take, their index included: their number is that of the places between the first and
+/// the last, their size that of [`SAMPLE`] of them, evenly spread.
 ///
 /// # Errors
 /// The store's.
-pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
-    let last: Option<i64> = conn.prepare_cached(LAST_OLD)?.query_row([before], |row| row.get(0))?;
-    let Some(seq) = last else { return Ok(0) };
+pub fn bytes(conn: &Connection) -> Result<u64> {
+    let ends: (Option<u64>, Option<u64>) =
+        conn.prepare_cached(ENDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(0) };
+    let rows = last - first + 1;
+    let (mut seen, mut sum) = (0, 0);
+    for n in 0..SAMPLE.min(rows) {
+        let seq = first + n * rows / SAMPLE.min(rows);
+        let size: Option<u64> = conn.prepare_cached(BYTES_OF)?.query_row([seq], |row| row.get(0)).optional()?;
+        if let Some(size) = size {
+            (seen, sum) = (seen + 1, sum + size + ROW_BYTES);
+        }
+    }
+    Ok((rows * sum).checked_div(seen).unwrap_or(0))
+}
+
+/// Replaces up to `most` rows at the chain's beginning by one checkpoint row in the place of the last of them, carrying
+/// its hash; what follows it still verifies. Those older than `before` go, up to the first that is not, whatever time
+/// those behind it claim; with `any_age` all of the `most`, but for the last row of all. How many rows went.
+///
+/// # Errors
+/// The store's.
+pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Result<usize> {
+    let mut statement = conn.prepare_cached(FIRST)?;
+    // One for the checkpoint that may stand first, one that is looked at and stays.
+    let first: Vec<(i64, Micros, bool)> = statement
+        .query_map([most + 2], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    let checkpoints = first.iter().take_while(|(.., checkpoint)| *checkpoint).count();
+    let stays = usize::from(any_age);
+    let rows = &first[checkpoints.min(first.len())..first.len().saturating_sub(stays).max(checkpoints)];
+    let goes = |(_, at, checkpoint): &&(i64, Micros, bool)| *checkpoint || any_age || *at < before;
+    let Some((seq, ..)) = rows.iter().take(most as usize).take_while(goes).last() else { return Ok(0) };
     let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
     let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
+    // A checkpoint that goes too stands for more than itself.
+    let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
     conn.prepare_cached(INSERT)?.execute(params![
         seq,
@@ -261,11 +351,12 @@ pub fn retain(conn: &Connection, before: Micros) -> Result<usize> {
         "system",
         "audit.retain",
         "audit",
-        Outcome::Checkpoint.as_str(),
-        removed as i64,
+        AuditOutcome::Checkpoint.as_str(),
+        removed as i64 + stood_for as i64,
         "-",
         last.prev_hash,
-        last.hash
+        last.hash,
+        None::<String>
     ])?;
     Ok(removed)
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::open::{self, APPLICATION_ID, OpenError};
-use super::{Result, StoreError, VERSION, audit};
+use super::{Result, StoreError, VERSION, audit, objects};
+
+const SCHEMA: &str = "schema";
 
 /// One thing that was looked at.
 #[derive(Debug, Clone)]
@@ -18,30 +20,45 @@ pub struct Finding {
 
 /// What a look ends in: what was found, or what is wrong.
 type Looked = Result<std::result::Result<String, String>>;
-type Look = fn(&Connection) -> Looked;
+type Look = fn(&mut Connection) -> Looked;
 
-/// Looks at a database file: identity, schema version, structure, foreign keys, audit chain.
+/// Looks at a database file: identity, schema version, schema, structure, foreign keys, audit chain. What stands in a
+/// schema that is not ours is never run: nothing more is looked at then.
 ///
 /// # Errors
 /// Where the file cannot be opened at all.
 pub fn check(path: &Path) -> Result<Vec<Finding>> {
     // A database in use has a WAL; one without is not in use.
-    let conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
+    let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
         Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),
         conn => conn?,
     };
-    let checks: [(&'static str, Look); 5] = [
+    let checks: [(&'static str, Look); 6] = [
         ("file", identity),
         ("schema version", version),
+        (SCHEMA, objects::compare),
         ("structure", structure),
         ("foreign keys", foreign_keys),
         ("audit chain", chain),
     ];
-    let run = |(name, look): (&'static str, Look)| Finding {
-        name,
-        result: look(&conn).unwrap_or_else(|error| Err(error.to_string())),
-    };
-    Ok(checks.into_iter().map(run).collect())
+    let mut findings = Vec::new();
+    for (name, look) in checks {
+        let result = look(&mut conn).unwrap_or_else(|error| Err(error.to_string()));
+        let goes_on = name != SCHEMA || result.is_ok();
+        findings.push(Finding { name, result });
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(findings)
+}
+
+/// Looks at one thing more in a database file that [`check`] found sound.
+///
+/// # Errors
+/// The store's.
+pub fn look<T>(path: &Path, at: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    at(&open::reading(path, open::at_rest(path))?)
 }
 
 /// Makes sure that a file at rest is a taosd database of a schema that this daemon knows.
@@ -63,12 +80,12 @@ pub fn recognise(path: &Path) -> std::result::Result<(), OpenError> {
     Ok(())
 }
 
-fn identity(conn: &Connection) -> Looked {
+fn identity(conn: &mut Connection) -> Looked {
     let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     Ok(if id == APPLICATION_ID { Ok("a taosd database".into()) } else { Err("not a taosd database".into()) })
 }
 
-fn version(conn: &Connection) -> Looked {
+fn version(conn: &mut Connection) -> Looked {
     let found: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(if found <= VERSION {
         Ok(format!("{found}, this taosd writes {VERSION}"))
@@ -77,19 +94,19 @@ fn version(conn: &Connection) -> Looked {
     })
 }
 
-fn structure(conn: &Connection) -> Looked {
+fn structure(conn: &mut Connection) -> Looked {
     let mut statement = conn.prepare("PRAGMA integrity_check(20)")?;
     let rows: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     Ok(if rows == ["ok"] { Ok("ok".into()) } else { Err(rows.join("; ")) })
 }
 
-fn foreign_keys(conn: &Connection) -> Looked {
+fn foreign_keys(conn: &mut Connection) -> Looked {
     let mut statement = conn.prepare("PRAGMA foreign_key_check")?;
     let broken = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     Ok(if broken.is_empty() { Ok("ok".into()) } else { Err(format!("{} rows point nowhere", broken.len())) })
 }
 
-fn chain(conn: &Connection) -> Looked {
+fn chain(conn: &mut Connection) -> Looked {
     Ok(match audit::verify(conn)? {
         Ok(rows) => Ok(format!("{rows} rows, unbroken")),
         Err(broken) => Err(broken.to_string()),

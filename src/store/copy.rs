@@ -5,10 +5,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
 
+use super::dir::own;
 use super::open::{self, Medium};
 use super::{Result, StoreError, check};
 
@@ -28,9 +29,17 @@ pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
     let dir = data_dir.join(BACKUPS);
     match DirBuilder::new().mode(0o700).create(&dir) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(of_file(&dir, &error)),
+        Ok(()) => own(data_dir, &dir).map(|()| dir.clone()).map_err(|error| of_file(&dir, &error)),
         _ => Ok(dir),
     }
 }
+
+/// How often a copy that is being written looks at the clock, in steps of SQLite's machine, and how long it works
+/// between two pauses.
+const STEPS: i32 = 4096;
+const WORK: Duration = Duration::from_millis(10);
+
+type Write = fn(&Path, Medium, &Path) -> Result<()>;
 
 /// A copy that waits beside its place. Dropped unsettled, it goes.
 #[derive(Debug)]
@@ -69,7 +78,7 @@ impl Drop for Copied {
 /// The store's: what stands in the way of reading or writing, or `Damaged` with what the check found.
 pub fn copy_beside(from: &Path, place: &Path) -> Result<Copied> {
     let medium = open::medium(from).map_err(|error| of_file(from, &error))?;
-    copy_as(from, medium, place)
+    copy_as(from, medium, place, compactly)
 }
 
 /// Like [`copy_beside`], of a file that no daemon uses: nothing is left beside that.
@@ -77,7 +86,7 @@ pub fn copy_beside(from: &Path, place: &Path) -> Result<Copied> {
 /// # Errors
 /// As there.
 pub fn copy_at_rest(from: &Path, place: &Path) -> Result<Copied> {
-    copy_as(from, open::at_rest(from), place)
+    copy_as(from, open::at_rest(from), place, compactly)
 }
 
 /// Puts a copy of the database at `from`, which may be in use, at `place`.
@@ -88,14 +97,26 @@ pub fn copy_to(from: &Path, place: &Path) -> Result<()> {
     copy_beside(from, place)?.settle()
 }
 
-fn copy_as(from: &Path, medium: Medium, place: &Path) -> Result<Copied> {
+/// Like [`copy_at_rest`], page by page: for a file from elsewhere, nothing in which may run yet.
+///
+/// # Errors
+/// As there.
+pub fn copy_pages(from: &Path, place: &Path) -> Result<Copied> {
+    copy_as(from, open::at_rest(from), place, pages)
+}
+
+fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write) -> Result<Copied> {
     let copied = Copied { part: part_of(place), place: place.to_owned() };
     let to = copied.path();
     let io = |error: io::Error| of_file(to, &error);
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
-    pages(from, medium, to)?;
+    write(from, medium, to)?;
     sound(to)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
+    // Root's copy in the daemon's own directory of backups is the daemon's to replace.
+    if let Some(dir) = place.parent().filter(|dir| dir.ends_with(BACKUPS)) {
+        own(dir, to).map_err(io)?;
+    }
     Ok(copied)
 }
 
@@ -114,6 +135,26 @@ fn part_of(place: &Path) -> PathBuf {
 pub fn sync_dir_of(path: &Path) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir)?.sync_all()
+}
+
+/// Writes what is in the file, without its free pages, in a form that can give space back.
+fn compactly(from: &Path, medium: Medium, to: &Path) -> Result<()> {
+    let mut source = open::to_be_copied(from, medium)?;
+    let mut slept = Instant::now();
+    // The card also has commits to write.
+    source.progress_handler(
+        STEPS,
+        Some(move || {
+            if slept.elapsed() >= WORK {
+                std::thread::sleep(PAUSE);
+                slept = Instant::now();
+            }
+            false
+        }),
+    )?;
+    let to = to.to_str().ok_or_else(|| StoreError::Other(format!("{} is not UTF-8", to.display())))?;
+    source.execute("VACUUM INTO ?1", [to])?;
+    source.close().map_err(|(_, error)| error.into())
 }
 
 fn pages(from: &Path, medium: Medium, to: &Path) -> Result<()> {

@@ -3,26 +3,31 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::page::{Numbered, Take};
 use crate::time::Micros;
 
 const SELECT: &str =
-    "SELECT agent_id, id, docker_image, status, is_production, metadata, acp_url, by_user, sgp_deploy_id,
-        helm_release_name, created_at, promoted_at, expires_at
-    FROM deployments";
+    "SELECT d.agent_id, d.id, d.docker_image, d.status, d.is_production, d.metadata, d.acp_url, d.by_user,
+        d.sgp_deploy_id, d.helm_release_name, d.created_at, d.promoted_at,
+        CASE WHEN d.expires_at IS NULL AND d.seq <= a.deployments_ended THEN a.updated_at ELSE d.expires_at END
+    FROM deployments d JOIN agents a ON a.id = d.agent_id";
 const INSERT: &str = "INSERT INTO deployments (agent_id, id, docker_image, status, is_production, metadata, acp_url,
         by_user, sgp_deploy_id, helm_release_name, created_at)
     VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)";
 const COUNT: &str = "SELECT count(*) FROM deployments WHERE agent_id = ?1";
 const REGISTER: &str = "UPDATE deployments SET status = 'Ready', metadata = ?3, acp_url = ?4, by_user = ?5
-    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
+    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL
+        AND seq > (SELECT deployments_ended FROM agents WHERE id = ?1)";
 const DEMOTE: &str = "UPDATE deployments SET is_production = 0 WHERE agent_id = ?1 AND is_production = 1";
 const PROMOTE: &str = "UPDATE deployments SET is_production = 1, promoted_at = ?3
-    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
+    WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL
+        AND seq > (SELECT deployments_ended FROM agents WHERE id = ?1)";
 const EXPIRE: &str = "UPDATE deployments SET is_production = 0, expires_at = ?3
     WHERE agent_id = ?1 AND id = ?2 AND expires_at IS NULL";
-const EXPIRE_ALL: &str =
-    "UPDATE deployments SET is_production = 0, expires_at = ?2 WHERE agent_id = ?1 AND expires_at IS NULL";
+const END_ALL: &str =
+    "UPDATE agents SET deployments_ended = coalesce((SELECT max(seq) FROM deployments), 0) WHERE id = ?1";
+const DELETE_SOME: &str =
+    "DELETE FROM deployments WHERE seq IN (SELECT seq FROM deployments WHERE agent_id = ?1 LIMIT ?2)";
 
 /// A deployment as stored.
 #[derive(Debug, Clone)]
@@ -98,7 +103,7 @@ pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{SELECT} WHERE agent_id = ?1 AND id = ?2");
+    let sql = format!("{SELECT} WHERE d.agent_id = ?1 AND d.id = ?2");
     Ok(conn.prepare_cached(&sql)?.query_row([agent_id, id], read).optional()?)
 }
 
@@ -107,21 +112,31 @@ pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deplo
 /// # Errors
 /// The store's.
 pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{SELECT} WHERE agent_id = ?1 AND is_production = 1");
+    let sql = format!("{SELECT} WHERE d.agent_id = ?1 AND d.is_production = 1");
     Ok(conn.prepare_cached(&sql)?.query_row([agent_id], read).optional()?)
 }
 
-/// A page of an agent's deployments that were not deleted.
+/// A page of an agent's deployments that were not deleted. Their order is found without what they say of themselves,
+/// which may be long.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Deployment>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, Deployment>) -> Result<()> {
     let columns = [("created_at", "created_at"), ("promoted_at", "promoted_at"), ("id", "id")];
-    let sql =
-        format!("{SELECT} WHERE agent_id = ?3 AND expires_at IS NULL {}", page.clause(&columns, &["created_at", "id"]));
+    let order = page.clause(&columns, &["created_at", "id"]);
+    let sql = format!(
+        "SELECT id FROM deployments WHERE agent_id = ?3 AND expires_at IS NULL
+            AND seq > (SELECT deployments_ended FROM agents WHERE id = ?3) {order}"
+    );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let ids = statement.query_map(params![page.limit, page.offset, agent_id], |row| row.get(0))?;
+    let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+    for id in ids {
+        if by_id(conn, agent_id, &id)?.is_some_and(|deployment| !take(deployment)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// How many rows an agent has, deleted ones included.
@@ -173,11 +188,20 @@ pub fn expire(conn: &Connection, agent_id: &str, id: &str, now: Micros) -> Resul
     Ok(())
 }
 
-/// Deletes all deployments of an agent.
+/// Deletes all deployments of an agent; their ids stay dead. None of their rows but the one in production is written.
 ///
 /// # Errors
 /// The store's.
-pub fn expire_all(conn: &Connection, agent_id: &str, now: Micros) -> Result<()> {
-    conn.prepare_cached(EXPIRE_ALL)?.execute(params![agent_id, now])?;
+pub fn expire_all(conn: &Connection, agent_id: &str) -> Result<()> {
+    demote(conn, agent_id)?;
+    conn.prepare_cached(END_ALL)?.execute([agent_id])?;
     Ok(())
+}
+
+/// Removes the rows of some of an agent's deployments, before the agent's own goes. How many.
+///
+/// # Errors
+/// The store's.
+pub fn delete_some(conn: &Connection, agent_id: &str, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(DELETE_SOME)?.execute(params![agent_id, most])?)
 }

@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 
 use rusqlite::ErrorCode;
 
+use super::condition;
+
 /// A failure of the store. Its text is for the log: it may name files and statements, never a client's data.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -16,12 +18,18 @@ pub enum StoreError {
     /// The file is damaged.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// The file was removed or replaced while it is in use: what is written would be lost.
+    #[error("the database file is gone: {0}")]
+    Gone(String),
     /// A UNIQUE constraint refused the row.
     #[error("the row exists already: {0}")]
     Exists(String),
     /// Another constraint refused the row.
     #[error("a constraint refused the row: {0}")]
     Constraint(String),
+    /// The read took longer than a read may.
+    #[error("the read took too long: {0}")]
+    TooSlow(String),
     /// The store is closed, or no connection was free in time.
     #[error("the store is not available: {0}")]
     Unavailable(String),
@@ -42,6 +50,11 @@ impl StoreError {
             _ => Self::Other(text),
         }
     }
+
+    fn damage_met(text: String) -> Self {
+        condition::met_damage(&text);
+        Self::Damaged(text)
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -49,10 +62,11 @@ impl From<rusqlite::Error> for StoreError {
         let text = error.to_string();
         // The tables are STRICT: what is not what its column says was damaged on the disk.
         if matches!(error, rusqlite::Error::Utf8Error(..) | rusqlite::Error::FromSqlConversionFailure(..)) {
-            return Self::Damaged(text);
+            return Self::damage_met(text);
         }
         let Some(failure) = error.sqlite_error() else { return Self::Other(text) };
         match (failure.code, failure.extended_code) {
+            (ErrorCode::OperationInterrupted, _) => Self::TooSlow(text),
             (ErrorCode::DiskFull, _) => Self::Full(text),
             // Quotas, some file systems and the WAL's index report a full disk as a plain I/O error, and so does a file
             // system that has just turned read-only; the errno tells.
@@ -60,7 +74,7 @@ impl From<rusqlite::Error> for StoreError {
                 Self::of_io(text, std::io::Error::last_os_error().kind())
             }
             (ErrorCode::ReadOnly, _) => Self::ReadOnly(text),
-            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::Damaged(text),
+            (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => Self::damage_met(text),
             (ErrorCode::ConstraintViolation, code)
                 if code == rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE
                     || code == rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY =>

@@ -22,7 +22,7 @@ const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 
 /// A warning that a credential ends soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct ExpiryNotice {
     /// The credential.
     pub credential_id: String,
     /// Its kind's name.
@@ -57,7 +57,7 @@ pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
 ///
 /// # Errors
 /// The store's.
-pub fn take(conn: &Connection, now: Micros) -> Result<Vec<Notice>> {
+pub fn take(conn: &Connection, now: Micros) -> Result<Vec<ExpiryNotice>> {
     let mut taken = Vec::new();
     for nth in (0..DAYS.len()).rev() {
         let found = due(conn, now, nth, BATCH - taken.len() as u64)?;
@@ -70,12 +70,12 @@ pub fn take(conn: &Connection, now: Micros) -> Result<Vec<Notice>> {
 }
 
 /// Those that have passed this threshold and were not told of it or of a nearer one.
-fn due(conn: &Connection, now: Micros, nth: usize, limit: u64) -> Result<Vec<Notice>> {
+fn due(conn: &Connection, now: Micros, nth: usize, limit: u64) -> Result<Vec<ExpiryNotice>> {
     let days = DAYS[nth];
     let left = days * Micros::DAY;
     let mut statement = conn.prepare_cached(DUE)?;
     let rows = statement.query_map(params![now, now.plus(left), nth as u64 + 1, left, limit], |row| {
-        Ok(Notice {
+        Ok(ExpiryNotice {
             credential_id: row.get(0)?,
             kind: row.get(1)?,
             label: row.get(2)?,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.role, g.granted_by, g.granted_at
@@ -22,6 +22,7 @@ const UPSERT_AGENT: &str = "INSERT INTO grants (id, principal_agent_id, agent_id
         WHERE role <> excluded.role";
 const ROLE_OF_USER: &str = "SELECT role FROM grants WHERE principal_user_id = ?1 AND coalesce(agent_id, '*') = ?2";
 const ROLE_OF_AGENT: &str = "SELECT role FROM grants WHERE principal_agent_id = ?1 AND coalesce(agent_id, '*') = ?2";
+const COUNT_ON_AGENT: &str = "SELECT count(*) FROM grants WHERE agent_id = ?1";
 const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
 
@@ -112,6 +113,14 @@ pub fn of(conn: &Connection, grantee: &Grantee, agent_id: Option<&str>) -> Resul
     Ok(conn.prepare_cached(&sql)?.query_row([principal, agent_id.unwrap_or("*")], read).optional()?)
 }
 
+/// How many grants there are on an agent.
+///
+/// # Errors
+/// The store's.
+pub fn count_on_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_ON_AGENT)?.query_row([agent_id], |row| row.get(0))?)
+}
+
 /// The grant of this id.
 ///
 /// # Errors
@@ -123,7 +132,7 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
 
 /// Which grants to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct GrantFilter {
     /// Only this principal's.
     pub grantee: Option<Grantee>,
     /// Only those on this agent (`Some(None)`: on all).
@@ -136,7 +145,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Grant>> {
+pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, take: Take<'_, Grant>) -> Result<()> {
     let sql = format!(
         "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
             AND (?4 IS NULL OR g.principal_user_id = ?4)
@@ -156,9 +165,8 @@ pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Grant
     let resource = filter.agent_id.as_ref().map(|id| id.as_deref().unwrap_or("*"));
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows =
-        statement.query_map(params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent];
+    each(&mut statement, values, read, take)
 }
 
 /// Ends a grant.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Numbered;
+use super::page::{Numbered, Take, each};
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT id, agent_id, author_name, author_email, branch_name, commit_hash, built_at, deployed_at
@@ -20,7 +20,7 @@ pub const KEPT: u64 = 1000;
 
 /// One item.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct HistoryItem {
     /// The id.
     pub id: String,
     /// The agent.
@@ -39,8 +39,8 @@ pub struct Item {
     pub deployed_at: Micros,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
-    Ok(Item {
+fn read(row: &Row<'_>) -> rusqlite::Result<HistoryItem> {
+    Ok(HistoryItem {
         id: row.get(0)?,
         agent_id: row.get(1)?,
         author_name: row.get(2)?,
@@ -56,7 +56,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
 ///
 /// # Errors
 /// The store's.
-pub fn insert(conn: &Connection, item: &Item) -> Result<()> {
+pub fn insert(conn: &Connection, item: &HistoryItem) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         item.id,
         item.agent_id,
@@ -83,7 +83,7 @@ pub fn newest_commit(conn: &Connection, agent_id: &str) -> Result<Option<String>
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Item>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<HistoryItem>> {
     Ok(conn.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -91,10 +91,9 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Item>> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, agent_id: &str, page: &Numbered) -> Result<Vec<Item>> {
+pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, HistoryItem>) -> Result<()> {
     let columns = [("deployment_timestamp", "deployed_at"), ("id", "id")];
     let sql = format!("{SELECT} WHERE agent_id = ?3 {}", page.clause(&columns, &["deployed_at", "id"]));
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, agent_id], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
 }

@@ -18,10 +18,13 @@ const FORGET: &str = "DELETE FROM idempotency
     WHERE principal = ?1 AND route = ?2 AND key = ?3 AND owner = ?4 AND status IS NOT NULL";
 const RELEASE: &str = "DELETE FROM idempotency WHERE principal = ?1 AND route = ?2 AND key = ?3 AND status IS NULL";
 const RELEASE_ALL: &str = "DELETE FROM idempotency WHERE status IS NULL";
-const SWEEP: &str = "DELETE FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL";
-const CROWDED: &str = "SELECT principal FROM idempotency GROUP BY principal HAVING count(*) > ?1";
-const SWEEP_CROWDED: &str = "DELETE FROM idempotency WHERE principal = ?1 AND status IS NOT NULL AND created_at <=
-    (SELECT created_at FROM idempotency WHERE principal = ?1 ORDER BY created_at DESC LIMIT 1 OFFSET ?2)";
+const SWEEP: &str = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency
+    WHERE created_at < ?1 AND status IS NOT NULL ORDER BY created_at LIMIT ?2)";
+const CROWDED: &str = "SELECT c.principal, (SELECT created_at FROM idempotency WHERE principal = c.principal
+        ORDER BY created_at DESC LIMIT 1 OFFSET ?1)
+    FROM (SELECT principal FROM idempotency GROUP BY principal HAVING count(*) > ?1 LIMIT 1) c";
+const SWEEP_CROWDED: &str = "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency
+    WHERE principal = ?1 AND status IS NOT NULL AND created_at <= ?2 LIMIT ?3)";
 
 const COUNT_RESERVED: &str = "SELECT count(*) FROM idempotency WHERE status IS NULL";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE created_at < ?1 AND status IS NOT NULL)
@@ -167,18 +170,29 @@ pub fn release_all(conn: &Connection) -> Result<usize> {
     Ok(conn.prepare_cached(RELEASE_ALL)?.execute([])?)
 }
 
-/// Removes replies stored before `before`, and the oldest of any principal that holds more than
-/// [`limits::IDEMPOTENCY_ROWS`]. How many there were.
+/// Removes some of the replies stored before `before`. How many.
 ///
 /// # Errors
 /// The store's.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
-    let mut swept = conn.prepare_cached(SWEEP)?.execute([before])?;
-    let mut statement = conn.prepare_cached(CROWDED)?;
-    let crowded: Vec<String> =
-        statement.query_map([limits::IDEMPOTENCY_ROWS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    for principal in crowded {
-        swept += conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, limits::IDEMPOTENCY_ROWS])?;
-    }
-    Ok(swept)
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, limits::PURGE_BATCH])?)
+}
+
+/// A principal that holds more than [`limits::IDEMPOTENCY_ROWS`], and up to when its surplus was stored. Counts rows:
+/// not for the writer's thread.
+///
+/// # Errors
+/// The store's.
+pub fn crowded(conn: &Connection) -> Result<Option<(String, Micros)>> {
+    let found =
+        conn.prepare_cached(CROWDED)?.query_row([limits::IDEMPOTENCY_ROWS], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// Removes some of a principal's replies stored up to then. How many.
+///
+/// # Errors
+/// The store's.
+pub fn sweep_crowded(conn: &Connection, principal: &str, until: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(SWEEP_CROWDED)?.execute(params![principal, until, limits::PURGE_BATCH])?)
 }

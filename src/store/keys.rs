@@ -3,16 +3,18 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::credentials::{Maker, Of, forget_dead};
+use super::page::{Page, Take, each};
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
 const INSERT: &str =
     "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, audience,
-        admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+        admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at, issuer_id, made_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 const SELECT: &str = "SELECT c.id, c.key_id, c.kind, c.label, c.audience, c.admin, c.scopes, c.only_agents, c.space_id,
         c.user_id, c.agent_id, c.state, c.issued_by, c.issued_at, c.expires_at, c.last_used_at, c.revoked_at,
-        coalesce(c.user_id, a.owner_user_id)
+        coalesce(c.user_id, a.owner_user_id), c.made_by
     FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
     WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
 const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
@@ -22,20 +24,18 @@ const COUNT_OF_USER: &str = "SELECT count(*) FROM credentials WHERE user_id = ?1
 const BIND: &str = "UPDATE credentials SET kind = 'agent_pat', agent_id = ?2, user_id = NULL, state = 'active',
         expires_at = ?3
     WHERE id = ?1 AND state = 'pending_enrollment'";
-const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
-    WHERE id = ?1 AND state IN ('active', 'pending_enrollment')";
 const HOST: &str = "SELECT host_binding FROM credentials WHERE id = ?1";
 const MARK: &str = "SELECT token_mark FROM credentials WHERE id = ?1";
 const SET_HOST: &str = "UPDATE credentials SET host_binding = ?2 WHERE id = ?1";
 
 /// A key to be stored.
 #[derive(Debug)]
-pub struct NewKey<'a> {
+pub struct NewPat<'a> {
     /// The id.
     pub id: &'a str,
     /// A user's or agent's key, or an enrollment.
     pub kind: Kind,
-    /// Key id and hash.
+    /// PatRecord id and hash.
     pub issued: &'a Issued,
     /// The user it acts for; of an enrollment, its issuer.
     pub user_id: Option<&'a str>,
@@ -55,8 +55,8 @@ pub struct NewKey<'a> {
     pub space_id: Option<&'a str>,
     /// The first 16 hex digits of its SHA-256.
     pub token_mark: &'a str,
-    /// Who issued it.
-    pub issued_by: &'a str,
+    /// Who issued it, and what it hangs on.
+    pub maker: &'a Maker,
     /// When.
     pub issued_at: Micros,
     /// Until when it is good.
@@ -65,7 +65,7 @@ pub struct NewKey<'a> {
 
 /// A key as told; never its hash.
 #[derive(Debug, Clone)]
-pub struct Key {
+pub struct PatRecord {
     /// The id.
     pub id: String,
     /// The public name of the secret.
@@ -102,10 +102,12 @@ pub struct Key {
     pub revoked_at: Option<Micros>,
     /// Whose it is: the user, or the agent's owner.
     pub owner_user_id: String,
+    /// The credential it was made with.
+    pub made_by: Option<String>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
-    Ok(Key {
+fn read(row: &Row<'_>) -> rusqlite::Result<PatRecord> {
+    Ok(PatRecord {
         id: row.get(0)?,
         key_id: row.get(1)?,
         kind: row.get(2)?,
@@ -124,14 +126,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Key> {
         last_used_at: row.get(15)?,
         revoked_at: row.get(16)?,
         owner_user_id: row.get(17)?,
+        made_by: row.get(18)?,
     })
 }
 
-/// Stores a new key; an enrollment waits to be bound.
+/// Stores a new key; an enrollment waits to be bound. The oldest dead ones of its holder and kind make room.
 ///
 /// # Errors
 /// The store's.
-pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
+pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
     let state = if new.kind == Kind::Enrollment { "pending_enrollment" } else { "active" };
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
@@ -148,30 +151,39 @@ pub fn insert(conn: &Connection, new: &NewKey<'_>) -> Result<()> {
         new.space_id,
         new.token_mark,
         state,
-        new.issued_by,
+        new.maker.actor,
         new.issued_at,
-        new.expires_at
+        new.expires_at,
+        new.maker.id,
+        new.maker.credential
     ])?;
-    Ok(())
+    match (new.agent_id, new.user_id) {
+        (Some(id), _) => forget_dead(conn, Of::Agent(id), new.kind),
+        (None, Some(id)) => forget_dead(conn, Of::User(id), new.kind),
+        (None, None) => Ok(()),
+    }
 }
 
 /// The key of this id, in any state.
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Key>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
     Ok(conn.prepare_cached(&format!("{SELECT} AND c.id = ?1"))?.query_row([id], read).optional()?)
 }
 
-/// A user's keys and those of the agents it owns, oldest first, in any state, `limit` at the most.
+/// A user's keys and those of the agents it owns, oldest first, in any state.
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, limit: u64) -> Result<Vec<Key>> {
-    let sql = format!("{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) ORDER BY c.issued_at, c.id LIMIT ?2");
+pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, PatRecord>) -> Result<()> {
+    let sql = format!(
+        "{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
+            ORDER BY c.issued_at, c.id LIMIT ?4"
+    );
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![user_id, limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![user_id, at, id, page.fetch()], read, take)
 }
 
 /// How many active keys an agent has.
@@ -196,14 +208,6 @@ pub fn count_of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<u6
 /// The store's.
 pub fn bind(conn: &Connection, id: &str, agent_id: &str, expires_at: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(BIND)?.execute(params![id, agent_id, expires_at])? > 0)
-}
-
-/// Revokes a key. False if it was not alive.
-///
-/// # Errors
-/// The store's.
-pub fn revoke(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
-    Ok(conn.prepare_cached(REVOKE)?.execute(params![id, now])? > 0)
 }
 
 /// The mark of a credential's key, where it is a key.

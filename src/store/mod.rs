@@ -5,10 +5,13 @@
 pub mod agent_keys;
 pub mod agents;
 pub mod audit;
+pub mod audit_head;
 mod check;
+mod condition;
 mod copy;
 pub mod credentials;
 pub mod deployments;
+mod dir;
 pub mod error;
 pub mod expiry;
 pub mod grants;
@@ -19,38 +22,49 @@ pub mod knowledge;
 pub mod meta;
 mod migrate;
 pub mod notifications;
+mod objects;
 mod open;
 pub mod operations;
 pub mod page;
 pub mod profiles;
 mod readers;
 pub mod registrations;
+mod rescue;
 pub mod restore;
+pub mod rights;
 mod row;
 pub mod sessions;
+pub mod space;
 pub mod spaces;
 pub mod users;
 pub mod webhook;
 mod writer;
 
+use std::panic::Location;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
-pub use check::{Finding, check, recognise};
-pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_to, sync_dir_of};
+pub use check::{Finding, check, look, recognise};
+pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
+pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
-pub use open::{DirLock, FILE, OpenError, identify, lock_dir, write_back};
+pub use open::{FILE, OpenError, identify, write_back};
 
+use condition::Condition;
 use migrate::MigrateError;
 use open::Medium;
 use readers::Readers;
-use writer::Writer;
+use writer::{Label, Writer};
 
 /// How long a read waits for a free connection. There is one for every worker, so it never should.
 const READER_WAIT: Duration = Duration::from_secs(5);
+/// Milliseconds that a read may take until [`Store::end_reads_after`] says another number.
+const READ_MILLIS: u64 = 2000;
 /// Writes that may wait for the writer.
 const WRITE_QUEUE: usize = 4096;
 
@@ -59,19 +73,24 @@ pub struct Store {
     // Declared in the order they must go: readers first, so that the writer's connection is the last to close.
     readers: r2d2::Pool<Readers>,
     writer: Writer,
+    condition: Arc<Condition>,
     dir: PathBuf,
+    /// Milliseconds that one read may take.
+    read_millis: AtomicU64,
     _lock: DirLock,
 }
 
 /// How to open a [`Store`].
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct StoreOptions {
     /// The data directory; made if it is missing.
     pub dir: PathBuf,
     /// Reading connections at the most.
     pub readers: usize,
     /// From how many milliseconds on a statement is logged as slow.
     pub slow_query_ms: u64,
+    /// Whether an empty database may be made where one was lost.
+    pub new_box: bool,
 }
 
 impl Store {
@@ -79,11 +98,19 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`] says which exit code fits.
-    pub fn open(options: &Options) -> std::result::Result<Self, OpenError> {
+    pub fn open(options: &StoreOptions) -> std::result::Result<Self, OpenError> {
         let dir = options.dir.clone();
-        let lock = open::lock_dir(&dir)?;
+        let lock = lock_dir(&dir)?;
         let path = dir.join(FILE);
+        if options.new_box {
+            dir::forget(&dir)?
+        } else {
+            dir::refuse_to_forget(&dir)?
+        }
+        open::make_file(&path)?;
+        let lock = lock.with_database(&path)?;
         open::prepare_file(&path)?;
+        let condition = Condition::new(&path).map(Arc::new).map_err(|e| OpenError::Io(path.clone(), e))?;
         open::log_statements_slower_than(options.slow_query_ms);
         let store = |error: StoreError| match error {
             StoreError::Damaged(why) => OpenError::Damaged(path.clone(), why),
@@ -100,11 +127,21 @@ impl Store {
             MigrateError::Dangling(_) => OpenError::Damaged(path.clone(), error.to_string()),
             MigrateError::Sqlite(error) => store(error.into()),
         };
+        // Before one statement of the file runs: it may be a backup from anywhere, copied to this place.
+        let foreign = |why| OpenError::Damaged(path.clone(), format!("its schema is not taosd's: {why}"));
+        objects::compare(&mut conn).map_err(store)?.map_err(foreign)?;
         if (1..VERSION).contains(&migrate::version(&conn).map_err(unfit)?) {
             keep_before_upgrade(&path, &dir).map_err(store)?;
         }
-        migrate::migrate(&mut conn).map_err(unfit)?;
-        let writer = Writer::start(conn, WRITE_QUEUE).map_err(|e| OpenError::Io(path.clone(), e))?;
+        objects::bring_up(&mut conn).map_err(unfit)?;
+        if medium == Medium::Live
+            && let Err(error) = operations::forget_environments(&conn)
+        {
+            // A full disk is no reason not to serve; the next start tries again.
+            log::error!("the environment of old deployments could not be removed from the database: {error}");
+        }
+        let writer =
+            Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition)).map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
             .min_idle(Some(1))
@@ -112,9 +149,9 @@ impl Store {
             .max_lifetime(None)
             .test_on_check_out(false)
             .connection_timeout(READER_WAIT)
-            .build(Readers::new(path.clone(), medium))
+            .build(Readers::new(path.clone(), medium, Arc::clone(&condition)))
             .map_err(|e| store(StoreError::Unavailable(e.to_string())))?;
-        Ok(Self { readers, writer, dir, _lock: lock })
+        Ok(Self { readers, writer, condition, dir, read_millis: AtomicU64::new(READ_MILLIS), _lock: lock })
     }
 
     /// Logs statements that take longer from now on, those of every store of the process.
@@ -135,8 +172,10 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        read(&conn)
+        let reader = self.reader()?;
+        let found = self.condition.noting(|| read(&reader));
+        reader.release();
+        found
     }
 
     /// Reads with several statements that must see one state.
@@ -147,25 +186,46 @@ impl Store {
         &self,
         read: impl FnOnce(&Connection) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let mut conn = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
-        let tx = conn.transaction().map_err(StoreError::from)?;
-        read(&tx)
+        let reader = self.reader()?;
+        let found = self.condition.noting(|| {
+            let tx = reader.begin().map_err(StoreError::from)?;
+            let found = read(&tx);
+            // The transaction ends with `tx`: that shall not be cut.
+            reader.release();
+            found
+        });
+        reader.release();
+        found
+    }
+
+    /// A reading connection with the time that a read may take.
+    fn reader(&self) -> Result<r2d2::PooledConnection<Readers>> {
+        let reader = self.readers.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        reader.give(Duration::from_millis(self.read_millis.load(Ordering::Relaxed)));
+        Ok(reader)
+    }
+
+    /// Gives each read that begins from now on so many milliseconds in all; then it fails as [`StoreError::TooSlow`].
+    pub fn end_reads_after(&self, millis: u64) {
+        self.read_millis.store(millis, Ordering::Relaxed);
     }
 
     /// Writes and waits until it is on disk. An error of `work` rolls back what it wrote, and only that.
     ///
     /// # Errors
     /// The work's own, or the store's.
+    #[track_caller]
     pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
-        self.writer.write(work)
+        self.writer.write(Label { action: "-", at: Location::caller() }, work)
     }
 
     /// Like [`Store::write`] without waiting: `done` is told on the writer's thread. It must be quick.
+    #[track_caller]
     pub fn submit<T, E, F, D>(&self, work: F, done: D)
     where
         T: Send + 'static,
@@ -173,7 +233,38 @@ impl Store {
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        self.writer.submit(work, done);
+        self.submit_as("-", work, done);
+    }
+
+    /// Like [`Store::submit`], with the name of the action for the log.
+    #[track_caller]
+    pub fn submit_as<T, E, F, D>(&self, action: &'static str, work: F, done: D)
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+        D: FnOnce(std::result::Result<T, E>) + Send + 'static,
+    {
+        self.writer.submit(Label { action, at: Location::caller() }, work, done);
+    }
+
+    /// Like [`Store::write`], of what is worth no new backup, such as when a credential was last used.
+    ///
+    /// # Errors
+    /// The work's own, or the store's.
+    #[track_caller]
+    pub fn write_light<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        self.writer.write_light(Label { action: "-", at: Location::caller() }, work)
+    }
+
+    /// Grows with every commit that changed only what is worth no new backup.
+    pub fn light_version(&self) -> u64 {
+        self.writer.light_version()
     }
 
     /// False once the writer's thread has died.
@@ -184,6 +275,14 @@ impl Store {
     /// Why the last commit that had something to write failed; `None` once one has succeeded.
     pub fn trouble(&self) -> Option<StoreError> {
         self.writer.trouble()
+    }
+
+    /// Whether the files are those that were opened, and nothing read from them was damaged.
+    ///
+    /// # Errors
+    /// `Gone`, or `Damaged`.
+    pub fn condition(&self) -> Result<()> {
+        self.condition.check()
     }
 
     /// Grows with every commit that changed something, before anybody is told of it. What is read after this call is
@@ -238,6 +337,11 @@ fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
 /// A fresh id: a lower-case UUID whose order is that of its making (RFC 9562, version 7), kind to the indexes.
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+/// True for a text that has the form of an id, in any case. No name may have it: what looks like an id is one.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 /// Runs `work` so that an error of it takes back what it wrote, and only that.

@@ -4,6 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::page::{Take, each};
+use crate::limits::{NOTIFICATION_ROWS, NOTIFICATION_ROWS_OF_AGENT};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO notifications
@@ -13,26 +15,32 @@ const COLUMNS: &str = "seq, id, agent_id, source, app_origin, level, title, mess
 const COUNTS: &str = "SELECT total, unread FROM notification_counts WHERE holder = ?1";
 const POSITION: &str = "SELECT seq FROM notifications WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const LAST: &str = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1";
-const READ_ALL: &str = "UPDATE notifications SET read = 1 WHERE user_id = ?1 AND read = 0";
-const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM notifications WHERE created_at < ?1)
-    OR EXISTS (SELECT 1 FROM notification_counts WHERE total > ?2 AND holder GLOB 'user:*')";
-const DELETE_OLD: &str = "DELETE FROM notifications WHERE seq IN
-    (SELECT seq FROM notifications WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
-const CROWDED: &str = "SELECT substr(holder, 6), total FROM notification_counts
+const READ_SOME: &str = "UPDATE notifications SET read = 1 WHERE seq IN
+    (SELECT seq FROM notifications WHERE user_id = ?1 AND read = 0 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
+const OLD: &str = "SELECT seq FROM notifications WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+const CROWDED_AGENT: &str = "SELECT substr(holder, 7), total - ?1 FROM notification_counts
+    WHERE total > ?1 AND holder GLOB 'agent:*' LIMIT 1";
+const CROWDED_USER: &str = "SELECT substr(holder, 6), total - ?1 FROM notification_counts
     WHERE total > ?1 AND holder GLOB 'user:*' LIMIT 1";
-const DELETE_OLDEST: &str = "DELETE FROM notifications WHERE seq IN
-    (SELECT seq FROM notifications WHERE user_id = ?1 ORDER BY seq LIMIT ?2)";
-
+// Of the agents that have told this user anything, the one with the most. A user's agents are bounded.
+const LOUDEST_OF_USER: &str = "SELECT a.id, c.total FROM agents a
+    JOIN notification_counts c ON c.holder = 'agent:' || a.id
+    WHERE a.owner_user_id = ?1 ORDER BY c.total DESC LIMIT 1";
+const OF_NO_AGENT: &str = "SELECT count(*) FROM (SELECT 1 FROM notifications
+    WHERE user_id = ?1 AND agent_id IS NULL LIMIT ?2)";
+/// What goes first of one sender's: what was read, then the unread that are not high, then the unread high ones, each
+/// oldest first.
+const WORTH: &str = "read = 0, read = 0 AND level = 'high', seq";
 /// Whose notifications are looked at. Nobody sees any but these.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Holder {
+pub enum Inbox {
     /// Those a user was sent.
     User(String),
     /// Those an agent sent.
     Agent(String),
 }
 
-impl Holder {
+impl Inbox {
     fn column(&self) -> &'static str {
         match self {
             Self::User(_) => "user_id",
@@ -157,11 +165,12 @@ pub enum Span {
 /// The store's.
 pub fn list(
     conn: &Connection,
-    holder: &Holder,
+    holder: &Inbox,
     span: Span,
     unread_only: bool,
     limit: u64,
-) -> Result<Vec<Notification>> {
+    take: Take<'_, Notification>,
+) -> Result<()> {
     let (compare, seq, order) = match span {
         Span::Before(seq) => ("<", seq, "DESC"),
         Span::After(seq) => (">", seq, "ASC"),
@@ -172,8 +181,7 @@ pub fn list(
         holder.column()
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![holder.id(), seq, limit], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![holder.id(), seq, limit], read, take)
 }
 
 /// The place of the newest notification of all; 0 if there is none.
@@ -197,7 +205,7 @@ pub fn position(conn: &Connection, id: &str) -> Result<i64> {
 ///
 /// # Errors
 /// The store's.
-pub fn counts(conn: &Connection, holder: &Holder) -> Result<(i64, i64)> {
+pub fn counts(conn: &Connection, holder: &Inbox) -> Result<(i64, i64)> {
     let found = conn.prepare_cached(COUNTS)?.query_row([holder.key()], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?.unwrap_or((0, 0)))
 }
@@ -206,7 +214,7 @@ pub fn counts(conn: &Connection, holder: &Holder) -> Result<(i64, i64)> {
 ///
 /// # Errors
 /// The store's.
-pub fn get(conn: &Connection, holder: &Holder, id: &str) -> Result<Option<Notification>> {
+pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notification>> {
     let sql = format!("SELECT {COLUMNS} FROM notifications WHERE id = ?1 AND {} = ?2", holder.column());
     Ok(conn.prepare_cached(&sql)?.query_row([id, holder.id()], read).optional()?)
 }
@@ -229,12 +237,12 @@ pub fn mark_read(conn: &Connection, seq: i64) -> Result<()> {
     Ok(())
 }
 
-/// Marks all of a user's as read. How many were not.
+/// Marks the oldest of a user's as read that are not, up to the place `last` and `most` of them. How many.
 ///
 /// # Errors
 /// The store's.
-pub fn mark_all_read(conn: &Connection, user_id: &str) -> Result<usize> {
-    Ok(conn.prepare_cached(READ_ALL)?.execute([user_id])?)
+pub fn mark_some_read(conn: &Connection, user_id: &str, last: i64, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(READ_SOME)?.execute(params![user_id, last, most])?)
 }
 
 /// Removes one.
@@ -246,23 +254,55 @@ pub fn delete(conn: &Connection, seq: i64) -> Result<()> {
     Ok(())
 }
 
-/// True if [`sweep`] would find something.
+/// Up to `batch` notifications that have to go: those older than `before`; else those of an agent that holds more than
+/// [`NOTIFICATION_ROWS_OF_AGENT`], from its own; else those of a user that has more than [`NOTIFICATION_ROWS`], from
+/// whoever sent most. An agent never pushes out another's.
 ///
 /// # Errors
 /// The store's.
-pub fn is_due(conn: &Connection, before: Micros, most: u64) -> Result<bool> {
-    Ok(conn.prepare_cached(IS_DUE)?.query_row(params![before, most], |row| row.get(0))?)
+pub fn surplus(conn: &Connection, before: Micros, batch: u64) -> Result<Vec<i64>> {
+    let old = seqs(conn, OLD, params![before, batch])?;
+    if !old.is_empty() {
+        return Ok(old);
+    }
+    let crowded = |sql: &str, most: u64| -> Result<Option<(String, u64)>> {
+        Ok(conn.prepare_cached(sql)?.query_row([most], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    };
+    if let Some((agent, count)) = crowded(CROWDED_AGENT, NOTIFICATION_ROWS_OF_AGENT)? {
+        return worst(conn, "agent_id = ?1", &agent, count.min(batch));
+    }
+    let Some((user, count)) = crowded(CROWDED_USER, NOTIFICATION_ROWS)? else { return Ok(Vec::new()) };
+    let loudest: Option<(String, u64)> =
+        conn.prepare_cached(LOUDEST_OF_USER)?.query_row([&user], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((agent, total)) = loudest {
+        let others: u64 = conn.prepare_cached(OF_NO_AGENT)?.query_row(params![user, total + 1], |row| row.get(0))?;
+        if others <= total {
+            return worst(conn, "agent_id = ?1", &agent, count.min(batch));
+        }
+    }
+    worst(conn, "user_id = ?1 AND agent_id IS NULL", &user, count.min(batch))
 }
 
-/// Removes up to `batch` notifications that are older than `before` or more than `most` of one user. How many.
+fn worst(conn: &Connection, whose: &str, id: &str, count: u64) -> Result<Vec<i64>> {
+    let sql = format!("SELECT seq FROM notifications WHERE {whose} ORDER BY {WORTH} LIMIT ?2");
+    seqs(conn, &sql, params![id, count])
+}
+
+fn seqs(conn: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<i64>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let rows = statement.query_map(values, |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Removes these. How many there were.
 ///
 /// # Errors
 /// The store's.
-pub fn sweep(conn: &Connection, before: Micros, most: u64, batch: u64) -> Result<usize> {
-    let old = conn.prepare_cached(DELETE_OLD)?.execute(params![before, batch])?;
-    let crowded: Option<(String, u64)> =
-        conn.prepare_cached(CROWDED)?.query_row([most], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((user, total)) = crowded else { return Ok(old) };
-    let surplus = total.saturating_sub(most).min(batch);
-    Ok(old + conn.prepare_cached(DELETE_OLDEST)?.execute(params![user, surplus])?)
+pub fn delete_all(conn: &Connection, seqs: &[i64]) -> Result<usize> {
+    let mut statement = conn.prepare_cached("DELETE FROM notifications WHERE seq = ?1")?;
+    let mut removed = 0;
+    for seq in seqs {
+        removed += statement.execute([seq])?;
+    }
+    Ok(removed)
 }

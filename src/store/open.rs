@@ -1,22 +1,21 @@
-//! Opening the data directory: the lock, the file's identity, modes and pragmas.
+//! Opening the database: the file's identity, modes and pragmas.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fs2::FileExt;
 use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 
+use super::dir::own;
 use super::error::StoreError;
 
 /// The name of the one file.
 pub const FILE: &str = "taosd.db";
-const LOCK: &str = "taosd.lock";
 /// `taos` in ASCII: what `PRAGMA application_id` says of our files.
 pub const APPLICATION_ID: i32 = 0x7461_6f73;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -29,6 +28,12 @@ pub enum OpenError {
     /// Another daemon holds the directory: exit code 3.
     #[error("{path} is in use by another taosd; stop it, or choose another --data-dir", path = .0.display())]
     Locked(PathBuf),
+    /// There is a box here, and no database: exit code 4.
+    #[error(
+        "{path} is not there, but {1} is: this was a box. Restore a backup with `taosd restore FILE`, or put the file back; \
+         `taosd serve --new-box` makes an empty box in its place", path = .0.display()
+    )]
+    Lost(PathBuf, String),
     /// The file is damaged: exit code 4.
     #[error("{path} is damaged: {1}; run `taosd check`, then restore a backup", path = .0.display())]
     Damaged(PathBuf, String),
@@ -53,39 +58,11 @@ pub enum OpenError {
     Store(PathBuf, StoreError),
 }
 
-/// Exclusive use of a data directory, as long as this lives. The kernel lets go of it when the process dies.
-#[derive(Debug)]
-pub struct DirLock {
-    _file: File,
-}
-
-/// Makes the directory (0700) if need be and takes its lock.
+/// Takes group's and others' rights away, where they have any.
 ///
 /// # Errors
-/// [`OpenError::Locked`] if another process holds it; [`OpenError::Io`].
-pub fn lock_dir(dir: &Path) -> Result<DirLock, OpenError> {
-    let io = |error| OpenError::Io(dir.to_owned(), error);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)?;
-    tighten(dir, 0o700).map_err(io)?;
-    let path = dir.join(LOCK);
-    // A read-only file system can still be served for reading if the lock file is there.
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .or_else(|error| if error.kind() == ErrorKind::ReadOnlyFilesystem { File::open(&path) } else { Err(error) })
-        .map_err(|error| OpenError::Io(path.clone(), error))?;
-    match file.try_lock_exclusive() {
-        Ok(()) => Ok(DirLock { _file: file }),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(OpenError::Locked(dir.to_owned())),
-        Err(error) => Err(OpenError::Io(path, error)),
-    }
-}
-
-/// Takes group's and others' rights away, where they have any.
-fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
+/// What the system says.
+pub fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
     let present = fs::metadata(path)?.permissions().mode() & 0o777;
     if present & !mode == 0 {
         return Ok(());
@@ -93,17 +70,25 @@ fn tighten(path: &Path, mode: u32) -> std::io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(present & mode))
 }
 
-/// Makes sure that `path` is a taosd database, or a new empty file, 0600.
+/// Makes an empty file, 0600 and its directory's owner's, where there is none.
+///
+/// # Errors
+/// [`OpenError::Io`].
+pub fn make_file(path: &Path) -> Result<(), OpenError> {
+    let made = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => own(path.parent().unwrap_or(Path::new("/")), path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    };
+    made.map_err(|error| OpenError::Io(path.to_owned(), error))
+}
+
+/// Makes sure that `path` is a taosd database or an empty file, and nobody else's to read.
 ///
 /// # Errors
 /// [`OpenError::Foreign`] for anything else; [`OpenError::Io`].
 pub fn prepare_file(path: &Path) -> Result<(), OpenError> {
     let io = |error| OpenError::Io(path.to_owned(), error);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => return Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(io(error)),
-    }
     if fs::metadata(path).map_err(io)?.len() > 0 {
         identify(path)?;
     }
@@ -229,6 +214,11 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     if medium == Medium::Frozen {
         return Ok(conn);
     }
+    // Of a file that has no page yet: later it takes `taosd compact`.
+    let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if pages == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
@@ -274,12 +264,30 @@ pub fn write_back(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A connection for `VACUUM INTO` alone, whose result is in a form that can give space back.
+///
+/// # Errors
+/// What SQLite says.
+pub fn to_be_copied(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
+    let conn = connect(path, medium)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.pragma_update(None, "cache_size", -2048)?;
+    // Where it is set already, setting it again would be a write.
+    let mode: i64 = conn.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode == 0 {
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    Ok(conn)
+}
+
 /// A connection that only reads.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn reading(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     let conn = connect(path, medium)?;
+    // The file may be from anywhere: nothing in it may reach SQLite's own tables.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.pragma_update(None, "cache_size", -512)?;
     conn.pragma_update(None, "query_only", true)?;
     Ok(conn)

@@ -2,16 +2,21 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Result;
 use super::agents::Seen;
+use super::credentials::Maker;
 use super::grants::Grantee;
-use super::page::Page;
+use super::page::{Page, Take, each};
+use super::{Result, meta};
+use crate::limits::{OPERATIONS_KEPT, PURGE_BATCH};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
-    error, actor, request_id, created_at, started_at, finished_at";
+    error, actor, request_id, created_at, started_at, finished_at, actor_id";
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
-    request_id, created_at, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    request_id, created_at, started_at, actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+// Finished ones of the same principal beyond so many, a batch at a time.
+const FORGET_OLDEST: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations
+    WHERE actor_id = ?1 AND finished_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 200 OFFSET ?2)";
 const OPEN_OF_AGENT: &str = "SELECT id FROM operations WHERE agent_id = ?1 AND status IN ('queued', 'running')";
 const BEGIN: &str = "UPDATE operations SET status = 'running', started_at = ?2 WHERE id = ?1 AND status = 'queued'";
 const STEP: &str = "UPDATE operations SET step = ?2, progress = ?3 WHERE id = ?1 AND status = 'running'";
@@ -19,8 +24,13 @@ const CANCEL: &str = "UPDATE operations SET cancelling = 1 WHERE id = ?1 AND sta
 const FINISH: &str = "UPDATE operations SET status = ?2, result = ?3, error = ?4, finished_at = ?5,
     progress = CASE ?2 WHEN 'succeeded' THEN 100 ELSE progress END WHERE id = ?1 AND status IN ('queued', 'running')";
 const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?1 AND status IN ('queued', 'running')";
-const SWEEP: &str = "DELETE FROM operations WHERE finished_at < ?1";
+const SWEEP: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < ?1 LIMIT ?2)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
+
+const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.env')
+    WHERE kind = 'deploy' AND json_extract(payload, '$.env') IS NOT NULL";
+/// The key in `meta` that says that [`forget_environments`] has been here.
+const FORGOTTEN: &str = "deploy_environments_forgotten";
 
 /// An operation.
 #[derive(Debug, Clone)]
@@ -49,8 +59,10 @@ pub struct Operation {
     pub result: Option<String>,
     /// The error's envelope, as JSON.
     pub error: Option<String>,
-    /// Who asked for it.
+    /// Who asked for it, as the audit names it.
     pub actor: String,
+    /// Who asked for it, by id: whose it is.
+    pub actor_id: Option<String>,
     /// In which request.
     pub request_id: String,
     /// When.
@@ -63,7 +75,7 @@ pub struct Operation {
 
 impl Operation {
     /// A new one, queued.
-    pub fn new(id: String, kind: &str, actor: String, request_id: &str, now: Micros) -> Self {
+    pub fn new(id: String, kind: &str, asker: Maker, request_id: &str, now: Micros) -> Self {
         Self {
             id,
             kind: kind.to_owned(),
@@ -77,12 +89,18 @@ impl Operation {
             payload: "{}".into(),
             result: None,
             error: None,
-            actor,
+            actor: asker.actor,
+            actor_id: asker.id,
             request_id: request_id.to_owned(),
             created_at: now,
             started_at: None,
             finished_at: None,
         }
+    }
+
+    /// Who asked for it.
+    pub fn asker(&self) -> Maker {
+        Maker { actor: self.actor.clone(), id: self.actor_id.clone(), credential: None }
     }
 
     /// True once it has ended.
@@ -110,6 +128,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Operation> {
         created_at: row.get(14)?,
         started_at: row.get(15)?,
         finished_at: row.get(16)?,
+        actor_id: row.get(17)?,
     })
 }
 
@@ -129,8 +148,13 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
         op.actor,
         op.request_id,
         op.created_at,
-        op.started_at
+        op.started_at,
+        op.actor_id
     ])?;
+    // The parts of a bulk go with it.
+    if op.parent_id.is_none() {
+        conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor_id, OPERATIONS_KEPT])?;
+    }
     Ok(())
 }
 
@@ -237,7 +261,7 @@ pub fn finish(
 
 /// Which operations to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct OperationFilter {
     /// Only those in this status.
     pub status: Option<String>,
     /// Only those of this kind.
@@ -246,11 +270,18 @@ pub struct Filter {
     pub agent: Option<String>,
 }
 
-/// Operations, newest first: those about agents that `seen` shows, and those `actor` asked for itself.
+/// Operations, newest first: those about agents that `seen` shows, and those the principal `actor_id` asked for itself.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: &Page) -> Result<Vec<Operation>> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    actor_id: &str,
+    filter: &OperationFilter,
+    page: &Page,
+    take: Take<'_, Operation>,
+) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -258,18 +289,37 @@ pub fn list(conn: &Connection, seen: &Seen, actor: &str, filter: &Filter, page: 
     };
     let sql = format!(
         "SELECT {COLUMNS} FROM operations WHERE (created_at, id) < (?1, ?2)
-            AND (?4 OR actor = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
+            AND (?4 OR actor_id = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
                 AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
             AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
             ORDER BY created_at DESC, id DESC LIMIT ?3"
     );
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(
-        params![at, id, page.fetch(), all, user, agent, actor, filter.status, filter.kind, filter.agent],
-        read,
-    )?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent];
+    each(&mut statement, values, read, take)
+}
+
+/// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a
+/// database; the bytes are overwritten in the file and in its WAL.
+///
+/// # Errors
+/// The store's.
+pub fn forget_environments(conn: &Connection) -> Result<()> {
+    if meta::get(conn, FORGOTTEN)?.is_some() {
+        return Ok(());
+    }
+    conn.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+    let tx = conn.unchecked_transaction()?;
+    let count = tx.execute(FORGET, [])?;
+    meta::set(&tx, FORGOTTEN, "1")?;
+    tx.commit()?;
+    conn.pragma_update_and_check(None, "secure_delete", false, |_| Ok(()))?;
+    if count > 0 {
+        conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        log::info!("removed the environment of {count} deployments from the database");
+    }
+    Ok(())
 }
 
 /// True if [`sweep`] may find something.
@@ -280,10 +330,10 @@ pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(IS_DUE)?.query_row([before], |row| row.get(0))?)
 }
 
-/// Removes operations that ended before `before`. How many there were.
+/// Removes some of the operations that ended before `before`. How many.
 ///
 /// # Errors
 /// The store's.
 pub fn sweep(conn: &Connection, before: Micros) -> Result<usize> {
-    Ok(conn.prepare_cached(SWEEP)?.execute([before])?)
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, PURGE_BATCH])?)
 }

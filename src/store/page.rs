@@ -1,7 +1,29 @@
 //! Keyset pages: a list goes on after the (time, id) of the last row of the page before, so that no row is skipped or
 //! seen twice while others come and go.
 
+use rusqlite::{Params, Row, Statement};
+
+use super::Result;
 use crate::time::Micros;
+
+/// Takes the rows of a list one by one, so that no list is ever in memory as a whole. False: it wants no more.
+pub type Take<'a, T> = &'a mut dyn FnMut(T) -> bool;
+
+/// Hands the rows of a statement over, until there are no more or no more are wanted.
+pub(super) fn each<T>(
+    statement: &mut Statement<'_>,
+    values: impl Params,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    take: Take<'_, T>,
+) -> Result<()> {
+    let mut rows = statement.query(values)?;
+    while let Some(row) = rows.next()? {
+        if !take(read(row)?) {
+            break;
+        }
+    }
+    Ok(())
+}
 
 /// Where a page starts and how long it is.
 #[derive(Debug, Clone)]

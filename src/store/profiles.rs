@@ -16,7 +16,7 @@ const PUT: &str = "INSERT INTO agent_profiles
 
 /// An agent's profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct AgentProfile {
     /// What it is for.
     pub description: String,
     /// A few words about it.
@@ -35,7 +35,7 @@ pub struct Profile {
     pub pinned: bool,
 }
 
-impl Default for Profile {
+impl Default for AgentProfile {
     fn default() -> Self {
         Self {
             description: String::new(),
@@ -54,9 +54,9 @@ impl Default for Profile {
 ///
 /// # Errors
 /// The store's.
-pub fn of(conn: &Connection, agent_id: &str) -> Result<Profile> {
+pub fn of(conn: &Connection, agent_id: &str) -> Result<AgentProfile> {
     let found = conn.prepare_cached(SELECT)?.query_row([agent_id], |row| {
-        Ok(Profile {
+        Ok(AgentProfile {
             description: row.get(0)?,
             bio: row.get(1)?,
             specialization: row.get(2)?,
@@ -74,7 +74,7 @@ pub fn of(conn: &Connection, agent_id: &str) -> Result<Profile> {
 ///
 /// # Errors
 /// The store's.
-pub fn put(conn: &Connection, agent_id: &str, profile: &Profile) -> Result<()> {
+pub fn put(conn: &Connection, agent_id: &str, profile: &AgentProfile) -> Result<()> {
     conn.prepare_cached(PUT)?.execute(params![
         agent_id,
         profile.description,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Result;
 use super::agents::Seen;
 use super::grants::Grantee;
-use super::page::Numbered;
+use super::page::{Numbered, Take, each};
 use crate::time::Micros;
 
 const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, input_type, acp_url, by_user, metadata,
@@ -76,7 +76,7 @@ impl Default for Registration {
 
 /// A live agent as Agentex clients see it.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct RegisteredAgent {
     /// The id.
     pub id: String,
     /// The name they know it by.
@@ -99,7 +99,7 @@ pub struct Entry {
     pub failure: Option<(Micros, String)>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
+fn read(row: &Row<'_>) -> rusqlite::Result<RegisteredAgent> {
     let registration = if row.get(16)? {
         Registration {
             description: row.get(6)?,
@@ -118,7 +118,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     };
     let failed_at: Option<Micros> = row.get(19)?;
     let why: Option<String> = row.get(20)?;
-    Ok(Entry {
+    Ok(RegisteredAgent {
         id: row.get(0)?,
         name: row.get(1)?,
         status: row.get(2)?,
@@ -143,7 +143,7 @@ fn select(condition: &str) -> String {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Entry>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<RegisteredAgent>> {
     Ok(conn.prepare_cached(&select("a.id = ?1"))?.query_row([id], read).optional()?)
 }
 
@@ -161,11 +161,18 @@ const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
         WHERE g.agent_id = a.id AND g.principal_user_id = ?4))
     AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
 
-/// A page of live agents; `only`: of these ids, as a JSON array.
+/// A page of live agents; `only`: of these ids, as a JSON array. Their order is found without what they say of
+/// themselves, which may be long.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered) -> Result<Vec<Entry>> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    only: Option<&str>,
+    page: &Numbered,
+    take: Take<'_, RegisteredAgent>,
+) -> Result<()> {
     let columns = [
         ("updated_at", "a.updated_at"),
         ("created_at", "a.created_at"),
@@ -173,18 +180,28 @@ pub fn list(conn: &Connection, seen: &Seen, only: Option<&str>, page: &Numbered)
         ("name", "coalesce(a.given_name, a.slug)"),
         ("id", "a.id"),
     ];
-    let sql = format!("{} {}", select(VISIBLE), page.clause(&columns, &["a.created_at", "a.id"]));
+    let order = page.clause(&columns, &["a.created_at", "a.id"]);
+    let sql = format!(
+        "SELECT a.id FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id
+        WHERE a.archived_at IS NULL AND {VISIBLE} {order}"
+    );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![page.limit, page.offset, all, user, agent, only], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let ids = statement.query_map(params![page.limit, page.offset, all, user, agent, only], |row| row.get(0))?;
+    let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+    for id in ids {
+        if by_id(conn, &id)?.is_some_and(|entry| !take(entry)) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Ids and metadata of the live agents that carry a card, each as it is stored.
 ///
 /// # Errors
 /// The store's.
-pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(String, String)>> {
+pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>, take: Take<'_, (String, String)>) -> Result<()> {
     // The first two parameters are those of a page; here they bound nothing.
     let sql = format!(
         "SELECT a.id, json_extract(r.metadata, '$.agent_card.metadata') FROM agents a
@@ -194,8 +211,7 @@ pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>) -> Result<Vec<(
     );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![-1, 0, all, user, agent, only], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![-1, 0, all, user, agent, only], |row| Ok((row.get(0)?, row.get(1)?)), take)
 }
 
 /// Stores what is kept of an agent.
@@ -221,7 +237,7 @@ pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
 
 /// An agent whose health is asked for.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckedEndpoint {
     /// The id.
     pub id: String,
     /// The container it lives in.
@@ -240,10 +256,10 @@ pub struct Checked {
 ///
 /// # Errors
 /// The store's.
-pub fn checked(conn: &Connection) -> Result<Vec<Checked>> {
+pub fn checked(conn: &Connection) -> Result<Vec<CheckedEndpoint>> {
     let mut statement = conn.prepare_cached(CHECKED)?;
     let rows = statement.query_map([], |row| {
-        Ok(Checked {
+        Ok(CheckedEndpoint {
             id: row.get(0)?,
             container_name: row.get(1)?,
             registered_at: row.get(2)?,

@@ -5,17 +5,16 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::migrate::{self, MigrateError};
+use super::migrate::MigrateError;
 use super::open::{self, OpenError};
-use super::{Result, StoreError, VERSION, audit, meta};
+use super::rights::{self, Rights, Taken};
+use super::{Result, StoreError, VERSION, audit, meta, objects};
 use crate::time::Micros;
 
 const END_SESSIONS: &str =
     "UPDATE credentials SET state = 'revoked', revoked_at = ?1 WHERE kind = 'session' AND state = 'active'";
 const LIVE: &str = "SELECT id FROM credentials WHERE state IN ('active', 'grace', 'pending_enrollment')";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
-const DISABLED: &str = "SELECT id FROM users WHERE disabled = 1";
-const DISABLE: &str = "UPDATE users SET disabled = 1, updated_at = ?2 WHERE id = ?1 AND disabled = 0";
 const IS_LIVE: &str = "SELECT 1 FROM credentials c JOIN users u ON u.id = c.user_id
     WHERE c.secret_hash = ?1 AND c.state = 'active' AND u.role = 'admin' AND u.disabled = 0";
 
@@ -24,8 +23,8 @@ const IS_LIVE: &str = "SELECT 1 FROM credentials c JOIN users u ON u.id = c.user
 pub struct Since {
     /// Credentials that are live now; every other one of the backup stays dead.
     live: HashSet<String>,
-    /// Users that are disabled now.
-    disabled: Vec<String>,
+    /// The rights that are given now; `None` where nobody can say.
+    rights: Option<Rights>,
 }
 
 /// Opens a copy for changes, brought up to this daemon's schema.
@@ -35,12 +34,14 @@ pub struct Since {
 pub fn open_copy(path: &Path) -> std::result::Result<Connection, OpenError> {
     let failed = |error: StoreError| OpenError::Store(path.to_owned(), error);
     let mut conn = open::copy_in_hand(path).map_err(|error| failed(error.into()))?;
-    migrate::migrate(&mut conn).map_err(|error| match error {
+    objects::bring_up(&mut conn).map_err(|error| match error {
         MigrateError::TooNew(found) => OpenError::TooNew { path: path.to_owned(), found, known: VERSION },
         MigrateError::Foreign => OpenError::Foreign(path.to_owned(), error.to_string()),
         MigrateError::Dangling(_) => OpenError::Damaged(path.to_owned(), error.to_string()),
         MigrateError::Sqlite(error) => failed(error.into()),
     })?;
+    let foreign = |why| OpenError::Damaged(path.to_owned(), format!("its schema is not taosd's: {why}"));
+    objects::compare(&mut conn).map_err(failed)?.map_err(foreign)?;
     Ok(conn)
 }
 
@@ -53,18 +54,19 @@ pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
     if meta::get(&conn, meta::INSTALL_ID)? != meta::get(copy, meta::INSTALL_ID)? {
         return Ok(None);
     }
-    Ok(Some(Since { live: ids(&conn, LIVE)?.into_iter().collect(), disabled: ids(&conn, DISABLED)? }))
+    let tx = conn.unchecked_transaction()?;
+    Ok(Some(Since { live: ids(&tx, LIVE)?.into_iter().collect(), rights: Some(Rights::since(&tx, copy)?) }))
 }
 
 /// What was changed in the copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
     /// Web sessions that ended.
     pub sessions: usize,
     /// Credentials that stay revoked, expired or deleted.
     pub dead: usize,
-    /// Users that stay disabled.
-    pub disabled: usize,
+    /// Rights that were taken since the backup and stay taken.
+    pub taken: Vec<Taken>,
 }
 
 /// Ends every session and every token signed before, and keeps dead what has died since the backup, all in one
@@ -75,21 +77,21 @@ pub struct Changed {
 pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<Changed> {
     let tx = conn.unchecked_transaction()?;
     let sessions = tx.execute(END_SESSIONS, [now])?;
-    let mut changed = Changed { sessions, dead: 0, disabled: 0 };
+    let mut changed = Changed { sessions, dead: 0, taken: Vec::new() };
     for id in ids(&tx, LIVE)?.iter().filter(|id| !since.live.contains(*id)) {
         changed.dead += tx.execute(REVOKE, params![id, now])?;
     }
-    for id in &since.disabled {
-        changed.disabled += tx.execute(DISABLE, params![id, now])?;
+    if let Some(rights) = &since.rights {
+        changed.taken = rights::take(&tx, rights, now)?;
     }
     // The signing keys belong to a database that has not been restored since.
     meta::set(&tx, meta::SIGNING_EPOCH, &super::new_id())?;
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
         actor: "system".into(),
         action: "backups.restore".into(),
         resource: source.to_owned(),
-        outcome: audit::Outcome::Ok,
+        outcome: audit::AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     };
@@ -103,7 +105,7 @@ pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Re
 /// # Errors
 /// The store's.
 pub fn all_live(conn: &Connection) -> Result<Since> {
-    Ok(Since { live: ids(conn, LIVE)?.into_iter().collect(), disabled: Vec::new() })
+    Ok(Since { live: ids(conn, LIVE)?.into_iter().collect(), rights: None })
 }
 
 /// True if a hash is that of an admin's live token.

@@ -3,24 +3,33 @@
 use rusqlite::{Connection, params};
 
 use super::Result;
+use super::page::{Page, Take, each};
 use crate::secret::Issued;
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-        (id, kind, key_id, secret_hash, user_id, scopes, parent_id, state, issued_by, issued_at, expires_at)
-    SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7)
+        (id, kind, key_id, secret_hash, user_id, scopes, parent_id, state, issued_by, issued_at, expires_at,
+        issuer_id)
+    SELECT ?1, 'session', ?2, ?3, p.user_id, p.scopes, p.id, 'active', ?5, ?6, min(coalesce(p.expires_at, ?7), ?7),
+        'user:' || p.user_id
     FROM credentials p WHERE p.id = ?4 AND p.kind = 'user_token' AND p.state = 'active'
     RETURNING expires_at";
+// The rows of a user's sessions beyond so many: of the living those idle for longest, and every dead one.
+const SURPLUS: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
+    WHERE user_id = ?1 AND kind = 'session'
+    ORDER BY state = 'active' AND expires_at > ?2 DESC, coalesce(last_used_at, issued_at) DESC, id DESC
+    LIMIT -1 OFFSET ?3)";
 const LIST: &str = "SELECT s.id, s.issued_at, s.expires_at, s.last_used_at, p.label
     FROM credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'
     WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
-    ORDER BY s.issued_at, s.id LIMIT 500";
+        AND (s.issued_at, s.id) > (?3, ?4)
+    ORDER BY s.issued_at, s.id LIMIT ?5";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'session' AND state = 'active'";
 
 /// A session as told.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct WebSession {
     /// The id.
     pub id: String,
     /// When it was opened.
@@ -50,22 +59,32 @@ pub fn insert(
     Ok(conn.prepare_cached(INSERT)?.query_row(values, |row| row.get(0))?)
 }
 
+/// Removes the sessions of a user that are more than `kept`: dead ones first, then those idle for longest.
+///
+/// # Errors
+/// The store's.
+pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Result<()> {
+    conn.prepare_cached(SURPLUS)?.execute(params![user_id, now, kept])?;
+    Ok(())
+}
+
 /// A user's live sessions, oldest first.
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<Vec<Session>> {
+pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, WebSession>) -> Result<()> {
     let mut statement = conn.prepare_cached(LIST)?;
-    let rows = statement.query_map(params![user_id, now], |row| {
-        Ok(Session {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(WebSession {
             id: row.get(0)?,
             created_at: row.get(1)?,
             expires_at: row.get(2)?,
             last_used_at: row.get(3)?,
             opened_with: row.get(4)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    let (at, id) = page.oldest_first();
+    each(&mut statement, params![user_id, now, at, id, page.fetch()], read, take)
 }
 
 /// Ends one session of a user. False if it has no such live session.

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::page::{Page, Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
 use crate::time::Micros;
@@ -12,8 +13,7 @@ const INSERT: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
-/// Spaces told in one list; a user makes them by hand.
-const LISTED: u64 = 500;
+const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
 
 record! {
     /// A space.
@@ -77,6 +77,14 @@ pub fn insert(conn: &Connection, space: &Space) -> Result<()> {
     Ok(())
 }
 
+/// How many spaces a user has.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_user(conn: &Connection, user_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([user_id], |row| row.get(0))?)
+}
+
 /// The slug, or with the smallest number behind it that is free.
 ///
 /// # Errors
@@ -107,14 +115,16 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
     Ok(conn.prepare_cached(&format!("{} WHERE s.id = ?1", Space::SELECT))?.query_row([id], Space::read).optional()?)
 }
 
-/// A user's spaces, the default one first.
+/// A user's spaces, oldest first: the default one was made with the user.
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str) -> Result<Vec<Space>> {
-    let sql =
-        format!("{} WHERE s.owner_user_id = ?1 ORDER BY s.is_default DESC, s.created_at, s.id LIMIT ?2", Space::SELECT);
+pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Space>) -> Result<()> {
+    let sql = format!(
+        "{} WHERE s.owner_user_id = ?1 AND (s.created_at, s.id) > (?2, ?3) ORDER BY s.created_at, s.id LIMIT ?4",
+        Space::SELECT
+    );
+    let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![user_id, LISTED], Space::read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![user_id, at, id, page.fetch()], Space::read, take)
 }

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Result;
-use super::page::Page;
+use super::page::{Page, Take, each};
+use super::{Result, is_id};
 use crate::time::Micros;
 
 const COLUMNS: &str = "id, username, display_name, role, disabled, created_at, updated_at";
@@ -13,6 +13,7 @@ const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = 
 const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 const COUNT_OTHER_ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND id <> ?1";
 const ENABLED_ADMINS: &str = "SELECT id FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id";
+const ARE_AT_LEAST: &str = "SELECT EXISTS (SELECT 1 FROM users LIMIT 1 OFFSET ?1)";
 const OWNS_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1)";
 
 /// What a user may do beside its grants.
@@ -94,6 +95,14 @@ pub fn by_username(conn: &Connection, username: &str) -> Result<Option<User>> {
     Ok(conn.prepare_cached(&sql)?.query_row([username], read).optional()?)
 }
 
+/// The user that a text names: by id where it has the form of one, else by name.
+///
+/// # Errors
+/// The store's.
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<User>> {
+    if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_username(conn, given) }
+}
+
 /// The user of this id.
 ///
 /// # Errors
@@ -127,12 +136,11 @@ pub fn enabled_admins(conn: &Connection) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, page: &Page) -> Result<Vec<User>> {
+pub fn list(conn: &Connection, page: &Page, take: Take<'_, User>) -> Result<()> {
     let sql = format!("SELECT {COLUMNS} FROM users WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3");
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![at, id, page.fetch()], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    each(&mut statement, params![at, id, page.fetch()], read, take)
 }
 
 /// Stores display name, role, disabled and `updated_at` of a user.
@@ -166,6 +174,14 @@ pub fn delete(conn: &Connection, id: &str) -> Result<()> {
 pub fn another_admin_than(conn: &Connection, id: &str) -> Result<bool> {
     let others: i64 = conn.prepare_cached(COUNT_OTHER_ADMINS)?.query_row([id], |row| row.get(0))?;
     Ok(others > 0)
+}
+
+/// True if there are at least so many users.
+///
+/// # Errors
+/// The store's.
+pub fn are_at_least(conn: &Connection, count: u64) -> Result<bool> {
+    Ok(conn.prepare_cached(ARE_AT_LEAST)?.query_row([count.saturating_sub(1)], |row| row.get(0))?)
 }
 
 /// True if the user owns agents, archived ones included.

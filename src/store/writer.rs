@@ -4,26 +4,44 @@
 //! A piece of work that fails or panics is rolled back alone.
 
 use std::any::Any;
+use std::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::condition::Condition;
 use super::error::{Result, StoreError};
-use crate::limits::WRITER_BATCH;
+use super::rescue;
+use crate::limits::{SLOW_WRITE, WRITER_BATCH};
 
 /// A piece of work in the queue, its types forgotten.
 trait Job: Send {
     /// Does the work inside a savepoint; true to keep what it wrote.
     fn run(&mut self, conn: &Connection) -> bool;
+    /// True if what it writes is worth no new backup.
+    fn is_light(&self) -> bool;
     /// Tells the caller, after the commit.
     fn finish(self: Box<Self>, committed: Result<()>);
 }
 
+/// What a piece of work is, for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// The action, where it has one.
+    pub action: &'static str,
+    /// Where in the code it was submitted.
+    pub at: &'static Location<'static>,
+}
+
 struct Work<T, E, F, D> {
+    label: Label,
+    light: bool,
     work: Option<F>,
     result: Option<std::result::Result<T, E>>,
     done: D,
@@ -38,11 +56,17 @@ where
 {
     fn run(&mut self, conn: &Connection) -> bool {
         let Some(work) = self.work.take() else { return false };
+        let watch = Watch::start(self.label);
         let result = catch_unwind(AssertUnwindSafe(|| work(conn)))
             .unwrap_or_else(|panic| Err(StoreError::Other(format!("a write panicked: {}", text_of(&*panic))).into()));
+        watch.stop();
         let keep = result.is_ok();
         self.result = Some(result);
         keep
+    }
+
+    fn is_light(&self) -> bool {
+        self.light
     }
 
     fn finish(self: Box<Self>, committed: Result<()>) {
@@ -53,6 +77,42 @@ where
         };
         (self.done)(result);
     }
+}
+
+/// How long a piece of work takes: whoever writes meanwhile waits.
+struct Watch {
+    label: Label,
+    began: Instant,
+    worked: Duration,
+}
+
+impl Watch {
+    fn start(label: Label) -> Self {
+        Self { label, began: Instant::now(), worked: worked() }
+    }
+
+    fn stop(self) {
+        let took = self.began.elapsed();
+        if took >= SLOW_WRITE {
+            let worked = worked().saturating_sub(self.worked);
+            let Label { action, at } = self.label;
+            // Of a write that worked little and took long, the disk or other processes were to blame.
+            log::warn!(
+                "slow write, {} ms ({} ms of them at work): {action} ({}:{})",
+                took.as_millis(),
+                worked.as_millis(),
+                at.file(),
+                at.line()
+            );
+        }
+    }
+}
+
+/// How long this thread has held a processor.
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
@@ -75,6 +135,8 @@ pub struct Writer {
 struct Told {
     /// Grows with every commit that changed something, before anybody is told of it.
     version: AtomicU64,
+    /// The same for commits that changed what is worth no new backup.
+    light: AtomicU64,
     trouble: Mutex<Option<StoreError>>,
 }
 
@@ -83,25 +145,28 @@ impl Writer {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(conn: Connection, queue: usize) -> std::io::Result<Self> {
+    pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let told = Arc::<Told>::default();
         let telling = Arc::clone(&told);
-        let thread =
-            std::thread::Builder::new().name("writer".into()).spawn(move || serve(conn, &receiver, &telling))?;
+        let work = move || serve(conn, &receiver, &telling, &condition);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(work)?;
         Ok(Self { queue: Some(sender), thread: Some(thread), told })
     }
 
     /// Queues `work`; `done` is called on the writer thread after the commit, or at once with an error if the queue
     /// is full or closed. `done` must be quick and must not write.
-    pub fn submit<T, E, F, D>(&self, work: F, done: D)
+    pub fn submit<T, E, F, D>(&self, label: Label, work: F, done: D)
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
         D: FnOnce(std::result::Result<T, E>) + Send + 'static,
     {
-        let job: Box<dyn Job> = Box::new(Work { work: Some(work), result: None, done });
+        self.queue(Box::new(Work { label, light: false, work: Some(work), result: None, done }));
+    }
+
+    fn queue(&self, job: Box<dyn Job>) {
         let refused = |job: Box<dyn Job>, why: &str| job.finish(Err(StoreError::Unavailable(why.into())));
         match &self.queue {
             None => refused(job, "the writer is closed"),
@@ -117,16 +182,32 @@ impl Writer {
     ///
     /// # Errors
     /// The work's own error, or the store's.
-    pub fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    pub fn write<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
     {
         let (sender, receiver) = sync_channel(1);
-        self.submit(work, move |result| {
+        self.submit(label, work, move |result| {
             let _ = sender.send(result);
         });
+        receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
+    }
+
+    /// Like [`Writer::write`], of what is worth no new backup.
+    ///
+    /// # Errors
+    /// The work's own error, or the store's.
+    pub fn write_light<T, E, F>(&self, label: Label, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Connection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        let (sender, receiver) = sync_channel(1);
+        let done = move |result| drop(sender.send(result));
+        self.queue(Box::new(Work { label, light: true, work: Some(work), result: None, done }));
         receiver.recv().unwrap_or_else(|_| Err(StoreError::Unavailable("the writer has ended".into()).into()))
     }
 
@@ -140,9 +221,17 @@ impl Writer {
         self.told.trouble().clone()
     }
 
-    /// Grows with every commit that changed something. What was read after this was called is at least this new.
+    /// Grows with every commit that changed something, but what is [light](Writer::write_light). What was read after this
+    /// was called is at least this new.
     pub fn version(&self) -> u64 {
         self.told.version.load(Ordering::Acquire)
+    }
+}
+
+impl Writer {
+    /// Grows with every commit that changed only what is [light](Writer::write_light).
+    pub fn light_version(&self) -> u64 {
+        self.told.light.load(Ordering::Acquire)
     }
 }
 
@@ -164,9 +253,22 @@ impl Told {
     }
 }
 
-fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
+fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition) {
+    let mut rescued = false;
     while let Ok(first) = queue.recv() {
-        commit_batch(&conn, queue, first, told);
+        match condition.in_place() {
+            Ok(()) => condition.noting(|| commit_batch(&conn, queue, first, told)),
+            // What is written into a file without a name is lost with the process.
+            Err(gone) => {
+                finish(first, Err(gone));
+                if !rescued {
+                    save_elsewhere(&conn);
+                }
+                rescued = true;
+                continue;
+            }
+        }
+        rescued = false;
     }
     // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
     if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
@@ -174,11 +276,24 @@ fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told) {
     }
 }
 
+/// Once for each time the file went away.
+fn save_elsewhere(conn: &Connection) {
+    let path = conn.path().unwrap_or_default();
+    match rescue::rescue(conn, Path::new(path)) {
+        Ok(place) => log::error!(
+            "{path} is gone; all that it held is in {}: stop the daemon and restore that file",
+            place.display()
+        ),
+        Err(error) => log::error!("{path} is gone, and what it held could not be saved: {error}"),
+    }
+}
+
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
 fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
-    let outcome = run_batch(conn, queue, first, &mut ran);
+    let mut light = 0;
+    let outcome = run_batch(conn, queue, first, &mut ran, &mut light);
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
         if !conn.is_autocommit() {
@@ -192,14 +307,19 @@ fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dy
     // A commit of nothing says nothing about the disk.
     if outcome.is_err() || conn.total_changes() > before {
         *told.trouble() = outcome.clone().err();
-        told.version.fetch_add(1, Ordering::Release);
+        let only_light = outcome.is_ok() && conn.total_changes() == before + light;
+        let counter = if only_light { &told.light } else { &told.version };
+        counter.fetch_add(1, Ordering::Release);
     }
     for job in ran {
-        let outcome = outcome.clone();
-        // One answer that panics must not take the others, or the thread, with it.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
-            log::error!("telling the end of a write panicked: {}", text_of(&*panic));
-        }
+        finish(job, outcome.clone());
+    }
+}
+
+/// One answer that panics must not take the others, or the thread, with it.
+fn finish(job: Box<dyn Job>, outcome: Result<()>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
+        log::error!("telling the end of a write panicked: {}", text_of(&*panic));
     }
 }
 
@@ -208,13 +328,18 @@ fn run_batch(
     queue: &Receiver<Box<dyn Job>>,
     first: Box<dyn Job>,
     ran: &mut Vec<Box<dyn Job>>,
+    light: &mut u64,
 ) -> Result<()> {
     let begun = execute(conn, "BEGIN IMMEDIATE");
     let mut next = Some(first);
     while let Some(mut job) = next {
+        let (before, is_light) = (conn.total_changes(), job.is_light());
         let done = if begun.is_ok() { in_savepoint(conn, job.as_mut()) } else { begun.clone() };
         ran.push(job);
         done?;
+        if is_light {
+            *light += conn.total_changes() - before;
+        }
         next = if ran.len() < WRITER_BATCH { queue.try_recv().ok() } else { None };
     }
     execute(conn, "COMMIT")
@@ -242,6 +367,8 @@ fn execute(conn: &Connection, sql: &str) -> Result<()> {
 mod tests {
     use super::*;
     use std::sync::mpsc::{Sender, channel};
+
+    const HERE: Label = Label { action: "test", at: Location::caller() };
 
     type Answer = std::result::Result<i64, StoreError>;
     type Numbered = (i64, Answer);
@@ -272,10 +399,11 @@ mod tests {
         let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
         conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
         conn.execute_batch(set_up).unwrap();
-        let writer = Writer::start(conn, 16).unwrap();
+        let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap())).unwrap();
         let (go, wait) = channel::<()>();
         let (started, running) = channel();
         writer.submit(
+            HERE,
             move |_| {
                 started.send(()).unwrap();
                 wait.recv().unwrap();
@@ -290,7 +418,7 @@ mod tests {
     impl Held {
         fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> Answer + Send + 'static) {
             let to = self.answers.0.clone();
-            self.writer.submit(work, move |answer| to.send((n, answer)).unwrap());
+            self.writer.submit(HERE, work, move |answer| to.send((n, answer)).unwrap());
         }
 
         fn insert(&self, n: i64) {
@@ -305,7 +433,7 @@ mod tests {
 
         fn rows(&self) -> Vec<i64> {
             self.writer
-                .write(|conn| -> Result<Vec<i64>> {
+                .write(HERE, |conn| -> Result<Vec<i64>> {
                     let mut all = conn.prepare("SELECT n FROM t ORDER BY n")?;
                     Ok(all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
                 })
@@ -354,7 +482,7 @@ mod tests {
     #[test]
     fn an_answer_that_panics_takes_no_other_answer_with_it() {
         let held = held("answers", "");
-        held.writer.submit(|conn| put(conn, 1, 10), |_| panic!("a bug"));
+        held.writer.submit(HERE, |conn| put(conn, 1, 10), |_| panic!("a bug"));
         held.insert(2);
         assert!(matches!(held.run(1)[..], [(2, Ok(2))]));
         assert_eq!(held.rows(), [1, 2]);
@@ -388,7 +516,7 @@ mod tests {
             ))
         };
         let (sender, receiver) = channel();
-        held.writer.submit(modes, move |found| sender.send(found).unwrap());
+        held.writer.submit(HERE, modes, move |found| sender.send(found).unwrap());
         (0..5).for_each(|n| held.insert(n));
         // None of the five can be answered before the one commit: none is visible to another connection before it.
         let other = Connection::open(&held.path).unwrap();

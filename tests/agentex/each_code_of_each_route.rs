@@ -109,6 +109,10 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             let mark = if asked.1.contains('?') { '&' } else { '?' };
             operator.call(&asked.0, &format!("{}{mark}{field}", asked.1), None)
         }
+        "invalid_cursor" => {
+            let mark = if asked.1.contains('?') { '&' } else { '?' };
+            operator.call(&asked.0, &format!("{}{mark}cursor=bm8", asked.1), None)
+        }
         "invalid_idempotency_key" => send(&operator.with("Idempotency-Key", &"k".repeat(256)), &asked),
         "idempotency_key_reused" => {
             let keyed = operator.with("Idempotency-Key", &asked.3);
@@ -145,6 +149,7 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             daemon.grant(&format!("user:{username}"), &asked.3, "viewer");
             send(&viewer, &asked)
         }
+        "scope_exceeds_issuer" => send(&daemon.user_token("operator", &["agents.keys.create"]), &asked),
         "not_supported" => send(&operator, &asked),
         other => panic!("{}: nobody provokes {other}", route.id),
     }

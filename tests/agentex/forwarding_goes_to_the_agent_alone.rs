@@ -92,6 +92,46 @@ fn a_request_goes_on_without_credentials_and_comes_back_without_power() {
 }
 
 #[test]
+fn look_alikes_of_what_is_dropped_and_every_credential_of_the_box_are_dropped_too() {
+    let daemon = Daemon::start();
+    let ann = creator(&daemon, "ann");
+    let (port, told) = server(&answer("200 OK\r\n", "ok"));
+    let outside = agent(&daemon, &ann, "mailer", &format!("http://localhost:{port}"));
+    let made = ann.post("/api/v1/keys", json!({"name": "k"})).expect(201).json();
+    let pat = text(&made, "token");
+    let jwt = text(&daemon.client(&pat).post("/auth/exchange", json!({})).expect(200).json(), "access_token");
+    let internal = text(&key(&ann, "mailer", "in", "internal"), "api_key");
+    let foreign = "eyJhbGciOiJ4In0.eyJpc3MiOiJodHRwczovL290aGVyIn0.c2ln";
+    let mut sent = outside
+        .with("X_Forwarded_For", "1.2.3.4")
+        .with("x_forwarded-proto", "https")
+        .with("X_Real_IP", "1.2.3.4")
+        .with("Transfer_Encoding", "chunked")
+        .with("Content_Length", "3")
+        .with("X_Agent_Api_Key", "abc")
+        .with("X_Agent-Identity", "abc")
+        .with("Proxy_Authorization", "abc")
+        .with("X-Foreign", foreign)
+        .with("X-Hub_Kept", "kept");
+    let encoded: String = pat.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let secrets = [pat.as_str(), jwt.as_str(), internal.as_str(), ann.token(), encoded.as_str()];
+    for (at, secret) in secrets.iter().enumerate() {
+        sent = sent.with(&format!("X-Carries-{at}"), &format!("token={secret}; x=1"));
+    }
+    assert_eq!(raw(&sent, "GET", "/agents/forward/name/mailer/x", None).status, 200);
+    let got = told.recv().expect("a request");
+    let lower = got.to_lowercase();
+    for gone in ["forwarded", "real_ip", "encoding", "content_length", "api_key", "identity", "proxy", "carries"] {
+        assert!(!lower.contains(gone), "{gone} in {got}");
+    }
+    assert!(!secrets.iter().any(|secret| got.contains(secret)), "{got}");
+    assert!(
+        got.contains(foreign) && lower.contains("x-hub_kept: kept"),
+        "another's token is the agent's business: {got}"
+    );
+}
+
+#[test]
 fn only_the_agents_own_external_key_or_an_editor_passes() {
     let daemon = Daemon::start();
     let (ann, bob) = (creator(&daemon, "ann"), creator(&daemon, "bob"));

@@ -59,8 +59,7 @@ fn an_agent_creates_nothing_whatever_its_grants_and_scopes() {
     let id = agent(&daemon, "eager")["id"].as_str().unwrap().to_owned();
     let grant = json!({"principal": "agent:eager", "resource": "agent:*", "role": "creator"});
     daemon.operator().post("/api/grants", grant).expect(201);
-    let issued = daemon.operator().post("/api/agents/eager/token/issue", json!({"scope": ["*"]})).expect(200).json();
-    let own = daemon.client(issued["token"].as_str().unwrap());
+    let own = daemon.agent_token("eager", &["*"]);
     let scopes = json!({"name": "k", "bound_agent_id": id, "scopes": ["*"]});
     let key = daemon.operator().post("/api/v1/keys", scopes).expect(201).json();
     for client in [own, token(&daemon, secret(&key), "agent_access")] {

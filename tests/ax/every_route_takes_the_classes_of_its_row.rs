@@ -74,6 +74,7 @@ fn table() -> impl Iterator<Item = &'static ApiRoute> {
 fn an_agents_token_passes_exactly_where_the_table_says() {
     let daemon = Daemon::with(&[], &[("TAOSD_FAILED_LOGINS_PER_MINUTE", "0")]);
     let id = agent(&daemon, "probe")["id"].as_str().unwrap().to_owned();
+    daemon.operator().put("/api/agents/probe/permissions", json!({"scope": ["*"]})).expect(200);
     let scopes = json!({"name": "k", "bound_agent_id": id, "scopes": ["*"]});
     let key = daemon.operator().post("/api/v1/keys", scopes).expect(201).json();
     let issued = daemon.operator().post("/api/agents/probe/token/issue", json!({"scope": ["*"]})).expect(200).json();

@@ -14,3 +14,4 @@ mod sessions_belong_to_their_page_and_token;
 mod tokens_are_verified_strictly;
 mod tokens_live_and_die_with_their_key;
 mod unknown_paths_are_told_in_the_dialect;
+mod what_is_repeated_grows_nothing;

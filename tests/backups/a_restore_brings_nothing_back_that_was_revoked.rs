@@ -58,7 +58,7 @@ fn what_died_since_stays_dead_and_what_lived_lives() {
     assert_eq!(daemon.stop(), Some(0));
 
     let said = good(&daemon, "restore", &[&backup]);
-    assert!(said.contains("stay dead") && said.contains("1 users stay disabled"), "{said}");
+    assert!(said.contains("stay dead") && said.contains("user bob: enabled -> disabled"), "{said}");
     daemon.spawn();
     assert!(is_good(&daemon, &lives), "what was not touched since");
     assert!(!is_good(&daemon, &rotated), "replaced since the backup");
@@ -70,7 +70,7 @@ fn what_died_since_stays_dead_and_what_lived_lives() {
     page(&daemon).get("/api/auth/whoami").expect_error(401, "invalid_token");
     let again = daemon.client(&text(&key, "token")).post("/auth/exchange", json!({})).expect(200).json();
     assert!(is_good(&daemon, &text(&again, "access_token")), "the key itself lives, and signs anew");
-    daemon.operator().get("/api/agents/carl").expect(200);
+    daemon.operator().get("/api/agents/carl").expect_error(404, "agent_not_found");
     daemon.operator().get("/api/agents/dora").expect_error(404, "agent_not_found");
     let rows = daemon.operator().get("/api/audit?action=backups.restore").expect(200).json();
     assert_eq!((rows[0]["actor"].as_str(), rows[0]["resource"].as_str()), (Some("system"), Some("backup:b.db")));

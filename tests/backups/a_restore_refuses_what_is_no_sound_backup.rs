@@ -72,7 +72,9 @@ fn each_bad_file_is_named_and_nothing_changes() {
     for (what, sql) in [
         (
             "a changed audit row",
-            "DROP TRIGGER audit_is_append_only; UPDATE audit SET actor = 'user:mallory' WHERE seq = 1",
+            "DROP TRIGGER audit_is_append_only; UPDATE audit SET actor = 'user:mallory' WHERE seq = 1;
+                CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
+                BEGIN SELECT raise(ABORT, 'audit rows are never changed'); END",
         ),
         ("a row that points nowhere", "PRAGMA foreign_keys = OFF; UPDATE agents SET owner_user_id = 'nobody'"),
     ] {

@@ -24,6 +24,7 @@ mod support;
 mod world;
 
 mod a_runtime_that_is_away_leaves_nothing;
+mod a_swapped_mount_is_not_followed;
 mod agents_come_and_go_in_parallel;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
@@ -33,6 +34,7 @@ mod failing_runtimes_keep_the_old_token;
 mod journals_are_read;
 mod lifecycle_is_an_operation;
 mod logs_are_followed;
+mod no_environment_reaches_the_database;
 mod operations_always_end;
 mod requests_reach_agents_in_containers;
 mod rotation_changes_what_is_inside;

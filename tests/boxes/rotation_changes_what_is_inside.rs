@@ -116,3 +116,26 @@ fn a_restart_by_somebody_else_is_noticed() {
     host.bed.driver.restart(&container, std::time::Duration::ZERO, true, crate::bed::soon()).unwrap();
     host.eventually("the record says delivered", || host.daemon.record(&name)["token_delivery"] == "delivered");
 }
+
+#[test]
+fn a_scope_narrowed_while_a_delivery_runs_wins() {
+    let Some(host) = Host::rest() else { return };
+    let name = host.name("a");
+    host.deploy(&name);
+    let permissions = format!("/api/agents/{name}/permissions");
+    host.gate().rule(|request| if sets_token(request) { Fate::Hold } else { Fate::Pass });
+    std::thread::scope(|scope| {
+        let issuing = scope.spawn(|| host.daemon.operator().post(&issue(&name), json!({})).expect(200).json());
+        host.gate().wait_for(Fate::Hold);
+        host.daemon.operator().put(&permissions, json!({"scope": ["agents.read"]})).expect(200);
+        host.gate().open();
+        assert_eq!(issuing.join().unwrap()["scope"], json!(["agents.read"]));
+    });
+    let token = host.configured_token(&host.container(&name)).unwrap();
+    let me = host.daemon.client(&token).get("/api/auth/whoami").expect(200).json();
+    assert_eq!(me["scope"], json!(["agents.read"]));
+    // Widened again, the credential itself is no wider than what won.
+    let stored =
+        host.daemon.text("SELECT scopes FROM credentials WHERE id = ?1", [me["credential_id"].as_str().unwrap()]);
+    assert_eq!(stored, r#"["agents.read"]"#);
+}

@@ -41,6 +41,13 @@ impl Host {
         Some(Self::start(bed, Some(gate), runtime, &place, env))
     }
 
+    /// The same without a gate, with this list of `mount_roots`.
+    pub fn rest_with_roots(roots: &str) -> Option<Self> {
+        let bed = Bed::rest()?;
+        let (runtime, socket) = (bed.driver.runtime().as_str(), Bed::rest_socket().expect("it is there"));
+        Some(Self::start_with(bed, None, runtime, &socket, &[], Some(roots)))
+    }
+
     /// On the real classic LXC.
     pub fn classic() -> Option<Self> {
         let bed = Bed::classic()?;
@@ -49,12 +56,23 @@ impl Host {
     }
 
     fn start(bed: Bed, gate: Option<Gate>, runtime: &str, place: &std::path::Path, env: &[(&str, &str)]) -> Self {
+        Self::start_with(bed, gate, runtime, place, env, None)
+    }
+
+    fn start_with(
+        bed: Bed,
+        gate: Option<Gate>,
+        runtime: &str,
+        place: &std::path::Path,
+        env: &[(&str, &str)],
+        roots: Option<&str>,
+    ) -> Self {
         let (config, mounts) = (TempDir::new(), TempDir::new());
         let file = config.path().join("taosd.toml");
         let settings = format!(
-            "[containers]\nimage = \"{}\"\nmount_roots = [\"{}\"]\n[frameworks.quiet]\nenv = {{ MODE = \"quiet\" }}\n",
+            "[containers]\nimage = \"{}\"\nmount_roots = [{}]\n[frameworks.quiet]\nenv = {{ MODE = \"quiet\" }}\n",
             bed.image.as_str(),
-            mounts.path().display()
+            roots.map_or_else(|| format!("\"{}\"", mounts.path().display()), str::to_owned)
         );
         std::fs::write(&file, settings).expect("a configuration file");
         let args = ["--config", path(&file), "--containers", runtime, "--containers-socket", path(place)];

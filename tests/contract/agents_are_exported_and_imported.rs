@@ -12,7 +12,7 @@ fn an_export_imported_again_is_the_same_agent_under_another_id() {
         "fallback_models": ["gpt", "far"], "target_worker": "w1", "on_worker_failure": "fallback", "soul_md": "# S",
         "agent_md": "# A", "source_persona_id": "p", "memory_plugin": "taosmd", "scope": ["agents.read"]});
     let made = world.operator().post("/api/agents/import", json!({"version": 1, "agent": full})).expect(200).json();
-    let token = world.daemon.agent_token("hermes", &["*"]);
+    let token = world.daemon.agent_token("hermes", &["agents.read"]);
     let export = world.operator().get("/api/agents/hermes/export").expect(200).json();
     assert_eq!(export, json!({"version": 1, "agent": full, "channels": [], "groups": []}));
     world.operator().post("/api/agents/import", export.clone()).expect_error(409, "agent_exists");

@@ -1,9 +1,11 @@
 //! What a body must be: a JSON object in UTF-8, declared as such, no key twice, not too deep.
 
 use serde_json::json;
+use taosd::api::routes;
+use taosd::rest::route::BodyKind;
 
 use crate::support::Daemon;
-use crate::world::World;
+use crate::world::{World, path_with};
 
 #[test]
 fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
@@ -19,7 +21,7 @@ fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
         b"{} {}",
         b"{\"name\":\"a\",\"name\":\"b\"}",
         b"{\"name\":\"\xff\"}",
-        b"\xef\xbb\xbf{\"name\":\"a\"}",
+        b"\xef\xbb\xbf\xef\xbb\xbf{\"name\":\"a\"}",
         b"{\"name\":\"\\ud800\"}",
         b"{'name':'a'}",
         b"{\"name\":\"a\",}",
@@ -37,6 +39,60 @@ fn a_body_that_is_not_strict_json_is_refused_and_nothing_is_stored() {
     // At the allowed depth the body is read, and its unknown field told.
     daemon.operator().send("POST", "/api/agents", Some(deep(31).as_bytes())).expect_error(422, "validation_error");
     assert_eq!(daemon.operator().get("/api/agents").expect(200).json(), json!([]));
+}
+
+#[test]
+fn a_byte_order_mark_before_a_body_is_dropped() {
+    let daemon = Daemon::start();
+    daemon.operator().send("POST", "/api/agents", Some(b"\xef\xbb\xbf{\"name\":\"a\"}")).expect(200);
+}
+
+#[test]
+fn messages_say_what_is_wrong() {
+    let daemon = Daemon::start();
+    let post = |body: &[u8]| daemon.operator().send("POST", "/api/agents", Some(body)).json()["detail"].clone();
+    for (body, told) in [
+        (&br#"{"name":"a","host":"x","host":"y"}"#[..], "the key \"host\" stands twice"),
+        (br#"{"name":"a\u001bb"}"#, "control character"),
+        (br#"{"name":"  "}"#, "empty"),
+        (br#"{"name":"\u65e5"}"#, "none of a-z and 0-9"),
+    ] {
+        let detail = post(body);
+        assert!(detail.as_str().expect("a detail").contains(told), "{detail}");
+    }
+}
+
+#[test]
+fn a_whole_number_may_be_written_with_zeros_behind_a_point() {
+    let daemon = Daemon::start();
+    daemon.agent("a");
+    daemon.operator().send("POST", "/api/agents/a/token/issue", Some(br#"{"grace_seconds":60.0}"#)).expect(200);
+    daemon.operator().get("/api/agents?limit=5.0").expect(200);
+    for bad in [&br#"{"grace_seconds":60.5}"#[..], br#"{"grace_seconds":1e300}"#, br#"{"grace_seconds":"60"}"#] {
+        daemon.operator().send("POST", "/api/agents/a/token/issue", Some(bad)).expect_error(422, "validation_error");
+    }
+    daemon.operator().get("/api/agents?limit=5.5").expect_error(422, "validation_error");
+}
+
+#[test]
+fn a_compressed_body_is_refused_by_every_route_that_reads_one() {
+    let world = World::new();
+    for route in routes().iter().flat_map(|table| table.iter()) {
+        let BodyKind::Json(_) = route.body else { continue };
+        let path = path_with(route, "x");
+        let coded = |coding: &str, body: &[u8]| {
+            world.operator().with("Content-Encoding", coding).send(route.method.as_str(), &path, Some(body))
+        };
+        for coding in ["gzip", "br", "x-anything", "identity, gzip"] {
+            let reply = coded(coding, b"{}");
+            let refused = [415, 401, 403].contains(&reply.status);
+            assert!(refused, "{} {path} {coding}: {}", route.method, reply.text());
+            if reply.status == 415 {
+                assert_eq!(reply.header("accept-encoding"), Some("identity"), "{path}");
+            }
+        }
+        assert_ne!(coded("identity", b"{}").status, 415, "{path}");
+    }
 }
 
 #[test]

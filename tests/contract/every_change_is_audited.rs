@@ -135,8 +135,11 @@ fn the_chain_verifies_and_an_altered_row_is_found() {
     }
     let alter = "UPDATE audit SET actor = 'user:other' WHERE seq = 3";
     assert!(world.daemon.db().execute(alter, []).is_err(), "rows are never changed");
+    let guard = world.daemon.text("SELECT sql FROM sqlite_schema WHERE name = 'audit_is_append_only'", []);
     world.daemon.execute("DROP TRIGGER audit_is_append_only", []);
     world.daemon.execute(alter, []);
+    assert!(check(&world).1.contains("audit_is_append_only is missing"), "the guard itself is looked at");
+    world.daemon.execute(&guard, []);
     let (code, found) = check(&world);
     assert!(code == Some(4) && found.contains("audit row 3 was altered"), "{code:?} {found}");
     world.daemon.execute("DELETE FROM audit WHERE seq = 3", []);

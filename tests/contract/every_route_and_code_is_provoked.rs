@@ -16,6 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("request_timeout", "edge"),
     ("too_many_connections", "edge"),
     ("busy", "edge"),
+    ("read_too_slow", "load"),
     ("internal", "edge"),
     ("target_too_long", "contract"),
     ("expectation_failed", "contract"),
@@ -75,7 +76,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Codes that take what this target has not: a disk in trouble, a container that runs, a stop that runs out of
 /// patience. Moved above once a target names them.
-const OWED: &[&str] = &["storage_full", "storage_read_only", "storage_damaged", "shutting_down"];
+const OWED: &[&str] = &["storage_full", "storage_read_only", "storage_damaged", "storage_gone", "shutting_down"];
 
 /// Answers of routes (empty: success) that take a container runtime that works: tests/boxes has a real one.
 const ON_A_RUNTIME: &[(&str, &str)] = &[

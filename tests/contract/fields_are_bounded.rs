@@ -152,7 +152,7 @@ fn every_parameter_of_every_query_keeps_its_bounds() {
                 Type::Text { max, .. } => vec!["%C3%A9".repeat(max + 1), "%00".into(), "%zz".into(), "%ff".into()],
                 Type::Word(_) => vec!["other".into(), String::new()],
                 Type::Integer { min, max } => {
-                    vec![(min - 1).to_string(), (max + 1).to_string(), "x".into(), "1.0".into()]
+                    vec![(min - 1).to_string(), (max + 1).to_string(), "x".into(), "1.5".into()]
                 }
                 Type::Flag => vec!["yes".into()],
                 other => panic!("say what a parameter of {other:?} takes"),

@@ -41,7 +41,7 @@ fn a_change_on_an_old_revision_is_refused_on_every_route_that_changes_a_record()
     for id in ["agents_update", "agents_permissions", "agents_persona", "agents_memory", "agents_model"] {
         let request = world.request_for(id);
         let name = request.path.split('/').nth(3).expect("a name").to_owned();
-        for stale in ["\"2\"", "\"0\"", "1", "W/\"1\"", "\"1\", \"2\"", "\"x\"", ""] {
+        for stale in ["\"2\"", "\"0\"", "1", "W/\"1\"", "\"2\", \"3\"", "\"x\"", ""] {
             let refused = request.by(&world.operator().with("If-Match", stale));
             refused.expect_error(412, "precondition_failed");
         }

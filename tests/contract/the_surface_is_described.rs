@@ -21,6 +21,52 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
     paths.iter().flat_map(of).collect()
 }
 
+/// What a response is, be it told in its place or among the components.
+fn resolved<'a>(document: &'a Value, response: &'a Value) -> &'a Value {
+    let pointer = response["$ref"].as_str().map(|pointer| pointer.trim_start_matches('#'));
+    pointer.map_or(response, |pointer| document.pointer(pointer).expect("a component"))
+}
+
+#[test]
+fn the_headers_that_come_are_told() {
+    let world = World::new();
+    let document = world.daemon.anonymous().get("/openapi.json").expect(200).json();
+    let told = |route: &taosd::api::ApiRoute, status: u16| {
+        let path = route.path.replace("...}", "}");
+        let operation = &document["paths"][path][route.method.as_str().to_lowercase()];
+        let response = &operation["responses"][status.to_string()];
+        assert!(response.is_object(), "{} {status}", route.id);
+        resolved(&document, response)["headers"].as_object().cloned().unwrap_or_default()
+    };
+    let ours = ["etag", "location", "retry-after", "link", "idempotent-replayed", "www-authenticate", "allow"];
+    for route in plain_routes() {
+        let request = world.request(route);
+        let key = world.name();
+        let client = world.operator().with("Idempotency-Key", &key);
+        for reply in [request.by(&client), request.by(&client), request.by(&world.daemon.anonymous())] {
+            let headers = told(route, reply.status);
+            for (name, _) in reply.headers.iter().filter(|(name, _)| ours.contains(&name.to_lowercase().as_str())) {
+                assert!(
+                    headers.keys().any(|told| told.eq_ignore_ascii_case(name)),
+                    "{} {} {name}",
+                    route.id,
+                    reply.status
+                );
+            }
+            for (name, _) in &headers {
+                let required = document["components"]["headers"][name]["required"] == true;
+                assert!(!required || reply.header(name).is_some(), "{} {}: no {name}", route.id, reply.status);
+            }
+        }
+        let path = route.path.replace("...}", "}");
+        let operation = &document["paths"][path][route.method.as_str().to_lowercase()];
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let takes = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+        assert_eq!(takes("Idempotency-Key"), route.repeat == taosd::rest::route::Repeat::Key, "{}", route.id);
+        assert_eq!(takes("If-Match"), route.errors.contains(&codes::PRECONDITION_FAILED), "{}", route.id);
+    }
+}
+
 #[test]
 fn the_document_is_the_golden_file() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/openapi.json");
@@ -72,7 +118,12 @@ fn every_operation_says_all_that_a_client_needs() {
         let left_out = responses.contains_key("501");
         assert!((success >= 1) != left_out && (public || (responses.contains_key("401"))), "{what}");
         for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+            let response = resolved(&document, response);
             let media = &response["content"]["application/json"];
+            assert!(response["headers"]["X-Request-Id"].is_object(), "{what} {status}");
+            for (wanted, header) in [("401", "WWW-Authenticate"), ("429", "Retry-After"), ("503", "Retry-After")] {
+                assert!(status != wanted || response["headers"][header].is_object(), "{what} {status} {header}");
+            }
             let problems = schema::problems(&document, &media["schema"], &media["example"]);
             assert!(problems.is_empty(), "{what} {status}: {problems:?}");
             for slug in text(response, "description").split(", ") {

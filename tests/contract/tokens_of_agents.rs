@@ -133,6 +133,8 @@ fn no_token_grants_more_than_its_issuer_holds() {
 fn an_agent_may_rotate_its_own_token_and_never_widen_it() {
     let world = World::new();
     let name = world.agent();
+    let scope = json!({"scope": ["agents.token.issue", "agents.read", "agents.list"]});
+    world.operator().put(&format!("/api/agents/{name}/permissions"), scope).expect(200);
     let (token, _) = issue(&world, &name, json!({"scope": ["agents.token.issue", "agents.read"]}));
     let path = format!("/api/agents/{name}/token/issue");
     token.post(&path, json!({"scope": ["agents.list"]})).expect_error(403, "scope_exceeds_issuer");

@@ -6,6 +6,8 @@ mod support;
 mod fake;
 mod run;
 
+mod a_byte_order_mark_is_no_part_of_a_text;
+mod a_home_that_cannot_be_written_stops_nothing;
 mod a_login_is_saved_for_its_owner_alone;
 mod a_project_has_its_own_identity;
 mod a_token_stays_with_its_server;

@@ -47,3 +47,22 @@ fn a_closed_stderr_changes_nothing() {
     let output = ctl.command(&["agents", "get", "nobody"]).stderr(Stdio::from(writer)).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+#[test]
+fn a_full_disk_is_told_by_every_kind_of_command() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+    for args in [
+        &["agents", "list"][..],
+        &["whoami", "--json"],
+        &["docs"],
+        &["completion", "bash"],
+        &["--help"],
+        &["--version"],
+        &["agents", "create", "--help"],
+    ] {
+        let run = Run::of(ctl.command(args).stdout(full()).output().expect("taosctl runs")).expect(1);
+        assert!(run.stderr.contains("the output could not be written"), "{args:?}: {run:?}");
+    }
+}

@@ -58,3 +58,20 @@ fn a_token_that_nobody_could_read_is_a_failure() {
     let run = crate::run::Run::of(command.stdout(full).output().unwrap()).expect(1);
     assert!(run.stderr.contains("error: output\n"), "{run:?}");
 }
+
+#[test]
+fn a_revoke_tells_on_stderr_what_still_works() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    ctl.ok(&["agents", "create", "--name", "Atlas"]);
+    ctl.ok(&["agents", "token", "issue", "atlas"]);
+    let pat = ctl.json(&["credentials", "issue-agent-pat", "atlas", "--name", "door", "--print-token"]);
+    let id = pat["credential_id"].as_str().unwrap().to_owned();
+    let revoked = ctl.run(&["agents", "token", "revoke", "atlas"]).expect(0);
+    assert_eq!(revoked.stdout, "revoked: atlas\n");
+    assert!(revoked.stderr.contains(&format!("still work: agent_pat {id} (door)")), "{revoked:?}");
+    let all = ctl.run(&["agents", "token", "revoke", "atlas", "--all"]).expect(0);
+    assert!(all.stderr.is_empty(), "{all:?}");
+    let told = ctl.json(&["credentials", "revoke", &id, "--cascade", "all", "--yes"]);
+    assert_eq!(told["still_live"], serde_json::json!([]));
+}

@@ -50,12 +50,12 @@ fn a_path_that_tries_to_leave_is_refused_before_any_page_is_looked_up() {
 }
 
 #[test]
-fn pages_are_read_only_and_take_no_query() {
+fn pages_are_read_only_and_ignore_a_query() {
     let daemon = Daemon::start();
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         let reply = daemon.operator().send(method, "/docs/agents/errors", None);
         assert_eq!(reply.header("allow"), Some("GET, HEAD, OPTIONS"), "{method}");
         reply.expect_error(405, "method_not_allowed");
     }
-    daemon.anonymous().get("/docs/agents/errors?x=1").expect_error(422, "validation_error");
+    assert!(daemon.anonymous().get("/docs/agents/errors?x=1").expect(200).text().starts_with("# Errors"));
 }

@@ -22,3 +22,4 @@ mod the_configuration_file_is_what_the_tables_say;
 mod the_error_page_is_what_the_codes_say;
 mod the_permissions_page_is_what_the_tables_say;
 mod the_readme_is_true;
+mod the_security_page_is_what_the_tables_say;

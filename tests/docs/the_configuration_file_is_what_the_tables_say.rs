@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use taosd::config::keys::{KEYS, Key, LIMITS_AT_START, variable};
+use taosd::config::keys::{KEYS, LIMITS_AT_START, SettingKey, variable};
 use taosd::config::{Config, Flags};
 use taosd::limits::{LimitKey, Limits};
 
@@ -46,7 +46,7 @@ fn plain(text: &str) -> String {
     text.replace('`', "")
 }
 
-fn about(key: &Key) -> String {
+fn about(key: &SettingKey) -> String {
     let mut text = format!("{} Default: {}.", key.about, plain(key.default));
     let also: Vec<&str> = [key.env, key.flag].into_iter().filter(|name| !name.is_empty()).collect();
     if !also.is_empty() {

@@ -1,4 +1,4 @@
-//! `docs/agents/errors.md` is made from `src/http/codes.rs`.
+//! `docs/agents/errors.md` is made from `src/rest/codes.rs`.
 
 use std::fmt::Write as _;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Daemon, TempDir};
 
 #[test]
-fn the_data_directory_holds_the_database_its_copy_the_token_the_lock_and_the_signing_keys_and_no_more() {
+fn the_data_directory_holds_the_database_its_copy_the_token_the_clock_the_keys_and_no_more() {
     let mut daemon = Daemon::start();
     daemon.operator().post("/api/agents", json!({"name": "atlas"})).expect(200);
     assert_eq!(daemon.stop(), Some(0));
@@ -19,11 +19,14 @@ fn the_data_directory_holds_the_database_its_copy_the_token_the_lock_and_the_sig
         [
             // The copy that is kept fresh.
             "backup",
+            // Signs the head of the audit; in no copy.
+            "box.key",
+            // What the next start is told of the clock.
+            "clock.json",
             "operator.token",
             // Beside the data only where there is no runtime directory.
             "signing-keys.json",
             "taosd.db",
-            "taosd.lock"
         ]
     );
 }

@@ -1,7 +1,7 @@
 //! Pages of the database are overwritten while the daemon is stopped.
 
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::process::Command;
 
 use rusqlite::Connection;
@@ -13,7 +13,7 @@ const PAGE: u64 = 4096;
 
 /// A stopped daemon's registry with forty agents.
 fn registry() -> Daemon {
-    let mut daemon = Daemon::start();
+    let mut daemon = Daemon::with(&[], &[("TAOSD_SWEEP_INTERVAL", "1")]);
     for n in 0..40 {
         daemon.operator().post("/api/agents", json!({"name": format!("agent{n}")})).expect(200);
         let persona = json!({"soul_md": "x".repeat(3000), "agent_md": ""});
@@ -47,13 +47,24 @@ fn a_damaged_table_is_a_503_and_the_others_are_served() {
     overwrite(&daemon, root_page(&daemon, "agents"));
     check_fails(&daemon);
     daemon.spawn();
+    daemon.anonymous().get("/readyz").expect(200);
     let operator = daemon.operator();
     operator.get("/api/agents").expect_error(503, "storage_damaged");
     operator.get("/api/agents/agent1").expect_error(503, "storage_damaged");
     operator.post("/api/agents", json!({"name": "more"})).expect_error(503, "storage_damaged");
+    // Health says what requests say, and goes on saying it.
+    let ready = daemon.anonymous().get("/readyz").expect_error(503, "not_ready").json();
+    assert!(ready["checks"]["database"].as_str().unwrap().contains("damaged"), "{ready}");
     operator.get("/api/users").expect(200);
     operator.get("/api/audit").expect(200);
     operator.post("/api/users", json!({"username": "ada"})).expect(201);
+    let told = (0..100).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let rows = operator.get("/api/notifications").expect(200).json();
+        rows.as_array().unwrap().iter().find(|row| row["title"] == "The database file is damaged").cloned()
+    });
+    assert_eq!(told.expect("the admins are told")["level"], "high");
+    daemon.anonymous().get("/readyz").expect_error(503, "not_ready");
     assert_eq!(daemon.stop(), Some(0));
     assert!(!daemon.log_text().contains("panicked"), "{}", daemon.log_text());
 }
@@ -84,9 +95,11 @@ fn whatever_page_is_overwritten_nothing_panics() {
         }
         overwrite(&original, page);
         let mut child = daemon.command().stdout(std::process::Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(150));
-        if let Some(status) = child.try_wait().unwrap() {
-            assert_eq!(status.code(), Some(4), "page {page}");
+        // The ready line, or the end.
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            assert_eq!(child.wait().unwrap().code(), Some(4), "page {page}");
             continue;
         }
         child.kill().unwrap();

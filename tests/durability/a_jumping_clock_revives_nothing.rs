@@ -1,5 +1,5 @@
-//! The clock jumps a year forward and then to the day before: a board without a battery meets its time server. Nothing
-//! that had expired or was revoked is let in, what is good stays good, and the daemon goes on working.
+//! The clock goes a year forward, which a time server confirms, and then to the day before. Nothing that had expired or
+//! was revoked is let in, what is good stays good, and the daemon goes on working.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,8 @@ fn works(daemon: &Daemon, name: &str) {
 #[test]
 fn a_year_forward_and_a_day_back() {
     let Some(clock) = FalseClock::find() else { return };
-    let mut daemon = clock.daemon(&[]);
+    let synced = clock.file_beside("synchronized");
+    let mut daemon = clock.daemon(&[("TAOSD_TIME_SYNC_FILE", synced.to_str().unwrap())]);
     daemon.spawn();
     let lasting = issue(&daemon, "lasting", json!({}));
     let short = issue(&daemon, "short", json!({"expires_in_days": 1}));
@@ -44,6 +45,7 @@ fn a_year_forward_and_a_day_back() {
     }
 
     clock.jump("+1y");
+    clock.confirm(&synced, 365);
     daemon.client(&short).get("/api/auth/whoami").expect_error(401, "invalid_token");
     assert_eq!(status(&daemon, &jwt), 401);
     assert_eq!(daemon.client(&key).post("/auth/exchange", json!({})).status, 401);

@@ -26,6 +26,95 @@ fn a_second_daemon_on_the_same_directory_ends_with_3_and_the_first_goes_on() {
 }
 
 #[test]
+fn nobody_can_take_the_lock_away() {
+    let first = Daemon::start();
+    let socket = first.data.join("s2.sock");
+    let socket = ["--socket", socket.to_str().unwrap()];
+    // What looked stale in releases with a lock file.
+    let _ = fs::remove_file(first.data.join("taosd.lock"));
+    let (code, said) = Daemon::prepared(Some(&first.data), &socket, &[]).refused_start();
+    assert_eq!(code, Some(3), "{said}");
+    // The same directory by another name, and the same file in another directory.
+    let elsewhere = crate::support::TempDir::new();
+    let link = elsewhere.path().join("link");
+    std::os::unix::fs::symlink(&first.data, &link).unwrap();
+    let (code, said) = Daemon::prepared(Some(&link), &socket, &[]).refused_start();
+    assert_eq!(code, Some(3), "{said}");
+    let other = elsewhere.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::hard_link(first.database(), other.join("taosd.db")).unwrap();
+    let (code, said) = Daemon::prepared(Some(&other), &socket, &[]).refused_start();
+    assert_eq!(code, Some(3), "{said}");
+    // What only reads works beside it, and takes no lock of the daemon's with it.
+    first.check();
+    let copy = elsewhere.path().join("copy.db");
+    let mut backup = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
+    let done = backup.arg("backup").arg("--data-dir").arg(&first.data).arg(&copy).status().unwrap();
+    assert!(done.success() && copy.exists());
+    for command in [&["operator-token", "--rotate"][..], &["restore", copy.to_str().unwrap()]] {
+        let mut taosd = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
+        let output = taosd.args(command).arg("--data-dir").arg(&first.data).output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    first.operator().get("/api/agents").expect(200);
+    assert!(!fs::exists(first.data.join("taosd.lock")).unwrap(), "nothing is left that could be taken away");
+}
+
+#[test]
+fn a_lock_file_of_an_older_release_counts_too() {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), Some(0));
+    let old = fs::File::create(daemon.data.join("taosd.lock")).unwrap();
+    old.lock().unwrap();
+    let (code, said) = daemon.refused_start();
+    assert_eq!(code, Some(3), "{said}");
+    drop(old);
+    daemon.spawn();
+}
+
+#[test]
+fn a_box_that_lost_its_database_is_not_begun_anew_unasked() {
+    let mut daemon = Daemon::start();
+    daemon.agent("atlas");
+    daemon.kill();
+    let kept = fs::read(daemon.database()).unwrap();
+    let token = fs::read(daemon.data.join("operator.token")).unwrap();
+    fs::remove_file(daemon.database()).unwrap();
+    let lost = |daemon: &Daemon, names: &str| {
+        let (code, said) = daemon.refused_start();
+        assert_eq!(code, Some(4), "{said}");
+        assert!(said.contains(names) && said.contains("taosd restore") && said.contains("--new-box"), "{said}");
+        assert!(!daemon.database().exists() || fs::metadata(daemon.database()).unwrap().len() == 0);
+        assert_eq!(fs::read(daemon.data.join("operator.token")).unwrap(), token);
+    };
+    lost(&daemon, "taosd.db-wal");
+    // An empty file is no database either.
+    fs::write(daemon.database(), "").unwrap();
+    lost(&daemon, "taosd.db-wal");
+    fs::remove_file(daemon.database()).unwrap();
+    fs::rename(daemon.data.join("taosd.db-wal"), daemon.data.join("kept-wal")).unwrap();
+    lost(&daemon, "operator.token");
+    let mut rotate = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
+    let output = rotate.args(["operator-token", "--rotate", "--data-dir"]).arg(&daemon.data).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    // Put back, it goes on as if nothing had been.
+    fs::write(daemon.database(), kept).unwrap();
+    fs::rename(daemon.data.join("kept-wal"), daemon.data.join("taosd.db-wal")).unwrap();
+    daemon.spawn();
+    daemon.operator().get("/api/agents/atlas").expect(200);
+    assert_eq!(daemon.stop(), Some(0));
+    // The copy that was kept fresh tells of a box as well.
+    for file in ["taosd.db", "operator.token"] {
+        fs::remove_file(daemon.data.join(file)).unwrap();
+    }
+    let (code, said) = daemon.refused_start();
+    assert_eq!((code, said.contains("backup/taosd.db")), (Some(4), true), "{said}");
+    let mut anew = Daemon::prepared(Some(&daemon.data), &["--new-box"], &[]);
+    anew.spawn();
+    assert_eq!(anew.operator().get("/api/agents").expect(200).json(), serde_json::json!([]));
+}
+
+#[test]
 fn the_lock_of_a_killed_daemon_is_gone_with_it() {
     let mut daemon = Daemon::start();
     daemon.kill();

@@ -17,7 +17,9 @@ impl FalseClock {
     pub fn find() -> Option<Self> {
         let places =
             fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path().join("faketime/libfaketime.so.1"));
-        let library = places.into_iter().find(|path| path.exists());
+        // Or one that was unpacked elsewhere.
+        let named = std::env::var_os("TAOSD_TEST_FAKETIME").map(PathBuf::from);
+        let library = named.or_else(|| places.into_iter().find(|path| path.exists()));
         if library.is_none() {
             assert_ne!(std::env::var("TAOSD_REQUIRE_FAKETIME").as_deref(), Ok("1"), "libfaketime is missing");
             eprintln!("left out: the clock can only be moved with Debian's package faketime");
@@ -46,6 +48,18 @@ impl FalseClock {
         let beside = self.dir.path().join("next");
         fs::write(&beside, format!("{offset}\n")).expect("a file");
         fs::rename(beside, self.file()).expect("the clock's file");
+    }
+
+    /// A file of its own, not there yet.
+    pub fn file_beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A time server has just set the clock, which is so many days ahead of the machine's.
+    pub fn confirm(&self, synced: &Path, days_ahead: u64) {
+        let file = fs::File::create(synced).expect("a file");
+        let time = std::time::SystemTime::now() + std::time::Duration::from_secs(days_ahead * 86_400);
+        file.set_modified(time).expect("its time");
     }
 
     fn file(&self) -> PathBuf {

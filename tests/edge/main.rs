@@ -10,6 +10,7 @@ mod descriptors_and_memory_stay_bounded;
 mod every_reply_carries_the_standard_headers;
 mod malformed_heads_are_refused_and_the_connection_closed;
 mod odd_but_sound_requests_are_answered_by_the_rules;
+mod one_caller_does_not_take_all_memory_of_bodies;
 mod peers_are_told_apart;
 mod the_last_word_is_given_before_a_close;
 mod trouble_is_survived;

@@ -39,14 +39,13 @@ fn what_ran_when_the_host_went_down_comes_back_and_nothing_else_does() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert!(text.contains(boot.trim()), "{text}");
     fs::write(&config, text.replace(boot.trim(), other_boot)).unwrap();
-    bed.driver.come_back(soon()).unwrap();
-    let status = |guard: &Guard<'_>| guard.state().status;
-    assert_eq!(status(&before), Status::Running);
-    assert_eq!(
-        [&now, &never, &stopped].map(status),
-        [Status::Stopped; 3],
-        "they stopped by themselves, or were stopped"
-    );
+    let ran = bed.driver.ran_before_boot(soon()).unwrap();
+    assert!(ran.contains(&before.name), "{ran:?}");
+    for guard in [&now, &never, &stopped] {
+        assert!(!ran.contains(&guard.name), "it stopped by itself, or was stopped");
+    }
+    bed.driver.start(&before.name, soon().into()).unwrap();
+    assert!(!bed.driver.ran_before_boot(soon()).unwrap().contains(&before.name));
 }
 
 #[test]

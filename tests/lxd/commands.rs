@@ -65,7 +65,7 @@ fn a_command_that_fails_is_a_failure_and_a_missing_program_is_no_journal() {
     assert_eq!(read(127), Ok(None));
     assert!(matches!(read(1), Err(Error::Failed(_))));
     let fake = Fake::new(|line| booted(line, &ended(0), &"x".repeat(1000)));
-    assert!(matches!(incus(&fake.socket()).journal(&name(), LIMITS, soon()), Err(Error::Garbage(_))));
+    assert!(matches!(incus(&fake.socket()).journal(&name(), LIMITS, soon()), Err(Error::InvalidResponse(_))));
     let fake = Fake::new(|line| match line {
         line if line.contains("/files?") => Answer::error(404, "not found"),
         line => booted(line, &ended(0), ""),
@@ -95,7 +95,7 @@ fn while_a_command_has_not_ended_there_is_no_other() {
 }
 
 #[test]
-fn a_call_is_called_off_once_its_operation_has_ended() {
+fn a_call_is_cancelled_once_its_operation_has_ended() {
     let looks = AtomicUsize::new(0);
     let fake = Fake::new(move |line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
@@ -105,7 +105,7 @@ fn a_call_is_called_off_once_its_operation_has_ended() {
     });
     let unwanted = || true;
     let result = incus(&fake.socket()).start(&name(), Until::from(soon()).unless(&unwanted));
-    assert_eq!(result, Err(Error::CalledOff));
+    assert_eq!(result, Err(Error::Cancelled));
     let asked = fake.requests();
     let count = |start: &str| asked.iter().filter(|request| request.starts_with(start)).count();
     let of_operation = ["DELETE /1.0/operations/ab-12", "GET /1.0/operations/ab-12 "].map(count);
@@ -113,7 +113,7 @@ fn a_call_is_called_off_once_its_operation_has_ended() {
 }
 
 #[test]
-fn a_call_that_is_called_off_and_never_ends_ends_with_its_deadline() {
+fn a_call_that_is_cancelled_and_never_ends_ends_with_its_deadline() {
     let fake = Fake::new(|line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
         _ => Answer::sync(r#"{"status_code":103}"#),

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Options, Places, Runtime};
+use taosd::containers::{Choice, ContainerName, Containers, Detail, Error, Places, Runtime, RuntimeOptions};
 
 use super::bed::{Folder, soon};
 
@@ -18,7 +18,7 @@ fn places(folder: &Folder) -> Places {
 }
 
 fn containers(folder: &Folder) -> Containers {
-    Containers::new(Options { places: places(folder), ..Options::default() })
+    Containers::new(RuntimeOptions { places: places(folder), ..RuntimeOptions::default() })
 }
 
 /// A socket as a runtime that died leaves it.
@@ -57,7 +57,7 @@ fn the_operators_choice_and_socket_win() {
     dead(folder.0.join("incus.sock"));
     let choose = |choice: &str, socket: Option<&str>| {
         let socket = socket.map(|name| folder.0.join(name));
-        let options = Options { choice: choice.parse().unwrap(), socket, places: places(&folder) };
+        let options = RuntimeOptions { choice: choice.parse().unwrap(), socket, places: places(&folder) };
         Containers::new(options).driver().map(|driver| driver.runtime())
     };
     assert_eq!(choose("none", None), Ok(Runtime::None));

@@ -106,7 +106,7 @@ fn an_answer_cut_short_is_garbage() {
         b"HTTP/1.1 404 No\r\nContent-Length: 100\r\n\r\n{\"type\":\"error\"",
     ] {
         let fake = Fake::new(move |_| Answer::Raw(answer.to_vec()));
-        all_are(every_call(&lxd(&fake.socket()), soon), |error| matches!(error, Error::Garbage(_)));
+        all_are(every_call(&lxd(&fake.socket()), soon), |error| matches!(error, Error::InvalidResponse(_)));
     }
 }
 
@@ -125,7 +125,7 @@ fn an_answer_that_is_not_the_apis_is_garbage() {
         // A file's content may be anything: reading it back is where such a write fails.
         let calls = every_call(&lxd(&fake.socket()), soon);
         let calls = calls.into_iter().filter(|(call, _)| !matches!(*call, "write_file" | "remove_file" | "logs"));
-        all_are(calls.collect(), |error| matches!(error, Error::Garbage(_)));
+        all_are(calls.collect(), |error| matches!(error, Error::InvalidResponse(_)));
     }
 }
 
@@ -139,7 +139,7 @@ fn a_failing_server_is_a_failure_with_its_message() {
 #[test]
 fn a_list_without_end_is_garbage() {
     let fake = Fake::new(|_| Answer::Body(200, " ".repeat(9 * 1024 * 1024)));
-    assert!(matches!(lxd(&fake.socket()).list(Detail::Full, soon()), Err(Error::Garbage(_))));
+    assert!(matches!(lxd(&fake.socket()).list(Detail::Full, soon()), Err(Error::InvalidResponse(_))));
 }
 
 #[test]
@@ -163,14 +163,14 @@ fn a_forgotten_operation_is_not_a_missing_container() {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
         _ => Answer::error(404, "not found"),
     });
-    assert!(matches!(lxd(&fake.socket()).start(&name(), soon().into()), Err(Error::Garbage(_))));
+    assert!(matches!(lxd(&fake.socket()).start(&name(), soon().into()), Err(Error::InvalidResponse(_))));
 }
 
 #[test]
 fn an_operation_that_is_not_one_is_never_followed() {
     for place in ["", "/1.0/instances/x", "/1.0/operations/", "/1.0/operations/../instances/x", "http://elsewhere/"] {
         let fake = Fake::new(move |_| Answer::Body(202, format!(r#"{{"type":"async","operation":"{place}"}}"#)));
-        assert!(matches!(lxd(&fake.socket()).freeze(&name(), soon()), Err(Error::Garbage(_))), "{place}");
+        assert!(matches!(lxd(&fake.socket()).freeze(&name(), soon()), Err(Error::InvalidResponse(_))), "{place}");
         assert_eq!(fake.requests().len(), 1, "{place}");
     }
 }

@@ -77,11 +77,11 @@ fn only_a_404_of_the_operation_itself_means_that_it_is_forgotten() {
         OPERATION => Answer::error(404, "not found"),
         _ => stopped(),
     });
-    assert!(matches!(incus(&fake.socket()).start(&name(), soon().into()), Err(Error::Garbage(_))));
+    assert!(matches!(incus(&fake.socket()).start(&name(), soon().into()), Err(Error::InvalidResponse(_))));
 }
 
 #[test]
-fn an_operation_that_ends_well_while_it_is_called_off_has_ended_well() {
+fn an_operation_that_ends_well_while_it_is_cancelled_has_ended_well() {
     let cancelled = AtomicBool::new(false);
     let fake = Fake::new(move |line| match line {
         STATE => Answer::operation(),
@@ -98,7 +98,7 @@ fn an_operation_that_ends_well_while_it_is_called_off_has_ended_well() {
 }
 
 #[test]
-fn a_creation_that_is_not_done_in_time_is_called_off_within_its_time() {
+fn a_creation_that_is_not_done_in_time_is_cancelled_within_its_time() {
     let fake = Fake::new(|line| match line {
         "GET /1.0/images/aliases/bb" => Answer::sync(r#"{"target":"abc"}"#),
         "POST /1.0/instances" => Answer::operation(),

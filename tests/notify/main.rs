@@ -9,6 +9,7 @@ mod receiver;
 
 mod a_notification_reaches_its_owner;
 mod a_repeated_notify_is_answered_not_sent_again;
+mod a_source_belongs_to_who_made_it;
 mod a_stream_tells_every_notification_once;
 mod a_wait_ends_with_the_next_notification;
 mod bad_notifications_are_refused;
@@ -18,6 +19,7 @@ mod knowledge_is_written_by_source;
 mod lists_are_paged_and_counted;
 mod narrow_credentials_are_refused;
 mod old_and_surplus_notifications_go;
+mod one_agent_never_pushes_out_anothers_notices;
 mod owners_are_warned_before_a_credential_ends;
 mod senders_have_a_rate_each;
 mod streams_are_bounded_and_end_with_their_credential;

@@ -33,13 +33,14 @@ fn a_stream_ends_within_five_seconds_of_its_credential() {
 }
 
 #[test]
-fn a_credential_and_all_together_hold_so_many_streams_and_places_are_given_back() {
+fn a_principal_and_all_together_hold_so_many_streams_and_places_are_given_back() {
     let env = [("TAOSD_MAX_STREAMS", "3"), ("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "2")];
     let daemon = Daemon::with(&[], &env);
-    let second = daemon.user_token("operator", &["*"]);
+    let (own, second) = (daemon.user_token("operator", &["*"]), daemon.member("ann", &["*"]));
     let open = |token: &str| Events::open(&daemon.address, token, PATH, &[]);
     let held = [open(&daemon.token), open(&daemon.token)];
     daemon.operator().get(PATH).expect_error(429, "too_many_streams");
+    own.get(PATH).expect_error(429, "too_many_streams");
     let third = open(second.token());
     assert_eq!(third.status, 200);
     let refused = open(second.token());

@@ -11,6 +11,7 @@ mod receiver;
 mod box_with_file;
 
 mod a_broken_file_leaves_the_old_settings;
+mod a_path_or_a_filter_that_means_something_else_is_refused;
 mod a_reload_changes_what_is_allowed;
 mod a_reload_takes_up_new_limits;
 mod connections_outlive_a_reload;

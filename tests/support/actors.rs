@@ -39,9 +39,16 @@ impl Daemon {
         text(&caller.post("/api/agents", json!({"name": name})).expect(200).json(), "id")
     }
 
-    /// Issues an agent's token with these scopes and uses it.
+    /// Lets an agent have these scopes, issues its token with them and uses it.
     #[track_caller]
     pub fn agent_token(&self, name: &str, scopes: &[&str]) -> Client {
+        let mut scope = self.record(name)["scope"].as_array().expect("a scope").clone();
+        let missing: Vec<Value> = scopes.iter().map(|word| json!(word)).filter(|word| !scope.contains(word)).collect();
+        if !missing.is_empty() {
+            scope.extend(missing);
+            let set = self.operator().put(&format!("/api/agents/{name}/permissions"), json!({"scope": scope}));
+            assert_eq!(set.status, 200, "{}", set.text());
+        }
         let path = format!("/api/agents/{name}/token/issue");
         let issued = self.operator().post(&path, json!({"scope": scopes})).expect(200).json();
         self.client(issued["token"].as_str().expect("a token"))

@@ -28,6 +28,7 @@ pub const GENERAL: &[&Code] = &[
     codes::HTTP_VERSION_UNSUPPORTED,
     codes::TOO_MANY_CONNECTIONS,
     codes::BUSY,
+    codes::READ_TOO_SLOW,
     codes::SHUTTING_DOWN,
     codes::HOST_NOT_ALLOWED,
     codes::NOT_FOUND,
@@ -40,6 +41,7 @@ pub const GENERAL: &[&Code] = &[
     codes::STORAGE_FULL,
     codes::STORAGE_READ_ONLY,
     codes::STORAGE_DAMAGED,
+    codes::STORAGE_GONE,
     codes::PAT_NOT_ALLOWED,
     codes::CSRF_REFUSED,
     codes::AUDIENCE_NOT_ALLOWED,
@@ -80,7 +82,7 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 /// The whole document, made once.
 pub fn document() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
-    DOCUMENT.get_or_init(|| openapi::document(routes()))
+    DOCUMENT.get_or_init(|| taosd::api::surface(taosd::api::routes()))
 }
 
 /// Fails unless this reply may be sent.

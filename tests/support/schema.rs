@@ -1,6 +1,7 @@
 //! A checker for the part of JSON Schema 2020-12 that `/openapi.json` uses. A keyword it does not know is a problem,
 //! not a thing to be skipped.
 
+use regex::Regex;
 use serde_json::Value;
 
 /// What is wrong with `value`, each with its place; `$ref` is looked up in `document`.
@@ -30,7 +31,15 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
             "minLength" | "maxLength" | "maxItems" | "minimum" | "maximum" => {
                 tell(format!("{value}: {keyword} {wanted}"))
             }
-            "properties" | "items" | "anyOf" | "$ref" => {}
+            "const" if wanted == value => {}
+            "const" => tell(format!("{value} is not {wanted}")),
+            "pattern" => {
+                let pattern = Regex::new(wanted.as_str().unwrap_or("(")).expect("a pattern");
+                if !value.as_str().is_none_or(|text| pattern.is_match(text)) {
+                    tell(format!("{value} does not match {wanted}"));
+                }
+            }
+            "properties" | "items" | "anyOf" | "oneOf" | "not" | "$ref" => {}
             other => tell(format!("the keyword {other} is not known")),
         }
     }
@@ -46,6 +55,16 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
         && !choices.iter().any(|choice| problems(document, choice, value).is_empty())
     {
         found.push(format!("{place}: {value} fits none of {}", schema["anyOf"]));
+    }
+    if let Some(choices) = schema["oneOf"].as_array()
+        && choices.iter().filter(|choice| problems(document, choice, value).is_empty()).count() != 1
+    {
+        found.push(format!("{place}: {value} does not fit exactly one of {}", schema["oneOf"]));
+    }
+    if let Some(other) = schema.get("not")
+        && problems(document, other, value).is_empty()
+    {
+        found.push(format!("{place}: {value} must not fit {other}"));
     }
     if let Some(pointer) = schema["$ref"].as_str() {
         let target = document.pointer(pointer.trim_start_matches('#')).unwrap_or(&Value::Null);

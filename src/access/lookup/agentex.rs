@@ -4,19 +4,24 @@
 use std::sync::Arc;
 
 use hyper::header::AUTHORIZATION;
+use rusqlite::Connection;
 
 use super::bearer::{self, Presented, secret_of};
 use super::credential_lookup::is_good;
-use crate::access::authorize::Bad;
+use crate::access::authorize::{Bad, nobody};
 use crate::access::caller::{Caller, Who};
 use crate::access::gate::Gate;
+use crate::access::role::AgentRole;
 use crate::access::tokens::jwt::Audience;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
-use crate::store::credentials;
+use crate::store;
+use crate::store::credentials::{self, Holder};
+use crate::store::grants::{self, Grantee};
+use crate::store::users::{self, Role};
 
 /// True if the request carries more than one credential: which one counts would be a guess.
 fn are_two(head: &Head) -> bool {
@@ -53,6 +58,15 @@ fn key(head: &Head) -> Option<Option<SecretHash>> {
     scheme.eq_ignore_ascii_case("agentkey").then(|| AgentKey::parse(rest.trim()).ok())
 }
 
+/// True while the user who made a key may have requests sent on to its agent: enabled, and at least its editor.
+fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
+    let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
+    let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
+    let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
+    let role = grants::role_of(conn, &Grantee::User(user.id), Some(&agent.id))?;
+    Ok(user.role == Role::Admin || role.as_deref().and_then(AgentRole::named) >= Some(AgentRole::Editor))
+}
+
 /// Who wants a request sent on.
 pub enum Sender {
     /// A user; the handler asks for its role.
@@ -72,6 +86,11 @@ impl Gate {
     pub(crate) fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> Result<Option<Caller>, ApiError> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
         let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        // A key from outside is worth what its maker may do on the agent now.
+        let good = match good {
+            Some(holder) if of == "external" && !self.store.lookup(|conn| still_gives(conn, &holder))? => None,
+            good => good,
+        };
         Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())))
     }
 
@@ -93,13 +112,24 @@ impl Gate {
             return Ok(Sender::Key { agent_id: caller.agent_id().unwrap_or_default().to_owned() });
         }
         if head.peer.is_tcp() && presented(head)? == Presented::Nothing {
-            return Err(codes::UNAUTHENTICATED.into());
+            return Err(nobody(head, need));
         }
         let caller = self.admit(head, need)?;
         if caller.agent_id().is_some() {
             return Err(self.refuse_credential(head, need, Bad::Dead));
         }
         Ok(Sender::User(Box::new(caller)))
+    }
+
+    /// The principal behind a request to be sent on, before its body is read.
+    ///
+    /// # Errors
+    /// Those of [`Gate::sender`].
+    pub(crate) fn sending_principal(&self, head: &Head, need: &Need) -> Result<String, ApiError> {
+        match self.sender(head, need)? {
+            Sender::User(caller) => Ok(caller.principal_key()),
+            Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
+        }
     }
 
     /// A key of another agent: refused as if there were no such key.
@@ -131,6 +161,7 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Ip([127, 0, 0, 1].into()),
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }

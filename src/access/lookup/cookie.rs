@@ -72,6 +72,7 @@ mod tests {
             query: String::new(),
             headers: map,
             peer: Peer::Ip([127, 0, 0, 1].into()),
+            foreign_host: false,
             request_id: "r".into(),
             arrived: Instant::now(),
         }

@@ -16,7 +16,7 @@ const LIFE: Duration = Duration::from_millis(250);
 
 /// Live credentials by their hash. Only what was found is in it, so nobody fills it with guesses.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<HashMap<SecretHash, Entry>>);
+pub struct CredentialCache(Mutex<HashMap<SecretHash, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -25,7 +25,7 @@ struct Entry {
     since: Instant,
 }
 
-impl Known {
+impl CredentialCache {
     /// Who holds this credential, if that was looked up at this version of the database, a moment ago.
     pub fn get(&self, hash: &SecretHash, version: u64, now: Instant) -> Option<Arc<Who>> {
         let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,12 +79,15 @@ mod tests {
             fingerprints: "[]".to_owned(),
             key_type: None,
             state: "active".to_owned(),
+            parent_id: None,
+            made_by: None,
+            issuer_id: None,
         }))
     }
 
     #[test]
     fn an_entry_is_good_for_its_version_and_a_moment() {
-        let (known, hash, start) = (Known::default(), SecretHash::of("a"), Instant::now());
+        let (known, hash, start) = (CredentialCache::default(), SecretHash::of("a"), Instant::now());
         known.put(hash, who(None), 7, start);
         assert!(known.get(&hash, 7, start).is_some());
         assert!(known.get(&hash, 8, start).is_none(), "something was committed");
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_has_expired_is_not_good_and_the_table_is_bounded() {
-        let (known, start) = (Known::default(), Instant::now());
+        let (known, start) = (CredentialCache::default(), Instant::now());
         let hash = SecretHash::of("a");
         known.put(hash, who(Some(Micros(1))), 1, start);
         assert!(known.get(&hash, 1, start).is_none());

@@ -13,7 +13,7 @@ use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
-use crate::store::{credentials, users};
+use crate::store::{audit, credentials, users};
 use crate::time::Micros;
 
 impl Gate {
@@ -39,8 +39,11 @@ impl Gate {
     }
 
     /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
-    /// At most one write a credential: afterwards it is not found any more.
+    /// At most one write a credential: afterwards it is not found any more. A clock in doubt only refuses.
     fn mark_expired(&self, id: String, now: Micros) {
+        if self.clock.settled().is_none() {
+            return;
+        }
         if let Err(error) = self.store.write(move |conn| credentials::expire(conn, &id, now)) {
             log::warn!("an expired credential could not be marked: {error}");
         }
@@ -57,6 +60,10 @@ impl Gate {
 
     /// The user behind a session cookie, if the request comes from a page of ours.
     pub(crate) fn by_cookie(&self, head: &Head, need: &Need, session: Option<SecretHash>) -> Result<Caller, ApiError> {
+        // A cookie is what a browser sends by itself, whatever else the page has put into the request.
+        if head.foreign_host {
+            return Err(codes::HOST_NOT_ALLOWED.into());
+        }
         let now = Micros::now();
         let found = match session {
             Some(hash) => self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?,
@@ -66,7 +73,11 @@ impl Gate {
             return Err(self.refuse_credential(head, need, Bad::Dead));
         };
         if !cookie::is_same_origin(head) {
-            self.deny(&holder.credential_id, format!("user:{}", holder.user.username), need.action, head);
+            let actor = audit::Actor {
+                name: format!("user:{}", holder.user.username),
+                id: Some(format!("user:{}", holder.user.id)),
+            };
+            self.deny(&holder.credential_id, actor, need.action, head);
             return Err(codes::CSRF_REFUSED.into());
         }
         let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());

@@ -21,6 +21,17 @@ const AGENT_DEFAULT: &[&str] = &[
     "events.read",
 ];
 
+/// What comes with what an agent's own scope covers: it tells of itself wherever it may register, and sees who is online
+/// wherever it may list.
+const AGENT_IMPLIED: &[(Action, Action)] = &[
+    (Action::AuthWhoami, Action::AuthWhoami),
+    (Action::AuthWhoami, Action::CredentialsFingerprint),
+    (Action::AgentsList, Action::AgentsPresence),
+    (Action::AgentsRegister, Action::AgentsHeartbeat),
+    (Action::AgentsRegister, Action::AgentsProcessing),
+    (Action::AgentsRegister, Action::AgentsProfile),
+];
+
 /// A text that is not a scope, or too many of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
@@ -87,6 +98,18 @@ impl Scopes {
     /// What an agent's token gets where nothing else is said.
     pub fn agent_default() -> Self {
         Self(AGENT_DEFAULT.iter().map(|text| Scope((*text).into())).collect())
+    }
+
+    /// What an agent may do at all now, from its own scope as stored: no credential of it, of whatever kind and age, is
+    /// worth more.
+    pub fn of_agent(json: &str) -> Self {
+        let mut own = Self::from_stored(json);
+        for (with, implied) in AGENT_IMPLIED {
+            if own.allow(*with) && !own.covers_text(implied.slug()) {
+                own.0.push(Scope(implied.slug().into()));
+            }
+        }
+        own
     }
 
     /// Scopes that stand in this crate's own tables.
@@ -204,6 +227,19 @@ mod tests {
     fn an_exact_scope_covers_itself_alone() {
         assert!(scope("agents.read").allows(Action::AgentsRead));
         assert!(!scope("agents.read").allows(Action::AgentsList));
+    }
+
+    #[test]
+    fn an_agents_own_scope_brings_what_tells_of_itself_and_no_more() {
+        let default = Scopes::of_agent(&Scopes::agent_default().stored());
+        for action in [Action::AgentsPresence, Action::AgentsHeartbeat, Action::AgentsProfile] {
+            assert!(default.allow(action), "{}", action.slug());
+        }
+        let narrow = Scopes::of_agent(r#"["agents.read"]"#);
+        for action in [Action::AgentsPresence, Action::AgentsHeartbeat, Action::AgentsProfile, Action::AgentsList] {
+            assert!(!narrow.allow(action), "{}", action.slug());
+        }
+        assert_eq!(Scopes::of_agent(r#"["*"]"#), Scopes::all());
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Signed tokens: their form, their checks, and the keys that sign them.
 
+pub(crate) mod box_key;
 pub mod jwt;
 pub mod signing_keys;

@@ -1,6 +1,7 @@
 //! The keys that sign short-lived tokens. They lie in one 0600 file in the runtime directory, never in the database: a
 //! stolen backup can mint nothing (DESIGN D6). A new key takes over every day; the one before goes on verifying until
-//! the last token it signed has ended. They survive a restart of the daemon, not a reboot.
+//! the last token it signed has ended. The key after the present one is published with it, so that no verifier meets a
+//! key that its copy of the set does not have. They survive a restart of the daemon, not a reboot.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -20,10 +21,14 @@ use crate::rest::class::Class;
 pub const FILE: &str = "signing-keys.json";
 /// Seconds a key signs.
 const PERIOD: i64 = 24 * 3600;
-/// Bytes the file may have; ours have about 300.
+/// For how many seconds others may keep the set of public keys.
+pub const MAX_AGE: i64 = 300;
+/// Seconds for which a key is published before it signs: caches have renewed their copy by then, slow ones too.
+const AHEAD: i64 = 2 * MAX_AGE;
+/// Bytes the file may have; ours have about 400.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// The present key and the one before.
+/// The present key, the next one and the one before.
 pub struct SigningKeys {
     path: PathBuf,
     keys: Mutex<Keys>,
@@ -31,15 +36,18 @@ pub struct SigningKeys {
 
 struct Keys {
     present: Key,
+    /// Published, and not signing yet.
+    next: Key,
     before: Option<Key>,
     /// Of the database they sign for.
     epoch: String,
 }
 
+#[derive(Clone)]
 struct Key {
     id: String,
     secret: SigningKey,
-    /// When it began to sign, seconds since 1970.
+    /// When it began to sign, of the next one when it was published; seconds since 1970.
     since: i64,
 }
 
@@ -88,8 +96,13 @@ impl SigningKeys {
     pub fn open(dir: &Path, epoch: &str, now: i64) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let path = dir.join(FILE);
-        let keys = match read(&path) {
-            Ok(Some(keys)) if keys.epoch == epoch => keys,
+        let keys = match read(&path, now) {
+            Ok(Some((keys, is_whole))) if keys.epoch == epoch => {
+                if !is_whole {
+                    write(&path, &keys)?;
+                }
+                keys
+            }
             found => {
                 let why = match found {
                     Ok(None) => None,
@@ -99,7 +112,8 @@ impl SigningKeys {
                 if let Some(why) = why {
                     log::warn!("{}: {why}; making a new signing key, tokens signed before end now", path.display());
                 }
-                let keys = Keys { present: Key::generate(now), before: None, epoch: epoch.to_owned() };
+                let (present, next) = (Key::generate(now), Key::generate(now));
+                let keys = Keys { present, next, before: None, epoch: epoch.to_owned() };
                 write(&path, &keys)?;
                 keys
             }
@@ -110,7 +124,9 @@ impl SigningKeys {
     /// Signs claims, with a new key where the present one has had its day.
     pub fn sign(&self, claims: &Claims) -> String {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if claims.iat - keys.present.since >= PERIOD {
+        keys.present.since = keys.present.since.min(claims.iat);
+        keys.next.since = keys.next.since.min(claims.iat);
+        if claims.iat - keys.present.since >= PERIOD && claims.iat - keys.next.since >= AHEAD {
             self.rotate(&mut keys, claims.iat);
         }
         jwt::sign(claims, &keys.present.id, &keys.present.secret)
@@ -118,12 +134,14 @@ impl SigningKeys {
 
     /// A key that is not on disk must not sign: its tokens would not survive a restart.
     fn rotate(&self, keys: &mut Keys, now: i64) {
-        let before = std::mem::replace(&mut keys.present, Key::generate(now));
-        let older = keys.before.replace(before);
-        if let Err(error) = write(&self.path, keys) {
-            log::error!("{}: {error}; the signing key of before goes on", self.path.display());
-            if let Some(before) = std::mem::replace(&mut keys.before, older) {
-                keys.present = Key { since: now - PERIOD + 60, ..before };
+        let present = Key { since: now, ..keys.next.clone() };
+        let turned =
+            Keys { present, next: Key::generate(now), before: Some(keys.present.clone()), epoch: keys.epoch.clone() };
+        match write(&self.path, &turned) {
+            Ok(()) => *keys = turned,
+            Err(error) => {
+                log::error!("{}: {error}; the signing key of before goes on", self.path.display());
+                keys.present.since = now - PERIOD + 60;
             }
         }
     }
@@ -143,7 +161,7 @@ impl SigningKeys {
     /// The public keys, as a JWK set (RFC 7517).
     pub fn public(&self, now: i64) -> Value {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        json!({"keys": keys.verifying(now).map(Key::public).collect::<Vec<_>>()})
+        json!({"keys": keys.verifying(now).chain([&keys.next]).map(Key::public).collect::<Vec<_>>()})
     }
 }
 
@@ -155,8 +173,9 @@ impl Keys {
     }
 }
 
-/// The keys in the file; `None` where there is no file.
-fn read(path: &Path) -> io::Result<Option<Keys>> {
+/// The keys in the file, and whether it had them all; `None` where there is no file. A file of an older release has no
+/// next key: one that is published now signs when others know it.
+fn read(path: &Path, now: i64) -> io::Result<Option<(Keys, bool)>> {
     let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -169,12 +188,14 @@ fn read(path: &Path) -> io::Result<Option<Keys>> {
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_FILE).read_to_string(&mut text)?;
     let keys = serde_json::from_str::<Value>(&text).ok().and_then(|value| {
-        let before = &value["before"];
-        Some(Keys {
+        let (before, next) = (&value["before"], &value["next"]);
+        let keys = Keys {
             present: Key::from_json(&value["present"])?,
+            next: if next.is_null() { Key::generate(now) } else { Key::from_json(next)? },
             before: if before.is_null() { None } else { Some(Key::from_json(before)?) },
             epoch: value["epoch"].as_str().unwrap_or_default().to_owned(),
-        })
+        };
+        Some((keys, !next.is_null()))
     });
     keys.map(Some).ok_or_else(|| io::Error::other("it is not a file of ours"))
 }
@@ -187,7 +208,8 @@ fn write(path: &Path, keys: &Keys) -> io::Result<()> {
         _ => {}
     }
     let before = keys.before.as_ref().map(Key::to_json);
-    let value = json!({"present": keys.present.to_json(), "before": before, "epoch": keys.epoch});
+    let (present, next) = (keys.present.to_json(), keys.next.to_json());
+    let value = json!({"present": present, "next": next, "before": before, "epoch": keys.epoch});
     let text = Zeroizing::new(value.to_string());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
@@ -245,12 +267,50 @@ mod tests {
         let dir = Dir::new("rotate");
         let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
         let last = keys.sign(&claims(PERIOD - 1));
-        assert_eq!(keys.public(PERIOD - 1)["keys"].as_array().unwrap().len(), 1);
+        let before = kids(&keys, PERIOD - 1);
+        assert_eq!(before.len(), 2, "the present one and the next");
         let first = keys.sign(&claims(PERIOD));
-        assert_eq!(keys.public(PERIOD)["keys"].as_array().unwrap().len(), 2);
+        let after = kids(&keys, PERIOD);
+        assert_eq!(after.len(), 3);
+        assert_eq!(after[0], before[1], "what signs now was published before");
         let again = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
         assert!(again.verify(&last, PERIOD + 1).is_ok() && again.verify(&first, PERIOD + 1).is_ok());
-        assert_eq!(again.public(PERIOD + 900)["keys"].as_array().unwrap().len(), 1);
+        assert_eq!(kids(&again, PERIOD + 900).len(), 2);
+    }
+
+    fn kids(keys: &SigningKeys, now: i64) -> Vec<String> {
+        let set = keys.public(now);
+        set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn no_key_signs_before_every_cache_of_the_set_has_it() {
+        let dir = Dir::new("ahead");
+        drop(SigningKeys::open(&dir.0, "", 0).unwrap());
+        // As an older release left it: without a next key, and its day is over.
+        let path = dir.0.join(FILE);
+        let mut file: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        file.as_object_mut().unwrap().remove("next");
+        fs::write(&path, file.to_string()).unwrap();
+        let keys = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
+        let mut known = kids(&keys, PERIOD);
+        assert_eq!(known.len(), 2);
+        for now in (PERIOD..3 * PERIOD).step_by(MAX_AGE as usize) {
+            keys.sign(&claims(now));
+            assert!(known.contains(&kids(&keys, now)[0]), "a set of {MAX_AGE} s ago has the key that signs at {now}");
+            known = kids(&keys, now);
+        }
+        assert_ne!(kids(&keys, 3 * PERIOD)[0], kids(&SigningKeys::open(&Dir::new("other").0, "", 0).unwrap(), 0)[0]);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_stops_no_rotation() {
+        let dir = Dir::new("clock");
+        let keys = SigningKeys::open(&dir.0, "", 100 * PERIOD).unwrap();
+        let first = kids(&keys, 0)[0].clone();
+        keys.sign(&claims(PERIOD));
+        keys.sign(&claims(2 * PERIOD));
+        assert_ne!(kids(&keys, 2 * PERIOD)[0], first);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{self, ACP_TYPES, INPUT_TYPES, METADATA, show};
 use super::{DELETED, Named, checked, find, metadata, no_agent, register, text};
 use crate::access::{Action, AgentRole};
@@ -23,7 +23,10 @@ use crate::store::registrations;
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.");
+const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
+    .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
+/// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
+const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
 const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
 const INPUT: Field = Field::word("agent_input_type", INPUT_TYPES, "What it takes.");
 const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent to register; with another name it is renamed.");
@@ -67,8 +70,10 @@ pub const ROUTES: &[ApiRoute] = &[
                 CARD_FILTER_BYTES,
                 "A JSON object that registration_metadata.agent_card.metadata must contain.",
             ),
+            CURSOR,
         ])
-        .answering(200, Answer::Array(record::FIELDS)),
+        .answering(200, Answer::Array(record::FIELDS))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::POST, "/agents/register-build", Action::AgentsCreate, register::build)
         .described(
             "agentex_agents_register_build",
@@ -91,7 +96,9 @@ pub const ROUTES: &[ApiRoute] = &[
         &[
             NAME.required(),
             DESCRIPTION.required(),
-            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.").required(),
+            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.")
+                .told(ADDRESS)
+                .required(),
             Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
             AGENT_ID,
             METADATA,
@@ -132,26 +139,32 @@ const ABOUT_DELETE: &str =
     "Archives it at once: its credentials die, its name is free. A container is stopped behind it.";
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "updated_at", true)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-agents", "updated_at", true)?;
     let card = call.input.query.text("agent_card_metadata").map(card).transpose()?;
     if call.input.query.text("task_id").is_some() {
-        return Ok(Reply::ok(&json!([])).into());
+        return Ok(list.reply(&call.input).into());
     }
     let seen = seen_by(&call.caller);
     let only = call.caller.only_agents().map(|ids| Value::from(ids.to_vec()).to_string());
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let only = match card {
             None => only,
             Some(part) => {
-                let cards = registrations::cards(conn, &seen, only.as_deref())?;
                 let fits = |text: &str| serde_json::from_str(text).is_ok_and(|whole| metadata::contains(&whole, &part));
-                let ids: Vec<String> = cards.into_iter().filter(|(_, text)| fits(text)).map(|(id, _)| id).collect();
+                let mut ids = Vec::new();
+                registrations::cards(conn, &seen, only.as_deref(), &mut |(id, text)| {
+                    if fits(&text) {
+                        ids.push(id);
+                    }
+                    true
+                })?;
                 Some(Value::from(ids).to_string())
             }
         };
-        registrations::list(conn, &seen, only.as_deref(), &page)
+        let mut take = |entry| list.push_next(page.offset, &show(&entry));
+        registrations::list(conn, &seen, only.as_deref(), &page, &mut take)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// The object that a card must contain.

@@ -1,9 +1,11 @@
 //! Records of where an agent was deployed, and which of them is in production (Agentex contract, section 6).
 
 use hyper::http::Method;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::record::{METADATA, stored};
 use super::{DELETED, Named, checked, find, metadata, no_deployment, text};
 use crate::access::{Action, AgentRole};
@@ -17,7 +19,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store::deployments::{self, Deployment};
-use crate::store::registrations::{self, Entry, Registration};
+use crate::store::registrations::{self, RegisteredAgent, Registration};
 use crate::store::{agents, new_id};
 use crate::time::Micros;
 
@@ -61,9 +63,10 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["created_at", "promoted_at", "id"], "created_at if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_NOT_FOUND]),
+        .failing(&[codes::AGENT_NOT_FOUND, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agents/{id}/deployments/{deployment}", Action::DeploymentsRead, get)
         .described("agentex_deployments_get", "Read a deployment", "By its id within its agent.", DOC)
         .answering(200, Answer::Object(FIELDS))
@@ -88,21 +91,38 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOYMENT_NOT_FOUND, codes::FORBIDDEN, codes::DEPLOYMENT_NOT_READY]),
 ];
 
-fn show(d: &Deployment) -> Value {
-    json!({
-        "id": d.id,
-        "agent_id": d.agent_id,
-        "docker_image": d.docker_image,
-        "status": d.status,
-        "is_production": d.is_production,
-        "registration_metadata": stored(d.metadata.as_ref()),
-        "acp_url": d.acp_url,
-        "sgp_deploy_id": d.sgp_deploy_id,
-        "helm_release_name": d.helm_release_name,
-        "created_at": d.created_at.micros(),
-        "promoted_at": d.promoted_at.map(Micros::micros),
-        "expires_at": d.expires_at.map(Micros::micros),
-    })
+/// A deployment on the wire.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    id: &'a str,
+    agent_id: &'a str,
+    docker_image: &'a str,
+    status: &'a str,
+    is_production: bool,
+    registration_metadata: Option<&'a RawValue>,
+    acp_url: Option<&'a str>,
+    sgp_deploy_id: Option<&'a str>,
+    helm_release_name: Option<&'a str>,
+    created_at: String,
+    promoted_at: Option<String>,
+    expires_at: Option<String>,
+}
+
+fn show(d: &Deployment) -> Shown<'_> {
+    Shown {
+        id: &d.id,
+        agent_id: &d.agent_id,
+        docker_image: &d.docker_image,
+        status: &d.status,
+        is_production: d.is_production,
+        registration_metadata: stored(d.metadata.as_ref()),
+        acp_url: d.acp_url.as_deref(),
+        sgp_deploy_id: d.sgp_deploy_id.as_deref(),
+        helm_release_name: d.helm_release_name.as_deref(),
+        created_at: d.created_at.micros(),
+        promoted_at: d.promoted_at.map(Micros::micros),
+        expires_at: d.expires_at.map(Micros::micros),
+    }
 }
 
 /// A record that is not ready.
@@ -176,13 +196,14 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "created_at", true)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-deployments", "created_at", true)?;
     let named = Named::Id(text(&call, 0));
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
-        Ok::<_, ApiError>(deployments::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(deployments::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// An agent's deployment of this id that was not deleted.
@@ -201,7 +222,7 @@ fn get(app: &App, call: Call) -> Handled {
 }
 
 /// Agent and deployment that the path names, for a change.
-fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(Entry, Deployment), ApiError> {
+fn both(tx: &Tx<'_>, needed: AgentRole) -> Result<(RegisteredAgent, Deployment), ApiError> {
     let named = Named::Id(tx.input.param(0).to_owned());
     let entry = find(tx.conn, tx.caller, &named, needed)?;
     let deployment = living(tx.conn, &entry.id, tx.input.param(1))?;

@@ -12,11 +12,12 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
-use crate::client::forwarder::{Courier, Place};
+use crate::client::forwarder::{ForwardSlot, Forwarder};
 use crate::client::http::{ClientError, Request, Response, Target};
 use crate::containers::{ContainerName, Driver};
-use crate::jobs::endpoints::acp_target::{Rule, address_of};
+use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::{AcpUrl, is_dots};
+use crate::jobs::endpoints::host_net::HostNet;
 use crate::limits::{FORWARD_BYTES, FORWARD_TIMEOUT, FORWARDS};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -24,9 +25,10 @@ use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::route::{Access, Answer, Need};
 use crate::rest::service::Outcome;
-use crate::rest::stream::{self, Keeper};
+use crate::rest::stream::{self, Fulfiller};
+use crate::secret::has_own_secret;
 use crate::store::deployments;
-use crate::store::registrations::Entry;
+use crate::store::registrations::RegisteredAgent;
 
 const NEED: Need = Need { action: Action::AgentsForward, classes: &[], dialect: Dialect::Agentex };
 const DOC: &str = "concepts/agentex#forwarding";
@@ -70,17 +72,17 @@ fn forward(app: &App, input: Input) -> Handled {
         return Err(codes::BODY_TOO_LARGE.into());
     }
     let request = request(&input, &url.0)?;
-    let place = app.courier.place(&entry.id, FORWARDS).ok_or_else(|| {
+    let place = app.forwarder.place(&entry.id, FORWARDS).ok_or_else(|| {
         ApiError::new(codes::BUSY).detail("As many requests are on their way to this agent as one may have.")
     })?;
-    let (keeper, promise) = stream::promise();
-    let errand = Errand { keeper, place, request_id: input.head.request_id.clone() };
-    send(app, errand, entry, url, request)?;
+    let (fulfiller, promise) = stream::promise();
+    let job = ForwardJob { fulfiller, place, request_id: input.head.request_id.clone() };
+    send(app, job, entry, url, request)?;
     Ok(Step::Later(Outcome::Pending(promise)))
 }
 
 /// Where the agent says it answers, and whether a user said so.
-fn address(app: &App, entry: &Entry) -> Result<(AcpUrl, bool), ApiError> {
+fn address(app: &App, entry: &RegisteredAgent) -> Result<(AcpUrl, bool), ApiError> {
     let production = app.store.lookup(|conn| deployments::production(conn, &entry.id))?;
     let own = (entry.registration.acp_url.clone(), entry.registration.by_user);
     let (text, by_user) = production.map_or(own, |deployment| (deployment.acp_url, deployment.by_user));
@@ -90,37 +92,43 @@ fn address(app: &App, entry: &Entry) -> Result<(AcpUrl, bool), ApiError> {
 }
 
 /// A request on its way and the one who waits for it.
-struct Errand {
-    keeper: Keeper,
-    place: Place,
+struct ForwardJob {
+    fulfiller: Fulfiller,
+    place: ForwardSlot,
     request_id: String,
 }
 
-impl Errand {
+impl ForwardJob {
     fn end(self, reply: Result<Reply, ApiError>) {
         drop(self.place);
         let reply = reply.unwrap_or_else(|error| render(&error, Dialect::Agentex, &self.request_id));
-        self.keeper.keep(Outcome::Done(reply));
+        self.fulfiller.keep(Outcome::Done(reply));
     }
 
-    fn go(self, courier: &Courier, to: SocketAddr, request: Request) {
-        courier.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
+    fn go(self, forwarder: &Forwarder, to: SocketAddr, request: Request) {
+        forwarder.send(Target::Tcp(to), request, move |answer| self.end(answer.map_err(failed).map(reply)));
     }
 }
 
 /// Finds the address by the rule and sends the request there. A container's address is asked for on a thread that may
 /// wait for the runtime.
-fn send(app: &App, errand: Errand, entry: Entry, url: (AcpUrl, bool), request: Request) -> Result<(), ApiError> {
-    let (courier, rule) = (Arc::clone(&app.courier), app.target_rule());
+fn send(
+    app: &App,
+    job: ForwardJob,
+    entry: RegisteredAgent,
+    url: (AcpUrl, bool),
+    request: Request,
+) -> Result<(), ApiError> {
+    let (forwarder, rule) = (Arc::clone(&app.forwarder), app.target_rule());
     let Some(container) = entry.container_name else {
         let to = rule.on_this_machine(&url.0, url.1).ok_or(codes::ACP_URL_NOT_ALLOWED)?;
-        errand.go(&courier, to, request);
+        job.go(&forwarder, to, request);
         return Ok(());
     };
     app.jobs.look(None, move |jobs| {
         match jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule)) {
-            Ok(to) => errand.go(&courier, to, request),
-            Err(error) => errand.end(Err(error)),
+            Ok(to) => job.go(&forwarder, to, request),
+            Err(error) => job.end(Err(error)),
         }
     })
 }
@@ -131,8 +139,10 @@ fn inside(driver: &dyn Driver, container: &str, url: &AcpUrl, rule: &Rule) -> Re
     let name = ContainerName::parse(container).map_err(|why| unreachable(why.to_string()))?;
     let patience = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let state = driver.get(&name, patience).map_err(|why| unreachable(why.to_string()))?;
-    let ip = address_of(&state).ok_or_else(|| unreachable("the container has no address".into()))?;
-    rule.in_container(url, container, ip).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
+    if state.ip.is_none() {
+        return Err(unreachable("the container has no address".into()));
+    }
+    rule.in_container(url, &state, &HostNet::read()).ok_or_else(|| codes::ACP_URL_NOT_ALLOWED.into())
 }
 
 /// The request as the agent gets it.
@@ -150,7 +160,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     for (name, value) in &head.headers {
         if let Ok(value) = value.to_str()
             && !is_dropped(name.as_str(), &listed)
-            && !SECRETS.iter().any(|start| value.contains(start))
+            && !has_own_secret(value)
         {
             request = request.with_header(name.as_str(), value);
         }
@@ -160,9 +170,6 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     }
     Ok(request.with_max_response(FORWARD_BYTES))
 }
-
-/// What the daemon's own secrets start with: none goes on, whatever header it stands in.
-const SECRETS: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "axp_", "taos_session="];
 
 /// Headers of one connection (RFC 9110, section 7.6.1), beside those that `Connection` names.
 const HOP_BY_HOP: &[&str] = &[
@@ -222,12 +229,14 @@ fn connection_words(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|word| word.trim().to_ascii_lowercase()).collect()
 }
 
+/// True for a header that does not go on. Many servers read `_` in a name as `-`: what would then be one of these is one.
 fn is_dropped(name: &str, listed: &[String]) -> bool {
+    let name = &*name.replace(['_', '.'], "-");
     HOP_BY_HOP.contains(&name)
         || NOT_SENT.contains(&name)
         || name.starts_with("x-forwarded")
         || name.starts_with("proxy-")
-        || listed.iter().any(|word| word == name)
+        || listed.iter().any(|word| word.replace(['_', '.'], "-") == name)
 }
 
 /// The agent's answer as the sender gets it: it shares the origin of the daemon's own page, so it may do nothing there.

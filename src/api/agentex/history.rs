@@ -3,7 +3,7 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, checked, find, no_deployment, role, text};
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
@@ -14,7 +14,7 @@ use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::history::{self, Item};
+use crate::store::history::{self, HistoryItem};
 use crate::store::registrations;
 
 const DOC: &str = "concepts/agentex#deployments";
@@ -45,16 +45,17 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["deployment_timestamp", "id"], "deployment_timestamp if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND]),
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::INVALID_CURSOR]),
     checked(Method::GET, "/deployment-history/{item}", Action::DeploymentsRead, get)
         .described("agentex_history_get", "Read one commit of an agent", "By the item's id.", DOC)
         .answering(200, Answer::Object(FIELDS))
         .failing(&[codes::DEPLOYMENT_NOT_FOUND]),
 ];
 
-fn show(item: &Item) -> Value {
+fn show(item: &HistoryItem) -> Value {
     json!({
         "id": item.id,
         "agent_id": item.agent_id,
@@ -68,13 +69,14 @@ fn show(item: &Item) -> Value {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "deployment_timestamp", true)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-history", "deployment_timestamp", true)?;
     let named = Named::in_fields(&call.input.query)?;
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Viewer)?;
-        Ok::<_, ApiError>(history::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(history::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {

@@ -4,7 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::paging::{self, DIRECTION, LIMIT, PAGE_NUMBER};
+use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
 use crate::api::engine::api_route::ApiRoute;
@@ -17,9 +17,9 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::{AgentKey, Issued};
-use crate::store::agent_keys::{self, Key, NewKey};
+use crate::store::agent_keys::{self, AgentKeyRecord, NewAgentKey};
 use crate::store::registrations::{self, Registration};
-use crate::store::{StoreError, agents, new_id};
+use crate::store::{StoreError, is_id, new_id};
 
 const DOC: &str = "concepts/agentex#keys";
 
@@ -55,9 +55,12 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "What people call it.").required().not_empty(),
-                TYPE,
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here."),
+                Field::text("name", 120, "What people call it; it can be looked up by it.")
+                    .required()
+                    .not_empty()
+                    .addressable(),
+                TYPE.told(r#"{"enum": ["internal", "external"]}"#),
+                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )
@@ -67,6 +70,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::AGENT_IDENTIFIER,
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
+            codes::SCOPE_EXCEEDS_ISSUER,
             codes::KEY_TYPE_NOT_SUPPORTED,
             codes::KEY_EXISTS,
             codes::TOO_MANY_KEYS,
@@ -85,9 +89,10 @@ pub const ROUTES: &[ApiRoute] = &[
             PAGE_NUMBER,
             Field::word("order_by", &["created_at", "name", "id"], "created_at if absent."),
             DIRECTION,
+            CURSOR,
         ])
         .answering(200, Answer::Array(FIELDS))
-        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+        .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agent_api_keys/{key}", Action::AgentsKeysRead, get)
         .described("agentex_keys_get", "Read what is known of a key", "By its id.", DOC)
         .answering(200, Answer::Object(FIELDS))
@@ -108,7 +113,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(GONE_BY_NAME),
 ];
 
-fn show(key: &Key) -> Value {
+fn show(key: &AgentKeyRecord) -> Value {
     json!({
         "id": key.id,
         "agent_id": key.agent_id,
@@ -128,24 +133,32 @@ fn needed(key_type: &str) -> AgentRole {
 ///
 /// # Errors
 /// `key_exists`, or the store's.
-pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(Key, Issued), ApiError> {
+pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(AgentKeyRecord, Issued), ApiError> {
     let scopes = if key_type == "internal" {
-        let agent = agents::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
-        Scopes::from_stored(&agent.scope).intersection(tx.caller.issuer_scopes()).stored()
+        // What the agent itself may do bounds it at each use.
+        tx.caller.issuer_scopes().stored()
     } else {
-        json!([Action::AgentsForward.slug()]).to_string()
+        // It has requests sent on, as its maker may: not more, and only while that one may.
+        let forward = Scopes::from_stored(&json!([Action::AgentsForward.slug()]).to_string());
+        let scopes = forward.intersection(tx.caller.issuer_scopes());
+        if scopes.is_empty() {
+            return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+                .detail("An external key has requests sent on: the caller's own scopes do not cover agents.forward.")
+                .with("scope", Action::AgentsForward.slug()));
+        }
+        scopes.stored()
     };
     let (issued, id) = (AgentKey::generate(), new_id());
-    let new = NewKey {
+    let new = NewAgentKey {
         id: &id,
         issued: &issued,
         agent_id,
         name,
         key_type,
         scopes: &scopes,
-        issued_by: &tx.caller.actor(),
+        maker: &tx.caller.maker(),
         issued_at: tx.now,
     };
     agent_keys::insert(tx.conn, &new).map_err(|error| match error {
@@ -153,7 +166,13 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         other => other.into(),
     })?;
     tx.audit(format!("credential:{id}"))?;
-    let key = Key { agent_id: agent_id.into(), name: name.into(), key_type: key_type.into(), issued_at: tx.now, id };
+    let key = AgentKeyRecord {
+        agent_id: agent_id.into(),
+        name: name.into(),
+        key_type: key_type.into(),
+        issued_at: tx.now,
+        id,
+    };
     Ok((key, issued))
 }
 
@@ -177,6 +196,9 @@ fn create(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let named = Named::in_fields(body)?;
         let (key_type, name) = (body.text("api_key_type"), body.text("name").unwrap_or_default());
+        if is_id(name) {
+            return Err(ApiError::field("name", "must not have the form of an id"));
+        }
         let (entry, role) = reach(tx.conn, tx.caller, &named)?;
         at_least(role, needed(key_type.unwrap_or("external")))?;
         let key_type = supported(key_type)?;
@@ -194,17 +216,18 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "created_at", false)?;
+    let (page, mut list) = paging::page(&call.input, "agentex-keys", "created_at", false)?;
     let named = Named::in_fields(&call.input.query)?;
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let entry = find(conn, &call.caller, &named, AgentRole::Editor)?;
-        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page)?)
+        let mut take = |row| list.push_next(page.offset, &show(&row));
+        Ok::<_, ApiError>(agent_keys::list(conn, &entry.id, &page, &mut take)?)
     })?;
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<_>>()).into())
+    Ok(list.reply(&call.input).into())
 }
 
 /// The live key of this id, if its agent is one the caller sees, with the caller's role there.
-fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(Key, AgentRole), ApiError> {
+fn by_id(conn: &Connection, caller: &Caller, id: &str) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let key = agent_keys::by_id(conn, id)?.ok_or_else(|| no_key(id))?;
     let lives = registrations::by_id(conn, &key.agent_id)?.is_some();
     match role(conn, caller, &key.agent_id)? {
@@ -220,7 +243,7 @@ fn by_name(
     named: &Named,
     name: &str,
     of: &str,
-) -> Result<(Key, AgentRole), ApiError> {
+) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let (entry, role) = reach(conn, call, named)?;
     // Who may not read keys is told so, whether there is one or not.
     at_least(role, AgentRole::Editor)?;
@@ -242,7 +265,7 @@ fn get_by_name(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&show(&key)).into())
 }
 
-fn end(tx: &Tx<'_>, key: &Key, role: AgentRole) -> Result<(), ApiError> {
+fn end(tx: &Tx<'_>, key: &AgentKeyRecord, role: AgentRole) -> Result<(), ApiError> {
     at_least(role, needed(&key.key_type))?;
     agent_keys::revoke(tx.conn, &key.id, tx.now)?;
     Ok(tx.audit(format!("credential:{}", key.id))?)

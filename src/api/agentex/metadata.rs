@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::limits::{JSON_DEPTH, METADATA_BYTES};
 use crate::rest::error::ApiError;
+use crate::rest::text::segment_problem;
 use crate::time::Micros;
 
 /// The field's name.
@@ -42,12 +43,15 @@ fn depth(value: &Value) -> usize {
 /// # Errors
 /// `validation_error` for one that no deployment can have.
 pub fn deployment_id(metadata: Option<&Map<String, Value>>) -> Result<Option<String>, ApiError> {
-    let refused = || ApiError::field("registration_metadata.deployment_id", "must be 1 to 64 of A-Z a-z 0-9 . _ -");
+    let refused = || {
+        ApiError::field("registration_metadata.deployment_id", "must be 1 to 64 of A-Z a-z 0-9 . _ -, and not . or ..")
+    };
     let given = match metadata.and_then(|metadata| metadata.get("deployment_id")) {
         None | Some(Value::Null) => return Ok(None),
         Some(given) => given.as_str().ok_or_else(refused)?,
     };
-    let well_formed = (1..=64).contains(&given.len())
+    let well_formed = segment_problem(given).is_none()
+        && (1..=64).contains(&given.len())
         && given.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     if well_formed { Ok(Some(given.to_owned())) } else { Err(refused()) }
 }

@@ -1,10 +1,11 @@
 //! An agent as Agentex clients see it, and its status, which is computed and never stored (Agentex contract, sections
 //! 3 and 5).
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::rest::field::{Field, Type};
-use crate::store::registrations::Entry;
+use crate::store::registrations::RegisteredAgent;
 
 /// The statuses there are on the wire.
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
@@ -37,33 +38,61 @@ pub const FIELDS: &[Field] = &[
 pub const METADATA: Field =
     Field::of("registration_metadata", Type::AnyObject, "What it says of itself; at most 64 KiB.");
 
-/// Stored JSON as a value.
-pub fn stored(text: Option<&String>) -> Value {
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+/// Stored JSON as it is, without a look at what it holds: it may be long.
+pub fn stored(text: Option<&String>) -> Option<&RawValue> {
+    text.and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// An agent on the wire.
+#[derive(Debug, Serialize)]
+pub struct Shown<'a> {
+    id: &'a str,
+    name: &'a str,
+    description: &'a str,
+    acp_type: &'a str,
+    created_at: String,
+    updated_at: String,
+    status: &'static str,
+    status_reason: String,
+    registration_metadata: Option<&'a RawValue>,
+    registered_at: Option<String>,
+    agent_input_type: Option<&'a str>,
+    production_deployment_id: Option<&'a str>,
+    /// Only where a registration is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_api_key: Option<Option<&'a str>>,
+}
+
+impl<'a> Shown<'a> {
+    /// The same with the key that its registration made, if it made one.
+    pub fn with_key(self, key: Option<&'a str>) -> Self {
+        Self { agent_api_key: Some(key), ..self }
+    }
 }
 
 /// The agent as told.
-pub fn show(entry: &Entry) -> Value {
+pub fn show(entry: &RegisteredAgent) -> Shown<'_> {
     let r = &entry.registration;
-    let (status, reason) = status(entry);
-    json!({
-        "id": entry.id,
-        "name": entry.name,
-        "description": r.description,
-        "acp_type": r.acp_type,
-        "created_at": entry.created_at.micros(),
-        "updated_at": entry.updated_at.micros(),
-        "status": status,
-        "status_reason": reason,
-        "registration_metadata": stored(r.metadata.as_ref()),
-        "registered_at": r.registered_at.map(crate::time::Micros::micros),
-        "agent_input_type": r.input_type,
-        "production_deployment_id": entry.production,
-    })
+    let (status, status_reason) = status(entry);
+    Shown {
+        id: &entry.id,
+        name: &entry.name,
+        description: &r.description,
+        acp_type: &r.acp_type,
+        created_at: entry.created_at.micros(),
+        updated_at: entry.updated_at.micros(),
+        status,
+        status_reason,
+        registration_metadata: stored(r.metadata.as_ref()),
+        registered_at: r.registered_at.map(crate::time::Micros::micros),
+        agent_input_type: r.input_type.as_deref(),
+        production_deployment_id: entry.production.as_deref(),
+        agent_api_key: None,
+    }
 }
 
 /// Status and reason; the first that fits.
-pub fn status(entry: &Entry) -> (&'static str, String) {
+pub fn status(entry: &RegisteredAgent) -> (&'static str, String) {
     let r = &entry.registration;
     let failed_at = entry.failure.as_ref().map(|(at, _)| *at);
     // Where the failure is no longer known, a registration counts as later.
@@ -90,8 +119,8 @@ mod tests {
     use crate::store::registrations::Registration;
     use crate::time::Micros;
 
-    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut Entry)) -> &'static str {
-        let mut entry = Entry {
+    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut RegisteredAgent)) -> &'static str {
+        let mut entry = RegisteredAgent {
             id: "i".into(),
             name: "n".into(),
             status: status_of.into(),

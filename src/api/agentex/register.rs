@@ -1,7 +1,7 @@
 //! Registering a build, which gives a caller nothing that it had not, and registering what runs (Agentex contract,
 //! section 4).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::record::{self, show};
 use super::{by_name, deployed, keys, metadata, no_agent, role};
@@ -17,7 +17,8 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents;
 use crate::store::deployments;
-use crate::store::registrations::{self, Entry, Registration};
+use crate::store::is_id;
+use crate::store::registrations::{self, RegisteredAgent, Registration};
 
 /// What a registration says.
 struct Wanted {
@@ -38,6 +39,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| plain(b) || b == b'-')
         && text.bytes().next().is_some_and(plain)
         && text.bytes().last().is_some_and(plain)
+        && !is_id(text)
 }
 
 impl Wanted {
@@ -54,7 +56,7 @@ impl Wanted {
         };
         let mut problems = Vec::new();
         if !is_name(&wanted.name) {
-            let rule = "must be 1 to 64 of a-z 0-9 -, a letter or digit first and last";
+            let rule = "must be 1 to 64 of a-z 0-9 -, a letter or digit first and last, and not of the form of an id";
             problems.push(("name".to_owned(), rule.to_owned()));
         }
         if wanted.acp.as_ref().is_some_and(|(url, _)| AcpUrl::parse(url).is_none()) {
@@ -110,9 +112,9 @@ pub(super) fn build(app: &App, call: Call) -> Handled {
 }
 
 /// A real creation: row, owner's grant and what is kept of it, in this one transaction.
-fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<Entry, ApiError> {
+fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<RegisteredAgent, ApiError> {
     let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
-    let scopes = Scopes::agent_default();
+    let scopes = Scopes::agent_default().intersection(tx.caller.credential_scopes());
     let mut birth = create::Birth::named(slug, wanted.name.clone(), &scopes);
     birth.given_name = Some(wanted.name.clone());
     let agent = create::fresh(tx, birth)?;
@@ -122,7 +124,7 @@ fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<Entry, ApiError> {
 }
 
 /// The agent as it is now.
-fn again(tx: &Tx<'_>, id: &str) -> Result<Entry, ApiError> {
+fn again(tx: &Tx<'_>, id: &str) -> Result<RegisteredAgent, ApiError> {
     registrations::by_id(tx.conn, id)?.ok_or_else(|| no_agent(id))
 }
 
@@ -139,17 +141,16 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
                 (entry, AgentRole::Owner)
             }
         };
-        note_commit(tx, &entry.id, wanted.metadata.as_ref())?;
+        note_commit(tx, &entry, &wanted)?;
         let first = tx.caller.agent_id().is_none() && role == AgentRole::Owner && !entry.registration.had_key;
         let key = if first { Some(keys::mint(tx, &entry.id, "registration", "internal")?.1) } else { None };
-        let mut body = show(&entry);
-        body["agent_api_key"] = json!(key.as_ref().map(|issued| issued.plaintext.reveal()));
-        Ok(Reply::ok(&body))
+        let key = key.as_ref().map(|issued| issued.plaintext.reveal());
+        Ok(Reply::ok(&show(&entry).with_key(key)))
     })
 }
 
 /// The agent that is registered, with the caller's role on it; `None`: a new one.
-fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(Entry, AgentRole)>, ApiError> {
+fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(RegisteredAgent, AgentRole)>, ApiError> {
     let named = by_name(tx.conn, &wanted.name)?;
     if let Some(own) = tx.caller.agent_id() {
         if let Some(id) = wanted.agent_id.as_deref().filter(|id| *id != own) {
@@ -183,7 +184,7 @@ fn target(tx: &Tx<'_>, wanted: &Wanted) -> Result<Option<(Entry, AgentRole)>, Ap
 }
 
 /// Registers an agent that there is. Writes nothing if nothing but the time would differ.
-fn update(tx: &Tx<'_>, wanted: &Wanted, entry: Entry) -> Result<Entry, ApiError> {
+fn update(tx: &Tx<'_>, wanted: &Wanted, entry: RegisteredAgent) -> Result<RegisteredAgent, ApiError> {
     let renamed = agents::by_name(tx.conn, &wanted.name)?.is_none();
     if renamed {
         let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
@@ -220,10 +221,15 @@ fn update(tx: &Tx<'_>, wanted: &Wanted, entry: Entry) -> Result<Entry, ApiError>
     again(tx, &entry.id)
 }
 
-/// Adds an item to the agent's history if it comes with another commit than before.
-fn note_commit(tx: &Tx<'_>, agent_id: &str, said: Option<&Map<String, Value>>) -> Result<(), ApiError> {
+/// Adds an item to the agent's history if what is known of it after this registration has another commit than before.
+fn note_commit(tx: &Tx<'_>, entry: &RegisteredAgent, wanted: &Wanted) -> Result<(), ApiError> {
     use crate::store::{history, new_id};
-    let Some(said) = said else { return Ok(()) };
+    // Of a deployment the agent's own row says nothing: what is said lies over it.
+    let said = wanted.metadata.as_ref().filter(|_| wanted.deployment.is_some());
+    let merged = metadata::merged(entry.registration.metadata.as_ref(), said)?;
+    let merged: Map<String, Value> = merged.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let said = &merged;
+    let agent_id = entry.id.as_str();
     let (Some(commit), Some(branch)) = (metadata::text(said, "agent_commit"), metadata::text(said, "branch_name"))
     else {
         return Ok(());
@@ -234,7 +240,7 @@ fn note_commit(tx: &Tx<'_>, agent_id: &str, said: Option<&Map<String, Value>>) -
     let author = |key: &str| metadata::text(said, key).unwrap_or("N/A").to_owned();
     history::insert(
         tx.conn,
-        &history::Item {
+        &history::HistoryItem {
             id: new_id(),
             agent_id: agent_id.to_owned(),
             author_name: author("author_name"),

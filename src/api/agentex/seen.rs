@@ -9,7 +9,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::store;
 use crate::store::agents;
-use crate::store::registrations::{self, Entry};
+use crate::store::registrations::{self, RegisteredAgent};
 
 /// Characters of an identifier that are told back.
 const ECHO_CHARS: usize = 256;
@@ -100,7 +100,7 @@ pub fn at_least(role: AgentRole, needed: AgentRole) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<Entry>> {
+pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<RegisteredAgent>> {
     match agents::by_name(conn, name)? {
         Some(live) => registrations::by_id(conn, &live.agent.id),
         None => Ok(None),
@@ -111,7 +111,7 @@ pub fn by_name(conn: &Connection, name: &str) -> store::Result<Option<Entry>> {
 ///
 /// # Errors
 /// `agent_not_found`, or the store's.
-pub fn reach(conn: &Connection, caller: &Caller, named: &Named) -> Result<(Entry, AgentRole), ApiError> {
+pub fn reach(conn: &Connection, caller: &Caller, named: &Named) -> Result<(RegisteredAgent, AgentRole), ApiError> {
     let entry = match named {
         Named::Id(id) => registrations::by_id(conn, id)?,
         Named::Name(name) => by_name(conn, name)?,
@@ -127,7 +127,7 @@ pub fn reach(conn: &Connection, caller: &Caller, named: &Named) -> Result<(Entry
 ///
 /// # Errors
 /// `agent_not_found`, `forbidden`, or the store's.
-pub fn find(conn: &Connection, caller: &Caller, named: &Named, needed: AgentRole) -> Result<Entry, ApiError> {
+pub fn find(conn: &Connection, caller: &Caller, named: &Named, needed: AgentRole) -> Result<RegisteredAgent, ApiError> {
     let (entry, role) = reach(conn, caller, named)?;
     at_least(role, needed)?;
     Ok(entry)

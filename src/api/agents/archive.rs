@@ -64,7 +64,7 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
     if agent.container_name.is_none() {
         return Ok(reply.into());
     }
-    let mut op = Operation::new(store::new_id(), "archive", tx.caller.actor(), tx.caller.request_id(), tx.now);
+    let mut op = Operation::new(store::new_id(), "archive", tx.caller.maker(), tx.caller.request_id(), tx.now);
     op.agent_id = Some(agent.id.clone());
     op.agent_name = Some(agent.slug.clone());
     rows::insert(tx.conn, &op)?;

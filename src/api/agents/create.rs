@@ -2,6 +2,7 @@
 
 use crate::access::{Principal, Scopes};
 use crate::api::engine::call::Tx;
+use crate::limits::AGENTS_OF_USER;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Ownership};
@@ -62,8 +63,11 @@ pub fn fresh(tx: &Tx<'_>, birth: Birth<'_>) -> Result<Agent, ApiError> {
 /// Adds the agent, its owner's grant (and the creating agent's), and the audit row.
 ///
 /// # Errors
-/// `name_conflict` or a refused input where the database would not have it, or the store's.
+/// `limit_reached`, `name_conflict` or a refused input where the database would not have it, or the store's.
 pub fn add(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
+    if agents::count_of_owner(tx.conn, &agent.owner_user_id)? >= AGENTS_OF_USER {
+        return Err(ApiError::limit_reached("agents of this owner", AGENTS_OF_USER));
+    }
     agents::insert(tx.conn, agent).map_err(|error| refused(error, tx.caller.request_id()))?;
     let mut owners = vec![Grantee::User(agent.owner_user_id.clone())];
     owners.extend(tx.caller.agent_id().map(|id| Grantee::Agent(id.to_owned())));

@@ -5,13 +5,13 @@ use rusqlite::Connection;
 use crate::access::{self, AgentRole, Caller};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::agents::{self, Filter, Live, Seen};
+use crate::store::agents::{self, AgentFilter, LiveAgent, Seen};
 
 /// The live agent of this name, if the caller has at least `needed` on it.
 ///
 /// # Errors
 /// `agent_not_found`, `forbidden`, or the store's.
-pub fn find(conn: &Connection, caller: &Caller, name: &str, needed: AgentRole) -> Result<Live, ApiError> {
+pub fn find(conn: &Connection, caller: &Caller, name: &str, needed: AgentRole) -> Result<LiveAgent, ApiError> {
     let live = agents::by_name(conn, name)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
@@ -23,6 +23,6 @@ pub fn seen_by(caller: &Caller) -> Seen {
 }
 
 /// A filter that shows all the caller's credential may touch.
-pub fn visible(caller: &Caller) -> Filter {
-    Filter { only: caller.only_agents().map(<[String]>::to_vec), ..Filter::default() }
+pub fn visible(caller: &Caller) -> AgentFilter {
+    AgentFilter { only: caller.only_agents().map(<[String]>::to_vec), ..AgentFilter::default() }
 }

@@ -6,6 +6,7 @@ use crate::limits::{NAME_CHARS, SLUG_BYTES};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::name_is_taken;
+use crate::store::is_id;
 
 /// Words that stand in paths where a slug does.
 const RESERVED: &[&str] =
@@ -22,8 +23,16 @@ const LAST_SUFFIX: u32 = 9999;
 /// `invalid_agent_name`.
 pub fn display_name(text: &str) -> Result<String, ApiError> {
     let name = text.trim();
-    let usable = name.chars().count() <= NAME_CHARS && !name.contains(char::is_control) && !slug_of(name).is_empty();
-    if usable { Ok(name.to_owned()) } else { Err(codes::INVALID_AGENT_NAME.into()) }
+    let slug = slug_of(name);
+    let problem = match name {
+        "" => "The name is empty.".to_owned(),
+        _ if name.chars().count() > NAME_CHARS => format!("The name is longer than {NAME_CHARS} characters."),
+        _ if name.contains(char::is_control) => "The name has a control character.".to_owned(),
+        _ if slug.is_empty() => "The name has none of a-z and 0-9, so no slug can be made from it.".to_owned(),
+        _ if is_id(&slug) => "The name looks like an id, and an id is never a name.".to_owned(),
+        _ => return Ok(name.to_owned()),
+    };
+    Err(ApiError::new(codes::INVALID_AGENT_NAME).detail(problem))
 }
 
 /// The slug of a name: lower-case ASCII, each run of anything else one dash, at most [`SLUG_BYTES`] long.
@@ -41,7 +50,7 @@ pub fn slug_of(name: &str) -> String {
 
 /// True for a slug as [`slug_of`] makes it that may be used as it is.
 pub fn is_slug(text: &str) -> bool {
-    !text.is_empty() && slug_of(text) == text && !RESERVED.contains(&text)
+    !text.is_empty() && slug_of(text) == text && !RESERVED.contains(&text) && !is_id(text)
 }
 
 /// A name as the aX dialect takes it: it lands in file names and configuration as it is.
@@ -59,6 +68,9 @@ pub fn given_name(text: &str) -> Result<&str, ApiError> {
     }
     if RESERVED.iter().chain(RESERVED_GIVEN).any(|word| *word == lower) {
         return Err(ApiError::field("name", "is reserved"));
+    }
+    if is_id(&slug_of(text)) {
+        return Err(ApiError::field("name", "must not have the form of an id"));
     }
     Ok(text)
 }
@@ -106,6 +118,16 @@ mod tests {
         }
         assert_eq!(slug_of(&format!("{}-x", "a".repeat(51))), "a".repeat(51));
         assert_eq!(slug_of(&"b".repeat(60)).len(), 52);
+    }
+
+    #[test]
+    fn no_name_has_the_form_of_an_id() {
+        let id = "0192f3c4-5d6e-7f80-9a1b-2c3d4e5f6071";
+        assert!(given_name(id).is_err() && given_name(&id.to_uppercase()).is_err() && !is_slug(id));
+        for name in [id, "{0192F3C4-5d6e-7f80-9a1b-2c3d4e5f6071}", " 0192f3c4 5d6e 7f80 9a1b 2c3d4e5f6071."] {
+            assert!(display_name(name).is_err(), "{name}");
+        }
+        assert!(display_name("0192f3c4-5d6e").is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Agents: the rows of the table and reading them (aX contract, section 7).
 
 use hyper::http::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{change, checked, default_space, own_space, record, text};
@@ -9,6 +10,7 @@ use crate::api::agents::{seen_by, visible};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, Listing};
 use crate::limits::{PAGE_MAX, TEXT_BYTES};
 use crate::rest::class::{AD, ALL, UA, UA_AD, UA_AG};
 use crate::rest::codes;
@@ -16,14 +18,16 @@ use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::agents::{self, Filter, Live};
-use crate::store::page::Page;
+use crate::store;
+use crate::store::agents::{self, AgentFilter, LiveAgent};
 
 const DOC: &str = "recipes/bootstrap#agents";
 const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
 
 const NEW: &[Field] = &[
-    Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.").required(),
+    Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.")
+        .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
+        .required(),
     Field::text("description", 4096, "What it is for."),
     Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
     Field::text("model", 128, "The model it uses."),
@@ -53,7 +57,9 @@ const fn creating(path: &'static str, id: &'static str, classes: &'static [Class
 const fn managing(path: &'static str, id: &'static str) -> ApiRoute {
     checked(Method::GET, path, AD, Action::AgentsList, manage_list)
         .described(id, "List the agents to manage", "All the caller may read, as a bare array.", DOC)
+        .asking(&[CURSOR])
         .answering(200, Answer::List(record::FIELDS))
+        .failing(&[codes::INVALID_CURSOR])
 }
 
 const fn reading(path: &'static str, id: &'static str) -> ApiRoute {
@@ -80,7 +86,7 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)
         .described("ax_agents_list", "List the agents of a space", "Those the caller may read.", DOC)
-        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Agents at the most; 500 if absent.")])
+        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Agents at the most; 500 if absent."), CURSOR])
         .answering(
             200,
             Answer::Object(&[
@@ -88,7 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("count", 0, i64::MAX, "How many.").required(),
             ]),
         )
-        .failing(&[codes::SPACE_NOT_FOUND]),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
     creating("/api/v1/agents", "ax_agents_create", UA),
     creating("/api/v1/agents/manage/create", "ax_agents_manage_create", AD),
     creating("/agents/manage/create", "ax_manage_create", AD),
@@ -125,7 +131,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::SPACE_FORBIDDEN]),
     checked(Method::GET, "/api/v1/organizations/{space}/roster", UA_AG, Action::AgentsList, roster)
         .described("ax_roster", "List who is in a space", "The agents the caller may read.", DOC)
-        .asking(&[Field::text("entry_type", 32, "Only entries of this type: agent.")])
+        .asking(&[Field::text("entry_type", 32, "Only entries of this type: agent."), CURSOR])
         .answering(
             200,
             Answer::Object(&[Field::of(
@@ -141,30 +147,49 @@ pub const ROUTES: &[ApiRoute] = &[
             )
             .required()]),
         )
-        .failing(&[codes::SPACE_NOT_FOUND]),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
 ];
 
 const PLACED: Answer = Answer::Object(&[Field::of("agent", Type::Object(record::FIELDS), "The agent.").required()]);
 
-/// The agents a caller may read, in a space or in all, oldest first.
-pub fn readable(app: &App, call: &Call, space: Option<&str>, limit: u64) -> Result<Vec<Live>, ApiError> {
+/// A list of the agents a caller may read, in a space or in all, oldest first; `show` makes a row.
+///
+/// # Errors
+/// `space_not_found` for a space that is not the caller's, or the store's.
+pub fn listed(
+    app: &App,
+    call: &Call,
+    space: Option<&str>,
+    mut list: Listing,
+    show: impl Fn(&Connection, &LiveAgent) -> store::Result<Value>,
+) -> Handled {
+    let page = list.page();
     app.store.read(|conn| {
         let space_id = match space {
             Some(id) => Some(own_space(conn, &call.caller, id)?.id),
             None => None,
         };
-        let filter = Filter { space_id, ..visible(&call.caller) };
-        let mut rows = agents::list(conn, &seen_by(&call.caller), &filter, &Page { limit, after: None })?;
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(rows)
-    })
+        let filter = AgentFilter { space_id, ..visible(&call.caller) };
+        let mut failed = None;
+        let mut take = |live: LiveAgent| match show(conn, &live) {
+            Ok(row) => list.push((live.agent.created_at, live.agent.id.clone()), &row),
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        };
+        agents::list(conn, &seen_by(&call.caller), &filter, &page, &mut take)?;
+        failed.map_or(Ok(()), |error| Err(ApiError::from(error)))
+    })?;
+    Ok(list.reply(&call.input).into())
 }
 
-fn records(app: &App, call: &Call, rows: &[Live]) -> Result<Vec<Value>, ApiError> {
-    app.store.read(|conn| {
-        let show = |live| record::show(conn, &call.caller, &app.gate.presence, live);
-        Ok(rows.iter().map(show).collect::<Result<_, _>>()?)
-    })
+/// The list of agents that the query asks for, as many as there may be in one.
+///
+/// # Errors
+/// `invalid_cursor`.
+pub fn listing(call: &Call) -> Result<Listing, ApiError> {
+    Ok(Listing::of(&call.input, "agents")?.at_most(PAGE_MAX))
 }
 
 fn list(app: &App, call: Call) -> Handled {
@@ -176,14 +201,13 @@ fn list(app: &App, call: Call) -> Handled {
         None => None,
     };
     let space = query.text("space_id").filter(|id| !id.is_empty()).or(own.as_deref());
-    let rows = readable(app, &call, space, limit)?;
-    let records = records(app, &call, &rows)?;
-    Ok(Reply::ok(&json!({"count": records.len(), "agents": records})).into())
+    let list = listing(&call)?.at_most(limit).under("agents", true);
+    listed(app, &call, space, list, |conn, live| record::show(conn, &call.caller, &app.gate.presence, live))
 }
 
 fn manage_list(app: &App, call: Call) -> Handled {
-    let rows = readable(app, &call, None, PAGE_MAX)?;
-    Ok(Reply::ok(&records(app, &call, &rows)?).into())
+    let show = |conn: &Connection, live: &LiveAgent| record::show(conn, &call.caller, &app.gate.presence, live);
+    listed(app, &call, None, listing(&call)?, show)
 }
 
 fn get(app: &App, call: Call) -> Handled {
@@ -203,17 +227,17 @@ fn placement(app: &App, call: Call) -> Handled {
 }
 
 fn roster(app: &App, call: Call) -> Handled {
-    let rows = readable(app, &call, Some(call.input.param(0)), PAGE_MAX)?;
     let only_others = call.input.query.text("entry_type").is_some_and(|kind| kind != "agent");
-    let entry = |live: &Live| {
-        json!({
+    // Nobody but agents is told here; the space must be the caller's all the same.
+    let list = listing(&call)?.under("entries", false);
+    let list = if only_others { list.at_most(0) } else { list };
+    listed(app, &call, Some(call.input.param(0)), list, |_, live| {
+        Ok(json!({
             "id": live.agent.id,
             "name": record::name(&live.agent),
             "type": "agent",
             "enabled_tools": [],
             "capabilities_list": [],
-        })
-    };
-    let entries: Vec<Value> = rows.iter().filter(|_| !only_others).map(entry).collect();
-    Ok(Reply::ok(&json!({"entries": entries})).into())
+        }))
+    })
 }

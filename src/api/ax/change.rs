@@ -6,7 +6,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{is_id, own_space, record};
+use super::{own_space, record};
 use crate::access::{self, AgentRole, Caller, Scopes};
 use crate::api::agents::archive::Ending;
 use crate::api::agents::create::{self, Birth};
@@ -19,8 +19,8 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, Live};
-use crate::store::profiles::{self, Profile};
+use crate::store::agents::{self, Agent, LiveAgent};
+use crate::store::profiles::{self, AgentProfile};
 
 /// Where an agent may come from.
 pub const ORIGINS: &[&str] = &["space_agent", "cloud", "external_gateway", "agentcore", "mcp"];
@@ -43,22 +43,19 @@ pub const CHANGEABLE: &[Field] = &[
 ];
 
 /// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
-pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<Live, ApiError> {
-    let live = if is_id(given) { agents::by_id(conn, &given.to_ascii_lowercase())? } else { None };
-    let live = match live {
-        Some(live) => live,
-        None => agents::by_name(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?,
-    };
+pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<LiveAgent, ApiError> {
+    let live = agents::resolve(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
 }
 
-/// A new agent of this name that belongs to the caller, with its grants and audit row. A name is never taken over.
+/// A new agent of this name that belongs to the caller, with its grants and audit row; it may do what agents do, as far as
+/// `issuer` may. A name is never taken over.
 ///
 /// # Errors
 /// `create_not_allowed`, `invalid_request` for the name, `name_conflict`, `space_forbidden`, or the store's.
-pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>) -> Result<Agent, ApiError> {
-    make(tx, given, space_id, DEFAULT_ORIGIN, None)
+pub fn born(tx: &Tx<'_>, given: &str, space_id: Option<String>, issuer: &Scopes) -> Result<Agent, ApiError> {
+    make(tx, given, space_id, DEFAULT_ORIGIN, None, issuer)
 }
 
 fn make(
@@ -67,6 +64,7 @@ fn make(
     space_id: Option<String>,
     origin: &'static str,
     model: Option<String>,
+    issuer: &Scopes,
 ) -> Result<Agent, ApiError> {
     access::may_create(tx.conn, tx.caller)?;
     let given = name::given_name(given).map_err(|error| error.in_dialect(Dialect::Ax))?;
@@ -76,7 +74,7 @@ fn make(
     if let Some(id) = &space_id {
         own_space(tx.conn, tx.caller, id).map_err(foreign)?;
     }
-    let scopes = Scopes::agent_default();
+    let scopes = Scopes::agent_default().intersection(issuer);
     let birth = Birth {
         slug: name::free_slug(tx.conn, &name::slug_of(given))?,
         display_name: given.to_owned(),
@@ -97,7 +95,7 @@ fn foreign(error: ApiError) -> ApiError {
 }
 
 /// Puts what was sent into a profile.
-fn apply(profile: &mut Profile, body: &Fields) {
+fn apply(profile: &mut AgentProfile, body: &Fields) {
     let set = |place: &mut String, name: &str| {
         if let Some(text) = body.text(name) {
             text.clone_into(place);
@@ -128,11 +126,12 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let space_id = body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned);
-        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body))?;
-        let mut profile = Profile::default();
+        let issuer = tx.caller.credential_scopes();
+        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body), issuer)?;
+        let mut profile = AgentProfile::default();
         apply(&mut profile, body);
         profiles::put(tx.conn, &agent.id, &profile)?;
-        let live = Live { agent, issued_at: None, expires_at: None, last_used_at: None };
+        let live = LiveAgent { agent, issued_at: None, expires_at: None, last_used_at: None };
         Ok(Reply::json(StatusCode::CREATED, &record::show(tx.conn, tx.caller, &gate.presence, &live)?))
     })
 }

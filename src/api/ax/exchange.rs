@@ -142,7 +142,8 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
         ApiError::new(codes::AUDIENCE_NOT_ALLOWED)
             .detail(format!("PAT audience is '{held}' — cannot exchange for '{}'", plain(name)))
     })?;
-    let scopes = Scopes::from_stored(&holder.scopes);
+    // What the agent may do at present counts, not what the key was made with.
+    let scopes = access::power_of(holder);
     let scope = ax_scopes::grant(class, body.text("scope").unwrap_or(""), &scopes, holder.admin).map_err(
         |(refused, allowed)| {
             let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
@@ -183,9 +184,20 @@ fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
     let Some(name) = body.text("agent_name").filter(|name| !name.is_empty()) else {
         return Err(codes::AGENT_NAME_REQUIRED.into());
     };
-    let agent = change::born(tx, name, holder.space_id.clone())?;
+    // No more than what the enrollment was issued with could give.
+    let issuer = match &holder.made_by {
+        Some(id) => Scopes::from_stored(&credentials::scopes_of(tx.conn, id)?.unwrap_or_default()),
+        None => Scopes::all(),
+    };
+    let agent = change::born(tx, name, holder.space_id.clone(), &issuer)?;
     keys::bind(tx.conn, &holder.credential_id, &agent.id, tx.now.plus(BOUND_DAYS * Micros::DAY))?;
-    Ok(Holding { id: agent.id, slug: agent.slug, given_name: agent.given_name, space_id: agent.space_id })
+    Ok(Holding {
+        id: agent.id,
+        slug: agent.slug,
+        given_name: agent.given_name,
+        space_id: agent.space_id,
+        scope: agent.scope,
+    })
 }
 
 fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -> Result<Claims, ApiError> {

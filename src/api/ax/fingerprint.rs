@@ -23,7 +23,9 @@ const MARK: usize = 16;
 /// What is sent.
 pub const FIELDS: &[Field] = &[
     Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
-    Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.").required(),
+    Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
+        .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
+        .required(),
     Field::text("host_binding", 255, "The host it is used on."),
 ];
 /// An example of it.

@@ -6,18 +6,22 @@ use super::fingerprint;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::call::Tx;
+use crate::api::engine::descent;
+use crate::api::taos::scope;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
-use crate::store::keys::{self, Key, NewKey};
+use crate::store::agents::Agent;
+use crate::store::credentials::Maker;
+use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
 /// Active keys of one user at the most, open enrollments included.
 const MAX_OF_USER: u64 = 20;
 
 /// A key to be made.
-pub struct Wanted {
+pub struct KeyRequest {
     /// A user's or agent's key, or an enrollment.
     pub kind: Kind,
     /// The agent it is bound to.
@@ -36,6 +40,8 @@ pub struct Wanted {
     pub space_id: Option<String>,
     /// Microseconds it is good for.
     pub lifetime: i64,
+    /// Who makes it. A user's key and an enrollment live by the credential in it.
+    pub maker: Maker,
 }
 
 /// Refuses a key that would be one too many.
@@ -60,12 +66,14 @@ pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Opti
 ///
 /// # Errors
 /// The store's.
-pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiError> {
+pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, ApiError> {
     let issued: Issued = if wanted.kind == Kind::UserPat { UserPat::generate() } else { AgentPat::generate() };
     let id = store::new_id();
     let only = wanted.only_agents.as_ref().map(|ids| Value::from(ids.clone()).to_string());
     let bound = wanted.kind == Kind::AgentPat;
-    let new = NewKey {
+    let wished = tx.now.plus(wanted.lifetime);
+    let expires_at = if bound { wished } else { descent::end(tx, &wanted.maker, wished)? };
+    let new = NewPat {
         id: &id,
         kind: wanted.kind,
         issued: &issued,
@@ -78,9 +86,9 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiErr
         only_agents: only.as_deref(),
         space_id: wanted.space_id.as_deref(),
         token_mark: &fingerprint::mark(issued.plaintext.reveal()),
-        issued_by: &tx.caller.actor(),
+        maker: &wanted.maker,
         issued_at: tx.now,
-        expires_at: tx.now.plus(wanted.lifetime),
+        expires_at,
     };
     keys::insert(tx.conn, &new)?;
     tx.audit(format!("credential:{id}"))?;
@@ -92,7 +100,7 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &Wanted) -> Result<Value, ApiErr
 }
 
 /// A key as told.
-pub fn show(key: &Key, now: Micros) -> Value {
+pub fn show(key: &PatRecord, now: Micros) -> Value {
     let state = match key.state.as_str() {
         "active" | "pending_enrollment" if key.expires_at <= now => "expired",
         state => state,
@@ -113,20 +121,55 @@ pub fn show(key: &Key, now: Micros) -> Value {
         "last_used_at": key.last_used_at.map(Micros::micros),
         "revoked_at": key.revoked_at.map(Micros::micros),
         "created_by": key.issued_by,
+        "made_by": key.made_by,
     })
 }
 
-/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller may.
+/// What a key made by this request may be exchanged for: what was asked for, or the default as far as the caller's own key
+/// reaches.
+///
+/// # Errors
+/// `scope_exceeds_issuer`.
+pub fn audience(tx: &Tx<'_>, default: &str) -> Result<String, ApiError> {
+    let (held, asked) = (tx.caller.audience(), tx.input.body.text("audience"));
+    match asked {
+        None if held == "both" => Ok(default.to_owned()),
+        None => Ok(held.to_owned()),
+        Some(asked) => reaches(held, asked).map(|()| asked.to_owned()),
+    }
+}
+
+/// Lets an audience pass that the caller's own key has.
+///
+/// # Errors
+/// `scope_exceeds_issuer`.
+pub fn reaches(held: &str, wanted: &str) -> Result<(), ApiError> {
+    if held == "both" || held == wanted {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+        .detail(format!("The caller's own key is for the audience {held} and makes none for {wanted}."))
+        .with("audience", held))
+}
+
+/// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller and the
+/// agent's owner let it.
 ///
 /// # Errors
 /// `invalid_request`, `scope_exceeds_issuer`.
-pub fn scopes_for_agent(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
+pub fn scopes_for_agent(tx: &Tx<'_>, agent: Option<&Agent>, asked: Option<Vec<&str>>) -> Result<Scopes, ApiError> {
     let issuer = tx.caller.issuer_scopes();
     let scopes = match asked {
-        None => ax_scopes::agent_default(issuer),
+        None => {
+            let default = ax_scopes::agent_default(issuer);
+            agent.map_or_else(|| default.clone(), |agent| default.intersection(&Scopes::of_agent(&agent.scope)))
+        }
         Some(entries) => {
             let (scopes, _) = ax_scopes::parse(crate::access::Class::Agent, entries)?;
             exceeds(&ax_scopes::issuer_of_agents(issuer), &scopes)?;
+            if let Some(agent) = agent {
+                scope::within_agent(tx.conn, tx.caller, agent, Some(&scopes))?;
+            }
             // What an agent's token can never do need not be in its key.
             scopes
         }

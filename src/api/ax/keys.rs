@@ -4,13 +4,15 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::issue::{self, Wanted};
+use super::issue::{self, KeyRequest};
+use super::rotate::rotate;
 use super::{ID_CHARS, change, checked, own_space, text};
-use crate::access::scopes::ax_scopes;
-use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
+use crate::access::{self, Action, AgentRole, Caller, Class};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::engine::descent::{self, Ended};
+use crate::api::engine::paging::{CURSOR, Listing};
 use crate::limits::PAGE_MAX;
 use crate::rest::class::{AD, UA, UA_AD};
 use crate::rest::codes;
@@ -19,7 +21,8 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::Kind;
-use crate::store::keys::{self, Key};
+use crate::store::is_id;
+use crate::store::keys::{self, PatRecord};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#keys";
@@ -29,7 +32,7 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 const LISTED: u64 = 2 * PAGE_MAX;
 
 const AUDIENCES: &[&str] = &["cli", "mcp", "both"];
-const NAME: Field = Field::text("name", 64, "What people call it.");
+const NAME: Field = Field::text("name", 64, "What people call it.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days it is good for; 90 if absent.");
 
 const RECORD: &[Field] = &{
@@ -49,6 +52,7 @@ const RECORD: &[Field] = &{
         text("last_used_at", "When it was last used, to the minute.").nullable(),
         text("revoked_at", "When it was revoked.").nullable(),
         text("created_by", "Who made it."),
+        text("made_by", "The credential it was made with.").nullable(),
         // Only where the key is made.
         Field::text("token", usize::MAX, "The key itself; shown this once."),
         Field::text("agent_id", usize::MAX, "The agent it is bound to.").nullable(),
@@ -103,11 +107,29 @@ pub const ROUTES: &[ApiRoute] = &[
         ]),
     checked(Method::GET, "/credentials", AD, Action::CredentialsList, list)
         .described("credentials_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
-        .answering(200, Answer::List(RECORD)),
+        .asking(&[CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::DELETE, "/credentials/{credential}", AD, Action::CredentialsRevoke, revoke_credential)
-        .described("credentials_revoke", "Revoke a key", "Every token exchanged for it dies at once.", DOC)
-        .answering(200, Answer::Object(&[text("status", "Always revoked."), text("credential_id", "The id.")]))
-        .failing(&[codes::CREDENTIAL_NOT_FOUND]),
+        .described(
+            "credentials_revoke",
+            "Revoke a key",
+            "Every token exchanged for it dies at once, and with it the user keys it made. The reply lists both those and \
+             what else it made that still lives.",
+            DOC,
+        )
+        .asking(&[descent::CASCADE])
+        .answering(
+            200,
+            Answer::Object(&[
+                text("status", "Always revoked."),
+                text("credential_id", "The id."),
+                Field::of("revoked_with_it", Type::Objects(descent::MADE), "What was made with it and died too.")
+                    .required(),
+                Field::of("still_live", Type::Objects(descent::MADE), "What was made with it and still lives.").required(),
+            ]),
+        )
+        .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::POST, "/api/v1/keys", UA_AD, Action::KeysCreate, create)
         .described(
             "keys_create",
@@ -131,7 +153,9 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
     checked(Method::GET, "/api/v1/keys", UA, Action::KeysList, list)
         .described("keys_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
-        .answering(200, Answer::List(RECORD)),
+        .asking(&[CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::POST, "/api/v1/keys/{credential}/rotate", UA, Action::KeysRotate, rotate)
         .described(
             "keys_rotate",
@@ -143,17 +167,27 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(200, MADE)
         .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::INSUFFICIENT_SCOPE]),
     checked(Method::DELETE, "/api/v1/keys/{credential}", UA, Action::KeysRevoke, revoke_key)
-        .described("keys_revoke", "Revoke a key", "Every token exchanged for it dies at once.", DOC)
+        .described(
+            "keys_revoke",
+            "Revoke a key",
+            "Every token exchanged for it dies at once, and with it the user keys it made.",
+            DOC,
+        )
+        .asking(&[descent::CASCADE])
         .answering(204, Answer::Empty)
-        .failing(&[codes::CREDENTIAL_NOT_FOUND]),
+        .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::FORBIDDEN]),
 ];
 
 fn days(call: &Tx<'_>) -> i64 {
     call.input.body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY
 }
 
-fn label(tx: &Tx<'_>) -> String {
-    tx.input.body.text("name").unwrap_or("").trim().to_owned()
+fn label(tx: &Tx<'_>) -> Result<String, ApiError> {
+    let name = tx.input.body.text("name").unwrap_or("").trim();
+    if is_id(name) {
+        return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
+    }
+    Ok(name.to_owned())
 }
 
 fn created(shown: &Value) -> Reply {
@@ -164,7 +198,7 @@ fn issue_agent_pat(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let asked = tx.input.body.text("agent_id").unwrap_or("").to_owned();
-        let audience = tx.input.body.text("audience").unwrap_or("cli").to_owned();
+        let audience = issue::audience(tx, "cli")?;
         Ok(created(&for_agent(tx, max, &asked, audience, None)?))
     })
 }
@@ -178,18 +212,19 @@ fn for_agent(
     scopes: Option<Vec<&str>>,
 ) -> Result<Value, ApiError> {
     let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
-    let scopes = issue::scopes_for_agent(tx, scopes).map_err(|error| error.in_dialect(Dialect::Ax))?;
+    let scopes = issue::scopes_for_agent(tx, Some(&agent), scopes).map_err(|error| error.in_dialect(Dialect::Ax))?;
     issue::check_count(tx, max, &agent.owner_user_id, Some(&agent.id))?;
-    let wanted = Wanted {
+    let wanted = KeyRequest {
         kind: Kind::AgentPat,
         agent_id: Some(agent.id),
         scopes,
         admin: false,
-        label: label(tx),
+        label: label(tx)?,
         audience,
         only_agents: None,
         space_id: None,
         lifetime: days(tx),
+        maker: tx.caller.maker(),
     };
     issue::make(tx, &agent.owner_user_id, &wanted)
 }
@@ -209,16 +244,17 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
             None => None,
             Some(id) => Some(own_space(tx.conn, tx.caller, id).map_err(|_| codes::SPACE_FORBIDDEN)?.id),
         };
-        let wanted = Wanted {
+        let wanted = KeyRequest {
             kind: Kind::Enrollment,
             agent_id: None,
-            scopes: issue::scopes_for_agent(tx, None)?,
+            scopes: issue::scopes_for_agent(tx, None, None)?,
             admin: false,
-            label: label(tx),
-            audience: body.text("audience").unwrap_or("cli").to_owned(),
+            label: label(tx)?,
+            audience: issue::audience(tx, "cli")?,
             only_agents: None,
             space_id,
             lifetime: body.integer("expires_in_hours").unwrap_or(1) * HOUR,
+            maker: tx.caller.maker(),
         };
         Ok(created(&issue::make(tx, &user_id, &wanted)?))
     })
@@ -228,7 +264,7 @@ fn create(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let audience = body.text("audience").unwrap_or("both").to_owned();
+        let audience = issue::audience(tx, "both")?;
         if let Some(agent) = body.text("bound_agent_id").filter(|id| !id.is_empty()) {
             return Ok(created(&for_agent(tx, max, agent, audience, body.texts("scopes"))?));
         }
@@ -241,16 +277,17 @@ fn create(app: &App, call: Call) -> Handled {
             issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;
         let user_id = tx.caller.user().id.clone();
         issue::check_count(tx, max, &user_id, None)?;
-        let wanted = Wanted {
+        let wanted = KeyRequest {
             kind: Kind::UserPat,
             agent_id: None,
             scopes,
             admin,
-            label: label(tx),
+            label: label(tx)?,
             audience,
             only_agents: restriction(tx)?,
             space_id: None,
             lifetime: days(tx),
+            maker: tx.caller.maker(),
         };
         Ok(created(&issue::make(tx, &user_id, &wanted)?))
     })
@@ -266,16 +303,19 @@ fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let user_id = &call.caller.user().id;
-    let now = Micros::now();
-    let rows = app.store.lookup(|conn| keys::of_user(conn, user_id, LISTED))?;
-    let visible = |key: &&Key| key.agent_id.as_deref().is_none_or(|id| call.caller.may_touch(id));
-    let shown: Vec<Value> = rows.iter().filter(visible).map(|key| issue::show(key, now)).collect();
-    Ok(Reply::ok(&shown).into())
+    let mut list = Listing::of(&call.input, "keys")?.at_most(LISTED);
+    let (page, user_id, now) = (list.page(), &call.caller.user().id, Micros::now());
+    let mut take = |key: PatRecord| {
+        let hidden = key.agent_id.as_deref().is_some_and(|id| !call.caller.may_touch(id));
+        let place = (key.issued_at, key.id.clone());
+        if hidden { list.pass(place) } else { list.push(place, &issue::show(&key, now)) }
+    };
+    app.store.lookup(|conn| keys::of_user(conn, user_id, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The key of this id if it is the caller's, or of an agent the caller is editor of.
-fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Key, ApiError> {
+pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<PatRecord, ApiError> {
     let key = keys::by_id(conn, id)?.ok_or(codes::CREDENTIAL_NOT_FOUND)?;
     let own = match &key.agent_id {
         Some(agent) => access::role_on(conn, caller, agent)? >= Some(AgentRole::Editor),
@@ -284,61 +324,25 @@ fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Key, ApiError> {
     if own { Ok(key) } else { Err(codes::CREDENTIAL_NOT_FOUND.into()) }
 }
 
-fn end(tx: &Tx<'_>) -> Result<Key, ApiError> {
+/// The key that the path names and what ended with it. A dead one stays as it is.
+fn end(tx: &Tx<'_>) -> Result<(PatRecord, Ended), ApiError> {
     let key = find(tx.conn, tx.caller, tx.input.param(0))?;
-    if keys::revoke(tx.conn, &key.id, tx.now)? {
-        tx.audit(format!("credential:{}", key.id))?;
-    }
-    Ok(key)
+    let ended = descent::end_with_all(tx, &key.id)?;
+    Ok((key, ended))
 }
 
 fn revoke_credential(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| Ok(Reply::ok(&json!({"status": "revoked", "credential_id": end(tx)?.id}))))
+    call.write(app, |tx| {
+        let (key, ended) = end(tx)?;
+        Ok(Reply::ok(&json!({
+            "status": "revoked",
+            "credential_id": key.id,
+            "revoked_with_it": descent::show(&ended.with_it),
+            "still_live": descent::show(&ended.living),
+        })))
+    })
 }
 
 fn revoke_key(app: &App, call: Call) -> Handled {
     call.write(app, |tx| end(tx).map(|_| Reply::no_content()))
-}
-
-fn rotate(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
-        let key = find(tx.conn, tx.caller, tx.input.param(0))?;
-        if key.state != "active" || key.expires_at <= tx.now || key.kind == Kind::Enrollment.as_str() {
-            return Err(ApiError::new(codes::CREDENTIAL_NOT_FOUND).detail("Only an active key can be rotated."));
-        }
-        check_not_wider(tx, &key)?;
-        keys::revoke(tx.conn, &key.id, tx.now)?;
-        let wanted = Wanted {
-            kind: if key.agent_id.is_some() { Kind::AgentPat } else { Kind::UserPat },
-            agent_id: key.agent_id,
-            scopes: Scopes::from_stored(&key.scopes),
-            admin: key.admin,
-            label: key.label,
-            audience: key.audience,
-            only_agents: key.only_agents.as_deref().and_then(|list| serde_json::from_str(list).ok()),
-            space_id: key.space_id,
-            lifetime: key.expires_at.0 - key.issued_at.0,
-        };
-        Ok(Reply::ok(&issue::make(tx, &key.owner_user_id, &wanted)?))
-    })
-}
-
-/// Whoever rotates a key gets it: it must not hold more than the caller.
-fn check_not_wider(tx: &Tx<'_>, key: &Key) -> Result<(), ApiError> {
-    let scopes = Scopes::from_stored(&key.scopes);
-    let own = match key.agent_id {
-        Some(_) => ax_scopes::issuer_of_agents(tx.caller.issuer_scopes()),
-        None => tx.caller.issuer_scopes().clone(),
-    };
-    let restricted = match (tx.caller.only_agents(), &key.only_agents) {
-        (None, _) => true,
-        (Some(_), None) => key.agent_id.is_some(),
-        (Some(own), Some(list)) => {
-            serde_json::from_str::<Vec<String>>(list).is_ok_and(|ids| ids.iter().all(|id| own.contains(id)))
-        }
-    };
-    if restricted && own.first_not_covered(&scopes).is_none() && (!key.admin || tx.caller.may_make_managers()) {
-        return Ok(());
-    }
-    Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("The key holds more than the caller."))
 }

@@ -10,6 +10,7 @@ mod keys;
 mod me;
 mod presence;
 mod record;
+mod rotate;
 mod spaces;
 
 pub use agents::ROUTES as AGENTS;
@@ -74,11 +75,6 @@ const fn checked(
     handler: fn(&App, Call) -> Handled,
 ) -> ApiRoute {
     row(method, path, Access::Class(classes, action, handler))
-}
-
-/// True for a text of the form of an id: clients tell ids from names by it.
-fn is_id(text: &str) -> bool {
-    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
 
 /// The space a caller works in where nothing is said: an agent's own, a user's default.

@@ -3,21 +3,21 @@
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::agents::readable;
+use super::agents::{listed, listing};
 use super::{change, checked, record, text};
 use crate::access::presence::ONLINE;
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::limits::PAGE_MAX;
+use crate::api::engine::paging::CURSOR;
 use crate::rest::class::UA_AG;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::agents::Live;
+use crate::store::agents::LiveAgent;
 use crate::store::profiles;
 use crate::time::Micros;
 
@@ -41,14 +41,18 @@ const STATE: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents/presence", UA_AG, Action::AgentsPresence, presence_of_all)
         .described("agents_presence_list", "See which agents are online", "Those the caller may read.", DOC)
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/presence", UA_AG, Action::AgentsPresence, presence_of_one)
         .described("agents_presence", "See whether an agent is online", "By id or name.", DOC)
         .answering(200, Answer::Object(ROW))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::GET, "/api/v1/agents/availability", UA_AG, Action::AgentsPresence, state_of_all)
         .described("agents_availability", "See what to expect of agents", "Those the caller may read.", DOC)
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/state", UA_AG, Action::AgentsPresence, state_of_one)
         .described("agents_state", "See what to expect of an agent", "By id or name.", DOC)
         .answering(200, Answer::Object(STATE))
@@ -64,7 +68,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
 ];
 
-fn row(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+fn row(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let online = app.gate.presence.is_online(&live.agent.id, now);
     json!({
         "id": live.agent.id,
@@ -75,7 +79,7 @@ fn row(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
     })
 }
 
-fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
+fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let raw = row(app, live, agent_type, now);
     let online = raw["presence"] == "online";
     let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
@@ -101,16 +105,14 @@ fn state(app: &App, live: &Live, agent_type: &str, now: Micros) -> Value {
     })
 }
 
-type Shown = fn(&App, &Live, &str, Micros) -> Value;
+type Shown = fn(&App, &LiveAgent, &str, Micros) -> Value;
 
 fn of_all(app: &App, call: &Call, show: Shown) -> Handled {
-    let (rows, now) = (readable(app, call, None, PAGE_MAX)?, Micros::now());
-    let shown = app.store.read(|conn| {
-        let one =
-            |live: &Live| Ok::<_, ApiError>(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now));
-        rows.iter().map(one).collect::<Result<Vec<_>, _>>()
-    })?;
-    Ok(Reply::ok(&json!({"agents": shown})).into())
+    let now = Micros::now();
+    let list = listing(call)?.under("agents", false);
+    listed(app, call, None, list, |conn, live| {
+        Ok(show(app, live, &profiles::of(conn, &live.agent.id)?.agent_type, now))
+    })
 }
 
 fn of_one(app: &App, call: &Call, show: Shown) -> Handled {

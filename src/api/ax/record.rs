@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::text;
 use crate::access::{self, AgentRole, Caller, Presence};
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{Agent, Live};
-use crate::store::profiles::{self, Profile};
+use crate::store::agents::{Agent, LiveAgent};
+use crate::store::profiles::{self, AgentProfile};
 use crate::store::{self, spaces};
 use crate::time::Micros;
 
@@ -57,7 +57,7 @@ pub fn name(agent: &Agent) -> &str {
 }
 
 /// When an agent was last seen: in this run of the daemon, else by its token.
-pub fn last_seen(presence: &Presence, live: &Live) -> Option<Micros> {
+pub fn last_seen(presence: &Presence, live: &LiveAgent) -> Option<Micros> {
     presence.last_seen(&live.agent.id).max(live.last_used_at)
 }
 
@@ -81,10 +81,11 @@ pub fn allowed_spaces(conn: &Connection, space_id: &str) -> store::Result<Value>
 ///
 /// # Errors
 /// The store's.
-pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &Live) -> store::Result<Value> {
+pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &LiveAgent) -> store::Result<Value> {
     let a = &live.agent;
     let profile = profiles::of(conn, &a.id)?;
-    let Profile { description, bio, specialization, agent_type, avatar_url, system_prompt, active, pinned } = profile;
+    let AgentProfile { description, bio, specialization, agent_type, avatar_url, system_prompt, active, pinned } =
+        profile;
     let mut record = json!({
         "id": a.id,
         "name": name(a),

@@ -1,16 +1,16 @@
 //! Spaces (aX contract, section 7).
 
 use hyper::http::{Method, StatusCode};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{checked, default_space, own_space, text};
-use crate::access::{Action, Caller, Principal};
+use crate::access::{Action, Principal};
 use crate::api::agents::name;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::limits::NAME_CHARS;
+use crate::api::engine::paging::{CURSOR, Listing};
+use crate::limits::{NAME_CHARS, PAGE_MAX, SPACES_OF_USER};
 use crate::rest::class::{UA, UA_AG};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -38,7 +38,9 @@ const SPACE: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
-        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()])),
+        .asking(&[CURSOR])
+        .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
+        .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
@@ -59,14 +61,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
         .taking(
             &[
-                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").required(),
+                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").visible().required(),
                 Field::word("visibility", Visibility::SLUGS, "private if absent."),
                 Field::text("description", 1024, "What it is for."),
             ],
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )
         .answering(201, Answer::Object(&[Field::of("space", Type::Object(SPACE), "The space.").required()]))
-        .failing(&[codes::NAME_CONFLICT]),
+        .failing(&[codes::NAME_CONFLICT, codes::LIMIT_REACHED]),
 ];
 
 fn show(space: &Space, default: &str) -> Value {
@@ -83,21 +85,22 @@ fn show(space: &Space, default: &str) -> Value {
     })
 }
 
-/// The spaces of a caller: a user's own, an agent's one.
-fn of(conn: &Connection, caller: &Caller) -> store::Result<Vec<Space>> {
-    match caller.principal() {
-        Principal::User(user) => spaces::of_user(conn, &user.id),
-        Principal::Agent { space_id, .. } => Ok(spaces::by_id(conn, space_id)?.into_iter().collect()),
-    }
-}
-
+/// A user's own, an agent's one.
 fn list(app: &App, call: Call) -> Handled {
-    let shown = app.store.read(|conn| {
+    let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);
+    let page = list.page();
+    app.store.read(|conn| {
         let default = default_space(conn, &call.caller)?;
-        let all = of(conn, &call.caller)?;
-        Ok::<_, ApiError>(all.iter().map(|space| show(space, &default)).collect::<Vec<_>>())
+        let mut take = |space: Space| list.push((space.created_at, space.id.clone()), &show(&space, &default));
+        match call.caller.principal() {
+            Principal::User(user) => spaces::of_user(conn, &user.id, &page, &mut take)?,
+            Principal::Agent { space_id, .. } => {
+                spaces::by_id(conn, space_id)?.map(take);
+            }
+        }
+        Ok::<_, ApiError>(())
     })?;
-    Ok(Reply::ok(&json!({"spaces": shown})).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
@@ -120,7 +123,13 @@ fn create(app: &App, call: Call) -> Handled {
         let problem = "must have a visible character and no control character";
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
     }
+    if store::is_id(&name::slug_of(&name)) {
+        return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
+    }
     call.write(app, move |tx| {
+        if spaces::count_of_user(tx.conn, &tx.caller.user().id)? >= SPACES_OF_USER {
+            return Err(ApiError::limit_reached("spaces of this user", SPACES_OF_USER));
+        }
         let body = &tx.input.body;
         let base = match name::slug_of(&name) {
             slug if slug.is_empty() => "space".to_owned(),

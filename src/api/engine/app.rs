@@ -8,31 +8,34 @@ use rusqlite::Connection;
 
 use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
-use super::metrics::Metrics;
-use crate::access::{Gate, SigningKeys};
-use crate::client::forwarder::Courier;
-use crate::config::{Config, Live};
+use super::metrics::RequestMetrics;
+use super::paging;
+use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
+use crate::client::forwarder::Forwarder;
+use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::events::log_tail::LogTail;
-use crate::jobs::events::notifier::Herald;
+use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
-use crate::jobs::events::webhook::{Show, Webhook};
+use crate::jobs::events::webhook::{ShowNotification, WebhookSender};
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
-use crate::jobs::upkeep::backup_scheduler::Health;
-use crate::store::{self, OpenError, Options, Store, StoreError, idempotency, meta};
-use crate::time::Micros;
+use crate::jobs::upkeep::backup_scheduler::BackupHealth;
+use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
+use crate::time::{Clock, Micros};
 
 /// The application.
 pub struct App {
     /// The table of routes.
     pub routes: &'static [&'static [ApiRoute]],
     /// The settings in force.
-    pub config: Arc<Live>,
+    pub config: Arc<LiveConfig>,
     /// The database.
     pub store: Arc<Store>,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     /// The access check.
     pub gate: Arc<Gate>,
     /// Slow work.
@@ -46,19 +49,21 @@ pub struct App {
     /// Event streams and waits.
     pub streams: Arc<Streams>,
     /// Deliveries to the webhook, where there is one.
-    pub webhook: Arc<Webhook>,
+    pub webhook: Arc<WebhookSender>,
     /// Counters.
-    pub metrics: Metrics,
+    pub metrics: RequestMetrics,
     /// How the automatic backups are doing.
-    pub backups: Arc<Health>,
+    pub backups: Arc<BackupHealth>,
     /// Where lines of the access log go.
     pub access_log: AccessLog,
     /// When this run began.
     pub started: Instant,
     /// Carries requests on to agents.
-    pub courier: Arc<Courier>,
+    pub forwarder: Arc<Forwarder>,
+    /// What signs the head of the audit; `None` if it cannot be had.
+    pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
-    pub listening: OnceLock<Vec<SocketAddr>>,
+    pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     edge: OnceLock<edge::Handle>,
 }
 
@@ -81,14 +86,23 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`].
-    pub fn start(config: Config, routes: &'static [&'static [ApiRoute]], show: Show) -> Result<Self, StartError> {
-        let live = Arc::new(Live::new(config));
+    pub fn start(
+        config: Config,
+        routes: &'static [&'static [ApiRoute]],
+        show: ShowNotification,
+    ) -> Result<Self, StartError> {
+        let live = Arc::new(LiveConfig::new(config));
         let config = live.now();
-        let store = Arc::new(Store::open(&Options {
+        let store = Arc::new(Store::open(&StoreOptions {
             dir: config.data_dir.clone(),
             readers: config.limits.worker_count(),
             slow_query_ms: config.limits.slow_query_ms,
+            new_box: config.new_box(),
         })?);
+        store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
+        let last = store.lookup(audit::last_at)?;
+        let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
         first_start::prepare(&store)?;
         let released = store.write(|conn: &Connection| -> store::Result<usize> {
             let waiting = idempotency::reserved(conn)?;
@@ -106,22 +120,46 @@ impl App {
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
             .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys));
-        let per_credential = live.watch(|now| now.limits.max_streams_per_credential);
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_credential)
+        let box_key = match BoxKey::open(&config.data_dir) {
+            Ok(key) => Some(Arc::new(key)),
+            // On a read-only disk the rest is still worth serving.
+            Err(error) => {
+                log::error!(
+                    "{}: {error}; the head of the audit is not signed",
+                    config.data_dir.join(BOX_KEY).display()
+                );
+                None
+            }
+        };
+        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
+        let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
+        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
             .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let webhook = Webhook::start(&store, live.watch(|now| now.webhook.clone()), show)
-            .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
+        let listening = Arc::<OnceLock<_>>::default();
+        let webhook = WebhookSender::start(
+            &store,
+            Arc::clone(&clock),
+            Arc::clone(&listening),
+            live.watch(|now| now.webhook.clone()),
+            show,
+        )
+        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
         let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
         let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let jobs = Jobs::start(Arc::clone(&store), config.containers.runtime.clone(), sockets)
+        let roots =
+            live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
+        // No request has been served yet: what is open was left by the last run.
+        let cut = store.lookup(operations::open)?;
+        let runtime = config.containers.runtime.clone();
+        let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), cut, runtime, roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
         let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
-        let courier = Courier::start().map_err(|error| StartError::Io("the courier's thread".into(), error))?;
+        let forwarder = Forwarder::start().map_err(|error| StartError::Io("the forwarder's thread".into(), error))?;
         Ok(Self {
             routes,
+            clock,
             jobs,
             gate,
             streams,
@@ -129,12 +167,13 @@ impl App {
             webhook: Arc::new(webhook),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
-            metrics: Metrics::default(),
+            metrics: RequestMetrics::default(),
             backups: Arc::default(),
             access_log,
             started: Instant::now(),
-            courier: Arc::new(courier),
-            listening: OnceLock::new(),
+            forwarder: Arc::new(forwarder),
+            listening,
+            box_key,
             edge: OnceLock::new(),
             config: live,
             store,
@@ -144,6 +183,8 @@ impl App {
     /// Puts these settings in force, as far as they are not read where they are used.
     pub fn apply(&self, config: Config) {
         self.store.log_slower_than(config.limits.slow_query_ms);
+        self.store.end_reads_after(config.limits.read_timeout_ms);
+        paging::set_page_bytes(config.limits.max_page_bytes);
         if let Some(edge) = self.edge() {
             edge.set(config.limits.clone(), config.allowed_hosts.clone());
         }
@@ -157,9 +198,9 @@ impl App {
     }
 
     /// One who tells people what the daemon itself has to say.
-    pub fn herald(&self) -> Herald {
+    pub fn notifier(&self) -> Notifier {
         let to_webhook = self.config.watch(|now| now.webhook.is_some());
-        Herald::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
+        Notifier::new(Arc::clone(&self.store), Arc::clone(&self.streams), Arc::clone(&self.webhook), to_webhook)
     }
 
     /// Where requests to agents may go.

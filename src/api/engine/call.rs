@@ -1,12 +1,15 @@
 //! A call: an admitted caller with a checked input, and the transaction it ends in.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rusqlite::Connection;
 
 use super::app::App;
+use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
-use crate::access::{Action, Caller, Watch};
+use crate::access::{Action, Amount, Caller, Watch};
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
@@ -40,9 +43,14 @@ pub struct Call {
     pub input: Input,
     /// What the route needs, as the audit names it.
     pub action: Action,
+    /// What it adds to what is kept.
+    pub(crate) growth: Growth,
     pub(crate) reservation: Slot,
     pub(crate) watch: Arc<Watch>,
 }
+
+/// A fact that may be one of many alike: what it is counted by, its entry, and whether it has a row of its own.
+type Fact = (String, audit::AuditEntry, bool);
 
 /// A call inside its transaction, on the writer's thread.
 pub struct Tx<'a> {
@@ -56,24 +64,42 @@ pub struct Tx<'a> {
     pub now: Micros,
     /// What the route needs, as the audit names it.
     pub action: Action,
+    watch: &'a Watch,
+    facts: RefCell<Vec<Fact>>,
+    to_come: Cell<u64>,
 }
 
 impl Tx<'_> {
-    /// Records the effect in the audit chain.
+    /// Charges rows that what follows the commit will write.
+    pub fn charge(&self, rows: u64) {
+        self.to_come.set(self.to_come.get().saturating_add(rows));
+    }
+
+    /// Records the effect in the audit chain. What the same principal does again within a minute is counted in one
+    /// more row, where the action is one of those that are repeated (`growth`).
     ///
     /// # Errors
     /// The store's.
     pub fn audit(&self, resource: String) -> store::Result<()> {
-        let entry = audit::Entry {
+        let entry = audit::AuditEntry {
             at: self.now,
-            actor: self.caller.actor(),
+            actor: self.caller.audited(),
             action: self.action.slug().to_owned(),
             resource,
-            outcome: audit::Outcome::Ok,
+            outcome: audit::AuditOutcome::Ok,
             count: 1,
             request_id: self.caller.request_id().to_owned(),
         };
-        audit::append(self.conn, &entry)
+        let Some(kind) = growth::repeated_by(self.action, &entry.resource) else {
+            return audit::append(self.conn, &entry);
+        };
+        let key = format!("{} {kind}", self.caller.account());
+        let own = !self.watch.is_repeat(&key, &entry);
+        if own {
+            audit::append(self.conn, &entry)?;
+        }
+        self.facts.borrow_mut().push((key, entry, own));
+        Ok(())
     }
 }
 
@@ -89,6 +115,13 @@ pub enum Written {
 /// the committed reply and, with an `Idempotency-Key`, the means to store a later one.
 pub type After = Box<dyn FnOnce(Reply, Option<Claim>) -> Outcome + Send>;
 
+impl Written {
+    fn reply(&self) -> &Reply {
+        let (Self::Reply(reply) | Self::Then(reply, _)) = self;
+        reply
+    }
+}
+
 impl From<Reply> for Written {
     fn from(reply: Reply) -> Self {
         Self::Reply(reply)
@@ -99,14 +132,32 @@ impl Call {
     /// The call of a caller that the access layer let pass.
     pub fn of(app: &App, caller: Caller, input: Input, action: Action) -> Self {
         let watch = Arc::new(app.gate.watch(&caller, action, &input.head));
-        Self { caller, input, action, reservation: Slot::default(), watch }
+        Self { caller, input, action, growth: Growth::Adds, reservation: Slot::default(), watch }
+    }
+
+    /// Lets the call pass if its principal may write more; what only takes away always may.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn check_allowance(&self) -> Result<(), ApiError> {
+        match self.growth {
+            Growth::Adds | Growth::AddsWords => self.watch.gate().allowance.check(&self.caller, Instant::now()),
+            Growth::Reads | Growth::Frees => Ok(()),
+        }
+    }
+
+    /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.
+    pub(crate) fn charge_key(&self) {
+        self.watch.gate().allowance.charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
     }
 
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
-    /// No pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction.
+    /// No pool thread waits. With an `Idempotency-Key` the reply is stored in the same transaction. What was written is
+    /// charged to the caller's allowance.
     ///
     /// # Errors
-    /// None now; the work's own error becomes the reply.
+    /// `rate_limited` where that is used up; the work's own error becomes the reply.
+    #[track_caller]
     pub fn write<W: Into<Written>>(
         self,
         app: &App,
@@ -118,35 +169,42 @@ impl Call {
     /// The same on any thread, with nothing but the store.
     ///
     /// # Errors
-    /// None now; the work's own error becomes the reply.
+    /// As there.
+    #[track_caller]
     pub fn write_to<W: Into<Written>>(
         self,
         store: &Store,
         work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
     ) -> Handled {
-        let Self { caller, input, action, reservation, watch } = self;
-        let (keeper, promise) = stream::promise();
+        self.check_allowance()?;
+        let Self { caller, input, action, growth, reservation, watch } = self;
+        let (fulfiller, promise) = stream::promise();
         let reservation = reservation.take();
         let claim = reservation.as_ref().map(Reservation::claim);
         let later = claim.clone();
         let (dialect, request_id) = (input.dialect, Arc::<str>::from(caller.request_id()));
+        let watching = Arc::clone(&watch);
         let run = move |conn: &Connection| {
-            let tx = Tx { conn, caller: &caller, input: &input, now: Micros::now(), action };
-            let Some(claim) = claim else { return work(&tx).map(Into::into) };
-            let written = match store::savepoint(conn, |_| work(&tx)) {
-                Ok(written) => written.into(),
-                Err(error) if idempotency::is_kept(&error) => Written::Reply(error.reply(dialect)),
-                Err(error) => return Err(error),
-            };
-            let (Written::Reply(reply) | Written::Then(reply, _)) = &written;
-            claim.complete(conn, reply)?;
-            Ok(written)
+            let before = conn.total_changes();
+            let (facts, to_come) = (RefCell::default(), Cell::default());
+            let now = Micros::now();
+            let tx = Tx { conn, caller: &caller, input: &input, now, action, watch: &watching, facts, to_come };
+            let written = ended(&tx, claim.as_ref(), work)?;
+            let rows = conn.total_changes().saturating_sub(before).saturating_add(tx.to_come.get());
+            let kept = claim.map_or(0, |_| written.reply().bytes());
+            let facts = tx.facts.into_inner();
+            Ok((written, facts, growth.cost(rows, input.body_bytes, kept), caller))
         };
-        store.submit(run, move |result: Result<Written, ApiError>| {
+        store.submit_as(action.slug(), run, move |result: Result<(Written, Vec<Fact>, Amount, Caller), ApiError>| {
             if let Some(reservation) = reservation {
                 reservation.settle(result.is_ok());
             }
-            keeper.keep(match result {
+            let result = result.map(|(written, facts, amount, caller)| {
+                watch.settle(facts);
+                watch.gate().allowance.charge(&caller, amount, Instant::now());
+                written
+            });
+            fulfiller.keep(match result {
                 Ok(Written::Reply(reply)) => Outcome::Done(reply),
                 Ok(Written::Then(reply, after)) => after(reply, later),
                 Err(error) => {
@@ -157,4 +215,24 @@ impl Call {
         });
         Ok(Step::Later(Outcome::Pending(promise)))
     }
+}
+
+/// Runs the work; with a claim its reply, or a refusal that is kept, is stored in the same transaction.
+fn ended<W: Into<Written>>(
+    tx: &Tx<'_>,
+    claim: Option<&Claim>,
+    work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError>,
+) -> Result<Written, ApiError> {
+    let Some(claim) = claim else { return work(tx).map(Into::into) };
+    let written = match store::savepoint(tx.conn, |_| work(tx)) {
+        Ok(written) => written.into(),
+        Err(error) if idempotency::is_kept(&error) => {
+            // What was rolled back did not happen.
+            tx.facts.borrow_mut().clear();
+            Written::Reply(error.reply(tx.input.dialect))
+        }
+        Err(error) => return Err(error),
+    };
+    claim.complete(tx.conn, written.reply())?;
+    Ok(written)
 }

@@ -10,8 +10,10 @@ use hyper::http::Method;
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::app::App;
 use super::call::{Call, Handled, Step};
+use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use crate::access::{self, Action, Caller, Presented, Watch};
+use crate::http::edge::host;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
@@ -38,8 +40,10 @@ pub struct Plan {
 
 /// A request that may go on.
 pub enum Admitted {
-    /// The route is public.
+    /// The route is public, or its handler has the credential judged.
     Public,
+    /// The route's handler has the credential judged; it is this principal's.
+    Vouched(String),
     /// The route's action is allowed to this caller.
     Caller(Box<Caller>),
 }
@@ -48,6 +52,18 @@ impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
         Self { router: Router::new(app.routes), app }
+    }
+
+    /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
+    fn dialect(&self, head: &Head) -> Dialect {
+        // A path that was refused has no segments.
+        if head.segments.is_empty() {
+            return dialect_of(head);
+        }
+        match self.router.find(&head.method, &head.segments) {
+            Found::Route(route, _) => route.dialect,
+            Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
+        }
     }
 }
 
@@ -69,9 +85,12 @@ const AGENTEX: &[&str] = &[
 ];
 
 /// The dialect of a path that may have no route.
-fn dialect_of(head: Option<&Head>) -> Dialect {
-    let first = head.and_then(|head| head.segments.first()).map(String::as_str);
-    let second = head.and_then(|head| head.segments.get(1)).map(String::as_str);
+fn dialect_of(head: &Head) -> Dialect {
+    // Of a path that was refused there are no segments.
+    let (first, second) = {
+        let mut raw = head.raw_path.split('/').skip(1).filter(|segment| !segment.is_empty());
+        (raw.next(), raw.next())
+    };
     match (first, second) {
         (Some("auth" | "credentials"), _)
         | (Some("api"), Some("v1" | "spaces" | "tasks"))
@@ -94,11 +113,17 @@ impl Service for Dispatcher {
     type Admitted = Admitted;
 
     fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
-        let refuse = |error: ApiError| render(&error, dialect_of(Some(head)), &head.request_id);
+        let refuse = |error: ApiError| render(&error, self.dialect(head), &head.request_id);
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
-        match self.router.find(&head.method, &head.segments) {
+        let found = self.router.find(&head.method, &head.segments);
+        // Where no credential is looked at, none can vouch for a request under a foreign name.
+        let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
+        if head.foreign_host && !is_checked && !host::is_exempt(head) {
+            return Err(refuse(codes::HOST_NOT_ALLOWED.into()));
+        }
+        match found {
             Found::Route(route, params) => {
                 let most = self.app.config.read(|now| now.limits.max_body_bytes);
                 Ok((Plan { route, params }, most))
@@ -137,9 +162,29 @@ impl Service for Dispatcher {
             (Some(need), Access::Bearer(..))
                 if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>
             {
-                Err(refuse(codes::NOT_AUTHENTICATED.into()))
+                Err(refuse(access::nobody(head, &need)))
             }
             _ => Ok(Admitted::Public),
+        }
+    }
+
+    fn admit_before_body(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
+        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let admitted = match (self.admit(head, plan)?, plan.route.need(), &plan.route.access) {
+            (Admitted::Public, Some(need), Access::Bearer(..)) => {
+                self.app.gate.vouch(head, &need).map(Admitted::Vouched).map_err(refuse)?
+            }
+            (admitted, ..) => admitted,
+        };
+        Input::check_head(head, plan.route).map_err(refuse)?;
+        Ok(admitted)
+    }
+
+    fn principal(&self, admitted: &Admitted) -> Option<String> {
+        match admitted {
+            Admitted::Public => None,
+            Admitted::Vouched(principal) => Some(principal.clone()),
+            Admitted::Caller(caller) => Some(caller.principal_key()),
         }
     }
 
@@ -155,7 +200,8 @@ impl Service for Dispatcher {
                 finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
-                let call = Call::of(&self.app, *caller, input, *action);
+                let mut call = Call::of(&self.app, *caller, input, *action);
+                call.growth = growth::of(route);
                 let watch = Arc::clone(&call.watch);
                 match idempotency_key(route, &call) {
                     Err(error) => refuse(error),
@@ -163,7 +209,11 @@ impl Service for Dispatcher {
                         let handled = handler(&self.app, call);
                         finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
                     }
+                    // A key is a row as well.
                     Ok(Some(key)) => {
+                        if let Err(error) = call.check_allowance() {
+                            return refuse(error);
+                        }
                         let body_hash = *blake3::hash(&body).as_bytes();
                         let app = Arc::clone(&self.app);
                         Keyed { app, handler: *handler, action: *action, call, key, body_hash }.run(arrived)
@@ -172,14 +222,15 @@ impl Service for Dispatcher {
             }
             (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
-            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public) => {
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
                 refuse(codes::AUTH_REQUIRED.into())
             }
         }
     }
 
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
-        render(error, dialect_of(head), head.map_or("-", |head| &head.request_id))
+        let (dialect, id) = head.map_or((Dialect::Taos, "-"), |head| (self.dialect(head), &head.request_id));
+        render(error, dialect, id)
     }
 
     fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
@@ -243,9 +294,9 @@ impl Keyed {
         match taken {
             Err(tried) => self.after(tried, arrived),
             Ok(reservation) => {
-                let (keeper, promise) = stream::promise();
+                let (fulfiller, promise) = stream::promise();
                 let hash = self.body_hash;
-                reservation.reserve(hash, move |tried| keeper.keep(self.after(tried, arrived)));
+                reservation.reserve(hash, move |tried| fulfiller.keep(self.after(tried, arrived)));
                 Outcome::Pending(promise)
             }
         }
@@ -270,10 +321,12 @@ impl Keyed {
 
     fn work(self, reservation: Reservation) -> Outcome {
         let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let Call { caller, input, watch, .. } = self.call;
+        self.call.charge_key();
+        let Call { caller, input, growth, watch, .. } = self.call;
         // The handler takes the reservation into its transaction; where it answers without one, it is settled here.
         let slot = Slot::new(reservation);
-        let call = Call { caller, input, action: self.action, reservation: slot.clone(), watch: Arc::clone(&watch) };
+        let (action, reservation) = (self.action, slot.clone());
+        let call = Call { caller, input, action, growth, reservation, watch: Arc::clone(&watch) };
         finish((self.handler)(&self.app, call), &slot, Some(&watch), dialect, &request_id)
     }
 }

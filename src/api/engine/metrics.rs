@@ -13,13 +13,13 @@ const BUCKETS: [u64; 10] = [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_0
 
 /// Counts finished requests.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct RequestMetrics {
     by_status: [AtomicU64; 600],
     buckets: [AtomicU64; BUCKETS.len() + 1],
     micros: AtomicU64,
 }
 
-impl Default for Metrics {
+impl Default for RequestMetrics {
     fn default() -> Self {
         Self {
             by_status: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -29,7 +29,7 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl RequestMetrics {
     /// Counts one request.
     pub fn count(&self, status: u16, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

@@ -3,8 +3,11 @@
 pub(crate) mod api_route;
 pub(crate) mod app;
 pub(crate) mod call;
+pub(crate) mod descent;
 pub(crate) mod dispatch;
+pub mod growth;
 pub(crate) mod idempotency;
 pub(crate) mod metrics;
 pub(crate) mod paging;
+pub(crate) mod rules;
 pub(crate) mod slow;

@@ -1,9 +1,12 @@
-//! Pages of a list: `limit`, `cursor` and the `Link` to the next page (RFC 8288).
+//! Pages of a list: `limit`, `cursor` and the `Link` to the next page (RFC 8288); bounded in rows and in bytes.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use data_encoding::BASE64URL_NOPAD;
 use hyper::header::LINK;
+use hyper::http::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::rest::codes;
@@ -35,26 +38,169 @@ pub fn page(input: &Input, list: &str) -> Result<Page, ApiError> {
     Ok(Page { limit, after })
 }
 
-/// The reply to a list: `rows` holds one more than the page if there is another one; `key` names a row's place.
-pub fn reply<T>(
-    input: &Input,
-    list: &str,
-    page: &Page,
-    mut rows: Vec<T>,
-    key: impl Fn(&T) -> (Micros, String),
-    show: impl Fn(&T) -> Value,
-) -> Reply {
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let body: Vec<Value> = rows.iter().map(show).collect();
-    let reply = Reply::ok(&body);
-    match rows.last() {
-        Some(last) if more => {
-            let (at, id) = key(last);
-            reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, &encode(list, at, &id))))
+/// Bytes of a page at the most, the first row apart: without it nobody would ever come to the second.
+static BUDGET: AtomicUsize = AtomicUsize::new(1024 * 1024);
+
+/// Lets pages be so many bytes long from now on.
+pub fn set_page_bytes(bytes: u64) {
+    BUDGET.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+}
+
+/// How the rows stand in the body.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// A bare array.
+    Array,
+    /// An object with the rows under this key and, where the client wants to know, their number under `count`.
+    Object { key: &'static str, counted: bool },
+    /// One text after the other.
+    Text(&'static str),
+}
+
+/// A list on its way into a reply: each row is written as it is read, so that neither the rows nor what they become are
+/// ever in memory as a whole. It ends at the page's rows or bytes, whichever comes first; what is left is behind its
+/// `Link`. **Every list of every dialect is made with this.**
+#[derive(Debug)]
+pub struct Listing {
+    list: &'static str,
+    page: Page,
+    budget: usize,
+    shape: Shape,
+    body: Vec<u8>,
+    rows: u64,
+    /// Rows that stand in it and those passed over.
+    seen: u64,
+    last: Option<(Micros, String)>,
+    more: bool,
+}
+
+impl Listing {
+    /// A bare array, paged as the query asks.
+    ///
+    /// # Errors
+    /// `invalid_cursor` for one that this list did not hand out.
+    pub fn of(input: &Input, list: &'static str) -> Result<Self, ApiError> {
+        Ok(Self::new(list, page(input, list)?))
+    }
+
+    /// A bare array for a page that is known.
+    pub fn new(list: &'static str, page: Page) -> Self {
+        let budget = BUDGET.load(Ordering::Relaxed);
+        let body = Vec::with_capacity(4096);
+        Self { list, page, budget, shape: Shape::Array, body, rows: 0, seen: 0, last: None, more: false }
+    }
+
+    /// The same within an object, as the aX clients want it.
+    #[must_use]
+    pub fn under(mut self, key: &'static str, counted: bool) -> Self {
+        self.shape = Shape::Object { key, counted };
+        self
+    }
+
+    /// The same as text of this type.
+    #[must_use]
+    pub fn of_texts(mut self, content_type: &'static str) -> Self {
+        self.shape = Shape::Text(content_type);
+        self
+    }
+
+    /// The page asked for.
+    pub fn page(&self) -> Page {
+        self.page.clone()
+    }
+
+    /// The same with another number of rows at the most.
+    #[must_use]
+    pub fn at_most(mut self, rows: u64) -> Self {
+        self.page.limit = rows;
+        self
+    }
+
+    /// True while no row stands in it.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Adds a row, whose place in the list is `place`. False: the page is full, and the row is on the next.
+    pub fn push(&mut self, place: (Micros, String), row: &impl Serialize) -> bool {
+        self.add(place, |body| serde_json::to_writer(body, row))
+    }
+
+    /// Adds a row of a list that is paged by number: its place is how many rows there are up to it.
+    pub fn push_next(&mut self, before: u64, row: &impl Serialize) -> bool {
+        let place = i64::try_from(before.saturating_add(self.seen + 1)).unwrap_or(i64::MAX);
+        self.push((Micros(place), String::new()), row)
+    }
+
+    /// Passes over a row that the caller may not see. False as [`Listing::push`].
+    pub fn pass(&mut self, place: (Micros, String)) -> bool {
+        if self.seen >= self.page.limit {
+            self.more = true;
+            return false;
         }
-        _ => reply,
+        self.seen += 1;
+        self.last = Some(place);
+        true
+    }
+
+    /// Adds a row of a text.
+    pub fn push_text(&mut self, place: (Micros, String), row: &str) -> bool {
+        self.add(place, |body| {
+            body.extend_from_slice(row.as_bytes());
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, place: (Micros, String), write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) -> bool {
+        if self.seen >= self.page.limit {
+            self.more = true;
+            return false;
+        }
+        let before = self.body.len();
+        match self.shape {
+            Shape::Text(_) => {}
+            Shape::Array | Shape::Object { .. } if self.rows > 0 => self.body.push(b','),
+            Shape::Array => self.body.push(b'['),
+            Shape::Object { key, .. } => self.body.extend_from_slice(format!("{{\"{key}\":[").as_bytes()),
+        }
+        if let Err(error) = write(&mut self.body) {
+            // Texts, numbers and lists of them: nothing that JSON cannot hold.
+            log::error!("a row could not be serialised: {error}");
+        }
+        if self.rows > 0 && self.body.len() > self.budget {
+            self.body.truncate(before);
+            self.more = true;
+            return false;
+        }
+        self.rows += 1;
+        self.seen += 1;
+        self.last = Some(place);
+        true
+    }
+
+    /// The reply, with a link to the next page if there is one.
+    pub fn reply(mut self, input: &Input) -> Reply {
+        let content_type = match self.shape {
+            Shape::Text(content_type) => content_type,
+            Shape::Array => {
+                self.body.extend_from_slice(if self.rows == 0 { b"[]" } else { b"]" });
+                "application/json"
+            }
+            Shape::Object { key, counted } => {
+                let open = if self.rows == 0 { format!("{{\"{key}\":[") } else { String::new() };
+                let count = if counted { format!(",\"count\":{}", self.rows) } else { String::new() };
+                self.body.extend_from_slice(format!("{open}]{count}}}").as_bytes());
+                "application/json"
+            }
+        };
+        self.body.shrink_to_fit();
+        let reply = Reply::typed(StatusCode::OK, content_type, self.body);
+        match self.last {
+            Some((at, id)) if self.more => {
+                reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, &encode(self.list, at, &id))))
+            }
+            _ => reply,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::call::{After, Tx, Written};
 use super::dispatch::render;
 use super::idempotency::Claim;
 use crate::jobs::operations::Jobs;
+use crate::jobs::operations::deploy::Env;
 use crate::jobs::operations::progress;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::{ApiError, Dialect};
@@ -27,6 +28,9 @@ use crate::store::{self, agents::Agent};
 pub const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
 
+/// Rows that an operation on one agent writes after it was promised: its steps, its end, a credential, the audit.
+pub const ROWS: u64 = 8;
+
 /// Slow work of this route: what the transaction needs to promise it.
 #[derive(Clone)]
 pub struct Slow {
@@ -35,6 +39,7 @@ pub struct Slow {
     arrived: Instant,
     request_id: String,
     dialect: Dialect,
+    env: Env,
 }
 
 impl Slow {
@@ -47,6 +52,7 @@ impl Slow {
             arrived: input.head.arrived,
             request_id: input.head.request_id.clone(),
             dialect: input.dialect,
+            env: Env::new(),
         }
     }
 
@@ -56,19 +62,27 @@ impl Slow {
     /// `agent_busy`, or the store's.
     pub fn promise(self, tx: &Tx<'_>, kind: &str, agent: &Agent, payload: &Value) -> Result<Written, ApiError> {
         refuse_busy(tx, &agent.id)?;
-        let mut op = Operation::new(store::new_id(), kind, tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = payload.to_string();
         rows::insert(tx.conn, &op)?;
+        tx.charge(ROWS);
         Ok(self.follow(op, Vec::new(), pending))
     }
 
+    /// With the environment that a deployment needs; it is kept in memory alone.
+    pub fn keeping(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
     /// Takes up `op` and its `parts` after the commit; the reply is `promised` if the end does not come in time.
-    pub fn follow(self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
+    pub fn follow(mut self, op: Operation, parts: Vec<Operation>, promised: fn(&Operation) -> Reply) -> Written {
         let reply = promised(&op);
         let after: After = Box::new(move |reply, claim| {
-            for part in std::iter::once(&op).chain(&parts) {
+            progress::take_up_with(&self.jobs, &op, std::mem::take(&mut self.env));
+            for part in &parts {
                 progress::take_up(&self.jobs, part);
             }
             if self.wait.is_zero() { Outcome::Done(reply) } else { self.until_ended(op.id, reply, claim) }

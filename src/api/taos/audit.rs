@@ -2,72 +2,134 @@
 
 use data_encoding::HEXLOWER;
 use hyper::http::Method;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::jobs::upkeep::audit_head;
 use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
+use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::audit::{self, Filter, Record};
+use crate::store;
+use crate::store::audit::{self, AuditFilter, Record};
+use crate::store::users;
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required()
 }
 
-/// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
+const HEAD: ApiRoute = Route {
     method: Method::GET,
-    path: "/api/audit",
+    path: "/api/audit/head",
     dialect: Taos,
-    access: Access::Action(Action::AuditRead, list),
-    id: "audit_list",
-    title: "Read the audit chain",
-    about: "Newest first. Each row carries a hash over the row before and itself.",
+    access: Access::Action(Action::AuditRead, head),
+    id: "audit_head",
+    title: "Read the signed head of the audit chain",
+    about: "Keep it somewhere else: taosd check --head proves from it that nothing before was cut or made anew.",
     repeat: Repeat::Safe,
-    query: &[
-        Field::text("actor", 128, "Only this actor: user:NAME, agent:ID, peer:KEY or system."),
-        Field::text("action", 64, "Only this action."),
-        Field::text("resource", 300, "Only this resource, such as agent:ID."),
-        LIMIT,
-        CURSOR,
-    ],
+    query: &[],
     body: BodyKind::None,
     example: "",
     answer: (
         200,
-        Answer::List(&[
-            Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
-            text("at", "When."),
-            text("actor", "Who."),
-            text("action", "Which action."),
-            text("resource", "On what."),
-            text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
-            Field::integer("count", 1, i64::MAX, "How many alike it stands for.").required(),
-            text("request_id", "The request it came with."),
-            text("prev_hash", "The hash of the row before."),
-            text("hash", "The hash of this row."),
+        Answer::Object(&[
+            Field::integer("seq", 1, i64::MAX, "The last row's place in the chain.").required(),
+            text("hash", "The last row's hash."),
+            text("at", "When it was signed."),
+            text("key_id", "Which key signed: 16 hex digits of its hash."),
+            text("signature", "Ed25519 of the box's key, base64url."),
         ]),
     ),
-    errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
-    doc: "concepts/permissions#audit",
-}];
+    errors: &[codes::FORBIDDEN],
+    doc: "concepts/permissions#the-head-of-the-audit",
+};
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    HEAD,
+    Route {
+        method: Method::GET,
+        path: "/api/audit",
+        dialect: Taos,
+        access: Access::Action(Action::AuditRead, list),
+        id: "audit_list",
+        title: "Read the audit chain",
+        about: "Newest first. Each row carries a hash over the row before and itself.",
+        repeat: Repeat::Safe,
+        query: &[
+            Field::text(
+                "actor",
+                128,
+                "Only this actor: user:NAME (who has that name now), user:ID, agent:ID, peer:KEY or system.",
+            ),
+            Field::text("action", 64, "Only this action."),
+            Field::text("resource", 300, "Only this resource, such as agent:ID."),
+            LIMIT,
+            CURSOR,
+        ],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
+                text("at", "When."),
+                text("actor", "Who, as it was called then."),
+                text("actor_id", "Who, by id: user:ID or agent:ID; null of what is no principal.").nullable(),
+                text("action", "Which action."),
+                text("resource", "On what."),
+                text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
+                Field::integer("count", 1, i64::MAX, "How many alike it stands for.").required(),
+                text("request_id", "The request it came with."),
+                text("prev_hash", "The hash of the row before."),
+                text("hash", "The hash of this row."),
+            ]),
+        ),
+        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
+        doc: "concepts/permissions#audit",
+    },
+];
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "audit")?;
+    let mut list = Listing::of(&call.input, "audit")?;
+    let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = Filter { actor: own("actor"), action: own("action"), resource: own("resource") };
+    let filter =
+        AuditFilter { actor: own("actor"), action: own("action"), resource: own("resource"), ..AuditFilter::default() };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
-    let rows = app.store.lookup(|conn| audit::list(conn, &filter, before, page.limit + 1))?;
-    let key = |row: &Record| (Micros(row.seq), String::new());
-    Ok(paging::reply(&call.input, "audit", &page, rows, key, show).into())
+    let mut take = |row: Record| list.push((Micros(row.seq), String::new()), &show(&row));
+    app.store.lookup(|conn| audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1, &mut take))?;
+    Ok(list.reply(&call.input).into())
+}
+
+/// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.
+fn by_id(conn: &Connection, filter: AuditFilter) -> store::Result<AuditFilter> {
+    let Some((kind, given)) = filter.actor.as_deref().and_then(|actor| actor.split_once(':')) else {
+        return Ok(filter);
+    };
+    if store::is_id(given) {
+        return Ok(AuditFilter { actor_id: filter.actor.clone(), ..filter });
+    }
+    let user = if kind == "user" { users::by_username(conn, given)? } else { None };
+    let Some(user) = user else { return Ok(filter) };
+    Ok(AuditFilter { actor_id: Some(format!("user:{}", user.id)), actor_since: Some(user.created_at), ..filter })
+}
+
+fn head(app: &App, _: Call) -> Handled {
+    let unsigned = |cause: &str| ApiError { cause: Some(cause.to_owned()), ..codes::INTERNAL.into() };
+    let key = app.box_key.as_deref().ok_or_else(|| unsigned("there is no box.key; the log of the start says why"))?;
+    let head = audit_head::signed(&app.store, key)?.ok_or_else(|| unsigned("the audit is empty"))?;
+    Ok(Reply::ok(&json!(head)).into())
 }
 
 fn show(row: &Record) -> Value {
@@ -75,6 +137,7 @@ fn show(row: &Record) -> Value {
         "seq": row.seq,
         "at": row.at.millis(),
         "actor": row.actor,
+        "actor_id": row.actor_id,
         "action": row.action,
         "resource": row.resource,
         "outcome": row.outcome,

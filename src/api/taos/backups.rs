@@ -1,5 +1,7 @@
 //! Backups that are asked for: made as an operation, listed from where they lie.
 
+use std::time::Instant;
+
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -7,6 +9,7 @@ use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow, WAIT};
 use crate::jobs::operations::backups;
 use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
@@ -62,9 +65,15 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn create(app: &App, call: Call) -> Handled {
+    app.gate
+        .backups
+        .take(if call.caller.credential_id().is_some() { "tokens" } else { "socket" }, Instant::now())
+        .map_err(|seconds| {
+            ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
+        })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let op = Operation::new(store::new_id(), "backup", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let op = Operation::new(store::new_id(), "backup", tx.caller.maker(), tx.caller.request_id(), tx.now);
         operations::insert(tx.conn, &op)?;
         Ok(slow.follow(op, Vec::new(), slow::pending))
     })

@@ -92,8 +92,13 @@ fn serve(input: &Input, path: &str) -> Handled {
 
 /// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.
 pub(crate) fn wants_html(accept: &str) -> bool {
+    prefers_html(accept, "text/markdown")
+}
+
+/// True if the client names `text/html` and likes it no less than the other media type.
+pub(crate) fn prefers_html(accept: &str, other: &str) -> bool {
     let html = quality(accept, "text/html");
-    html > 0.0 && html >= quality(accept, "text/markdown")
+    html > 0.0 && html >= quality(accept, other)
 }
 
 /// How much the client likes this very media type (RFC 9110, section 12.5.1); 0 if it does not name it.

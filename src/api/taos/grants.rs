@@ -8,19 +8,23 @@ use crate::access::{self, Action, AgentRole, Caller};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::limits::GRANTS_OF_AGENT;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::grants::{self, Filter, Grant, Grantee};
+use crate::store::grants::{self, Grant, GrantFilter, Grantee};
 use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
-const PRINCIPAL: Field = Field::text("principal", 128, "Who gets it: user:NAME or agent:SLUG.");
-const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.");
+const PRINCIPAL: Field =
+    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(user|agent):."}"#);
+const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.")
+    .told(r#"{"pattern": "^agent:."}"#);
 const ROLE: Field = Field::word(
     "role",
     &["viewer", "editor", "owner", "creator"],
@@ -51,7 +55,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
         example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
         answer: (201, Answer::Upsert(RECORD)),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND],
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -108,12 +112,12 @@ fn resource(text: &str) -> Result<Option<&str>, ApiError> {
     }
 }
 
-/// The principal of `user:NAME` or `agent:SLUG`; `None` if there is none.
+/// The principal of `user:NAME` or `agent:NAME`, where an id stands for a name as well; `None` if there is none.
 fn grantee(conn: &Connection, text: &str) -> Result<Option<Grantee>, ApiError> {
     match text.split_once(':') {
-        Some(("user", name)) => Ok(users::by_username(conn, name)?.map(|user| Grantee::User(user.id))),
-        Some(("agent", slug)) => Ok(agents::by_name(conn, slug)?.map(|live| Grantee::Agent(live.agent.id))),
-        _ => Err(ApiError::field("principal", "must be user:NAME or agent:SLUG")),
+        Some(("user", given)) => Ok(users::resolve(conn, given)?.map(|user| Grantee::User(user.id))),
+        Some(("agent", given)) => Ok(agents::resolve(conn, given)?.map(|live| Grantee::Agent(live.agent.id))),
+        _ => Err(ApiError::field("principal", "must be user:NAME or agent:NAME; an id may stand for the name")),
     }
 }
 
@@ -152,6 +156,11 @@ fn create(app: &App, call: Call) -> Handled {
         may_give(tx.conn, tx.caller, agent_id)?;
         let grantee = receiver(tx.conn, tx.caller, tx.input.body.text("principal").unwrap_or(""))?;
         let before = grants::role_of(tx.conn, &grantee, agent_id)?;
+        if let (None, Some(id)) = (&before, agent_id)
+            && grants::count_on_agent(tx.conn, id)? >= GRANTS_OF_AGENT
+        {
+            return Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT));
+        }
         if before.as_deref() != Some(role.as_str()) {
             grants::put(tx.conn, &store::new_id(), &grantee, agent_id, &role, &tx.caller.actor(), tx.now)?;
             tx.audit(format!("agent:{}", agent_id.unwrap_or("*")))?;
@@ -163,20 +172,21 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "grants")?;
+    let mut list = Listing::of(&call.input, "grants")?;
+    let page = list.page();
     let query = &call.input.query;
     let agent_id = query.text("resource").map(resource).transpose()?.map(|id| id.map(str::to_owned));
-    let rows = app.store.read(|conn| {
+    app.store.read(|conn| {
         let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
-            Some(None) => return Ok(Vec::new()),
+            Some(None) => return Ok(()),
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
-        let filter = Filter { grantee, agent_id, owned_by };
-        Ok::<_, ApiError>(grants::list(conn, &filter, &page)?)
+        let filter = GrantFilter { grantee, agent_id, owned_by };
+        let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
+        Ok::<_, ApiError>(grants::list(conn, &filter, &page, &mut take)?)
     })?;
-    let key = |grant: &Grant| (grant.granted_at, grant.id.clone());
-    Ok(paging::reply(&call.input, "grants", &page, rows, key, show).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn delete(app: &App, call: Call) -> Handled {

@@ -115,9 +115,18 @@ fn database(app: &App) -> Result<(), String> {
     if !app.store.writer_is_alive() {
         return Err("the writer has ended".into());
     }
-    app.store.probe().map_err(|error| {
+    app.store.condition().and_then(|()| app.store.probe()).map_err(|error| {
         log::warn!("readiness: {error}");
-        "the database cannot be used; the log says why".into()
+        let told = match error {
+            StoreError::Damaged(_) => {
+                "the database file is damaged; stop the daemon, run taosd check, restore a backup"
+            }
+            StoreError::Gone(_) => {
+                "the database file was removed or replaced; put it back, or stop and restore a backup"
+            }
+            _ => "the database cannot be used; the log says why",
+        };
+        told.into()
     })
 }
 

@@ -1,11 +1,17 @@
 //! The surface, told by itself: `GET /api` and `/openapi.json`, made from the table of routes.
 
+use std::sync::OnceLock;
+
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT, LOCATION, VARY};
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::docs::prefers_html;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
+use crate::api::engine::rules::RULES;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
@@ -19,6 +25,31 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/",
+        dialect: Taos,
+        access: Access::Public(front),
+        id: "front",
+        title: "Find the way in",
+        about: "Where to read on; who asks for HTML is sent to the documentation.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::OrSeeOther(&Answer::Object(&[
+                text("name", "taosd."),
+                text("version", "The running version."),
+                text("api", "The path of the list of routes."),
+                text("docs", "The path of the documentation."),
+                text("openapi", "The path of the OpenAPI document."),
+            ])),
+        ),
+        errors: &[],
+        doc: "getting-started#discover",
+    },
     Route {
         method: Method::GET,
         path: "/api",
@@ -83,11 +114,37 @@ fn row(route: &ApiRoute) -> Value {
     })
 }
 
+/// Where browsers begin.
+const PEOPLE: &str = "/docs";
+
+fn front(_: &App, input: Input) -> Handled {
+    let reply = if prefers_html(input.header(&ACCEPT).unwrap_or(""), "application/json") {
+        Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, PEOPLE)
+    } else {
+        Reply::ok(&json!({
+            "name": "taosd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "api": "/api",
+            "docs": "/docs",
+            "openapi": "/openapi.json",
+        }))
+    };
+    Ok(reply.with(VARY, "Accept").into())
+}
+
 fn index(app: &App, _: Input) -> Handled {
     let rows: Vec<Value> = app.routes.iter().flat_map(|table| table.iter()).map(row).collect();
     Ok(Reply::ok(&json!({"routes": rows})).into())
 }
 
+/// The OpenAPI document of these tables of routes.
+pub fn surface(tables: &[&'static [ApiRoute]]) -> Value {
+    openapi::document(tables, RULES)
+}
+
 fn document(app: &App, _: Input) -> Handled {
-    Ok(Reply::typed(StatusCode::OK, "application/json", openapi::document(app.routes).to_string()).into())
+    // Half a megabyte that never changes: made once.
+    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| surface(app.routes).to_string().into());
+    Ok(Reply::typed(StatusCode::OK, "application/json", document.clone()).into())
 }

@@ -3,6 +3,7 @@
 use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
 
+use crate::access::tokens::signing_keys;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
@@ -25,7 +26,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     access: Access::Public(keys),
     id: "jwks",
     title: "Read the keys that verify tokens",
-    about: "The present key and, while tokens of it live, the one before.",
+    about: "The present key, the next one, and the one before while tokens of it live.",
     repeat: Repeat::Safe,
     query: &[],
     body: BodyKind::None,
@@ -52,6 +53,6 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 
 fn keys(app: &App, _: Input) -> Handled {
     let set = app.gate.keys.public(Micros::now().0 / Micros::SECOND);
-    // Short: a verifier that meets a new key asks again anyway.
-    Ok(Reply::ok(&set).with(CACHE_CONTROL, "public, max-age=300").into())
+    let keep = format!("public, max-age={}", signing_keys::MAX_AGE);
+    Ok(Reply::ok(&set).with(CACHE_CONTROL, &keep).into())
 }

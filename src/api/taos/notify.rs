@@ -39,13 +39,16 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         Field::text("body", TEXT_BYTES, "The text, 1 to 65536 bytes of UTF-8. Shown as text, never as HTML.")
             .not_empty()
             .required(),
-        Field::text("priority", usize::MAX, "low, normal or high; normal if absent."),
-        Field::text("app_origin", 64, "The app it is about: a-z, 0-9, then also . _ and -. Shown beside the sender."),
+        Field::text("priority", usize::MAX, "low, normal or high; normal if absent.")
+            .told(r#"{"enum": ["low", "normal", "high"]}"#),
+        Field::text("app_origin", 64, "The app it is about: a-z, 0-9, then also . _ and -. Shown beside the sender.")
+            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#),
         Field::text(
             "action_url",
             usize::MAX,
             "Where it leads: an http(s) URL, or a path on this box. At most 2048 characters.",
-        ),
+        )
+        .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#),
     ]),
     example: r#"{"title": "Build finished", "body": "All 214 tests passed.", "priority": "normal", "action_url": "/docs"}"#,
     answer: (
@@ -62,14 +65,14 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 fn notify(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
     let topic = notifications::topic(&call.caller);
-    let (streams, courier) =
+    let (streams, forwarder) =
         (Arc::clone(&app.streams), app.config.read(|now| now.webhook.is_some()).then(|| Arc::clone(&app.webhook)));
     call.write(app, move |tx| {
-        let reply = insert(tx, courier.is_some())?;
+        let reply = insert(tx, forwarder.is_some())?;
         let tell: After = Box::new(move |reply, _| {
             streams.wake(&topic);
-            if let Some(courier) = courier {
-                courier.nudge();
+            if let Some(forwarder) = forwarder {
+                forwarder.nudge();
             }
             Outcome::Done(reply)
         });

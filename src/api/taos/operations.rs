@@ -4,11 +4,11 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::access::{self, Action, Caller};
+use crate::access::{self, Action, AgentRole, Caller};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Written};
-use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::engine::slow::WAIT;
 use crate::jobs::operations::progress as work;
 use crate::rest::codes;
@@ -19,7 +19,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::store::agents::Seen;
-use crate::store::operations::{self, Filter, Operation};
+use crate::store::operations::{self, Operation, OperationFilter};
 use crate::time::Micros;
 
 use std::sync::Arc;
@@ -99,13 +99,14 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OperationsCancel, cancel),
         id: "operations_cancel",
         title: "Cancel an operation",
-        about: "One that waits, or a deployment: what it had done is taken back.",
+        about: "One that waits, or a deployment: what it had done is taken back. Needs the role that the operation itself \
+                needs.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[]),
         example: "",
         answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::OPERATION_NOT_FOUND, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
+        errors: &[codes::OPERATION_NOT_FOUND, codes::FORBIDDEN, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
         doc: "concepts/operations#cancel",
     },
 ];
@@ -129,10 +130,51 @@ fn show(op: &Operation) -> Value {
     })
 }
 
+/// True if the caller asked for it. By id: a name that was given again is another's.
+fn is_own(caller: &Caller, op: &Operation) -> bool {
+    op.actor_id.as_deref() == Some(&caller.principal_key())
+}
+
+/// The role that an operation of this kind asks for on its agent; `None`: it is no agent's but the box's.
+fn role_for(kind: &str) -> Option<AgentRole> {
+    match kind {
+        "start" | "stop" | "restart" | "pause" | "resume" | "bulk" | "migrate" => Some(AgentRole::Editor),
+        "deploy" | "archive" | "restore" | "purge" => Some(AgentRole::Owner),
+        _ => None,
+    }
+}
+
+/// Lets the caller pass if it has the right on what the operation does: on its agent, on every agent of a bulk one, on
+/// the box.
+fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), ApiError> {
+    let Some(needed) = role_for(&op.kind).filter(|_| !caller.is_admin()) else {
+        return if caller.is_admin() {
+            Ok(())
+        } else {
+            Err(ApiError::new(codes::FORBIDDEN).detail("This needs the role admin."))
+        };
+    };
+    let parts = if op.kind == "bulk" { operations::children(conn, &op.id)? } else { Vec::new() };
+    let agents: Vec<&String> = parts.iter().chain([op]).filter_map(|op| op.agent_id.as_ref()).collect();
+    if agents.is_empty() && !is_own(caller, op) {
+        return Err(ApiError::new(codes::FORBIDDEN).detail("Only who asked for it, or an admin, may cancel it."));
+    }
+    for agent in agents {
+        // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.
+        if access::role_on(conn, caller, agent)? < Some(needed) {
+            return Err(ApiError::new(codes::FORBIDDEN).detail(format!(
+                "Cancelling it needs the role {} on its agent, as the operation does.",
+                needed.as_str()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The operation, if the caller sees its agent or asked for it.
 fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
     let op = operations::by_id(conn, id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
-    if caller.is_admin() || op.actor == caller.actor() {
+    if caller.is_admin() || is_own(caller, &op) {
         return Ok(op);
     }
     match &op.agent_id {
@@ -142,15 +184,16 @@ fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiEr
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "operations")?;
+    let mut list = Listing::of(&call.input, "operations")?;
+    let page = list.page();
     let query = &call.input.query;
     let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = Filter { status: own("status"), kind: own("kind"), agent: own("agent") };
+    let filter = OperationFilter { status: own("status"), kind: own("kind"), agent: own("agent") };
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
-    let actor = call.caller.actor();
-    let rows = app.store.lookup(|conn| operations::list(conn, &seen, &actor, &filter, &page))?;
-    let key = |op: &Operation| (op.created_at, op.id.clone());
-    Ok(paging::reply(&call.input, "operations", &page, rows, key, show).into())
+    let own = call.caller.principal_key();
+    let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));
+    app.store.lookup(|conn| operations::list(conn, &seen, &own, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
@@ -177,6 +220,7 @@ fn cancel(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let op = find(tx.conn, tx.caller, tx.input.param(0))?;
+        may_cancel(tx.conn, tx.caller, &op)?;
         if op.is_finished() {
             return Err(codes::OPERATION_FINISHED.into());
         }

@@ -1,9 +1,12 @@
 //! Scopes that a request asks for: read, and never more than the caller's own.
 
-use crate::access::{Caller, InvalidScope, Scopes};
+use rusqlite::Connection;
+
+use crate::access::{self, AgentRole, Caller, InvalidScope, Scopes};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
+use crate::store::agents::Agent;
 
 impl From<InvalidScope> for ApiError {
     fn from(error: InvalidScope) -> Self {
@@ -29,5 +32,29 @@ pub fn within(caller: &Caller, wanted: &Scopes) -> Result<(), ApiError> {
         Some(scope) => Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
             .detail(format!("The caller's own scopes do not cover {scope}."))
             .with("scope", scope)),
+    }
+}
+
+/// Lets scopes of an agent's credential pass that its owner has given the agent. What an owner asks for passes as it is:
+/// it is worth no more than the agent's own scope, which the owner may widen.
+///
+/// # Errors
+/// `scope_exceeds_issuer`, or the store's.
+pub fn within_agent(
+    conn: &Connection,
+    caller: &Caller,
+    agent: &Agent,
+    wanted: Option<&Scopes>,
+) -> Result<(), ApiError> {
+    let Some(wanted) = wanted else { return Ok(()) };
+    match Scopes::of_agent(&agent.scope).first_not_covered(wanted) {
+        Some(scope) if access::role_on(conn, caller, &agent.id)? < Some(AgentRole::Owner) => {
+            Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+                .detail(format!(
+                    "The scope that its owner has set for this agent does not cover {scope}; only an owner widens it."
+                ))
+                .with("scope", scope))
+        }
+        _ => Ok(()),
     }
 }

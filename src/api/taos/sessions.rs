@@ -2,13 +2,15 @@
 
 use hyper::header::SET_COOKIE;
 use hyper::http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::access::lookup::cookie;
 use crate::access::{Action, Principal};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::limits::SESSIONS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -18,7 +20,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
 use crate::secret::{Kind, SessionSecret};
 use crate::store;
-use crate::store::sessions::{self, Session};
+use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/authentication#web-sessions";
@@ -39,7 +41,8 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(open),
         id: "sessions_open",
         title: "Open a web session",
-        about: "Takes a user's token and sets the cookie taos_session, for the daemon's own web page.",
+        about: "Takes a user's token and sets the cookie taos_session, for the daemon's own web page. A user has at most \
+            32 sessions: the one idle for longest ends to make room.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[Field::text("token", 128, "A user's token.").required()]),
@@ -60,7 +63,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List one's own web sessions",
         about: "Those that are good now, oldest first.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -74,7 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::flag("current", "Whether it is the one that asks.").required(),
             ]),
         ),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC,
     },
     Route {
@@ -117,6 +120,7 @@ fn open(app: &App, input: Input) -> Handled {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
         let until = tx.now.plus(LIFETIME);
+        sessions::make_room(tx.conn, &tx.caller.user().id, SESSIONS - 1, tx.now)?;
         let expires_at = sessions::insert(tx.conn, &id, &issued, parent, &tx.caller.actor(), tx.now, until)?;
         tx.audit(format!("credential:{id}"))?;
         let body = json!({"username": tx.caller.user().username, "expires_at": expires_at.millis()});
@@ -126,22 +130,24 @@ fn open(app: &App, input: Input) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    // An agent has none.
-    let rows = match call.caller.principal() {
-        Principal::User(user) => app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now()))?,
-        Principal::Agent { .. } => Vec::new(),
-    };
-    let show = |session: &Session| {
-        json!({
+    let mut list = Listing::of(&call.input, "sessions")?;
+    let page = list.page();
+    let mut take = |session: WebSession| {
+        let shown = json!({
             "id": session.id,
             "created_at": session.created_at.millis(),
             "expires_at": session.expires_at.millis(),
             "last_used_at": session.last_used_at.map(Micros::millis),
             "opened_with": session.opened_with,
             "current": call.caller.credential_id() == Some(&session.id),
-        })
+        });
+        list.push((session.created_at, session.id), &shown)
     };
-    Ok(Reply::ok(&rows.iter().map(show).collect::<Vec<Value>>()).into())
+    // An agent has none.
+    if let Principal::User(user) = call.caller.principal() {
+        app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take))?;
+    }
+    Ok(list.reply(&call.input).into())
 }
 
 fn close(app: &App, call: Call) -> Handled {

@@ -11,6 +11,7 @@ use crate::api::agents::find;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
+use crate::api::engine::descent;
 use crate::api::engine::dispatch::render;
 use crate::jobs::operations::Jobs;
 use crate::jobs::operations::delivery::{self, Asker, Delivered, Terms};
@@ -33,6 +34,10 @@ const NOT_INJECTED: &str = "not_injected";
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required().nullable()
 }
+
+/// What an agent holds beside its token.
+const STILL_LIVE: Field =
+    Field::of("still_live", Type::Objects(descent::MADE), "The agent's other credentials that work now.").required();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -102,6 +107,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("token_delivery", "What became of the last delivery."),
                 text("token_delivery_at", "When that was."),
                 text("token_delivery_error", "Why it failed."),
+                STILL_LIVE,
             ]),
         ),
         errors: &[codes::AGENT_NOT_FOUND],
@@ -114,12 +120,13 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsTokenRevoke, revoke),
         id: "agents_token_revoke",
         title: "Revoke an agent's token",
-        about: "Ends the active token and one in its grace at once; also fine if there is none.",
+        about: "Ends the active token and one in its grace at once; also fine if there is none. Where other credentials of \
+                the agent go on working, the reply is 200 and lists them; all=true ends those too.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[Field::flag("all", "Whether the agent's personal access tokens and keys end too; false if absent.")],
         body: BodyKind::None,
         example: "",
-        answer: (204, Answer::Empty),
+        answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
         doc: "recipes/tokens-and-rotation#revoke",
     },
@@ -145,6 +152,7 @@ fn issue(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        scope::within_agent(tx.conn, tx.caller, &agent, wanted.scopes.as_ref())?;
         match (tx.input.body.flag("deliver"), &agent.container_name) {
             (Some(true), None) => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
             (Some(false), _) | (None, None) => replace(tx, &agent, wanted).map(Written::from),
@@ -167,11 +175,12 @@ fn scopes(caller: &Caller, agent: &Agent, asked: Option<Scopes>) -> Result<Scope
 /// delivery to an agent after the other.
 fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result<Written, ApiError> {
     scopes(tx.caller, &agent, wanted.scopes.clone())?;
-    let asker = Asker { actor: tx.caller.actor(), request_id: tx.caller.request_id().to_owned() };
+    tx.charge(crate::api::engine::slow::ROWS);
+    let asker = Asker { maker: tx.caller.maker(), request_id: tx.caller.request_id().to_owned() };
     let (caller, dialect) = (tx.caller.clone(), tx.input.dialect);
     let terms = Terms { lifetime: wanted.lifetime, grace: wanted.grace };
     let after: After = Box::new(move |_, _| {
-        let (keeper, promise) = stream::promise();
+        let (fulfiller, promise) = stream::promise();
         let request_id = asker.request_id.clone();
         let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
             // The agent's scopes may have been narrowed since.
@@ -179,7 +188,7 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result
             let reply = delivery::issue(jobs, &agent.id, &terms, &asker, scopes)
                 .map(|delivered| shown(&delivered))
                 .unwrap_or_else(|error| render(&error, dialect, &asker.request_id));
-            keeper.keep(Outcome::Done(reply));
+            fulfiller.keep(Outcome::Done(reply));
         });
         match queued {
             Ok(()) => Outcome::Pending(promise),
@@ -241,7 +250,7 @@ fn insert(
         scopes: &scopes.stored(),
         label: "",
         state: "active",
-        issued_by: &tx.caller.actor(),
+        maker: &tx.caller.maker(),
         issued_at: tx.now,
         expires_at,
     };
@@ -253,11 +262,12 @@ fn expired(token: &Credential, now: Micros) -> bool {
 }
 
 fn show(app: &App, call: Call) -> Handled {
-    let (agent, active, grace) = app.store.read(|conn| {
+    let (agent, active, grace, others) = app.store.read(|conn| {
         let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
         let active = credentials::agent_token(conn, &agent.id, "active")?;
         let grace = credentials::agent_token(conn, &agent.id, "grace")?;
-        Ok::<_, ApiError>((agent, active, grace))
+        let others = credentials::others_of_agent(conn, &agent.id, Micros::now())?;
+        Ok::<_, ApiError>((agent, active, grace, others))
     })?;
     let now = Micros::now();
     let token = active.as_ref();
@@ -276,23 +286,39 @@ fn show(app: &App, call: Call) -> Handled {
         "token_delivery": agent.token_delivery,
         "token_delivery_at": time(agent.token_delivery_at),
         "token_delivery_error": agent.token_delivery_error,
+        "still_live": descent::show(&others),
     }))
     .into())
 }
 
+/// Ends the token and, with `all`, everything else the agent holds; otherwise tells what that is.
 fn revoke(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
-        if credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? == 0 {
-            return Ok(Written::Reply(Reply::no_content()));
+        let others = credentials::others_of_agent(tx.conn, &agent.id, tx.now)?;
+        let all = tx.input.query.flag("all").unwrap_or(false);
+        let had_token = credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? > 0;
+        if all {
+            for other in &others {
+                credentials::revoke(tx.conn, &other.id, tx.now)?;
+                tx.audit(format!("credential:{}", other.id))?;
+            }
+        }
+        let reply = if all || others.is_empty() {
+            Reply::no_content()
+        } else {
+            Reply::ok(&json!({"still_live": descent::show(&others)}))
+        };
+        if !had_token {
+            return Ok(Written::Reply(reply));
         }
         // With a container the note says that there is none on purpose: no later start delivers another.
         let noted = agent.container_name.as_ref().map_or_else(Delivery::default, |_| Delivery::state(NOT_INJECTED));
         agents::set_delivery(tx.conn, &agent.id, &noted, tx.now)?;
         tx.audit(format!("agent:{}", agent.id))?;
         if agent.container_name.is_none() {
-            return Ok(Written::Reply(Reply::no_content()));
+            return Ok(Written::Reply(reply));
         }
         let after: After = Box::new(move |reply, _| {
             // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
@@ -302,6 +328,6 @@ fn revoke(app: &App, call: Call) -> Handled {
             }
             Outcome::Done(reply)
         });
-        Ok(Written::Then(Reply::no_content(), after))
+        Ok(Written::Then(reply, after))
     })
 }

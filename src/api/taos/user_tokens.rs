@@ -8,7 +8,9 @@ use crate::access::{Action, Scopes};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::descent;
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::limits::USER_TOKENS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -24,7 +26,7 @@ const DOC: &str = "recipes/users-and-tokens#tokens";
 const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::text("id", usize::MAX, "The token's id.").required();
-const LABEL: Field = Field::text("label", 64, "What people call it.");
+const LABEL: Field = Field::text("label", 64, "What people call it.").line();
 const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
 const CREATED: Field = Field::text("created_at", usize::MAX, "When it was issued.").required();
 const EXPIRES: Field = Field::text("expires_at", usize::MAX, "Until when it is good.").required().nullable();
@@ -38,7 +40,8 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenIssue, issue),
         id: "users_token_issue",
         title: "Issue a user's token",
-        about: "Shows the token once. It never grants more than the caller holds.",
+        about: "Shows the token once. It never grants more than the caller holds; one's own never outlives the credential \
+                it is made with.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[
@@ -58,7 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 EXPIRES,
             ]),
         ),
-        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER],
+        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -96,13 +99,13 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenRevoke, revoke),
         id: "users_token_revoke",
         title: "Revoke a user's token",
-        about: "It is dead from the next request on.",
+        about: "It is dead from the next request on, and with it the tokens and keys that were made with it.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[descent::CASCADE],
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::Empty),
-        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND],
+        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC,
     },
 ];
@@ -115,7 +118,14 @@ fn issue(app: &App, call: Call) -> Handled {
     let lifetime = body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY;
     call.write(app, move |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
-        let (id, issued, expires_at) = (store::new_id(), UserToken::generate(), tx.now.plus(lifetime));
+        if credentials::count_user_tokens(tx.conn, &user.id, tx.now)? >= USER_TOKENS {
+            return Err(ApiError::limit_reached("live tokens of this user", USER_TOKENS));
+        }
+        let (id, issued) = (store::new_id(), UserToken::generate());
+        // One's own lives by the token it is made with; another's is that user's, and hangs on nothing of the admin's.
+        let own = user.id == tx.caller.user().id;
+        let maker = descent::maker(tx, own)?;
+        let expires_at = descent::end(tx, &maker, tx.now.plus(lifetime))?;
         let new = NewCredential {
             id: &id,
             kind: Kind::UserToken,
@@ -125,7 +135,7 @@ fn issue(app: &App, call: Call) -> Handled {
             scopes: &scopes.stored(),
             label: &label,
             state: "active",
-            issued_by: &tx.caller.actor(),
+            maker: &maker,
             issued_at: tx.now,
             expires_at: Some(expires_at),
         };
@@ -144,13 +154,14 @@ fn issue(app: &App, call: Call) -> Handled {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "user_tokens")?;
-    let rows = app.store.read(|conn| {
+    let mut list = Listing::of(&call.input, "user_tokens")?;
+    let page = list.page();
+    app.store.read(|conn| {
         let user = users::find(conn, &call.caller, call.input.param(0))?;
-        Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page)?)
+        let mut take = |token: Credential| list.push((token.issued_at, token.id.clone()), &show(&token));
+        Ok::<_, ApiError>(credentials::user_tokens(conn, &user.id, &page, &mut take)?)
     })?;
-    let key = |token: &Credential| (token.issued_at, token.id.clone());
-    Ok(paging::reply(&call.input, "user_tokens", &page, rows, key, show).into())
+    Ok(list.reply(&call.input).into())
 }
 
 fn show(token: &Credential) -> Value {
@@ -170,10 +181,10 @@ fn revoke(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
         let id = tx.input.param(1);
-        if !credentials::revoke_user_token(tx.conn, id, &user.id, tx.now)? {
+        if !credentials::user_token(tx.conn, id, &user.id)? {
             return Err(codes::TOKEN_NOT_FOUND.into());
         }
-        tx.audit(format!("credential:{id}"))?;
+        descent::end_with_all(tx, id)?;
         Ok(Reply::no_content())
     })
 }

@@ -9,7 +9,8 @@ use crate::access::{Action, Caller, Principal};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::engine::paging::{self, CURSOR, LIMIT};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::limits::USERS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -22,8 +23,10 @@ use crate::store::{self, spaces};
 const ROLES: &[&str] = &["admin", "member"];
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
-    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.").required();
-const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.");
+    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
+        .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
+        .required();
+const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
 const ROLE: Field = Field::word("role", ROLES, "admin runs the box, member has what it was granted; member if absent.");
 
 /// A user's record.
@@ -67,8 +70,8 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
         example: r#"{"username": "ann", "display_name": "Ann"}"#,
-        answer: (201, Answer::Object(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN],
+        answer: (201, Answer::Made(RECORD)),
+        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
         doc: DOC,
     },
     Route {
@@ -166,10 +169,11 @@ fn display_name(given: Option<&str>) -> Result<Option<&str>, ApiError> {
 }
 
 fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "users")?;
-    let rows = app.store.lookup(|conn| users::list(conn, &page))?;
-    let key = |user: &User| (user.created_at, user.id.clone());
-    Ok(paging::reply(&call.input, "users", &page, rows, key, show).into())
+    let mut list = Listing::of(&call.input, "users")?;
+    let page = list.page();
+    let mut take = |user: User| list.push((user.created_at, user.id.clone()), &show(&user));
+    app.store.lookup(|conn| users::list(conn, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
@@ -188,6 +192,9 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         if users::by_username(tx.conn, &username)?.is_some() {
             return Err(codes::USERNAME_TAKEN.into());
+        }
+        if users::are_at_least(tx.conn, USERS)? {
+            return Err(ApiError::limit_reached("users of this box", USERS));
         }
         let user = User {
             id: store::new_id(),

@@ -1,5 +1,7 @@
 //! A container's configuration file as text: what we set is replaced exactly, every other line stays as it is.
 
+use std::path::PathBuf;
+
 use crate::containers::parse_bytes;
 
 /// The longest configuration that is read, in bytes.
@@ -7,16 +9,20 @@ pub(crate) const MAX_CONFIG: u64 = 1024 * 1024;
 const ENVIRONMENT: &str = "lxc.environment";
 /// What our own notes begin with: comments to LXC.
 const NOTE: &str = "# taosd.";
+/// What the notes of mounts are called, with a number behind.
+const MOUNT: &str = "mount";
+/// Network cards that are looked at.
+const MAX_CARDS: usize = 8;
 /// The period of the processor quota, in microseconds.
 const CPU_PERIOD: u64 = 100_000;
 
 /// The lines of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Config {
+pub(crate) struct LxcConfig {
     lines: Vec<String>,
 }
 
-impl Config {
+impl LxcConfig {
     pub(crate) fn parse(text: &str) -> Self {
         // Not `lines`: a carriage return is part of its line.
         Self { lines: text.split_terminator('\n').map(str::to_owned).collect() }
@@ -104,6 +110,24 @@ impl Config {
         }
     }
 
+    /// The host's ends of its network cards: bridges and halves of cables.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let cards = (0..MAX_CARDS).filter(|nth| self.get(&format!("lxc.net.{nth}.type")) == Some("veth"));
+        let ends = cards.flat_map(|nth| [format!("lxc.net.{nth}.link"), format!("lxc.net.{nth}.veth.pair")]);
+        ends.filter_map(|key| self.get(&key).map(str::to_owned)).collect()
+    }
+
+    /// Notes the folders of the host's that the container is given.
+    pub(crate) fn note_mount(&mut self, nth: usize, source: &str) {
+        self.set_note(&format!("{MOUNT}{nth}"), Some(source));
+    }
+
+    /// The folders that were noted.
+    pub(crate) fn mounts(&self) -> Vec<PathBuf> {
+        let notes = self.lines.iter().filter_map(|line| note(line));
+        notes.filter(|(key, _)| key.starts_with(MOUNT)).map(|(_, source)| source.into()).collect()
+    }
+
     pub(crate) fn memory_limit(&self) -> Option<u64> {
         let limit = self.get("lxc.cgroup2.memory.max").or_else(|| self.get("lxc.cgroup.memory.limit_in_bytes"));
         parse_bytes(limit?)
@@ -148,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_variable_is_replaced_in_place_and_its_doubles_go() {
-        let mut config = Config::parse(SAMPLE);
+        let mut config = LxcConfig::parse(SAMPLE);
         assert_eq!(config.env("A"), Some("3"));
         config.set_env("A", Some("x = \"y\" # z"));
         assert_eq!(config.env("A"), Some("x = \"y\" # z"));
@@ -161,14 +185,15 @@ mod tests {
 
     #[test]
     fn a_variable_is_not_taken_for_one_that_begins_like_it() {
-        let mut config = Config::parse("lxc.environment = AB=1\n");
+        let mut config = LxcConfig::parse("lxc.environment = AB=1\n");
         config.set_env("A", Some("2"));
         assert_eq!((config.env("A"), config.env("AB")), (Some("2"), Some("1")));
     }
 
     #[test]
     fn paths_move_with_their_folder_and_no_further() {
-        let mut config = Config::parse("lxc.rootfs.path = dir:/l/one/rootfs\nlxc.console.logfile = /l/one-two/log\n");
+        let mut config =
+            LxcConfig::parse("lxc.rootfs.path = dir:/l/one/rootfs\nlxc.console.logfile = /l/one-two/log\n");
         config.move_paths("/l/one", "/l/new");
         assert_eq!(config.get("lxc.rootfs.path"), Some("dir:/l/new/rootfs"));
         assert_eq!(config.get("lxc.console.logfile"), Some("/l/one-two/log"));
@@ -176,14 +201,14 @@ mod tests {
 
     #[test]
     fn limits_read_back() {
-        let mut config = Config::parse("");
+        let mut config = LxcConfig::parse("");
         config.set_limits(Some(64 << 20), Some(3));
         assert_eq!((config.memory_limit(), config.cpus()), (Some(64 << 20), Some(3)));
     }
 
     #[test]
     fn a_note_is_a_comment() {
-        let mut config = Config::parse(SAMPLE);
+        let mut config = LxcConfig::parse(SAMPLE);
         config.set_note("owner", Some("id1"));
         config.set_note("owner", Some("id2"));
         assert_eq!(config.note("owner"), Some("id2"));
@@ -193,12 +218,12 @@ mod tests {
     proptest! {
         #[test]
         fn lines_that_are_not_ours_survive(text in "(([a-z.# =\"']{0,20}|lxc\\.environment = [A-C]=[a-z]{0,3})\n){0,12}") {
-            let before = Config::parse(&text);
+            let before = LxcConfig::parse(&text);
             let mut after = before.clone();
             after.set_env("A", Some("new value"));
             prop_assert_eq!(after.env("A"), Some("new value"));
             prop_assert_eq!(after.env("B"), before.env("B"));
-            let others = |config: &Config| -> Vec<String> {
+            let others = |config: &LxcConfig| -> Vec<String> {
                 config.lines.iter().filter(|l| entry(l).is_none_or(|(k, v)| k != ENVIRONMENT || variable(v) != "A")).cloned().collect()
             };
             prop_assert_eq!(others(&after), others(&before));
@@ -206,11 +231,11 @@ mod tests {
 
         #[test]
         fn no_file_makes_it_panic(text in "[\\PC\n]{0,200}") {
-            let mut config = Config::parse(&text);
+            let mut config = LxcConfig::parse(&text);
             let _ = (config.env("A"), config.memory_limit(), config.cpus(), config.note("owner"));
             config.move_paths("/a", "/b");
             config.set_limits(Some(1), Some(1));
-            prop_assert_eq!(Config::parse(&config.text()), config);
+            prop_assert_eq!(LxcConfig::parse(&config.text()), config);
         }
     }
 }

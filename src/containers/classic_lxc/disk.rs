@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
-use super::config::{Config, MAX_CONFIG};
+use super::config::{LxcConfig, MAX_CONFIG};
 use super::tools::run;
 use crate::containers::{Error, Until};
 
@@ -20,7 +20,7 @@ use crate::containers::{Error, Until};
 const NEW: &str = ".taosd-new-";
 
 /// Reads a configuration file, within bounds, following no link. `None` where there is none.
-pub(super) fn read_config(path: &Path) -> Result<Option<Config>, Error> {
+pub(super) fn read_config(path: &Path) -> Result<Option<LxcConfig>, Error> {
     let text = || -> io::Result<String> {
         let mut text = String::new();
         let file = open_plain(path)?;
@@ -28,14 +28,14 @@ pub(super) fn read_config(path: &Path) -> Result<Option<Config>, Error> {
         if length as u64 > MAX_CONFIG { Err(io::Error::other("it is too long")) } else { Ok(text) }
     };
     match text() {
-        Ok(text) => Ok(Some(Config::parse(&text))),
+        Ok(text) => Ok(Some(LxcConfig::parse(&text))),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Error::io("reading a container's configuration", &error)),
     }
 }
 
 /// Replaces a configuration file: only root can read it at any moment, and a crash leaves the old one or the new one.
-pub(super) fn write_config(path: &Path, config: &Config) -> Result<(), Error> {
+pub(super) fn write_config(path: &Path, config: &LxcConfig) -> Result<(), Error> {
     write_whole(path, config.text().as_bytes())
         .map_err(|error| Error::io("writing a container's configuration", &error))
 }
@@ -167,7 +167,7 @@ mod tests {
         let path = folder.join("config");
         fs::write(&path, "old\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        write_config(&path, &Config::parse("lxc.environment = TAOS_TOKEN=x\n")).unwrap();
+        write_config(&path, &LxcConfig::parse("lxc.environment = TAOS_TOKEN=x\n")).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(read_config(&path).unwrap().unwrap().env("TAOS_TOKEN"), Some("x"));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);

@@ -1,5 +1,5 @@
 //! Starting a container so that it is not the daemon's child: it must outlive the daemon, and have nothing of what the
-//! daemon's unit or the daemon itself is held to. And starting again what ran when the host went down.
+//! daemon's unit or the daemon itself is held to. And which ones ran when the host went down.
 
 use std::path::Path;
 use std::thread;
@@ -79,8 +79,8 @@ impl ClassicLxc {
             if !alive && self.row(name, until.deadline)?.status != Status::Running {
                 return Err(Error::failed(format!("it did not start: journalctl --unit={unit} says why")));
             }
-            if until.is_called_off() {
-                return Err(Error::CalledOff);
+            if until.is_cancelled() {
+                return Err(Error::Cancelled);
             }
             if Instant::now() + PAUSE >= until.deadline {
                 return Err(Error::Deadline(crate::containers::Runtime::Lxc));
@@ -89,20 +89,11 @@ impl ClassicLxc {
         }
     }
 
-    /// Starts those that ran when the host went down: they were started in another run of it and not stopped since.
-    pub(super) fn start_after_reboot(&self, deadline: Instant) -> Result<(), Error> {
-        let Some(boot) = host_boot() else { return Ok(()) };
-        for row in self.rows("", deadline)?.into_iter().filter(|row| row.status == Status::Stopped) {
-            let ran_before = self.config(&row.name).is_ok_and(|config| config.note(RUNS).is_some_and(|r| r != boot));
-            if !ran_before {
-                continue;
-            }
-            match crate::containers::Driver::start(self, &row.name, deadline.into()) {
-                Ok(()) => log::info!("container {} runs again after the host's restart", row.name),
-                // The others have their turn all the same.
-                Err(error) => log::warn!("container {} could not be started again: {error}", row.name),
-            }
-        }
-        Ok(())
+    /// Those that were started in another run of the host and not stopped since.
+    pub(super) fn ran_in_another_boot(&self, deadline: Instant) -> Result<Vec<ContainerName>, Error> {
+        let Some(boot) = host_boot() else { return Ok(Vec::new()) };
+        let ran = |name: &ContainerName| self.config(name).is_ok_and(|c| c.note(RUNS).is_some_and(|run| run != boot));
+        let stopped = self.rows("", deadline)?.into_iter().filter(|row| row.status == Status::Stopped);
+        Ok(stopped.map(|row| row.name).filter(ran).collect())
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::ClassicLxc;
-use super::config::Config;
+use super::config::LxcConfig;
 use super::disk::{Draft, read_config, rename_new, write_config};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, CreateSpec, Error, SnapshotName, Until};
@@ -30,7 +30,7 @@ impl ClassicLxc {
         if place.symlink_metadata().is_ok() {
             return Err(Error::AlreadyExists(name.to_string()));
         }
-        let base = read_config(&image.join("config"))?.unwrap_or_else(|| Config::parse(DEFAULT_CONFIG));
+        let base = read_config(&image.join("config"))?.unwrap_or_else(|| LxcConfig::parse(DEFAULT_CONFIG));
         let draft = Draft::begin(&place, base.get("lxc.idmap").is_some(), deadline)?;
         draft.copy_root(&image.join("rootfs"), until)?;
         write_config(&draft.path().join("config"), &configured(base, name, &place, spec)?)?;
@@ -73,7 +73,7 @@ impl ClassicLxc {
     }
 
     /// The container whose folder the root file system is said to be in, if that is another one's and not there.
-    fn other_folder(&self, config: &Config, name: &ContainerName) -> Option<String> {
+    fn other_folder(&self, config: &LxcConfig, name: &ContainerName) -> Option<String> {
         let root = config.get("lxc.rootfs.path")?;
         let root = Path::new(root.strip_prefix("dir:").unwrap_or(root));
         let old = root.strip_prefix(&self.path).ok()?.components().next()?.as_os_str().to_str()?;
@@ -103,7 +103,12 @@ impl ClassicLxc {
     }
 }
 
-fn configured(mut config: Config, name: &ContainerName, place: &Path, spec: &CreateSpec) -> Result<Config, Error> {
+fn configured(
+    mut config: LxcConfig,
+    name: &ContainerName,
+    place: &Path,
+    spec: &CreateSpec,
+) -> Result<LxcConfig, Error> {
     let place = host_path(place)?;
     config.set("lxc.uts.name", name.as_str());
     config.set("lxc.rootfs.path", &format!("dir:{place}/rootfs"));
@@ -111,7 +116,8 @@ fn configured(mut config: Config, name: &ContainerName, place: &Path, spec: &Cre
     config.set("lxc.console.size", CONSOLE_SIZE);
     config.set_note("owner", Some(&spec.owner));
     config.set_limits(spec.memory_bytes, spec.cpus);
-    for mount in &spec.mounts {
+    for (nth, mount) in spec.mounts.iter().enumerate() {
+        config.note_mount(nth, host_path(&mount.source)?);
         let (source, target) = (fstab(host_path(&mount.source)?), fstab(mount.target.as_str().trim_start_matches('/')));
         let access = if mount.read_only { ",ro" } else { "" };
         config.add("lxc.mount.entry", &format!("{source} {target} none bind,create=dir{access} 0 0"));

@@ -11,6 +11,7 @@ mod proxy;
 mod tools;
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::config::Config;
+use self::config::LxcConfig;
 use self::inside::Root;
 use self::proxy::Proxies;
-use self::tools::Output;
+use self::tools::ToolOutput;
 use super::address::pick_address;
 use super::locks::Locks;
 use super::values::host_path;
@@ -52,7 +53,7 @@ pub(crate) struct Row {
     status: Status,
     pid: Option<u32>,
     memory_mb: Option<u64>,
-    ip: Option<String>,
+    addresses: Vec<IpAddr>,
 }
 
 impl ClassicLxc {
@@ -79,12 +80,12 @@ impl ClassicLxc {
         self.folder(name).join("config")
     }
 
-    fn config(&self, name: &ContainerName) -> Result<Config, Error> {
+    fn config(&self, name: &ContainerName) -> Result<LxcConfig, Error> {
         disk::read_config(&self.config_path(name))?.ok_or_else(|| Error::NotFound(name.to_string()))
     }
 
     /// Changes a configuration, all or nothing.
-    fn edit(&self, name: &ContainerName, edit: impl FnOnce(&mut Config), deadline: Instant) -> Result<(), Error> {
+    fn edit(&self, name: &ContainerName, edit: impl FnOnce(&mut LxcConfig), deadline: Instant) -> Result<(), Error> {
         let _lock = self.locks.lock(&[name], deadline)?;
         let before = self.config(name)?;
         let mut after = before.clone();
@@ -109,7 +110,7 @@ impl ClassicLxc {
         name: &ContainerName,
         more: &[&str],
         until: impl Into<Until<'a>>,
-    ) -> Result<Output, Error> {
+    ) -> Result<ToolOutput, Error> {
         let path = host_path(&self.path)?;
         tools::run(tool, &[&["-n", name.as_str(), "-P", path], more].concat(), until)
     }
@@ -125,7 +126,7 @@ impl ClassicLxc {
         self.config(name)?;
         let rows = self.rows(&format!("^{name}$"), deadline)?;
         let found = rows.into_iter().find(|row| row.name == *name);
-        found.ok_or_else(|| Error::garbage("lxc-ls does not list a container that has a configuration"))
+        found.ok_or_else(|| Error::invalid_response("lxc-ls does not list a container that has a configuration"))
     }
 
     fn state(&self, row: Row) -> Result<ContainerState, Error> {
@@ -133,7 +134,10 @@ impl ClassicLxc {
         Ok(ContainerState {
             status: row.status,
             owner: config.note("owner").map(str::to_owned),
-            ip: row.ip,
+            ip: pick_address(row.addresses.iter().copied()).map(|ip| ip.to_string()),
+            addresses: row.addresses,
+            links: config.links(),
+            mounts: config.mounts(),
             memory_mb: row.memory_mb,
             memory_limit_mb: config.memory_limit().map(|bytes| bytes >> 20),
             cpu_cores: config.cpus(),
@@ -228,7 +232,7 @@ pub(crate) fn row(line: &str) -> Option<Row> {
     let pid = words.next()?.parse().ok();
     let memory_mb = words.next()?.strip_suffix("MB").and_then(|mb| mb.parse::<f64>().ok()).map(|mb| mb as u64);
     let addresses = words.filter_map(|word| word.trim_end_matches(',').parse().ok());
-    Some(Row { name, status, pid, memory_mb, ip: pick_address(addresses).map(|ip| ip.to_string()) })
+    Some(Row { name, status, pid, memory_mb, addresses: addresses.collect() })
 }
 
 /// What tells this run of a process from any other: the host's boot, the process's number and when it began.
@@ -260,8 +264,8 @@ impl Driver for ClassicLxc {
         self.state(self.row(name, deadline)?)
     }
 
-    fn come_back(&self, deadline: Instant) -> Result<(), Error> {
-        self.start_after_reboot(deadline)
+    fn ran_before_boot(&self, deadline: Instant) -> Result<Vec<ContainerName>, Error> {
+        self.ran_in_another_boot(deadline)
     }
 
     /// What makes one is this process, and the call that does it answers when it is done.
@@ -351,7 +355,7 @@ impl Driver for ClassicLxc {
     }
 
     fn set_env(&self, name: &ContainerName, changes: &[EnvChange], deadline: Instant) -> Result<(), Error> {
-        let edit = |config: &mut Config| {
+        let edit = |config: &mut LxcConfig| {
             for EnvChange { key, value } in changes {
                 config.set_env(key.as_str(), value.as_ref().map(|value| value.reveal()));
             }

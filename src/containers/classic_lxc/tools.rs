@@ -23,13 +23,13 @@ const AFTER_EXIT: Duration = Duration::from_millis(200);
 
 /// What a tool said.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct ToolOutput {
     status: ExitStatus,
     pub(super) stdout: String,
     stderr: String,
 }
 
-impl Output {
+impl ToolOutput {
     /// What it exited with; `None` if a signal ended it.
     pub(super) fn code(&self) -> Option<i64> {
         self.status.code().map(i64::from)
@@ -64,7 +64,7 @@ pub(super) fn run<'a, A: AsRef<OsStr>>(
     tool: &str,
     arguments: &[A],
     until: impl Into<Until<'a>>,
-) -> Result<Output, Error> {
+) -> Result<ToolOutput, Error> {
     let path = path_of(tool)?;
     let mut child = Command::new(path)
         .args(arguments)
@@ -81,7 +81,7 @@ pub(super) fn run<'a, A: AsRef<OsStr>>(
     let stdout = child.stdout.take().map(drain);
     let stderr = child.stderr.take().map(drain);
     let status = wait(&mut child, until.into())?;
-    Ok(Output { status, stdout: collected(stdout), stderr: collected(stderr) })
+    Ok(ToolOutput { status, stdout: collected(stdout), stderr: collected(stderr) })
 }
 
 fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
@@ -99,9 +99,9 @@ fn wait(child: &mut Child, until: Until<'_>) -> Result<ExitStatus, Error> {
         }
         if now >= look_at {
             look_at = now + Until::LOOK;
-            if until.is_called_off() {
+            if until.is_cancelled() {
                 kill_and_reap(child);
-                return Err(Error::CalledOff);
+                return Err(Error::Cancelled);
             }
         }
         thread::sleep(pause.min(left));
@@ -156,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_called_off_is_killed_long_before_its_deadline() {
+    fn a_tool_that_is_cancelled_is_killed_long_before_its_deadline() {
         let began = Instant::now();
         let unwanted = || began.elapsed() > Duration::from_millis(100);
         let result = run("sh", &["-c", "sleep 30 & sleep 30"], Until::from(soon(30_000)).unless(&unwanted));
-        assert_eq!(result.unwrap_err(), Error::CalledOff);
+        assert_eq!(result.unwrap_err(), Error::Cancelled);
         assert!(began.elapsed() < Duration::from_secs(5));
     }
 

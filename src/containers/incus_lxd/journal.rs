@@ -79,10 +79,10 @@ impl IncusLxd {
         });
         let begun = self.rest.begin("POST", &format!("{}/exec", url(name)), &body, deadline);
         let operation = begun.map_err(|error| error.about(name))?;
-        let operation = operation.ok_or_else(|| Error::garbage("a command without an operation"))?;
+        let operation = operation.ok_or_else(|| Error::invalid_response("a command without an operation"))?;
         match self.rest.wait(&operation, Until::from(deadline)) {
             Err(RestError::Other(
-                error @ (Error::Deadline(_) | Error::Garbage(_) | Error::RuntimeUnavailable { .. }),
+                error @ (Error::Deadline(_) | Error::InvalidResponse(_) | Error::RuntimeUnavailable { .. }),
             )) => {
                 self.unended.put(name, operation);
                 Err(error)

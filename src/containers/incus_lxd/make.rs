@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::IncusLxd;
 use super::rest::{RestError, parse};
-use super::wire::{ENVIRONMENT, OWNER};
+use super::wire::{ENVIRONMENT, MOUNT, OWNER};
 use crate::containers::values::host_path;
 use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until, text};
 
@@ -45,7 +45,7 @@ impl IncusLxd {
         match self.rest.get(&format!("/1.0/images/aliases/{alias}"), deadline) {
             Ok(reply) => match reply.metadata["target"].as_str() {
                 Some(target) => Ok(target.to_owned()),
-                None => Err(Error::garbage("an image alias without a target")),
+                None => Err(Error::invalid_response("an image alias without a target")),
             },
             Err(RestError::Status(404, _)) if image.may_be_fingerprint() => Ok(image.as_str().to_owned()),
             Err(RestError::Status(404, _)) => Err(Error::no_image(image.as_str(), self.known_images(deadline)?)),
@@ -73,7 +73,7 @@ impl IncusLxd {
                 "path": mount.target.as_str(),
                 "readonly": if mount.read_only { "true" } else { "false" },
             });
-            devices.insert(format!("taosd-mount{index}"), device);
+            devices.insert(format!("{MOUNT}{index}"), device);
         }
         if let Some(socket) = &spec.proxy_socket {
             devices.insert(PROXY.to_owned(), proxy_device(socket)?);

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use self::console::Consoles;
 use self::journal::Unended;
 use self::make::{PROXY, proxy_device};
-use self::rest::{Reply, Rest, RestError, parse};
+use self::rest::{Rest, RestError, RuntimeReply, parse};
 use self::wire::{ENVIRONMENT, Instance};
 use super::{
     ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
@@ -95,10 +95,10 @@ impl IncusLxd {
     ) -> Result<(), Error> {
         let _lock = self.locks.lock(&[name], deadline)?;
         for _ in 0..TRIES {
-            let Reply { mut metadata, etag, .. } =
+            let RuntimeReply { mut metadata, etag, .. } =
                 self.rest.get(&url(name), deadline).map_err(|error| error.about(name))?;
             let Some(devices) = metadata["devices"].as_object_mut() else {
-                return Err(Error::garbage("an instance without devices"));
+                return Err(Error::invalid_response("an instance without devices"));
             };
             if !edit(devices) {
                 return Ok(());
@@ -119,7 +119,7 @@ fn url(name: &ContainerName) -> String {
 
 fn same(name: &ContainerName, instance: Instance) -> Result<ContainerState, Error> {
     let state = instance.into_state().filter(|state| state.name == *name);
-    state.ok_or_else(|| Error::garbage("another instance than was asked for"))
+    state.ok_or_else(|| Error::invalid_response("another instance than was asked for"))
 }
 
 /// The fields of an instance that `PUT` takes.
@@ -137,7 +137,7 @@ impl Driver for IncusLxd {
     fn info(&self, deadline: Instant) -> Result<Info, Error> {
         let metadata = self.rest.get("/1.0", deadline)?.metadata;
         let version = metadata["environment"]["server_version"].as_str();
-        let version = version.ok_or_else(|| Error::garbage("a server without a version"))?;
+        let version = version.ok_or_else(|| Error::invalid_response("a server without a version"))?;
         Ok(Info { runtime: self.rest.runtime, version: text::one_line(version, 64) })
     }
 
@@ -156,7 +156,7 @@ impl Driver for IncusLxd {
     fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
         // By status: `{"running": [operation, …]}`.
         let all = self.rest.get("/1.0/operations?recursion=1", deadline)?.metadata;
-        let Some(all) = all.as_object() else { return Err(Error::garbage("operations without a status")) };
+        let Some(all) = all.as_object() else { return Err(Error::invalid_response("operations without a status")) };
         let open = all.values().filter_map(Value::as_array).flatten();
         Ok(open.filter(|operation| !rest::is_over(operation)).any(|operation| wire::is_about(operation, name)))
     }

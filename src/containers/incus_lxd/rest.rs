@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long it may take to say that it has begun.
 const BEGIN: Duration = Duration::from_secs(30);
 /// Between two looks at an operation that was called off.
-const CALLED_OFF_PAUSE: Duration = Duration::from_millis(250);
+const CANCEL_PAUSE: Duration = Duration::from_millis(250);
 
 /// A runtime's API behind its socket.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub(super) struct Rest {
 
 /// A good answer.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct RuntimeReply {
     pub(super) metadata: Value,
     pub(super) etag: Option<String>,
     operation: Option<String>,
@@ -105,8 +105,10 @@ impl Look {
             Some(200) => Self::Ended(Ok(operation)),
             Some(100..=199) => Self::GoesOn,
             Some(400..=499) => Self::Ended(Err(Error::failed(operation["err"].as_str().unwrap_or_default()))),
-            Some(other) => Self::Ended(Err(Error::garbage(format!("an operation ended with status code {other}")))),
-            None => Self::NoAnswer(Error::garbage("an operation without a status code").into()),
+            Some(other) => {
+                Self::Ended(Err(Error::invalid_response(format!("an operation ended with status code {other}"))))
+            }
+            None => Self::NoAnswer(Error::invalid_response("an operation without a status code").into()),
         }
     }
 }
@@ -118,7 +120,7 @@ pub(super) fn is_over(operation: &Value) -> bool {
 
 /// The operation is forgotten; that must not read as a missing container.
 fn gone() -> Error {
-    Error::garbage("the operation's outcome is gone")
+    Error::invalid_response("the operation's outcome is gone")
 }
 
 impl Rest {
@@ -131,7 +133,7 @@ impl Rest {
         format!("X-{}-{name}", if self.runtime == Runtime::Incus { "Incus" } else { "LXD" })
     }
 
-    pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<Reply, RestError> {
+    pub(super) fn get(&self, path: &str, deadline: Instant) -> Result<RuntimeReply, RestError> {
         self.send(Request::new("GET", path, deadline))
     }
 
@@ -142,7 +144,7 @@ impl Rest {
         body: &Value,
         etag: Option<&str>,
         deadline: Instant,
-    ) -> Result<Reply, RestError> {
+    ) -> Result<RuntimeReply, RestError> {
         let mut request = Request::new(method, path, deadline).with_body("application/json", body.to_string());
         if let Some(etag) = etag {
             request = request.with_header("If-Match", etag);
@@ -191,8 +193,8 @@ impl Rest {
                 Err(error) if is_busy(&error) && Instant::now() + BUSY_PAUSE < until.deadline => sleep(BUSY_PAUSE),
                 other => return other,
             }
-            if until.is_called_off() {
-                return Err(Error::CalledOff.into());
+            if until.is_cancelled() {
+                return Err(Error::Cancelled.into());
             }
         }
     }
@@ -216,14 +218,14 @@ impl Rest {
                 }
                 Look::NoAnswer(_) => {}
             }
-            if until.is_called_off() {
-                return match self.call_off(operation, until.deadline) {
-                    Look::Ended(_) | Look::Gone => Err(Error::CalledOff.into()),
+            if until.is_cancelled() {
+                return match self.cancel(operation, until.deadline) {
+                    Look::Ended(_) | Look::Gone => Err(Error::Cancelled.into()),
                     Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
                 };
             }
             if Instant::now() >= give_up {
-                return match self.call_off(operation, until.deadline) {
+                return match self.cancel(operation, until.deadline) {
                     Look::Ended(ended) => Ok(ended?),
                     Look::Gone => Err(gone().into()),
                     Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
@@ -255,17 +257,17 @@ impl Rest {
 
     /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
     /// could not be taken back before. The runtimes finish most kinds once they have begun.
-    fn call_off(&self, operation: &str, deadline: Instant) -> Look {
+    fn cancel(&self, operation: &str, deadline: Instant) -> Look {
         let patience = deadline.min(Instant::now() + Until::LOOK);
         if let Err(error) = self.send(Request::new("DELETE", operation, patience)) {
             log::debug!("an operation of the container runtime goes on to its end: {error:?}");
         }
         loop {
             let seen = self.look(operation, deadline.min(Instant::now() + 2 * Until::LOOK));
-            if matches!(seen, Look::Ended(_) | Look::Gone) || Instant::now() + CALLED_OFF_PAUSE >= deadline {
+            if matches!(seen, Look::Ended(_) | Look::Gone) || Instant::now() + CANCEL_PAUSE >= deadline {
                 return seen;
             }
-            sleep(CALLED_OFF_PAUSE);
+            sleep(CANCEL_PAUSE);
         }
     }
 
@@ -278,7 +280,7 @@ impl Rest {
         }
     }
 
-    fn send(&self, request: Request) -> Result<Reply, RestError> {
+    fn send(&self, request: Request) -> Result<RuntimeReply, RestError> {
         let response = self.raw(request.with_max_response(MAX_ANSWER))?;
         let etag = response.header("etag").map(str::to_owned);
         let envelope = read_envelope(&response)?;
@@ -287,9 +289,9 @@ impl Rest {
             "async" => Some(operation_path(&envelope.operation)?),
             // Incus sends its status before it knows the outcome of a wait.
             "error" => return Err(RestError::Status(envelope.error_code, envelope.error)),
-            other => return Err(Error::garbage(format!("an answer of type {other}")).into()),
+            other => return Err(Error::invalid_response(format!("an answer of type {other}")).into()),
         };
-        Ok(Reply { metadata: envelope.metadata, etag, operation })
+        Ok(RuntimeReply { metadata: envelope.metadata, etag, operation })
     }
 
     /// Sends a request whose answer need not be JSON. An error envelope is an error here as well.
@@ -300,7 +302,7 @@ impl Rest {
         }
         let envelope = read_envelope(&response)?;
         if envelope.kind != "error" {
-            return Err(Error::garbage(format!("status {} without an error", response.status)).into());
+            return Err(Error::invalid_response(format!("status {} without an error", response.status)).into());
         }
         Err(RestError::Status(response.status, envelope.error))
     }
@@ -312,7 +314,7 @@ impl Rest {
             }
             ClientError::Deadline => Error::Deadline(self.runtime),
             ClientError::Closed | ClientError::Protocol(_) | ClientError::TooLarge(_) => {
-                Error::garbage(error.to_string())
+                Error::invalid_response(error.to_string())
             }
             ClientError::Invalid(_) => Error::refused(error.to_string()),
         }
@@ -332,12 +334,12 @@ fn is_busy(error: &RestError) -> bool {
 
 fn read_envelope(response: &Response) -> Result<Envelope, Error> {
     serde_json::from_slice(&response.body)
-        .map_err(|error| Error::garbage(format!("status {}: {error}", response.status)))
+        .map_err(|error| Error::invalid_response(format!("status {}: {error}", response.status)))
 }
 
 /// Reads a part of an answer.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|error| Error::garbage(error.to_string()))
+    serde_json::from_value(value).map_err(|error| Error::invalid_response(error.to_string()))
 }
 
 /// Takes nothing but an operation's id from what the server sent as a path.
@@ -345,5 +347,5 @@ pub(crate) fn operation_path(path: &str) -> Result<String, Error> {
     let id = path.strip_prefix("/1.0/operations/").unwrap_or_default();
     let id = id.split('?').next().unwrap_or_default();
     let fits = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-    if fits { Ok(format!("/1.0/operations/{id}")) } else { Err(Error::garbage("an operation without an id")) }
+    if fits { Ok(format!("/1.0/operations/{id}")) } else { Err(Error::invalid_response("an operation without an id")) }
 }

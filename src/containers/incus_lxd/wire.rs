@@ -1,6 +1,8 @@
 //! What the REST API says of an instance, and how it reads as a [`ContainerState`].
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -10,10 +12,12 @@ use crate::containers::{ContainerName, ContainerState, Status, parse_bytes};
 
 /// The configuration key that holds the owner.
 pub(super) const OWNER: &str = "user.taosd.owner";
+/// What the devices of mounts are called, with a number behind.
+pub(super) const MOUNT: &str = "taosd-mount";
 /// What environment variables' configuration keys begin with.
 pub(super) const ENVIRONMENT: &str = "environment.";
 
-pub(super) type Config = BTreeMap<String, String>;
+pub(super) type InstanceConfig = BTreeMap<String, String>;
 
 /// Whether an operation names this instance among its resources (`{"instances": ["/1.0/instances/NAME"]}`).
 pub(super) fn is_about(operation: &Value, name: &ContainerName) -> bool {
@@ -33,9 +37,11 @@ pub(crate) struct Instance {
     #[serde(default)]
     status: String,
     #[serde(default, deserialize_with = "or_default")]
-    pub(super) config: Config,
+    pub(super) config: InstanceConfig,
     #[serde(default, deserialize_with = "or_default")]
-    expanded_config: Config,
+    expanded_config: InstanceConfig,
+    #[serde(default, deserialize_with = "or_default")]
+    devices: BTreeMap<String, InstanceConfig>,
     #[serde(default)]
     last_used_at: String,
     #[serde(default)]
@@ -60,6 +66,8 @@ struct Memory {
 
 #[derive(Deserialize)]
 struct Network {
+    #[serde(default)]
+    host_name: String,
     #[serde(default, deserialize_with = "or_default")]
     addresses: Vec<Address>,
 }
@@ -81,10 +89,15 @@ impl Instance {
         let setting = |key: &str| self.expanded_config.get(key).or_else(|| self.config.get(key));
         let memory = setting("limits.memory").and_then(|limit| parse_bytes(limit));
         let state = self.state.as_ref().filter(|state| state.pid > 0);
+        let networks = || state.into_iter().flat_map(|state| state.network.values());
+        let mounts = self.devices.iter().filter(|(device, _)| device.starts_with(MOUNT));
         Some(ContainerState {
             status: status(&self.status),
             owner: self.config.get(OWNER).cloned(),
-            ip: state.and_then(|state| first_address(state.network.values())),
+            ip: pick_address(addresses(networks())).map(|address| address.to_string()),
+            addresses: addresses(networks()).collect(),
+            links: networks().map(|network| network.host_name.clone()).filter(|name| !name.is_empty()).collect(),
+            mounts: mounts.filter_map(|(_, device)| device.get("source")).map(PathBuf::from).collect(),
             memory_mb: state.map(|state| state.memory.usage >> 20),
             memory_limit_mb: memory.map(|bytes| bytes >> 20),
             cpu_cores: setting("limits.cpu").and_then(|set| count_cpus(set)),
@@ -104,9 +117,8 @@ fn status(word: &str) -> Status {
     }
 }
 
-fn first_address<'a>(networks: impl Iterator<Item = &'a Network>) -> Option<String> {
-    let all = networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok());
-    pick_address(all).map(|address| address.to_string())
+fn addresses<'a>(networks: impl Iterator<Item = &'a Network>) -> impl Iterator<Item = IpAddr> {
+    networks.flat_map(|network| &network.addresses).filter_map(|a| a.address.parse().ok())
 }
 
 /// Reads `limits.cpu`: a number, or a set such as `0-2,5`, which counts its members.

@@ -3,8 +3,8 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use super::failure::Failure;
-use super::output::complain;
 use super::text;
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 /// Bytes of an answer that are read.

@@ -41,7 +41,7 @@ pub enum Failure {
     Unexpected(String),
     /// The server said no.
     #[error("{}: {}", .0.error, .0.detail)]
-    Refused(Box<Refusal>),
+    Refused(Box<ServerRefusal>),
     /// The output could not be written.
     #[error("the output could not be written: {0}")]
     Output(#[source] io::Error),
@@ -49,7 +49,7 @@ pub enum Failure {
 
 /// An error as the server told it.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ServerRefusal {
     /// The status.
     pub status: u16,
     /// The code.
@@ -84,7 +84,7 @@ impl Failure {
             let detail = format!("The server answered with status {status} and no reason.");
             let fix = "Check that the URL is that of a taosd.".to_owned();
             let (error, doc_url) = (format!("http_{status}"), DOC_TROUBLE.to_owned());
-            Refusal { status, error, detail, fix, doc_url, more: Vec::new() }
+            ServerRefusal { status, error, detail, fix, doc_url, more: Vec::new() }
         };
         if let Some(id) = request_id.filter(|_| status >= 500) {
             refusal.more.push(("request_id".to_owned(), id.to_owned()));
@@ -121,7 +121,7 @@ impl Failure {
     }
 }
 
-fn envelope(status: u16, mut object: Map<String, Value>) -> Refusal {
+fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
     // The aX routes put the code and all the rest into detail, and repeat the message as the error.
     if object.get("detail").is_some_and(|detail| detail["error"].is_string() && detail["message"].is_string())
         && let Some(Value::Object(mut detail)) = object.shift_remove("detail")
@@ -145,7 +145,7 @@ fn envelope(status: u16, mut object: Map<String, Value>) -> Refusal {
         detail
     };
     let more = object.into_iter().map(|(key, value)| (key, text::plain(&value))).collect();
-    Refusal { status, error, detail, fix, doc_url, more }
+    ServerRefusal { status, error, detail, fix, doc_url, more }
 }
 
 fn lines(error: &str, detail: &str, fix: &str, doc_url: &str, more: &[(String, String)]) -> String {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::failure::Failure;
 use crate::rest::field::{Field, Type};
+use crate::rest::text::without_bom_str;
 
 /// Bytes of a file that goes into a body; the daemon takes less.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -148,7 +149,7 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
     Ok(Value::Object(object))
 }
 
-/// The text of a file, or of stdin for `-`.
+/// The text of a file, or of stdin for `-`, without a byte order mark.
 ///
 /// # Errors
 /// It cannot be read, is longer than the daemon takes, or is not UTF-8.
@@ -161,7 +162,7 @@ pub fn read_file(path: &str) -> Result<String, Failure> {
     if text.len() as u64 > FILE_BYTES {
         return Err(failure(&"larger than the daemon takes"));
     }
-    Ok(text)
+    Ok(without_bom_str(&text).to_owned())
 }
 
 // Apart from the ids of the global flags and the path's parameters.

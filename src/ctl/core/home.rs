@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use super::private;
+use crate::config::paths;
 
 /// The saved login.
 pub const CREDENTIALS: &str = "credentials";
@@ -21,14 +22,23 @@ pub const PROFILES: &str = "profiles";
 pub struct Home(PathBuf);
 
 impl Home {
-    /// Where the environment puts it; `None` where there is no place for one.
-    pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+    /// Where the environment puts it; `None` where there is no place for one. A base directory that is not absolute is
+    /// passed over, as the XDG specification wants it.
+    ///
+    /// # Errors
+    /// `TAOS_CONFIG_DIR` is no whole path.
+    pub fn find(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, Failure> {
+        if let Some(dir) = env("TAOS_CONFIG_DIR") {
+            return paths::of_variable("TAOS_CONFIG_DIR", Path::new(&dir)).map(|dir| Some(Self(dir))).map_err(|why| {
+                Failure::usage(
+                    format!("{why}."),
+                    "Set TAOS_CONFIG_DIR to the path of a directory, from / on, or unset it.",
+                )
+            });
+        }
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        env("TAOS_CONFIG_DIR")
-            .map(PathBuf::from)
-            .or_else(|| absolute("XDG_CONFIG_HOME").map(|dir| dir.join("taos")))
-            .or_else(|| absolute("HOME").map(|home| home.join(".config/taos")))
-            .map(Self)
+        let xdg = absolute("XDG_CONFIG_HOME").map(|dir| dir.join("taos"));
+        Ok(xdg.or_else(|| absolute("HOME").map(|home| home.join(".config/taos"))).map(Self))
     }
 
     /// The path of a file below it.
@@ -102,13 +112,16 @@ mod tests {
     fn the_directory_is_the_callers_then_xdgs_then_homes() {
         let at = |pairs: &[(&str, &str)]| {
             let env = |name: &str| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-            Home::find(&env).map(|home| home.path(CREDENTIALS))
+            Home::find(&env).unwrap().map(|home| home.path(CREDENTIALS))
         };
         let (home, xdg) = (("HOME", "/h"), ("XDG_CONFIG_HOME", "/x"));
         assert_eq!(at(&[home, xdg, ("TAOS_CONFIG_DIR", "/t")]).unwrap(), Path::new("/t/credentials"));
         assert_eq!(at(&[home, xdg]).unwrap(), Path::new("/x/taos/credentials"));
         assert_eq!(at(&[home, ("XDG_CONFIG_HOME", "relative")]).unwrap(), Path::new("/h/.config/taos/credentials"));
         assert_eq!(at(&[]), None);
+        for bad in ["~/taos", "taos", "$HOME/taos"] {
+            assert!(Home::find(&|name: &str| (name == "TAOS_CONFIG_DIR").then(|| bad.to_owned())).is_err(), "{bad}");
+        }
     }
 
     proptest! {

@@ -1,8 +1,9 @@
 //! What a command says: gathered whole, printed at its end. A command that fails has printed nothing on stdout.
 
-use std::io::{self, Write};
+use std::io::ErrorKind;
 
 use super::failure::Failure;
+use crate::say::{self, Said, complain};
 
 /// The end of a command that went well.
 #[derive(Debug, Default)]
@@ -50,15 +51,9 @@ impl Output {
     /// [`Failure::Output`]; a reader that has seen enough is none.
     pub fn print(self) -> Result<u8, Failure> {
         complain(&self.stderr);
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe || self.must_arrive => Err(Failure::Output(error)),
+        match say::out(&self.stdout).map_err(Failure::Output)? {
+            Said::Unread if self.must_arrive => Err(Failure::Output(ErrorKind::BrokenPipe.into())),
             _ => Ok(self.code),
         }
     }
-}
-
-/// Writes to stderr. Where that cannot be written there is nobody to tell.
-pub fn complain(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -33,7 +33,15 @@ impl Server {
     pub fn parse(url: &str) -> Result<Self, Failure> {
         let wrong = || Failure::usage("The URL is not one of a taosd.", "Write http://HOST:PORT or unix:PATH.");
         if let Some(path) = url.strip_prefix("unix:") {
-            return if path.is_empty() { Err(wrong()) } else { Ok(Self::Unix(path.into())) };
+            let fix = "Write the socket's path from / on.";
+            return match path.chars().next() {
+                None => Err(wrong()),
+                Some('~' | '$') => {
+                    Err(Failure::usage("The socket's path begins with what a shell would replace.", fix))
+                }
+                // Whole at once: what is saved of it is used from other directories.
+                Some(_) => Ok(Self::Unix(std::path::absolute(path).unwrap_or_else(|_| path.into()))),
+            };
         }
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
         if scheme.eq_ignore_ascii_case("https") {

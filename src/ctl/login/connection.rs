@@ -7,10 +7,13 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use super::credentials::is_token;
+use crate::config::paths;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::server::Server;
+use crate::rest::text::without_bom_str;
 use crate::secret::Plaintext;
 
 /// What the flags say.
@@ -60,7 +63,7 @@ impl From<Kept> for Connection {
 }
 
 /// A place where something may be kept; looked at only when its turn comes.
-pub type Place<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
+pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
 
 impl Connection {
     /// A server, a token and where it is from.
@@ -75,7 +78,15 @@ impl Given {
     /// # Errors
     /// A URL that is none.
     pub fn server(&self, env: Env<'_>) -> Result<Option<Server>, Failure> {
-        self.url.clone().or_else(|| env("TAOS_URL")).map(|url| Server::parse(&url)).transpose()
+        if let Some(url) = &self.url {
+            return Server::parse(url).map(Some);
+        }
+        let Some(url) = env("TAOS_URL") else { return Ok(None) };
+        let socket = url.strip_prefix("unix:").filter(|path| !path.is_empty());
+        if let Some(Err(why)) = socket.map(|path| paths::of_variable("TAOS_URL", Path::new(path))) {
+            return Err(Failure::usage(format!("{why}."), "Write unix: and the socket's path, from / on."));
+        }
+        Server::parse(&url).map(Some)
     }
 
     /// The token of the flags.
@@ -98,7 +109,7 @@ impl Given {
 ///
 /// # Errors
 /// What is given cannot be used.
-pub fn choose(given: &Given, env: Env<'_>, places: &[Place<'_>]) -> Result<Connection, Failure> {
+pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result<Connection, Failure> {
     let named = given.server(env)?;
     let local = || Server::local(env);
     if let Some(token) = given.token()? {
@@ -130,7 +141,13 @@ fn may_use_environment(given: &Given, env: Env<'_>, named: Option<&Server>) -> R
 fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
     match (env("TAOS_TOKEN"), env("TAOS_TOKEN_FILE")) {
         (Some(token), _) => checked(&token).map(Some),
-        (None, Some(path)) => read_token(&path).map(Some),
+        (None, Some(path)) if path == "-" => read_token(&path).map(Some),
+        (None, Some(path)) => {
+            let path = paths::of_variable("TAOS_TOKEN_FILE", Path::new(&path)).map_err(|why| {
+                Failure::usage(format!("{why}."), "Set TAOS_TOKEN_FILE to the file's path, from / on.")
+            })?;
+            read_token(&path.to_string_lossy()).map(Some)
+        }
         (None, None) => Ok(None),
     }
 }
@@ -160,7 +177,7 @@ fn unreadable(path: &str, error: &io::Error) -> Failure {
 /// # Errors
 /// It cannot be one.
 pub fn checked(text: &str) -> Result<Plaintext, Failure> {
-    let text = text.trim();
+    let text = without_bom_str(text).trim();
     if is_token(text) {
         return Ok(Plaintext::new(text.to_owned()));
     }
@@ -195,12 +212,13 @@ mod tests {
 
     #[test]
     fn the_nearest_place_wins_one_of_another_server_is_passed_over_and_a_broken_one_ends_it() {
-        let by = |url: Option<&str>, places: &[Place<'_>]| {
+        let by = |url: Option<&str>, places: &[LoginSource<'_>]| {
             let given = Given { url: url.map(str::to_owned), ..Given::default() };
             choose(&given, &|_| None, places).map(|connection| connection.source)
         };
-        let (project, profile): (Place<'_>, Place<'_>) = (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
-        let broken: Place<'_> = &|| Err(Failure::login("x", "y"));
+        let (project, profile): (LoginSource<'_>, LoginSource<'_>) =
+            (&|| Ok(kept(A, "project")), &|| Ok(kept(B, "profile")));
+        let broken: LoginSource<'_> = &|| Err(Failure::login("x", "y"));
         assert_eq!(by(None, &[project, profile]).unwrap(), "project");
         assert_eq!(by(Some(B), &[project, profile]).unwrap(), "profile");
         assert_eq!(by(Some("http://c:3"), &[project, profile]).unwrap(), "none");

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::connection::{self, Given, Kept, Place};
+use super::connection::{self, Given, Kept, LoginSource};
 use super::credentials::{self, Saved};
 use super::session::Session;
 use super::{profile, project};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::Home;
-use crate::ctl::core::output::complain;
 use crate::limits::IDEMPOTENCY_KEY_CHARS;
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 const ARGV_WARNING: &str = "warning: others on this machine can read --token in the process list; use --token-file\n";
@@ -69,7 +69,7 @@ impl Context {
             }
             return Ok(Session::new(self, profile::kept(&Self::home()?, name)?.into()));
         }
-        let places: [Place<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
+        let places: [LoginSource<'_>; 3] = [&project::here, &profile::in_use, &saved_login];
         Ok(Session::new(self, connection::choose(&self.given, &Self::env, &places)?))
     }
 
@@ -82,7 +82,10 @@ impl Context {
     }
 
     /// The configuration directory, if there is a place for one.
-    pub fn find_home() -> Option<Home> {
+    ///
+    /// # Errors
+    /// The environment names one that cannot be used.
+    pub fn find_home() -> Result<Option<Home>, Failure> {
         Home::find(&Self::env)
     }
 
@@ -92,7 +95,7 @@ impl Context {
     /// There is no place for one.
     pub fn home() -> Result<Home, Failure> {
         let fix = "Name a directory with TAOS_CONFIG_DIR.";
-        Self::find_home().ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
+        Self::find_home()?.ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
     }
 
     /// A variable of the environment; an empty one is none.
@@ -102,7 +105,7 @@ impl Context {
 }
 
 fn saved_login() -> Result<Option<Kept>, Failure> {
-    let saved = Context::find_home().map(|home| credentials::load(&home)).transpose()?.flatten();
+    let saved = Context::find_home()?.map(|home| credentials::load(&home)).transpose()?.flatten();
     Ok(saved.map(|saved| {
         let Saved { server, token, space_id, .. } = saved;
         Kept { server, token, source: "saved login".to_owned(), space_id }

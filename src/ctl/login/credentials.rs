@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::{CREDENTIALS, Home};
 use crate::ctl::core::server::Server;
+use crate::rest::text::without_bom;
 use crate::secret::Plaintext;
 
 /// A token, and the one server it is for.
@@ -49,7 +50,7 @@ pub fn save(home: &Home, saved: &Saved) -> Result<(), Failure> {
 }
 
 fn parse(bytes: &[u8]) -> Option<Saved> {
-    let object: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    let object: Map<String, Value> = serde_json::from_slice(without_bom(bytes)).ok()?;
     if !object.values().all(Value::is_string) {
         return None;
     }

@@ -2,18 +2,20 @@
 //! itself. A user's key works on this machine's routes as its user at work; only what is for managers alone is done with
 //! a manager's token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::jwt_cache::{self, Entry};
+use super::jwt_cache::{self, CachedJwt};
 use super::session::Session;
 use crate::access::Class;
 use crate::api::ApiRoute;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::path;
 use crate::rest::route::Access;
+use crate::say::complain;
 use crate::secret::{AgentPat, Plaintext, UserPat};
 
 /// Seconds before its end at which a token is no longer used.
@@ -73,8 +75,14 @@ pub fn token(session: &Session<'_>, class: Class, fresh: bool) -> Result<Plainte
     let wrong = || Failure::Unexpected("The answer to the exchange holds no token.".to_owned());
     let text = reply["access_token"].as_str().filter(|jwt| super::credentials::is_token(jwt)).ok_or_else(wrong)?;
     let expires_at = now + reply["expires_in"].as_u64().unwrap_or(0);
-    let entry = Entry { url, class: class.as_str().to_owned(), token: Plaintext::new(text.to_owned()), expires_at };
-    jwt_cache::put(&place, &entry, now + MARGIN)?;
+    let entry = CachedJwt { url, class: class.as_str().to_owned(), token: Plaintext::new(text.to_owned()), expires_at };
+    // A cache that cannot be written costs an exchange a command, and no command its success.
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if let Err(failure) = jwt_cache::put(&place, &entry, now + MARGIN)
+        && !WARNED.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("warning: the short-lived token is not kept: {failure}\n"));
+    }
     Ok(entry.token)
 }
 

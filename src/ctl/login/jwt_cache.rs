@@ -1,6 +1,8 @@
 //! Tokens that an earlier command got for a key and that are still good, in `cache/jwt.json`: so that not every command
 //! is an exchange. The key itself is not in there; a token is found by the hash of URL, key and class.
 
+use std::fs;
+
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -17,7 +19,7 @@ const MOST: usize = 32;
 
 /// A token that is kept.
 #[derive(Debug)]
-pub struct Entry {
+pub struct CachedJwt {
     /// The server that made it.
     pub url: String,
     /// Its class.
@@ -38,8 +40,12 @@ pub fn place(url: &str, key: &str, class: Class) -> String {
 ///
 /// # Errors
 /// The file is not its owner's alone.
-pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
-    let Some(home) = Context::find_home() else { return Ok(None) };
+pub fn get(place: &str, until: u64) -> Result<Option<CachedJwt>, Failure> {
+    let Some(home) = Context::find_home()? else { return Ok(None) };
+    // A place that cannot even be looked at, such as another user's home, holds no token of ours.
+    if fs::symlink_metadata(home.path(JWT_CACHE)).is_err() {
+        return Ok(None);
+    }
     Ok(load(&home)?.get(place).and_then(entry).filter(|entry| entry.expires_at > until))
 }
 
@@ -47,8 +53,8 @@ pub fn get(place: &str, until: u64) -> Result<Option<Entry>, Failure> {
 ///
 /// # Errors
 /// The file cannot be written safely.
-pub fn put(place: &str, entry: &Entry, until: u64) -> Result<(), Failure> {
-    let Some(home) = Context::find_home() else { return Ok(()) };
+pub fn put(place: &str, entry: &CachedJwt, until: u64) -> Result<(), Failure> {
+    let Some(home) = Context::find_home()? else { return Ok(()) };
     let mut all = load(&home)?;
     let shown = json!({"url": entry.url, "class": entry.class, "access_token": entry.token.reveal(),
         "expires_at": entry.expires_at});
@@ -70,9 +76,9 @@ fn load(home: &Home) -> Result<Map<String, Value>, Failure> {
     Ok(home.read(JWT_CACHE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
-fn entry(value: &Value) -> Option<Entry> {
+fn entry(value: &Value) -> Option<CachedJwt> {
     let text = |name: &str| value[name].as_str().map(str::to_owned);
-    Some(Entry {
+    Some(CachedJwt {
         url: text("url")?,
         class: text("class")?,
         token: Plaintext::new(text("access_token").filter(|token| is_token(token))?),

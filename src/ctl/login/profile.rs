@@ -23,7 +23,7 @@ const HOST_CHARS: usize = 255;
 
 /// A profile as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub struct SavedProfile {
     /// Its name.
     pub name: String,
     /// The server.
@@ -89,7 +89,7 @@ pub fn names(home: &Home) -> Vec<String> {
 ///
 /// # Errors
 /// There is none, or its file cannot be trusted.
-pub fn load(home: &Home, name: &str) -> Result<Profile, Failure> {
+pub fn load(home: &Home, name: &str) -> Result<SavedProfile, Failure> {
     check_name(name)?;
     let list = "See taosctl profile list.";
     let bytes = home.read(&file(name))?;
@@ -102,7 +102,7 @@ pub fn load(home: &Home, name: &str) -> Result<Profile, Failure> {
 ///
 /// # Errors
 /// It cannot be written safely.
-pub fn save(home: &Home, profile: &Profile) -> Result<(), Failure> {
+pub fn save(home: &Home, profile: &SavedProfile) -> Result<(), Failure> {
     home.write(&file(&profile.name), to_text(profile).as_bytes()).map(|_| ())
 }
 
@@ -114,9 +114,9 @@ pub fn remove(home: &Home, name: &str) -> Result<bool, Failure> {
     home.remove(&file(name))
 }
 
-fn from_texts(name: &str, texts: &Texts) -> Option<Profile> {
+fn from_texts(name: &str, texts: &Texts) -> Option<SavedProfile> {
     let text = |key: &str| texts.get(key).cloned();
-    Some(Profile {
+    Some(SavedProfile {
         name: name.to_owned(),
         url: text("url")?,
         token_file: text("token_file").map(PathBuf::from).filter(|path| path.is_absolute())?,
@@ -130,7 +130,7 @@ fn from_texts(name: &str, texts: &Texts) -> Option<Profile> {
     })
 }
 
-fn to_text(profile: &Profile) -> String {
+fn to_text(profile: &SavedProfile) -> String {
     texts::render(&[
         ("url", Some(&profile.url)),
         ("token_file", profile.token_file.to_str()),
@@ -160,7 +160,7 @@ pub fn active(home: &Home) -> Result<Option<String>, Failure> {
 /// # Errors
 /// It does not verify.
 pub fn in_use() -> Result<Option<Kept>, Failure> {
-    let Some(home) = Context::find_home() else { return Ok(None) };
+    let Some(home) = Context::find_home()? else { return Ok(None) };
     active(&home)?.map(|name| kept(&home, &name)).transpose()
 }
 
@@ -185,7 +185,7 @@ pub fn unverified(name: &str, problems: &[String]) -> Failure {
 ///
 /// # Errors
 /// What is not as it should be, a sentence each.
-pub fn verify(profile: &Profile) -> Result<Plaintext, Vec<String>> {
+pub fn verify(profile: &SavedProfile) -> Result<Plaintext, Vec<String>> {
     let mut problems = Vec::new();
     let token = token(profile).map_err(|problem| problems.push(problem)).ok();
     if Server::parse(&profile.url).is_err() {
@@ -209,7 +209,7 @@ pub fn verify(profile: &Profile) -> Result<Plaintext, Vec<String>> {
     token.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
-fn token(profile: &Profile) -> Result<Plaintext, String> {
+fn token(profile: &SavedProfile) -> Result<Plaintext, String> {
     let shown = profile.token_file.display();
     let bytes = private::read(&profile.token_file).map_err(|failure| failure.to_string())?;
     let bytes = bytes.ok_or_else(|| format!("{shown} is not there."))?;
@@ -239,7 +239,7 @@ mod tests {
             id in proptest::option::of("[a-f0-9-]{1,36}"),
             space in proptest::option::of("\\PC{0,20}"),
         ) {
-            let profile = Profile {
+            let profile = SavedProfile {
                 name: "p".to_owned(), url, token_file: PathBuf::from(path), agent_name: "a\"b".to_owned(), agent_id: id,
                 space_id: space.filter(|space| !space.contains(char::is_control)), token_sha256: "00".to_owned(),
                 host_binding: "h".to_owned(), workdir_hash: None, expires_at: None,

@@ -13,7 +13,7 @@ use crate::access::Class;
 use crate::api::ApiRoute;
 use crate::client::http::{self, ClientError, Request, Response, Target};
 use crate::ctl::core::failure::Failure;
-use crate::ctl::core::output::complain;
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 /// Pauses before each repeat; their number is the number of repeats.

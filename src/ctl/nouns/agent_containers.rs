@@ -2,7 +2,7 @@
 
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -16,32 +16,35 @@ const CONTAINERS: &[Column] = &[
 ];
 
 /// Start.
-pub const START: Entry = Entry::Verb(Verb::new("start", "agents_start", Show::Done("started", None)));
+pub const START: CommandEntry = CommandEntry::Verb(Verb::new("start", "agents_start", Show::Done("started", None)));
 /// Stop.
-pub const STOP: Entry = Entry::Verb(Verb::new("stop", "agents_stop", Show::Done("stopped", None)));
+pub const STOP: CommandEntry = CommandEntry::Verb(Verb::new("stop", "agents_stop", Show::Done("stopped", None)));
 /// Restart.
-pub const RESTART: Entry = Entry::Verb(Verb::new("restart", "agents_restart", Show::Done("restarted", None)));
+pub const RESTART: CommandEntry =
+    CommandEntry::Verb(Verb::new("restart", "agents_restart", Show::Done("restarted", None)));
 /// Pause.
-pub const PAUSE: Entry = Entry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
+pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
 /// Resume.
-pub const RESUME: Entry = Entry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
+pub const RESUME: CommandEntry = CommandEntry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
 /// Containers.
-pub const LIST: Entry = Entry::Verb(Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)));
+pub const LIST: CommandEntry =
+    CommandEntry::Verb(Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)));
 /// How a deployment goes.
-pub const DEPLOY_STATUS: Entry = Entry::Verb(Verb::new("deploy-status", "agents_deploy_status", Show::Record));
+pub const DEPLOY_STATUS: CommandEntry =
+    CommandEntry::Verb(Verb::new("deploy-status", "agents_deploy_status", Show::Record));
 /// Deploy.
-pub const DEPLOY: Entry = Entry::Verb(
+pub const DEPLOY: CommandEntry = CommandEntry::Verb(
     Verb::new("deploy", "agents_deploy", Show::Stored("agents_get", "name"))
         .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
 );
 
 /// All agents at once.
-pub const BULK: Entry = Entry::Noun {
+pub const BULK: CommandEntry = CommandEntry::Noun {
     name: "bulk",
     about: "Start, stop or restart every agent one may",
     entries: &[
-        Entry::Verb(Verb::new("start", "agents_bulk_start", Show::Results)),
-        Entry::Verb(Verb::new("stop", "agents_bulk_stop", Show::Results)),
-        Entry::Verb(Verb::new("restart", "agents_bulk_restart", Show::Results)),
+        CommandEntry::Verb(Verb::new("start", "agents_bulk_start", Show::Results)),
+        CommandEntry::Verb(Verb::new("stop", "agents_bulk_stop", Show::Results)),
+        CommandEntry::Verb(Verb::new("restart", "agents_bulk_restart", Show::Results)),
     ],
 };

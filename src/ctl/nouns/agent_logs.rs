@@ -1,6 +1,5 @@
 //! `taosctl agents logs`: the end of a container's log, and what comes.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
@@ -11,10 +10,11 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 use crate::jobs::events::log_tail::news;
+use crate::say::{self, Said};
 
 const LOGS: Verb = Verb::new("logs", "agents_logs", Show::Lines("logs"));
 /// Lines that are shown first.
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const JOURNAL_PAUSE: Duration = Duration::from_secs(3);
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "logs", routes: &["agents_logs"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "logs", routes: &["agents_logs"], command, run };
 
 fn command(_: &'static str) -> Command {
     LOGS.command()
@@ -47,13 +47,10 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let mut new = &seen[from..];
     loop {
         for line in new {
-            match io::stdout().write_all(shown(line, context.json).as_bytes()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
-                Err(error) => return Err(Failure::Output(error)),
+            if say::out(&shown(line, context.json)).map_err(Failure::Output)? == Said::Unread {
+                return Ok(Output::default());
             }
         }
-        io::stdout().flush().map_err(Failure::Output)?;
         std::thread::sleep(pause);
         let now = match ask(&session, agent, Some(&source)) {
             Ok((now, _)) => now,

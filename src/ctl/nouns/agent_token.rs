@@ -1,20 +1,20 @@
 //! `taosctl agents token`.
 
 use crate::ctl::core::flags::Flag;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "An agent's token",
     entries: &[
-        Entry::Verb(
+        CommandEntry::Verb(
             Verb::new("issue", "agents_token_issue", Show::Secret("token"))
                 .flags(&[Flag::Named("grace_seconds", "grace")]),
         ),
-        Entry::Verb(Verb::new("show", "agents_token_show", Show::Record)),
-        Entry::Verb(Verb::new("revoke", "agents_token_revoke", Show::Done("revoked", None))),
+        CommandEntry::Verb(Verb::new("show", "agents_token_show", Show::Record)),
+        CommandEntry::Verb(Verb::new("revoke", "agents_token_revoke", Show::Done("revoked", None))),
     ],
 };

@@ -11,7 +11,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::{Verb, limit, rows_wanted};
 use crate::ctl::verbs::{paging, show};
@@ -36,36 +36,36 @@ const STORED: Show = Show::Stored("agents_get", "name");
 const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {id}");
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "agents",
     about: "Agents and their settings",
     entries: &[
-        Entry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("get", "agents_get", Show::Record)),
-        Entry::Verb(Verb::new("create", "agents_create", STORED)),
-        Entry::Verb(Verb::new("update", "agents_update", STORED)),
-        Entry::Verb(Verb::new("permissions", "agents_permissions", STORED)),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "agents_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "agents_create", STORED)),
+        CommandEntry::Verb(Verb::new("update", "agents_update", STORED)),
+        CommandEntry::Verb(Verb::new("permissions", "agents_permissions", STORED)),
+        CommandEntry::Verb(
             Verb::new("persona", "agents_persona", Show::Part("agent"))
                 .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
         ),
-        Entry::Verb(Verb::new("model", "agents_model", STORED)),
-        Entry::Verb(Verb::new("memory", "agents_memory", Show::Part("agent"))),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("model", "agents_model", STORED)),
+        CommandEntry::Verb(Verb::new("memory", "agents_memory", Show::Part("agent"))),
+        CommandEntry::Verb(
             Verb::new("delete", "agents_delete", Show::Done("archived", RESTORABLE))
                 .ask("Archive agent {} and end all its credentials and grants?"),
         ),
-        Entry::Verb(Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED))),
-        Entry::Verb(Verb::new("restore", "agents_restore", STORED)),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED))),
+        CommandEntry::Verb(Verb::new("restore", "agents_restore", STORED)),
+        CommandEntry::Verb(
             Verb::new("purge", "agents_purge", Show::Done("purged", None))
                 .ask("Remove archived agent {} for good? There is no way back."),
         ),
-        Entry::Verb(Verb::new("export", "agents_export", Show::Document)),
-        Entry::Verb(Verb::new("register-build", "agentex_agents_register_build", Show::Record)),
-        Entry::Verb(Verb::new("register", "agentex_agents_register", Show::Record)),
-        Entry::Verb(Verb::new("import", "agents_import", STORED).body_from_file()),
-        Entry::Own {
+        CommandEntry::Verb(Verb::new("export", "agents_export", Show::Document)),
+        CommandEntry::Verb(Verb::new("register-build", "agentex_agents_register_build", Show::Record)),
+        CommandEntry::Verb(Verb::new("register", "agentex_agents_register", Show::Record)),
+        CommandEntry::Verb(Verb::new("import", "agents_import", STORED).body_from_file()),
+        CommandEntry::Own {
             name: "grants",
             routes: &["agents_get", "grants_list"],
             command: grants_command,

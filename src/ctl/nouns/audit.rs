@@ -1,7 +1,7 @@
 //! `taosctl audit`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -15,5 +15,7 @@ const COLUMNS: &[Column] = &[
     Column("COUNT", "count"),
 ];
 
+const HEAD: &[Verb] = &[Verb::new("head", "audit_head", Show::Record)];
+
 /// The verb.
-pub const ENTRY: Entry = Entry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)));
+pub const ENTRY: CommandEntry = CommandEntry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)).with(HEAD));

@@ -12,7 +12,7 @@ use crate::ctl::core::{flags, path};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::exchange as keys;
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
@@ -20,20 +20,20 @@ use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "auth",
     about: "Log in, log out, and who one is",
     entries: &[
         login::ENTRY,
-        Entry::Own { name: "logout", routes: &[], command: logout_command, run: logout },
-        Entry::Own { name: "status", routes: &["auth_whoami"], command: status_command, run: status },
-        Entry::Own { name: "whoami", routes: &["auth_me"], command: me_command, run: me },
-        Entry::Own { name: "exchange", routes: &["auth_exchange"], command: exchange_command, run: exchange },
+        CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout },
+        CommandEntry::Own { name: "status", routes: &["auth_whoami"], command: status_command, run: status },
+        CommandEntry::Own { name: "whoami", routes: &["auth_me"], command: me_command, run: me },
+        CommandEntry::Own { name: "exchange", routes: &["auth_exchange"], command: exchange_command, run: exchange },
     ],
 };
 
 /// The verb at the top: what the credential itself is.
-pub const WHOAMI: Entry = Entry::Verb(Verb::new("whoami", "auth_whoami", Show::Record));
+pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", Show::Record));
 
 /// Asks the server who the session's credential is.
 ///
@@ -63,7 +63,7 @@ fn logout_command(name: &'static str) -> Command {
 
 fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let mut removed = false;
-    if let Some(home) = Context::find_home() {
+    if let Some(home) = Context::find_home()? {
         removed = home.remove(CREDENTIALS)?;
         // What was exchanged for a key would be good for minutes yet.
         home.remove(JWT_CACHE)?;

@@ -1,7 +1,7 @@
 //! `taosctl backup` and `taosctl backups`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -9,6 +9,6 @@ const COLUMNS: &[Column] =
     &[Column("FILE", "file"), Column("BYTES", "bytes"), Column("CREATED", "created_at"), Column("BLAKE3", "blake3")];
 
 /// Makes one.
-pub const BACKUP: Entry = Entry::Verb(Verb::new("backup", "backups_create", Show::Record));
+pub const BACKUP: CommandEntry = CommandEntry::Verb(Verb::new("backup", "backups_create", Show::Record));
 /// Lists them.
-pub const BACKUPS: Entry = Entry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)));
+pub const BACKUPS: CommandEntry = CommandEntry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)));

@@ -14,27 +14,27 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 
 const REPORT: &[Column] = &[Column("AGENT", "agent"), Column("ACTIVE KEYS", "active"), Column("VERDICT", "verdict")];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "credentials",
     about: "Keys of agents, and enrollments",
     entries: &[
-        Entry::Verb(Verb::new("list", "credentials_list", Show::Table(COLUMNS))),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("list", "credentials_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
             Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
         ),
-        Entry::Verb(Verb::new("issue-enrollment", "credentials_enrollment", Show::Kept)),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("issue-enrollment", "credentials_enrollment", Show::Kept)),
+        CommandEntry::Verb(
             Verb::new("revoke", "credentials_revoke", Show::Done("revoked", None))
                 .ask("Revoke key {} and every token exchanged for it?"),
         ),
-        Entry::Own {
+        CommandEntry::Own {
             name: "audit",
             routes: &["credentials_list", "ax_agents_manage_list"],
             command: audit_command,

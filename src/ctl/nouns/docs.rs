@@ -7,11 +7,11 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 
 /// The verb.
-pub const ENTRY: Entry = Entry::Own { name: "docs", routes: &["docs_index", "docs_get"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "docs", routes: &["docs_index", "docs_get"], command, run };
 
 fn command(name: &'static str) -> Command {
     let page = Arg::new("page").value_name("PAGE");

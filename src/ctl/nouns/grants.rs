@@ -1,7 +1,7 @@
 //! `taosctl grants`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -16,12 +16,14 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
     about: "Who may do what with which agent",
     entries: &[
-        Entry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("create", "grants_create", Show::Record)),
-        Entry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Take grant {} back?")),
+        CommandEntry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record)),
+        CommandEntry::Verb(
+            Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Take grant {} back?"),
+        ),
     ],
 };

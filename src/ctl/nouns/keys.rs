@@ -1,7 +1,7 @@
 //! `taosctl keys`: the caller's keys (personal access tokens).
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -17,14 +17,14 @@ pub const COLUMNS: &[Column] = &[
 ];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "keys",
     about: "Keys, which are exchanged for short-lived tokens",
     entries: &[
-        Entry::Verb(Verb::new("create", "keys_create", Show::Kept)),
-        Entry::Verb(Verb::new("list", "keys_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("rotate", "keys_rotate", Show::Kept)),
-        Entry::Verb(
+        CommandEntry::Verb(Verb::new("create", "keys_create", Show::Kept)),
+        CommandEntry::Verb(Verb::new("list", "keys_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("rotate", "keys_rotate", Show::Kept)),
+        CommandEntry::Verb(
             Verb::new("revoke", "keys_revoke", Show::Done("revoked", None))
                 .ask("Revoke key {} and every token exchanged for it?"),
         ),

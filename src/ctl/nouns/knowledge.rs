@@ -13,7 +13,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::KNOWLEDGE_ITEMS;
@@ -32,20 +32,20 @@ const SOURCES: &[Column] = &[
 const DEPTH: usize = 8;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "knowledge",
     about: "Documents for agents",
     entries: &[
-        Entry::Own { name: "search", routes: &["knowledge_search"], command: search_command, run: search },
-        Entry::Verb(Verb::new("list", "knowledge_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("get", "knowledge_get", Show::Lines("content"))),
-        Entry::Verb(Verb::new("sources", "knowledge_sources", Show::Table(SOURCES))),
-        Entry::Own { name: "put", routes: &["knowledge_put"], command: put_command, run: put },
-        Entry::Verb(
+        CommandEntry::Own { name: "search", routes: &["knowledge_search"], command: search_command, run: search },
+        CommandEntry::Verb(Verb::new("list", "knowledge_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "knowledge_get", Show::Lines("content"))),
+        CommandEntry::Verb(Verb::new("sources", "knowledge_sources", Show::Table(SOURCES))),
+        CommandEntry::Own { name: "put", routes: &["knowledge_put"], command: put_command, run: put },
+        CommandEntry::Verb(
             Verb::new("rm", "knowledge_delete", Show::Done("deleted", None))
                 .ask("Delete source {} with all its items?"),
         ),
-        Entry::Verb(Verb::new("prompt", "knowledge_prompt", Show::Lines("prompt"))),
+        CommandEntry::Verb(Verb::new("prompt", "knowledge_prompt", Show::Lines("prompt"))),
     ],
 };
 

@@ -16,13 +16,17 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::credentials::{self, Saved};
 use crate::ctl::login::exchange::{is_agent_key, is_key};
 use crate::ctl::login::session::Session;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 use crate::secret::Plaintext;
 
 /// The verb.
-pub const ENTRY: Entry =
-    Entry::Own { name: "login", routes: &["auth_whoami", "auth_me", "auth_exchange", "spaces_list"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own {
+    name: "login",
+    routes: &["auth_whoami", "auth_me", "auth_exchange", "spaces_list"],
+    command,
+    run,
+};
 
 fn command(name: &'static str) -> Command {
     let space = Arg::new("space").long("space").value_name("SPACE").value_parser(NonEmptyStringValueParser::new());

@@ -1,4 +1,4 @@
-//! The nouns, one a file. A new one is a file with an [`Entry`] and a line in [`ALL`].
+//! The nouns, one a file. A new one is a file with an [`CommandEntry`] and a line in [`ALL`].
 
 mod agent_containers;
 mod agent_logs;
@@ -22,10 +22,10 @@ mod ui;
 mod user_token;
 mod users;
 
-use super::verbs::entry::Entry;
+use super::verbs::entry::CommandEntry;
 
 /// Everything there is.
-pub const ALL: &[Entry] = &[
+pub const ALL: &[CommandEntry] = &[
     agents::ENTRY,
     operations::ENTRY,
     grants::ENTRY,

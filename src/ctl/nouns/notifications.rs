@@ -1,7 +1,5 @@
 //! `taosctl notifications`: what was sent, and what is being sent.
 
-use std::io::{self, Write};
-
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
@@ -12,9 +10,10 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
+use crate::say::{self, Said};
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
@@ -32,19 +31,19 @@ const FIRST: &str = "00000000-0000-0000-0000-000000000000";
 const WAIT: u64 = 30;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "notifications",
     about: "What agents and users have told people",
     entries: &[
-        Entry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
-        Entry::Verb(Verb::new("get", "notifications_get", Show::Record)),
-        Entry::Verb(Verb::new("count", "notifications_count", Show::Record)),
-        Entry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
-        Entry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
-        Entry::Verb(
+        CommandEntry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "notifications_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("count", "notifications_count", Show::Record)),
+        CommandEntry::Verb(Verb::new("read", "notifications_read", Show::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "notifications_read_all", Show::Said("read", "updated"))),
+        CommandEntry::Verb(
             Verb::new("delete", "notifications_delete", Show::Done("deleted", None)).ask("Delete notification {}?"),
         ),
-        Entry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
+        CommandEntry::Own { name: "watch", routes: &["notifications_list"], command: watch_command, run: watch },
     ],
 };
 
@@ -98,16 +97,13 @@ fn follow(session: &Session<'_>, mut last: String) -> Result<Output, Failure> {
     loop {
         let rows = ask(session, json!({"after": last, "wait": wait}))?;
         for row in &rows {
-            match io::stdout().write_all(line(row, session.context.json).as_bytes()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Output::default()),
-                Err(error) => return Err(Failure::Output(error)),
+            if say::out(&line(row, session.context.json)).map_err(Failure::Output)? == Said::Unread {
+                return Ok(Output::default());
             }
         }
         if !rows.is_empty() {
             let wrong = || Failure::Unexpected("A notification has no id.".to_owned());
             last = id_of(rows.last()).ok_or_else(wrong)?;
-            io::stdout().flush().map_err(Failure::Output)?;
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::slow;
 use crate::ctl::verbs::verb::Verb;
@@ -22,14 +22,14 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "operations",
     about: "Slow work: what runs and what became of it",
     entries: &[
-        Entry::Verb(Verb::new("list", "operations_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
-        Entry::Own { name: "wait", routes: &["operations_get"], command: wait_command, run: wait },
-        Entry::Verb(Verb::new("cancel", "operations_cancel", Show::Record)),
+        CommandEntry::Verb(Verb::new("list", "operations_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
+        CommandEntry::Own { name: "wait", routes: &["operations_get"], command: wait_command, run: wait },
+        CommandEntry::Verb(Verb::new("cancel", "operations_cancel", Show::Record)),
     ],
 };
 

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::{ACTIVE, Home};
-use crate::ctl::core::output::{Output, complain};
+use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
 use crate::ctl::core::{path, private, text};
 use crate::ctl::login::connection::{Connection, checked};
 use crate::ctl::login::context::Context;
-use crate::ctl::login::profile::{self, Profile};
+use crate::ctl::login::profile::{self, SavedProfile};
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
 
 const COLUMNS: &[Column] =
@@ -27,23 +27,24 @@ const fn own(
     name: &'static str,
     command: fn(&'static str) -> Command,
     run: fn(&Context, &ArgMatches) -> Result<Output, Failure>,
-) -> Entry {
-    Entry::Own { name, routes: &[], command, run }
+) -> CommandEntry {
+    CommandEntry::Own { name, routes: &[], command, run }
 }
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "profile",
     about: "Identities of agents, bound to host and directory",
     entries: &[
         own("add", add_command, add),
         own("verify", verify_command, verify),
         own("env", env_command, env),
-        Entry::Own { name: "use", routes: &["credentials_fingerprint"], command: use_command, run: use_it },
+        CommandEntry::Own { name: "use", routes: &["credentials_fingerprint"], command: use_command, run: use_it },
         own("list", list_command, list),
         own("remove", remove_command, remove),
     ],
 };
+use crate::say::complain;
 
 fn name_arg() -> Arg {
     Arg::new("name").value_name("NAME").value_parser(NonEmptyStringValueParser::new())
@@ -79,7 +80,7 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let missing = || Failure::login(format!("{file} is not there."), "Name a file that holds the token alone.");
     let token = checked(&String::from_utf8_lossy(&private::read(&path)?.ok_or_else(missing)?))?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let new = Profile {
+    let new = SavedProfile {
         name: name(matches).to_owned(),
         url: Server::parse(url)?.to_string(),
         token_file: path,
@@ -161,7 +162,7 @@ fn env(_: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 }
 
 /// The token itself is not among them: its file is enough, and no child sees it in its environment.
-fn exports(names: &[&str; 6], profile: &Profile) -> String {
+fn exports(names: &[&str; 6], profile: &SavedProfile) -> String {
     let [_, file, url, agent, id, space] = *names;
     let given = [
         (file, profile.token_file.to_str()),
@@ -200,7 +201,7 @@ fn use_it(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     said(context, "active", &profile.name)
 }
 
-fn register(session: &Session<'_>, profile: &Profile) -> Result<Value, Failure> {
+fn register(session: &Session<'_>, profile: &SavedProfile) -> Result<Value, Failure> {
     let route = path::route("credentials_fingerprint");
     let mut body = json!({"token_sha256": profile.token_sha256, "host_binding": profile.host_binding});
     if let Some(id) = &profile.agent_id {

@@ -1,7 +1,7 @@
 //! `taosctl spaces`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -10,13 +10,13 @@ const COLUMNS: &[Column] =
 const MEMBERS: &[Column] = &[Column("ID", "id"), Column("NAME", "username"), Column("ROLE", "role")];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
     about: "Where agents live",
     entries: &[
-        Entry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
-        Entry::Verb(Verb::new("get", "spaces_read", Show::Record)),
-        Entry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
-        Entry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
+        CommandEntry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
+        CommandEntry::Verb(Verb::new("get", "spaces_read", Show::Record)),
+        CommandEntry::Verb(Verb::new("members", "spaces_members", Show::Rows("members", MEMBERS))),
+        CommandEntry::Verb(Verb::new("create", "spaces_create", Show::Part("space"))),
     ],
 };

@@ -11,18 +11,18 @@ use crate::ctl::core::home::is_name;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, private};
 use crate::ctl::login::context::Context;
-use crate::ctl::login::profile::{self, Profile};
+use crate::ctl::login::profile::{self, SavedProfile};
 use crate::ctl::login::project;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::texts;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "Make an agent's key and put it where it is needed",
-    entries: &[Entry::Own {
+    entries: &[CommandEntry::Own {
         name: "mint",
         routes: &["ax_agents_manage_read", "ax_agents_manage_create", "credentials_agent_pat"],
         command,
@@ -182,7 +182,7 @@ fn save(
             Some(file) => file,
             None => home.write(&format!("tokens/{name}.token"), line.as_bytes())?,
         };
-        let new = Profile {
+        let new = SavedProfile {
             name: profile.to_owned(),
             url,
             token_file: token_file.clone(),

@@ -1,7 +1,7 @@
 //! `taosctl users token`.
 
 use crate::ctl::show::table::Column;
-use crate::ctl::verbs::entry::Entry;
+use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
@@ -15,12 +15,12 @@ const COLUMNS: &[Column] = &[
 ];
 
 /// The noun.
-pub const ENTRY: Entry = Entry::Noun {
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "A user's tokens",
     entries: &[
-        Entry::Verb(Verb::new("issue", "users_token_issue", Show::Secret("token"))),
-        Entry::Verb(Verb::new("list", "users_token_list", Show::Table(COLUMNS))),
-        Entry::Verb(Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))),
+        CommandEntry::Verb(Verb::new("issue", "users_token_issue", Show::Secret("token"))),
+        CommandEntry::Verb(Verb::new("list", "users_token_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))),
     ],
 };

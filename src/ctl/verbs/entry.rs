@@ -10,7 +10,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::login::context::Context;
 
 /// A place in the tree.
-pub enum Entry {
+pub enum CommandEntry {
     /// A noun, with what can be done.
     Noun {
         /// Its name.
@@ -18,7 +18,7 @@ pub enum Entry {
         /// What it is about.
         about: &'static str,
         /// What is below it.
-        entries: &'static [Entry],
+        entries: &'static [CommandEntry],
     },
     /// A verb that is a route.
     Verb(Verb),
@@ -35,7 +35,7 @@ pub enum Entry {
     },
 }
 
-impl Entry {
+impl CommandEntry {
     fn name(&self) -> &'static str {
         match self {
             Self::Noun { name, .. } | Self::Own { name, .. } => name,
@@ -56,7 +56,7 @@ impl Entry {
 }
 
 /// Adds the entries to a command.
-pub fn add_all(command: Command, entries: &[Entry]) -> Command {
+pub fn add_all(command: Command, entries: &[CommandEntry]) -> Command {
     entries.iter().fold(command, |command, entry| command.subcommand(entry.command()))
 }
 
@@ -64,28 +64,29 @@ pub fn add_all(command: Command, entries: &[Entry]) -> Command {
 ///
 /// # Errors
 /// Whatever goes wrong on the way.
-pub fn run(entries: &[Entry], context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+pub fn run(entries: &[CommandEntry], context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let chosen = matches.subcommand().and_then(|(name, below)| {
         let entry = entries.iter().find(|entry| entry.name() == name)?;
         Some((entry, below))
     });
     match chosen {
         None => Err(Failure::usage("There is no such command.", "Run taosctl --help.")),
-        Some((Entry::Noun { entries, .. }, below)) => run(entries, context, below),
-        Some((Entry::Verb(verb), below)) => verb.run(context, below),
-        Some((Entry::Own { run, .. }, below)) => run(context, below),
+        Some((CommandEntry::Noun { entries, .. }, below)) => run(entries, context, below),
+        Some((CommandEntry::Verb(verb), below)) => verb.run(context, below),
+        Some((CommandEntry::Own { run, .. }, below)) => run(context, below),
     }
 }
 
 /// Gathers the ids of the routes that entries call.
-pub fn collect_routes(entries: &[Entry], found: &mut BTreeSet<&'static str>) {
+pub fn collect_routes(entries: &[CommandEntry], found: &mut BTreeSet<&'static str>) {
     for entry in entries {
         match entry {
-            Entry::Noun { entries, .. } => collect_routes(entries, found),
-            Entry::Verb(verb) => {
+            CommandEntry::Noun { entries, .. } => collect_routes(entries, found),
+            CommandEntry::Verb(verb) => {
                 found.insert(verb.route);
+                found.extend(verb.below().iter().map(|verb| verb.route));
             }
-            Entry::Own { routes, .. } => found.extend(routes.iter()),
+            CommandEntry::Own { routes, .. } => found.extend(routes.iter()),
         }
     }
 }

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use super::show;
 use crate::ctl::core::failure::Failure;
-use crate::ctl::core::output::{Output, complain};
+use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, private};
 use crate::ctl::login::session::Session;
+use crate::say::complain;
 
 /// Where a secret shall go.
 pub struct Keep {

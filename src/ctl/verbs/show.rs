@@ -122,11 +122,22 @@ fn results(reply: &Map<String, Value>) -> Vec<Value> {
 
 fn done(word: &str, hint: Option<&str>, parameters: &[&str], reply: &Value) -> Output {
     let what = reply["name"].as_str().or_else(|| parameters.last().copied()).unwrap_or("");
-    let output = Output::text(format!("{word}: {}", text::clean(what)));
+    let output = still_live(Output::text(format!("{word}: {}", text::clean(what))), reply);
     match (hint, reply["id"].as_str()) {
         (Some(hint), Some(id)) => output.with_note(&hint.replace("{id}", &text::clean(id))),
         _ => output,
     }
+}
+
+/// Says what goes on working after a revoke.
+fn still_live(output: Output, reply: &Value) -> Output {
+    let Some(living) = reply["still_live"].as_array().filter(|living| !living.is_empty()) else { return output };
+    let one = |made: &Value| {
+        let of = |field: &str| made[field].as_str().unwrap_or("").to_owned();
+        text::clean(&format!("{} {} ({})", of("kind"), of("credential_id"), of("name")))
+    };
+    let names = living.iter().map(one).collect::<Vec<_>>().join(", ");
+    output.with_note(&format!("note: these still work: {names}; --all or --cascade all, where offered, ends them too"))
 }
 
 fn secret(json: bool, field: &str, reply: &Value) -> Result<Output, Failure> {

@@ -7,10 +7,11 @@ use super::show;
 use crate::api::ApiRoute;
 use crate::client::http::Response;
 use crate::ctl::core::failure::Failure;
-use crate::ctl::core::output::{Output, complain};
+use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::core::text;
 use crate::ctl::login::session::{self, Session};
+use crate::say::complain;
 
 /// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
 const NEWS: u64 = 2;

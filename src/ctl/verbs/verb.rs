@@ -37,12 +37,13 @@ pub struct Verb {
     ask: Option<&'static str>,
     body: Body,
     at_once: bool,
+    below: &'static [Verb],
 }
 
 impl Verb {
     /// A verb whose flags are the route's fields.
     pub const fn new(name: &'static str, route: &'static str, show: Show) -> Self {
-        Self { name, route, show, flags: &[], ask: None, body: Body::Flags, at_once: false }
+        Self { name, route, show, flags: &[], ask: None, body: Body::Flags, at_once: false, below: &[] }
     }
 
     /// Flags that depart from the rule.
@@ -55,6 +56,17 @@ impl Verb {
     pub const fn ask(mut self, question: &'static str) -> Self {
         self.ask = Some(question);
         self
+    }
+
+    /// It has verbs of its own below it.
+    pub const fn with(mut self, below: &'static [Verb]) -> Self {
+        self.below = below;
+        self
+    }
+
+    /// The verbs below it.
+    pub fn below(&self) -> &'static [Verb] {
+        self.below
     }
 
     /// The body is a JSON file that is named, not flags.
@@ -98,7 +110,11 @@ impl Verb {
         if self.is_slow() {
             command = command.arg(slow::no_wait());
         }
-        command.args(flags::args(self.body_fields(), self.flags)).args(flags::args(route.query, self.flags))
+        let command =
+            command.args(flags::args(self.body_fields(), self.flags)).args(flags::args(route.query, self.flags));
+        self.below
+            .iter()
+            .fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))
     }
 
     /// Carries it out.
@@ -106,6 +122,11 @@ impl Verb {
     /// # Errors
     /// Whatever goes wrong on the way.
     pub fn run(&self, context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+        if let Some((name, matches)) = matches.subcommand()
+            && let Some(verb) = self.below.iter().find(|verb| verb.name == name)
+        {
+            return verb.run(context, matches);
+        }
         let route = path::route(self.route);
         let names = route.parameters();
         let parameters: Vec<&str> =

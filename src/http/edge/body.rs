@@ -1,14 +1,17 @@
-//! Collecting a request's body on the runtime thread, within its limit, its deadline and the memory that all bodies
-//! share. No pool thread is held meanwhile.
+//! Collecting a request's body on the runtime thread, within its limit, its deadline and the memory that its caller
+//! and all callers may hold. No pool thread is held meanwhile.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use hyper::body::{Body, Bytes, Incoming};
 
+use super::body_shares::{Bounds, Held};
 use super::io::Wire;
-use super::meters::Gauge;
+
+/// Turns of the event loop after which a body that was sent along with its head has come through the parser.
+const TURNS: u32 = 4;
 
 /// Why a body was not collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,55 +22,115 @@ pub(super) enum BodyError {
     Late,
     /// The limit was passed.
     TooLarge,
-    /// All bodies together hold as much as they may.
+    /// The caller, or all together, hold as much as they may.
     Full,
     /// The chunked coding is broken.
     Malformed,
 }
 
-/// Reads the body to its end. `held` counts what it holds, and goes on counting until dropped.
-pub(super) async fn collect(
-    mut body: Incoming,
-    limit: u64,
-    wire: &Wire,
-    held: &mut Gauge,
-    most_held: u64,
-) -> Result<Bytes, BodyError> {
-    let expected = body.size_hint().exact();
-    let mut all: Vec<u8> = Vec::new();
-    loop {
-        let frame = poll_fn(|cx| {
-            if wire.body_is_late() {
-                return Poll::Ready(Err(BodyError::Late));
+/// A body that is being collected, and what has come of it.
+pub(super) struct Collecting {
+    body: Incoming,
+    expected: Option<u64>,
+    all: Vec<u8>,
+}
+
+impl Collecting {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self { expected: body.size_hint().exact(), body, all: Vec::new() }
+    }
+
+    /// The length that was announced, in bytes.
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// True if nothing has come yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// True if nothing is left to be read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    /// Reads the body if all of it is there already, without waiting for the client. `None` if it is not; what has come
+    /// is kept.
+    pub(super) async fn at_hand(
+        &mut self,
+        limit: u64,
+        wire: &Wire,
+        held: &mut Held,
+        bounds: Bounds,
+    ) -> Option<Result<Bytes, BodyError>> {
+        let mut rest = pin!(self.rest(limit, wire, held, bounds));
+        let mut turns = TURNS;
+        poll_fn(|cx| match rest.as_mut().poll(cx) {
+            Poll::Ready(read) => Poll::Ready(Some(read)),
+            Poll::Pending if turns == 0 => Poll::Ready(None),
+            Poll::Pending => {
+                turns -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            Pin::new(&mut body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
-        });
-        let Some(frame) = frame.await? else { return Ok(all.into()) };
-        // What is not data are trailers, which nothing here reads.
-        let Ok(data) = frame.into_data() else { continue };
-        if (all.len() + data.len()) as u64 > limit {
-            return Err(BodyError::TooLarge);
+        })
+        .await
+    }
+
+    /// Reads the rest of the body. `held` counts what it holds, and goes on counting until dropped.
+    pub(super) async fn rest(
+        &mut self,
+        limit: u64,
+        wire: &Wire,
+        held: &mut Held,
+        bounds: Bounds,
+    ) -> Result<Bytes, BodyError> {
+        loop {
+            let frame = poll_fn(|cx| {
+                if held.poll_cut(cx) {
+                    return Poll::Ready(Err(BodyError::Full));
+                }
+                if wire.body_is_late() {
+                    return Poll::Ready(Err(BodyError::Late));
+                }
+                Pin::new(&mut self.body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
+            });
+            let Some(frame) = frame.await? else {
+                held.is_whole();
+                return Ok(std::mem::take(&mut self.all).into());
+            };
+            // What is not data are trailers, which nothing here reads.
+            let Ok(data) = frame.into_data() else { continue };
+            if (self.all.len() + data.len()) as u64 > limit {
+                return Err(BodyError::TooLarge);
+            }
+            let only = self.all.is_empty() && self.body.is_end_stream();
+            let room = if only { data.len() } else { self.growth(data.len()) };
+            if !held.more(room as u64, bounds) {
+                return Err(BodyError::Full);
+            }
+            if only {
+                held.is_whole();
+                return Ok(data);
+            }
+            self.all.reserve_exact(room);
+            self.all.extend_from_slice(&data);
         }
-        if !held.more(data.len() as u64, most_held) {
-            return Err(BodyError::Full);
+    }
+
+    /// By how much the memory grows for `more` bytes: with what has come, never by what was merely declared.
+    fn growth(&self, more: usize) -> usize {
+        let (has, room) = (self.all.len(), self.all.capacity() - self.all.len());
+        if room >= more {
+            return 0;
         }
-        if all.is_empty() && body.is_end_stream() {
-            return Ok(data);
-        }
-        append(&mut all, &data, expected);
+        let declared = self.expected.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        has.max(more).min(declared.saturating_sub(has)).max(more)
     }
 }
 
 /// A chunked body that ends early is a client that has gone; anything else wrong is wrong in the coding.
 fn fault(wire: &Wire) -> BodyError {
     if wire.is_gone() { BodyError::Gone } else { BodyError::Malformed }
-}
-
-/// Grows with what has come, never by what was merely declared.
-fn append(all: &mut Vec<u8>, data: &[u8], expected: Option<u64>) {
-    if all.capacity() - all.len() < data.len() {
-        let left = expected.map_or(usize::MAX, |e| usize::try_from(e).unwrap_or(usize::MAX).saturating_sub(all.len()));
-        all.reserve_exact(all.len().max(data.len()).min(left).max(data.len()));
-    }
-    all.extend_from_slice(data);
 }

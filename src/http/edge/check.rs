@@ -27,7 +27,7 @@ impl Refusal {
 
 /// What the head says about the rest of the request.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct CheckedHead {
     /// The path's segments, decoded once.
     pub segments: Vec<String>,
     /// True if a segment holds a slash that was sent as `%2F`.
@@ -48,7 +48,7 @@ pub fn head(
     version: Version,
     headers: &HeaderMap,
     limits: &Limits,
-) -> Result<Checked, Refusal> {
+) -> Result<CheckedHead, Refusal> {
     if target_length(uri) as u64 > limits.max_target_bytes {
         return Err(Refusal::close(codes::TARGET_TOO_LONG, "the request target is too long"));
     }
@@ -61,7 +61,7 @@ pub fn head(
     let expects_continue = expect(version, headers)?;
     form(method, uri, host)?;
     let (segments, encoded_slash) = if uri.path() == "*" { (Vec::new(), false) } else { segments(uri.path())? };
-    Ok(Checked { segments, encoded_slash, expects_continue, chunked })
+    Ok(CheckedHead { segments, encoded_slash, expects_continue, chunked })
 }
 
 fn target_length(uri: &Uri) -> usize {
@@ -276,9 +276,12 @@ fn other_version(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Checked, Refusal> {
+    use super::*;
+    use crate::rest::text::segment_problem;
+
+    fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<CheckedHead, Refusal> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -393,5 +396,18 @@ mod tests {
         assert_eq!(status(&[b"GET / HTTP/1.1\r\na: ".as_slice(), &[b'a'; 20_000]].concat(), true), 431);
         assert_eq!(status(&[b"GET / HTTP/1.1\r\n".as_slice(), &b"a: b\r\n".repeat(101)].concat(), true), 431);
         assert_eq!(status(b"", true), 413);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_comes_back_out_of_a_path(name in "\\PC{0,20}") {
+            // Clients leave dots as they are and encode what is not plain.
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+            let encoded: String = name.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+            if segment_problem(&name).is_none() {
+                let (segments, _) = segments(&format!("/x/{encoded}/y")).unwrap();
+                prop_assert_eq!(&segments[1], &name);
+            }
+        }
     }
 }

@@ -10,20 +10,24 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 use tokio::sync::Notify;
 
+use super::body_shares::BodyShares;
 use super::host::AllowedHosts;
 use super::io::{READ_BYTES, Timeouts};
 use super::meters::{Gauge, Meters};
 use super::stalled::Stalled;
 use crate::http::pool::Pool;
+use crate::http::worker_shares::WorkerShares;
 use crate::limits::Limits;
-use crate::rest::service::{Outcome, Service};
+use crate::rest::service::{Outcome, Service, Work};
 
 /// What comes back from the pool.
 pub(super) enum PoolAnswer<S: Service> {
     /// The access check passed.
     Admitted(S::Admitted),
-    /// The request is done, or postponed.
-    Outcome(Outcome),
+    /// The access check passed, but the principal holds its whole share: this is the rest of the work.
+    Crowded(Work, u64),
+    /// The request is done, or postponed; whose share the work counted in.
+    Outcome(Outcome, Option<u64>),
 }
 
 /// What a reload may change.
@@ -46,10 +50,13 @@ pub(super) struct Core<S: Service> {
     pub(super) service: Arc<S>,
     rules: RefCell<Rc<Rules>>,
     pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
+    pub(super) shares: Arc<WorkerShares>,
     pub(super) meters: Arc<Meters>,
     pub(super) ids: RequestIds,
     pub(super) scratch: Rc<RefCell<Box<[u8]>>>,
     pub(super) stalled: Rc<Stalled>,
+    /// The bodies under way.
+    pub(super) bodies: Rc<BodyShares>,
     /// Refusals past the connection limit that are still being closed politely.
     pub(super) refusals: Cell<usize>,
     pub(super) crowd: Rc<Crowd>,
@@ -61,11 +68,13 @@ impl<S: Service> Core<S> {
         Self {
             rules: RefCell::new(Rc::new(rules)),
             service,
+            shares: WorkerShares::new(pool.workers()),
             pool,
             meters,
             ids: RequestIds::new(),
             scratch: Rc::new(RefCell::new(vec![0; READ_BYTES].into_boxed_slice())),
             stalled: Rc::default(),
+            bodies: Rc::default(),
             refusals: Cell::new(0),
             crowd: Rc::default(),
             last_accept_log: Cell::new(None),

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, ORIGIN};
 
 use super::check::split_host;
 use crate::rest::codes::{self, Code};
@@ -63,8 +63,21 @@ fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// The code of the refusal if a browser may have been tricked into sending this request.
-pub fn refusal(head: &Head, allowed: &AllowedHosts, connected_to: Option<IpAddr>) -> Option<&'static Code> {
+/// True if a request over TCP names a host that is not this machine. HTTP/1.0 may leave the Host out, which no browser
+/// does.
+pub fn is_foreign(peer: &Peer, headers: &HeaderMap, allowed: &AllowedHosts, connected_to: Option<IpAddr>) -> bool {
+    let good = |host: &HeaderValue| host.to_str().is_ok_and(|host| allowed.allows(host, connected_to));
+    peer.is_tcp() && !headers.get(HOST).is_none_or(good)
+}
+
+/// True for what anyone may read under any name.
+pub fn is_exempt(head: &Head) -> bool {
+    EXEMPT.contains(&head.raw_path.as_str())
+}
+
+/// The code of the refusal if a browser may have been tricked into sending this request. A header that could be a
+/// credential only postpones the refusal: whether it is one, the access check finds out.
+pub fn refusal(head: &Head) -> Option<&'static Code> {
     match head.peer {
         Peer::Unix { .. } => {
             let browser = head.headers.contains_key(ORIGIN) || head.headers.contains_key(COOKIE);
@@ -73,15 +86,8 @@ pub fn refusal(head: &Head, allowed: &AllowedHosts, connected_to: Option<IpAddr>
         // A container's own socket: what runs there has its own names for it and no browser of the operator's.
         Peer::Agent { .. } => None,
         Peer::Ip(_) => {
-            if head.headers.contains_key(AUTHORIZATION)
-                || head.headers.contains_key(&X_AGENT_API_KEY)
-                || EXEMPT.contains(&head.raw_path.as_str())
-            {
-                return None;
-            }
-            // HTTP/1.0 may leave the Host out, which no browser does.
-            let good = head.headers.get(HOST).is_none_or(|h| h.to_str().is_ok_and(|h| allowed.allows(h, connected_to)));
-            (!good).then_some(codes::HOST_NOT_ALLOWED)
+            let may_be_known = head.headers.contains_key(AUTHORIZATION) || head.headers.contains_key(&X_AGENT_API_KEY);
+            (head.foreign_host && !may_be_known && !is_exempt(head)).then_some(codes::HOST_NOT_ALLOWED)
         }
     }
 }
@@ -89,7 +95,7 @@ pub fn refusal(head: &Head, allowed: &AllowedHosts, connected_to: Option<IpAddr>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderMap, HeaderName};
+    use hyper::header::HeaderName;
     use hyper::http::Method;
 
     fn head(peer: Peer, path: &str, headers: &[(&str, &str)]) -> Head {
@@ -101,6 +107,7 @@ mod tests {
             query: String::new(),
             headers: headers.iter().map(header).collect::<HeaderMap>(),
             peer,
+            foreign_host: false,
             request_id: "r".into(),
             arrived: std::time::Instant::now(),
         }
@@ -111,7 +118,11 @@ mod tests {
         let allowed = AllowedHosts::new(&["192.0.2.7:80".parse().unwrap()], Some("Box"))
             .and(&["agents.example:443".into(), "Plain".into()]);
         let tcp = || Peer::Ip([127, 0, 0, 1].into());
-        let code = |path: &str, headers: &[(&str, &str)]| refusal(&head(tcp(), path, headers), &allowed, None);
+        let code = |path: &str, headers: &[(&str, &str)]| {
+            let mut head = head(tcp(), path, headers);
+            head.foreign_host = is_foreign(&head.peer, &head.headers, &allowed, None);
+            refusal(&head)
+        };
         for host in
             ["localhost:6969", "127.0.0.1", "[::1]:1", "192.0.2.7", "box", "BOX.local", "agents.example", "plain."]
         {
@@ -131,7 +142,7 @@ mod tests {
     #[test]
     fn the_operators_socket_takes_any_host_but_nothing_of_a_browsers() {
         let unix = || Peer::Unix { uid: 0, gid: 0, pid: 0 };
-        let code = |headers: &[(&str, &str)]| refusal(&head(unix(), "/api", headers), &AllowedHosts::default(), None);
+        let code = |headers: &[(&str, &str)]| refusal(&head(unix(), "/api", headers));
         assert_eq!(code(&[("host", "evil.example")]), None);
         assert_eq!(code(&[("host", "a"), ("origin", "null")]), Some(codes::BROWSER_REFUSED));
         assert_eq!(code(&[("host", "a"), ("cookie", "a=b")]), Some(codes::BROWSER_REFUSED));

@@ -20,7 +20,7 @@ pub(super) struct Meters {
 
 /// A reading of the edge's counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Metrics {
+pub struct EdgeMetrics {
     /// Connections open now.
     pub connections: u64,
     /// Streams open now.
@@ -46,9 +46,9 @@ pub struct Metrics {
 }
 
 impl Meters {
-    pub(super) fn read(&self, queued: u64) -> Metrics {
+    pub(super) fn read(&self, queued: u64) -> EdgeMetrics {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Metrics {
+        EdgeMetrics {
             connections: get(&self.connections),
             streams: get(&self.streams),
             queued,

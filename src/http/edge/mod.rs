@@ -6,6 +6,7 @@
 
 mod accept;
 mod body;
+pub(crate) mod body_shares;
 pub mod check;
 mod connection;
 mod core;
@@ -29,9 +30,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub use self::meters::EdgeMetrics;
 use self::meters::Meters;
-pub use self::meters::Metrics;
-use self::run::Command;
+use self::run::Control;
 pub use super::pool::Worker;
 use super::pool::{Pool, States};
 use crate::limits::Limits;
@@ -57,7 +58,7 @@ pub struct Running {
 /// A hold on a running edge, for any thread.
 #[derive(Clone)]
 pub struct Handle {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<Control>,
     meters: Arc<Meters>,
     states: Arc<States>,
 }
@@ -96,39 +97,39 @@ impl Handle {
     /// Stops: no more connections; idle ones close; requests whose head has arrived are answered, within
     /// `stop_timeout`.
     pub fn shutdown(&self) {
-        let _ = self.commands.send(Command::Shutdown);
+        let _ = self.commands.send(Control::Shutdown);
     }
 
     /// Stops at once, or cuts the wait of a [`Handle::shutdown`].
     pub fn cut(&self) {
-        let _ = self.commands.send(Command::Cut);
+        let _ = self.commands.send(Control::Cut);
     }
 
     /// Puts other limits and more names for this machine in force. Open connections keep their times and the size of
     /// their heads; the number of workers stays.
     pub fn set(&self, mut limits: Limits, allowed_hosts: Vec<String>) {
         limits.max_connections = descriptors::connections_that_fit(limits.max_connections);
-        let _ = self.commands.send(Command::Settings(Box::new(limits), allowed_hosts));
+        let _ = self.commands.send(Control::Settings(Box::new(limits), allowed_hosts));
     }
 
     /// Takes connections of an agent's container on this socket; replaces an earlier socket of the same agent.
     pub fn add_agent(&self, id: impl Into<String>, listener: UnixListener) {
-        let _ = self.commands.send(Command::AddAgent(id.into(), listener));
+        let _ = self.commands.send(Control::AddAgent(id.into(), listener));
     }
 
     /// Closes an agent's socket; its connections end after the request in hand.
     pub fn remove_agent(&self, id: impl Into<String>) {
-        let _ = self.commands.send(Command::RemoveAgent(id.into()));
+        let _ = self.commands.send(Control::RemoveAgent(id.into()));
     }
 
     /// True if the edge's thread answers in time.
     pub fn answers(&self, patience: Duration) -> bool {
         let (tell, told) = sync_channel(1);
-        self.commands.send(Command::Ping(tell)).is_ok() && told.recv_timeout(patience).is_ok()
+        self.commands.send(Control::Ping(tell)).is_ok() && told.recv_timeout(patience).is_ok()
     }
 
     /// A reading of the counters.
-    pub fn metrics(&self) -> Metrics {
+    pub fn metrics(&self) -> EdgeMetrics {
         self.meters.read(self.states.queued())
     }
 

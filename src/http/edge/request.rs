@@ -5,17 +5,20 @@ use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
+use tokio::time::timeout;
 
-use super::body::{self, BodyError};
-use super::check::{self, Checked};
+use super::body::{BodyError, Collecting};
+use super::body_shares::{Bounds, Held};
+use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
-use super::io::Wire;
+use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
 use super::reply::{ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
 use crate::rest::codes::{self, Code};
@@ -27,8 +30,12 @@ use crate::rest::service::{Outcome, Service, Work};
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/// A body up to this size is collected before the access check: cheaper than a trip to the pool of its own.
-const SMALL_BODY: u64 = 64 * 1024;
+/// A body up to this size, in bytes, that came along with its head saves a trip to the pool: it is checked and run in
+/// one. It lies in the connection's read buffer anyway.
+const AT_HAND: u64 = READ_BYTES as u64;
+
+/// How long a request waits for a place among its principal's.
+const SHARE_WAIT: Duration = Duration::from_secs(30);
 
 /// What a connection's requests have in common.
 pub(super) struct Link {
@@ -79,6 +86,7 @@ pub(super) async fn answer<S: Service>(
         raw_path: parts.uri.path().to_owned(),
         segments: Vec::new(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
+        foreign_host: host::is_foreign(&link.peer, &parts.headers, &core.rules().hosts, link.local),
         request_id: check::request_id(&parts.headers).map_or_else(|| core.ids.next(), str::to_owned),
         method: parts.method,
         headers: parts.headers,
@@ -110,6 +118,11 @@ pub(super) async fn answer<S: Service>(
     Ok(exchange.send(reply))
 }
 
+/// Refuses a body that announces more than `limit` bytes.
+fn check_length(declared: Option<u64>, limit: u64) -> Result<(), Halt> {
+    if declared.is_some_and(|bytes| bytes > limit) { Err(codes::BODY_TOO_LARGE.into()) } else { Ok(()) }
+}
+
 struct Exchange<S: Service> {
     core: Rc<Core<S>>,
     link: Rc<Link>,
@@ -121,9 +134,9 @@ struct Exchange<S: Service> {
 }
 
 impl<S: Service> Exchange<S> {
-    async fn handle(&mut self, checked: &Checked, body: Incoming) -> Result<Reply, Halt> {
+    async fn handle(&mut self, checked: &CheckedHead, body: Incoming) -> Result<Reply, Halt> {
         let head = Arc::clone(&self.head);
-        if let Some(code) = host::refusal(&head, &self.core.rules().hosts, self.link.local) {
+        if let Some(code) = host::refusal(&head) {
             return Err(code.into());
         }
         if head.raw_path == "*" {
@@ -133,44 +146,69 @@ impl<S: Service> Exchange<S> {
         if checked.encoded_slash {
             self.check_slashes(&head, &plan)?;
         }
-        let limit = if head.names_a_credential() {
-            limit
-        } else {
-            limit.min(self.core.rules().limits.max_anonymous_body_bytes)
-        };
+        let nobodys = limit.min(self.core.rules().limits.max_anonymous_body_bytes);
         let declared = body.size_hint().exact();
-        if declared.is_some_and(|bytes| bytes > limit) {
-            return Err(codes::BODY_TOO_LARGE.into());
-        }
+        check_length(declared, if head.names_a_credential() { limit } else { nobodys })?;
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
         {
             return Ok(reply);
         }
-        let mut held = Gauge::empty(self.core.meters.clone(), |m| &m.body_bytes);
-        let small = declared.is_some_and(|bytes| bytes <= SMALL_BODY) && !checked.expects_continue;
-        let service = self.core.service.clone();
-        let answer = if small {
-            let body = self.collect(body, limit, &mut held).await?;
+        let peer = format!("peer:{}", self.link.key);
+        let mut held = self.core.bodies.open(peer.clone(), &self.core.meters);
+        let mut body = Collecting::new(body);
+        let small = declared.is_some_and(|bytes| bytes <= AT_HAND.min(nobodys)) && !checked.expects_continue;
+        if small && let Some(body) = self.at_hand(&mut body, nobodys, &mut held).await? {
+            let (service, shares) = (self.core.service.clone(), Arc::clone(&self.core.shares));
             let whole = move || match service.admit(&head, &plan) {
-                Ok(admitted) => PoolAnswer::Outcome(service.run(head, plan, admitted, body)),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
-            };
-            self.trip(Box::new(whole)).await?
-        } else {
-            let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
-            let admit = move || match checking.admit(&checked_head, &checked_plan) {
-                Ok(admitted) => PoolAnswer::Admitted(admitted),
-                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal)),
-            };
-            match self.trip(Box::new(admit)).await? {
-                PoolAnswer::Admitted(admitted) => {
-                    let body = self.collect(body, limit, &mut held).await?;
-                    let run = move || PoolAnswer::Outcome(service.run(head, plan, admitted, body));
-                    self.trip(Box::new(run)).await?
+                Ok(admitted) => {
+                    let principal = shares.key(service.principal(&admitted).as_deref().unwrap_or(&peer));
+                    let rest = move || service.run(head, plan, admitted, body);
+                    match shares.enter(principal) {
+                        None => PoolAnswer::Crowded(Box::new(rest), principal),
+                        Some(_place) => PoolAnswer::Outcome(rest(), Some(principal)),
+                    }
                 }
-                refused => refused,
+                Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+            };
+            let answer = self.trip(Box::new(whole)).await?;
+            return self.settle(answer).await;
+        }
+        self.with_body(plan, body, (limit, nobodys), held).await
+    }
+
+    /// The way of a body that has to be waited for: everything that can be checked without it comes first.
+    async fn with_body(
+        &mut self,
+        plan: S::Plan,
+        mut body: Collecting,
+        (limit, nobodys): (u64, u64),
+        mut held: Held,
+    ) -> Result<Reply, Halt> {
+        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
+            Ok(admitted) => PoolAnswer::Admitted(admitted),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+        };
+        let answer = match self.trip(Box::new(admit)).await? {
+            PoolAnswer::Admitted(admitted) => {
+                let principal = service.principal(&admitted);
+                let peer = format!("peer:{}", self.link.key);
+                let share = self.core.shares.key(principal.as_deref().unwrap_or(&peer));
+                let limit = match principal {
+                    Some(principal) => {
+                        held.belongs_to(principal);
+                        limit
+                    }
+                    None => nobodys,
+                };
+                check_length(body.declared(), limit)?;
+                let body = self.collect(&mut body, limit, &mut held).await?;
+                let run = move || service.run(head, plan, admitted, body);
+                self.trip_in_share(Box::new(run), Some(share)).await?
             }
+            refused => refused,
         };
         self.settle(answer).await
     }
@@ -185,16 +223,35 @@ impl<S: Service> Exchange<S> {
         Ok(())
     }
 
-    async fn collect(&mut self, incoming: Incoming, limit: u64, held: &mut Gauge) -> Result<Bytes, Halt> {
-        if incoming.is_end_stream() {
+    /// A body that came along with its head; `None` if it has to be waited for.
+    async fn at_hand(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
+        if body.is_at_end() {
+            return Ok(Some(Bytes::new()));
+        }
+        let wire = &self.link.wire;
+        wire.awaiting_body();
+        let read = body.at_hand(limit, wire, held, self.bounds(limit)).await;
+        wire.handling();
+        read.map(|read| self.collected(read)).transpose()
+    }
+
+    async fn collect(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Bytes, Halt> {
+        if body.is_at_end() && body.is_empty() {
             return Ok(Bytes::new());
         }
         let wire = &self.link.wire;
         wire.awaiting_body();
-        let collected =
-            body::collect(incoming, limit, wire, held, self.core.rules().limits.max_body_bytes_in_flight).await;
+        let read = body.rest(limit, wire, held, self.bounds(limit)).await;
         wire.handling();
-        let error = match collected {
+        self.collected(read)
+    }
+
+    fn bounds(&self, largest: u64) -> Bounds {
+        Bounds::new(self.core.rules().limits.max_body_bytes_in_flight, largest)
+    }
+
+    fn collected(&mut self, read: Result<Bytes, BodyError>) -> Result<Bytes, Halt> {
+        let error = match read {
             Ok(bytes) => {
                 self.unread = false;
                 return Ok(bytes);
@@ -235,11 +292,39 @@ impl<S: Service> Exchange<S> {
         }
     }
 
+    /// Has work done on the pool once its principal has a place there.
+    async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
+            None => None,
+            Some(Ok(place)) => Some(place),
+            Some(Err(wait)) => match timeout(SHARE_WAIT, wait).await {
+                Ok(Ok(place)) => Some(place),
+                _ => {
+                    count(&self.core.meters.refused_busy);
+                    return Err(Halt::Error(
+                        ApiError::new(codes::BUSY)
+                            .detail("The caller's other requests hold all the workers that one caller may have."),
+                    ));
+                }
+            },
+        };
+        let run = move || {
+            let outcome = work();
+            drop(place);
+            PoolAnswer::Outcome(outcome, principal)
+        };
+        self.trip(Box::new(run)).await
+    }
+
     /// Follows postponed work to its reply.
     async fn settle(&self, mut answer: PoolAnswer<S>) -> Result<Reply, Halt> {
         loop {
-            let outcome = match answer {
-                PoolAnswer::Outcome(outcome) => outcome,
+            let (outcome, principal) = match answer {
+                PoolAnswer::Outcome(outcome, principal) => (outcome, principal),
+                PoolAnswer::Crowded(rest, principal) => {
+                    answer = self.trip_in_share(rest, Some(principal)).await?;
+                    continue;
+                }
                 PoolAnswer::Admitted(..) => return Err(codes::INTERNAL.into()),
             };
             let more: Work = match outcome {
@@ -251,13 +336,13 @@ impl<S: Service> Exchange<S> {
                 }
                 Outcome::Pending(promise) => match promise.kept().await {
                     Some(outcome) => {
-                        answer = PoolAnswer::Outcome(outcome);
+                        answer = PoolAnswer::Outcome(outcome, principal);
                         continue;
                     }
                     None => return Err(codes::INTERNAL.into()),
                 },
             };
-            answer = self.trip(Box::new(move || PoolAnswer::Outcome(more()))).await?;
+            answer = self.trip_in_share(more, principal).await?;
         }
     }
 

@@ -29,7 +29,7 @@ use crate::limits::{Limits, seconds};
 use crate::rest::service::Service;
 
 /// What other threads ask of the edge.
-pub(super) enum Command {
+pub(super) enum Control {
     Shutdown,
     Cut,
     /// To be answered.
@@ -46,7 +46,7 @@ pub(super) struct Start<S: Service> {
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool<PoolAnswer<S>>>,
     pub(super) meters: Arc<Meters>,
-    pub(super) orders: UnboundedReceiver<Command>,
+    pub(super) orders: UnboundedReceiver<Control>,
 }
 
 /// Makes the event loop and its thread.
@@ -112,20 +112,20 @@ impl Drop for Door {
 
 impl<S: Service> Edge<S> {
     /// Works until told to stop; returns until when running work may be waited for.
-    async fn live(mut self, sources: Vec<Listener>, orders: &mut UnboundedReceiver<Command>) -> Instant {
+    async fn live(mut self, sources: Vec<Listener>, orders: &mut UnboundedReceiver<Control>) -> Instant {
         for source in sources {
             let door = self.open(source);
             self.open.push(door);
         }
         loop {
             match orders.recv().await {
-                Some(Command::AddAgent(id, listener)) => self.add_agent(id, listener),
-                Some(Command::RemoveAgent(id)) => drop(self.agents.remove(&id)),
-                Some(Command::Settings(limits, more)) => self.core.set_rules(Rules::new(*limits, self.own.and(&more))),
-                Some(Command::Ping(tell)) => drop(tell.try_send(())),
-                Some(Command::Shutdown) => break,
+                Some(Control::AddAgent(id, listener)) => self.add_agent(id, listener),
+                Some(Control::RemoveAgent(id)) => drop(self.agents.remove(&id)),
+                Some(Control::Settings(limits, more)) => self.core.set_rules(Rules::new(*limits, self.own.and(&more))),
+                Some(Control::Ping(tell)) => drop(tell.try_send(())),
+                Some(Control::Shutdown) => break,
                 // Without a handle left nobody could ever stop it.
-                Some(Command::Cut) | None => return Instant::now(),
+                Some(Control::Cut) | None => return Instant::now(),
             }
         }
         let patience = seconds(self.core.rules().limits.stop_timeout);
@@ -169,10 +169,10 @@ async fn drained<S: Service>(core: &Core<S>) {
 }
 
 /// Resolves when the wait is to be cut; further commands mean nothing now.
-async fn cut(orders: &mut UnboundedReceiver<Command>) {
+async fn cut(orders: &mut UnboundedReceiver<Control>) {
     loop {
         match orders.recv().await {
-            Some(Command::Cut) => return,
+            Some(Control::Cut) => return,
             Some(_) => {}
             None => std::future::pending().await,
         }

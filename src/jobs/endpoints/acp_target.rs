@@ -1,14 +1,16 @@
-//! Where a request to an agent may go (Agentex contract, section 7): the one rule for what is sent on to it and for its
-//! health checks.
+//! Where a request to an agent may go (Agentex contract, section 7): the one rule for what is sent on to it, for its
+//! health checks and for the webhook.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::acp_url::AcpUrl;
+use super::host_net::{HostNet, canonical, is_unicast};
 use crate::containers::ContainerState;
 
-/// Where an agent may answer. One in a container at that container's address alone, one without on this machine and
-/// only if a user named the address. Never the daemon's own listeners: what comes from this machine counts for more
-/// there.
+/// Where an agent may answer. One in a container at that container's address alone, and only where that lies in the
+/// network that its runtime put it in: who is root inside can take any address. One without a container on this machine,
+/// and only if a user named the address. Never the daemon's own listeners: what comes from this machine counts for
+/// more there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Where the daemon itself listens.
@@ -21,25 +23,31 @@ impl Rule {
         self.allowed(url.on_this_machine().filter(|_| by_user))
     }
 
-    /// The same for one in a container of this name and address.
-    pub fn in_container(&self, url: &AcpUrl, name: &str, address: IpAddr) -> Option<SocketAddr> {
-        self.allowed(url.in_container(name, address))
+    /// The same for one in this container, on this machine's networks.
+    pub fn in_container(&self, url: &AcpUrl, state: &ContainerState, net: &HostNet) -> Option<SocketAddr> {
+        let own = state.addresses.iter().map(|address| canonical(*address));
+        let mut neighbours: Vec<IpAddr> = own.filter(|address| net.is_neighbour(*address, &state.links)).collect();
+        neighbours.sort_by_key(IpAddr::is_ipv6);
+        let name = state.name.as_str();
+        self.allowed(neighbours.into_iter().find_map(|address| url.in_container(name, address)))
+    }
+
+    /// Where notifications may be sent: to another machine or to another listener of this one.
+    pub fn receiver(&self, to: SocketAddr) -> Option<SocketAddr> {
+        let to = SocketAddr::new(canonical(to.ip()), to.port());
+        self.allowed((is_unicast(to.ip()) || to.ip().is_loopback()).then_some(to))
     }
 
     fn allowed(&self, to: Option<SocketAddr>) -> Option<SocketAddr> {
         let own = |to: &SocketAddr| {
             let is = |own: &SocketAddr| {
-                own.port() == to.port() && (own.ip() == to.ip() || own.ip().is_unspecified() || to.ip().is_loopback())
+                let ip = canonical(own.ip());
+                own.port() == to.port() && (ip == to.ip() || ip.is_unspecified() || to.ip().is_loopback())
             };
             self.listening.iter().any(is)
         };
         to.filter(|to| !own(to))
     }
-}
-
-/// A container's address as its runtime tells it; `None` while it has none.
-pub fn address_of(state: &ContainerState) -> Option<IpAddr> {
-    state.ip.as_deref().and_then(|ip| ip.parse().ok())
 }
 
 #[cfg(test)]
@@ -58,8 +66,20 @@ mod tests {
             assert!(here("http://127.0.0.1:6970", own), "{own}");
         }
         let rule = Rule { listening: vec!["127.0.0.1:6969".parse().unwrap()] };
-        let url = AcpUrl::parse("http://localhost:6969").unwrap();
-        assert!(rule.in_container(&url, "c", "10.0.0.5".parse().unwrap()).is_some());
         assert_eq!(rule.on_this_machine(&AcpUrl::parse("http://127.0.0.1:1").unwrap(), false), None);
+    }
+
+    #[test]
+    fn notifications_go_to_other_machines_and_other_listeners_alone() {
+        let rule = Rule { listening: vec!["127.0.0.1:6969".parse().unwrap()] };
+        let to = |to: &str| rule.receiver(to.parse().unwrap());
+        for good in ["127.0.0.1:6970", "192.168.1.2:6969", "[fd00::1]:80", "[::1]:80"] {
+            assert_eq!(to(good), Some(good.parse().unwrap()), "{good}");
+        }
+        let own = ["127.0.0.1:6969", "[::1]:6969", "[::ffff:127.0.0.1]:6969", "127.0.0.2:6969"];
+        let none = ["0.0.0.0:1", "[::]:1", "169.254.169.254:80", "[fe80::1]:80", "224.0.0.1:80", "255.255.255.255:1"];
+        for bad in own.iter().chain(&none) {
+            assert_eq!(to(bad), None, "{bad}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::host_net::canonical;
 use crate::limits::ACP_URL_CHARS;
 
 /// A well-formed absolute http or https address without userinfo, query and fragment.
@@ -74,8 +75,8 @@ impl AcpUrl {
         if self.host.eq_ignore_ascii_case("localhost") {
             return Some(Ipv4Addr::LOCALHOST.into());
         }
-        // The standard parser takes no octal, hexadecimal or shortened form.
-        self.host.parse::<IpAddr>().ok().map(|ip| ip.to_canonical())
+        // The standard parser takes no octal, hexadecimal or shortened form, and no scope.
+        self.host.parse::<IpAddr>().ok().map(canonical)
     }
 }
 
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(here("http://localhost:9").as_deref(), Some("127.0.0.1:9"));
         assert_eq!(here("http://127.9.9.9:9/x").as_deref(), Some("127.9.9.9:9"));
         assert_eq!(here("http://[::ffff:127.0.0.1]:9").as_deref(), Some("127.0.0.1:9"));
+        assert_eq!(here("http://[64:ff9b::7f00:1]:9").as_deref(), Some("127.0.0.1:9"));
         assert_eq!(here("http://[::1]").as_deref(), Some("[::1]:80"));
         for bad in [
             "https://localhost",

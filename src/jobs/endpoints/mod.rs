@@ -2,3 +2,4 @@
 
 pub mod acp_target;
 pub mod acp_url;
+pub mod host_net;

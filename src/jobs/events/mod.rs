@@ -2,5 +2,6 @@
 
 pub mod log_tail;
 pub mod notifier;
+pub(crate) mod space;
 pub mod streams;
 pub mod webhook;

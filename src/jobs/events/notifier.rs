@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::streams::{Streams, notifications_of};
-use super::webhook::Webhook;
+use super::webhook::WebhookSender;
 use crate::config::Watched;
-use crate::store::notifications::{self, NewNotification};
+use crate::store::notifications::{self, NewNotification, Notification};
 use crate::store::{self, Store, users, webhook as outbox};
 use crate::time::Micros;
 
@@ -28,17 +28,22 @@ pub struct Notice {
 }
 
 /// Tells people. What is told is stored, streamed and sent to the webhook like every notification.
-pub struct Herald {
+pub struct Notifier {
     store: Arc<Store>,
     streams: Arc<Streams>,
-    webhook: Arc<Webhook>,
+    webhook: Arc<WebhookSender>,
     /// Whether the webhook has a receiver.
     to_webhook: Watched<bool>,
 }
 
-impl Herald {
+impl Notifier {
     /// One that tells through these.
-    pub fn new(store: Arc<Store>, streams: Arc<Streams>, webhook: Arc<Webhook>, to_webhook: Watched<bool>) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        streams: Arc<Streams>,
+        webhook: Arc<WebhookSender>,
+        to_webhook: Watched<bool>,
+    ) -> Self {
         Self { store, streams, webhook, to_webhook }
     }
 
@@ -52,6 +57,19 @@ impl Herald {
             Ok(admins.into_iter().map(|user_id| (user_id, notice.clone())).collect())
         })?;
         Ok(())
+    }
+
+    /// Tells the admins of trouble with the database itself. Where nothing can be written the webhook is told without a
+    /// row, if there is one. Whether anybody was told.
+    pub fn alert(&self, notice: Notice) -> bool {
+        if self.tell_admins(notice.clone()).is_ok() {
+            return true;
+        }
+        let now = self.to_webhook.now();
+        if now {
+            self.webhook.urge(unwritten(notice));
+        }
+        now
     }
 
     /// Tells each user what `choose` says, which may write as well, in one transaction. How many notices there were.
@@ -77,6 +95,23 @@ impl Herald {
             self.webhook.nudge();
         }
         Ok(told.len())
+    }
+}
+
+/// A record that no table has.
+fn unwritten(notice: Notice) -> Notification {
+    Notification {
+        seq: 0,
+        id: store::new_id(),
+        agent_id: None,
+        source: SOURCE.into(),
+        app_origin: None,
+        level: notice.level.into(),
+        title: notice.title,
+        message: notice.message,
+        action_url: Some(notice.page.into()),
+        read: false,
+        created_at: Micros::now(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! whoever waits for a topic is woken when something was committed there.
 //!
 //! What is on a stream is its [`Feed`]'s business. What belongs to every stream is here: a sign of life every 15 s, an
-//! end within 5 s of its credential's, a bound for each credential, and little memory for a client that reads slowly.
+//! end within 5 s of its credential's, a bound for each principal, and little memory for a client that reads slowly.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,13 +70,13 @@ pub struct Streams {
     signals: Mutex<HashMap<String, Signal>>,
     closing: AtomicBool,
     places: Places,
-    per_credential: Watched<u64>,
+    per_principal: Watched<u64>,
 }
 
-/// How many streams each credential holds.
+/// How many streams each principal holds.
 type Places = Arc<Mutex<HashMap<String, u64>>>;
 
-/// A credential's hold on one stream; given back on drop.
+/// A principal's hold on one stream; given back on drop.
 struct Place {
     places: Places,
     key: String,
@@ -99,11 +99,11 @@ impl Drop for Place {
 }
 
 impl Streams {
-    /// Starts the thread. `per_credential`: streams of one credential.
+    /// Starts the thread. `per_principal`: streams of one principal.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_credential: Watched<u64>) -> std::io::Result<Self> {
+    pub fn start(store: Arc<Store>, gate: Arc<Gate>, per_principal: Watched<u64>) -> std::io::Result<Self> {
         let (orders, receiver) = channel();
         let hub = Hub { store, gate, open: Vec::new() };
         let thread = std::thread::Builder::new().name("streams".into()).spawn(move || hub.serve(&receiver))?;
@@ -113,7 +113,7 @@ impl Streams {
             signals: Mutex::default(),
             closing: AtomicBool::new(false),
             places: Arc::default(),
-            per_credential,
+            per_principal,
         })
     }
 
@@ -144,12 +144,12 @@ impl Streams {
     }
 
     fn place(&self, caller: &Caller) -> Result<Place, ApiError> {
-        let key = caller.credential_id().map_or_else(|| caller.principal_key(), str::to_owned);
+        let key = caller.principal_key();
         let mut places = lock(&self.places);
         let held = places.get(&key).copied().unwrap_or(0);
-        if held >= self.per_credential.now() {
+        if held >= self.per_principal.now() {
             return Err(ApiError::new(codes::TOO_MANY_STREAMS)
-                .detail(format!("This credential holds {held} event streams, as many as it may.")));
+                .detail(format!("This principal holds {held} event streams, as many as it may.")));
         }
         places.insert(key.clone(), held + 1);
         Ok(Place { places: Arc::clone(&self.places), key })

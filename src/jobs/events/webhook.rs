@@ -4,8 +4,9 @@
 //! First in, first out. A receiver that is away holds the queue, with growing pauses; what it refuses for good, or has
 //! not taken for a day, is given up. Redirects are not followed.
 
+use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
@@ -16,10 +17,11 @@ use sha2::Sha256;
 use crate::client::endpoint::Endpoint;
 use crate::client::http::{self, Request, Target};
 use crate::config::{self, Watched};
+use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, notifications};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -27,6 +29,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LAST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How often an alarm is tried that cannot wait in the outbox.
+const URGENT_ATTEMPTS: u32 = 4;
 /// How much of an answer is read.
 const ANSWER_BYTES: usize = 64 * 1024;
 
@@ -40,27 +44,48 @@ fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
 }
 
 /// How a record is shown; the application's business.
-pub type Show = fn(&notifications::Notification) -> Value;
+pub type ShowNotification = fn(&notifications::Notification) -> Value;
 
 /// Where to deliver, as it is now; `None` where no webhook is set.
-pub type Setting = Watched<Option<Arc<config::Webhook>>>;
+pub type WebhookSetting = Watched<Option<Arc<config::WebhookSettings>>>;
+
+/// Where the daemon itself listens, once it does.
+pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
 
 /// A hold on the delivering thread; dropping it ends the thread after the attempt in hand.
-pub struct Webhook {
+pub struct WebhookSender {
     nudge: SyncSender<()>,
+    urgent: Arc<Urgent>,
 }
 
-impl Webhook {
+/// What cannot wait in the outbox, because nothing can be written there.
+type Urgent = Mutex<Option<notifications::Notification>>;
+
+impl WebhookSender {
     /// Starts the thread.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: &Arc<Store>, setting: Setting, show: Show) -> std::io::Result<Self> {
+    pub fn start(
+        store: &Arc<Store>,
+        clock: Arc<Clock>,
+        listening: Listening,
+        setting: WebhookSetting,
+        show: ShowNotification,
+    ) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
-        let courier = Courier { store: Arc::downgrade(store), setting, show };
-        std::thread::Builder::new().name("webhook".into()).spawn(move || courier.work(&nudged))?;
-        Ok(Self { nudge })
+        let urgent = Arc::<Urgent>::default();
+        let store = Arc::downgrade(store);
+        let deliverer = Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
+        std::thread::Builder::new().name("webhook".into()).spawn(move || deliverer.work(&nudged))?;
+        Ok(Self { nudge, urgent })
+    }
+
+    /// Delivers a record past the outbox, tried a few times; a newer one takes its place.
+    pub fn urge(&self, record: notifications::Notification) {
+        *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        self.nudge();
     }
 
     /// Says that something was queued, or that there is another receiver.
@@ -70,10 +95,13 @@ impl Webhook {
     }
 }
 
-struct Courier {
+struct Deliverer {
+    listening: Listening,
     store: Weak<Store>,
-    setting: Setting,
-    show: Show,
+    clock: Arc<Clock>,
+    setting: WebhookSetting,
+    show: ShowNotification,
+    urgent: Arc<Urgent>,
 }
 
 /// What became of an attempt.
@@ -83,7 +111,7 @@ enum Attempt {
     Failed(String),
 }
 
-impl Courier {
+impl Deliverer {
     fn work(self, nudged: &Receiver<()>) {
         loop {
             let Some(webhook) = self.setting.now() else {
@@ -93,6 +121,7 @@ impl Courier {
                 }
                 continue;
             };
+            self.deliver_urgent(&webhook.endpoint);
             let Some(store) = self.store.upgrade() else { return };
             let next = next(&store);
             drop(store);
@@ -101,7 +130,7 @@ impl Courier {
                 Ok(Some((pending, rest, body))) if rest.is_zero() => {
                     let attempt = self.deliver(&webhook.endpoint, &pending, body);
                     let Some(store) = self.store.upgrade() else { return };
-                    match settle(&store, &pending, attempt) {
+                    match settle(&store, &self.clock, &pending, attempt) {
                         Ok(()) => Duration::ZERO,
                         Err(error) => later(&error),
                     }
@@ -115,6 +144,25 @@ impl Courier {
         }
     }
 
+    fn rule(&self) -> Rule {
+        Rule { listening: self.listening.get().cloned().unwrap_or_default() }
+    }
+
+    fn deliver_urgent(&self, to: &Endpoint) {
+        let taken = self.urgent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(record) = taken else { return };
+        let now = record.created_at;
+        let mut pending = Pending { notification_id: record.id.clone(), attempts: 0, queued_at: now, next_at: now };
+        while let Attempt::Failed(why) = self.deliver(to, &pending, Some(record.clone())) {
+            log::warn!("an alarm could not be delivered to the webhook: {why}");
+            pending.attempts += 1;
+            if pending.attempts >= URGENT_ATTEMPTS {
+                return;
+            }
+            std::thread::sleep(pause_after(pending.attempts - 1));
+        }
+    }
+
     fn deliver(&self, to: &Endpoint, pending: &Pending, record: Option<notifications::Notification>) -> Attempt {
         // Deleted meanwhile; its row in the outbox has gone with it.
         let Some(record) = record else { return Attempt::Taken };
@@ -125,11 +173,18 @@ impl Courier {
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
-            .with_header("x-taos-signature", signature(&to, seconds, &body))
+            .with_header("x-taos-signature", signature(to, seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
-        let answer = Target::resolve(&to.host, to.port).and_then(|target| http::call(&target, request));
-        match answer {
+        let target = match Target::resolve(&to.host, to.port) {
+            Ok(Target::Tcp(address)) => match self.rule().receiver(address) {
+                Some(address) => Target::Tcp(address),
+                None => return Attempt::Failed(format!("{address} is this daemon itself, or no machine's address")),
+            },
+            Ok(other) => other,
+            Err(error) => return Attempt::Failed(error.to_string()),
+        };
+        match http::call(&target, request) {
             Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
             Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {
@@ -155,7 +210,7 @@ fn next(store: &Store) -> Result<Next> {
     })
 }
 
-fn settle(store: &Store, pending: &Pending, attempt: Attempt) -> Result<()> {
+fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> Result<()> {
     let id = pending.notification_id.clone();
     match attempt {
         Attempt::Taken => store.write(move |conn| outbox::done(conn, &id)),
@@ -168,7 +223,7 @@ fn settle(store: &Store, pending: &Pending, attempt: Attempt) -> Result<()> {
             log::warn!("notification {id} could not be delivered to the webhook: {why}; next try in {pause:?}");
             let now = Micros::now();
             let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-            let (until, too_old) = (now.plus(micros(pause)), now.plus(-micros(WEBHOOK_LIFE)));
+            let (until, too_old) = (now.plus(micros(pause)), clock.judging().plus(-micros(WEBHOOK_LIFE)));
             let given_up = store.write(move |conn| {
                 outbox::postpone(conn, &id, until)?;
                 outbox::expire(conn, too_old)

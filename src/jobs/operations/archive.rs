@@ -12,15 +12,16 @@ use serde_json::json;
 use super::delivery::Terms;
 use super::deploy::remove;
 use super::progress::{Ended, agent_of, asker, step};
-use super::{delivery, lifecycle};
+use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::jobs::operations::{Jobs, within};
+use crate::limits::PURGE_BATCH;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee};
 use crate::store::operations::Operation;
-use crate::store::{self, credentials, deployments};
+use crate::store::{self, Store, credentials, deployments};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -57,7 +58,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
             // An agent that was live stays so, with its token, as it was.
             if agent.archived_at.is_none()
                 && state.status != Status::Stopped
-                && let Err(error) = driver.start(&name, within(CALL).into())
+                && let Err(error) = mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())
             {
                 log::warn!("the container of agent {} could not be started again: {error}", agent.slug);
             }
@@ -110,7 +111,7 @@ fn move_away(
 /// Renames a container. Where the runtime's answer is lost, the container itself says whether it was.
 fn rename(driver: &dyn Driver, from: &ContainerName, to: &ContainerName, agent: &Agent) -> Result<(), Error> {
     match driver.rename(from, to, within(CALL)) {
-        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+        Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             let gone = matches!(driver.get(from, within(CALL)), Err(Error::NotFound(_)));
             if gone && is_there(driver, to, agent)? { Ok(()) } else { Err(error) }
         }
@@ -149,9 +150,22 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
 /// The store's.
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
-    deployments::expire_all(conn, agent_id, now)?;
+    deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
+}
+
+/// Removes what may be long of an agent that is about to be purged, so little at a time that others' writes go on.
+///
+/// # Errors
+/// The store's.
+pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
+    loop {
+        let id = agent_id.to_owned();
+        if store.write(move |conn| deployments::delete_some(conn, &id, PURGE_BATCH))? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// The archived agent an operation is about.
@@ -240,7 +254,7 @@ fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &Contai
 fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
     let driver = jobs.driver()?;
     step(jobs, op, "starting", 80)?;
-    driver.start(name, within(CALL).into())?;
+    mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
     let id = agent.id.clone();
     jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
@@ -282,6 +296,7 @@ pub fn purge(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     step(jobs, op, "deleting the container", 10)?;
     remove(driver.as_ref(), &name, &agent.id)?;
     let id = agent.id.clone();
+    purge_parts(&jobs.store, &id)?;
     jobs.store.write(move |conn| agents::purge(conn, &id))?;
     Ok(json!({"status": "purged", "id": agent.id}))
 }
@@ -298,7 +313,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         return archive(jobs, op);
     }
     if op.status == "running" && agent.status == "running" {
-        driver.start(&lifecycle::container(&agent)?, within(CALL).into())?;
+        mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
     Err(codes::INTERRUPTED.into())
 }

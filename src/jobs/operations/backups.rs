@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -17,6 +18,8 @@ use crate::time::Micros;
 pub const KEPT: usize = 7;
 const PREFIX: &str = "taosd-";
 const SUFFIX: &str = ".db";
+/// What says of which state of the database the copy that is kept fresh holds all that counts.
+const COVERED: &str = "taosd.db.covers";
 const HASH_SUFFIX: &str = ".db.b3";
 
 /// A backup that was asked for.
@@ -40,13 +43,37 @@ pub fn refresh(data_dir: &Path) -> store::Result<()> {
     store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE))
 }
 
-/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it.
+/// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it, but for what is
+/// worth no new copy.
 pub fn is_fresh(data_dir: &Path) -> bool {
     let modified = |path: PathBuf| fs::metadata(path).and_then(|meta| meta.modified());
     let (database, copy) = (modified(data_dir.join(FILE)), modified(data_dir.join(BACKUPS).join(FILE)));
     // A WAL was left by a crash: nobody knows what it holds.
     !data_dir.join(format!("{FILE}-wal")).exists()
-        && matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
+        && (matches!((database, copy), (Ok(database), Ok(copy)) if copy >= database)
+            || fs::read_to_string(data_dir.join(BACKUPS).join(COVERED))
+                .is_ok_and(|mark| mark_of(data_dir).is_ok_and(|now| now == mark)))
+}
+
+/// True if the copy that is kept fresh is so old that even what is worth no copy by itself is worth one.
+pub fn is_old(data_dir: &Path, now: Micros) -> bool {
+    time_of_latest(data_dir).is_none_or(|made| now.0.saturating_sub(made.0) >= Micros::DAY)
+}
+
+/// Notes that the copy holds all that is worth a copy of the database as it lies there: a few bytes instead of all of it.
+///
+/// # Errors
+/// What the system says.
+pub fn mark_as_covered(data_dir: &Path) -> io::Result<()> {
+    fs::write(data_dir.join(BACKUPS).join(COVERED), mark_of(data_dir)?)
+}
+
+/// What tells the database and its copy as they lie there from any others.
+fn mark_of(data_dir: &Path) -> io::Result<String> {
+    let one = |path: PathBuf| {
+        fs::metadata(path).map(|meta| format!("{}:{}:{}.{}", meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+    };
+    Ok(format!("{} {}\n", one(data_dir.join(FILE))?, one(data_dir.join(BACKUPS).join(FILE))?))
 }
 
 /// When the copy that is kept fresh was made; `None` if there is none.
@@ -55,11 +82,12 @@ pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
     Some(Micros::of(modified))
 }
 
-/// Makes a backup and lets the oldest go.
+/// Makes a backup and lets the oldest go: all but [`KEPT`], or twice as many while the clock that named them is not
+/// `settled`.
 ///
 /// # Errors
 /// The store's; there is no new backup then.
-pub fn create(data_dir: &Path, now: Micros) -> store::Result<Backup> {
+pub fn create(data_dir: &Path, now: Micros, settled: bool) -> store::Result<Backup> {
     let dir = store::backup_dir(data_dir)?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
@@ -68,7 +96,7 @@ pub fn create(data_dir: &Path, now: Micros) -> store::Result<Backup> {
     // Before the backup itself: whoever sees that sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;
     copied.settle().inspect_err(|_| drop(fs::remove_file(&hash_file)))?;
-    prune(&dir, &to);
+    prune(&dir, &to, if settled { KEPT } else { 2 * KEPT });
     read(&to).ok_or_else(|| StoreError::Other(format!("{} is gone", to.display())))
 }
 
@@ -136,12 +164,14 @@ fn read(path: &Path) -> Option<Backup> {
 }
 
 /// Removes all but the newest, and never `made`: the clock may have jumped.
-fn prune(dir: &Path, made: &Path) {
-    let Ok(files) = files(dir) else { return };
-    let surplus = files.len().saturating_sub(KEPT);
+fn prune(dir: &Path, made: &Path, kept: usize) {
+    let Ok(mut files) = files(dir) else { return };
+    // What claims to be later than the one just made was named by a clock that was ahead: it goes first.
+    files.sort_by_key(|path| path.as_path() <= made);
+    let surplus = files.len().saturating_sub(kept);
     for path in files.iter().filter(|path| *path != made).take(surplus) {
         if let Err(error) = fs::remove_file(path) {
-            log::warn!("{}: {error}; it stays although there are more than {KEPT}", path.display());
+            log::warn!("{}: {error}; it stays although there are more than {kept}", path.display());
             continue;
         }
         let _ = fs::remove_file(path.with_extension(&HASH_SUFFIX[1..]));

@@ -19,7 +19,7 @@ use crate::rest::error::ApiError;
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::audit;
-use crate::store::credentials::{self, NewCredential};
+use crate::store::credentials::{self, Maker, NewCredential};
 use crate::store::{self, StoreError};
 use crate::time::Micros;
 
@@ -32,8 +32,8 @@ const ACTION: &str = "agents.token.issue";
 /// Who wants a token delivered.
 #[derive(Debug, Clone)]
 pub struct Asker {
-    /// As the audit names it.
-    pub actor: String,
+    /// Who, and with which credential.
+    pub maker: Maker,
     /// The request.
     pub request_id: String,
 }
@@ -41,7 +41,7 @@ pub struct Asker {
 impl Asker {
     /// The daemon itself.
     pub fn system() -> Self {
-        Self { actor: "system".into(), request_id: "-".into() }
+        Self { maker: Maker::system(), request_id: "-".into() }
     }
 }
 
@@ -80,7 +80,6 @@ pub struct Delivered {
 struct Prepared {
     agent: Agent,
     id: String,
-    scopes: Scopes,
     issued_at: Micros,
     expires_at: Option<Micros>,
     issued: Issued,
@@ -153,12 +152,12 @@ fn prepare(
     asker: &Asker,
     scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
 ) -> Result<Prepared, ApiError> {
-    let (agent_id, actor) = (agent_id.to_owned(), asker.actor.clone());
+    let (agent_id, maker) = (agent_id.to_owned(), asker.maker.clone());
     jobs.store.write(move |conn| {
         let agent = agents::by_id(conn, &agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
         let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
         let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
-        let prepared = Prepared { agent, id: store::new_id(), scopes, issued_at, expires_at, issued };
+        let prepared = Prepared { agent, id: store::new_id(), issued_at, expires_at, issued };
         credentials::delete_pending(conn, &prepared.agent.id)?;
         let new = NewCredential {
             id: &prepared.id,
@@ -166,10 +165,10 @@ fn prepare(
             issued: &prepared.issued,
             user_id: None,
             agent_id: Some(&prepared.agent.id),
-            scopes: &prepared.scopes.stored(),
+            scopes: &scopes.stored(),
             label: "",
             state: "pending",
-            issued_by: &actor,
+            maker: &maker,
             issued_at,
             expires_at,
         };
@@ -224,7 +223,7 @@ fn deliver(jobs: &Arc<Jobs>, prepared: &Prepared) -> Result<Arrived, Undelivered
     let socket = jobs.sockets.open(&agent.id).map_err(|why| Error::Refused(format!("the agent's socket: {why}")))?;
     driver.ensure_proxy(&name, &socket, within(CALL))?;
     match driver.set_env(&name, &environment(agent, issued.plaintext.reveal())?, within(CALL)) {
-        Err(error @ (Error::Deadline(_) | Error::Garbage(_))) => {
+        Err(error @ (Error::Deadline(_) | Error::InvalidResponse(_))) => {
             // It may have arrived, and only the answer did not.
             match has_token(driver.as_ref(), &name, &issued.hash) {
                 Ok(true) => {}
@@ -295,9 +294,17 @@ fn activate(
     grace: i64,
     asker: &Asker,
 ) -> Result<Delivered, ApiError> {
-    let Prepared { agent, id, scopes, issued_at, expires_at, issued } = prepared;
-    let (delivery, previous_valid_until) = activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
+    let Prepared { agent, id, issued_at, expires_at, issued } = prepared;
+    let Activated { delivery, previous_valid_until, scopes } =
+        activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
     Ok(Delivered { id, scopes, issued_at, expires_at, previous_valid_until, delivery, issued })
+}
+
+/// What became of the activation.
+struct Activated {
+    delivery: &'static str,
+    previous_valid_until: Option<Micros>,
+    scopes: Scopes,
 }
 
 fn activate_row(
@@ -307,21 +314,27 @@ fn activate_row(
     arrived: &Arrived,
     grace: i64,
     asker: &Asker,
-) -> Result<(&'static str, Option<Micros>), ApiError> {
+) -> Result<Activated, ApiError> {
     let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
     let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
     let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
     jobs.store.write(move |conn| {
         let now = Micros::now();
-        if agents::by_id(conn, &agent_id)?.is_none() || !credentials::is_pending(conn, &id)? {
-            return Err(ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered."));
+        let revoked = || ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered.");
+        let agent = agents::by_id(conn, &agent_id)?.ok_or_else(revoked)?.agent;
+        if !credentials::is_pending(conn, &id)? {
+            return Err(revoked());
         }
+        // What the agent may do may have been narrowed while the runtime was at it.
+        let asked = Scopes::from_stored(&credentials::scopes_of(conn, &id)?.unwrap_or_default());
+        let scopes = asked.intersection(&Scopes::of_agent(&agent.scope));
+        credentials::set_scopes(conn, &id, &scopes.stored())?;
         let previous_valid_until = credentials::retire_agent_token(conn, &agent_id, grace, now)?;
         credentials::activate(conn, &id)?;
         let noted = Delivery { state: Some(delivery), error: no_file.as_deref(), boot: boot.as_deref() };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
-        record(conn, &agent_id, audit::Outcome::Ok, &asker, now)?;
-        Ok((delivery, previous_valid_until))
+        record(conn, &agent_id, audit::AuditOutcome::Ok, &asker, now)?;
+        Ok(Activated { delivery, previous_valid_until, scopes })
     })
 }
 
@@ -335,20 +348,20 @@ fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &As
         }
         let noted = Delivery { state: Some("failed"), error: Some(&text), boot: None };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
-        record(conn, &agent_id, audit::Outcome::Failed, &asker, now)
+        record(conn, &agent_id, audit::AuditOutcome::Failed, &asker, now)
     })
 }
 
 fn record(
     conn: &Connection,
     agent_id: &str,
-    outcome: audit::Outcome,
+    outcome: audit::AuditOutcome,
     asker: &Asker,
     now: Micros,
 ) -> Result<(), StoreError> {
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
-        actor: asker.actor.clone(),
+        actor: audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
         action: ACTION.into(),
         resource: format!("agent:{agent_id}"),
         outcome,
@@ -366,7 +379,9 @@ pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     if recover(jobs, agent)? {
         return Ok(true);
     }
-    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, Micros::now()))?;
+    // By a clock in doubt no token has expired: a fresh one would end the old one for good.
+    let now = jobs.clock.judging();
+    let hash = jobs.store.lookup(|conn| credentials::active_hash(conn, &agent.id, now))?;
     let Some(hash) = hash else { return Ok(true) };
     let (driver, name) = target(jobs, agent)?;
     Ok(!has_token(driver.as_ref(), &name, &hash)?)

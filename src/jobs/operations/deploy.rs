@@ -1,14 +1,16 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::delivery::Terms;
 use super::progress::{Ended, agent_of, asker, is_cancelled, step};
-use super::{delivery, lifecycle};
+use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
 };
@@ -35,9 +37,13 @@ const LATE: u64 = 60;
 const REMOVE_TRIES: u32 = 6;
 const REMOVE_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is wanted of the container, as the operation keeps it. Never a secret of the daemon's.
+/// Environment beside the daemon's own. It may hold secrets: it lives in memory, with the work that needs it, and goes
+/// when that ends. A crash takes the deployment back anyway.
+pub type Env = Vec<(String, Zeroizing<String>)>;
+
+/// What is wanted of the container, as the operation keeps it. Never a secret.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct DeploySpec {
     /// The image.
     pub image: String,
     /// Memory in bytes.
@@ -46,8 +52,6 @@ pub struct Wanted {
     pub cpus: Option<u32>,
     /// Size of the root disk in bytes.
     pub root_bytes: Option<u64>,
-    /// Environment beside the daemon's own.
-    pub env: Vec<(String, String)>,
     /// Folders of the host's: source, target, read-only.
     pub mounts: Vec<(String, String, bool)>,
 }
@@ -59,13 +63,13 @@ fn unusable(what: impl ToString) -> ApiError {
     }
 }
 
-impl Wanted {
-    fn spec(&self, agent: &Agent) -> Result<CreateSpec, ApiError> {
+impl DeploySpec {
+    fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, ApiError> {
         let mut spec = CreateSpec::new(ImageName::parse(&self.image).map_err(unusable)?, &agent.id);
         spec.memory_bytes = self.memory_bytes;
         spec.cpus = self.cpus;
         spec.root_bytes = self.root_bytes;
-        for (key, value) in &self.env {
+        for (key, value) in env {
             spec.env.push((EnvKey::parse(key).map_err(unusable)?, EnvValue::parse(value).map_err(unusable)?));
         }
         for (source, target, read_only) in &self.mounts {
@@ -77,9 +81,9 @@ impl Wanted {
 }
 
 /// Carries out a deployment.
-pub fn deploy(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
     let agent = agent_of(jobs, op)?;
-    match attempt(jobs, op, &agent) {
+    match attempt(jobs, op, &agent, env) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
         Err(error) => {
             let error = why(jobs, error);
@@ -140,19 +144,21 @@ pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
     }
 }
 
-fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent) -> Result<(), ApiError> {
-    let wanted: Wanted = serde_json::from_str(&op.payload).map_err(unusable)?;
+fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), ApiError> {
+    let wanted: DeploySpec = serde_json::from_str(&op.payload).map_err(unusable)?;
     let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
     let unwanted = || is_cancelled(jobs, op);
     step(jobs, op, "creating the container", 10)?;
-    let mut spec = wanted.spec(agent)?;
+    let mut spec = wanted.spec(agent, env)?;
     let socket = jobs.sockets.open(&agent.id).map_err(unusable)?;
     spec.proxy_socket = Some(socket);
+    let sources: Vec<PathBuf> = spec.mounts.iter().map(|mount| mount.source.clone()).collect();
+    mounts::check(&jobs.mount_roots.now(), &sources)?;
     driver.create(&name, &spec, Until::from(within(CREATE)).unless(&unwanted))?;
     step(jobs, op, "delivering the token", 60)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     step(jobs, op, "starting", 80)?;
-    driver.start(&name, Until::from(within(START)).unless(&unwanted))?;
+    mounts::start(jobs, driver.as_ref(), &name, Until::from(within(START)).unless(&unwanted))?;
     if unwanted() {
         return Err(codes::CANCELLED.into());
     }

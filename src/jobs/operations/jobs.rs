@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::runner::Runner;
 use super::sockets::AgentSockets;
-use crate::containers::{self, Away, Containers, Driver, Options, Runtime};
+use crate::config::Watched;
+use crate::containers::{self, Away, Containers, Driver, Runtime, RuntimeOptions};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::stream::Signal;
+use crate::store::Store;
 use crate::store::operations::Operation;
-use crate::store::{self, Store};
-use crate::time::Micros;
+use crate::time::{Clock, Micros};
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
 const THREADS: usize = 4;
@@ -34,6 +35,8 @@ pub struct Jobs {
     pub changed: Signal,
     /// The agents' own sockets.
     pub sockets: AgentSockets,
+    /// The clock that ends and removals go by.
+    pub clock: Arc<Clock>,
     pub(super) containers: Containers,
     runner: Runner,
     lookers: Runner,
@@ -45,19 +48,29 @@ pub struct Jobs {
     away: Mutex<Option<String>>,
     /// The start-up migration could not ask the runtime yet.
     pub(crate) migration_due: AtomicBool,
+    /// Folders of the host's below which containers may be given one.
+    pub(crate) mount_roots: Watched<Vec<PathBuf>>,
 }
 
 impl Jobs {
     /// Starts the threads. `sockets` is the directory for the agents' sockets.
     ///
-    /// What is open now was left by the last run: no request has been served yet.
+    /// `cut`: the operations that the last run left open.
     ///
     /// # Errors
-    /// Where there is no thread to be had, or the store's.
-    pub fn start(store: Arc<Store>, runtime: Options, sockets: PathBuf) -> std::io::Result<Self> {
-        let cut = store.lookup(store::operations::open).map_err(std::io::Error::other)?;
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        clock: Arc<Clock>,
+        cut: Vec<Operation>,
+        runtime: RuntimeOptions,
+        mount_roots: Watched<Vec<PathBuf>>,
+        sockets: PathBuf,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             store,
+            clock,
+            mount_roots,
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
@@ -169,7 +182,7 @@ impl Jobs {
     ) -> Result<(), ApiError> {
         let jobs = Arc::clone(self);
         let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
-        queued.map_err(|crate::jobs::operations::runner::Full| codes::BUSY.into())
+        queued.map_err(|crate::jobs::operations::runner::RunnerFull| codes::BUSY.into())
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::mounts;
 use super::progress::{Ended, agent_of, step};
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
@@ -35,9 +36,14 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     let (name, driver) = (container(&agent)?, jobs.driver()?);
     step(jobs, op, doing(&op.kind), 10)?;
     match op.kind.as_str() {
-        "start" => driver.start(&name, within(CALL).into())?,
+        "start" => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
         "stop" => driver.stop(&name, GRACE, true, within(CALL))?,
-        "restart" => driver.restart(&name, GRACE, true, within(CALL))?,
+        "restart" => {
+            // One that could not start again had better run on.
+            mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
+            driver.stop(&name, GRACE, true, within(CALL))?;
+            mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
+        }
         "pause" => driver.freeze(&name, within(CALL))?,
         "resume" => driver.unfreeze(&name, within(CALL))?,
         other => return Err(ApiError { cause: Some(format!("kind {other}")), ..codes::INTERNAL.into() }),

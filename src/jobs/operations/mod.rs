@@ -6,6 +6,7 @@ pub mod delivery;
 pub(crate) mod deploy;
 mod jobs;
 pub(crate) mod lifecycle;
+pub(crate) mod mounts;
 pub mod progress;
 pub mod runner;
 pub mod sockets;

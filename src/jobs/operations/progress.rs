@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::delivery::Asker;
+use super::deploy::Env;
 use super::{archive, deploy, lifecycle};
 use crate::jobs::operations::Jobs;
 use crate::jobs::operations::backups;
@@ -42,6 +43,11 @@ pub fn is_cancellable(op: &Operation) -> bool {
 
 /// Takes up an operation whose row is on disk.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
+    take_up_with(jobs, op, Env::new());
+}
+
+/// The same with the environment that a deployment needs, which is nowhere else.
+pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
     if op.kind == "bulk" {
         return;
     }
@@ -50,7 +56,7 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     let key = op.agent_id.as_deref().or((op.kind == "backup").then_some("backup"));
     let queued = jobs.run(key, {
         let id = id.clone();
-        move |jobs| carry_out(jobs, &id)
+        move |jobs| carry_out(jobs, &id, &env)
     });
     if let Err(error) = queued {
         let jobs = Arc::clone(jobs);
@@ -68,7 +74,7 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
     }
 }
 
-fn carry_out(jobs: &Arc<Jobs>, id: &str) {
+fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
     let begun = jobs.store.write({
         let id = id.to_owned();
         move |conn| {
@@ -82,17 +88,17 @@ fn carry_out(jobs: &Arc<Jobs>, id: &str) {
         Err(error) => return log::error!("operation {id} could not be begun: {error}"),
     };
     jobs.changed.raise();
-    let ended = if op.cancelling { Err(codes::CANCELLED.into()) } else { work(jobs, &op) };
+    let ended = if op.cancelling { Err(codes::CANCELLED.into()) } else { work(jobs, &op, env) };
     finish(jobs, &op, ended);
 }
 
-fn work(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
     match op.kind.as_str() {
-        "deploy" => deploy::deploy(jobs, op),
+        "deploy" => deploy::deploy(jobs, op, env),
         "archive" => archive::archive(jobs, op),
         "restore" => archive::restore(jobs, op),
         "purge" => archive::purge(jobs, op),
-        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now())?)),
+        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?)),
         _ => lifecycle::run(jobs, op),
     }
 }
@@ -120,10 +126,10 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
 /// The store's.
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
-    let outcome = if ended.is_ok() { audit::Outcome::Ok } else { audit::Outcome::Failed };
-    let entry = audit::Entry {
+    let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
+    let entry = audit::AuditEntry {
         at: now,
-        actor: op.actor.clone(),
+        actor: audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
         action: action(&op.kind).to_owned(),
         resource,
         outcome,
@@ -227,5 +233,5 @@ pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
 
 /// Who asked for an operation.
 pub fn asker(op: &Operation) -> Asker {
-    Asker { actor: op.actor.clone(), request_id: op.request_id.clone() }
+    Asker { maker: op.asker(), request_id: op.request_id.clone() }
 }

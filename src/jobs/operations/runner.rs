@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The queue is full, or closed.
 #[derive(Debug)]
-pub struct Full;
+pub struct RunnerFull;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -51,11 +51,11 @@ impl Runner {
     /// Queues a job.
     ///
     /// # Errors
-    /// [`Full`].
-    pub fn submit(&self, key: Option<String>, work: Work) -> Result<(), Full> {
+    /// [`RunnerFull`].
+    pub fn submit(&self, key: Option<String>, work: Work) -> Result<(), RunnerFull> {
         let mut state = self.0.lock();
         if state.closed || state.queue.len() >= self.0.capacity {
-            return Err(Full);
+            return Err(RunnerFull);
         }
         state.queue.push_back(Job { key, work });
         drop(state);

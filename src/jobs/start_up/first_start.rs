@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::access::Scopes;
 use crate::secret::{Issued, Kind, Plaintext, SecretHash, UserToken};
-use crate::store::credentials::{self, NewCredential};
+pub use crate::store::TOKEN_FILE;
+use crate::store::credentials::{self, Maker, NewCredential};
 use crate::store::grants;
 use crate::store::users::{self, Role, User};
 use crate::store::{self, Result, Store, StoreError, audit, meta, restore, spaces};
@@ -19,8 +20,6 @@ use crate::time::Micros;
 
 /// The name of the first user.
 pub const OPERATOR: &str = "operator";
-/// The file that holds the operator's token, in the data directory.
-pub const TOKEN_FILE: &str = "operator.token";
 const LABEL: &str = "operator.token";
 
 /// Makes the operator if there is none yet.
@@ -57,7 +56,7 @@ fn create_operator(conn: &Connection, issued: &Issued) -> Result<()> {
     record(conn, "users.create", format!("user:{}", user.id), now)
 }
 
-fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) -> Result<()> {
+fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) -> Result<String> {
     let id = store::new_id();
     credentials::insert(
         conn,
@@ -70,21 +69,22 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
             scopes: &Scopes::all().stored(),
             label: LABEL,
             state: "active",
-            issued_by: "system",
+            maker: &Maker::system(),
             issued_at: now,
             expires_at: None,
         },
     )?;
-    record(conn, "users.token.issue", format!("credential:{id}"), now)
+    record(conn, "users.token.issue", format!("credential:{id}"), now)?;
+    Ok(id)
 }
 
 fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Result<()> {
-    let entry = audit::Entry {
+    let entry = audit::AuditEntry {
         at: now,
         actor: "system".into(),
         action: action.into(),
         resource,
-        outcome: audit::Outcome::Ok,
+        outcome: audit::AuditOutcome::Ok,
         count: 1,
         request_id: "-".into(),
     };
@@ -135,8 +135,13 @@ fn new_token(data_dir: &Path, conn: &Connection) -> Result<NewToken> {
     write_token(&next, &issued.plaintext).map_err(of_token)?;
     let operator = users::operator(conn)?.ok_or_else(|| StoreError::Other("there is no operator".into()))?;
     let now = Micros::now();
-    credentials::revoke_labelled(conn, &operator.id, LABEL, now)?;
-    insert_token(conn, &operator, &issued, now)?;
+    let old = credentials::labelled(conn, &operator.id, LABEL)?;
+    let new = insert_token(conn, &operator, &issued, now)?;
+    for id in old {
+        credentials::revoke(conn, &id, now)?;
+        // What was made with the old one goes on with its successor.
+        credentials::reparent(conn, &id, Some(&new))?;
+    }
     Ok(NewToken { next, place })
 }
 
@@ -166,6 +171,9 @@ fn write_token(path: &Path, token: &Plaintext) -> io::Result<()> {
     file.write_all(token.reveal().as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()?;
+    if let Some(dir) = path.parent() {
+        store::own(dir, &beside)?;
+    }
     fs::rename(&beside, path)?;
     match path.parent() {
         Some(dir) => fs::File::open(dir)?.sync_all(),

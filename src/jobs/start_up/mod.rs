@@ -14,20 +14,21 @@ use serde_json::{Map, Value, json};
 use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, Ended};
 use super::operations::{Jobs, within};
-use super::operations::{archive, deploy, lifecycle};
+use super::operations::{archive, deploy, lifecycle, mounts};
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::edge;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
+use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
 use crate::time::Micros;
 
 /// Seconds for a list.
 const CALL: u64 = 20;
-/// Seconds for starting what ran before the host's restart.
-const BOOT: u64 = 300;
+/// Seconds for starting one container that ran before the host's restart.
+const START: u64 = 60;
 /// How often a recovery is tried while the runtime does not answer, and the pause between.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -161,6 +162,18 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
     Ok(())
 }
 
+/// Starts what ran when the host went down, where the runtime leaves that to us.
+fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), ApiError> {
+    for name in driver.ran_before_boot(within(CALL))? {
+        match mounts::start(jobs, driver, &name, within(START).into()) {
+            Ok(()) => log::info!("container {name} runs again after the host's restart"),
+            // The others have their turn all the same.
+            Err(error) => log::warn!("container {name} could not be started again: {error}"),
+        }
+    }
+    Ok(())
+}
+
 /// Delivers what is missing. One line where there is no runtime.
 fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
     let driver = jobs.any_driver()?;
@@ -168,7 +181,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         log::info!("this host has no container runtime: no tokens to deliver");
         return Ok(());
     }
-    driver.come_back(within(BOOT))?;
+    start_after_boot(jobs, driver.as_ref())?;
     let containers = driver.list(Detail::Brief, within(CALL))?;
     adopt(jobs, driver.as_ref(), &containers)?;
     let agents = jobs.store.lookup(agents::with_containers)?;
@@ -228,7 +241,7 @@ impl Tally {
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
         if operation.is_none() {
-            let mut op = Operation::new(store::new_id(), "migrate", "system".into(), "-", Micros::now());
+            let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
             op.status = "running".into();
             op.started_at = Some(op.created_at);
             let row = op.clone();
@@ -291,6 +304,12 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
+    if state.status == Status::Running
+        && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
+    {
+        // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.
+        log::error!("agent {} runs with a mount that the daemon would not start it with: {}", agent.slug, error.detail);
+    }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
         // What was revoked since this start began, the record may not say yet.

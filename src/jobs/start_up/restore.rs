@@ -5,14 +5,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use super::first_start;
 use crate::store::restore::{self as copy, Changed};
-use crate::store::{self, FILE, OpenError, StoreError};
+use crate::store::{self, FILE, OpenError, StoreError, own};
 use crate::time::Micros;
 
 /// What was done.
@@ -28,11 +28,11 @@ pub struct Restored {
     pub new_token: bool,
 }
 
-/// Puts the backup `file` in the place of the database of `data_dir`.
+/// Puts the backup `file` in the place of the database of `data_dir`; if `dry`, only works out what that would change.
 ///
 /// # Errors
 /// [`OpenError`]: the directory is in use, or the file is no sound database of this program. Nothing has changed then.
-pub fn restore(data_dir: &Path, file: &Path) -> Result<Restored, OpenError> {
+pub fn restore(data_dir: &Path, file: &Path, dry: bool) -> Result<Restored, OpenError> {
     let now = Micros::now();
     let _lock = store::lock_dir(data_dir)?;
     let place = data_dir.join(FILE);
@@ -45,12 +45,15 @@ pub fn restore(data_dir: &Path, file: &Path) -> Result<Restored, OpenError> {
         StoreError::Damaged(why) => OpenError::Damaged(file.to_owned(), why),
         other => OpenError::Store(file.to_owned(), other),
     };
-    let copied = store::copy_at_rest(file, &place).map_err(of_backup)?;
+    let copied = store::copy_pages(file, &place).map_err(of_backup)?;
     let failed = |error: StoreError| OpenError::Store(place.clone(), error);
     let conn = copy::open_copy(copied.path())?;
     let (since, unknown) = what_has_died(&place, &conn).map_err(failed)?;
     let source = file.file_name().unwrap_or_default().to_string_lossy();
     let changed = copy::settle(&conn, &since, &format!("backup:{source}"), now).map_err(failed)?;
+    if dry {
+        return Ok(Restored { kept: None, changed, unknown, new_token: false });
+    }
     let token = first_start::token_for(data_dir, &conn).map_err(failed)?;
     conn.close().map_err(|(_, error)| failed(error.into()))?;
     let io = |error| OpenError::Io(place.clone(), error);
@@ -64,6 +67,25 @@ pub fn restore(data_dir: &Path, file: &Path) -> Result<Restored, OpenError> {
         own(data_dir, &path).map_err(io)?;
     }
     Ok(Restored { kept, changed, unknown, new_token })
+}
+
+/// Writes the database of `data_dir` anew without what was deleted, and puts that in its place in one step.
+///
+/// # Errors
+/// [`OpenError`]: the directory is in use, or the database is damaged. Nothing has changed then.
+pub fn compact(data_dir: &Path) -> Result<(), OpenError> {
+    let _lock = store::lock_dir(data_dir)?;
+    let place = data_dir.join(FILE);
+    store::recognise(&place)?;
+    let failed = |error: StoreError| match error {
+        StoreError::Damaged(why) => OpenError::Damaged(place.clone(), why),
+        other => OpenError::Store(place.clone(), other),
+    };
+    // Its WAL would be taken for the new file's.
+    store::write_back(&place).map_err(failed)?;
+    let copied = store::copy_at_rest(&place, &place).map_err(failed)?;
+    own(data_dir, copied.path()).map_err(|error| OpenError::Io(place.clone(), error))?;
+    copied.settle().map_err(failed)
 }
 
 /// What of the database in place is to hold on. Without one, or with another installation's, nothing is.
@@ -107,13 +129,4 @@ fn put_aside(place: &Path, now: Micros) -> io::Result<Option<PathBuf>> {
     }
     store::sync_dir_of(&kept)?;
     Ok(Some(kept))
-}
-
-/// Gives a file to the directory's owner: root may restore what another user's daemon serves.
-fn own(dir: &Path, file: &Path) -> io::Result<()> {
-    let (dir, meta) = (fs::metadata(dir)?, fs::metadata(file)?);
-    if (dir.uid(), dir.gid()) == (meta.uid(), meta.gid()) {
-        return Ok(());
-    }
-    chown(file, Some(dir.uid()), Some(dir.gid()))
 }

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::audit_head::Teller;
 use crate::config::Watched;
-use crate::jobs::events::notifier::{Herald, Notice};
+use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::time::Micros;
@@ -19,9 +21,9 @@ const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
 
 /// How the automatic backups are doing.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Reading>);
+pub struct BackupHealth(Mutex<Reading>);
 
-/// What [`Health`] says now.
+/// What [`BackupHealth`] says now.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// When the copy that lies there was made; `None` if there is none.
@@ -30,9 +32,11 @@ pub struct Reading {
     pub failures: u64,
     /// Why the last try failed; `None` if it went well.
     pub trouble: Option<String>,
+    /// The state of the database that the copy holds, but for what is worth no new copy.
+    pub covered: Option<u64>,
 }
 
-impl Health {
+impl BackupHealth {
     /// What it says now.
     pub fn read(&self) -> Reading {
         self.lock().clone()
@@ -44,12 +48,12 @@ impl Health {
 }
 
 /// The thread; dropping it ends it.
-pub struct Keeper {
+pub struct BackupScheduler {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Keeper {
+impl BackupScheduler {
     /// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
     /// daemon started.
     ///
@@ -57,20 +61,23 @@ impl Keeper {
     /// Where there is no thread to be had.
     pub fn start(
         store: Arc<Store>,
-        health: Arc<Health>,
-        herald: Herald,
+        health: Arc<BackupHealth>,
+        notifier: Notifier,
         interval: Watched<Duration>,
         fresh: bool,
+        teller: Option<Teller>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let covered = fresh.then_some(0);
-        let mut work = Work { store, health, herald, interval, covered, told: false };
-        let thread = std::thread::Builder::new().name("keeper".into()).spawn(move || work.run(&stopped))?;
+        health.lock().covered = covered;
+        let space = Space::new(Arc::clone(&store));
+        let mut work = Work { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
+        let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Drop for Keeper {
+impl Drop for BackupScheduler {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -80,14 +87,19 @@ impl Drop for Keeper {
 }
 
 struct Work {
+    space: Space,
+    /// Up to which commit of what is worth no new copy by itself the copy holds.
+    light: u64,
     store: Arc<Store>,
-    health: Arc<Health>,
-    herald: Herald,
+    health: Arc<BackupHealth>,
+    notifier: Notifier,
     interval: Watched<Duration>,
     /// The state of the database that the copy holds.
     covered: Option<u64>,
     /// Whether the admins know of the present trouble.
     told: bool,
+    /// Tells the head of the audit, where it can be signed.
+    teller: Option<Teller>,
 }
 
 impl Work {
@@ -96,18 +108,30 @@ impl Work {
         backups::tidy(&dir);
         self.health.lock().made = backups::time_of_latest(&dir);
         let mut since = Instant::now();
+        self.tell(false);
         while stopped.recv_timeout(self.turn()) == Err(RecvTimeoutError::Timeout) {
+            self.tell(false);
+            self.space.turn();
             if !self.is_due(since) {
                 continue;
             }
             since = Instant::now();
             // Read first: what is committed meanwhile may or may not be in the copy.
-            let version = self.store.version();
-            if self.covered != Some(version) {
+            let (version, light) = (self.store.version(), self.store.light_version());
+            if self.covered != Some(version) || (self.light != light && backups::is_old(&dir, Micros::now())) {
                 let result = backups::refresh(&dir);
                 self.covered = result.is_ok().then_some(version);
+                self.light = light;
                 self.note(&dir, result);
+                self.health.lock().covered = self.covered;
             }
+        }
+        self.tell(true);
+    }
+
+    fn tell(&mut self, last: bool) {
+        if let Some(teller) = &mut self.teller {
+            teller.turn(last);
         }
     }
 
@@ -136,7 +160,7 @@ impl Work {
         log::error!("the automatic backup failed: {error}");
         if !self.told {
             // On a full disk nobody can be told in writing; the next failure tries again.
-            self.told = self.herald.tell_admins(notice(&error)).is_ok();
+            self.told = self.notifier.tell_admins(notice(&error)).is_ok();
         }
     }
 }
@@ -164,14 +188,20 @@ fn notice(error: &StoreError) -> Notice {
     }
 }
 
-/// Brings the copy up to date after the store has closed, if it is not. Best effort: the database itself is whole.
-pub fn refresh_at_stop(dir: &Path) {
+/// Brings the copy up to date after the store has closed, if it is not; `covered`: whether it holds all that is worth a
+/// copy. Best effort: the database itself is whole.
+pub fn refresh_at_stop(dir: &Path, covered: bool) {
     let path: PathBuf = dir.to_owned();
     match store::lock_dir(&path) {
         // The daemon that has it now looks after the copy.
         Err(OpenError::Locked(_)) => {}
         Err(error) => log::warn!("the last backup could not be made: {error}"),
         Ok(_lock) if backups::is_fresh(dir) => {}
+        Ok(_lock) if covered && !backups::is_old(dir, Micros::now()) => {
+            if let Err(error) = backups::mark_as_covered(dir) {
+                log::warn!("the next start makes a backup that it need not: {error}");
+            }
+        }
         Ok(_lock) => {
             if let Err(error) = backups::refresh(dir) {
                 log::error!("the last backup could not be made: {error}");

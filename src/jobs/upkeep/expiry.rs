@@ -3,15 +3,15 @@
 
 use rusqlite::Connection;
 
-use crate::jobs::events::notifier::{self, Herald};
-use crate::store::expiry::{self, Notice};
+use crate::jobs::events::notifier::{self, Notifier};
+use crate::store::expiry::{self, ExpiryNotice};
 use crate::store::{self, Store};
 use crate::time::Micros;
 
 const PAGE: &str = "/docs/agents/concepts/authentication#expiry";
 
 /// Warns through this.
-pub struct Expiry(pub Herald);
+pub struct Expiry(pub Notifier);
 
 impl Expiry {
     /// Sends the warnings that are due; looks first, and writes nothing where there are none.
@@ -33,7 +33,7 @@ impl Expiry {
 
 /// The warnings, marked as given, each with the user it is for.
 fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::Notice)>> {
-    let warning = |notice: Notice| notifier::Notice {
+    let warning = |notice: ExpiryNotice| notifier::Notice {
         level: if notice.days > 1 { "normal" } else { "high" },
         title: title(&notice),
         message: message(&notice),
@@ -42,7 +42,7 @@ fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::N
     Ok(expiry::take(conn, now)?.into_iter().map(|notice| (notice.user_id.clone(), warning(notice))).collect())
 }
 
-fn title(notice: &Notice) -> String {
+fn title(notice: &ExpiryNotice) -> String {
     let what = if notice.kind.ends_with("_token") { "token" } else { "key" };
     let whose = notice.agent.as_deref().map_or_else(|| "A".to_owned(), |agent| format!("{agent}: a"));
     match notice.days {
@@ -51,12 +51,14 @@ fn title(notice: &Notice) -> String {
     }
 }
 
-fn message(notice: &Notice) -> String {
+fn message(notice: &ExpiryNotice) -> String {
     let label = if notice.label.is_empty() { String::new() } else { format!(" \"{}\"", notice.label) };
     let end = notice.expires_at.millis();
     let replace = match (notice.kind.as_str(), &notice.agent) {
         ("agent_token", Some(agent)) => format!("Issue a new one: taosctl agents token issue {agent}"),
-        ("user_token", _) => "Issue a new one with taosctl users token issue, change over, and revoke this one".into(),
+        ("user_token", _) => {
+            "Have an admin issue a new one with taosctl users token issue, change over, and revoke this one".into()
+        }
         ("agent_key", _) => "Make a new one, change over, and delete this one".into(),
         _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
     };

@@ -1,11 +1,10 @@
-//! Health checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
+//! HealthChecks checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
 //! asked for `<acp_url>/healthz` now and then, and only a change of its health is written.
 //!
-//! One thread decides and counts; the requests are the courier's, so many at once, and hold no thread. What an agent
+//! One thread decides and counts; the requests are the forwarder's, so many at once, and hold no thread. What an agent
 //! answers is hostile: it has little time and little room, no redirect is followed, and it says no more than yes or no.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -13,15 +12,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::client::forwarder::Courier;
+use crate::client::forwarder::Forwarder;
 use crate::client::http::{ClientError, Request, Response, Target};
 use crate::config::Watched;
 use crate::containers::{ContainerState, Detail, Status};
-use crate::jobs::endpoints::acp_target::{Rule, address_of};
+use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::AcpUrl;
+use crate::jobs::endpoints::host_net::{HostNet, canonical, is_unicast};
 use crate::jobs::operations::{Jobs, within};
 use crate::limits::{HEALTH_ANSWER_BYTES, HEALTH_CHECKS, HEALTH_MISSES, HEALTH_TIMEOUT};
-use crate::store::registrations::{self, Checked};
+use crate::store::registrations::{self, CheckedEndpoint};
 use crate::time::Micros;
 
 /// Seconds for the list of containers.
@@ -32,12 +32,12 @@ const OFF: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The thread; dropping it ends it.
-pub struct Health {
+pub struct HealthChecks {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Health {
+impl HealthChecks {
     /// Starts the thread, which begins a round every `period`, or later where a round takes longer; none while there is no
     /// period.
     ///
@@ -45,12 +45,12 @@ impl Health {
     /// Where there is no thread to be had.
     pub fn start(
         jobs: &Arc<Jobs>,
-        courier: Arc<Courier>,
+        forwarder: Arc<Forwarder>,
         rule: Rule,
         period: Watched<Option<Duration>>,
     ) -> std::io::Result<Self> {
         let (stop, stopped) = channel::<()>();
-        let mut checker = Checker { jobs: Arc::downgrade(jobs), courier, rule, stopped, misses: HashMap::new() };
+        let mut checker = Checker { jobs: Arc::downgrade(jobs), forwarder, rule, stopped, misses: HashMap::new() };
         let thread = std::thread::Builder::new().name("health".into()).spawn(move || {
             let after = |begin: Instant| begin + period.now().unwrap_or(OFF);
             let mut next = after(Instant::now());
@@ -68,7 +68,7 @@ impl Health {
     }
 }
 
-impl Drop for Health {
+impl Drop for HealthChecks {
     fn drop(&mut self) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
@@ -79,7 +79,7 @@ impl Drop for Health {
 
 struct Checker {
     jobs: Weak<Jobs>,
-    courier: Arc<Courier>,
+    forwarder: Arc<Forwarder>,
     rule: Rule,
     stopped: Receiver<()>,
     misses: HashMap<String, Misses>,
@@ -122,8 +122,9 @@ impl Checker {
             false => Vec::new(),
         };
         drop(jobs);
+        let net = if containers.is_empty() { HostNet::default() } else { HostNet::read() };
         let mut counted = HashMap::new();
-        let (tell, told) = channel::<(Checked, bool)>();
+        let (tell, told) = channel::<(CheckedEndpoint, bool)>();
         let mut asked = 0;
         for agent in agents {
             while asked >= HEALTH_CHECKS {
@@ -132,7 +133,7 @@ impl Checker {
                 }
                 asked -= 1;
             }
-            match self.plan(&agent, &containers) {
+            match self.plan(&agent, &containers, &net) {
                 Plan::Ask(to, url) => {
                     self.ask(agent, to, &url, tell.clone());
                     asked += 1;
@@ -151,23 +152,31 @@ impl Checker {
         Ok(())
     }
 
-    fn plan(&self, agent: &Checked, containers: &[ContainerState]) -> Plan {
+    fn plan(&self, agent: &CheckedEndpoint, containers: &[ContainerState], net: &HostNet) -> Plan {
         let Some(url) = AcpUrl::parse(&agent.url) else { return Plan::Leave };
         let Some(name) = agent.container_name.as_deref() else {
             return self.rule.on_this_machine(&url, agent.by_user).map_or(Plan::Leave, |to| Plan::Ask(to, url));
         };
         let state = containers.iter().find(|state| state.name.as_str() == name);
         let Some(state) = state.filter(|state| state.status == Status::Running) else { return Plan::Leave };
-        let Some(address): Option<IpAddr> = address_of(state) else { return Plan::Miss };
-        self.rule.in_container(&url, name, address).map_or(Plan::Leave, |to| Plan::Ask(to, url))
+        if state.addresses.iter().all(|address| !is_unicast(canonical(*address))) {
+            return Plan::Miss;
+        }
+        self.rule.in_container(&url, state, net).map_or(Plan::Leave, |to| Plan::Ask(to, url))
     }
 
-    fn ask(&self, agent: Checked, to: std::net::SocketAddr, url: &AcpUrl, tell: Sender<(Checked, bool)>) {
+    fn ask(
+        &self,
+        agent: CheckedEndpoint,
+        to: std::net::SocketAddr,
+        url: &AcpUrl,
+        tell: Sender<(CheckedEndpoint, bool)>,
+    ) {
         let request = Request::new("GET", url.target("/healthz", ""), Instant::now() + HEALTH_TIMEOUT)
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("accept", "application/json")
             .with_max_response(HEALTH_ANSWER_BYTES);
-        self.courier.send(Target::Tcp(to), request, move |answer| {
+        self.forwarder.send(Target::Tcp(to), request, move |answer| {
             let hit = is_healthy(&agent.id, answer);
             // Nobody listens any more once the daemon stops.
             let _ = tell.send((agent, hit));
@@ -175,7 +184,7 @@ impl Checker {
     }
 
     /// Takes one answer; every request has one by its own deadline. False once the daemon stops.
-    fn take(&mut self, told: &Receiver<(Checked, bool)>, counted: &mut HashMap<String, Misses>) -> bool {
+    fn take(&mut self, told: &Receiver<(CheckedEndpoint, bool)>, counted: &mut HashMap<String, Misses>) -> bool {
         loop {
             match told.recv_timeout(LOOK) {
                 Ok((agent, hit)) => {
@@ -188,7 +197,7 @@ impl Checker {
         }
     }
 
-    fn settle(&self, agent: Checked, hit: bool, counted: &mut HashMap<String, Misses>) {
+    fn settle(&self, agent: CheckedEndpoint, hit: bool, counted: &mut HashMap<String, Misses>) {
         let before = self.misses.get(&agent.id);
         let before = before.filter(|m| m.registered_at == agent.registered_at && m.url == agent.url);
         let count = if hit { 0 } else { before.map_or(0, |misses| misses.count).saturating_add(1) };
@@ -200,12 +209,12 @@ impl Checker {
         if let (Some(unhealthy), Some(jobs)) = (change, self.jobs.upgrade()) {
             note(&jobs, &agent, unhealthy);
         }
-        let Checked { id, registered_at, url, .. } = agent;
+        let CheckedEndpoint { id, registered_at, url, .. } = agent;
         counted.insert(id, Misses { registered_at, url, count });
     }
 }
 
-fn note(jobs: &Jobs, agent: &Checked, unhealthy: bool) {
+fn note(jobs: &Jobs, agent: &CheckedEndpoint, unhealthy: bool) {
     let (id, at) = (agent.id.clone(), agent.registered_at);
     match jobs.store.write(move |conn| registrations::set_health(conn, &id, at, unhealthy)) {
         Ok(true) if unhealthy => log::info!("agent {} is unhealthy: {HEALTH_MISSES} checks in a row failed", agent.id),

@@ -1,5 +1,7 @@
 //! What keeps the box in order: sweeps, backups, expiry notices, health checks.
 
+pub mod alarms;
+pub mod audit_head;
 pub mod backup_scheduler;
 pub mod expiry;
 pub mod health;

@@ -1,22 +1,30 @@
 //! The sweeper: at the start and then once a minute it writes what is due and removes what has had its time (DESIGN
-//! D17). On an idle box it finds nothing and writes nothing.
+//! D17). On an idle box it finds nothing and writes nothing. While the clock is in doubt nothing goes for its age (D20).
 
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
+use super::alarms::Alarms;
 use super::expiry::Expiry;
 use crate::access::Gate;
-use crate::config::Live;
-use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, NOTIFICATION_ROWS, SWEEP_BATCH, seconds};
-use crate::store::{self, Store, audit, credentials, idempotency, notifications, operations};
-use crate::time::Micros;
+use crate::config::LiveConfig;
+use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, seconds};
+use crate::store::{self, Store, StoreError, audit, credentials, idempotency, notifications, operations};
+use crate::time::{Clock, Micros};
 
 /// How long an operation stays after its end.
 const FINISHED_OPERATIONS: i64 = 30 * Micros::DAY;
 /// How long a dead credential's row stays to be looked at.
 const DEAD_CREDENTIALS: i64 = 30 * Micros::DAY;
+
+/// Audit rows that one transaction removes, and how many transactions a round has for it.
+const AUDIT_BATCH: u64 = 200;
+const AUDIT_BATCHES: usize = 200;
+/// Between two of them the writer is everybody else's.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// The sweeper's thread; dropping it ends the thread after a last flush.
 pub struct Sweeper {
@@ -29,21 +37,32 @@ impl Sweeper {
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(store: Arc<Store>, gate: Arc<Gate>, expiry: Expiry, config: Arc<Live>) -> std::io::Result<Self> {
+    pub fn start(
+        store: Arc<Store>,
+        gate: Arc<Gate>,
+        clock: Arc<Clock>,
+        expiry: Expiry,
+        config: Arc<LiveConfig>,
+    ) -> std::io::Result<Self> {
+        let mut alarms = Alarms::default();
         let (stop, stopped) = channel::<()>();
         let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
             // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
             loop {
                 let limits = config.now().limits.clone();
-                sweep(&store, limits.audit_retention_days, Micros::now());
-                sweep_notifications(&store, Micros::now());
-                expiry.warn(&store, Micros::now());
+                let now = clock.judging();
+                sweep(&store, now);
+                trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
+                sweep_notifications(&store, now);
+                expiry.warn(&store, now);
+                alarms.tell(&store, &clock, &expiry.0);
                 if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
                     break;
                 }
                 gate.flush(false);
             }
             gate.flush(true);
+            clock.save();
         })?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -58,45 +77,72 @@ impl Drop for Sweeper {
     }
 }
 
-fn sweep(store: &Store, audit_days: u64, now: Micros) {
-    let life = i64::try_from(IDEMPOTENCY_LIFE.as_micros()).unwrap_or(i64::MAX);
-    let audit_days = i64::try_from(audit_days).unwrap_or(i64::MAX);
-    let audit_before = now.plus(-audit_days.saturating_mul(Micros::DAY));
-    let due = |conn: &Connection| -> store::Result<bool> {
-        Ok(idempotency::is_due(conn, now.plus(-life))?
-            || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
-            || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?
-            || audit::is_due(conn, audit_before)?)
-    };
-    // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
-    match store.read(due) {
-        Ok(false) => return,
-        Ok(true) => {}
-        Err(error) => return log::warn!("sweeping: {error}"),
-    }
-    let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
-        Ok(idempotency::sweep(conn, now.plus(-life))?
-            + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
-            + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?
-            + audit::retain(conn, audit_before)?)
-    });
-    match swept {
-        Ok(count) => log::debug!("swept {count} rows"),
-        Err(error) => log::warn!("sweeping: {error}"),
+/// Takes what is too old, or more than so many bytes, from the chain's beginning, so few rows at a time that other
+/// writes hardly wait. What is left over for want of time goes in the next round.
+fn trim_audit(store: &Store, days: u64, most: u64, now: Micros) {
+    let days = i64::try_from(days).unwrap_or(i64::MAX);
+    let before = now.plus(-days.saturating_mul(Micros::DAY));
+    for _ in 0..AUDIT_BATCHES {
+        let looked: store::Result<_> =
+            store.lookup(|conn| Ok((audit::is_due(conn, before)?, audit::bytes(conn)? > most)));
+        let large = match looked {
+            Ok((false, false)) => return,
+            Ok((_, large)) => large,
+            Err(error) => return log::warn!("trimming the audit: {error}"),
+        };
+        match store.write(move |conn| audit::retain(conn, before, large, AUDIT_BATCH)) {
+            Ok(0) => return,
+            Ok(count) => log::debug!("trimmed {count} audit rows"),
+            Err(error) => return log::warn!("trimming the audit: {error}"),
+        }
+        std::thread::sleep(BREATH);
     }
 }
 
-/// Removes notifications that are too old or too many, so few at a time that other writes hardly wait.
+fn sweep(store: &Store, now: Micros) {
+    let life = i64::try_from(IDEMPOTENCY_LIFE.as_micros()).unwrap_or(i64::MAX);
+    let due = |conn: &Connection| -> store::Result<bool> {
+        Ok(idempotency::is_due(conn, now.plus(-life))?
+            || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
+            || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?)
+    };
+    loop {
+        // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
+        let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
+            Ok((false, _)) => return,
+            Ok((true, crowded)) => crowded,
+            Err(error) => return log::warn!("sweeping: {error}"),
+        };
+        // Some at a time: others' writes go in between.
+        let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
+            let surplus = match &crowded {
+                Some((principal, until)) => idempotency::sweep_crowded(conn, principal, *until)?,
+                None => 0,
+            };
+            Ok(surplus
+                + idempotency::sweep(conn, now.plus(-life))?
+                + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
+                + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?)
+        });
+        match swept {
+            Ok(0) => return,
+            Ok(count) => log::debug!("swept {count} rows"),
+            Err(error) => return log::warn!("sweeping: {error}"),
+        }
+    }
+}
+
+/// Removes notifications that are too old or too many, so few at a time that other writes hardly wait. Which ones is
+/// found on a reader; the writer only removes them.
 fn sweep_notifications(store: &Store, now: Micros) {
     let before = now.plus(-i64::try_from(NOTIFICATION_LIFE.as_micros()).unwrap_or(i64::MAX));
     loop {
-        match store.lookup(|conn| notifications::is_due(conn, before, NOTIFICATION_ROWS)) {
-            Ok(true) => {}
-            Ok(false) => return,
+        let surplus = match store.lookup(|conn| notifications::surplus(conn, before, SWEEP_BATCH)) {
+            Ok(none) if none.is_empty() => return,
+            Ok(surplus) => surplus,
             Err(error) => return log::warn!("sweeping notifications: {error}"),
-        }
-        let swept = store.write(move |conn| notifications::sweep(conn, before, NOTIFICATION_ROWS, SWEEP_BATCH));
-        match swept {
+        };
+        match store.write(move |conn| notifications::delete_all(conn, &surplus)) {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} notifications"),
             Err(error) => return log::warn!("sweeping notifications: {error}"),

@@ -1,9 +1,10 @@
 //! Checking what was sent against the declared fields.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{Field, Type};
 use crate::limits;
+use crate::rest::text::shown;
 
 /// What happens to a field that is not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,22 +57,20 @@ pub fn check(
     if problems.is_empty() { Ok(checked) } else { Err(problems) }
 }
 
-/// A name from outside, cut and without control characters, to be told back.
-fn shown(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
-}
-
 fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, Vec<Problem>> {
     let problem = |text: String| Err(vec![(field.name.to_owned(), text)]);
     match (field.kind, value) {
-        (Type::Text { min, max }, Value::String(text)) => match text_problem(&text, min, max) {
-            None => Ok(Value::String(text)),
-            Some(text) => problem(text),
-        },
+        (Type::Text { min, max }, Value::String(text)) => {
+            let length = text_problem(&text, min, max);
+            match length.or_else(|| field.form.problem(&text).map(str::to_owned)) {
+                None => Ok(Value::String(text)),
+                Some(text) => problem(text),
+            }
+        }
         (Type::Word(words), Value::String(text)) if words.contains(&text.as_str()) => Ok(Value::String(text)),
         (Type::Word(words), _) => problem(format!("must be one of {}", words.join(", "))),
-        (Type::Integer { min, max }, Value::Number(number)) => match number.as_i64() {
-            Some(n) if (min..=max).contains(&n) => Ok(Value::Number(number)),
+        (Type::Integer { min, max }, Value::Number(number)) => match whole(&number) {
+            Some(n) if (min..=max).contains(&n) => Ok(Value::from(n)),
             _ => problem(format!("must be a whole number from {min} to {max}")),
         },
         (Type::Flag, value @ Value::Bool(_)) => Ok(value),
@@ -86,6 +85,15 @@ fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, V
         (Type::EmptyList, _) => problem("must be an empty list".into()),
         (kind, _) => problem(format!("must be {}", wanted(kind))),
     }
+}
+
+/// A number without a fraction, however it is written: to JSON Schema 60.0 is an integer.
+fn whole(number: &Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let float = number.as_f64()?;
+        // From 2^53 on not every integer is a float: what was meant is not known.
+        (float.fract() == 0.0 && float.abs() < 9_007_199_254_740_992.0).then_some(float as i64)
+    })
 }
 
 fn check_texts(field: &Field, list: Vec<Value>, max: usize, chars: usize) -> Result<Value, Vec<Problem>> {
@@ -154,17 +162,27 @@ fn text_problem(text: &str, min: usize, max: usize) -> Option<String> {
 pub fn check_query(fields: &[Field], query: &str, unknown: Unknown) -> Result<Map<String, Value>, Vec<Problem>> {
     let mut object = Map::new();
     let mut problems = Vec::new();
+    let is_known = |name: &str| fields.iter().any(|field| field.name == name);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         if problems.len() >= limits::PROBLEMS {
             return Err(problems);
         }
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-            problems.push((shown(name), "is not well-formed UTF-8 in percent-encoding".to_owned()));
+            if unknown == Unknown::Refused || is_known(name) {
+                problems.push((shown(name), "is not well-formed UTF-8 in percent-encoding".to_owned()));
+            }
             continue;
         };
+        if unknown == Unknown::Ignored && !is_known(&name) {
+            continue;
+        }
         let value = match fields.iter().find(|field| field.name == name).map(|field| field.kind) {
-            Some(Type::Integer { .. }) => value.parse::<i64>().map_or(Value::String(value), Value::from),
+            Some(Type::Integer { .. }) => match value.split_once('.') {
+                Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole.parse::<i64>(),
+                _ => value.parse::<i64>(),
+            }
+            .map_or(Value::String(value), Value::from),
             Some(Type::Flag) => match value.as_str() {
                 "true" | "1" => Value::Bool(true),
                 "false" | "0" => Value::Bool(false),
@@ -227,14 +245,26 @@ mod tests {
         assert!(problems(json!({"name": "ünïc", "age": null, "tags": []})).is_empty());
         assert_eq!(problems(json!({"name": "a\u{0}"})), ["name"]);
         assert_eq!(problems(json!({"name": "a", "age": 1.5})), ["age"]);
+        let whole = json!({"name": "a", "age": 6.0}).as_object().cloned().unwrap();
+        assert_eq!(check(FIELDS, whole, Unknown::Refused).unwrap()["age"], json!(6));
+        assert_eq!(problems(json!({"name": "a", "age": 60.0})), ["age"]);
     }
 
     #[test]
     fn a_query_is_decoded_once_and_typed_by_its_fields() {
         let query = check_query(FIELDS, "name=a%20b&age=3&ok=true", Unknown::Refused).unwrap();
         assert_eq!(Value::Object(query), json!({"name": "a b", "age": 3, "ok": true}));
-        for bad in ["name=a&name=b", "name=%zz", "name=%ff", "name=a&other=1", "age=3", "name=a&age=x", "name=a&ok=yes"]
-        {
+        for bad in [
+            "name=a&name=b",
+            "name=%zz",
+            "name=%ff",
+            "name=a&other=1",
+            "age=3",
+            "name=a&age=x",
+            "name=a&age=3.5",
+            "name=a&age=3.",
+            "name=a&ok=yes",
+        ] {
             assert!(check_query(FIELDS, bad, Unknown::Refused).is_err(), "{bad}");
         }
         assert_eq!(check_query(FIELDS, "name=%2541", Unknown::Refused).unwrap()["name"], "%41");
@@ -245,7 +275,10 @@ mod tests {
         let check = |value: Value| check(FIELDS, value.as_object().cloned().unwrap_or_default(), Unknown::Ignored);
         assert!(check(json!({"name": "a", "x": 1})).is_ok_and(|object| !object.contains_key("x")));
         assert!(check(json!({"name": 7, "x": 1})).is_err());
-        assert!(check_query(FIELDS, "name=a&x=1", Unknown::Ignored).is_ok());
+        for ignored in ["name=a&x=1", "name=a&x=1&x=2", "name=a&x=%zz", "name=a&%ff=1&age=3.0"] {
+            assert!(check_query(FIELDS, ignored, Unknown::Ignored).is_ok(), "{ignored}");
+        }
+        assert!(check_query(FIELDS, "name=a&name=b", Unknown::Ignored).is_err());
     }
 
     proptest! {

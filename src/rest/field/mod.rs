@@ -7,6 +7,7 @@ mod check;
 
 pub use check::{MISSING, Problem, Unknown, check, check_query};
 
+use super::text;
 use crate::limits;
 
 /// What a field may hold.
@@ -51,6 +52,43 @@ pub enum Type {
     AnyObject,
 }
 
+/// What a text must be beyond its length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Anything but U+0000.
+    Any,
+    /// No control characters.
+    Line,
+    /// A line with a visible character.
+    Visible,
+    /// A name that can stand in a path: a line without slashes and backslashes, not `.` or `..`.
+    Segment,
+    /// What these keywords of JSON Schema say, an object; whoever takes the field checks it in its own words.
+    Told(&'static str),
+}
+
+impl Form {
+    /// The pattern for JSON Schema.
+    fn pattern(self) -> Option<&'static str> {
+        match self {
+            Self::Any => None,
+            Self::Line => Some(text::LINE_PATTERN),
+            Self::Visible => Some(text::VISIBLE_PATTERN),
+            Self::Segment => Some(text::SEGMENT_PATTERN),
+            Self::Told(_) => None,
+        }
+    }
+
+    fn problem(self, given: &str) -> Option<&'static str> {
+        match self {
+            Self::Any | Self::Told(_) => None,
+            Self::Line => text::line_problem(given),
+            Self::Visible => text::visible_problem(given),
+            Self::Segment => text::segment_problem(given),
+        }
+    }
+}
+
 /// One field.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
@@ -58,6 +96,8 @@ pub struct Field {
     pub name: &'static str,
     /// What it holds.
     pub kind: Type,
+    /// What a text must be beyond its length.
+    pub form: Form,
     /// Whether it must be there.
     pub required: bool,
     /// Whether it may be null; in replies only, in requests null means absent.
@@ -68,7 +108,7 @@ pub struct Field {
 
 impl Field {
     const fn new(name: &'static str, kind: Type, about: &'static str) -> Self {
-        Self { name, kind, required: false, nullable: false, about }
+        Self { name, kind, form: Form::Any, required: false, nullable: false, about }
     }
 
     /// A text of at most `max` characters.
@@ -117,11 +157,52 @@ impl Field {
         self
     }
 
+    /// Must hold no control characters: a label, or another text of one line for people.
+    #[must_use]
+    pub const fn line(mut self) -> Self {
+        self.form = Form::Line;
+        self
+    }
+
+    /// Must be a line with something to be seen: a name for people.
+    #[must_use]
+    pub const fn visible(mut self) -> Self {
+        self.form = Form::Visible;
+        self
+    }
+
+    /// Must be a name that can be looked up by a path afterwards.
+    #[must_use]
+    pub const fn addressable(mut self) -> Self {
+        self.form = Form::Segment;
+        self
+    }
+
+    /// Is narrower than its type: `keywords` is an object of JSON Schema. The handler checks it, and its refusal has a
+    /// code of its own.
+    #[must_use]
+    pub const fn told(mut self, keywords: &'static str) -> Self {
+        self.form = Form::Told(keywords);
+        self
+    }
+
     /// May be null in a reply.
     #[must_use]
     pub const fn nullable(mut self) -> Self {
         self.nullable = true;
         self
+    }
+
+    /// The JSON schema of this field in a request.
+    pub fn given_schema(&self) -> Value {
+        let mut schema = self.schema();
+        match (self.kind, self.form) {
+            (Type::Text { .. }, Form::Any) => schema["pattern"] = json!(text::TEXT_PATTERN),
+            (Type::Integer { max: i64::MAX, .. }, Form::Any) => schema["maximum"] = json!(i64::MAX),
+            (Type::Texts { .. }, Form::Any) => schema["items"]["pattern"] = json!(text::TEXT_PATTERN),
+            _ => {}
+        }
+        schema
     }
 
     /// The JSON schema of this field.
@@ -134,6 +215,9 @@ impl Field {
                 }
                 if max < usize::MAX {
                     text["maxLength"] = json!(max);
+                }
+                if let Some(pattern) = self.form.pattern() {
+                    text["pattern"] = json!(pattern);
                 }
                 text
             }
@@ -159,18 +243,45 @@ impl Field {
                 list
             }
             Type::Scopes => json!({"type": "array", "maxItems": limits::SCOPES,
-                "items": {"type": "string", "maxLength": limits::SCOPE_CHARS}}),
+                "items": {"$ref": "#/components/schemas/Scope"}}),
             Type::Object(fields) => object_schema(fields),
             Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
             Type::EmptyList => json!({"type": "array", "maxItems": 0}),
             Type::AnyObject => json!({"type": "object"}),
         };
+        if let Form::Told(keywords) = self.form
+            && let (Some(schema), Ok(Value::Object(told))) = (schema.as_object_mut(), serde_json::from_str(keywords))
+        {
+            schema.extend(told);
+        }
         if self.nullable {
             schema = json!({"anyOf": [schema, {"type": "null"}]});
         }
         schema["description"] = json!(self.about);
         schema
     }
+}
+
+/// The JSON schema of a body with these fields, and no others if it is `closed`. Null is as good as absent.
+pub fn request_schema(fields: &[Field], closed: bool) -> Value {
+    let property = |field: &Field| {
+        let mut schema = match field.kind {
+            Type::Object(fields) => request_schema(fields, closed),
+            Type::Objects(fields) => json!({"type": "array", "items": request_schema(fields, closed)}),
+            _ => field.given_schema(),
+        };
+        if !field.required && !field.nullable {
+            schema = json!({"anyOf": [schema, {"type": "null"}]});
+        }
+        schema["description"] = json!(field.about);
+        (field.name.to_owned(), schema)
+    };
+    let mut schema = object_schema(fields);
+    schema["properties"] = Value::Object(fields.iter().map(property).collect());
+    if !closed && let Some(schema) = schema.as_object_mut() {
+        schema.remove("additionalProperties");
+    }
+    schema
 }
 
 /// The JSON schema of an object with exactly these fields.

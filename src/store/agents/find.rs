@@ -3,22 +3,35 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Agent, COLUMNS, WIDTH, read};
-use crate::store::Result;
 use crate::store::grants::Grantee;
-use crate::store::page::Page;
+use crate::store::page::{Page, Take, each};
+use crate::store::{Result, is_id};
 use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
+const NAMED: &str = "SELECT a.id, a.slug, a.container_name FROM agents a WHERE a.archived_at IS NULL
+        AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
+            AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)))
+    ORDER BY a.created_at, a.id LIMIT ?4";
 const LIST_ARCHIVED: &str =
     "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
     FROM agents a JOIN users o ON o.id = a.owner_user_id
     WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
 
+/// How many agents a user owns, archived ones included.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_owner(conn: &Connection, user_id: &str) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_OWNER)?.query_row([user_id], |row| row.get(0))?)
+}
+
 /// A live agent with what is known of its active token.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub struct LiveAgent {
     /// The agent.
     pub agent: Agent,
     /// When its active token was issued; `None` if it has none.
@@ -48,8 +61,8 @@ fn join(condition: &str) -> String {
     )
 }
 
-fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
-    Ok(Live {
+fn read_live(row: &Row<'_>) -> rusqlite::Result<LiveAgent> {
+    Ok(LiveAgent {
         agent: read(row)?,
         issued_at: row.get(WIDTH)?,
         expires_at: row.get(WIDTH + 1)?,
@@ -61,7 +74,7 @@ fn read_live(row: &Row<'_>) -> rusqlite::Result<Live> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
+pub fn by_name(conn: &Connection, name: &str) -> Result<Option<LiveAgent>> {
     // ASCII alone, as SQLite's own lower(): a sign that merely folds to a letter names nobody.
     let lower = name.to_ascii_lowercase();
     let by_slug = join("a.slug = ?1 AND a.archived_at IS NULL");
@@ -77,9 +90,17 @@ pub fn by_name(conn: &Connection, name: &str) -> Result<Option<Live>> {
 ///
 /// # Errors
 /// The store's.
-pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Live>> {
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<LiveAgent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NULL");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_live).optional()?)
+}
+
+/// The live agent that a text names: by id where it has the form of one, else by name. A name never stands for an id.
+///
+/// # Errors
+/// The store's.
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<LiveAgent>> {
+    if is_id(given) { by_id(conn, &given.to_ascii_lowercase()) } else { by_name(conn, given) }
 }
 
 /// The archived agent of this id.
@@ -91,7 +112,7 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
 }
 
-/// Live agents that have a container, oldest first.
+/// LiveAgent agents that have a container, oldest first.
 ///
 /// # Errors
 /// The store's.
@@ -102,7 +123,7 @@ pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Live agents that have none and belong to an admin: those a container of their name may be taken for.
+/// LiveAgent agents that have none and belong to an admin: those a container of their name may be taken for.
 ///
 /// # Errors
 /// The store's.
@@ -121,7 +142,7 @@ pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
 
 /// Which agents to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct AgentFilter {
     /// Only those in this status.
     pub status: Option<String>,
     /// Only those whose slug or display name contains this, in any case.
@@ -132,11 +153,17 @@ pub struct Filter {
     pub only: Option<Vec<String>>,
 }
 
-/// Live agents that `seen` shows, oldest first.
+/// LiveAgent agents that `seen` shows, oldest first.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Result<Vec<Live>> {
+pub fn list(
+    conn: &Connection,
+    seen: &Seen,
+    filter: &AgentFilter,
+    page: &Page,
+    take: Take<'_, LiveAgent>,
+) -> Result<()> {
     let (all, user, agent) = match seen {
         Seen::All => (true, None, None),
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
@@ -157,7 +184,34 @@ pub fn list(conn: &Connection, seen: &Seen, filter: &Filter, page: &Page) -> Res
     let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
     let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
-    let rows = statement.query_map(values, read_live)?;
+    each(&mut statement, values, read_live, take)
+}
+
+/// What names a live agent and its container, read without the agent's texts.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// The id.
+    pub id: String,
+    /// The slug.
+    pub slug: String,
+    /// The container's name.
+    pub container: Option<String>,
+}
+
+/// The names of the first `limit` live agents that `seen` shows, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
+    let (all, user, agent) = match seen {
+        Seen::All => (true, None, None),
+        Seen::By(Grantee::User(id)) => (false, Some(id), None),
+        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+    };
+    let mut statement = conn.prepare_cached(NAMED)?;
+    let rows = statement.query_map(params![all, user, agent, limit], |row| {
+        Ok(Named { id: row.get(0)?, slug: row.get(1)?, container: row.get(2)? })
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -184,10 +238,10 @@ pub struct ArchivedAgent {
 ///
 /// # Errors
 /// The store's.
-pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Result<Vec<ArchivedAgent>> {
+pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page, take: Take<'_, ArchivedAgent>) -> Result<()> {
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(LIST_ARCHIVED)?;
-    let rows = statement.query_map(params![at, id, page.fetch(), owner], |row| {
+    let read = |row: &Row<'_>| {
         Ok(ArchivedAgent {
             id: row.get(0)?,
             slug: row.get(1)?,
@@ -197,6 +251,6 @@ pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page) -> Res
             container: row.get(5)?,
             owner: row.get(6)?,
         })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    each(&mut statement, params![at, id, page.fetch(), owner], read, take)
 }

@@ -10,8 +10,8 @@ pub use change::{
     set_status, touch, update,
 };
 pub use find::{
-    ArchivedAgent, Filter, Live, Seen, archived, by_id, by_name, list, list_archived, name_is_taken, with_containers,
-    without_containers,
+    AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,
+    name_is_taken, named, resolve, with_containers, without_containers,
 };
 
 use crate::time::Micros;

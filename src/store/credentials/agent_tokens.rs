@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{COLUMNS, Credential, read};
+use super::{COLUMNS, Credential, Made, read};
 use crate::secret::SecretHash;
 use crate::store::Result;
 use crate::time::Micros;
@@ -23,8 +23,13 @@ const IS_PENDING: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE id = ?1
 const ACTIVATE: &str = "UPDATE credentials SET state = 'active' WHERE id = ?1 AND state = 'pending'";
 const DELETE: &str = "DELETE FROM credentials WHERE id = ?1";
 const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
-    WHERE agent_id = ?1 AND (kind = 'agent_token' OR key_type = 'internal') AND state IN ('active', 'grace')
+    WHERE agent_id = ?1 AND (kind = 'agent_token' OR (key_type = 'internal' AND issuer_id IS NULL)) AND state IN ('pending', 'active', 'grace')
         AND scopes <> ?2";
+const SET_SCOPES: &str = "UPDATE credentials SET scopes = ?2 WHERE id = ?1";
+const OTHERS_OF_AGENT: &str = "SELECT id, kind, label, agent_id FROM credentials
+    WHERE agent_id = ?1 AND kind <> 'agent_token' AND (state = 'active' OR state = 'grace')
+        AND (expires_at IS NULL OR expires_at > ?2)
+    ORDER BY issued_at, id LIMIT 200";
 
 /// An agent's token in a state: the active one, or the one in its grace.
 ///
@@ -129,7 +134,29 @@ pub fn delete_pending(conn: &Connection, agent_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives an agent's live tokens these scopes. How many had others.
+/// Gives one credential these scopes.
+///
+/// # Errors
+/// The store's.
+pub fn set_scopes(conn: &Connection, id: &str, scopes: &str) -> Result<()> {
+    conn.prepare_cached(SET_SCOPES)?.execute([id, scopes])?;
+    Ok(())
+}
+
+/// What an agent holds beside its token: personal access tokens and keys that are good now, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<Vec<Made>> {
+    let mut statement = conn.prepare_cached(OTHERS_OF_AGENT)?;
+    let rows = statement.query_map(params![agent_id, now], |row| {
+        Ok(Made { id: row.get(0)?, kind: row.get(1)?, label: row.get(2)?, agent_id: row.get(3)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Gives an agent's live tokens these scopes, one that is being delivered included. Of keys only those of older versions,
+/// which kept the agent's scopes of their making instead of their maker's. How many had others.
 ///
 /// # Errors
 /// The store's.

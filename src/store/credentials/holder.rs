@@ -10,12 +10,17 @@ use crate::time::Micros;
 const HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at,
         u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
         a.id, a.slug, a.given_name, a.space_id,
-        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state, c.key_type
+        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state, c.key_type,
+        a.scope, c.parent_id, c.made_by, c.issuer_id
     FROM credentials c
     LEFT JOIN agents a ON a.id = c.agent_id
     LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
 const IS_ALIVE: &str = "c.state IN ('active', 'grace') AND c.revoked_at IS NULL
-    AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))";
+    AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))
+    AND (c.made_by IS NULL OR c.user_id IS NULL
+        OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = c.made_by AND m.state = 'active'))";
+const OPEN: &str = "c.state = 'pending_enrollment' AND (c.made_by IS NULL
+    OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = c.made_by AND m.state = 'active'))";
 
 /// A live credential found by its hash, with the principal behind it.
 #[derive(Debug, Clone)]
@@ -48,6 +53,12 @@ pub struct Holder {
     pub state: String,
     /// Of an agent's key, `internal` or `external`.
     pub key_type: Option<String>,
+    /// The token a session was opened with.
+    pub parent_id: Option<String>,
+    /// The credential it was made with.
+    pub made_by: Option<String>,
+    /// Who issued it: `user:ID` or `agent:ID`.
+    pub issuer_id: Option<String>,
 }
 
 /// The agent behind a credential.
@@ -61,6 +72,8 @@ pub struct Holding {
     pub given_name: Option<String>,
     /// The space it lives in.
     pub space_id: String,
+    /// What its owner lets it do now, as a JSON array: no credential of it is worth more.
+    pub scope: String,
 }
 
 /// The live credential with this hash: one indexed lookup. Expiry and a disabled user are the caller's to judge.
@@ -77,7 +90,7 @@ pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
 /// # Errors
 /// The store's.
 pub fn find_exchangeable(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
-    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND (c.state = 'pending_enrollment' OR ({IS_ALIVE}))");
+    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND (({OPEN}) OR ({IS_ALIVE}))");
     Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
@@ -89,6 +102,7 @@ pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result
     let sql = format!(
         "{HOLDER} JOIN credentials p ON p.id = c.parent_id AND p.state = 'active'
             AND (p.expires_at IS NULL OR p.expires_at > ?2)
+            AND (p.made_by IS NULL OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = p.made_by AND m.state = 'active'))
         WHERE c.secret_hash = ?1 AND {IS_ALIVE}"
     );
     Ok(conn.prepare_cached(&sql)?.query_row(params![hash.as_bytes().as_slice(), now], read_holder).optional()?)
@@ -110,7 +124,13 @@ pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
 fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
     let agent = match row.get::<_, Option<String>>(11)? {
         None => None,
-        Some(id) => Some(Holding { id, slug: row.get(12)?, given_name: row.get(13)?, space_id: row.get(14)? }),
+        Some(id) => Some(Holding {
+            id,
+            slug: row.get(12)?,
+            given_name: row.get(13)?,
+            space_id: row.get(14)?,
+            scope: row.get(23)?,
+        }),
     };
     Ok(Holder {
         credential_id: row.get(0)?,
@@ -135,5 +155,8 @@ fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
         fingerprints: row.get(20)?,
         state: row.get(21)?,
         key_type: row.get(22)?,
+        parent_id: row.get(24)?,
+        made_by: row.get(25)?,
+        issuer_id: row.get(26)?,
     })
 }

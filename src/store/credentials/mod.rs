@@ -1,6 +1,7 @@
 //! Credentials: every secret the box has issued, as a hash with its binding, scopes and state.
 
 mod agent_tokens;
+mod descent;
 mod holder;
 mod upkeep;
 mod user_tokens;
@@ -8,21 +9,41 @@ mod user_tokens;
 use rusqlite::{Connection, Row, params};
 
 pub use agent_tokens::{
-    activate, active_hash, agent_token, delete_pending, is_pending, pending, retire_agent_token, revoke_agent_tokens,
-    revoke_all_of_agent, revoked_since, set_agent_scopes,
+    activate, active_hash, agent_token, delete_pending, is_pending, others_of_agent, pending, retire_agent_token,
+    revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
 };
+pub use descent::{Made, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of};
 pub use holder::{Holder, Holding, find, find_by_id, find_exchangeable, find_session};
-pub use upkeep::{add_fingerprints, expire, is_due, sweep, touch};
-pub use user_tokens::{revoke_labelled, revoke_user_token, user_tokens};
+pub use upkeep::{Of, add_fingerprints, expire, forget_dead, is_due, sweep, touch};
+pub use user_tokens::{count_user_tokens, labelled, user_token, user_tokens};
 
 use super::Result;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO credentials
-    (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11)";
+    (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at,
+        issuer_id, made_by)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11, ?13, ?14)";
 const COLUMNS: &str = "id, key_id, scopes, label, state, issued_by, issued_at, expires_at, last_used_at";
+
+/// Who makes a credential, and with which one.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    /// As people know it: `user:NAME`, `agent:ID` or `system`.
+    pub actor: String,
+    /// By id: `user:ID` or `agent:ID`; `None` for the daemon itself.
+    pub id: Option<String>,
+    /// The credential; `None` on the operator's socket and for the daemon itself.
+    pub credential: Option<String>,
+}
+
+impl Maker {
+    /// The daemon itself.
+    pub fn system() -> Self {
+        Self { actor: "system".into(), id: None, credential: None }
+    }
+}
 
 /// A credential to be stored.
 #[derive(Debug)]
@@ -43,8 +64,8 @@ pub struct NewCredential<'a> {
     pub label: &'a str,
     /// `active`, or `pending` until it is delivered.
     pub state: &'static str,
-    /// Who issued it: `user:NAME`, `agent:ID` or `system`.
-    pub issued_by: &'a str,
+    /// Who issued it.
+    pub maker: &'a Maker,
     /// When.
     pub issued_at: Micros,
     /// Until when it is good.
@@ -88,7 +109,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
     })
 }
 
-/// Stores a new credential.
+/// Stores a new credential; the oldest dead ones of its holder and kind make room.
 ///
 /// # Errors
 /// `Exists` for a second active token of an agent.
@@ -102,10 +123,16 @@ pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
         new.agent_id,
         new.scopes,
         new.label,
-        new.issued_by,
+        new.maker.actor,
         new.issued_at,
         new.expires_at,
-        new.state
+        new.state,
+        new.maker.id,
+        new.maker.credential
     ])?;
-    Ok(())
+    match (new.agent_id, new.user_id) {
+        (Some(id), _) => forget_dead(conn, Of::Agent(id), new.kind),
+        (None, Some(id)) => forget_dead(conn, Of::User(id), new.kind),
+        (None, None) => Ok(()),
+    }
 }

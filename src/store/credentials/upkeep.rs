@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::limits::{DEAD_CREDENTIALS, SWEEP_BATCH};
+use crate::secret::Kind;
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -11,12 +13,18 @@ const SELECT_FINGERPRINTS: &str = "SELECT fingerprints FROM credentials WHERE id
 const SET_FINGERPRINTS: &str = "UPDATE credentials SET fingerprints = ?2 WHERE id = ?1";
 /// Fingerprints kept of one credential.
 const FINGERPRINTS: usize = 16;
-const EXPIRE: &str = "UPDATE credentials SET state = 'expired'
-    WHERE expires_at < ?1 AND state IN ('active', 'grace', 'pending_enrollment')";
+const EXPIRE: &str = "UPDATE credentials SET state = 'expired' WHERE id IN (SELECT id FROM credentials
+    WHERE expires_at < ?1 AND state IN ('active', 'grace', 'pending_enrollment') LIMIT ?2)";
 const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
     WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace', 'pending_enrollment')";
-const SWEEP: &str = "DELETE FROM credentials WHERE state IN ('revoked', 'expired')
-    AND coalesce(revoked_at, expires_at) < ?1";
+const SWEEP: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
+    WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?1 LIMIT ?2)";
+const FORGET_DEAD_OF_AGENT: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
+    WHERE agent_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT -1 OFFSET ?3)";
+const FORGET_DEAD_OF_USER: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
+    WHERE user_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT -1 OFFSET ?3)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1
         AND state IN ('active', 'grace', 'pending_enrollment'))
     OR EXISTS (SELECT 1 FROM credentials WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?2)";
@@ -59,6 +67,29 @@ pub fn add_fingerprints(conn: &Connection, seen: &[(String, Vec<String>)]) -> Re
     Ok(())
 }
 
+/// Whose dead credentials are looked at.
+#[derive(Debug, Clone, Copy)]
+pub enum Of<'a> {
+    /// An agent's.
+    Agent(&'a str),
+    /// A user's own.
+    User(&'a str),
+}
+
+/// Removes the dead credentials of one kind that are more than [`DEAD_CREDENTIALS`], the oldest first. Called whenever
+/// another is made, so that no rotation leaves rows without end.
+///
+/// # Errors
+/// The store's.
+pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
+    let (sql, id) = match of {
+        Of::Agent(id) => (FORGET_DEAD_OF_AGENT, id),
+        Of::User(id) => (FORGET_DEAD_OF_USER, id),
+    };
+    conn.prepare_cached(sql)?.execute(params![id, kind.as_str(), DEAD_CREDENTIALS])?;
+    Ok(())
+}
+
 /// Marks a credential as expired, if it is.
 ///
 /// # Errors
@@ -68,11 +99,11 @@ pub fn expire(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     Ok(())
 }
 
-/// Marks what has expired and removes dead rows older than `before`. How many rows changed.
+/// Marks some of what has expired and removes some of the dead rows older than `before`. How many rows changed.
 ///
 /// # Errors
 /// The store's.
 pub fn sweep(conn: &Connection, now: Micros, before: Micros) -> Result<usize> {
-    let expired = conn.prepare_cached(EXPIRE)?.execute([now])?;
-    Ok(expired + conn.prepare_cached(SWEEP)?.execute([before])?)
+    let expired = conn.prepare_cached(EXPIRE)?.execute(params![now, SWEEP_BATCH])?;
+    Ok(expired + conn.prepare_cached(SWEEP)?.execute(params![before, SWEEP_BATCH])?)
 }

@@ -1,14 +1,16 @@
 //! Knowledge: documents by source and path, and the words in them (SQLite FTS5). Triggers keep the words: what was
 //! edited away is found no more.
 
+pub mod owners;
 mod search;
+mod snippet;
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::page::Page;
+use super::page::{Page, Take, each};
 use crate::time::Micros;
 
 pub use search::{Hit, search};
@@ -24,8 +26,12 @@ const UPDATE: &str = "UPDATE knowledge_items SET source_type = ?2, title = ?3, a
     categories = ?7, content_hash = ?8, updated_at = ?9 WHERE seq = ?1";
 const HASHES: &str = "SELECT path, seq, content_hash FROM knowledge_items WHERE source_id = ?1";
 const SOURCES: &str = "SELECT source_id, min(source_type), count(*), max(updated_at) FROM knowledge_items
-    GROUP BY source_id ORDER BY source_id";
-const COUNT_OTHER_SOURCES: &str = "SELECT count(DISTINCT source_id) FROM knowledge_items WHERE source_id <> ?1";
+    WHERE source_id > ?1 GROUP BY source_id ORDER BY source_id LIMIT ?2";
+/// Steps from source to source, never from item to item.
+const COUNT_OTHER_SOURCES: &str = "WITH RECURSIVE sources (id) AS (SELECT min(source_id) FROM knowledge_items
+        UNION ALL SELECT (SELECT min(source_id) FROM knowledge_items WHERE source_id > sources.id) FROM sources
+            WHERE sources.id IS NOT NULL)
+    SELECT count(id) FROM sources WHERE id <> ?1";
 /// The daemon's own first, then by source and path.
 const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items
     WHERE ?1 IS NULL OR source_id = ?1 ORDER BY source_id <> 'taos-core', source_id, path";
@@ -47,7 +53,7 @@ pub struct Document {
 
 /// A document as listed: without its text.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct KnowledgeItem {
     /// The id; stays as long as the source has this path.
     pub id: String,
     /// What kind of source it is from.
@@ -70,8 +76,8 @@ pub struct Item {
     pub updated_at: Micros,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
-    Ok(Item {
+fn read(row: &Row<'_>) -> rusqlite::Result<KnowledgeItem> {
+    Ok(KnowledgeItem {
         id: row.get(1)?,
         source_type: row.get(2)?,
         source_id: row.get(3)?,
@@ -87,7 +93,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Item> {
 
 /// Which items to list or search.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct ItemFilter {
     /// Only of this source type.
     pub source_type: Option<String>,
     /// Only of this source.
@@ -103,23 +109,22 @@ const FILTERED: &str = "(?1 IS NULL OR i.source_type = ?1) AND (?2 IS NULL OR i.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &Filter, page: &Page) -> Result<Vec<Item>> {
+pub fn list(conn: &Connection, filter: &ItemFilter, page: &Page, take: Take<'_, KnowledgeItem>) -> Result<()> {
     let sql = format!(
         "SELECT {BRIEF} FROM knowledge_items i WHERE (i.created_at, i.id) > (?4, ?5) AND {FILTERED}
             ORDER BY i.created_at, i.id LIMIT ?6"
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let values = params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()];
+    each(&mut statement, values, read, take)
 }
 
 /// The item of this id, and its text.
 ///
 /// # Errors
 /// The store's.
-pub fn get(conn: &Connection, id: &str) -> Result<Option<(Item, String)>> {
+pub fn get(conn: &Connection, id: &str) -> Result<Option<(KnowledgeItem, String)>> {
     let sql = format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.id = ?1");
     let found = conn.prepare_cached(&sql)?.query_row([id], |row| Ok((read(row)?, row.get(11)?)));
     Ok(found.optional()?)
@@ -138,16 +143,16 @@ pub struct Source {
     pub updated_at: Micros,
 }
 
-/// All sources.
+/// Sources, by their ids; the page's place is the id.
 ///
 /// # Errors
 /// The store's.
-pub fn sources(conn: &Connection) -> Result<Vec<Source>> {
+pub fn sources(conn: &Connection, page: &Page, take: Take<'_, Source>) -> Result<()> {
     let mut statement = conn.prepare_cached(SOURCES)?;
-    let rows = statement.query_map([], |row| {
+    let read = |row: &Row<'_>| {
         Ok(Source { source_id: row.get(0)?, source_type: row.get(1)?, items: row.get(2)?, updated_at: row.get(3)? })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    each(&mut statement, params![page.oldest_first().1, page.fetch()], read, take)
 }
 
 /// How many sources there are beside this one.
@@ -312,12 +317,10 @@ pub struct Part {
 ///
 /// # Errors
 /// The store's.
-pub fn parts(conn: &Connection, source_id: Option<&str>) -> Result<Vec<Part>> {
+pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, Part>) -> Result<()> {
     let mut statement = conn.prepare_cached(DOCUMENTS)?;
-    let rows = statement.query_map([source_id], |row| {
-        Ok(Part { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let read = |row: &Row<'_>| Ok(Part { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? });
+    each(&mut statement, [source_id], read, take)
 }
 
 /// The text of a document.

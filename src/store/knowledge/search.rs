@@ -1,50 +1,110 @@
-//! Search: items that hold every word of a query, best first.
+//! Search: items that hold every word of a query, best first. What it costs is bounded: few words, and only the rows of
+//! the page are looked at closely.
 
 use rusqlite::{Connection, params};
 
-use super::{BRIEF, FILTERED, Filter, Item, read};
+use super::snippet::snippet;
+use super::{BRIEF, FILTERED, ItemFilter, KnowledgeItem, read};
 use crate::store::Result;
+use crate::store::page::{Page, Take};
+use crate::time::Micros;
+
+/// Different words of a query that count; what is beyond them is not looked for.
+const WORDS: usize = 8;
+/// Tokens of all words together: one word may be many to the index (`a-a-a-…`), and each costs a walk through it.
+const TOKENS: usize = 16;
+
+/// Finds places alone: what is told of them is read for the page's rows only. A word in a title weighs as much as four
+/// in the text.
+const RANKED: &str = "SELECT seq, score FROM (
+        SELECT i.seq AS seq, -bm25(knowledge_words, 4.0, 1.0) AS score
+        FROM knowledge_words JOIN knowledge_items i ON i.seq = knowledge_words.rowid
+        WHERE knowledge_words MATCH ?4 AND {filtered})
+    WHERE ?5 IS NULL OR score < ?5 OR (score = ?5 AND seq > ?6)
+    ORDER BY score DESC, seq LIMIT ?7";
 
 /// An item that a search found.
 #[derive(Debug, Clone)]
 pub struct Hit {
     /// The item.
-    pub item: Item,
+    pub item: KnowledgeItem,
     /// The words around what was found.
     pub snippet: String,
     /// How well it fits; larger is better.
     pub score: f64,
+    /// Its place in the order: the score's bits and the item's number.
+    pub place: (Micros, String),
 }
 
-/// Items that hold every word of `query`, best first. A word is what is between blanks; nothing in it is syntax.
+/// Items that hold every word of `query`, best first. A word is what is between blanks; nothing in it is syntax. The
+/// first [`WORDS`] different ones count.
 ///
 /// # Errors
 /// The store's.
-pub fn search(conn: &Connection, query: &str, filter: &Filter, limit: u64) -> Result<Vec<Hit>> {
-    let Some(expression) = all_words(query) else { return Ok(Vec::new()) };
-    // A word in a title weighs as much as four in the text.
-    let sql = format!(
-        "SELECT {BRIEF}, snippet(knowledge_words, -1, '', '', '…', 24), -bm25(knowledge_words, 4.0, 1.0) AS score
-            FROM knowledge_words JOIN knowledge_items i ON i.seq = knowledge_words.rowid
-            WHERE knowledge_words MATCH ?4 AND {FILTERED} ORDER BY score DESC, i.seq LIMIT ?5"
-    );
-    let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement
-        .query_map(params![filter.source_type, filter.source_id, filter.category, expression, limit], |row| {
-            Ok(Hit { item: read(row)?, snippet: row.get(11)?, score: row.get(12)? })
+pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, take: Take<'_, Hit>) -> Result<()> {
+    let words = words(query);
+    if words.is_empty() {
+        return Ok(());
+    }
+    let after = page.after.as_ref().map(|(bits, seq)| (f64::from_bits(bits.0.cast_unsigned()), seq));
+    let (score, seq) = (after.map(|(score, _)| score), after.and_then(|(_, seq)| seq.parse::<i64>().ok()));
+    let sql = RANKED.replace("{filtered}", FILTERED);
+    let mut ranked = conn.prepare_cached(&sql)?;
+    let values =
+        params![filter.source_type, filter.source_id, filter.category, quoted(&words), score, seq, page.fetch()];
+    let places = ranked.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let places = places.collect::<rusqlite::Result<Vec<(i64, f64)>>>()?;
+    let mut told =
+        conn.prepare_cached(&format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.seq = ?1"))?;
+    for (seq, score) in places {
+        let hit = told.query_row([seq], |row| {
+            let (item, content) = (read(row)?, row.get_ref(11)?.as_str()?);
+            let snippet = snippet(&item.title, content, &words);
+            Ok(Hit { item, snippet, score, place: (Micros(score.to_bits().cast_signed()), seq.to_string()) })
         })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+        if !take(hit) {
+            break;
+        }
+    }
+    Ok(())
 }
 
-/// Every word as an FTS5 string: within quotes only the quote itself has a meaning. `None` if no word has a letter or
-/// digit to look for.
-fn all_words(query: &str) -> Option<String> {
-    let words: Vec<String> = query
-        .split_whitespace()
-        .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " ")))
-        .collect();
-    if words.is_empty() { None } else { Some(words.join(" ")) }
+/// The words to look for: what has a letter or digit, each once, no more than are looked for.
+fn words(query: &str) -> Vec<String> {
+    let (mut words, mut tokens) = (Vec::<String>::new(), 0);
+    for word in query.split_whitespace() {
+        let mut left = TOKENS - tokens;
+        let word = first_tokens(word, &mut left);
+        if TOKENS - left > tokens && !words.contains(&word) {
+            tokens = TOKENS - left;
+            words.push(word);
+        }
+        if words.len() == WORDS || tokens == TOKENS {
+            break;
+        }
+    }
+    words
+}
+
+/// The beginning of a word that holds at most `left` runs of letters and digits; `left` is what remains.
+fn first_tokens(word: &str, left: &mut usize) -> String {
+    let mut inside = false;
+    let end = word.char_indices().find_map(|(at, c)| {
+        let begins = c.is_alphanumeric() && !inside;
+        inside = c.is_alphanumeric();
+        if begins && *left == 0 {
+            return Some(at);
+        }
+        *left -= usize::from(begins);
+        None
+    });
+    word[..end.unwrap_or(word.len())].to_owned()
+}
+
+/// Every word as an FTS5 string: within quotes only the quote itself has a meaning.
+fn quoted(words: &[String]) -> String {
+    let quote = |word: &String| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " "));
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -56,8 +116,50 @@ mod tests {
 
     #[test]
     fn words_are_quoted_and_signs_alone_are_no_words() {
-        assert_eq!(all_words("a \"b\" NOT*").as_deref(), Some("\"a\" \"\"\"b\"\"\" \"NOT*\""));
-        assert_eq!(all_words(" - * \" "), None);
+        assert_eq!(quoted(&words("a \"b\" NOT*")), "\"a\" \"\"\"b\"\"\" \"NOT*\"");
+        assert!(words(" - * \" ").is_empty());
+    }
+
+    #[test]
+    fn each_word_counts_once_and_there_are_not_many() {
+        assert_eq!(words(&"a ".repeat(100)), ["a"]);
+        let many: Vec<String> = (0..50).map(|n| format!("w{n}")).collect();
+        assert_eq!(words(&many.join(" ")), many[..WORDS]);
+        assert_eq!(words(&"a-".repeat(100)), ["a-".repeat(TOKENS)]);
+        assert_eq!(words(&format!("{} b", "a-".repeat(TOKENS - 1))).len(), 2);
+    }
+
+    /// All that is found, page by page.
+    fn all(conn: &Connection, query: &str, limit: u64) -> Vec<Hit> {
+        let (mut found, mut page) = (Vec::<Hit>::new(), Page { limit, after: None });
+        loop {
+            let before = found.len();
+            let mut more = false;
+            search(conn, query, &ItemFilter::default(), &page, &mut |hit| {
+                more = (found.len() - before) as u64 == limit;
+                if !more {
+                    found.push(hit);
+                }
+                !more
+            })
+            .unwrap();
+            if !more {
+                return found;
+            }
+            page.after = found.last().map(|hit| hit.place.clone());
+        }
+    }
+
+    #[test]
+    fn pages_go_on_where_the_one_before_ended() {
+        let conn = open();
+        let of = |n: usize| document(&n.to_string(), &format!("word {}", "filler ".repeat(n / 3)));
+        put(&conn, &(0..20).map(of).collect::<Vec<_>>());
+        let paths = |limit| all(&conn, "word", limit).into_iter().map(|hit| hit.item.path).collect::<Vec<_>>();
+        assert_eq!(paths(500).len(), 20);
+        for limit in [1, 3, 7, 20] {
+            assert_eq!(paths(limit), paths(500), "{limit}");
+        }
     }
 
     fn open() -> Connection {
@@ -84,14 +186,15 @@ mod tests {
         fn no_query_is_a_syntax_error(query in "(\\PC|[\"'*(){}^:+\\-\u{0}]|AND|OR|NOT|NEAR| ){0,60}") {
             let conn = open();
             put(&conn, &[document("p", "some plain words")]);
-            prop_assert!(search(&conn, &query, &Filter::default(), 10).is_ok());
+            let page = Page { limit: 10, after: None };
+            prop_assert!(search(&conn, &query, &ItemFilter::default(), &page, &mut |_| true).is_ok());
         }
 
         #[test]
         fn a_documents_own_word_finds_it(words in prop::collection::vec("[a-z]{1,8}", 1..6), at in 0usize..6) {
             let conn = open();
             put(&conn, &[document("p", &words.join(" ")), document("q", "!")]);
-            let found = search(&conn, &words[at % words.len()], &Filter::default(), 10).unwrap();
+            let found = all(&conn, &words[at % words.len()], 10);
             prop_assert_eq!(found.len(), 1);
         }
     }
@@ -101,7 +204,7 @@ mod tests {
         let conn = open();
         let one = |changes: Changes| (changes.added, changes.updated, changes.unchanged, changes.removed);
         assert_eq!(one(put(&conn, &[document("a", "old"), document("b", "keep")])), (2, 0, 0, 0));
-        let id = |word: &str| search(&conn, word, &Filter::default(), 9).unwrap().pop().map(|hit| hit.item.id);
+        let id = |word: &str| all(&conn, word, 9).pop().map(|hit| hit.item.id);
         let before = id("old");
         assert_eq!(one(put(&conn, &[document("a", "new"), document("b", "keep")])), (0, 1, 1, 0));
         assert_eq!((id("new"), id("old")), (before, None));

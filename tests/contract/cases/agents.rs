@@ -13,6 +13,15 @@ pub const CASES: &[Case] = &[
         assert_eq!(reply.json()[0]["name"], json!(name));
         reply
     }),
+    case("agents_create", "limit_reached", |_| {
+        let full = full_of_agents();
+        full.operator().post("/api/agents", json!({"name": "more"}))
+    }),
+    case("agents_import", "limit_reached", |w| {
+        let export = w.operator().get(&format!("/api/agents/{}/export", w.agent())).expect(200).json();
+        let full = full_of_agents();
+        full.operator().post("/api/agents/import", export)
+    }),
     case("agents_create", "", |w| {
         let name = w.name();
         let sent = json!({"name": format!(" {name} X "), "host": "h", "qmd_index": "q", "color": "#12abEF", "emoji": "🦉",
@@ -258,14 +267,30 @@ fn archive(w: &World, tail: &str) -> Reply {
 
 /// Takes every name that can be made from a slug.
 pub fn crowd(w: &World, slug: &str) {
-    let first = w.daemon.agent(slug);
+    let (first, other) = (w.daemon.agent(slug), w.user());
+    // Another's, for one owner may not have as many.
     w.daemon.execute(
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
         INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
             scope, created_at, updated_at)
-        SELECT a.slug || i, a.slug || '-' || i, 'x', a.origin, a.owner_user_id, a.owner_space_id, a.space_id, 'test',
+        SELECT a.slug || i, a.slug || '-' || i, 'x', a.origin, o.id, a.owner_space_id, a.space_id, 'test',
             'registered', '[]', 1, 1
-        FROM n, agents a WHERE a.id = ?1",
-        [first],
+        FROM n, agents a, users o WHERE a.id = ?1 AND o.username = ?2",
+        [first, other],
     );
+}
+
+/// A box whose operator owns as many agents as one may.
+fn full_of_agents() -> World {
+    let full = World::new();
+    let agent = full.agent();
+    full.daemon.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+        INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by, status,
+            scope, created_at, updated_at)
+        SELECT 'a' || i, 'many-' || i, 'a', origin, owner_user_id, owner_space_id, space_id, created_by, status, scope,
+            1, 1 FROM n, agents WHERE slug = ?1",
+        [&agent],
+    );
+    full
 }

@@ -57,6 +57,16 @@ pub const CASES: &[Case] = &[
         );
         full.operator().put("/api/knowledge/sources/app:more", items("x"))
     }),
+    case("knowledge_put", "source_forbidden", |w| {
+        let path = format!("/api/knowledge/sources/app:{}", w.name());
+        w.operator().put(&path, items("one")).expect(200);
+        w.member().put(&path, items("two"))
+    }),
+    case("knowledge_delete", "source_forbidden", |w| {
+        let path = format!("/api/knowledge/sources/app:{}", w.name());
+        w.operator().put(&path, items("one")).expect(200);
+        w.member().delete(&path)
+    }),
     case("knowledge_delete", "", |w| {
         let request = w.request_for("knowledge_delete");
         let reply = request.by(&w.operator()).expect(204);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Case, case};
-use crate::support::text;
+use crate::support::{Client, text};
+use crate::world::World;
 
 pub const CASES: &[Case] = &[
     case("users_list", "", |w| {
@@ -24,6 +25,16 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("users_create", "username_taken", |w| w.operator().post("/api/users", json!({"username": w.user()}))),
+    case("users_create", "limit_reached", |_| {
+        let full = World::new();
+        full.daemon.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+            INSERT INTO users (id, username, display_name, role, created_at, updated_at)
+            SELECT 'u' || i, 'u' || i, 'u', 'member', 1, 1 FROM n",
+            [],
+        );
+        full.operator().post("/api/users", json!({"username": "more"}))
+    }),
     case("users_get", "", |w| {
         let name = w.name();
         let own = w.daemon.member(&name, &["users.read"]).get(&format!("/api/users/{name}")).expect(200);
@@ -91,6 +102,17 @@ pub const CASES: &[Case] = &[
         assert_eq!(issued["label"], "laptop");
         reply
     }),
+    case("users_token_issue", "limit_reached", |w| {
+        let path = format!("/api/users/{}/tokens", w.user());
+        let first = text(&w.operator().post(&path, json!({})).expect(201).json(), "id");
+        for _ in 1..100 {
+            w.operator().post(&path, json!({})).expect(201);
+        }
+        let reply = w.operator().post(&path, json!({}));
+        w.operator().delete(&format!("{path}/{first}")).expect(204);
+        w.operator().post(&path, json!({})).expect(201);
+        reply
+    }),
     case("users_token_list", "", |w| {
         let name = w.user();
         let id = w.user_token_of(&name);
@@ -106,6 +128,18 @@ pub const CASES: &[Case] = &[
         token.get("/api/auth/whoami").expect_error(401, "invalid_token");
         assert_eq!(w.operator().get(&format!("/api/users/{name}/tokens")).expect(200).json(), json!([]));
         reply
+    }),
+    case("users_token_revoke", "forbidden", |w| {
+        // What lives by a token does not free itself from it.
+        let name = w.user();
+        let issue = |by: &Client| {
+            let path = format!("/api/users/{name}/tokens");
+            by.post(&path, json!({"scope": ["users.token.*"]})).expect(201).json()
+        };
+        let first = issue(&w.operator());
+        let second = issue(&w.daemon.client(first["token"].as_str().expect("a token")));
+        let path = format!("/api/users/{name}/tokens/{}?cascade=none", first["id"].as_str().expect("an id"));
+        w.daemon.client(second["token"].as_str().expect("a token")).delete(&path)
     }),
     case("users_token_revoke", "token_not_found", |w| {
         let (one, other) = (w.user(), w.user());
@@ -143,6 +177,25 @@ pub const CASES: &[Case] = &[
     }),
     case("grants_create", "principal_not_found", |w| {
         w.operator().post("/api/grants", json!({"principal": "user:nobody", "resource": "agent:*", "role": "creator"}))
+    }),
+    case("grants_create", "limit_reached", |_| {
+        let w = World::new();
+        let (agent, user) = (w.agent(), w.user());
+        let id = text(&w.daemon.record(&agent), "id");
+        w.daemon.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 199)
+            INSERT INTO users (id, username, display_name, role, created_at, updated_at)
+            SELECT 'u' || i, 'u' || i, 'u', 'member', 1, 1 FROM n",
+            [],
+        );
+        w.daemon.execute(
+            "INSERT INTO grants (id, principal_user_id, agent_id, role, granted_by, granted_at)
+            SELECT 'g' || id, id, ?1, 'viewer', 'user:operator', 1 FROM users WHERE id GLOB 'u[0-9]*'",
+            [&id],
+        );
+        let sent = |user: &str| json!({"principal": format!("user:{user}"), "resource": format!("agent:{id}"), "role": "editor"});
+        w.operator().post("/api/grants", sent("u1")).expect(200);
+        w.operator().post("/api/grants", sent(&user))
     }),
     case("grants_list", "", |w| {
         let agent = w.agent();

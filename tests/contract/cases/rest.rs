@@ -25,6 +25,21 @@ pub const CASES: &[Case] = &[
         assert_eq!((&reply.json()[0]["outcome"], &reply.json()[0]["count"]), (&json!("ok"), &json!(1)));
         reply
     }),
+    case("operations_cancel", "forbidden", |w| {
+        let agent = w.agent();
+        let id = crate::support::text(&w.daemon.record(&agent), "id");
+        let operation = w.operation("start", "queued", Some(&id));
+        let reply = w.member_on(&agent, "viewer").post(&format!("/api/operations/{operation}/cancel"), json!({}));
+        w.member_on(&agent, "editor").post(&format!("/api/operations/{operation}/cancel"), json!({})).expect(200);
+        reply
+    }),
+    case("audit_head", "", |w| {
+        let reply = w.operator().get("/api/audit/head").expect(200);
+        let (seq, row) = (&reply.json()["seq"], w.operator().get("/api/audit?limit=500").expect(200).json());
+        let row = row.as_array().and_then(|rows| rows.iter().find(|row| row["seq"] == *seq)).expect("the row").clone();
+        assert_eq!(row["hash"], reply.json()["hash"]);
+        reply
+    }),
     case("backups_create", "", |w| {
         let reply = w.operator().post("/api/backups?wait=30", json!({})).expect(200);
         let file = w.daemon.data.join("backup").join(crate::support::text(&reply.json(), "file"));
@@ -67,6 +82,7 @@ pub const CASES: &[Case] = &[
         assert!(text.lines().all(|line| line.starts_with("# ") || line.starts_with("taosd_")), "{text}");
         reply
     }),
+    case("front", "", |w| w.daemon.anonymous().get("/")),
     case("api_index", "", |w| {
         let reply = w.daemon.anonymous().get("/api").expect(200);
         let rows = reply.json()["routes"].clone();

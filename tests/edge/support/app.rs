@@ -16,8 +16,9 @@ use taosd::rest::reply::{Body, Reply};
 use taosd::rest::service::{Outcome, Service};
 use taosd::rest::stream::{Signal, StreamSender, stream};
 
-/// The one token it knows.
+/// The token of nearly all scenarios, and one of another principal.
 pub const TOKEN: &str = "good";
+pub const OTHER: &str = "other";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -97,7 +98,8 @@ fn route(head: &Head) -> Option<(Route, &'static [Method])> {
 
 impl Service for App {
     type Plan = Route;
-    type Admitted = ();
+    /// Who was verified.
+    type Admitted = Option<&'static str>;
 
     fn plan(&self, head: &Head) -> Result<(Route, u64), Reply> {
         let Some((route, methods)) = route(head) else { return Err(Self::error(codes::NOT_FOUND)) };
@@ -115,19 +117,24 @@ impl Service for App {
         *plan == Route::Free && segment == 2
     }
 
-    fn admit(&self, head: &Head, plan: &Route) -> Result<(), Reply> {
+    fn admit(&self, head: &Head, plan: &Route) -> Result<Option<&'static str>, Reply> {
         self.admitted.fetch_add(1, Ordering::SeqCst);
         if matches!(plan, Route::Health | Route::Page) {
-            return Ok(());
+            return Ok(None);
         }
         match head.header(&AUTHORIZATION) {
-            Some(value) if value.strip_prefix("Bearer ") == Some(TOKEN) => Ok(()),
+            Some(value) if value.strip_prefix("Bearer ") == Some(TOKEN) => Ok(Some(TOKEN)),
+            Some(value) if value.strip_prefix("Bearer ") == Some(OTHER) => Ok(Some(OTHER)),
             Some(_) => Err(Self::error(codes::INVALID_TOKEN)),
             None => Err(Self::error(codes::AUTH_REQUIRED)),
         }
     }
 
-    fn run(&self, head: Arc<Head>, plan: Route, (): (), body: Bytes) -> Outcome {
+    fn principal(&self, verified: &Option<&'static str>) -> Option<String> {
+        verified.map(str::to_owned)
+    }
+
+    fn run(&self, head: Arc<Head>, plan: Route, _: Option<&'static str>, body: Bytes) -> Outcome {
         self.started.fetch_add(1, Ordering::SeqCst);
         let number = || head.query.rsplit('=').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         Outcome::Done(match plan {

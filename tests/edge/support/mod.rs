@@ -13,7 +13,7 @@ use std::time::Duration;
 use taosd::http::edge::{self, Handle, Listeners, Running};
 use taosd::limits::Limits;
 
-pub use app::{App, TOKEN};
+pub use app::{App, OTHER, TOKEN};
 pub use child::Process;
 pub use raw::{Client, Reply};
 

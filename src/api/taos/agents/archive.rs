@@ -8,8 +8,9 @@ use crate::api::agents::archive::Ending;
 use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging;
+use crate::api::engine::paging::Listing;
 use crate::api::engine::slow::Slow;
+use crate::jobs::operations::archive::purge_parts;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
@@ -34,15 +35,14 @@ pub(crate) fn archive(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "archived")?;
+    let mut list = Listing::of(&call.input, "archived")?;
+    let page = list.page();
     // An agent owns no archived agent: its grants ended with the archiving.
     let owner = match call.caller.principal() {
         _ if call.caller.is_admin() => None,
         Principal::User(user) => Some(user.id.as_str()),
         Principal::Agent { .. } => Some(""),
     };
-    let rows = app.store.lookup(|conn| agents::list_archived(conn, owner, &page))?;
-    let key = |row: &ArchivedAgent| (row.archived_at, row.id.clone());
     let show = |row: &ArchivedAgent| {
         json!({
             "id": row.id,
@@ -54,7 +54,9 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
             "owner": row.owner,
         })
     };
-    Ok(paging::reply(&call.input, "archived", &page, rows, key, show).into())
+    let mut take = |row: ArchivedAgent| list.push((row.archived_at, row.id.clone()), &show(&row));
+    app.store.lookup(|conn| agents::list_archived(conn, owner, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The archived agent of this id, if it is the caller's.
@@ -91,6 +93,10 @@ pub(crate) fn restore(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn purge(app: &App, call: Call) -> Handled {
+    let agent = app.store.read(|conn| owned(conn, &call.caller, call.input.param(0)))?;
+    if agent.container_name.is_none() {
+        purge_parts(&app.store, &agent.id)?;
+    }
     let runtime = app.jobs.driver().map(|_| ());
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {

@@ -35,6 +35,11 @@ const PAUSE_ERRORS: &[&Code] = &[
 const BULK_ERRORS: &[&Code] = &[codes::CONTAINER_RUNTIME_UNAVAILABLE];
 const DOC: &str = "recipes/managing-agents#lifecycle";
 
+const SIZE: &str = r#"{"pattern": "^[1-9][0-9]{0,5}[MG]B?$"}"#;
+const IMAGE: &str = r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9_:-][A-Za-z0-9._:-]*)*$"}"#;
+const ENV: &str = r#"{"items": {"type": "string", "maxLength": 8192, "pattern":
+    "^([A-SU-Z_][A-Z0-9_]{0,60}|T[B-Z0-9_][A-Z0-9_]{0,60})=[!-~]([ -~]*[!-~])?$"}}"#;
+
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required()
 }
@@ -243,11 +248,12 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 "What to do when that fails; pause if absent.",
             ),
             Field::texts("fallback_models", 8, 128, "Models to fall back to."),
-            Field::text("image", 128, "The container's image; the framework's or the configured one if absent."),
-            Field::text("memory_limit", 16, "Memory it may use: 512M, 2GB."),
+            Field::text("image", 128, "The container's image; the framework's or the configured one if absent.")
+                .told(IMAGE),
+            Field::text("memory_limit", 16, "Memory it may use: 512M, 2GB.").told(SIZE),
             Field::integer("cpu_limit", 1, 64, "Processors it may use."),
-            Field::text("root_size", 16, "Size of its root disk: 2G."),
-            Field::texts("env", 64, 8 * 1024, "Environment: NAME=value. Not TAOS_ variables."),
+            Field::text("root_size", 16, "Size of its root disk: 2G.").told(SIZE),
+            Field::texts("env", 64, 8 * 1024, "Environment: NAME=value. Not TAOS_ variables.").told(ENV),
             Field::of(
                 "mounts",
                 Type::Objects(&[

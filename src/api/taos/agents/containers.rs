@@ -18,7 +18,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::agents::{self, Agent, Filter, Seen};
+use crate::store::agents::{self, Agent, AgentFilter, Seen};
 use crate::store::page::Page;
 
 /// How long the runtime may take to list its containers.
@@ -58,8 +58,14 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         let driver = jobs.any_driver()?;
         let states = driver.list(Detail::Full, Instant::now() + CALL)?;
         let page = Page { limit: AGENTS, after: None };
-        let agents = jobs.store.lookup(|conn| agents::list(conn, &seen, &Filter::default(), &page))?;
-        let rows: Vec<Value> = agents.iter().filter_map(|live| show(&live.agent, &states)).collect();
+        // A row is told as the agent is read: some 300 bytes, at most one for each container there is.
+        let mut rows: Vec<Value> = Vec::new();
+        jobs.store.lookup(|conn| {
+            agents::list(conn, &seen, &AgentFilter::default(), &page, &mut |live| {
+                rows.extend(show(&live.agent, &states));
+                true
+            })
+        })?;
         Ok(Reply::ok(&rows))
     })
 }
@@ -71,10 +77,10 @@ fn ask(
     agent_id: Option<&str>,
     question: impl FnOnce(&Arc<Jobs>) -> Result<Reply, ApiError> + Send + 'static,
 ) -> Handled {
-    let (keeper, promise) = stream::promise();
+    let (fulfiller, promise) = stream::promise();
     app.jobs.look(agent_id, move |jobs| {
         let reply = question(jobs).unwrap_or_else(|error| render(&error, call.input.dialect, call.caller.request_id()));
-        keeper.keep(Outcome::Done(reply));
+        fulfiller.keep(Outcome::Done(reply));
     })?;
     Ok(Step::Later(Outcome::Pending(promise)))
 }

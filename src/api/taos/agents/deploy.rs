@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::{model, settings};
 use crate::access::{self, AgentRole, Scopes};
@@ -13,9 +14,9 @@ use crate::api::engine::call::{Call, Handled, Step, Tx, Written};
 use crate::api::engine::dispatch::render;
 use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
-use crate::config;
+use crate::config::{self, MountRoot};
 use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageName, parse_bytes};
-use crate::jobs::operations::deploy::Wanted;
+use crate::jobs::operations::deploy::{DeploySpec, Env};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
@@ -24,6 +25,7 @@ use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store;
 use crate::store::operations::{self, Operation};
+use crate::store::users::{Role, User};
 
 /// What the daemon sets itself.
 const OWN_PREFIX: &str = "TAOS_";
@@ -36,16 +38,18 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     scope::within(&call.caller, &scopes)?;
     let model = settings::model_name(body)?;
     let config = app.config.now();
-    let wanted = wanted(&config.containers, body)?;
+    let (wanted, env) = wanted(&config.containers, body)?;
+    let roots = roots_above(&config.containers, &wanted);
+    call.check_allowance()?;
     let slow = Slow::new(app, &call.input);
-    let (keeper, promise) = stream::promise();
+    let (fulfiller, promise) = stream::promise();
     // Asked before anything is written, so that without a runtime no record is left, and on a thread that may wait.
     app.jobs.look(None, move |jobs| {
         let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str());
         let (dialect, request_id) = (call.input.dialect, call.caller.request_id().to_owned());
-        let asked = Asked { display_name, scopes, model, wanted, runtime, slow };
+        let asked = Asked { display_name, scopes, model, wanted, env, roots, runtime, slow };
         let ended = call.write_to(&jobs.store, move |tx| asked.promise(tx, &config));
-        keeper.keep(match ended {
+        fulfiller.keep(match ended {
             Ok(Step::Later(outcome)) => outcome,
             Ok(Step::Reply(reply)) => Outcome::Done(reply),
             Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
@@ -59,7 +63,9 @@ struct Asked {
     display_name: String,
     scopes: Scopes,
     model: Option<String>,
-    wanted: Wanted,
+    wanted: DeploySpec,
+    env: Env,
+    roots: Vec<Vec<MountRoot>>,
     runtime: Result<&'static str, ApiError>,
     slow: Slow,
 }
@@ -73,6 +79,7 @@ impl Asked {
         }
         let runtime = self.runtime?;
         let slug = name::free_slug(tx.conn, &name::slug_of(&self.display_name))?;
+        may_mount(&self.roots, tx.caller.user(), &slug)?;
         let mut agent = create::fresh(tx, Birth::named(slug, self.display_name, &self.scopes))?;
         settings::apply(&mut agent, body);
         let text = |name: &str| body.text(name).map(str::to_owned);
@@ -92,13 +99,14 @@ impl Asked {
         agent.container_name = Some(container.as_str().to_owned());
         agent.container_runtime = Some(runtime.to_owned());
         create::add(tx, &agent)?;
-        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.actor(), tx.caller.request_id(), tx.now);
+        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = serde_json::to_string(&self.wanted)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
         operations::insert(tx.conn, &op)?;
-        Ok(self.slow.follow(op, Vec::new(), promised))
+        tx.charge(slow::ROWS);
+        Ok(self.slow.keeping(self.env).follow(op, Vec::new(), promised))
     }
 }
 
@@ -107,7 +115,7 @@ fn promised(op: &Operation) -> Reply {
 }
 
 /// What is wanted of the container, checked as far as that goes without the runtime.
-fn wanted(settings: &config::Containers, body: &Fields) -> Result<Wanted, ApiError> {
+fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(DeploySpec, Env), ApiError> {
     let framework = match body.text("framework") {
         None | Some("none") => None,
         Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
@@ -122,21 +130,22 @@ fn wanted(settings: &config::Containers, body: &Fields) -> Result<Wanted, ApiErr
             .or_else(|| settings.image.clone())
             .ok_or_else(|| ApiError::field("image", "is required: neither the framework nor taosd.toml names one"))?,
     };
-    let mut env: Vec<(String, String)> = framework.map_or_else(Vec::new, |framework| {
-        framework.env.iter().map(|(key, value)| (key.as_str().to_owned(), value.reveal().to_owned())).collect()
+    let mut env: Env = framework.map_or_else(Vec::new, |framework| {
+        let pair = |(key, value): &(EnvKey, EnvValue)| (key.as_str().to_owned(), value.reveal().to_owned().into());
+        framework.env.iter().map(pair).collect()
     });
     for line in body.texts("env").unwrap_or_default() {
         env.push(variable(line)?);
     }
     let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
-    Ok(Wanted {
+    let wanted = DeploySpec {
         image: image.as_str().to_owned(),
         memory_bytes: size(body, "memory_limit")?,
         cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
         root_bytes: size(body, "root_size")?,
-        env,
         mounts,
-    })
+    };
+    Ok((wanted, env))
 }
 
 /// `^\d+[MG]B?$`, in bytes.
@@ -151,7 +160,7 @@ fn size(body: &Fields, field: &str) -> Result<Option<u64>, ApiError> {
 }
 
 /// A line `NAME=value`.
-fn variable(line: &str) -> Result<(String, String), ApiError> {
+fn variable(line: &str) -> Result<(String, Zeroizing<String>), ApiError> {
     let bad = |why: &str| ApiError::field("env", why);
     let (name, value) = line.split_once('=').ok_or_else(|| bad("every entry must be NAME=value"))?;
     EnvKey::parse(name).map_err(|_| bad("has a name that is not one"))?;
@@ -159,11 +168,31 @@ fn variable(line: &str) -> Result<(String, String), ApiError> {
     if name.starts_with(OWN_PREFIX) {
         return Err(bad("must not set TAOS_ variables: they are the daemon's"));
     }
-    Ok((name.to_owned(), value.to_owned()))
+    Ok((name.to_owned(), value.to_owned().into()))
 }
 
-/// A folder of the host's, which must lie below a configured root wherever its links lead.
-fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, String, bool), ApiError> {
+fn is_below(root: &MountRoot, folder: &Path) -> bool {
+    root.path.canonicalize().is_ok_and(|root| folder.starts_with(root))
+}
+
+/// The roots above each folder that is to be mounted.
+fn roots_above(settings: &config::ContainerSettings, wanted: &DeploySpec) -> Vec<Vec<MountRoot>> {
+    let above = |folder: &Path| settings.mount_roots.iter().filter(|root| is_below(root, folder)).cloned().collect();
+    wanted.mounts.iter().map(|(source, _, _)| above(Path::new(source))).collect()
+}
+
+/// Refuses a folder whose roots are all closed to this agent of this owner.
+fn may_mount(roots: &[Vec<MountRoot>], owner: &User, slug: &str) -> Result<(), ApiError> {
+    let open = |root: &MountRoot| root.is_open_to(&owner.username, owner.role == Role::Admin, slug);
+    if roots.iter().all(|above| above.iter().any(open)) {
+        return Ok(());
+    }
+    Err(ApiError::field("mounts", "has a source below a root of mount_roots that is not open to this agent's owner"))
+}
+
+/// A folder of the host's, which must lie below a configured root wherever its links lead. Which roots are the
+/// caller's is looked at once the agent has its name; what the path has become, before each start.
+fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String, String, bool), ApiError> {
     let bad = |why: &str| ApiError::field("mounts", why);
     let refused = || bad("has a source that is not a folder below one of mount_roots");
     let source = Path::new(mount.text("source").unwrap_or(""));
@@ -171,8 +200,7 @@ fn mount(settings: &config::Containers, mount: &Fields) -> Result<(String, Strin
         return Err(refused());
     }
     let real = source.canonicalize().map_err(|_| refused())?;
-    let below = |root: &std::path::PathBuf| root.canonicalize().is_ok_and(|root| real.starts_with(root));
-    if !real.is_dir() || !settings.mount_roots.iter().any(below) {
+    if !real.is_dir() || !settings.mount_roots.iter().any(|root| is_below(root, &real)) {
         return Err(refused());
     }
     let target = mount.text("target").unwrap_or("");
@@ -223,7 +251,7 @@ mod tests {
 
     #[test]
     fn variables_of_the_daemon_cannot_be_set() {
-        assert_eq!(variable("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+        assert_eq!(variable("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned().into()));
         for bad in ["A", "=b", "TAOS_TOKEN=x", "A B=c", "A=b\nc"] {
             assert!(variable(bad).is_err(), "{bad:?}");
         }

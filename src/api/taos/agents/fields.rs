@@ -6,14 +6,17 @@ use crate::rest::field::{Field, Type};
 pub(crate) const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
 
 pub(crate) const NAME: Field =
-    Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.");
+    Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.")
+        .told(r#"{"maxLength": 64, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*[A-Za-z0-9][^\\u0000-\\u001f\\u007f-\\u009f]*$"}"#);
 pub(crate) const HOST: Field = Field::text("host", 255, "Where it runs; free text.");
 pub(crate) const QMD_INDEX: Field = Field::text("qmd_index", 255, "Which index it reads; free text.");
-pub(crate) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrggbb; #888888 if absent.");
+pub(crate) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrggbb; #888888 if absent.")
+    .told(r#"{"pattern": "^#[0-9A-Fa-f]{6}$"}"#);
 pub(crate) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text clears it.");
 pub(crate) const MEMORY: Field =
     Field::flag("can_read_user_memory", "Whether it may read its user's memory; false if absent.");
-pub(crate) const MODEL: Field = Field::text("model", 128, "Model it uses.");
+pub(crate) const MODEL: Field =
+    Field::text("model", 128, "Model it uses.").told(r#"{"pattern": "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$"}"#);
 pub(crate) const FRAMEWORK: Field = Field::text("framework", 64, "What runs it; none if absent.").not_empty();
 pub(crate) const SCOPE: Field = Field::of("scope", Type::Scopes, "Scopes its tokens get; the agent default if absent.");
 pub(crate) const SOUL: Field = Field::text("soul_md", TEXT_BYTES, "Who it is, in Markdown; at most 64 KiB.");
@@ -22,8 +25,10 @@ pub(crate) const PERSONA: Field = Field::text("source_persona_id", 64, "Where th
 
 /// What an export holds and an import takes.
 pub(crate) const SETTINGS: &[Field] = &[
-    Field::text("name", usize::MAX, "The slug.").required(),
-    Field::text("display_name", 64, "Name for people."),
+    Field::text("name", usize::MAX, "The slug.")
+        .told(r#"{"maxLength": 52, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}"#)
+        .required(),
+    Field::text("display_name", 64, "Name for people.").visible(),
     HOST,
     QMD_INDEX,
     COLOR,

@@ -12,9 +12,8 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::store;
-use crate::store::agents::{self, Agent, Filter, Seen};
+use crate::store::agents::{self, Agent, Named, Seen};
 use crate::store::operations::{self, Operation};
-use crate::store::page::Page;
 
 /// Agents of one bulk operation at the most.
 const BULK: u64 = 10_000;
@@ -80,9 +79,23 @@ pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
 fn bulk(app: &App, call: Call, kind: &'static str) -> Handled {
     let runtime = app.jobs.driver().map(|_| ());
     let slow = Slow::new(app, &call.input);
+    let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
+    // Most agents have no container, and looking at each is nothing for the writer's thread.
+    let edited = app.store.read(|conn| {
+        let mut edited = agents::named(conn, &seen, BULK)?;
+        let mut failed = None;
+        edited.retain(|agent| match access::role_on(conn, &call.caller, &agent.id) {
+            Ok(role) => role >= Some(AgentRole::Editor),
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        });
+        failed.map_or(Ok(edited), |error| Err(ApiError::from(error)))
+    })?;
     call.write(app, move |tx| {
-        let mut op = Operation::new(store::new_id(), "bulk", tx.caller.actor(), tx.caller.request_id(), tx.now);
-        let (parts, results) = parts_of(tx, &op, kind)?;
+        let mut op = Operation::new(store::new_id(), "bulk", tx.caller.maker(), tx.caller.request_id(), tx.now);
+        let (parts, results) = parts_of(tx, &op, kind, edited)?;
         if parts.is_empty() {
             return Ok(Reply::ok(&json!({"action": kind, "results": results})).into());
         }
@@ -94,22 +107,23 @@ fn bulk(app: &App, call: Call, kind: &'static str) -> Handled {
         for part in &parts {
             operations::insert(tx.conn, part)?;
         }
+        tx.charge(slow::ROWS.saturating_mul(parts.len() as u64));
         Ok(slow.follow(op, parts, slow::pending))
     })
 }
 
-/// One operation for each agent the caller edits, and what can be said at once of the others.
-fn parts_of(tx: &Tx<'_>, bulk: &Operation, kind: &str) -> Result<(Vec<Operation>, Map<String, Value>), ApiError> {
-    let seen = if tx.caller.is_admin() { Seen::All } else { Seen::By(tx.caller.grantee()) };
-    let page = Page { limit: BULK, after: None };
+/// One operation for each of the agents that the caller still edits, and what can be said at once of the others.
+fn parts_of(
+    tx: &Tx<'_>,
+    bulk: &Operation,
+    kind: &str,
+    edited: Vec<Named>,
+) -> Result<(Vec<Operation>, Map<String, Value>), ApiError> {
     let (mut parts, mut results) = (Vec::new(), Map::new());
-    for live in agents::list(tx.conn, &seen, &Filter::default(), &page)? {
-        let agent = live.agent;
-        if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) {
-            continue;
-        }
-        let refused = match &agent.container_name {
+    for agent in edited {
+        let refused = match &agent.container {
             None => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
+            Some(_) if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) => continue,
             Some(_) => refuse_busy(tx, &agent.id),
         };
         match refused {
@@ -118,7 +132,7 @@ fn parts_of(tx: &Tx<'_>, bulk: &Operation, kind: &str) -> Result<(Vec<Operation>
             }
             Err(error) => return Err(error),
             Ok(()) => {
-                let mut part = Operation::new(store::new_id(), kind, bulk.actor.clone(), &bulk.request_id, tx.now);
+                let mut part = Operation::new(store::new_id(), kind, bulk.asker(), &bulk.request_id, tx.now);
                 part.agent_id = Some(agent.id);
                 part.agent_name = Some(agent.slug);
                 part.parent_id = Some(bulk.id.clone());

@@ -5,23 +5,24 @@ use crate::access::AgentRole;
 use crate::api::agents::{find, seen_by, visible};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging;
+use crate::api::engine::paging::Listing;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Filter, Live};
+use crate::store::agents::{self, AgentFilter, LiveAgent};
 use hyper::header::ETAG;
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, "agents")?;
+    let mut list = Listing::of(&call.input, "agents")?;
+    let page = list.page();
     let query = &call.input.query;
-    let filter = Filter {
+    let filter = AgentFilter {
         status: query.text("status").map(str::to_owned),
         text: query.text("q").map(str::to_owned),
         ..visible(&call.caller)
     };
     let seen = seen_by(&call.caller);
-    let rows = app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page))?;
-    let key = |live: &Live| (live.agent.created_at, live.agent.id.clone());
-    Ok(paging::reply(&call.input, "agents", &page, rows, key, record::show).into())
+    let mut take = |live: LiveAgent| list.push((live.agent.created_at, live.agent.id.clone()), &record::show(&live));
+    app.store.lookup(|conn| agents::list(conn, &seen, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {

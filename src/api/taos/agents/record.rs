@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{Agent, Live};
+use crate::store::agents::{Agent, LiveAgent};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -63,7 +63,7 @@ pub fn time(at: Option<Micros>) -> Value {
 }
 
 /// The record.
-pub fn show(live: &Live) -> Value {
+pub fn show(live: &LiveAgent) -> Value {
     let Agent { container_name, container_runtime, .. } = &live.agent;
     let a = &live.agent;
     let has_token = live.issued_at.is_some() && live.expires_at.is_none_or(|at| at > Micros::now());

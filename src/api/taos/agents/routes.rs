@@ -51,10 +51,11 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[NAME.required(), HOST, QMD_INDEX, COLOR, EMOJI, MEMORY, MODEL, FRAMEWORK, SCOPE]),
         example: r##"{"name": "Atlas", "color": "#336699"}"##,
-        answer: (200, Answer::Object(&[STATUS, AGENT_ID, SLUG, DISPLAY])),
+        answer: (200, Answer::Made(&[STATUS, AGENT_ID, SLUG, DISPLAY])),
         errors: &[
             codes::INVALID_AGENT_NAME,
             codes::CREATE_NOT_ALLOWED,
+            codes::LIMIT_REACHED,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::SLUG_COLLISION_UNRESOLVABLE,
@@ -143,7 +144,9 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Key,
         query: &[],
         body: BodyKind::Json(&[
-            Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.").required(),
+            Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.")
+                .told(r#"{"const": 1}"#)
+                .required(),
             Field::of("agent", Type::Object(SETTINGS), "The settings.").required(),
             EMPTY_LISTS[0],
             EMPTY_LISTS[1],
@@ -153,6 +156,7 @@ pub const ROUTES: &[ApiRoute] = &[
         errors: &[
             codes::INVALID_EXPORT_DATA,
             codes::INVALID_AGENT_NAME,
+            codes::LIMIT_REACHED,
             codes::AGENT_EXISTS,
             codes::CREATE_NOT_ALLOWED,
             codes::INVALID_SCOPE,
@@ -175,7 +179,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Object(record::FIELDS)),
+        answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
     },
@@ -190,7 +194,7 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text("display_name", 64, "Name for people."),
+            Field::text("display_name", 64, "Name for people.").visible(),
             HOST,
             QMD_INDEX,
             COLOR,

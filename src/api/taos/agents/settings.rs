@@ -12,7 +12,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, Live};
+use crate::store::agents::{self, Agent, LiveAgent};
 
 /// Checks what a field's declaration cannot say.
 ///
@@ -76,15 +76,9 @@ pub(crate) fn change(
     tx: &Tx<'_>,
     needed: AgentRole,
     change: impl FnOnce(&mut Agent) -> Result<(), ApiError>,
-) -> Result<Live, ApiError> {
+) -> Result<LiveAgent, ApiError> {
     let mut live = find(tx.conn, tx.caller, tx.input.param(0), needed)?;
-    if let Some(revision) = tx.input.if_match()?
-        && revision != live.agent.revision
-    {
-        return Err(ApiError::new(codes::PRECONDITION_FAILED)
-            .detail(format!("The record is at revision {} now.", live.agent.revision))
-            .with("revision", live.agent.revision));
-    }
+    tx.input.if_match(live.agent.revision)?;
     let before = record::show(&live);
     change(&mut live.agent)?;
     if record::show(&live) != before {
@@ -168,7 +162,7 @@ pub(crate) fn model(app: &App, call: Call) -> Handled {
     })
 }
 
-fn ok_agent(live: &Live) -> Reply {
+fn ok_agent(live: &LiveAgent) -> Reply {
     let body: Value = json!({"status": "ok", "agent": record::show(live)});
     Reply::ok(&body)
 }

@@ -16,7 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::knowledge::Item;
+use crate::store::knowledge::KnowledgeItem;
 
 const DOC_READ: &str = "recipes/reading-knowledge#read";
 const DOC_SEARCH: &str = "recipes/reading-knowledge#search";
@@ -78,7 +78,9 @@ const HIT: &[Field] = &[
 const PROMPT: &[Field] = &[
     text("prompt", "The prompt, in Markdown."),
     Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
-    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit.").required(),
+    Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
+        .required(),
+    Field::integer("omitted_count", 0, i64::MAX, "How many did not fit.").required(),
     Field::flag("truncated", "Whether any did not fit.").required(),
 ];
 
@@ -86,7 +88,7 @@ const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this categ
 const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only of this source.");
 
 /// An item without its text.
-fn show(item: &Item) -> Value {
+fn show(item: &KnowledgeItem) -> Value {
     json!({
         "id": item.id,
         "source_type": item.source_type,
@@ -168,18 +170,20 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, read::search),
         id: "knowledge_search",
         title: "Search the knowledge",
-        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax.",
+        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax. The first 8 \
+            different words count.",
         repeat: Repeat::Safe,
         query: &[
             Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required(),
             CATEGORY_FILTER,
             SOURCE_FILTER,
             LIMIT,
+            CURSOR,
         ],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::List(HIT)),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC_SEARCH,
     },
     Route {
@@ -191,7 +195,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List sources of knowledge",
         about: "By their ids.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -203,7 +207,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 UPDATED_AT,
             ]),
         ),
-        errors: &[],
+        errors: &[codes::INVALID_CURSOR],
         doc: DOC_SOURCES,
     },
     Route {
@@ -222,11 +226,12 @@ pub const ROUTES: &[ApiRoute] = &[
                 "source_type",
                 64,
                 "What kind of source it is: a-z, 0-9, then also . _ and -; guide if absent.",
-            ),
+            )
+            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
             Field::of(
                 "items",
                 Type::Objects(&[
-                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().required(),
+                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().line().required(),
                     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
                     Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
                     Field::texts("categories", 8, 64, "What it is about."),
@@ -246,7 +251,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "Items that are gone.").required(),
             ]),
         ),
-        errors: &[codes::SOURCE_RESERVED, codes::TOO_MANY_SOURCES],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
         doc: DOC_SOURCES,
     },
     Route {
@@ -262,7 +267,7 @@ pub const ROUTES: &[ApiRoute] = &[
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::Empty),
-        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_NOT_FOUND],
+        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
         doc: DOC_SOURCES,
     },
     Route {

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
+use crate::limits::KNOWLEDGE_ITEMS;
 use crate::rest::reply::Reply;
 use crate::store;
 use crate::store::knowledge::{self, Part};
 
 const DEFAULT_BYTES: usize = 32 * 1024;
+/// Documents named of those that are in the prompt, and of those that are not: the list of items has them all.
+const NAMED: usize = KNOWLEDGE_ITEMS;
 /// Between two documents.
 const RULE: &str = "\n\n---\n\n";
 /// What is said while nothing is known.
@@ -24,6 +27,8 @@ struct Prompt {
     text: String,
     items: Vec<Value>,
     omitted: Vec<Value>,
+    /// How many did not fit, named or not.
+    left_out: u64,
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
@@ -37,7 +42,8 @@ pub(crate) fn get(app: &App, call: Call) -> Handled {
             "prompt": prompt.text,
             "items": prompt.items,
             "omitted": prompt.omitted,
-            "truncated": !prompt.omitted.is_empty(),
+            "omitted_count": prompt.left_out,
+            "truncated": prompt.left_out > 0,
         }))
     };
     Ok(reply.with(VARY, "Accept").into())
@@ -49,24 +55,41 @@ fn wants_markdown(accept: &str) -> bool {
 
 /// Takes every document that still fits, in order: a long one does not keep out a short one behind it.
 fn assemble(conn: &Connection, source_id: Option<&str>, most: usize) -> store::Result<Prompt> {
-    let mut prompt = Prompt { text: String::new(), items: Vec::new(), omitted: Vec::new() };
-    for part in knowledge::parts(conn, source_id)? {
-        let shown = json!({"id": part.id, "title": part.title});
-        let rule = if prompt.text.is_empty() { "" } else { RULE };
-        // What surely does not fit is not even read.
-        match (part.bytes <= most).then(|| written(conn, &part)).transpose()? {
-            Some(text) if prompt.text.len() + rule.len() + text.len() <= most => {
-                prompt.text.push_str(rule);
-                prompt.text.push_str(&text);
-                prompt.items.push(shown);
-            }
-            _ => prompt.omitted.push(shown),
-        }
+    let mut prompt = Prompt { text: String::new(), items: Vec::new(), omitted: Vec::new(), left_out: 0 };
+    let mut failed = None;
+    knowledge::parts(conn, source_id, &mut |part| {
+        failed = add(conn, &mut prompt, &part, most).err();
+        failed.is_none()
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
     }
-    if prompt.items.is_empty() && prompt.omitted.is_empty() {
+    if prompt.items.is_empty() && prompt.left_out == 0 {
         FALLBACK.clone_into(&mut prompt.text);
     }
     Ok(prompt)
+}
+
+/// Takes a document in if it fits, or names it among those that did not.
+fn add(conn: &Connection, prompt: &mut Prompt, part: &Part, most: usize) -> store::Result<()> {
+    let shown = || json!({"id": part.id, "title": part.title});
+    let rule = if prompt.text.is_empty() { "" } else { RULE };
+    // What surely does not fit is not even read.
+    let may_fit = prompt.text.len() + rule.len() + part.bytes.min(1) <= most && prompt.items.len() < NAMED;
+    match (may_fit && part.bytes <= most).then(|| written(conn, part)).transpose()? {
+        Some(text) if prompt.text.len() + rule.len() + text.len() <= most => {
+            prompt.text.push_str(rule);
+            prompt.text.push_str(&text);
+            prompt.items.push(shown());
+        }
+        _ => {
+            prompt.left_out += 1;
+            if prompt.omitted.len() < NAMED {
+                prompt.omitted.push(shown());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A document as it stands in the prompt: with its title, if it does not begin with one.

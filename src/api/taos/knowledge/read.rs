@@ -5,26 +5,24 @@ use serde_json::json;
 use super::show;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::api::engine::paging;
-use crate::limits::PAGE_DEFAULT;
+use crate::api::engine::paging::Listing;
 use crate::rest::codes;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::knowledge::{self, Filter, Item};
+use crate::store::knowledge::{self, Hit, ItemFilter, KnowledgeItem};
 
-const LIST: &str = "knowledge";
-
-fn filter(query: &Fields) -> Filter {
+fn filter(query: &Fields) -> ItemFilter {
     let own = |name: &str| query.text(name).map(str::to_owned);
-    Filter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
+    ItemFilter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
-    let page = paging::page(&call.input, LIST)?;
+    let mut list = Listing::of(&call.input, "knowledge")?;
+    let page = list.page();
     let filter = filter(&call.input.query);
-    let items = app.store.lookup(|conn| knowledge::list(conn, &filter, &page))?;
-    let key = |item: &Item| (item.created_at, item.id.clone());
-    Ok(paging::reply(&call.input, LIST, &page, items, key, show).into())
+    let mut take = |item: KnowledgeItem| list.push((item.created_at, item.id.clone()), &show(&item));
+    app.store.lookup(|conn| knowledge::list(conn, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
@@ -35,19 +33,18 @@ pub(crate) fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).into())
 }
 
+/// The order is that of the scores, so a place is a score and, among equals, the order of making.
 pub(crate) fn search(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "search")?;
+    let page = list.page();
     let query = &call.input.query;
-    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
     let (words, filter) = (query.text("q").unwrap_or_default(), filter(query));
-    let hits = app.store.lookup(|conn| knowledge::search(conn, words, &filter, limit))?;
-    let shown: Vec<_> = hits
-        .iter()
-        .map(|hit| {
-            let mut shown = show(&hit.item);
-            shown["snippet"] = hit.snippet.clone().into();
-            shown["score"] = json!(hit.score);
-            shown
-        })
-        .collect();
-    Ok(Reply::ok(&shown).into())
+    let mut take = |hit: Hit| {
+        let mut shown = show(&hit.item);
+        shown["snippet"] = hit.snippet.into();
+        shown["score"] = json!(hit.score);
+        list.push(hit.place, &shown)
+    };
+    app.store.read(|conn| knowledge::search(conn, words, &filter, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }

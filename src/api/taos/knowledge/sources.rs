@@ -5,30 +5,38 @@ use std::collections::HashSet;
 use serde_json::json;
 
 use super::{check_source_id, is_name};
+use crate::access::{self, AgentRole};
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::engine::paging::Listing;
 use crate::docs;
-use crate::limits::{KNOWLEDGE_ITEMS, KNOWLEDGE_SOURCES, TEXT_BYTES};
+use crate::limits::{
+    KNOWLEDGE_BYTES_OF_AGENT, KNOWLEDGE_BYTES_OF_USER, KNOWLEDGE_ITEMS, KNOWLEDGE_SOURCES, KNOWLEDGE_SOURCES_OF_AGENT,
+    KNOWLEDGE_SOURCES_OF_USER, TEXT_BYTES,
+};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::knowledge::{self, CORE, Document, Replacement};
+use crate::store::grants::Grantee;
+use crate::store::knowledge::owners::{self, Owner};
+use crate::store::knowledge::{self, CORE, Document, Replacement, Source};
+use crate::time::Micros;
 
-pub(crate) fn list(app: &App, _: Call) -> Handled {
-    let sources = app.store.lookup(knowledge::sources)?;
-    let shown: Vec<_> = sources
-        .iter()
-        .map(|source| {
-            json!({
-                "source_id": source.source_id,
-                "source_type": source.source_type,
-                "items": source.items,
-                "updated_at": source.updated_at.millis(),
-            })
-        })
-        .collect();
-    Ok(Reply::ok(&shown).into())
+pub(crate) fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "sources")?;
+    let page = list.page();
+    let mut take = |source: Source| {
+        let shown = json!({
+            "source_id": source.source_id,
+            "source_type": source.source_type,
+            "items": source.items,
+            "updated_at": source.updated_at.millis(),
+        });
+        list.push((Micros(0), source.source_id), &shown)
+    };
+    app.store.lookup(|conn| knowledge::sources(conn, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
 }
 
 /// The source of the path, if it may be written.
@@ -36,6 +44,43 @@ fn writable(call: &Call) -> Result<String, ApiError> {
     let source_id = call.input.param(0);
     check_source_id(source_id)?;
     if source_id == CORE { Err(codes::SOURCE_RESERVED.into()) } else { Ok(source_id.to_owned()) }
+}
+
+/// Whose the source is, if the caller may write it: its owner, the editors of an agent that owns it, and admins. `None`:
+/// there is none yet, or nobody owns it any more.
+fn may_write(tx: &Tx<'_>, source_id: &str) -> Result<Option<Grantee>, ApiError> {
+    let owner = match owners::owner(tx.conn, source_id)? {
+        Owner::Nobody => return Ok(None),
+        Owner::Lost if tx.caller.is_admin() => return Ok(None),
+        Owner::Lost => return Err(codes::SOURCE_FORBIDDEN.into()),
+        Owner::One(owner) => owner,
+    };
+    let may = tx.caller.is_admin()
+        || tx.caller.grantee() == owner
+        || match &owner {
+            Grantee::User(_) => false,
+            Grantee::Agent(id) => access::role_on(tx.conn, tx.caller, id)? >= Some(AgentRole::Editor),
+        };
+    if may { Ok(Some(owner)) } else { Err(codes::SOURCE_FORBIDDEN.into()) }
+}
+
+/// Lets pass what fits into what the box keeps and into what one owner may have; an admin has the box's bound alone.
+fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[Document]) -> Result<(), ApiError> {
+    if knowledge::count_other_sources(tx.conn, source_id)? >= KNOWLEDGE_SOURCES {
+        return Err(codes::TOO_MANY_SOURCES.into());
+    }
+    let (sources, bytes) = match owner {
+        _ if tx.caller.is_admin() => return Ok(()),
+        Grantee::Agent(_) => (KNOWLEDGE_SOURCES_OF_AGENT, KNOWLEDGE_BYTES_OF_AGENT),
+        Grantee::User(_) => (KNOWLEDGE_SOURCES_OF_USER, KNOWLEDGE_BYTES_OF_USER),
+    };
+    let (held, held_bytes) = owners::held(tx.conn, owner, source_id)?;
+    let wanted = held_bytes.saturating_add(owners::bytes(documents));
+    if held < sources && wanted <= bytes {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::TOO_MANY_SOURCES)
+        .detail(format!("One owner may have {sources} sources with {bytes} bytes of text in all.")))
 }
 
 pub(crate) fn put(app: &App, call: Call) -> Handled {
@@ -47,13 +92,15 @@ pub(crate) fn put(app: &App, call: Call) -> Handled {
     let documents = documents(body)?;
     let source_id = writable(&call)?;
     call.write(app, move |tx| {
-        if !documents.is_empty() && knowledge::count_other_sources(tx.conn, &source_id)? >= KNOWLEDGE_SOURCES {
-            return Err(codes::TOO_MANY_SOURCES.into());
+        let owner = may_write(tx, &source_id)?.unwrap_or_else(|| tx.caller.grantee());
+        if !documents.is_empty() {
+            check_room(tx, &source_id, &owner, &documents)?;
         }
         let author = tx.caller.source();
         let replacement =
             Replacement { source_id: &source_id, source_type: &source_type, author: &author, documents: &documents };
         let changes = knowledge::replace(tx.conn, &replacement, tx.now)?;
+        owners::note(tx.conn, &source_id, &owner, &documents)?;
         if !changes.is_none() {
             tx.audit(format!("knowledge:{source_id}"))?;
         }
@@ -107,9 +154,11 @@ fn document(item: &Fields) -> Document {
 pub(crate) fn delete(app: &App, call: Call) -> Handled {
     let source_id = writable(&call)?;
     call.write(app, move |tx| {
+        may_write(tx, &source_id)?;
         if knowledge::delete_source(tx.conn, &source_id)? == 0 {
             return Err(codes::SOURCE_NOT_FOUND.into());
         }
+        owners::forget(tx.conn, &source_id)?;
         tx.audit(format!("knowledge:{source_id}"))?;
         Ok(Reply::no_content())
     })

@@ -6,6 +6,7 @@ use super::holder;
 use crate::access::Caller;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
+use crate::limits::SWEEP_BATCH;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
@@ -37,10 +38,17 @@ pub(crate) fn read(app: &App, call: Call) -> Handled {
 
 pub(crate) fn read_all(app: &App, call: Call) -> Handled {
     users_only(&call.caller)?;
-    call.write(app, |tx| {
-        let updated = notifications::mark_all_read(tx.conn, &tx.caller.user().id)?;
-        Ok(Reply::ok(&json!({"ok": true, "updated": updated})))
-    })
+    let last = app.store.lookup(notifications::last)?;
+    // Those there are now, so few at a time that others' writes go in between.
+    let mut updated = 0;
+    loop {
+        let user_id = call.caller.user().id.clone();
+        let marked = app.store.write(move |conn| notifications::mark_some_read(conn, &user_id, last, SWEEP_BATCH))?;
+        updated += marked;
+        if (marked as u64) < SWEEP_BATCH {
+            return Ok(Reply::ok(&json!({"ok": true, "updated": updated})).into());
+        }
+    }
 }
 
 pub(crate) fn delete(app: &App, call: Call) -> Handled {

@@ -29,15 +29,11 @@ fn icon(level: &str) -> &'static str {
     }
 }
 
-/// The list.
-pub(crate) fn list(notifications: &[Notification]) -> String {
-    if notifications.is_empty() {
-        return "<div class=\"notif-empty\">No notifications</div>\n".to_owned();
-    }
-    notifications.iter().map(item).collect()
-}
+/// A list without an item.
+pub(crate) const NONE: &str = "<div class=\"notif-empty\">No notifications</div>\n";
 
-fn item(one: &Notification) -> String {
+/// An item of the list.
+pub(crate) fn item(one: &Notification) -> String {
     let class = if one.read { "notif-item" } else { "notif-item unread" };
     let title = match &one.action_url {
         // Checked when it came in: a path on this box or http(s), nothing that runs.
@@ -98,7 +94,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_adds_a_tag_or_leaves_its_attribute(text in "(\\PC|[<>&\"'/= ]|<script>|onload=|javascript:){0,40}") {
-            let (plain, html) = (list(&[hostile("x")]), list(&[hostile(&text)]));
+            let (plain, html) = (item(&hostile("x")), item(&hostile(&text)));
             prop_assert_eq!(tags(&html), tags(&plain));
             // As many quotes as without it: no attribute ends early or begins anew.
             prop_assert_eq!(html.matches('"').count(), plain.matches('"').count());

@@ -17,7 +17,7 @@ use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::notifications::{Holder, Notification};
+use crate::store::notifications::{Inbox, Notification};
 use crate::time::Micros;
 
 /// The page on sending.
@@ -26,7 +26,8 @@ const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
 
 const UNREAD_ONLY: Field = Field::flag("unread_only", "Only those not read.");
-const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.");
+const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
+    .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required()
@@ -73,10 +74,10 @@ pub fn show(notification: &Notification) -> Value {
 }
 
 /// Whose notifications the caller sees.
-fn holder(caller: &Caller) -> Holder {
+fn holder(caller: &Caller) -> Inbox {
     match caller.agent_id() {
-        Some(id) => Holder::Agent(id.to_owned()),
-        None => Holder::User(caller.user().id.clone()),
+        Some(id) => Inbox::Agent(id.to_owned()),
+        None => Inbox::User(caller.user().id.clone()),
     }
 }
 

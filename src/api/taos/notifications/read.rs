@@ -13,14 +13,14 @@ use crate::access::{Action, Gate};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
-use crate::api::engine::paging;
+use crate::api::engine::paging::Listing;
 use crate::jobs::events::streams::Streams;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::notifications::{self as rows, Holder, Notification, Span};
+use crate::store::notifications::{self as rows, Inbox, Notification, Span};
 use crate::store::page::Page;
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -35,8 +35,10 @@ fn wants_html(input: &Input) -> bool {
     input.header(&HX_REQUEST) == Some("true")
 }
 
+const HTML: &str = "text/html; charset=utf-8";
+
 fn fragment(html: String) -> Reply {
-    Reply::typed(StatusCode::OK, "text/html; charset=utf-8", html)
+    Reply::typed(StatusCode::OK, HTML, html)
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
@@ -74,7 +76,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         None => None,
     };
     let order = if after.is_some() || wait > 0 { OLDEST_FIRST } else { NEWEST_FIRST };
-    let page = paging::page(&call.input, order)?;
+    let page = Listing::of(&call.input, order)?.page();
     let cursor = page.after.as_ref().map(|(seq, _)| seq.0);
     let holder = holder(&call.caller);
     let Some(until) = (wait > 0).then(|| Instant::now() + Duration::from_secs(wait)) else {
@@ -83,8 +85,8 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
             (None, cursor) => Span::Before(cursor.unwrap_or(i64::MAX)),
         };
         let unread_only = query.flag("unread_only").unwrap_or(false);
-        let found = app.store.lookup(|conn| rows::list(conn, &holder, span, unread_only, page.limit + 1))?;
-        return Ok(reply(&call.input, order, &page, found).into());
+        let found = app.store.lookup(|conn| read(conn, &call.input, order, &page, &holder, span, unread_only))?;
+        return Ok(reply(&call.input, found).into());
     };
     let from = match cursor.or(after) {
         Some(seq) => seq,
@@ -104,16 +106,30 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     Ok(Step::Later(poll.look()?))
 }
 
-fn reply(input: &Input, order: &str, page: &Page, found: Vec<Notification>) -> Reply {
-    let shown = usize::try_from(page.limit).unwrap_or(usize::MAX).min(found.len());
-    let page_as_html = wants_html(input).then(|| html::list(&found[..shown]));
-    let mut reply = paging::reply(input, order, page, found, |one| (Micros(one.seq), String::new()), show);
-    if let Some(html) = page_as_html {
-        // The same page, the same Link to the next; only the body is another.
-        let as_html = fragment(html);
-        reply.headers.extend(as_html.headers);
-        reply.body = as_html.body;
+/// The page, as the caller wants to see it.
+fn read(
+    conn: &Connection,
+    input: &Input,
+    order: &'static str,
+    page: &Page,
+    holder: &Inbox,
+    span: Span,
+    unread_only: bool,
+) -> store::Result<Listing> {
+    let as_html = wants_html(input);
+    let mut list = Listing::new(order, page.clone());
+    if as_html {
+        list = list.of_texts(HTML);
     }
+    rows::list(conn, holder, span, unread_only, page.limit + 1, &mut |one: Notification| {
+        let place = (Micros(one.seq), String::new());
+        if as_html { list.push_text(place, &html::item(&one)) } else { list.push(place, &show(&one)) }
+    })?;
+    Ok(list)
+}
+
+fn reply(input: &Input, list: Listing) -> Reply {
+    let reply = if list.is_empty() && wants_html(input) { fragment(html::NONE.to_owned()) } else { list.reply(input) };
     reply.with(VARY, VARIES)
 }
 
@@ -124,7 +140,7 @@ struct Poll {
     streams: Arc<Streams>,
     topic: String,
     call: Call,
-    holder: Holder,
+    holder: Inbox,
     page: Page,
     from: i64,
     until: Instant,
@@ -136,12 +152,12 @@ impl Poll {
         // The wait begins before the look: what is committed in between is not missed.
         let wait = self.streams.wait(&self.topic);
         let unread_only = self.call.input.query.flag("unread_only").unwrap_or(false);
-        let found: store::Result<_> = self
-            .store
-            .lookup(|conn| rows::list(conn, &self.holder, Span::After(self.from), unread_only, self.page.limit + 1));
+        let (input, span) = (&self.call.input, Span::After(self.from));
+        let found: store::Result<_> =
+            self.store.lookup(|conn| read(conn, input, OLDEST_FIRST, &self.page, &self.holder, span, unread_only));
         let found = found?;
         if !found.is_empty() || Instant::now() >= self.until || self.streams.is_closing() {
-            return Ok(Outcome::Done(reply(&self.call.input, OLDEST_FIRST, &self.page, found)));
+            return Ok(Outcome::Done(reply(&self.call.input, found)));
         }
         let until = self.until;
         Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) })

@@ -10,24 +10,26 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::jobs::events::streams::Feed;
 use crate::store;
-use crate::store::notifications::{self as rows, Holder, Span};
+use crate::store::notifications::{self as rows, Inbox, Span};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// What a holder has not been told yet.
 struct News {
-    holder: Holder,
+    holder: Inbox,
     from: i64,
 }
 
 impl Feed for News {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
-        let found = rows::list(conn, &self.holder, Span::After(self.from), false, 1)?;
-        Ok(found.first().map(|one| {
+        let mut found = None;
+        rows::list(conn, &self.holder, Span::After(self.from), false, 1, &mut |one| {
             self.from = one.seq;
             // JSON has no line break of its own, so the record is one line of data.
-            format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(one))
-        }))
+            found = Some(format!("id: {}\nevent: notification\ndata: {}\n\n", one.id, show(&one)));
+            false
+        })?;
+        Ok(found)
     }
 }
 

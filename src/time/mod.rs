@@ -1,9 +1,19 @@
-//! The one kind of time the daemon keeps: microseconds since the epoch, UTC.
+//! The one kind of time the daemon keeps: microseconds since the epoch, UTC; and [`Clock`], which says whether the host's
+//! clock is to be believed.
 
+mod clock;
+
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+pub use clock::{Clock, FILE as CLOCK_FILE};
+
+/// While the host's clock is in doubt: what it would say at boot by the last time that was believed, in microseconds. The
+/// time since boot added, it is the earliest that [`Micros::now`] says. [`i64::MIN`] while the clock is believed.
+static FLOOR: AtomicI64 = AtomicI64::new(i64::MIN);
 
 /// A point in time, as stored: microseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,8 +25,18 @@ impl Micros {
     /// Microseconds of a day.
     pub const DAY: i64 = 86_400 * Self::SECOND;
 
-    /// The host's clock.
+    /// The host's clock. While that is in doubt ([`Clock`]), no earlier than the time that was last believed and what
+    /// has passed since: a clock that fell back neither revives what has expired nor dates rows into the past.
     pub fn now() -> Self {
+        let wall = Self::wall();
+        match FLOOR.load(Ordering::Relaxed) {
+            i64::MIN => wall,
+            floor => wall.max(Self(floor.saturating_add(since_boot()))),
+        }
+    }
+
+    /// The host's clock, believed or not.
+    fn wall() -> Self {
         Self::of(SystemTime::now())
     }
 
@@ -48,6 +68,12 @@ impl Micros {
         // Truncated, never rounded: a time must not come out later than it is.
         format!("{time:.*}", usize::from(digits))
     }
+}
+
+/// Microseconds since the machine started, those asleep included. Nobody can set it.
+fn since_boot() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    time.tv_sec.saturating_mul(Micros::SECOND).saturating_add(time.tv_nsec / 1000)
 }
 
 impl ToSql for Micros {

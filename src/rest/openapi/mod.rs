@@ -5,19 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use hyper::http::Method;
 use serde_json::{Map, Value, json};
 
+use super::action::Action;
 use super::class::Class;
 use super::codes::{self, Code};
 use super::error::{ApiError, Dialect};
-use super::field::{Field, Type, object_schema};
+use super::field::{Field, Type, object_schema, request_schema};
 use super::route::{Access, Answer, BodyKind, Repeat, Route};
+use super::tags;
+use super::text::SEGMENT_PATTERN;
+
+mod headers;
 
 /// The document for these tables.
-pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]]) -> Value {
+///
+/// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
+pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in tables.iter().flat_map(|table| table.iter()) {
         let path = route.path.replace("...}", "}");
         let item = paths.entry(path).or_insert_with(|| json!({}));
-        item[route.method.as_str().to_lowercase()] = operation(route);
+        let mut operation = operation(route);
+        let between =
+            rules.iter().find(|(id, _)| *id == route.id).and_then(|(_, text)| serde_json::from_str(text).ok());
+        let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
+        if let (Some(Value::Object(between)), Some(schema)) = (between, body.and_then(Value::as_object_mut)) {
+            schema.extend(between);
+        }
+        item[route.method.as_str().to_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",
@@ -40,9 +54,22 @@ pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]]) -> Value {
                 "name": "x-agent-api-key",
                 "description": "A taos_key_ or a taos_agent_ token, from an agent.",
             }},
-            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema()},
+            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema(), "Scope": scope_schema()},
+            "headers": headers::components(),
+            "responses": edge_responses(),
         },
     })
+}
+
+/// `*`, every action, and every beginning of one.
+fn scope_schema() -> Value {
+    let mut all = BTreeSet::from(["*".to_owned()]);
+    for action in Action::ALL {
+        let slug = action.slug();
+        all.insert(slug.to_owned());
+        all.extend(slug.match_indices('.').map(|(dot, _)| format!("{}*", &slug[..=dot])));
+    }
+    json!({"type": "string", "description": "An action, a prefix of actions with .*, or * for all.", "enum": all})
 }
 
 fn error_schema() -> Value {
@@ -108,7 +135,7 @@ fn security<P, C, A>(route: &Route<P, C, A>) -> Value {
 }
 
 fn request_body<P, C, A>(route: &Route<P, C, A>, fields: &[Field]) -> Value {
-    let mut media = json!({"schema": object_schema(fields)});
+    let mut media = json!({"schema": request_schema(fields, route.dialect == Dialect::Taos)});
     if let Ok(example) = serde_json::from_str::<Value>(route.example) {
         media["example"] = example;
     }
@@ -119,7 +146,10 @@ fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
     let mut parameters: Vec<Value> = route
         .parameters()
         .into_iter()
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .map(|name| {
+            let schema = json!({"type": "string", "minLength": 1, "pattern": SEGMENT_PATTERN});
+            json!({"name": name, "in": "path", "required": true, "schema": schema})
+        })
         .collect();
     parameters.extend(route.query.iter().map(|field| {
         json!({
@@ -127,7 +157,7 @@ fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
             "in": "query",
             "required": field.required,
             "description": field.about,
-            "schema": field.schema(),
+            "schema": field.given_schema(),
         })
     }));
     if route.repeat == Repeat::Key {
@@ -136,7 +166,16 @@ fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
             "in": "header",
             "required": false,
             "description": "Makes a repeat of the request safe: it is answered, not done again.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        }));
+    }
+    if takes_if_match(route) {
+        parameters.push(json!({
+            "name": "If-Match",
+            "in": "header",
+            "required": false,
+            "description": "Change the record only if one of these tags is its ETag, or * for any.",
+            "schema": {"type": "string", "pattern": tags::PATTERN},
         }));
     }
     parameters
@@ -215,13 +254,76 @@ fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     all
 }
 
+/// True for a change that can be bound to a revision.
+fn takes_if_match<P, C, A>(route: &Route<P, C, A>) -> bool {
+    route.errors.contains(&codes::PRECONDITION_FAILED)
+}
+
+/// What the edge may refuse on any path, before or around the route.
+const EDGE: &[&Code] = &[
+    codes::BAD_REQUEST,
+    codes::INVALID_PATH,
+    codes::HOST_NOT_ALLOWED,
+    codes::BROWSER_REFUSED,
+    codes::REQUEST_TIMEOUT,
+    codes::BODY_TOO_LARGE,
+    codes::TARGET_TOO_LONG,
+    codes::EXPECTATION_FAILED,
+    codes::HEADERS_TOO_LARGE,
+    codes::INTERNAL,
+    codes::BUSY,
+    codes::SHUTTING_DOWN,
+];
+
+/// The edge's refusals by status, where a route has none of its own under the same.
+fn edge_responses() -> Value {
+    let mut all = Map::new();
+    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex] {
+        for (status, codes) in by_status(EDGE.iter().copied()) {
+            all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
+        }
+    }
+    let codes = [codes::METHOD_NOT_ALLOWED];
+    all.insert("MethodNotAllowed".to_owned(), refusal(405, &codes, Dialect::Taos, false));
+    Value::Object(all)
+}
+
+fn edge_name(status: u16, dialect: Dialect) -> String {
+    format!("Edge{status}-{}", dialect.name())
+}
+
+fn by_status(codes: impl Iterator<Item = &'static Code>) -> BTreeMap<u16, Vec<&'static Code>> {
+    let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
+    for code in codes {
+        let of_status = by_status.entry(code.status).or_default();
+        if !of_status.contains(&code) {
+            of_status.push(code);
+        }
+    }
+    by_status
+}
+
+/// The refusal with one of these codes.
+fn refusal(status: u16, codes: &[&'static Code], dialect: Dialect, repeatable: bool) -> Value {
+    let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
+    let schema = if dialect == Dialect::Agentex { "AgentexError" } else { "Error" };
+    json!({
+        "description": names.join(", "),
+        "headers": headers::of_refusal(status, codes, repeatable),
+        "content": {"application/json": {
+            "schema": {"$ref": format!("#/components/schemas/{schema}")},
+            "example": ApiError::new(codes[0]).envelope(dialect),
+        }},
+    })
+}
+
 /// True for slow work: what takes `wait` and changes something.
 fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.method != Method::GET && route.query.iter().any(|field| field.name == "wait")
 }
 
 /// The promise of slow work that has not ended yet.
-fn pending() -> Value {
+fn pending(repeatable: bool) -> Value {
     const FIELDS: &[Field] = &[
         Field::word("status", &["pending"], "It goes on.").required(),
         Field::text("operation_id", usize::MAX, "The operation to follow.").required(),
@@ -229,44 +331,50 @@ fn pending() -> Value {
     ];
     json!({
         "description": "The work goes on as an operation.",
-        "headers": {"Location": {"description": "The operation's path.", "schema": {"type": "string"}}},
+    "headers": headers::of_success(repeatable, &["Location"]),
         "content": {"application/json": {"schema": object_schema(FIELDS)}},
     })
 }
 
 /// The end of slow work that is promised with the same fields: it has no operation to follow any more.
-fn done(title: &str, fields: &[Field]) -> Value {
+fn done(title: &str, fields: &[Field], repeatable: bool) -> Value {
     let fields: Vec<Field> = fields.iter().filter(|field| field.name != "operation_id").copied().collect();
-    json!({"description": title, "content": {"application/json": {"schema": object_schema(&fields)}}})
+    let headers = headers::of_success(repeatable, &[]);
+    json!({"description": title, "headers": headers, "content": {"application/json": {"schema": object_schema(&fields)}}})
 }
 
 /// What a success carries beside its description.
 fn success(answer: &Answer, title: &str) -> Value {
     let mut success = json!({"description": title});
-    let text = |media: &&str| ((*media).to_owned(), json!({"schema": {"type": "string"}}));
+    // What a stream holds is events, and no one text.
+    let text = |media: &&str| match *media {
+        "text/event-stream" => ("text/event-stream".to_owned(), json!({})),
+        media => (media.to_owned(), json!({"schema": {"type": "string"}})),
+    };
     match answer {
         Answer::Object([]) => {
             success["content"] = json!({"application/json": {"schema": {"type": "object"}}});
         }
-        Answer::Object(fields) | Answer::Upsert(fields) => {
+        Answer::Object(fields) | Answer::Upsert(fields) | Answer::Tagged(fields) | Answer::Made(fields) => {
             success["content"] = json!({"application/json": {"schema": object_schema(fields)}})
         }
         Answer::List(fields) => {
             success["content"] =
                 json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
-            success["headers"] = json!({"Link": {
-                "description": "The next page, if there is one: <URL>; rel=\"next\".",
-                "schema": {"type": "string"},
-            }});
         }
         Answer::Array(fields) => {
             success["content"] =
                 json!({"application/json": {"schema": {"type": "array", "items": object_schema(fields)}}});
+            success["headers"] = json!({"Link": {
+                "description": "The rest of a page that is too long for one answer: <URL>; rel=\"next\".",
+                "schema": {"type": "string"},
+            }});
         }
         Answer::Text => success["content"] = json!({"application/json": {"schema": {"type": "string"}}}),
         Answer::Foreign => success["content"] = json!({"*/*": {"schema": {}}}),
-        Answer::Empty => {}
+        Answer::Empty | Answer::EmptyOr(_) => {}
         Answer::Other(media) => success["content"] = Value::Object(media.iter().map(text).collect()),
+        Answer::OrSeeOther(answer) => return self::success(answer, title),
         Answer::Or(answer, media) => {
             success = self::success(answer, title);
             if let Value::Object(content) = &mut success["content"] {
@@ -277,42 +385,52 @@ fn success(answer: &Answer, title: &str) -> Value {
     success
 }
 
+/// The headers of a success, beside those of every reply.
+fn of_answer(answer: &Answer) -> &'static [&'static str] {
+    match answer {
+        Answer::Tagged(_) => &["ETag"],
+        Answer::Made(_) => &["Location"],
+        Answer::List(_) => &["Link"],
+        Answer::Or(answer, _) | Answer::OrSeeOther(answer) => of_answer(answer),
+        _ => &[],
+    }
+}
+
 fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let (status, answer) = &route.answer;
-    let success = success(answer, route.title);
+    let repeatable = route.repeat == Repeat::Key;
+    let mut success = success(answer, route.title);
+    success["headers"] = headers::of_success(repeatable, of_answer(answer));
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
-    if let Answer::Upsert(_) = answer {
-        responses.insert("200".to_owned(), success);
-    }
     match answer {
+        Answer::Upsert(_) => {
+            responses.insert("200".to_owned(), success);
+        }
+        Answer::EmptyOr(fields) => {
+            responses.insert("200".to_owned(), self::success(&Answer::Object(fields), route.title));
+        }
+        Answer::OrSeeOther(_) => {
+            let headers = headers::of_success(false, &["Location"]);
+            let description = "The page for people, where HTML is asked for.";
+            responses.insert("303".to_owned(), json!({"description": description, "headers": headers}));
+        }
         Answer::Object(fields) if is_slow(route) && *status == 202 => {
-            responses.insert("200".to_owned(), done(route.title, fields));
+            responses.insert("200".to_owned(), done(route.title, fields, repeatable));
         }
         _ if is_slow(route) => {
-            responses.insert("202".to_owned(), pending());
+            responses.insert("202".to_owned(), pending(repeatable));
         }
         _ => {}
     }
-    let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
-    for code in codes_of(route) {
-        by_status.entry(code.status).or_default().push(code);
-    }
-    for (status, codes) in by_status {
-        let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
-        responses.insert(
-            status.to_string(),
-            json!({
-                "description": names.join(", "),
-                "content": {"application/json": {
-                    "schema": {"$ref": if route.dialect == Dialect::Agentex {
-                        "#/components/schemas/AgentexError"
-                    } else {
-                        "#/components/schemas/Error"
-                    }},
-                    "example": ApiError::new(codes[0]).envelope(route.dialect),
-                }},
-            }),
-        );
+    let own = codes_of(route);
+    let has_own: BTreeSet<u16> = own.iter().map(|code| code.status).collect();
+    for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied())) {
+        let response = if has_own.contains(&status) {
+            refusal(status, &codes, route.dialect, repeatable)
+        } else {
+            json!({"$ref": format!("#/components/responses/{}", edge_name(status, route.dialect))})
+        };
+        responses.insert(status.to_string(), response);
     }
     Value::Object(responses)
 }

@@ -1,0 +1,277 @@
+//! What each route adds to what the box keeps, and what bounds that. Every route that writes is charged to its
+//! principal's allowance (`access::Allowance`); what its rows live under beside that stands here, and in
+//! `docs/security.md`, which is made of it.
+
+use hyper::http::Method;
+
+use crate::access::{Action, Amount};
+use crate::limits;
+use crate::rest::route::Route;
+
+/// What a request does to the size of what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// Nothing: it reads, or holds what it does in memory.
+    Reads,
+    /// It takes away, or marks what is there: always allowed, so that whoever used up an allowance can still revoke.
+    Frees,
+    /// It may add: refused where the allowance is used up.
+    Adds,
+    /// It may add text whose words are indexed, which takes the text's room once more.
+    AddsWords,
+}
+
+impl Growth {
+    /// What a request is charged that changed so many rows, had so many bytes of body and keeps so many of its reply.
+    pub fn cost(self, rows: u64, body: usize, kept: usize) -> Amount {
+        match self {
+            Self::Adds => Amount::of(rows, body, kept),
+            Self::AddsWords => Amount::of(rows, body.saturating_mul(limits::WORDS_FACTOR), kept),
+            // The rows it took away are a gain; what it leaves is its audit row.
+            Self::Reads | Self::Frees => Amount::of(rows.min(1), 0, kept),
+        }
+    }
+}
+
+/// Routes that only take away, or mark, though their method does not say so.
+const FREES: &[&str] = &["notifications_read", "notifications_read_all", "operations_cancel"];
+
+/// Routes that write nothing to disk, though their method does not say so.
+const READS: &[&str] = &[
+    "ax_honeypot",
+    "agents_heartbeat",
+    "agentex_forward_post",
+    "agentex_rpc",
+    "agentex_rpc_by_name",
+    "agentex_rpc_by_deployment",
+    "agentex_schedules_create",
+    "agentex_schedules_post",
+    "agentex_schedules_patch",
+    "agentex_schedules_put",
+    "agentex_schedules_delete",
+    "agentex_webhook_trigger",
+];
+
+/// What a route adds. One that is named nowhere adds, unless its method says otherwise.
+pub fn of<P, C, A>(route: &Route<P, C, A>) -> Growth {
+    match route.method {
+        Method::GET | Method::HEAD | Method::OPTIONS => Growth::Reads,
+        _ if READS.contains(&route.id) => Growth::Reads,
+        Method::DELETE => Growth::Frees,
+        _ if FREES.contains(&route.id) => Growth::Frees,
+        _ if route.id == "knowledge_put" => Growth::AddsWords,
+        _ => Growth::Adds,
+    }
+}
+
+/// What a fact for the audit is counted by where the same principal repeats it: the first is a row, the others of its
+/// minute are one more. `None`: every one is a row.
+pub fn repeated_by(action: Action, resource: &str) -> Option<String> {
+    match action {
+        // Every login makes a session of its own.
+        Action::AuthLogin => Some("session".to_owned()),
+        Action::AuthExchange
+        | Action::AgentsRegister
+        | Action::AgentsTokenIssue
+        | Action::AgentsProfile
+        | Action::DeploymentsPromote => Some(resource.to_owned()),
+        _ => None,
+    }
+}
+
+/// What bounds the rows that some routes add, beside the allowance.
+pub struct Bound {
+    /// The routes.
+    pub routes: &'static [&'static str],
+    /// What they add.
+    pub adds: &'static str,
+    /// How much of it there can be, and what happens then.
+    pub most: fn() -> String,
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes / 1024 / 1024)
+}
+
+const AGENTS: &[&str] = &[
+    "agents_create",
+    "agents_import",
+    "ax_agents_create",
+    "ax_agents_manage_create",
+    "ax_manage_create",
+    "agentex_agents_register_build",
+];
+const AGENTS_CHANGED: &[&str] = &[
+    "agents_update",
+    "agents_permissions",
+    "agents_persona",
+    "agents_memory",
+    "agents_model",
+    "ax_agents_manage_update",
+    "ax_agents_update",
+    "ax_manage_update",
+    "ax_place",
+];
+const OPERATIONS: &[&str] = &[
+    "agents_restore",
+    "agents_bulk_start",
+    "agents_bulk_stop",
+    "agents_bulk_restart",
+    "agents_start",
+    "agents_stop",
+    "agents_restart",
+    "agents_pause",
+    "agents_resume",
+    "agents_deploy",
+];
+
+/// The bounds of every route that adds; a test fails for one that has none.
+pub const BOUNDS: &[Bound] = &[
+    Bound {
+        routes: AGENTS,
+        adds: "An agent, its owner's grant",
+        most: || format!("{} agents of one owner, archived ones included; 409 `limit_reached`", limits::AGENTS_OF_USER),
+    },
+    Bound {
+        routes: AGENTS_CHANGED,
+        adds: "Nothing: one row is changed in place",
+        most: || "Each text has its length".to_owned(),
+    },
+    Bound {
+        routes: OPERATIONS,
+        adds: "An operation",
+        most: || {
+            format!(
+                "One at work for each agent; {} finished ones of a principal, its oldest go; 30 days",
+                limits::OPERATIONS_KEPT
+            )
+        },
+    },
+    Bound {
+        routes: &["backups_create"],
+        adds: "An operation and a copy of the database",
+        most: || format!("{} an hour, 429 `rate_limited`; the newest 7 files are kept", limits::BACKUPS_PER_HOUR),
+    },
+    Bound {
+        routes: &["agents_token_issue"],
+        adds: "A credential",
+        most: || {
+            format!("1 active and 1 in its grace; {} dead ones of an agent, the oldest go", limits::DEAD_CREDENTIALS)
+        },
+    },
+    Bound {
+        routes: &["users_token_issue"],
+        adds: "A credential",
+        most: || {
+            format!(
+                "{} live ones of a user, 409 `limit_reached`; {} dead ones, the oldest go",
+                limits::USER_TOKENS,
+                limits::DEAD_CREDENTIALS
+            )
+        },
+    },
+    Bound {
+        routes: &["sessions_open"],
+        adds: "A session",
+        most: || format!("{} of a user; the one of that user idle for longest ends", limits::SESSIONS),
+    },
+    Bound {
+        routes: &["auth_exchange"],
+        adds: "Nothing: a token is signed, not stored; the first exchange of an enrollment makes its agent",
+        most: || "The audit counts repeats".to_owned(),
+    },
+    Bound {
+        routes: &["credentials_agent_pat", "credentials_enrollment", "keys_create", "keys_rotate"],
+        adds: "A key",
+        most: || {
+            format!(
+                "`ax.max_agent_pats` live ones of an agent or a user, 409 `cleanup_required`; {} dead ones, the oldest \
+                 go",
+                limits::DEAD_CREDENTIALS
+            )
+        },
+    },
+    Bound {
+        routes: &["credentials_fingerprint"],
+        adds: "Nothing: the key's row is changed in place",
+        most: || "16 fingerprints and 16 audit rows a day of one key".to_owned(),
+    },
+    Bound {
+        routes: &["agentex_keys_create"],
+        adds: "A key",
+        most: || {
+            format!(
+                "{} live ones of an agent, 409 `too_many_keys`; {} dead ones, the oldest go",
+                limits::AGENT_KEYS,
+                limits::DEAD_CREDENTIALS
+            )
+        },
+    },
+    Bound {
+        routes: &["agentex_agents_register"],
+        adds: "An item of the agent's history, a deployment where one is named; a new name makes an agent",
+        most: || {
+            format!(
+                "1000 items of an agent, its oldest go; {} deployments, 409 `too_many_deployments`",
+                limits::DEPLOYMENTS
+            )
+        },
+    },
+    Bound {
+        routes: &["agentex_deployments_create", "agentex_deployments_promote"],
+        adds: "A deployment of at most 64 KiB",
+        most: || format!("{} of an agent, deleted ones included; 409 `too_many_deployments`", limits::DEPLOYMENTS),
+    },
+    Bound {
+        routes: &["users_create"],
+        adds: "A user and its space",
+        most: || format!("{}, 409 `limit_reached`; admins alone", limits::USERS),
+    },
+    Bound {
+        routes: &["users_update"],
+        adds: "Nothing: one row is changed in place",
+        most: || "Admins alone".to_owned(),
+    },
+    Bound {
+        routes: &["grants_create"],
+        adds: "A grant",
+        most: || {
+            format!("One of a principal on an agent; {} on an agent, 409 `limit_reached`", limits::GRANTS_OF_AGENT)
+        },
+    },
+    Bound {
+        routes: &["spaces_create"],
+        adds: "A space",
+        most: || format!("{} of a user, 409 `limit_reached`", limits::SPACES_OF_USER),
+    },
+    Bound {
+        routes: &["ui_notify"],
+        adds: "A notification of at most 64 KiB",
+        most: || {
+            format!(
+                "`notify_per_minute`; {} of one agent, {} for one user, 30 days; whoever sent most makes room",
+                limits::NOTIFICATION_ROWS_OF_AGENT,
+                limits::NOTIFICATION_ROWS
+            )
+        },
+    },
+    Bound {
+        routes: &["knowledge_put"],
+        adds: "A source's items",
+        most: || {
+            format!(
+                "{} sources; {} and {} of text of an agent, {} and {} of a member; 409 `too_many_sources`",
+                limits::KNOWLEDGE_SOURCES,
+                limits::KNOWLEDGE_SOURCES_OF_AGENT,
+                mebibytes(limits::KNOWLEDGE_BYTES_OF_AGENT),
+                limits::KNOWLEDGE_SOURCES_OF_USER,
+                mebibytes(limits::KNOWLEDGE_BYTES_OF_USER)
+            )
+        },
+    },
+];
+
+/// The bound of the route of this id.
+pub fn bound(id: &str) -> Option<&'static Bound> {
+    BOUNDS.iter().find(|bound| bound.routes.contains(&id))
+}

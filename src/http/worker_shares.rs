@@ -1,0 +1,183 @@
+//! WorkerShares: how many workers one principal may hold at once, so that whatever it asks for, others are served.
+//!
+//! A principal holds half of the workers at the most, and more than one only while another worker is free of it: the
+//! last one is for those who hold none. Who waits for a place holds no worker and stands in nobody's way.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// The places of all principals.
+#[derive(Debug)]
+pub struct WorkerShares {
+    workers: usize,
+    keys: RandomState,
+    places: Mutex<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// How many each principal holds; nobody with none is in here.
+    held: HashMap<u64, usize>,
+    total: usize,
+    waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
+}
+
+/// A place on the pool; given back on drop.
+#[derive(Debug)]
+pub struct Place {
+    shares: Arc<WorkerShares>,
+    principal: u64,
+}
+
+impl WorkerShares {
+    /// The number that stands for a principal, or for a peer that has none.
+    pub fn key(&self, name: &str) -> u64 {
+        self.keys.hash_one(name)
+    }
+
+    /// WorkerShares of a pool of so many workers.
+    pub fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self { workers, keys: RandomState::new(), places: Mutex::default() })
+    }
+
+    /// A place, if the principal may have one now.
+    pub fn enter(self: &Arc<Self>, principal: u64) -> Option<Place> {
+        let mut places = self.places();
+        places.take(principal, self.workers).then(|| self.place(principal))
+    }
+
+    /// A place, or what will give one; dropped, it waits no more.
+    ///
+    /// # Errors
+    /// The wait, if the principal may not have a place now.
+    pub fn enter_or_wait(self: &Arc<Self>, principal: u64) -> Result<Place, oneshot::Receiver<Place>> {
+        let mut places = self.places();
+        if places.take(principal, self.workers) {
+            return Ok(self.place(principal));
+        }
+        let (give, wait) = oneshot::channel();
+        places.waiting.push_back((principal, give));
+        Err(wait)
+    }
+
+    fn place(self: &Arc<Self>, principal: u64) -> Place {
+        Place { shares: Arc::clone(self), principal }
+    }
+
+    /// Nothing that can panic runs under this lock.
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Takes a place, if the principal may have one.
+    fn take(&mut self, principal: u64, workers: usize) -> bool {
+        let may = self.may(principal, workers);
+        if may {
+            *self.held.entry(principal).or_insert(0) += 1;
+            self.total += 1;
+        }
+        may
+    }
+
+    fn may(&self, principal: u64, workers: usize) -> bool {
+        match self.held.get(&principal) {
+            None => true,
+            Some(held) => *held < workers / 2 && self.total + 1 < workers,
+        }
+    }
+
+    fn give_back(&mut self, principal: u64) {
+        self.total -= 1;
+        if let Some(held) = self.held.get_mut(&principal) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&principal);
+            }
+        }
+    }
+
+    /// The first who waits and may have a place now, which is taken.
+    fn next(&mut self, workers: usize) -> Option<(u64, oneshot::Sender<Place>)> {
+        self.waiting.retain(|(_, give)| !give.is_closed());
+        let at = self.waiting.iter().position(|(principal, _)| self.may(*principal, workers))?;
+        let next = self.waiting.remove(at)?;
+        self.take(next.0, workers);
+        Some(next)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.shares.places();
+        places.give_back(self.principal);
+        while let Some((principal, give)) = places.next(self.shares.workers) {
+            // Given outside the lock: a place that nobody takes any more comes back here.
+            drop(places);
+            let _ = give.send(self.shares.place(principal));
+            places = self.shares.places();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principal_holds_half_and_the_last_worker_is_for_those_who_hold_none() {
+        let shares = WorkerShares::new(4);
+        let (one, two) = (shares.enter(1).unwrap(), shares.enter(1).unwrap());
+        assert!(shares.enter(1).is_none(), "half of four");
+        let other = shares.enter(2).unwrap();
+        assert!(shares.enter(2).is_none(), "one worker is left");
+        assert!(shares.enter(3).is_some(), "who holds none always gets one");
+        drop((one, two));
+        assert!(shares.enter(2).is_some());
+        drop(other);
+        assert_eq!(shares.places().total, 0);
+        assert!(shares.places().held.is_empty());
+    }
+
+    #[test]
+    fn one_worker_serves_each_principal_in_turn() {
+        let shares = WorkerShares::new(1);
+        let held = shares.enter(1).unwrap();
+        assert!(shares.enter(1).is_none());
+        assert!(shares.enter(2).is_some());
+        drop(held);
+        assert!(shares.enter(1).is_some());
+    }
+
+    #[test]
+    fn a_place_goes_to_the_first_who_still_waits_and_may_have_it() {
+        let shares = WorkerShares::new(4);
+        let held = [shares.enter(1).unwrap(), shares.enter(1).unwrap()];
+        let (gone, mut second, mut third) = (
+            shares.enter_or_wait(1).unwrap_err(),
+            shares.enter_or_wait(1).unwrap_err(),
+            shares.enter_or_wait(1).unwrap_err(),
+        );
+        drop(gone);
+        let [first, _still] = held;
+        drop(first);
+        let place = second.try_recv().unwrap();
+        assert!(third.try_recv().is_err());
+        drop(place);
+        assert!(third.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_place_that_nobody_takes_goes_on() {
+        let shares = WorkerShares::new(2);
+        let held = shares.enter(1).unwrap();
+        let waits: Vec<_> = (0..1000).map(|_| shares.enter_or_wait(1).unwrap_err()).collect();
+        drop(waits);
+        drop(held);
+        assert_eq!(shares.places().total, 0);
+    }
+}

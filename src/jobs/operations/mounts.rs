@@ -1,0 +1,185 @@
+//! Folders of the host's that containers see: opened step by step without following a link, before a container is made
+//! and around each of its starts. A folder that was fit when it was asked for may be a link to `/etc` by now.
+
+use std::fs::{self, File, Metadata};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use crate::containers::{ContainerName, Driver, Until};
+use crate::jobs::operations::{Jobs, within};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+
+/// Seconds for the calls beside the start itself.
+const CALL: u64 = 20;
+
+/// A folder that was found fit, held open: it is the same one as long as its device and number are.
+struct Held {
+    folder: Metadata,
+    _open: OwnedFd,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        (self.folder.dev(), self.folder.ino()) == (other.folder.dev(), other.folder.ino())
+    }
+}
+
+/// True if `source` is a folder below one of `roots` now, reached without a link, and nobody but the root's owner, root
+/// and the daemon can put something else in its place.
+///
+/// # Errors
+/// `container_failed`, with the path that is unfit.
+pub fn check(roots: &[PathBuf], sources: &[PathBuf]) -> Result<(), ApiError> {
+    hold(roots, sources).map(|_| ())
+}
+
+fn hold(roots: &[PathBuf], sources: &[PathBuf]) -> Result<Vec<Held>, ApiError> {
+    sources.iter().map(|source| hold_one(roots, source).map_err(|why| unfit(source, &why))).collect()
+}
+
+fn unfit(source: &Path, why: &str) -> ApiError {
+    ApiError::new(codes::CONTAINER_FAILED).detail(format!("The mounted folder {} {why}.", source.display()))
+}
+
+fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
+    let mut why = "is not below one of mount_roots".to_owned();
+    for root in roots {
+        let Ok(root) = root.canonicalize() else { continue };
+        let Ok(below) = source.strip_prefix(&root) else { continue };
+        match open_below(&root, below).and_then(|held| is_where_it_was(held, source)) {
+            Ok(held) => return Ok(held),
+            Err(error) => why = error,
+        }
+    }
+    Err(why)
+}
+
+/// Opens each folder on the way from within the one before, so that what was looked at is what is gone through.
+fn open_below(root: &Path, below: &Path) -> Result<Held, String> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = |dir: BorrowedFd<'_>, name: &Path| {
+        openat(dir, name, flags, Mode::empty())
+            .map_err(|error| format!("cannot be opened without following a link, at {}: {error}", name.display()))
+    };
+    let mut dir = open(CWD, root)?;
+    let owner = metadata(&dir)?;
+    for part in below.components() {
+        let Component::Normal(name) = part else { return Err("is no plain path".into()) };
+        is_safe(&metadata(&dir)?, &owner)?;
+        dir = open(dir.as_fd(), Path::new(name))?;
+    }
+    Ok(Held { folder: metadata(&dir)?, _open: dir })
+}
+
+fn metadata(dir: &OwnedFd) -> Result<Metadata, String> {
+    let copy = dir.try_clone().map_err(|error| error.to_string())?;
+    File::from(copy).metadata().map_err(|error| error.to_string())
+}
+
+/// A folder on the way: whoever may write to it can swap what lies in it.
+fn is_safe(dir: &Metadata, root: &Metadata) -> Result<(), String> {
+    let ours = [0, rustix::process::geteuid().as_raw(), root.uid()].contains(&dir.uid());
+    let group = dir.mode() & 0o020 == 0 || dir.gid() == root.gid();
+    if ours && group && dir.mode() & 0o002 == 0 {
+        return Ok(());
+    }
+    Err("lies in a folder that others may write to, who could put a link in its place".into())
+}
+
+/// The kernel's own name of what was opened is the path that the runtime is told.
+fn is_where_it_was(held: Held, source: &Path) -> Result<Held, String> {
+    let told = fs::read_link(format!("/proc/self/fd/{}", held._open.as_raw_fd())).map_err(|error| error.to_string())?;
+    if told == source { Ok(held) } else { Err("was moved just now".into()) }
+}
+
+/// Starts an agent's container if every folder that the daemon gave it is still fit, and stops it again if one was
+/// swapped meanwhile. Every start that the daemon makes goes through here.
+///
+/// # Errors
+/// `container_failed`, or the driver's.
+pub fn start(jobs: &Arc<Jobs>, driver: &dyn Driver, name: &ContainerName, until: Until<'_>) -> Result<(), ApiError> {
+    let sources = driver.get(name, within(CALL))?.mounts;
+    let roots = jobs.mount_roots.now();
+    let before = hold(&roots, &sources)?;
+    driver.start(name, until)?;
+    let swapped = match hold(&roots, &sources) {
+        Ok(after) if after == before => return Ok(()),
+        Ok(_) => ApiError::new(codes::CONTAINER_FAILED).detail("A mounted folder was swapped during the start."),
+        Err(error) => error,
+    };
+    log::error!("container {name} is stopped again: {}", swapped.detail);
+    driver.stop(name, Duration::ZERO, true, within(CALL))?;
+    Err(swapped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("taosd-mounts-{}-{name}", std::process::id()));
+            fs::create_dir_all(path.join("root/a/b")).unwrap();
+            fs::set_permissions(path.join("root"), Permissions::from_mode(0o755)).unwrap();
+            fs::set_permissions(path.join("root/a"), Permissions::from_mode(0o755)).unwrap();
+            Self(path.canonicalize().unwrap())
+        }
+
+        fn check(&self, source: &str) -> Result<(), String> {
+            check(&[self.0.join("root")], &[self.0.join(source)]).map_err(|error| error.detail.to_string())
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_folder_below_a_root_is_fit_and_nothing_else_is() {
+        let dir = Dir::new("fit");
+        fs::write(dir.0.join("root/file"), "").unwrap();
+        fs::create_dir(dir.0.join("rootless")).unwrap();
+        for fit in ["root", "root/a", "root/a/b"] {
+            dir.check(fit).unwrap();
+        }
+        for unfit in ["root/file", "root/none", "rootless", "root/a/../../rootless", "", "root/a/.."] {
+            assert!(dir.check(unfit).is_err(), "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_link_anywhere_below_the_root_is_unfit() {
+        let dir = Dir::new("link");
+        symlink("/etc", dir.0.join("root/etc")).unwrap();
+        symlink("a", dir.0.join("root/same")).unwrap();
+        for unfit in ["root/etc", "root/same", "root/same/b"] {
+            assert!(dir.check(unfit).is_err(), "{unfit}");
+        }
+        fs::rename(dir.0.join("root/a"), dir.0.join("away")).unwrap();
+        symlink("/", dir.0.join("root/a")).unwrap();
+        assert!(dir.check("root/a/b").is_err());
+    }
+
+    #[test]
+    fn a_folder_that_others_could_swap_is_unfit() {
+        let dir = Dir::new("swap");
+        fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o777)).unwrap();
+        assert!(dir.check("root/a/b").unwrap_err().contains("others may write"));
+        dir.check("root/a").unwrap();
+        fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o1777)).unwrap();
+        assert!(dir.check("root/a/b").is_err());
+    }
+}

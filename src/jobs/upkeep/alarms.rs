@@ -1,0 +1,74 @@
+//! What the daemon has found wrong with itself and tells the admins, as notifications: a database file that is damaged or
+//! gone, and a clock that jumped. Each is told once, and again after it was well in between.
+
+use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::store::{Store, StoreError};
+use crate::time::Clock;
+
+const STORAGE_PAGE: &str = "/docs/agents/recipes/troubleshooting#damaged";
+const CLOCK_PAGE: &str = "/docs/agents/recipes/troubleshooting#the-clock";
+
+/// What was told.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    /// The database's trouble that stands in the log.
+    logged: Option<String>,
+    /// The one that the admins know of.
+    told: Option<String>,
+}
+
+impl Alarms {
+    /// Looks, and tells what is new. What cannot be told now, because nothing can be written, is tried again at the next
+    /// call.
+    pub fn tell(&mut self, store: &Store, clock: &Clock, notifier: &Notifier) {
+        self.tell_storage(store.condition().err(), notifier);
+        if let Some(alarm) = clock.take_alarm() {
+            let notice = Notice {
+                level: "high",
+                title: "The clock cannot be believed".into(),
+                message: alarm.clone(),
+                page: CLOCK_PAGE,
+            };
+            if notifier.tell_admins(notice).is_err() {
+                clock.put_back(alarm);
+            }
+        }
+    }
+
+    fn tell_storage(&mut self, trouble: Option<StoreError>, notifier: &Notifier) {
+        let Some(error) = trouble else {
+            if self.logged.take().is_some() {
+                log::warn!("the database file is well again");
+            }
+            self.told = None;
+            return;
+        };
+        let (title, message) = words(&error);
+        if self.logged.as_deref() != Some(title) {
+            log::error!("{error}");
+            self.logged = Some(title.to_owned());
+        }
+        if self.told.as_deref() == Some(title) {
+            return;
+        }
+        let notice = Notice { level: "high", title: title.into(), message: message.into(), page: STORAGE_PAGE };
+        if notifier.alert(notice) {
+            self.told = Some(title.to_owned());
+        }
+    }
+}
+
+/// For people, without a file's path.
+fn words(error: &StoreError) -> (&'static str, &'static str) {
+    match error {
+        StoreError::Gone(_) => (
+            "The database file is gone",
+            "taosd.db was removed or replaced while the daemon runs. Nothing can be written any more; reads still see what \
+             was there. Put the file back, or stop the daemon and restore a backup.",
+        ),
+        _ => (
+            "The database file is damaged",
+            "What was read from taosd.db is not what was written there. Stop the daemon, run taosd check and restore a backup.",
+        ),
+    }
+}

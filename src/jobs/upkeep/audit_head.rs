@@ -1,0 +1,130 @@
+//! The signed head of the audit chain: told over the route, written to the log every hour, and held against a database by
+//! `taosd check --head`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::BoxKey;
+use crate::store::audit_head::{self as rows, Head};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+/// How often the head is written to the log, if it has changed.
+const PERIOD: Duration = Duration::from_secs(3600);
+/// What the line in the log begins with.
+const LINE: &str = "audit head ";
+
+/// A head with the signature of the box's key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedHead {
+    /// The last row's place.
+    pub seq: i64,
+    /// Its hash, hexadecimal.
+    pub hash: String,
+    /// When it was signed, RFC 3339.
+    pub at: String,
+    /// Which key signed.
+    pub key_id: String,
+    /// Ed25519 over [`SignedHead::text`], base64url.
+    pub signature: String,
+}
+
+impl SignedHead {
+    /// Signs a head.
+    pub fn of(head: &Head, key: &BoxKey, now: Micros) -> Self {
+        let unsigned = Self {
+            seq: head.seq,
+            hash: head.hash.clone(),
+            at: now.millis(),
+            key_id: key.id(),
+            signature: String::new(),
+        };
+        let signature = key.sign(&unsigned.text(&head.install_id));
+        Self { signature, ..unsigned }
+    }
+
+    /// What is signed: a line each for what it is, the installation, place, hash and time.
+    pub fn text(&self, install_id: &str) -> String {
+        format!("taosd audit head 1\n{install_id}\n{}\n{}\n{}\n", self.seq, self.hash, self.at)
+    }
+
+    /// The last head in a text: the route's reply, or the log with its lines.
+    pub fn find(text: &str) -> Option<Self> {
+        let whole = serde_json::from_str(text.trim()).ok();
+        whole.or_else(|| text.lines().rev().find_map(|line| serde_json::from_str(line.get(line.find('{')?..)?).ok()))
+    }
+}
+
+/// Signs the head as it is now; `None` for an empty chain.
+///
+/// # Errors
+/// The store's.
+pub fn signed(store: &Store, key: &BoxKey) -> store::Result<Option<SignedHead>> {
+    Ok(store.lookup(rows::head)?.map(|head| SignedHead::of(&head, key, Micros::now())))
+}
+
+/// Writes the head to the log: at the start, every hour if it has changed, and at the stop.
+pub struct Teller {
+    store: Arc<Store>,
+    key: Arc<BoxKey>,
+    told: Option<(Instant, i64)>,
+}
+
+impl Teller {
+    /// Of this store, signed with this key.
+    pub fn new(store: Arc<Store>, key: Arc<BoxKey>) -> Self {
+        Self { store, key, told: None }
+    }
+
+    /// Writes the head if it is due, or if `last` and it has changed.
+    pub fn turn(&mut self, last: bool) {
+        let is_due = self.told.is_none_or(|(at, _)| at.elapsed() >= PERIOD);
+        if !is_due && !last {
+            return;
+        }
+        let head = match signed(&self.store, &self.key) {
+            Ok(Some(head)) => head,
+            Ok(None) => return,
+            Err(error) => return log::warn!("the head of the audit could not be read: {error}"),
+        };
+        if self.told.is_some_and(|(_, seq)| seq == head.seq) {
+            return;
+        }
+        match serde_json::to_string(&head) {
+            Ok(text) => log::info!("{LINE}{text}"),
+            Err(error) => log::warn!("the head of the audit could not be written: {error}"),
+        }
+        self.told = Some((Instant::now(), head.seq));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: &str = r#"{"seq":7,"hash":"ab","at":"t","key_id":"k","signature":"s"}"#;
+
+    #[test]
+    fn a_head_is_found_in_a_reply_and_in_the_log() {
+        let seq = |text: &str| SignedHead::find(text).map(|head| head.seq);
+        assert_eq!(seq(HEAD), Some(7));
+        assert_eq!(seq(&format!("{}\n", HEAD.replace(',', ",\n"))), Some(7));
+        let later = HEAD.replace('7', "9");
+        let log =
+            format!("2026 INFO taosd: audit head {HEAD}\n2026 INFO taosd: audit head {later}\n2026 INFO stopped\n");
+        assert_eq!(seq(&log), Some(9));
+        for none in ["", "{", "{}", "audit head", r#"{"seq":"7"}"#] {
+            assert_eq!(seq(none), None, "{none}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[{}a-z0-9é\":, \\n]{0,200}") {
+            let _ = SignedHead::find(&text);
+        }
+    }
+}

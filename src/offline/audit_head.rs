@@ -1,0 +1,63 @@
+//! `taosd check --head`: whether a database's audit goes on from a head that was told once.
+
+use std::fs;
+use std::path::Path;
+
+use crate::access::BoxKey;
+use crate::daemon::DaemonError;
+use crate::jobs::upkeep::audit_head::SignedHead;
+use crate::store::{self, Finding, audit_head, meta};
+
+/// Bytes of a file with a head; a log may be long.
+const MAX_FILE: u64 = 64 << 20;
+
+/// Reads what `--head` names: the head itself, or a file that holds it.
+///
+/// # Errors
+/// There is no head in it.
+pub fn asked(argument: &str) -> Result<SignedHead, DaemonError> {
+    let none = |what: &str| {
+        DaemonError::Failed(format!(
+            "{what} holds no head of an audit; give what `taosctl audit head --json` prints, or a file with it"
+        ))
+    };
+    if argument.trim_start().starts_with('{') {
+        return SignedHead::find(argument).ok_or_else(|| none("--head"));
+    }
+    let io = |error| DaemonError::Io(argument.to_owned(), error);
+    if fs::metadata(argument).map_err(io)?.len() > MAX_FILE {
+        return Err(DaemonError::Failed(format!(
+            "{argument} is larger than {MAX_FILE} bytes; cut out the line with the head"
+        )));
+    }
+    let bytes = fs::read(argument).map_err(io)?;
+    SignedHead::find(&String::from_utf8_lossy(&bytes)).ok_or_else(|| none(argument))
+}
+
+/// What holding a head against the database finds. The box's key lies in the data directory, or beside the file.
+pub fn look(path: &Path, data_dir: &Path, head: &SignedHead) -> Vec<Finding> {
+    let finding = |name, result| Finding { name, result };
+    let told = |error: store::StoreError| Err(error.to_string());
+    let install_id = store::look(path, |conn| meta::get(conn, meta::INSTALL_ID));
+    let follows = store::look(path, |conn| audit_head::follows(conn, head.seq, &head.hash)).unwrap_or_else(told);
+    let signed = match install_id {
+        Ok(id) => signature(data_dir, head, &id.unwrap_or_default()),
+        Err(error) => told(error),
+    };
+    vec![finding("head's signature", signed), finding("audit from the head on", follows)]
+}
+
+fn signature(data_dir: &Path, head: &SignedHead, install_id: &str) -> Result<String, String> {
+    let key = match BoxKey::read(data_dir) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Ok(format!("not checked, {} has no box.key", data_dir.display())),
+        Err(error) => return Err(format!("box.key: {error}")),
+    };
+    if key.id() != head.key_id {
+        return Err(format!("made with the key {}, and this box has {}", head.key_id, key.id()));
+    }
+    if key.verifies(&head.text(install_id), &head.signature) {
+        return Ok(format!("made with this box's key {}, {}", head.key_id, head.at));
+    }
+    Err("the head was altered, or is of another installation".into())
+}

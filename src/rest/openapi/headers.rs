@@ -1,0 +1,59 @@
+//! The headers of replies, as the document tells them: declared once, referred to where they come.
+
+use serde_json::{Map, Value, json};
+
+use crate::rest::codes::{self, Code};
+
+/// Name, what it is, and the schema's type.
+const ALL: &[(&str, &str, &str)] = &[
+    ("X-Request-Id", "The request's id, as in the daemon's log; the client's own where it sent a good one.", "string"),
+    ("ETag", "The record's revision in double quotes, for If-Match.", "string"),
+    ("Location", "The path of what was made, of the operation to follow, or of the page to read.", "string"),
+    ("Link", "The next page, if there is one: <URL>; rel=\"next\".", "string"),
+    ("Retry-After", "Seconds to wait before the next try.", "integer"),
+    (
+        "Idempotent-Replayed",
+        "true where the reply is the stored one of the first request with this Idempotency-Key.",
+        "string",
+    ),
+    ("WWW-Authenticate", "Bearer.", "string"),
+    ("Allow", "The methods that the path takes.", "string"),
+    ("Accept-Encoding", "identity, where the body was compressed.", "string"),
+];
+
+/// Those that always come with their status.
+const ALWAYS: &[&str] = &["X-Request-Id", "ETag", "WWW-Authenticate", "Allow"];
+
+/// `components.headers`.
+pub fn components() -> Value {
+    let header = |(name, about, kind): &(&str, &str, &str)| {
+        let required = ALWAYS.contains(name);
+        ((*name).to_owned(), json!({"description": about, "required": required, "schema": {"type": kind}}))
+    };
+    Value::Object(ALL.iter().map(header).collect())
+}
+
+fn refer<'a>(names: impl Iterator<Item = &'a str>) -> Value {
+    let header = |name: &str| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
+    Value::Object(names.map(header).collect::<Map<_, _>>())
+}
+
+/// The headers of a success: those of every reply, `more`, and that of a repeat where it is stored.
+pub fn of_success(repeatable: bool, more: &[&'static str]) -> Value {
+    let replayed = repeatable.then_some("Idempotent-Replayed");
+    refer(["X-Request-Id"].into_iter().chain(more.iter().copied()).chain(replayed))
+}
+
+/// The headers of a refusal with one of these codes.
+pub fn of_refusal(status: u16, codes: &[&'static Code], repeatable: bool) -> Value {
+    let waits = matches!(status, 429 | 503) || codes.contains(&codes::IDEMPOTENCY_IN_FLIGHT);
+    let stored = repeatable && !matches!(status, 401 | 403 | 408 | 429) && status < 500;
+    let more = [
+        ("WWW-Authenticate", status == 401),
+        ("Allow", status == 405),
+        ("Accept-Encoding", status == 415),
+        ("Retry-After", waits),
+        ("Idempotent-Replayed", stored),
+    ];
+    refer(["X-Request-Id"].into_iter().chain(more.into_iter().filter(|(_, comes)| *comes).map(|(name, _)| name)))
+}

@@ -1,0 +1,55 @@
+//! What the two programs print: the one place that writes to stdout and stderr. `println!` and its like panic when
+//! nobody reads any more or the disk is full, and `clippy.toml` forbids them.
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// What became of a text on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It was written.
+    Whole,
+    /// The reader has seen enough and went away.
+    Unread,
+}
+
+/// Writes to stdout, past every buffer of ours.
+///
+/// # Errors
+/// It cannot be written, such as to a full disk. A reader that went away is no error.
+pub fn out(text: &str) -> io::Result<Said> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Said::Whole),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Said::Unread),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes to stderr. Where that cannot be written there is nobody to tell.
+pub fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints what clap has to say instead of arguments: help and version to stdout, a misuse to stderr. The exit code: 0, or
+/// 2 for a misuse, or 1 where stdout cannot be written.
+pub fn clap(program: &str, error: &clap::Error) -> u8 {
+    let text = |to_terminal: bool| {
+        let styled = error.render();
+        if to_terminal && std::env::var_os("NO_COLOR").is_none() {
+            styled.ansi().to_string()
+        } else {
+            styled.to_string()
+        }
+    };
+    if error.use_stderr() {
+        complain(&text(io::stderr().is_terminal()));
+        return u8::try_from(error.exit_code()).unwrap_or(2);
+    }
+    match out(&text(io::stdout().is_terminal())) {
+        Ok(_) => 0,
+        Err(error) => {
+            complain(&format!("{program}: the output could not be written: {error}\n"));
+            1
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Cutting secrets out of texts that are kept or told: a client may put one where none belongs, into a path, a query or a
+//! name. Access log, audit, metrics, logs and errors all use this.
+
+use std::borrow::Cow;
+
+use data_encoding::BASE64URL_NOPAD;
+
+/// What stands in a text where a secret was.
+pub const CUT: &str = "[cut]";
+
+/// What the box's own secrets start with; behind each comes the secret part.
+const PREFIXES: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "taos_session=", "axp_u_", "axp_a_"];
+/// What every JWT starts with: `{"` in base64url.
+const JWT: &str = "eyJ";
+/// Characters behind a prefix from which on it is taken for a secret, or a part of one.
+const LEAST: usize = 8;
+
+/// The text without anything that looks like a credential of the box, or like a JWT, percent-encoded ones included.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let plain = cut(text);
+    if !text.contains('%') {
+        return plain;
+    }
+    // What only shows once it is decoded goes with the whole part of the path or query that it stands in.
+    let mut all = String::with_capacity(plain.len());
+    let mut found = false;
+    for part in plain.split_inclusive(['/', '?', '&', '=', ' ', '\'', '"']) {
+        if part.contains('%') && has_secret(&decoded(part)) {
+            found = true;
+            all.push_str(CUT);
+            all.extend(part.chars().last().filter(|c| "/?&= '\"".contains(*c)));
+        } else {
+            all.push_str(part);
+        }
+    }
+    if found { Cow::Owned(all) } else { plain }
+}
+
+/// True if something in the text looks like a credential of the box, or like a JWT.
+pub fn has_secret(text: &str) -> bool {
+    next(text, 0).is_some()
+}
+
+/// True if something in the text is a credential of this box, as far as its form tells: of JWTs those of its own issuer.
+pub fn has_own_secret(text: &str) -> bool {
+    has_own(text) || (text.contains('%') && has_own(&decoded(text)))
+}
+
+fn has_own(text: &str) -> bool {
+    let mut from = 0;
+    while let Some((start, end)) = next(text, from) {
+        if !text[start..end].starts_with(JWT) || is_ours(&text[start..end]) {
+            return true;
+        }
+        from = end;
+    }
+    false
+}
+
+/// True unless the token says that somebody else has issued it.
+fn is_ours(token: &str) -> bool {
+    let payload = token.split('.').nth(1).unwrap_or("");
+    let claims = BASE64URL_NOPAD.decode(payload.as_bytes()).ok();
+    let claims: Option<serde_json::Value> = claims.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    claims.and_then(|claims| Some(claims.get("iss")?.as_str()? == "taosd")).unwrap_or(true)
+}
+
+fn decoded(text: &str) -> String {
+    // Twice: a client that encodes wrongly may encode again.
+    let once = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+    percent_encoding::percent_decode_str(&once).decode_utf8_lossy().into_owned()
+}
+
+fn cut(text: &str) -> Cow<'_, str> {
+    let (mut all, mut from) = (String::new(), 0);
+    while let Some((start, end)) = next(text, from) {
+        all.push_str(&text[from..start]);
+        all.push_str(CUT);
+        from = end;
+    }
+    if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(all + &text[from..]) }
+}
+
+/// Where the next secret stands, from this byte on.
+fn next(text: &str, from: usize) -> Option<(usize, usize)> {
+    let rest = &text[from..];
+    let found = PREFIXES.iter().filter_map(|prefix| secret(rest, prefix, |_| true));
+    let token = secret(rest, JWT, |found| found.contains('.'));
+    found.chain(token).min().map(|(start, end)| (from + start, from + end))
+}
+
+/// The first place of `prefix` with enough behind it to be a secret, where that is one.
+fn secret(text: &str, prefix: &str, is_one: fn(&str) -> bool) -> Option<(usize, usize)> {
+    let mut from = 0;
+    loop {
+        let start = from + text[from..].find(prefix)?;
+        let after = start + prefix.len();
+        let tail = &text[after..];
+        let len = tail.find(|c| !is_in_secret(c)).unwrap_or(tail.len());
+        if len >= LEAST && is_one(&tail[..len]) {
+            return Some((start, after + len));
+        }
+        from = after;
+    }
+}
+
+fn is_in_secret(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::secret::{AgentKey, AgentPat, AgentToken, Issued, UserPat, UserToken};
+
+    fn all() -> Vec<Issued> {
+        vec![
+            AgentKey::generate(),
+            AgentPat::generate(),
+            AgentToken::generate(),
+            UserPat::generate(),
+            UserToken::generate(),
+        ]
+    }
+
+    #[test]
+    fn every_kind_of_secret_is_cut_wherever_it_stands() {
+        for issued in all() {
+            let secret = issued.plaintext.reveal();
+            let encoded: String = secret.bytes().map(|b| format!("%{b:02X}")).collect();
+            let half = secret.replace('_', "%5f");
+            for text in [secret, &encoded, &half, &half.replace('%', "%25")] {
+                for line in
+                    [format!("/api/agents/{text}/logs"), format!("?token={text}&x=1"), format!("no '{text}' here")]
+                {
+                    let cut = redacted(&line);
+                    assert!(cut.contains(CUT) && !cut.contains(text), "{line}: {cut}");
+                    assert!(has_own_secret(&line), "{line}");
+                }
+            }
+        }
+        assert_eq!(redacted("/a/eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJ0YW9zZCJ9.c2ln/b"), "/a/[cut]/b");
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        assert_eq!(redacted("/eyJaneDoeTheThird/eyJhbGciOiJ4In0.eyJpc3M.c2ln"), "/eyJaneDoeTheThird/[cut]");
+        for text in [
+            "/api/agents/taos-agent-x/logs",
+            "taos_agent_",
+            "axp_u_",
+            "eyJohn",
+            "/eyJaneDoeTheThird/x",
+            "100%",
+            "a%2Fb",
+        ] {
+            assert_eq!(redacted(text), text);
+        }
+        // {"alg":"x"}.{"iss":"https://other"}.sig
+        assert!(!has_own_secret("eyJhbGciOiJ4In0.eyJpc3MiOiJodHRwczovL290aGVyIn0.c2ln"));
+        assert!(has_own_secret("eyJhbGciOiJ4In0.eyJpc3MiOiJ0YW9zZCJ9.c2ln"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_nothing_is_left_over(text in ".{0,200}") {
+            let once = redacted(&text).into_owned();
+            prop_assert!(!has_secret(&once), "{once}");
+        }
+
+        #[test]
+        fn a_secret_never_survives_its_surroundings(before in "[ -~]{0,20}", after in "[ /?&%'\"]?[ -~]{0,20}") {
+            let issued = UserToken::generate();
+            let secret = issued.plaintext.reveal();
+            let line = format!("{before}{secret}{after}");
+            prop_assert!(!redacted(&line).contains(secret));
+        }
+    }
+}

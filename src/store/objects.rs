@@ -1,0 +1,329 @@
+//! Whether every table, index, trigger and view of a database is ours, compared object by object with `schema.sql`
+//! (DESIGN D22). A file from elsewhere brings its SQL along: a trigger in it would run with the daemon's rights.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use super::migrate::{self, MigrateError, SCHEMA};
+use super::{Result, StoreError, VERSION};
+
+/// Nothing that is read before a file is trusted may take longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How many steps of SQLite's machine go by between two looks at the clock.
+const STEPS: i32 = 1000;
+/// Objects that are looked at; ours are about a hundred.
+const MOST: u32 = 2000;
+const READ: &str = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema LIMIT ?1";
+/// What `ANALYZE` leaves, whoever ran it: numbers for the planner.
+const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
+
+/// Triggers and views of older releases that `schema.sql` has no more.
+const FORMER: [&str; 0] = [];
+
+/// Kind and name, in the order in which they can be made: tables come first.
+type Key = (Kind, String);
+/// The table it is on, and its SQL.
+type Objects = BTreeMap<Key, (String, String)>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    VirtualTable,
+    Table,
+    Index,
+    View,
+    Trigger,
+}
+
+impl Kind {
+    fn of(word: &str, sql: &str) -> Option<Self> {
+        Some(match word {
+            "table" if starts(sql, "CREATE VIRTUAL TABLE ") => Self::VirtualTable,
+            "table" => Self::Table,
+            "index" => Self::Index,
+            "view" => Self::View,
+            "trigger" => Self::Trigger,
+            _ => return None,
+        })
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::VirtualTable | Self::Table => "table",
+            Self::Index => "index",
+            Self::View => "view",
+            Self::Trigger => "trigger",
+        }
+    }
+}
+
+fn starts(sql: &str, with: &str) -> bool {
+    sql.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+}
+
+/// Brings a database up without a trigger running: those in it are an older release's.
+///
+/// # Errors
+/// What bringing it up ends in.
+pub fn bring_up(conn: &mut Connection) -> std::result::Result<(), MigrateError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    let brought = migrate::migrate(conn);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true)?;
+    brought
+}
+
+/// Makes every statement of a connection fail once its time is up, whatever its file makes of it; `None` for no end.
+///
+/// # Errors
+/// SQLite's.
+fn set_deadline(conn: &mut Connection, patience: Option<Duration>) -> rusqlite::Result<()> {
+    match patience {
+        None => conn.progress_handler(0, None::<fn() -> bool>),
+        Some(patience) => {
+            let end = Instant::now() + patience;
+            conn.progress_handler(STEPS, Some(move || Instant::now() > end))
+        }
+    }
+}
+
+/// Says how many objects a database has if all are ours, those of an older schema once it is brought up; else which one
+/// is not. Runs nothing that stands in the file: an older schema is made again, without a row, in memory.
+///
+/// # Errors
+/// The store's: the file cannot be read.
+pub fn compare(conn: &mut Connection) -> Result<std::result::Result<String, String>> {
+    set_deadline(conn, Some(PATIENCE))?;
+    let compared = compare_in_time(conn);
+    set_deadline(conn, None)?;
+    compared
+}
+
+fn compare_in_time(conn: &Connection) -> Result<std::result::Result<String, String>> {
+    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > VERSION {
+        return Ok(Ok("of a newer taosd, not compared".into()));
+    }
+    let found = read(conn)?;
+    if version == 0 && found.is_empty() {
+        return Ok(Ok("none yet".into()));
+    }
+    let ours = ours()?;
+    let found = match version {
+        VERSION => found,
+        older => match brought_up(&found, &ours, older) {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        },
+    };
+    Ok(match difference(&ours, &found) {
+        None => Ok(format!("{} objects, all of them taosd's", found.len())),
+        Some(why) => Err(why),
+    })
+}
+
+fn read(conn: &Connection) -> Result<Objects> {
+    let mut statement = conn.prepare(READ)?;
+    let mut rows = statement.query([MOST])?;
+    let mut objects = Objects::new();
+    while let Some(row) = rows.next()? {
+        let (word, name, table, sql): (String, String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        if STATISTICS.contains(&name.as_str()) {
+            continue;
+        }
+        let sql = plain(&sql);
+        let kind =
+            Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("there is no such thing as a {word}")))?;
+        if objects.insert((kind, name.clone()), (table, sql)).is_some() {
+            return Err(StoreError::Damaged(format!("two objects have the name {name}")));
+        }
+    }
+    if objects.len() >= MOST as usize {
+        return Err(StoreError::Damaged("it has thousands of tables, indexes, triggers and views".into()));
+    }
+    Ok(objects)
+}
+
+/// What a new database has.
+fn ours() -> Result<Objects> {
+    let conn = Connection::open_in_memory()?;
+    conn.execute_batch(SCHEMA)?;
+    read(&conn)
+}
+
+/// What an older schema becomes.
+fn brought_up(found: &Objects, ours: &Objects, version: i64) -> std::result::Result<Objects, String> {
+    let made = || -> rusqlite::Result<Connection> {
+        let mut conn = Connection::open_in_memory()?;
+        conn.pragma_update(None, "trusted_schema", false)?;
+        set_deadline(&mut conn, Some(PATIENCE))?;
+        Ok(conn)
+    };
+    let mut conn = made().map_err(|error| error.to_string())?;
+    for ((kind, name), (_, sql)) in found {
+        // The table that it is on may be made anew, and it would be gone without a word.
+        let runs = matches!(kind, Kind::View | Kind::Trigger);
+        if runs && !ours.contains_key(&(*kind, name.clone())) && !FORMER.contains(&name.as_str()) {
+            return Err(format!("the {} {name} is not taosd's", kind.word()));
+        }
+        make(&conn, *kind, name, sql)?;
+    }
+    let remade = read(&conn).map_err(|error| error.to_string())?;
+    if let Some(why) = difference(&remade, found) {
+        return Err(why);
+    }
+    conn.pragma_update(None, "user_version", version).map_err(|error| error.to_string())?;
+    bring_up(&mut conn).map_err(|error| format!("it cannot be brought up: {error}"))?;
+    read(&conn).map_err(|error| error.to_string())
+}
+
+/// Makes one object of an older schema; SQLite makes some by itself.
+fn make(conn: &Connection, kind: Kind, name: &str, sql: &str) -> std::result::Result<(), String> {
+    let foreign = |why: String| format!("the {} {name} is not taosd's: {why}", kind.word());
+    let there = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)";
+    let is_there: bool = conn.query_row(there, [name], |row| row.get(0)).map_err(|error| error.to_string())?;
+    if is_there || sql.is_empty() {
+        return Ok(());
+    }
+    if kind == Kind::VirtualTable && !sql.contains(" USING fts5") {
+        return Err(foreign("no table of ours is of that kind".into()));
+    }
+    if !starts(sql, "CREATE ") {
+        return Err(foreign("its SQL does not make it".into()));
+    }
+    conn.execute(sql, []).map(|_| ()).map_err(|error| foreign(error.to_string()))
+}
+
+/// The first difference, in words.
+fn difference(ours: &Objects, found: &Objects) -> Option<String> {
+    for (key, object) in found {
+        let (kind, name) = (key.0.word(), &key.1);
+        match ours.get(key) {
+            None => return Some(format!("the {kind} {name} is not taosd's")),
+            Some(own) if own != object => return Some(format!("the {kind} {name} is not as taosd makes it")),
+            Some(_) => {}
+        }
+    }
+    let missing = ours.keys().find(|key| !found.contains_key(*key));
+    missing.map(|(kind, name)| format!("the {} {name} is missing", kind.word()))
+}
+
+/// SQL in one form: comments and line breaks are one blank, a quoted name that needs no quotes has none (`ALTER TABLE …
+/// RENAME` puts them there). Texts stay as they are.
+fn plain(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    let mut blank = false;
+    while let Some(first) = rest.chars().next() {
+        let (token, length) = token(rest, first);
+        rest = &rest[length..];
+        match token {
+            None => blank = true,
+            Some(token) => {
+                if blank && !out.is_empty() {
+                    out.push(' ');
+                }
+                blank = false;
+                out.push_str(token);
+            }
+        }
+    }
+    out
+}
+
+/// The first token as it is kept (`None` for a blank), and its bytes.
+fn token(rest: &str, first: char) -> (Option<&str>, usize) {
+    let until = |end: &str| rest.find(end).map_or(rest.len(), |at| at + end.len());
+    if first.is_ascii_whitespace() {
+        return (None, rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_whitespace()).len());
+    }
+    if rest.starts_with("--") {
+        return (None, until("\n"));
+    }
+    if rest.starts_with("/*") {
+        return (None, until("*/"));
+    }
+    if matches!(first, '\'' | '"' | '`') {
+        // A doubled quote is two tokens side by side, which is just as good here.
+        let length = rest[1..].find(first).map_or(rest.len(), |at| at + 2);
+        let inner = rest.get(1..length - 1).unwrap_or("");
+        let simple = first == '"' && !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        return (Some(if simple { inner } else { &rest[..length] }), length);
+    }
+    (Some(&rest[..first.len_utf8()]), first.len_utf8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ours_and(sql: &str) -> std::result::Result<String, String> {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate::migrate(&mut conn).unwrap();
+        conn.execute_batch(sql).unwrap();
+        compare(&mut conn).unwrap()
+    }
+
+    #[test]
+    fn only_our_own_schema_is_ours() {
+        assert!(ours_and("").unwrap().contains("all of them taosd's"));
+        assert!(ours_and("ANALYZE").is_ok(), "whoever runs it");
+        for (sql, why) in [
+            ("CREATE TABLE t (x)", "the table t is not taosd's"),
+            ("CREATE VIEW v AS SELECT 1", "the view v is not taosd's"),
+            ("CREATE INDEX i ON users (role)", "the index i is not taosd's"),
+            ("CREATE TRIGGER g AFTER UPDATE ON users BEGIN SELECT 1; END", "the trigger g is not taosd's"),
+            ("DROP TRIGGER audit_is_append_only", "the trigger audit_is_append_only is missing"),
+            ("ALTER TABLE users ADD COLUMN x TEXT", "the table users is not as taosd makes it"),
+            ("CREATE VIRTUAL TABLE f USING fts5 (x)", "the table f is not taosd's"),
+            (
+                "DROP TRIGGER audit_is_append_only;
+                CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit BEGIN SELECT 1; END",
+                "the trigger audit_is_append_only is not as taosd makes it",
+            ),
+        ] {
+            assert_eq!(ours_and(sql), Err(why.to_owned()), "{sql}");
+        }
+    }
+
+    #[test]
+    fn an_object_put_into_the_schema_table_by_hand_is_found() {
+        let sql = "PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = replace(sql, 'role IN (''admin'', ''member'')', '1') WHERE name = 'users';
+            INSERT INTO sqlite_schema VALUES ('trigger', 'z', 'users', 0, 'CREATE TRIGGER z AFTER UPDATE ON users BEGIN
+                SELECT 1; END');";
+        assert!(ours_and(sql).is_err());
+    }
+
+    #[test]
+    fn sql_has_one_form_and_texts_are_kept() {
+        for (sql, same) in [
+            ("CREATE TABLE \"a_1\" (\n  x -- y\n)", "CREATE TABLE a_1 ( x )"),
+            ("a /* b\n c */ d", "a d"),
+            ("'a  --b' \"c d\" ''", "'a  --b' \"c d\" ''"),
+            ("x 'it''s  ' y", "x 'it''s  ' y"),
+        ] {
+            assert_eq!(plain(sql), same);
+        }
+    }
+
+    #[test]
+    fn a_statement_without_an_end_is_ended() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        set_deadline(&mut conn, Some(Duration::from_millis(50))).unwrap();
+        let endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+        let error = conn.query_row(endless, [], |row| row.get::<_, i64>(0)).unwrap_err();
+        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::OperationInterrupted));
+    }
+
+    proptest! {
+        #[test]
+        fn no_sql_makes_it_panic(sql in "[a-z'\"`/*\\-\\n é(]{0,60}") {
+            let once = plain(&sql);
+            prop_assert!(once.len() <= sql.len());
+        }
+    }
+}

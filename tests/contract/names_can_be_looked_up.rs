@@ -1,0 +1,110 @@
+//! Every name that stands in a path was made by a field that takes only what a path can hold.
+
+use serde_json::json;
+use taosd::api::{ApiRoute, routes};
+use taosd::rest::field::{Field, Form, Type};
+use taosd::rest::route::BodyKind;
+
+use crate::support::Daemon;
+
+/// What a parameter of a path is.
+enum Made {
+    /// An id, or another text of the daemon's own making.
+    Here,
+    /// A name, sent in this field of this route. Its own rule is narrower than what a path can hold where the handler
+    /// has one; `names` shows that each refuses what cannot be looked up.
+    By(&'static str, &'static str),
+    /// Any text: what is not there is not found.
+    Free,
+}
+
+fn made(route: &ApiRoute, parameter: &str) -> Option<Made> {
+    Some(match parameter {
+        "id" | "credential" | "space" | "key" | "item" => Made::Here,
+        "path" | "rest" => Made::Free,
+        // A slug is made of the name; the other dialects' names are sent as they are.
+        "name" if route.path.starts_with("/api/") => Made::By("agents_create", "name"),
+        "name" => Made::By("agentex_agents_register", "name"),
+        "agent" => Made::By("ax_agents_create", "name"),
+        "username" => Made::By("users_create", "username"),
+        "key_name" => Made::By("agentex_keys_create", "name"),
+        "deployment" => Made::By("agentex_agents_register", "registration_metadata"),
+        // Made by its own path.
+        "source_id" => Made::Free,
+        _ => return None,
+    })
+}
+
+fn all() -> impl Iterator<Item = &'static ApiRoute> {
+    routes().iter().flat_map(|table| table.iter())
+}
+
+fn field(route: &str, name: &str) -> Field {
+    let route = all().find(|row| row.id == route).unwrap_or_else(|| panic!("no route {route}"));
+    let BodyKind::Json(fields) = route.body else { panic!("{} has no body", route.id) };
+    *fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{} has no {name}", route.id))
+}
+
+#[test]
+fn every_parameter_that_is_a_name_is_made_by_a_field_for_names() {
+    for route in all() {
+        for parameter in route.parameters() {
+            let how = made(route, parameter)
+                .unwrap_or_else(|| panic!("{}: say in the tests what makes {{{parameter}}}", route.path));
+            if let Made::By(id, name) = how {
+                let field = field(id, name);
+                let fits = matches!(field.form, Form::Segment | Form::Told(_)) || matches!(field.kind, Type::AnyObject);
+                assert!(fits, "{id}: {name} takes names that no path can hold");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_that_no_path_can_hold_is_refused_where_it_is_made() {
+    let daemon = Daemon::start();
+    daemon.agent("x");
+    let operator = daemon.operator();
+    let register = |name: &str, deployment: &str| {
+        json!({"name": name, "description": "", "acp_url": "http://localhost:1", "acp_type": "async",
+            "registration_metadata": {"deployment_id": deployment}})
+    };
+    for bad in ["a/b", "a\\b", ".", "..", "a\nb", "a\u{7f}", "\u{85}", ""] {
+        let told = operator.post("/agent_api_keys", json!({"agent_name": "x", "name": bad}));
+        told.expect_agentex(422, "validation_error");
+        operator.post("/agents/register", register("mailer", bad)).expect_agentex(422, "validation_error");
+        operator.post("/agents/register", register(bad, "d")).expect_agentex(422, "validation_error");
+        operator.post("/api/users", json!({"username": bad})).expect_error(422, "validation_error");
+        operator.post("/api/v1/agents", json!({"name": bad})).expect(422);
+        // A label is not looked up; what moves a terminal's cursor is still no label.
+        if bad.contains(char::is_control) {
+            operator.post("/api/users/operator/tokens", json!({"label": bad})).expect_error(422, "validation_error");
+            operator.post("/api/v1/keys", json!({"name": bad})).expect(422);
+        }
+    }
+}
+
+#[test]
+fn every_name_that_is_taken_is_found_again() {
+    let daemon = Daemon::start();
+    daemon.agent("x");
+    let operator = daemon.operator();
+    for (name, path) in
+        [("a b", "a%20b"), ("50%", "50%25"), (".a", ".a"), ("a?b#c", "a%3Fb%23c"), ("日本", "%E6%97%A5%E6%9C%AC")]
+    {
+        operator.post("/agent_api_keys", json!({"agent_name": "x", "name": name})).expect(200);
+        let found = operator.get(&format!("/agent_api_keys/name/{path}?agent_name=x")).expect(200).json();
+        assert_eq!(found["name"], name);
+    }
+}
+
+#[test]
+fn a_key_of_before_with_such_a_name_is_still_found_by_its_id() {
+    let daemon = Daemon::start();
+    daemon.agent("x");
+    let key = daemon.operator().post("/agent_api_keys", json!({"agent_name": "x", "name": "old"})).expect(200).json();
+    let id = key["id"].as_str().expect("an id");
+    daemon.execute("UPDATE credentials SET label = 'a/b' WHERE id = ?1", [id]);
+    assert_eq!(daemon.operator().get(&format!("/agent_api_keys/{id}")).expect(200).json()["name"], "a/b");
+    daemon.operator().delete(&format!("/agent_api_keys/{id}")).expect(200);
+}

@@ -1,0 +1,98 @@
+//! The tables of `docs/security.md` are made from the table of routes and the limits: what one principal can add to what
+//! the box keeps, and what stops it.
+
+use taosd::api::engine::growth::{self, BOUNDS, Growth};
+use taosd::api::{ApiRoute, routes};
+use taosd::limits::{
+    AGGREGATES_PER_HOUR, DAY_HOURS, HOUSEHOLD_SHARES, Limits, USER_SHARES, WORDS_FACTOR, WRITE_ROW_BYTES,
+};
+
+use crate::generated::{row, section};
+
+const FILE: &str = "docs/security.md";
+
+fn all() -> impl Iterator<Item = &'static ApiRoute> {
+    routes().iter().flat_map(|table| table.iter())
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes / 1024 / 1024)
+}
+
+#[test]
+fn the_allowances_are_those_in_the_code() {
+    let limits = Limits::default();
+    let (rows, bytes) = limits.write_share();
+    let mut table = row(&["Principal", "Rows an hour", "Rows a day", "Bytes an hour", "Bytes a day"])
+        + &row(&["---", "---", "---", "---", "---"]);
+    for (who, shares) in [
+        ("An agent", 1),
+        ("All agents of one owner together", HOUSEHOLD_SHARES),
+        ("A user, its own sessions and keys included", USER_SHARES),
+    ] {
+        table += &row(&[
+            who,
+            &(rows * shares).to_string(),
+            &(rows * shares * DAY_HOURS).to_string(),
+            &mebibytes(bytes * shares),
+            &mebibytes(bytes * shares * DAY_HOURS),
+        ]);
+    }
+    table += &row(&["A peer without a credential", "denials alone", "", "", ""]);
+    table += &row(&["The operator's Unix socket", "not bounded", "", "", ""]);
+    table += &format!(
+        "\nA changed row is charged {WRITE_ROW_BYTES} bytes, a body its length, text whose words are indexed {WORDS_FACTOR} times its \
+        length, a reply kept for an `Idempotency-Key` its length.\n"
+    );
+    section(FILE, "allowances", &table);
+}
+
+#[test]
+fn the_audit_is_bounded_as_the_limits_say() {
+    let limits = Limits::default();
+    section(
+        FILE,
+        "audit",
+        &format!(
+            "The audit keeps {} days and {} (`audit_retention_days`, `audit_max_bytes`), whichever is less. One principal's \
+            denials make at most {AGGREGATES_PER_HOUR} rows an hour of their own and one more a minute after that; so do what it \
+            repeats and is counted.",
+            limits.audit_retention_days,
+            mebibytes(limits.audit_max_bytes)
+        ),
+    );
+}
+
+#[test]
+fn the_table_of_writing_routes_is_the_one_in_the_code() {
+    let mut table =
+        row(&["Route", "What it adds", "What bounds it beside the allowance"]) + &row(&["---", "---", "---"]);
+    let mut frees = Vec::new();
+    for route in all() {
+        let path = format!("`{} {}`", route.method, route.path);
+        match growth::of(route) {
+            Growth::Reads => {}
+            Growth::Frees => frees.push(path),
+            Growth::Adds | Growth::AddsWords => {
+                let Some(bound) = growth::bound(route.id) else {
+                    panic!("{}: name what bounds what it adds, in src/api/engine/growth.rs", route.id)
+                };
+                table += &row(&[&path, bound.adds, &(bound.most)()]);
+            }
+        }
+    }
+    table += "\nThese only take away, or mark what is there, and are let through when the allowance is used up: ";
+    section(FILE, "routes", &format!("{table}{}.", frees.join(", ")));
+}
+
+#[test]
+fn every_bound_is_about_a_route_that_adds_and_no_route_has_two() {
+    for bound in BOUNDS {
+        for id in bound.routes {
+            let route = all().find(|route| route.id == *id).unwrap_or_else(|| panic!("{id} is no route"));
+            assert!(matches!(growth::of(route), Growth::Adds | Growth::AddsWords), "{id} adds nothing");
+            let named = BOUNDS.iter().flat_map(|bound| bound.routes).filter(|other| *other == id).count();
+            assert_eq!(named, 1, "{id} stands twice");
+        }
+    }
+}

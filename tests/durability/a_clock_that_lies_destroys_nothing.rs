@@ -1,0 +1,135 @@
+//! The clock jumps to where it cannot be. Nothing is removed for its age and nothing ended for good until a time server,
+//! or its way back, says what is true; what is past its end by it is refused all the same.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::false_clock::FalseClock;
+use crate::support::{Daemon, text};
+
+const SWEPT: (&str, &str) = ("TAOSD_SWEEP_INTERVAL", "1");
+
+fn count(daemon: &Daemon, sql: &str) -> i64 {
+    Connection::open(daemon.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// Everything that some sweep removes by age.
+fn all(daemon: &Daemon) -> [i64; 5] {
+    [
+        count(daemon, "SELECT count(*) FROM audit WHERE outcome <> 'checkpoint'"),
+        count(daemon, "SELECT count(*) FROM notifications"),
+        count(daemon, "SELECT count(*) FROM idempotency"),
+        count(daemon, "SELECT count(*) FROM operations"),
+        count(daemon, "SELECT count(*) FROM credentials WHERE state = 'active'"),
+    ]
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..150 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{what}");
+}
+
+fn titles(daemon: &Daemon) -> Vec<Value> {
+    let rows = daemon.operator().get("/api/notifications").expect(200).json();
+    rows.as_array().unwrap().iter().map(|row| row["title"].clone()).collect()
+}
+
+fn alarms(daemon: &Daemon) -> usize {
+    titles(daemon).iter().filter(|title| *title == "The clock cannot be believed").count()
+}
+
+/// A box with something of everything; its agent's token, good for a day.
+fn furnish(daemon: &Daemon) -> String {
+    daemon.agent("atlas");
+    let operator = daemon.operator();
+    let body = json!({"expires_in_days": 1});
+    let token = text(&operator.post("/api/agents/atlas/token/issue", body).expect(200).json(), "token");
+    operator.with("Idempotency-Key", "k1").post("/api/agents", json!({"name": "keyed"})).expect(200);
+    daemon.client(&token).post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
+    operator.post("/api/backups?wait=30", json!({})).expect(200);
+    token
+}
+
+#[test]
+fn a_visit_to_the_far_future_leaves_everything_in_place() {
+    let Some(clock) = FalseClock::find() else { return };
+    let mut daemon = clock.daemon(&[SWEPT, ("TAOSD_TIME_SYNC_FILE", "/nonexistent")]);
+    daemon.spawn();
+    let token = furnish(&daemon);
+    let before = all(&daemon);
+    clock.jump("+70y");
+    daemon.client(&token).get("/api/auth/whoami").expect_error(401, "invalid_token");
+    eventually("the admins are told", || alarms(&daemon) == 1);
+    // A sweep that trusts the clock would have run by now, and so would one at a start.
+    std::thread::sleep(Duration::from_millis(2500));
+    for _ in 0..9 {
+        daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
+    }
+    daemon.restart();
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(daemon.log_text().contains("The clock jumped forward"), "{}", daemon.log_text());
+    clock.jump("+0");
+    eventually("the clock is believed again", || daemon.log_text().contains("the clock is right again"));
+    std::thread::sleep(Duration::from_millis(1500));
+    let after = all(&daemon);
+    assert!((0..5).all(|nth| after[nth] >= before[nth]), "{before:?} {after:?}");
+    daemon.client(&token).get("/api/auth/whoami").expect(200);
+    // One more, and only seven stay: those that claim to be of the future go first.
+    daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
+    let backups = daemon.operator().get("/api/backups").expect(200).json();
+    let now = backups.as_array().unwrap().iter().filter(|row| row["created_at"].as_str().unwrap() < "2090").count();
+    assert_eq!((now, backups.as_array().unwrap().len()), (2, 7), "that of before and the new one: {backups}");
+    assert_eq!(alarms(&daemon), 1);
+    daemon.check();
+}
+
+#[test]
+fn a_time_server_confirms_a_jump_and_what_is_old_by_it_goes() {
+    let Some(clock) = FalseClock::find() else { return };
+    let synced = clock.file_beside("synchronized");
+    let mut daemon = clock.daemon(&[SWEPT, ("TAOSD_TIME_SYNC_FILE", synced.to_str().unwrap())]);
+    daemon.spawn();
+    let token = furnish(&daemon);
+    clock.jump("+2y");
+    eventually("the jump is noticed", || alarms(&daemon) == 1);
+    assert_eq!(count(&daemon, "SELECT count(*) FROM idempotency"), 1);
+    clock.confirm(&synced, 2 * 365);
+    eventually("what is old goes", || count(&daemon, "SELECT count(*) FROM idempotency") == 0);
+    let dated = "SELECT count(*) FROM credentials WHERE expires_at IS NOT NULL AND state = 'active'";
+    eventually("and what has expired", || count(&daemon, dated) == 0);
+    clock.jump("+0");
+    eventually("the way back is doubted again", || daemon.log_text().contains("The clock jumped back"));
+    daemon.client(&token).get("/api/auth/whoami").expect_error(401, "invalid_token");
+}
+
+#[test]
+fn what_is_written_before_the_time_is_known_is_dated_no_earlier_than_what_is_known() {
+    let Some(clock) = FalseClock::find() else { return };
+    let mut daemon = clock.daemon(&[SWEPT, ("TAOSD_TIME_SYNC_FILE", "/nonexistent")]);
+    daemon.spawn();
+    let token = furnish(&daemon);
+    assert_eq!(daemon.stop(), Some(0));
+    let newest = "SELECT max(at) FROM audit";
+    let before = count(&daemon, newest);
+    // A board without a battery.
+    clock.jump("-40y");
+    daemon.spawn();
+    daemon.agent("early");
+    daemon.client(&token).post("/api/ui/notify", json!({"title": "early", "body": "b"})).expect(200);
+    let row = count(&daemon, "SELECT at FROM audit ORDER BY seq DESC LIMIT 1");
+    assert!(row >= before, "{row} {before}");
+    eventually("the admins are told", || alarms(&daemon) == 1);
+    // The network tells the time.
+    clock.jump("+0");
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(titles(&daemon).contains(&json!("early")));
+    daemon.client(&token).get("/api/auth/whoami").expect(200);
+    daemon.check();
+}

@@ -1,0 +1,42 @@
+//! A verifier keeps the set of public keys for as long as it may. Whatever key signs next, it has it.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Value, json};
+
+use crate::false_clock::FalseClock;
+use crate::support::{Daemon, text};
+
+fn published(daemon: &Daemon) -> Vec<Value> {
+    let reply = daemon.anonymous().get("/.well-known/jwks.json").expect(200);
+    assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
+    reply.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
+}
+
+/// The id of the key that signs now.
+fn signer(daemon: &Daemon, key: &str) -> (Value, String) {
+    let jwt = text(&daemon.client(key).post("/auth/exchange", json!({})).expect(200).json(), "access_token");
+    let head = BASE64URL_NOPAD.decode(jwt.split('.').next().unwrap().as_bytes()).unwrap();
+    (serde_json::from_slice::<Value>(&head).unwrap()["kid"].clone(), jwt)
+}
+
+#[test]
+fn a_set_that_was_read_before_a_rotation_has_the_key_that_signs_after_it() {
+    let Some(clock) = FalseClock::find() else { return };
+    let mut daemon = clock.daemon(&[]);
+    daemon.spawn();
+    let key = text(&daemon.operator().post("/api/v1/keys", json!({"name": "k"})).expect(201).json(), "token");
+    let mut kept = published(&daemon);
+    let (mut last, _) = signer(&daemon, &key);
+    for hours in ["+25h", "+50h", "+75h"] {
+        clock.jump(hours);
+        let (now, jwt) = signer(&daemon, &key);
+        assert_ne!(now, last, "a day has passed");
+        assert!(kept.contains(&now), "{now} signs and is not in {kept:?}");
+        assert_eq!(daemon.client(&jwt).get("/auth/me").status, 200);
+        kept = published(&daemon);
+        assert!(kept.contains(&last), "tokens of {last} still live");
+        last = now;
+        daemon.restart();
+        assert_eq!(daemon.client(&jwt).get("/auth/me").status, 200);
+    }
+}

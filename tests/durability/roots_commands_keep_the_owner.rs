@@ -1,0 +1,67 @@
+//! Root runs commands on the data directory of a daemon that another user runs: whatever they leave there is that
+//! user's.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::Daemon;
+
+/// `games`, whom every Debian has.
+const OTHER: u32 = 5;
+
+fn all_are_others(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let (path, meta) = {
+            let entry = entry.unwrap();
+            (entry.path(), entry.metadata().unwrap())
+        };
+        assert_eq!(meta.uid(), OTHER, "{}", path.display());
+        if meta.is_dir() {
+            all_are_others(&path);
+        }
+    }
+}
+
+fn give_all(dir: &Path) {
+    chown(dir, Some(OTHER), Some(60)).unwrap();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { give_all(&path) } else { chown(&path, Some(OTHER), Some(60)).unwrap() }
+    }
+}
+
+#[test]
+fn every_file_that_a_command_makes_belongs_to_the_directorys_owner() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("left out: only root can give files away");
+    }
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), Some(0));
+    let (data, inside) = (daemon.data.to_str().unwrap().to_owned(), daemon.data.join("asked.db"));
+    let copy = daemon.data.join("backup/mine.db");
+    give_all(&daemon.data);
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_taosd")).args(args).args(["--data-dir", &data]).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        all_are_others(&daemon.data);
+    };
+    run(&["operator-token", "--rotate"]);
+    run(&["check"]);
+    run(&["backup", inside.to_str().unwrap()]);
+    run(&["backup", copy.to_str().unwrap()]);
+    run(&["restore", inside.to_str().unwrap()]);
+    // Also where a crash left a WAL, and where there are no backups yet.
+    fs::remove_dir_all(daemon.data.join("backup")).unwrap();
+    daemon.spawn();
+    daemon.kill();
+    give_all(&daemon.data);
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_taosd")).args(args).args(["--data-dir", &data]).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        all_are_others(&daemon.data);
+    };
+    run(&["check"]);
+    run(&["operator-token", "--rotate"]);
+}

@@ -1,0 +1,223 @@
+//! Lists, over the whole table of routes: a page of long rows ends early, and its links lead to every row.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+use serde_json::{Value, json};
+use taosd::api::{ApiRoute, routes};
+use taosd::rest::field::{Field, Type};
+use taosd::rest::route::Answer;
+
+use crate::fill::{at_once, deployments, id, knowledge};
+use crate::support::{Client, Daemon, text};
+
+/// Lists whose rows are few by their nature, and why.
+const FEW: &[(&str, &str)] = &[
+    ("agents_containers", "a short row for each container of the host"),
+    ("agents_token_show", "an agent has 50 keys, some PATs and a token at the most"),
+    ("api_index", "a row for each route there is"),
+    ("backups_list", "seven are kept"),
+    ("jwks", "two signing keys at the most"),
+    ("spaces_members", "a space has one member, its owner"),
+    ("knowledge_prompt", "at most 500 documents are named, by id and title"),
+];
+/// Lists within a record, bounded with it.
+const WITHIN: &[&str] = &["allowed_spaces"];
+/// The smallest page that can be set.
+const PAGE: usize = 16 * 1024;
+
+/// The fields of a row, if the answer is a list.
+fn rows_of(answer: &Answer) -> Option<(&'static [Field], &'static str)> {
+    match answer {
+        Answer::List(fields) | Answer::Array(fields) => Some((fields, "")),
+        Answer::Or(answer, _) => rows_of(answer),
+        Answer::Object(fields) => fields.iter().find_map(|field| match field.kind {
+            Type::Objects(rows) if !WITHIN.contains(&field.name) => Some((rows, field.name)),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+fn lists() -> impl Iterator<Item = (&'static ApiRoute, &'static str)> {
+    let all = routes().iter().flat_map(|table| table.iter());
+    let lists = all.filter(|route| route.method == hyper::http::Method::GET);
+    lists.filter_map(|route| Some((route, rows_of(&route.answer.1)?.1)))
+}
+
+#[test]
+fn every_list_takes_a_cursor_or_is_short_by_nature() {
+    let few: BTreeSet<&str> = FEW.iter().map(|(id, _)| *id).collect();
+    let goes_on = |route: &ApiRoute| {
+        let taken = route.query.iter().any(|field| field.name == "cursor");
+        taken && route.errors.iter().any(|code| code.slug == "invalid_cursor")
+    };
+    let others: BTreeSet<&str> =
+        lists().map(|(route, _)| route).filter(|route| !goes_on(route)).map(|r| r.id).collect();
+    assert_eq!(others, few, "lists without a cursor, and those that have a reason");
+}
+
+/// Follows the links from `first`: all rows, each page being short.
+fn walk(client: &Client, first: &str, key: &str, longest_row: usize) -> Vec<Value> {
+    let (mut rows, mut next, mut pages) = (Vec::new(), Some(first.to_owned()), 0);
+    while let Some(path) = next {
+        let reply = client.get(&path).expect(200);
+        assert!(reply.body.len() <= PAGE.max(longest_row) + 64, "{path}: {} bytes", reply.body.len());
+        let body = reply.json();
+        let page = if key.is_empty() { &body } else { &body[key] };
+        rows.extend(page.as_array().unwrap_or_else(|| panic!("{path}: no list in {body}")).clone());
+        next = reply.header("link").map(|link| link[1..].split('>').next().expect("a link").to_owned());
+        pages += 1;
+        assert!(pages < 500, "{first} does not end");
+    }
+    rows
+}
+
+const ROWS: u32 = 40;
+
+/// Rows of every kind, the longest there may be of those that may be long.
+fn fill(daemon: &Daemon) -> (String, String) {
+    let operator = daemon.operator();
+    let agent = daemon.agent("one");
+    let (user, space) = (
+        daemon.text("SELECT owner_user_id FROM agents WHERE id = ?1", [&agent]),
+        daemon.text("SELECT space_id FROM agents WHERE id = ?1", [&agent]),
+    );
+    let long = "x".repeat(10_000);
+    for number in 1..ROWS {
+        let name = format!("agent-{number}");
+        operator.post("/api/agents", json!({"name": name})).expect(200);
+        operator.post("/api/users", json!({"username": format!("u{number}")})).expect(201);
+        operator.post("/api/users/operator/tokens", json!({"label": "l".repeat(64)})).expect(201);
+        operator.post("/api/sessions", json!({"token": daemon.token})).expect(200);
+        let key = json!({"agent_name": "one", "name": format!("{number}{}", "k".repeat(100))});
+        operator.post("/agent_api_keys", key).expect(200);
+    }
+    deployments(daemon, &agent, ROWS, &json!({"text": long}).to_string());
+    knowledge(daemon, ROWS, 1, |_| format!("word {long}"));
+    at_once(daemon, |conn| {
+        let metadata = json!({"text": long}).to_string();
+        conn.execute("UPDATE agents SET soul_md = ?1", [&long]).expect("agents");
+        conn.execute("INSERT INTO agent_profiles SELECT id, ?1, ?1, '', 'a', NULL, 1, 0, ?1 FROM agents", [&long])
+            .expect("profiles");
+        conn.execute(
+            "INSERT INTO registrations (agent_id, description, acp_type, by_user, metadata, unhealthy, had_key)
+                SELECT id, 'd', 'async', 0, ?1, 0, 0 FROM agents",
+            [&metadata],
+        )
+        .expect("registrations");
+        for number in 0..ROWS {
+            let (space_id, op, item) = (id(3, number), id(4, number), id(5, number));
+            conn.execute(
+                "INSERT INTO spaces (id, slug, name, description, visibility, owner_user_id, created_at)
+                    VALUES (?1, ?1, ?1, ?2, 'private', ?3, 9000000000000000 + ?4)",
+                params![space_id, &long[..1024], user, number],
+            )
+            .expect("a space");
+            conn.execute(
+                "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, audience, state, issued_by,
+                    issued_at, expires_at)
+                VALUES (?1, 'user_pat', printf('%010d', ?2), randomblob(32), ?3, ?4, 'cli', 'active', 'system', ?2,
+                    9000000000000000)",
+                params![id(7, number), number, user, json!(vec!["agents.read.of.this.long.name"; 32]).to_string()],
+            )
+            .expect("a key");
+            conn.execute(
+                "INSERT INTO operations (id, kind, status, actor, request_id, created_at, finished_at, result)
+                    VALUES (?1, 'backup', 'succeeded', 'system', 'r', ?2, ?2, ?3)",
+                params![op, number, metadata],
+            )
+            .expect("an operation");
+            conn.execute(
+                "INSERT INTO deployment_history VALUES (?1, ?2, ?3, 'e', 'b', 'c', 0, ?4)",
+                params![item, agent, &long[..2000], number],
+            )
+            .expect("an item");
+            conn.execute(
+                "INSERT INTO notifications (id, user_id, source, level, title, message, created_at)
+                    VALUES (?1, ?2, 's', 'low', 't', ?3, ?4)",
+                params![id(6, number), user, long, 9_000_000_000_000_000_i64],
+            )
+            .expect("a notification");
+        }
+    });
+    for number in ROWS..2 * ROWS {
+        operator.post("/api/agents", json!({"name": format!("gone-{number}")})).expect(200);
+        operator.delete(&format!("/api/agents/gone-{number}")).expect(200);
+    }
+    (agent, space)
+}
+
+#[test]
+fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
+    let page = PAGE.to_string();
+    let daemon = Daemon::with(&[], &[("TAOSD_MAX_PAGE_BYTES", &page), ("TAOSD_REQUESTS_PER_MINUTE", "0")]);
+    let (agent, space) = fill(&daemon);
+    let operator = daemon.operator();
+    let few: BTreeSet<&str> = FEW.iter().map(|(id, _)| *id).collect();
+    for (route, key) in lists().filter(|(route, _)| !few.contains(route.id)) {
+        let path = route.path.replace("/agents/{id}", &format!("/agents/{agent}")).replace("{space}", &space);
+        let path = path.replace("{username}", "operator").replace("{name}", "operator").replace("{user}", "operator");
+        assert!(!path.contains('{'), "{}: what is meant in {path}?", route.id);
+        let mut query = vec![];
+        if route.query.iter().any(|field| field.name == "limit") {
+            query.push("limit=500".to_owned());
+        }
+        match route.id {
+            "knowledge_search" => query.push("q=word".into()),
+            "agentex_history_list" | "agentex_keys_list" => query.push("agent_name=one".into()),
+            _ => {}
+        }
+        let rows = walk(&operator, &format!("{path}?{}", query.join("&")), key, 40_000);
+        let ids: BTreeSet<String> = rows.iter().map(name_of).collect();
+        assert_eq!(ids.len(), rows.len(), "{}: a row was seen twice", route.id);
+        // A user has 32 sessions at the most.
+        let made = if route.id == "sessions_list" { 32 } else { ROWS - 1 };
+        assert!(rows.len() as u32 >= made, "{}: only {} rows", route.id, rows.len());
+    }
+}
+
+/// What tells a row from others.
+fn name_of(row: &Value) -> String {
+    match ["id", "credential_id", "source_id", "seq"].iter().find(|key| !row[**key].is_null()) {
+        Some(key) => row[*key].to_string(),
+        None => text(&row["raw_presence"], "id"),
+    }
+}
+
+#[test]
+fn the_rest_of_a_numbered_page_is_behind_its_link_and_the_next_page_keeps_its_number() {
+    let page = PAGE.to_string();
+    let daemon = Daemon::with(&[], &[("TAOSD_MAX_PAGE_BYTES", &page)]);
+    let agent = daemon.agent("one");
+    deployments(&daemon, &agent, 20, &json!({"text": "x".repeat(5000)}).to_string());
+    let operator = daemon.operator();
+    let of = |number: usize| {
+        let first = format!("/agents/{agent}/deployments?limit=8&order_by=id&order_direction=asc&page_number={number}");
+        walk(&operator, &first, "", 0).iter().map(|row| text(row, "id")).collect::<Vec<_>>()
+    };
+    let all: Vec<String> = (0..20).map(|number| id(1, number)).collect();
+    assert_eq!([of(1), of(2), of(3), of(4)], [all[..8].to_vec(), all[8..16].to_vec(), all[16..].to_vec(), vec![]]);
+    let other = operator.get(&format!("/agents/{agent}/deployments?limit=8")).expect(200);
+    let cursor =
+        other.header("link").expect("a link").split("cursor=").nth(1).unwrap().split('>').next().unwrap().to_owned();
+    operator
+        .get(&format!("/agents/{agent}/deployments?limit=8&page_number=2&cursor={cursor}"))
+        .expect_agentex(400, "invalid_cursor");
+}
+
+#[test]
+fn a_cursor_of_another_list_is_refused_everywhere() {
+    let daemon = Daemon::start();
+    let agent = daemon.agent("one");
+    let space = daemon.text("SELECT space_id FROM agents", []);
+    for (route, _) in lists().filter(|(route, _)| !FEW.iter().any(|(id, _)| *id == route.id)) {
+        let path = route.path.replace("/agents/{id}", &format!("/agents/{agent}")).replace("{space}", &space);
+        let path = path.replace("{username}", "operator").replace("{name}", "operator").replace("{user}", "operator");
+        let reply = daemon.operator().get(&format!("{path}?cursor=bm8&q=a&agent_name=one"));
+        let reply = if reply.status == 422 { daemon.operator().get(&format!("{path}?cursor=bm8")) } else { reply };
+        let reply = if reply.status == 422 { daemon.operator().get(&format!("{path}?cursor=bm8&q=a")) } else { reply };
+        assert_eq!(reply.status, 400, "{}: {}", route.id, reply.text());
+        assert!(reply.text().contains("invalid_cursor"), "{}: {}", route.id, reply.text());
+    }
+}
