@@ -154,7 +154,7 @@ codes! {
     CONTAINER_FAILED 502 "container_failed" "The container runtime did not do what was asked."
         "Read the detail and the agent's logs, then try again." in "recipes/deploying#failures" ;
     CONTAINER_RUNTIME_UNAVAILABLE 503 "container_runtime_unavailable" "This host has no container runtime, or it does not answer."
-        "Start the container runtime, or name its socket with --containers-socket." in "recipes/deploying#runtime" ;
+        "Run the command in mend as root, or name the runtime's socket with --containers-socket." in "recipes/deploying#runtime" ;
     DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the one before goes on working."
         "Look at token_delivery_error, mend the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
     WRONG_CHANNEL 403 "wrong_channel" "A credential of one agent came over the socket of another agent's container."

@@ -1,7 +1,7 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -133,8 +133,27 @@ fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
     last.ok().flatten().filter(|op| matches!(op.status.as_str(), "failed" | "cancelled"))
 }
 
-/// Takes away what a failed deployment left, now that the runtime answers.
+/// Has what a failed deployment left taken away, now that the runtime answers; in the agent's turn, once at a time.
 pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
+    if !jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.id.clone()) {
+        return;
+    }
+    let id = agent.id.clone();
+    let queued = jobs.run(Some(&agent.id), move |jobs| {
+        // As it is now: what was asked of it meanwhile may have changed it.
+        if let Ok(Some(live)) = jobs.store.lookup(|conn| agents::by_id(conn, &id))
+            && is_left_over(jobs, &live.agent)
+        {
+            take_away_now(jobs, &live.agent);
+        }
+        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    });
+    if queued.is_err() {
+        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent.id);
+    }
+}
+
+fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
     let Some(op) = last_failed(jobs, agent) else { return };
     let away = op.error.is_some_and(|error| error.contains(codes::CONTAINER_RUNTIME_UNAVAILABLE.slug));
     let left = if away { Left::Nothing } else { Left::Record };

@@ -1,5 +1,6 @@
 //! What jobs share: the store, the runtime, the threads, the agents' sockets.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,8 @@ pub struct Jobs {
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
     pub(crate) began: Micros,
+    /// Agents whose failed deployment is being taken away.
+    pub(super) removals: Mutex<HashSet<String>>,
     /// What the log last said of a runtime that does not answer.
     away: Mutex<Option<String>>,
     /// The start-up migration could not ask the runtime yet.
@@ -75,6 +78,7 @@ impl Jobs {
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
             away: Mutex::default(),
+            removals: Mutex::default(),
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
