@@ -1,5 +1,5 @@
 //! A runtime that is away, in every way it can be: 503 with the way and the command that mends it, and nothing left
-//! behind, however often the request is sent again. The log says it once.
+//! behind, however often the request is sent again. The log says it once. And what goes on without it.
 
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -149,4 +149,19 @@ fn a_deployment_that_failed_is_not_done_again_under_its_key() {
     assert!(known.contains(&json!(host.bed.image.as_str())), "{first}");
     assert_eq!(ask().expect_error(400, "unknown_image").json()["operation_id"], first["operation_id"]);
     assert_eq!(host.daemon.number("SELECT count(*) FROM agents", []), 1);
+}
+
+#[test]
+fn the_ways_in_are_open_before_the_runtime_answers() {
+    let Some(mut host) = Host::rest() else { return };
+    let name = host.name("a");
+    let id = host.deploy(&name);
+    let token = host.configured_token(&host.container(&name)).unwrap();
+    host.gate().rule(|_| Fate::Close);
+    host.daemon.restart();
+    // After a boot the container may be there first, and asks at once.
+    let socket = host.daemon.data.join("agents").join(format!("{id}.sock"));
+    let me = host.daemon.client(&token).over(&socket).get("/api/auth/whoami").expect(200).json();
+    assert_eq!(me["agent_id"], json!(id));
+    host.gate().open();
 }

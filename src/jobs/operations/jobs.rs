@@ -108,7 +108,8 @@ impl Jobs {
         if driver.runtime() == Runtime::None {
             let none = "this host has no container runtime";
             let error = containers::Error::unavailable(Runtime::None, Away::Absent, none);
-            return Err(ApiError::from(error).retry_after(60));
+            // The log has said so at the start.
+            return Err(ApiError { cause: None, ..ApiError::from(error) }.retry_after(60));
         }
         Ok(driver)
     }
