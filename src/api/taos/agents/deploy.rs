@@ -52,6 +52,8 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
         fulfiller.keep(match ended {
             Ok(Step::Later(outcome)) => outcome,
             Ok(Step::Reply(reply)) => Outcome::Done(reply),
+            // A transaction takes in no body.
+            Ok(Step::Intake(_)) => Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id)),
             Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
         });
     })?;
