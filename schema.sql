@@ -280,7 +280,7 @@ CREATE TABLE idempotency (
     body_hash  BLOB NOT NULL CHECK (length(body_hash) = 32),
     owner      TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    status     INTEGER CHECK (status BETWEEN 200 AND 499),
+    status     INTEGER CHECK (status BETWEEN 200 AND 599),
     headers    TEXT CHECK (headers IS NULL OR json_valid(headers)),
     body       BLOB,
     PRIMARY KEY (principal, route, key)

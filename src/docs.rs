@@ -38,6 +38,7 @@ pages![
     "agents/operations/install",
     "agents/operations/first-login",
     "agents/operations/reverse-proxy",
+    "agents/operations/classic-lxc",
     "agents/operations/firewall",
     "agents/operations/backup-to-another-host",
     "agents/operations/restore-drill",

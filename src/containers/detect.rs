@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{ClassicLxc, Driver, Error, IncusLxd, NoRuntime, Runtime};
+use super::{Away, ClassicLxc, Driver, Error, IncusLxd, NoRuntime, Runtime};
 
 /// What the operator chose (`--containers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,18 +114,19 @@ fn chosen(runtime: Runtime, options: &RuntimeOptions) -> Result<Arc<dyn Driver>,
         Runtime::Incus => &options.places.incus,
         Runtime::Lxd => &options.places.lxd,
         Runtime::Lxc => {
-            return lxc(options).ok_or_else(|| Error::unavailable(runtime, "its tools or its folder are not here"));
+            return lxc(options)
+                .ok_or_else(|| Error::unavailable(runtime, Away::Absent, "its tools or its folder are not here"));
         }
         Runtime::None => return Ok(Arc::new(NoRuntime)),
     };
     if let Some(socket) = &options.socket {
         return match is_there(socket) {
             true => Ok(Arc::new(IncusLxd::new(runtime, socket))),
-            false => Err(Error::unavailable(runtime, format!("there is no {}", socket.display()))),
+            false => Err(Error::unavailable(runtime, Away::Absent, format!("there is no {}", socket.display()))),
         };
     }
     let socket = sockets.iter().find(|socket| is_there(socket));
-    let socket = socket.ok_or_else(|| Error::unavailable(runtime, "it has no socket on this host"))?;
+    let socket = socket.ok_or_else(|| Error::unavailable(runtime, Away::Absent, "it has no socket on this host"))?;
     Ok(Arc::new(IncusLxd::new(runtime, socket)))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::text;
+use super::{Away, text};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
@@ -33,6 +33,17 @@ impl Runtime {
             Self::None => "none",
         }
     }
+
+    /// Its name as people write it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Incus => "Incus",
+            Self::Lxd => "LXD",
+            Self::Lxc => "Classic LXC",
+            Self::None => "A container runtime",
+        }
+    }
 }
 
 impl fmt::Display for Runtime {
@@ -53,13 +64,23 @@ pub enum Error {
     /// The name is taken by another container.
     #[error("there is a container {0} already")]
     AlreadyExists(String),
-    /// No runtime here, or it cannot be reached. Nothing was done.
+    /// No runtime here, or it cannot be reached. Nothing was done, unless it is [`Away::Lost`].
     #[error("the container runtime {runtime} is unavailable: {reason}")]
     RuntimeUnavailable {
         /// The runtime that was looked for.
         runtime: Runtime,
+        /// In which way it is away.
+        away: Away,
         /// Why it cannot be used.
         reason: String,
+    },
+    /// The image is not among those that the runtime has.
+    #[error("there is no image {image}")]
+    NoImage {
+        /// The image that was asked for.
+        image: String,
+        /// Those there are, in order; at most [`Error::IMAGES`].
+        known: Vec<String>,
     },
     /// The deadline came first.
     #[error("the container runtime {0} did not finish before the deadline")]
@@ -81,11 +102,18 @@ pub enum Error {
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         use Error::{
-            AlreadyExists, Cancelled, Deadline, Failed, InvalidResponse, NotFound, Refused, RuntimeUnavailable,
+            AlreadyExists, Cancelled, Deadline, Failed, InvalidResponse, NoImage, NotFound, Refused, RuntimeUnavailable,
         };
+        let cause = Some(error.to_string());
         let (code, detail) = match &error {
-            RuntimeUnavailable { .. } => {
-                (codes::CONTAINER_RUNTIME_UNAVAILABLE, "The container runtime is unavailable.")
+            RuntimeUnavailable { runtime, away, .. } => return Self { cause, ..unavailable(*runtime, *away) },
+            NoImage { image, known } => {
+                let told = match known.as_slice() {
+                    [] => "it has none".to_owned(),
+                    known => format!("those there are: {}", known.join(", ")),
+                };
+                let detail = format!("The container runtime has no image {image}; {told}.");
+                return Self { cause, ..Self::new(codes::UNKNOWN_IMAGE).detail(detail).with("known", known.clone()) };
             }
             Deadline(_) => (codes::CONTAINER_FAILED, "The container runtime did not answer in time."),
             Cancelled => (codes::CANCELLED, codes::CANCELLED.about),
@@ -95,11 +123,30 @@ impl From<Error> for ApiError {
             Failed(_) => (codes::CONTAINER_FAILED, "The container runtime failed."),
             InvalidResponse(_) => (codes::CONTAINER_FAILED, "The container runtime gave an unreadable answer."),
         };
-        Self { cause: Some(error.to_string()), ..Self::new(code).detail(detail) }
+        Self { cause, ..Self::new(code).detail(detail) }
     }
 }
 
+/// `container_runtime_unavailable` with the way in which the runtime is away and the command that mends it.
+fn unavailable(runtime: Runtime, away: Away) -> ApiError {
+    let mend = away.mend(runtime);
+    ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
+        .detail(format!("{} As root: {mend}", away.about(runtime)))
+        .with("runtime", runtime.as_str())
+        .with("away", away.as_str())
+        .with("mend", mend)
+}
+
 impl Error {
+    /// How many images [`Error::NoImage`] names at the most.
+    pub const IMAGES: usize = 20;
+
+    pub(super) fn no_image(image: &str, mut known: Vec<String>) -> Self {
+        known.sort();
+        known.truncate(Self::IMAGES);
+        Self::NoImage { image: image.to_owned(), known }
+    }
+
     pub(super) fn refused(message: impl AsRef<str>) -> Self {
         Self::Refused(text::one_line(message.as_ref(), MAX_MESSAGE))
     }
@@ -112,8 +159,18 @@ impl Error {
         Self::InvalidResponse(text::one_line(message.as_ref(), MAX_MESSAGE))
     }
 
-    pub(super) fn unavailable(runtime: Runtime, reason: impl AsRef<str>) -> Self {
-        Self::RuntimeUnavailable { runtime, reason: text::one_line(reason.as_ref(), MAX_MESSAGE) }
+    pub(crate) fn unavailable(runtime: Runtime, away: Away, reason: impl AsRef<str>) -> Self {
+        Self::RuntimeUnavailable { runtime, away, reason: text::one_line(reason.as_ref(), MAX_MESSAGE) }
+    }
+
+    /// The same error, told as the way in which the runtime is away, if that is what it shows.
+    #[must_use]
+    pub fn as_away(self, runtime: Runtime) -> Self {
+        match &self {
+            Self::Deadline(_) => Self::unavailable(runtime, Away::Hanging, self.to_string()),
+            Self::InvalidResponse(_) => Self::unavailable(runtime, Away::Refusing, self.to_string()),
+            _ => self,
+        }
     }
 
     /// An error of the file system on the host, while doing `what`.

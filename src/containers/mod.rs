@@ -6,6 +6,7 @@
 //! an error; no failure that reads like "there is no such container"; no call that outlives its deadline.
 
 mod address;
+mod away;
 pub(crate) mod classic_lxc;
 mod detect;
 mod error;
@@ -23,6 +24,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use away::Away;
 pub use classic_lxc::ClassicLxc;
 pub use detect::{Choice, Containers, Places, RuntimeOptions};
 pub use error::{Error, Runtime};
@@ -118,6 +120,15 @@ pub trait Driver: Send + Sync {
 
     /// One container.
     fn get(&self, name: &ContainerName, deadline: Instant) -> Result<ContainerState, Error>;
+
+    /// What ran when the host went down and does not run now, where the runtime itself does not start it again (classic
+    /// LXC).
+    fn ran_before_boot(&self, _deadline: Instant) -> Result<Vec<ContainerName>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the runtime is at work on a container of this name that it may not show yet.
+    fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error>;
 
     /// Makes a container and does not start it. [`Error::AlreadyExists`] where the name is taken; after any other
     /// error nothing is left of it, or what is left has the owner of `spec` and can be deleted; so also after

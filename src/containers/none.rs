@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{
-    ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
+    Away, ContainerName, ContainerPath, ContainerState, CreateSpec, Detail, Driver, EnvChange, EnvKey, EnvState, Error,
     FileSpec, Info, LogLimits, Logs, Runtime, SnapshotName, Until,
 };
 
@@ -13,7 +13,7 @@ use super::{
 pub struct NoRuntime;
 
 fn unavailable<T>() -> Result<T, Error> {
-    Err(Error::unavailable(Runtime::None, "this host has no container runtime"))
+    Err(Error::unavailable(Runtime::None, Away::Absent, "this host has no container runtime"))
 }
 
 impl Driver for NoRuntime {
@@ -30,6 +30,10 @@ impl Driver for NoRuntime {
     }
 
     fn get(&self, _: &ContainerName, _: Instant) -> Result<ContainerState, Error> {
+        unavailable()
+    }
+
+    fn is_at_work(&self, _: &ContainerName, _: Instant) -> Result<bool, Error> {
         unavailable()
     }
 

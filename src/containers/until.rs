@@ -22,11 +22,6 @@ impl<'a> Until<'a> {
         Self { unwanted: Some(unwanted), ..self }
     }
 
-    /// Whether anybody may call it off.
-    pub(super) fn may_be_cancelled(&self) -> bool {
-        self.unwanted.is_some()
-    }
-
     /// Asks.
     pub(super) fn is_cancelled(&self) -> bool {
         self.unwanted.is_some_and(|unwanted| unwanted())

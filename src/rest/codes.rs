@@ -154,13 +154,15 @@ codes! {
     CONTAINER_FAILED 502 "container_failed" "The container runtime did not do what was asked."
         "Read the detail and the agent's logs, then try again." in "recipes/deploying#failures" ;
     CONTAINER_RUNTIME_UNAVAILABLE 503 "container_runtime_unavailable" "This host has no container runtime, or it does not answer."
-        "Start the container runtime, or name its socket with --containers-socket." in "recipes/deploying#runtime" ;
+        "Run the command in mend as root, or name the runtime's socket with --containers-socket." in "recipes/deploying#runtime" ;
     DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the one before goes on working."
         "Look at token_delivery_error, mend the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
     WRONG_CHANNEL 403 "wrong_channel" "A credential of one agent came over the socket of another agent's container."
         "Use the token that this container was given, in its environment as TAOS_TOKEN." in "concepts/identity#channels" ;
     UNKNOWN_FRAMEWORK 400 "unknown_framework" "There is no such framework; known lists those there are."
         "Use one of the frameworks listed under known." in "recipes/deploying#frameworks" ;
+    UNKNOWN_IMAGE 400 "unknown_image" "The container runtime has no such image; known lists those there are."
+        "Use one of the images listed under known, or import the image into the runtime." in "recipes/deploying#images" ;
     DEPLOY_TASK_NOT_FOUND 404 "deploy_task_not_found" "The agent was never deployed."
         "Deploy it with POST /api/agents/deploy." in "recipes/deploying#deploy" ;
     OPERATION_NOT_FOUND 404 "operation_not_found" "There is no such operation, or the caller may not see it."

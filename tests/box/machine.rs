@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub struct Machine {
 }
 
 /// What `.ci/lxd` and `.ci/deb` wrote down, overridden by the environment.
-fn setting(key: &str) -> Option<String> {
+pub fn setting(key: &str) -> Option<String> {
     let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
     let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
     let pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();
@@ -29,6 +29,15 @@ fn lxc(args: &[&str]) -> Output {
 impl Machine {
     /// A fresh box without taosd, booted; `None` where there are no boxes.
     pub fn boot() -> Option<Self> {
+        Self::boot_with(&[])
+    }
+
+    /// One where containers can be made.
+    pub fn boot_privileged() -> Option<Self> {
+        Self::boot_with(&["-c", "security.privileged=true"])
+    }
+
+    fn boot_with(more: &[&str]) -> Option<Self> {
         static SAID: Once = Once::new();
         let package = setting("TAOSD_TEST_DEB").filter(|file| Path::new(file).exists());
         let (Some(image), Some(_)) = (setting("TAOSD_TEST_SYSTEMD_IMAGE"), package) else {
@@ -42,14 +51,25 @@ impl Machine {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taosd-box-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // The unit's sandbox mounts; a container may do that only where it is told that it may nest.
-        let launched = lxc(&["launch", &image, &name, "-c", "security.nesting=true"]);
+        let launched = lxc(&[&["launch", &image, &name, "-c", "security.nesting=true"], more].concat());
         let machine = Self { name };
         assert!(launched.status.success(), "{}", String::from_utf8_lossy(&launched.stderr));
-        machine.wait_until("systemd is up", Duration::from_secs(60), |machine| {
+        machine.wait_until_up();
+        Some(machine)
+    }
+
+    fn wait_until_up(&self) {
+        self.wait_until("systemd is up", Duration::from_secs(60), |machine| {
             let (_, said) = machine.run("systemctl is-system-running");
             ["running", "degraded"].contains(&said.trim())
         });
-        Some(machine)
+    }
+
+    /// Shuts the box down and boots it again.
+    pub fn reboot(&self) {
+        let done = lxc(&["restart", &self.name, "--timeout", "90"]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        self.wait_until_up();
     }
 
     /// A box with the package of this checkout.
@@ -86,6 +106,17 @@ impl Machine {
         let place = format!("{}{to}", self.name);
         let pushed = lxc(&["file", "push", "--quiet", file.to_str().expect("UTF-8"), &place]);
         assert!(pushed.status.success(), "{}", String::from_utf8_lossy(&pushed.stderr));
+    }
+
+    /// Copies a folder, links and all, into a folder of the box.
+    pub fn push_folder(&self, folder: &Path, to: &str) {
+        let (parent, name) = (folder.parent().expect("a parent"), folder.file_name().expect("a name"));
+        let script = format!("mkdir -p {to} && tar -C {to} -xf -");
+        let mut tar =
+            Command::new("tar").arg("-C").arg(parent).arg("-cf").arg("-").arg(name).stdout(Stdio::piped()).spawn();
+        let archive = tar.as_mut().expect("tar runs").stdout.take().expect("a pipe");
+        let pushed = Command::new("lxc").args(["exec", &self.name, "--", "sh", "-c", &script]).stdin(archive).status();
+        assert!(pushed.is_ok_and(|status| status.success()) && tar.is_ok_and(|mut tar| tar.wait().is_ok()));
     }
 
     /// Writes a file in the box.

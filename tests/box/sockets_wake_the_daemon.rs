@@ -3,6 +3,22 @@
 use crate::machine::Machine;
 
 #[test]
+fn with_both_enabled_the_service_starts_at_boot_on_the_sockets_of_systemd() {
+    let Some(machine) = Machine::with_taosd() else { return };
+    machine.good("systemctl stop taosd.service && systemctl enable --now taosd.socket");
+    // What a boot does.
+    machine.good("systemctl isolate multi-user.target");
+    machine.good("systemctl start multi-user.target");
+    machine.wait_until("it runs", std::time::Duration::from_secs(10), |m| m.run("systemctl is-active taosd.service").0);
+    assert_eq!(machine.good("systemctl is-enabled taosd.service taosd.socket"), "enabled\nenabled");
+    assert_eq!(machine.good("stat -c '%F %a %G' /run/taosd/taosd.sock"), "socket 660 taosd", "it is systemd's");
+    let order = machine.good("systemctl show taosd.service --property Before --value");
+    for runtime in ["incus.service", "lxd.service", "lxc.service"] {
+        assert!(order.split_whitespace().any(|unit| unit == runtime), "{runtime} in {order}");
+    }
+}
+
+#[test]
 fn the_first_connection_starts_it() {
     let Some(machine) = Machine::with_taosd() else { return };
     machine.good("systemctl disable --now taosd.service && systemctl enable --now taosd.socket");

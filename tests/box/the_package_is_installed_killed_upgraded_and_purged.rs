@@ -69,6 +69,9 @@ fn from_install_to_purge() {
     let running = field(&machine.request("GET", "/healthz", None).1, "version");
     assert!(machine.good("taosd --version").ends_with(&running), "the new one runs: {running}");
     all_is_there(&machine);
+    assert_eq!(machine.good("systemctl show taosd --property NeedDaemonReload --value"), "no", "the new unit counts");
+    let limit = format!("grep 'Max open files' /proc/{}/limits", machine.main_pid());
+    assert!(machine.good(&limit).contains(" 4000 "), "its limits are the new unit's");
 
     let mark = machine.good("systemd-analyze security taosd --no-pager | tail -n 1");
     println!("{mark}");

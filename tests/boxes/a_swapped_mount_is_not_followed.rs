@@ -51,7 +51,7 @@ fn a_start_does_not_follow_it(host: Host) {
 
 #[test]
 fn a_deployment_does_not_follow_it() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let source = host.mounts.path().join("shared");
     fs::create_dir(&source).expect("a folder");
     let mounts = json!([{"source": source.to_str().expect("UTF-8"), "target": "/srv/shared"}]);
@@ -83,7 +83,7 @@ fn a_root_is_for_those_it_names() {
         at("anns"),
         at("kepler")
     );
-    let Some(host) = Host::lxd_with_roots(&list) else { return };
+    let Some(host) = Host::rest_with_roots(&list) else { return };
     let ann = host.daemon.member("ann", &["*"]);
     host.daemon.grant("user:ann", "*", "creator");
     let bob = host.daemon.member("bob", &["*"]);

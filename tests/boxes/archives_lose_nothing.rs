@@ -72,7 +72,7 @@ fn an_agent_whose_container_is_gone_can_be_archived(host: Host) {
 
 /// An archiving whose step fails leaves the agent live, running, with its token.
 fn archiving_fails(at: &'static str, fate: Fate) {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);
@@ -101,7 +101,7 @@ fn a_failed_rename_leaves_the_agent_live() {
 
 #[test]
 fn a_rename_whose_answer_is_lost_is_seen_through() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let needle = format!("POST /1.0/instances/{}\n", host.container(&name));
@@ -119,7 +119,7 @@ fn a_rename_whose_answer_is_lost_is_seen_through() {
 
 #[test]
 fn a_restore_that_fails_leaves_the_archive_as_it_was() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -155,7 +155,7 @@ fn a_restore_that_fails_leaves_the_archive_as_it_was() {
 
 #[test]
 fn a_purge_that_fails_keeps_the_row() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -171,7 +171,7 @@ fn a_purge_that_fails_keeps_the_row() {
 
 #[test]
 fn a_container_somebody_else_made_survives_what_happens_to_the_agent() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     let foreign = host.foreign_container(&name, None);
     host.deploy_with(&name, json!({})).expect_error(502, "container_failed");

@@ -9,7 +9,7 @@ use crate::world::Host;
 
 /// Kills the daemon when a rotation's token has met this fate at the runtime, and starts it again.
 fn killed_in_a_rotation(fate: Fate, running: bool) {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     if !running {
@@ -79,7 +79,7 @@ fn killed_between_delivery_and_activation_in_a_stopped_container() {
 
 #[test]
 fn killed_right_after_the_activation() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let issued = host.daemon.operator().post(&format!("/api/agents/{name}/token/issue"), json!({})).expect(200).json();
@@ -94,7 +94,7 @@ fn killed_right_after_the_activation() {
 
 /// The same for the first token of a container that was there before.
 fn killed_in_the_first_delivery(fate: Fate) {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("old");
     let id = host.daemon.agent(&name);
     let container = host.foreign_container(&name, Some(&id));

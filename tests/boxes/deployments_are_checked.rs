@@ -35,6 +35,8 @@ fn a_container_is_made_with_what_was_asked_for(host: Host) {
     ] {
         assert!(environment.lines().any(|l| l == line), "{line} in {environment}");
     }
+    let umask = host.inside(&container, "busybox grep Umask /proc/1/status");
+    assert_eq!(umask.trim(), "Umask:\t0022", "not the daemon's own");
     assert_eq!(host.inside(&container, "busybox cat /srv/shared/note"), "hello");
     host.inside(&container, "echo no >/srv/shared/note; true");
     assert_eq!(std::fs::read_to_string(source.join("note")).unwrap(), "hello", "it may only read");
@@ -69,7 +71,7 @@ fn a_name_full_of_tricks_becomes_a_plain_container_name(host: Host) {
 
 fn an_image_that_is_not_there_fails_and_leaves_nothing(host: Host) {
     let name = host.name("a");
-    host.deploy_with(&name, json!({"image": "no-such-image"})).expect_error(502, "container_failed");
+    host.deploy_with(&name, json!({"image": "no-such-image"})).expect_error(400, "unknown_image");
     leaves_nothing(&host, &name);
 }
 
@@ -88,7 +90,7 @@ fn leaves_nothing(host: &Host, name: &str) {
 
 #[test]
 fn a_deployment_that_fails_at_any_step_leaves_nothing() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     type Step = fn(&str) -> bool;
     let steps: [(&str, Step, &str); 4] = [
         ("create", |request| request.starts_with("POST /1.0/instances\n"), "container_failed"),
@@ -113,7 +115,7 @@ fn a_deployment_that_fails_at_any_step_leaves_nothing() {
 
 #[test]
 fn only_what_is_allowed_is_deployed() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let inside = host.mounts.path().join("inside");
     std::fs::create_dir(&inside).unwrap();
     let (link, file) = (host.mounts.path().join("link"), host.mounts.path().join("file"));

@@ -24,7 +24,7 @@ fn probe(host: &Host, stop: &AtomicBool) -> Duration {
 }
 
 fn a_rotation_meets(fate: Fate) {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let (name, other) = (host.name("a"), host.name("b"));
     host.deploy(&name);
     host.deploy(&other);
@@ -82,7 +82,7 @@ fn a_delivery_that_hangs_past_its_deadline_keeps_the_old_token() {
 
 #[test]
 fn a_garbled_answer_to_a_delivery_that_was_done_is_seen_through() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     host.gate().rule(|request| if sets_token(request) { Fate::PassThenGarbage } else { Fate::Pass });
@@ -94,7 +94,7 @@ fn a_garbled_answer_to_a_delivery_that_was_done_is_seen_through() {
 
 /// At start-up one of two agents cannot be served; the next start serves it.
 fn a_first_delivery_meets(fate: Fate) {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let (name, other) = (host.name("a"), host.name("b"));
     for name in [&name, &other] {
         let id = host.daemon.agent(name);
@@ -137,7 +137,7 @@ fn a_first_delivery_that_hangs_is_tried_again_at_the_next_start() {
 
 #[test]
 fn a_runtime_that_comes_up_after_the_daemon_is_waited_for() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     let id = host.daemon.agent(&name);
     host.foreign_container(&name, Some(&id));

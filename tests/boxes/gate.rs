@@ -19,6 +19,8 @@ pub enum Fate {
     Error(u16),
     /// Bytes that are no answer; nothing is done.
     Garbage,
+    /// The connection is closed without an answer; nothing is done.
+    Close,
     /// Silence; nothing is done.
     Hang,
     /// Silence until the rule changes; then it passes.
@@ -135,6 +137,7 @@ fn serve(client: UnixStream, shared: &Shared) -> std::io::Result<()> {
             met();
             client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n???")?;
         }
+        Fate::Close => met(),
         Fate::Hang => {
             met();
             wait_for_end(&mut client);

@@ -34,7 +34,7 @@ fn new_lines_come_as_they_are_written_and_the_stream_ends_with_the_agent(host: H
 
 #[test]
 fn a_stream_ends_with_its_credential_and_with_the_right_to_read() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     let id = host.deploy(&name);
     host.whoami_inside(&host.container(&name));
@@ -58,7 +58,7 @@ fn a_stream_ends_with_its_credential_and_with_the_right_to_read() {
 
 #[test]
 fn a_credential_holds_so_many_streams_and_no_more() {
-    let Some(host) = Host::on_lxd(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "1")]) else { return };
+    let Some(host) = Host::rest_with(&[("TAOSD_MAX_STREAMS_PER_CREDENTIAL", "1")]) else { return };
     let name = host.name("a");
     host.deploy(&name);
     let path = format!("/api/agents/{name}/logs?follow=true");
@@ -74,7 +74,7 @@ fn a_credential_holds_so_many_streams_and_no_more() {
 
 #[test]
 fn the_command_line_follows_a_log() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);

@@ -2,11 +2,11 @@
 //! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. Where a runtime is missing
 //! its tests are left out, with one line that says so; with `TAOSD_REQUIRE_LXD=1` that is a failure.
 
-/// Makes each scenario a test on LXD and one on classic LXC.
+/// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
 macro_rules! on_both {
     ($($scenario:ident)*) => {
-        mod on_lxd {
-            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::lxd() { super::$scenario(host) } })*
+        mod on_rest {
+            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::rest() { super::$scenario(host) } })*
         }
         mod on_classic_lxc {
             $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::classic() { super::$scenario(host) } })*
@@ -23,6 +23,7 @@ mod stream;
 mod support;
 mod world;
 
+mod a_runtime_that_is_away_leaves_nothing;
 mod a_swapped_mount_is_not_followed;
 mod agents_come_and_go_in_parallel;
 mod archives_lose_nothing;

@@ -38,7 +38,7 @@ fn starts(request: &str) -> bool {
 }
 
 fn deploy_killed(at: fn(&str) -> bool, fate: Fate) {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     let record = killed(&mut host, "POST", "/api/agents/deploy", Some(json!({"name": name})), at, fate);
     interrupted(&record);
@@ -66,7 +66,7 @@ fn a_deployment_killed_while_it_starts_is_taken_back() {
 
 #[test]
 fn a_start_that_is_killed_ends_with_what_the_container_does() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
@@ -80,7 +80,7 @@ fn a_start_that_is_killed_ends_with_what_the_container_does() {
 
 #[test]
 fn an_archiving_killed_before_the_rename_is_undone_and_one_past_it_is_finished() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     let id = host.deploy(&name);
     let path = format!("/api/agents/{name}");
@@ -114,7 +114,7 @@ fn an_archiving_killed_before_the_rename_is_undone_and_one_past_it_is_finished()
 
 #[test]
 fn a_restoring_killed_past_the_rename_is_finished() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -134,7 +134,7 @@ fn a_restoring_killed_past_the_rename_is_finished() {
 
 #[test]
 fn a_purge_that_is_killed_is_finished() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -147,7 +147,7 @@ fn a_purge_that_is_killed_is_finished() {
 
 #[test]
 fn a_bulk_operation_that_is_killed_ends_with_its_parts() {
-    let Some(mut host) = Host::lxd() else { return };
+    let Some(mut host) = Host::rest() else { return };
     let names: Vec<String> = (0..6).map(|n| host.name(&n.to_string())).collect();
     for name in &names {
         host.deploy(name);
@@ -162,7 +162,7 @@ fn a_bulk_operation_that_is_killed_ends_with_its_parts() {
 
 #[test]
 fn a_running_deployment_is_cancelled_and_taken_back() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.gate().rule(|request| if creates(request) { Fate::Hold } else { Fate::Pass });
     let promised = host.daemon.operator().post("/api/agents/deploy", json!({"name": name})).expect(202).json();
@@ -182,7 +182,7 @@ fn a_running_deployment_is_cancelled_and_taken_back() {
 /// Cancels a deployment while the runtime is silent about this request and the operation it began; neither is ever heard
 /// of again.
 fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     let silent = Arc::new(AtomicBool::new(false));
     host.gate().rule(move |request| {
@@ -191,7 +191,7 @@ fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
         } else if request.starts_with("DELETE /1.0/operations/") {
             // The daemon has given it up.
             silent.store(false, Ordering::SeqCst);
-        } else if silent.load(Ordering::SeqCst) && request.contains("/wait") {
+        } else if silent.load(Ordering::SeqCst) && request.starts_with("GET /1.0/operations/") {
             return Fate::Hold;
         }
         Fate::Pass
@@ -241,7 +241,7 @@ fn a_copy_of_a_large_image_is_cancelled_and_nothing_of_it_is_left() {
 
 #[test]
 fn deployments_that_run_and_that_wait_can_be_cancelled() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     // Four threads talk to the runtime: with eight deployments some wait.
     host.gate().rule(|request| if request.starts_with("GET /1.0/images/") { Fate::Hold } else { Fate::Pass });
     let operator = host.daemon.operator();

@@ -34,7 +34,10 @@ impl Cable {
         let at = |n: u32| format!("10.213.{}.{}", (net + n) / 256, (net + n) % 256);
         let device = format!("tx{}-{nth}", std::process::id());
         let end = format!("host_name={device}");
-        must("lxc", &["config", "device", "add", container.as_str(), "eth0", "nic", "nictype=p2p", "name=eth0", &end]);
+        must(
+            crate::bed::client(),
+            &["config", "device", "add", container.as_str(), "eth0", "nic", "nictype=p2p", "name=eth0", &end],
+        );
         let cable = Self { here: at(1), there: at(2) };
         must("ip", &["addr", "add", &format!("{}/30", cable.here), "dev", &device]);
         must("ip", &["link", "set", &device, "up"]);
@@ -76,7 +79,7 @@ fn status(host: &Host, name: &str) -> (String, String) {
 
 #[test]
 fn requests_go_to_the_containers_own_address_and_nowhere_else() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let (name, operator) = (host.name("a"), host.daemon.operator());
     let id = host.deploy(&name);
     let container = host.container(&name);
@@ -121,7 +124,7 @@ fn requests_go_to_the_containers_own_address_and_nowhere_else() {
 #[test]
 fn health_is_asked_for_inside_and_not_while_the_container_is_down() {
     let checked = [("TAOSD_AGENTEX_HEALTH_CHECKS", "true"), ("TAOSD_AGENTEX_HEALTH_INTERVAL", "1")];
-    let Some(host) = Host::on_lxd(&checked) else { return };
+    let Some(host) = Host::rest_with(&checked) else { return };
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);

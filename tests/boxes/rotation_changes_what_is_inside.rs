@@ -87,7 +87,7 @@ fn a_revoked_token_leaves_the_container(mut host: Host) {
 
 #[test]
 fn the_old_token_works_until_the_new_one_is_delivered() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);
@@ -108,7 +108,7 @@ fn the_old_token_works_until_the_new_one_is_delivered() {
 
 #[test]
 fn a_restart_by_somebody_else_is_noticed() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     host.daemon.operator().post(&issue(&name), json!({})).expect(200);
@@ -119,7 +119,7 @@ fn a_restart_by_somebody_else_is_noticed() {
 
 #[test]
 fn a_scope_narrowed_while_a_delivery_runs_wins() {
-    let Some(host) = Host::lxd() else { return };
+    let Some(host) = Host::rest() else { return };
     let name = host.name("a");
     host.deploy(&name);
     let permissions = format!("/api/agents/{name}/permissions");

@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ pub struct Host {
     pub bed: Bed,
     /// Every agent's name in this test begins so.
     pub prefix: String,
-    /// Where the runtime can be made to fail; LXD only.
+    /// Where the runtime can be made to fail; not with classic LXC.
     pub gate: Option<Gate>,
     /// A folder below which deployments may mount.
     pub mounts: TempDir,
@@ -29,25 +28,24 @@ pub struct Host {
 }
 
 impl Host {
-    /// On the real LXD, behind a gate.
-    pub fn lxd() -> Option<Self> {
-        Self::on_lxd(&[])
+    /// On the real LXD or Incus, behind a gate.
+    pub fn rest() -> Option<Self> {
+        Self::rest_with(&[])
     }
 
     /// The same, with more environment.
-    pub fn on_lxd(env: &[(&str, &str)]) -> Option<Self> {
-        let bed = Bed::lxd()?;
-        let socket = bed::setting("TAOSD_TEST_LXD_SOCKET").expect("it is there");
-        let gate = Gate::before(&PathBuf::from(socket));
-        let place = gate.socket();
-        Some(Self::start(bed, Some(gate), "lxd", &place, env))
+    pub fn rest_with(env: &[(&str, &str)]) -> Option<Self> {
+        let bed = Bed::rest()?;
+        let gate = Gate::before(&Bed::rest_socket().expect("it is there"));
+        let (runtime, place) = (bed.driver.runtime().as_str(), gate.socket());
+        Some(Self::start(bed, Some(gate), runtime, &place, env))
     }
 
-    /// On the real LXD, with this list of `mount_roots`.
-    pub fn lxd_with_roots(roots: &str) -> Option<Self> {
-        let bed = Bed::lxd()?;
-        let socket = bed::setting("TAOSD_TEST_LXD_SOCKET").expect("it is there");
-        Some(Self::start_with(bed, None, "lxd", &PathBuf::from(socket), &[], Some(roots)))
+    /// The same without a gate, with this list of `mount_roots`.
+    pub fn rest_with_roots(roots: &str) -> Option<Self> {
+        let bed = Bed::rest()?;
+        let (runtime, socket) = (bed.driver.runtime().as_str(), Bed::rest_socket().expect("it is there"));
+        Some(Self::start_with(bed, None, runtime, &socket, &[], Some(roots)))
     }
 
     /// On the real classic LXC.

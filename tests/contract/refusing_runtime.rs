@@ -29,6 +29,10 @@ fn answer(stream: UnixStream, lists: bool) {
     let (status, body) = match head.split(' ').nth(1) {
         Some("/1.0") => (200, r#"{"type":"sync","metadata":{"environment":{"server_version":"5.0"}}}"#),
         Some(path) if lists && path.starts_with("/1.0/instances?") => (200, r#"{"type":"sync","metadata":[]}"#),
+        Some("/1.0/images/aliases") => (200, r#"{"type":"sync","metadata":["/1.0/images/aliases/bb"]}"#),
+        Some("/1.0/images/aliases/no%2Dsuch%2Dimage") => {
+            (404, r#"{"type":"error","error_code":404,"error":"not found"}"#)
+        }
         _ => (500, r#"{"type":"error","error_code":500,"error":"out of order"}"#),
     };
     let reply = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());

@@ -35,9 +35,25 @@ pub fn setting(key: &str) -> Option<String> {
     std::env::var(key).ok().or_else(|| pairs.remove(key).map(str::to_owned))
 }
 
+/// Which of the two runtimes that speak REST the tests run on.
+pub fn rest() -> Runtime {
+    if setting("TAOSD_TEST_INCUS_SOCKET").is_some() { Runtime::Incus } else { Runtime::Lxd }
+}
+
+fn prefix(rest: Runtime) -> &'static str {
+    if rest == Runtime::Incus { "TAOSD_TEST_INCUS" } else { "TAOSD_TEST_LXD" }
+}
+
+/// The runtime's own client.
+pub fn client() -> &'static str {
+    if rest() == Runtime::Incus { "incus" } else { "lxc" }
+}
+
 fn left_out(said: &Once, runtime: &str, why: &str) {
-    if std::env::var("TAOSD_REQUIRE_LXD").is_ok_and(|value| value == "1") {
-        panic!("TAOSD_REQUIRE_LXD=1, and {runtime} is missing: {why}");
+    // Beside Incus there is no classic LXC: its libraries are other ones.
+    let required = if runtime == "Incus" { "TAOSD_REQUIRE_INCUS" } else { "TAOSD_REQUIRE_LXD" };
+    if std::env::var(required).is_ok_and(|value| value == "1") {
+        panic!("{required}=1, and {runtime} is missing: {why}");
     }
     said.call_once(|| {
         // Not `eprintln!`: that is shown for failing tests only.
@@ -46,20 +62,25 @@ fn left_out(said: &Once, runtime: &str, why: &str) {
 }
 
 impl Bed {
-    /// The real LXD, if there is one.
-    pub fn lxd() -> Option<Self> {
+    /// The real Incus where `.ci/incus` runs the tests, else the real LXD, if there is one.
+    pub fn rest() -> Option<Self> {
         static SAID: Once = Once::new();
-        let socket = setting("TAOSD_TEST_LXD_SOCKET").map(PathBuf::from);
-        let Some(socket) = socket.filter(|socket| socket.exists()) else {
-            left_out(&SAID, "LXD", "it is not provisioned");
+        let rest = rest();
+        let Some(socket) = Self::rest_socket().filter(|socket| socket.exists()) else {
+            left_out(&SAID, rest.title(), "it is not provisioned");
             return None;
         };
-        let driver = IncusLxd::new(Runtime::Lxd, &socket);
+        let driver = IncusLxd::new(rest, &socket);
         if let Err(error) = driver.info(soon()) {
-            left_out(&SAID, "LXD", &error.to_string());
+            left_out(&SAID, rest.title(), &error.to_string());
             return None;
         }
-        Some(Self { driver: Arc::new(driver), image: image("TAOSD_TEST_LXD_IMAGE") })
+        Some(Self { driver: Arc::new(driver), image: image(&format!("{}_IMAGE", prefix(rest))) })
+    }
+
+    /// Where that runtime's socket is.
+    pub fn rest_socket() -> Option<PathBuf> {
+        setting(&format!("{}_SOCKET", prefix(rest()))).map(PathBuf::from)
     }
 
     /// The real classic LXC, if there is one.
@@ -127,7 +148,7 @@ impl Bed {
         let (tool, before): (&str, &[&str]) = if self.is_classic() {
             ("lxc-attach", &["-n", name.as_str(), "--"])
         } else {
-            ("lxc", &["exec", name.as_str(), "--"])
+            (client(), &["exec", name.as_str(), "--"])
         };
         Command::new(tool).args(before).args(command).output().unwrap()
     }

@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,31 @@ fn folder(guard: &Guard<'_>) -> PathBuf {
 fn append(guard: &Guard<'_>, line: &str) {
     let mut config = OpenOptions::new().append(true).open(folder(guard).join("config")).unwrap();
     writeln!(config, "{line}").unwrap();
+}
+
+#[test]
+fn what_ran_when_the_host_went_down_comes_back_and_nothing_else_does() {
+    let Some(bed) = Bed::classic() else { return };
+    let (before, now, never) = (bed.running(), bed.running(), bed.stopped());
+    let (stopped, other_boot) = (bed.running(), "00000000-0000-0000-0000-000000000000");
+    bed.driver.stop(&stopped.name, Duration::ZERO, true, soon()).unwrap();
+    // The host's end: nobody has asked the driver.
+    for guard in [&before, &now] {
+        let killed = Command::new("lxc-stop").args(["-k", "-n", guard.name.as_str()]).status().unwrap();
+        assert!(killed.success());
+    }
+    let config = Bed::lxc_path().join(before.name.as_str()).join("config");
+    let text = fs::read_to_string(&config).unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(text.contains(boot.trim()), "{text}");
+    fs::write(&config, text.replace(boot.trim(), other_boot)).unwrap();
+    let ran = bed.driver.ran_before_boot(soon()).unwrap();
+    assert!(ran.contains(&before.name), "{ran:?}");
+    for guard in [&now, &never, &stopped] {
+        assert!(!ran.contains(&guard.name), "it stopped by itself, or was stopped");
+    }
+    bed.driver.start(&before.name, soon().into()).unwrap();
+    assert!(!bed.driver.ran_before_boot(soon()).unwrap().contains(&before.name));
 }
 
 #[test]

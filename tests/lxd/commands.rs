@@ -1,7 +1,8 @@
 //! The one command that is run inside, and calls that are called off, on a runtime that misbehaves.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use taosd::containers::{ContainerName, Driver, Error, IncusLxd, LogLimits, Runtime, Until};
@@ -75,12 +76,11 @@ fn a_command_that_fails_is_a_failure_and_a_missing_program_is_no_journal() {
 
 #[test]
 fn while_a_command_has_not_ended_there_is_no_other() {
-    let looks = AtomicUsize::new(0);
+    let hangs = Arc::new(AtomicBool::new(true));
+    let inside = Arc::clone(&hangs);
     let fake = Fake::new(move |line| match line {
-        line if line.ends_with("/wait") && looks.load(Ordering::SeqCst) == 0 => Answer::Hang,
-        "GET /1.0/operations/ab-12" if looks.fetch_add(1, Ordering::SeqCst) == 0 => {
-            Answer::sync(r#"{"status_code":103}"#)
-        }
+        line if line.contains("/wait") && inside.load(Ordering::SeqCst) => Answer::Hang,
+        "GET /1.0/operations/ab-12" if inside.load(Ordering::SeqCst) => Answer::sync(r#"{"status_code":103}"#),
         line => booted(line, &ended(0), "back\n"),
     });
     let driver = incus(&fake.socket());
@@ -89,12 +89,13 @@ fn while_a_command_has_not_ended_there_is_no_other() {
     assert_eq!(hung, Err(Error::Deadline(Runtime::Incus)));
     assert!(matches!(driver.journal(&name(), LIMITS, soon()), Err(Error::Refused(_))));
     assert_eq!(commands(), 1);
+    hangs.store(false, Ordering::SeqCst);
     assert_eq!(driver.journal(&name(), LIMITS, soon()).unwrap().unwrap().text, "back\n", "it has ended meanwhile");
     assert_eq!(commands(), 2);
 }
 
 #[test]
-fn a_call_is_called_off_once_its_operation_has_ended() {
+fn a_call_is_cancelled_once_its_operation_has_ended() {
     let looks = AtomicUsize::new(0);
     let fake = Fake::new(move |line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
@@ -112,7 +113,7 @@ fn a_call_is_called_off_once_its_operation_has_ended() {
 }
 
 #[test]
-fn a_call_that_is_called_off_and_never_ends_ends_with_its_deadline() {
+fn a_call_that_is_cancelled_and_never_ends_ends_with_its_deadline() {
     let fake = Fake::new(|line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
         _ => Answer::sync(r#"{"status_code":103}"#),

@@ -31,6 +31,12 @@ impl Answer {
         Self::Body(202, r#"{"type":"async","operation":"/1.0/operations/ab-12","metadata":{}}"#.to_owned())
     }
 
+    /// What Incus answers to a wait for an operation that has failed, or that takes longer: it has sent its status before
+    /// it knows.
+    pub fn late_error(code: u16, message: &str) -> Self {
+        Self::Body(200, format!(r#"{{"type":"error","error_code":{code},"error":"{message}"}}"#))
+    }
+
     pub fn error(status: u16, message: &str) -> Self {
         Self::Body(status, format!(r#"{{"type":"error","error_code":{status},"error":"{message}"}}"#))
     }

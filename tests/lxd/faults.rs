@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use taosd::containers::{
-    ContainerName, CreateSpec, Detail, Driver, EnvKey, Error, FileSpec, ImageName, IncusLxd, LogLimits, Runtime,
+    Away, ContainerName, CreateSpec, Detail, Driver, EnvKey, Error, FileSpec, ImageName, IncusLxd, LogLimits, Runtime,
     SnapshotName,
 };
 
@@ -148,7 +148,7 @@ fn an_operation_that_fails_is_a_failure_unless_the_state_is_reached() {
     for (state, good) in [("Running", true), ("Stopped", false)] {
         let fake = Fake::new(move |line| match line {
             "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
-            "GET /1.0/operations/ab-12/wait" => Answer::sync(status),
+            "GET /1.0/operations/ab-12/wait?timeout=1" => Answer::sync(status),
             _ => Answer::sync(&INSTANCE.replace("Running", state)),
         });
         let result = lxd(&fake.socket()).start(&name(), soon().into());
@@ -196,7 +196,8 @@ fn a_container_that_vanishes_between_list_and_set_is_not_found() {
 fn a_missing_profile_or_image_is_not_a_missing_container() {
     let fake = Fake::new(|_| Answer::error(404, "not found"));
     let mut spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
-    assert!(matches!(lxd(&fake.socket()).create(&name(), &spec, soon().into()), Err(Error::Refused(_))));
+    let error = lxd(&fake.socket()).create(&name(), &spec, soon().into());
+    assert!(matches!(error, Err(Error::Refused(_))), "not even the list of images is there: {error:?}");
     let fake = Fake::new(|line| match line {
         "GET /1.0/images/aliases/bb" => Answer::sync(r#"{"target":"abc"}"#),
         _ => Answer::error(404, "not found"),
@@ -263,8 +264,8 @@ fn a_busy_container_is_tried_again_until_the_deadline() {
     let busy = r#"{"status_code":400,"err":"Instance is busy running a \"stop\" operation"}"#;
     let fake = Fake::new(move |line| match line {
         "PUT /1.0/instances/taos-agent-a/state" => Answer::operation(),
-        "GET /1.0/operations/ab-12/wait" if tries.fetch_add(1, Ordering::Relaxed) < 2 => Answer::sync(busy),
-        "GET /1.0/operations/ab-12/wait" => Answer::sync(r#"{"status_code":200}"#),
+        "GET /1.0/operations/ab-12/wait?timeout=1" if tries.fetch_add(1, Ordering::Relaxed) < 2 => Answer::sync(busy),
+        "GET /1.0/operations/ab-12/wait?timeout=1" => Answer::sync(r#"{"status_code":200}"#),
         _ => Answer::sync(INSTANCE),
     });
     lxd(&fake.socket()).start(&name(), soon().into()).unwrap();
@@ -292,4 +293,29 @@ fn a_list_is_one_request_and_leaves_out_names_that_are_not_ours_to_write() {
     let fake = Fake::new(move |_| Answer::sync(&format!("[{INSTANCE},{odd}]")));
     assert_eq!(lxd(&fake.socket()).list(Detail::Full, soon()).unwrap().len(), 1);
     assert_eq!(fake.requests().len(), 1);
+}
+
+#[test]
+fn an_image_that_is_not_there_is_refused_with_those_that_are() {
+    let fake = Fake::new(|line| match line {
+        "GET /1.0/images/aliases" => {
+            Answer::sync(r#"["/1.0/images/aliases/noble","/1.0/images/aliases/debian%2F12","/elsewhere/x"]"#)
+        }
+        _ => Answer::error(404, "not found"),
+    });
+    let spec = CreateSpec::new(ImageName::parse("bb").unwrap(), "id");
+    let error = lxd(&fake.socket()).create(&name(), &spec, soon().into());
+    let known = vec!["debian/12".to_owned(), "noble".to_owned()];
+    assert_eq!(error, Err(Error::NoImage { image: "bb".to_owned(), known }));
+}
+
+#[test]
+fn each_way_of_being_away_is_told_from_the_others() {
+    let folder = Folder::new();
+    let (absent, dead) = (folder.0.join("none.sock"), folder.0.join("dead.sock"));
+    drop(UnixListener::bind(&dead).unwrap());
+    for (socket, way) in [(&absent, Away::Absent), (&dead, Away::Refusing)] {
+        let error = lxd(socket).info(soon());
+        assert!(matches!(&error, Err(Error::RuntimeUnavailable { away, .. }) if *away == way), "{way:?}: {error:?}");
+    }
 }

@@ -61,7 +61,8 @@ fn an_unknown_image_is_refused_and_leaves_nothing(bed: &Bed) {
     let mut spec = bed.spec();
     spec.image = ImageName::parse("no/such-image").unwrap();
     let error = bed.driver.create(&guard.name, &spec, soon().into()).unwrap_err();
-    assert!(matches!(error, Error::Refused(_)), "{error}");
+    let known = |known: &Vec<String>| known.iter().any(|image| image == bed.image.as_str());
+    assert!(matches!(&error, Error::NoImage { known: images, .. } if known(images)), "{error:?}");
     assert_eq!(bed.driver.get(&guard.name, soon()), Err(Error::NotFound(guard.name.to_string())));
 }
 

@@ -1,51 +1,51 @@
-//! What only LXD has: devices that others added, a size for the root disk, a systemd box.
+//! What only LXD and Incus have: devices that others added, a size for the root disk, a systemd box.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use taosd::containers::{Error, FileSpec, Runtime, Status};
+use taosd::containers::{Error, FileSpec, Status};
 
-use super::bed::{Bed, path, soon};
+use super::bed::{Bed, client, path, rest, soon};
 
-fn lxc(arguments: &[&str]) -> String {
-    let output = Command::new("lxc").args(arguments).output().unwrap();
+fn tool(arguments: &[&str]) -> String {
+    let output = Command::new(client()).args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
 fn devices_of_others_survive_ours() {
-    let Some(bed) = Bed::lxd() else { return };
+    let Some(bed) = Bed::rest() else { return };
     let guard = bed.stopped();
     let name = guard.name.as_str();
     let devices = || {
-        let mut names: Vec<String> = lxc(&["config", "device", "list", name]).lines().map(str::to_owned).collect();
+        let mut names: Vec<String> = tool(&["config", "device", "list", name]).lines().map(str::to_owned).collect();
         names.sort();
         names
     };
-    lxc(&["config", "device", "add", name, "theirs", "disk", "source=/usr/share", "path=/mnt/theirs"]);
+    tool(&["config", "device", "add", name, "theirs", "disk", "source=/usr/share", "path=/mnt/theirs"]);
     bed.driver.ensure_proxy(&guard.name, Path::new("/run/taosd-test.sock"), soon()).unwrap();
     assert_eq!(devices(), ["taosd-proxy", "theirs"]);
-    assert_eq!(lxc(&["config", "device", "get", name, "taosd-proxy", "connect"]), "unix:/run/taosd-test.sock\n");
+    assert_eq!(tool(&["config", "device", "get", name, "taosd-proxy", "connect"]), "unix:/run/taosd-test.sock\n");
     bed.driver.remove_proxy(&guard.name, soon()).unwrap();
     assert_eq!(devices(), ["theirs"]);
 }
 
 #[test]
 fn a_root_disk_has_the_size_asked_for() {
-    let Some(bed) = Bed::lxd() else { return };
+    let Some(bed) = Bed::rest() else { return };
     let guard = bed.name();
     let mut spec = bed.spec();
     spec.root_bytes = Some(64 << 20);
     bed.driver.create(&guard.name, &spec, soon().into()).unwrap();
-    assert_eq!(lxc(&["config", "device", "get", guard.name.as_str(), "root", "size"]), "67108864B\n");
+    assert_eq!(tool(&["config", "device", "get", guard.name.as_str(), "root", "size"]), "67108864B\n");
 }
 
 #[test]
 fn a_container_that_restarts_itself_is_another_run() {
-    let Some(bed) = Bed::lxd() else { return };
+    let Some(bed) = Bed::rest() else { return };
     let guard = bed.running();
     bed.says(&guard.name, &["ip", "link"]);
     let first = guard.state().boot;
@@ -62,16 +62,16 @@ fn a_container_that_restarts_itself_is_another_run() {
 
 #[test]
 fn one_that_will_not_stop_is_killed_only_if_asked() {
-    let Some(bed) = Bed::lxd() else { return };
+    let Some(bed) = Bed::rest() else { return };
     let guard = bed.stopped();
-    lxc(&["config", "set", guard.name.as_str(), "raw.lxc", "lxc.signal.halt=SIGWINCH"]);
+    tool(&["config", "set", guard.name.as_str(), "raw.lxc", "lxc.signal.halt=SIGWINCH"]);
     bed.driver.start(&guard.name, soon().into()).unwrap();
     let second = Duration::from_secs(1);
     let result = bed.driver.stop(&guard.name, second, false, soon());
     assert!(matches!(result, Err(Error::Failed(_))), "{result:?}");
     let began = Instant::now();
     let late = bed.driver.stop(&guard.name, 30 * second, false, began + second / 2);
-    assert_eq!(late, Err(Error::Deadline(Runtime::Lxd)));
+    assert_eq!(late, Err(Error::Deadline(rest())));
     assert!(began.elapsed() < 2 * second);
     assert_eq!(guard.state().status, Status::Running);
     bed.driver.stop(&guard.name, Duration::ZERO, true, soon()).unwrap();
@@ -80,7 +80,7 @@ fn one_that_will_not_stop_is_killed_only_if_asked() {
 
 #[test]
 fn a_secret_under_run_reaches_a_systemd_box() {
-    let Some(mut bed) = Bed::lxd() else { return };
+    let Some(mut bed) = Bed::rest() else { return };
     let Some(image) = Bed::systemd_image() else { return };
     bed.image = image;
     let guard = bed.running();

@@ -16,7 +16,7 @@ use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
-use crate::store::{self, audit};
+use crate::store::{self, Store, audit};
 use crate::time::Micros;
 
 /// What a handler ends in.
@@ -171,6 +171,19 @@ impl Call {
         app: &App,
         work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
     ) -> Handled {
+        self.write_to(&app.store, work)
+    }
+
+    /// The same on any thread, with nothing but the store.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn write_to<W: Into<Written>>(
+        self,
+        store: &Store,
+        work: impl FnOnce(&Tx<'_>) -> Result<W, ApiError> + Send + 'static,
+    ) -> Handled {
         self.check_allowance()?;
         let Self { caller, input, action, growth, reservation, watch } = self;
         let (fulfiller, promise) = stream::promise();
@@ -190,28 +203,24 @@ impl Call {
             let facts = tx.facts.into_inner();
             Ok((written, facts, growth.cost(rows, input.body_bytes, kept), caller))
         };
-        app.store.submit_as(
-            action.slug(),
-            run,
-            move |result: Result<(Written, Vec<Fact>, Amount, Caller), ApiError>| {
-                if let Some(reservation) = reservation {
-                    reservation.settle(result.is_ok());
+        store.submit_as(action.slug(), run, move |result: Result<(Written, Vec<Fact>, Amount, Caller), ApiError>| {
+            if let Some(reservation) = reservation {
+                reservation.settle(result.is_ok());
+            }
+            let result = result.map(|(written, facts, amount, caller)| {
+                watch.settle(facts);
+                watch.gate().allowance.charge(&caller, amount, Instant::now());
+                written
+            });
+            fulfiller.keep(match result {
+                Ok(Written::Reply(reply)) => Outcome::Done(reply),
+                Ok(Written::Then(reply, after)) => after(reply, later),
+                Err(error) => {
+                    watch.saw(&error);
+                    Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
                 }
-                let result = result.map(|(written, facts, amount, caller)| {
-                    watch.settle(facts);
-                    watch.gate().allowance.charge(&caller, amount, Instant::now());
-                    written
-                });
-                fulfiller.keep(match result {
-                    Ok(Written::Reply(reply)) => Outcome::Done(reply),
-                    Ok(Written::Then(reply, after)) => after(reply, later),
-                    Err(error) => {
-                        watch.saw(&error);
-                        Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
-                    }
-                });
-            },
-        );
+            });
+        });
         Ok(Step::Later(Outcome::Pending(promise)))
     }
 }

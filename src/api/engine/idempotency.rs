@@ -209,13 +209,13 @@ impl Claim {
 }
 
 impl Claim {
-    /// Stores the reply that slow work ended in, in place of the one that promised it. A failure of ours is not kept: a
-    /// repeat does the work.
-    pub fn replace(self, store: &Store, reply: &Reply) {
+    /// Stores the reply that slow work ended in, in place of the one that promised it. A failure of ours is not kept,
+    /// unless it has to be: a repeat does the work.
+    pub fn replace(self, store: &Store, reply: &Reply, kept: bool) {
         let stored = stored(reply);
         store.submit(
             move |conn| match stored.status {
-                500.. => rows::forget(conn, &self.key, &self.owner),
+                500.. if !kept => rows::forget(conn, &self.key, &self.owner),
                 _ => rows::replace(conn, &self.key, &self.owner, &stored),
             },
             |done: store::Result<()>| {

@@ -99,7 +99,9 @@ impl Slow {
             Ok(Some(op)) if op.is_finished() => {
                 let reply = ended(&op).unwrap_or_else(|error| render(&error, self.dialect, &self.request_id));
                 if let Some(claim) = claim {
-                    claim.replace(&self.jobs.store, &reply);
+                    // Done again, a deployment that left its record would leave a second one.
+                    let kept = op.kind == "deploy" && op.agent_id.is_some();
+                    claim.replace(&self.jobs.store, &reply, kept);
                 }
                 Outcome::Done(reply)
             }
@@ -153,6 +155,9 @@ pub fn ended(op: &Operation) -> Result<Reply, ApiError> {
     let envelope = value(&op.error);
     let code: &'static Code = envelope["error"].as_str().and_then(codes::by_slug).unwrap_or(codes::INTERNAL);
     let detail = envelope["detail"].as_str().unwrap_or(code.about);
-    let extra: Map<String, Value> = Map::from_iter([("operation_id".to_owned(), json!(op.id))]);
+    let own = ["error", "detail", "fix", "doc_url"];
+    let told = envelope.as_object().cloned().unwrap_or_default();
+    let mut extra: Map<String, Value> = told.into_iter().filter(|(name, _)| !own.contains(&name.as_str())).collect();
+    extra.insert("operation_id".to_owned(), json!(op.id));
     Err(ApiError { extra, ..ApiError::new(code).detail(detail) })
 }

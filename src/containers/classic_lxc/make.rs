@@ -23,7 +23,7 @@ impl ClassicLxc {
         }
         let image = self.images.join(spec.image.as_str());
         if !image.join("rootfs").is_dir() {
-            return Err(Error::refused(format!("there is no image {}", spec.image.as_str())));
+            return Err(Error::no_image(spec.image.as_str(), self.known_images()));
         }
         let _lock = self.locks.lock(&[name], deadline)?;
         let place = self.folder(name);
@@ -35,6 +35,13 @@ impl ClassicLxc {
         draft.copy_root(&image.join("rootfs"), until)?;
         write_config(&draft.path().join("config"), &configured(base, name, &place, spec)?)?;
         if draft.put_in_place()? { Ok(()) } else { Err(Error::AlreadyExists(name.to_string())) }
+    }
+
+    /// The images there are: folders with a root file system.
+    fn known_images(&self) -> Vec<String> {
+        let folders = self.images.read_dir().into_iter().flatten().flatten();
+        let images = folders.filter(|folder| folder.path().join("rootfs").is_dir());
+        images.filter_map(|folder| folder.file_name().into_string().ok()).collect()
     }
 
     /// The folder moves first; until its configuration has followed, [`heal`](Self::heal) can tell what it should say.

@@ -4,6 +4,7 @@
 pub(crate) mod config;
 mod disk;
 pub(crate) mod inside;
+mod launch;
 mod logs;
 mod make;
 mod proxy;
@@ -263,6 +264,15 @@ impl Driver for ClassicLxc {
         self.state(self.row(name, deadline)?)
     }
 
+    fn ran_before_boot(&self, deadline: Instant) -> Result<Vec<ContainerName>, Error> {
+        self.ran_in_another_boot(deadline)
+    }
+
+    /// What makes one is this process, and the call that does it answers when it is done.
+    fn is_at_work(&self, _: &ContainerName, _: Instant) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
         self.make(name, spec, until)
     }
@@ -275,7 +285,7 @@ impl Driver for ClassicLxc {
             Status::Frozen => self.tool("lxc-unfreeze", name, &[], deadline).map(|_| ())?,
             _ => {
                 self.heal(name)?;
-                self.tool("lxc-start", name, &["-d"], until)?;
+                self.launch(name, until)?;
             }
         }
         self.open_proxy(name, deadline)
@@ -303,7 +313,7 @@ impl Driver for ClassicLxc {
             }
         }
         self.proxies.close(name);
-        Ok(())
+        self.note_run(name, None)
     }
 
     fn freeze(&self, name: &ContainerName, deadline: Instant) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::containers::{Error, Runtime, Until};
+use crate::containers::{Away, Error, Runtime, Until};
 
 /// Where tools are looked for. The daemon's own `PATH` has no say.
 const FOLDERS: [&str; 6] = ["/usr/bin", "/usr/local/bin", "/bin", "/usr/sbin", "/usr/local/sbin", "/sbin"];
@@ -50,13 +50,22 @@ pub(super) fn find(tool: &str) -> Option<PathBuf> {
     FOLDERS.iter().map(|folder| Path::new(folder).join(tool)).find(|path| path.is_file())
 }
 
+/// The same as text.
+///
+/// # Errors
+/// [`Error::RuntimeUnavailable`] where it is not installed.
+pub(super) fn path_of(tool: &str) -> Result<String, Error> {
+    let path = find(tool).and_then(|path| path.into_os_string().into_string().ok());
+    path.ok_or_else(|| Error::unavailable(Runtime::Lxc, Away::Absent, format!("{tool} is not installed")))
+}
+
 /// Runs a tool to its end. Past the deadline, or called off, its whole process group is killed and reaped.
 pub(super) fn run<'a, A: AsRef<OsStr>>(
     tool: &str,
     arguments: &[A],
     until: impl Into<Until<'a>>,
 ) -> Result<ToolOutput, Error> {
-    let path = find(tool).ok_or_else(|| Error::unavailable(Runtime::Lxc, format!("{tool} is not installed")))?;
+    let path = path_of(tool)?;
     let mut child = Command::new(path)
         .args(arguments)
         .env_clear()
@@ -147,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_called_off_is_killed_long_before_its_deadline() {
+    fn a_tool_that_is_cancelled_is_killed_long_before_its_deadline() {
         let began = Instant::now();
         let unwanted = || began.elapsed() > Duration::from_millis(100);
         let result = run("sh", &["-c", "sleep 30 & sleep 30"], Until::from(soon(30_000)).unless(&unwanted));

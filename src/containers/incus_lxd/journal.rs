@@ -81,7 +81,9 @@ impl IncusLxd {
         let operation = begun.map_err(|error| error.about(name))?;
         let operation = operation.ok_or_else(|| Error::invalid_response("a command without an operation"))?;
         match self.rest.wait(&operation, Until::from(deadline)) {
-            Err(RestError::Other(error @ (Error::Deadline(_) | Error::InvalidResponse(_)))) => {
+            Err(RestError::Other(
+                error @ (Error::Deadline(_) | Error::InvalidResponse(_) | Error::RuntimeUnavailable { .. }),
+            )) => {
                 self.unended.put(name, operation);
                 Err(error)
             }

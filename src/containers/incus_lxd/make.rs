@@ -3,17 +3,19 @@
 use std::path::Path;
 use std::time::Instant;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::IncusLxd;
-use super::rest::RestError;
+use super::rest::{RestError, parse};
 use super::wire::{ENVIRONMENT, MOUNT, OWNER};
 use crate::containers::values::host_path;
-use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until};
+use crate::containers::{ContainerName, CreateSpec, Error, INSIDE_ADDRESS, ImageName, Until, text};
 
 /// The device that leads to the daemon.
 pub(super) const PROXY: &str = "taosd-proxy";
+/// How much of an image's name an error quotes, in bytes.
+const MAX_IMAGE_NAME: usize = 100;
 
 impl IncusLxd {
     pub(super) fn make(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
@@ -46,9 +48,20 @@ impl IncusLxd {
                 None => Err(Error::invalid_response("an image alias without a target")),
             },
             Err(RestError::Status(404, _)) if image.may_be_fingerprint() => Ok(image.as_str().to_owned()),
-            Err(RestError::Status(404, _)) => Err(Error::refused(format!("there is no image {}", image.as_str()))),
+            Err(RestError::Status(404, _)) => Err(Error::no_image(image.as_str(), self.known_images(deadline)?)),
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// The names that the runtime's images have.
+    fn known_images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
+        let aliases = self.rest.get("/1.0/images/aliases", deadline)?.metadata;
+        let paths: Vec<String> = parse(aliases)?;
+        let name = |path: &String| {
+            let name = path.strip_prefix("/1.0/images/aliases/")?;
+            Some(text::one_line(&percent_decode_str(name).decode_utf8().ok()?, MAX_IMAGE_NAME))
+        };
+        Ok(paths.iter().filter_map(name).collect())
     }
 
     fn devices(&self, spec: &CreateSpec, deadline: Instant) -> Result<Value, Error> {

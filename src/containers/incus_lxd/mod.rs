@@ -153,6 +153,14 @@ impl Driver for IncusLxd {
         same(name, parse(self.rest.get(&path, deadline).map_err(|error| error.about(name))?.metadata)?)
     }
 
+    fn is_at_work(&self, name: &ContainerName, deadline: Instant) -> Result<bool, Error> {
+        // By status: `{"running": [operation, …]}`.
+        let all = self.rest.get("/1.0/operations?recursion=1", deadline)?.metadata;
+        let Some(all) = all.as_object() else { return Err(Error::invalid_response("operations without a status")) };
+        let open = all.values().filter_map(Value::as_array).flatten();
+        Ok(open.filter(|operation| !rest::is_over(operation)).any(|operation| wire::is_about(operation, name)))
+    }
+
     fn create(&self, name: &ContainerName, spec: &CreateSpec, until: Until<'_>) -> Result<(), Error> {
         self.make(name, spec, until)
     }

@@ -8,12 +8,18 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::http::{ClientError, Request, Response, Target, call};
-use crate::containers::{ContainerName, Error, Runtime, Until};
+use crate::containers::{Away, ContainerName, Error, Runtime, Until};
 
 /// The longest answer: some hundred containers with all their state.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
 /// Between two tries at a container that the runtime is busy with.
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// How long the runtime may be silent about an operation of its own: a slow card holds it up, and it may be restarted.
+const AWAY: Duration = Duration::from_secs(20);
+/// What is kept of a call's time for calling its operation off; a fifth of it at the most.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long it may take to say that it has begun.
+const BEGIN: Duration = Duration::from_secs(30);
 /// Between two looks at an operation that was called off.
 const CANCEL_PAUSE: Duration = Duration::from_millis(250);
 
@@ -76,18 +82,45 @@ struct Envelope {
     #[serde(default)]
     error: String,
     #[serde(default)]
+    error_code: u16,
+    #[serde(default)]
     metadata: Value,
 }
 
-/// What an operation came to; `None` while it goes on.
-fn outcome(operation: Value) -> Result<Option<Value>, Error> {
-    match operation["status_code"].as_u64() {
-        Some(200) => Ok(Some(operation)),
-        Some(100..=199) => Ok(None),
-        Some(400..=499) => Err(Error::failed(operation["err"].as_str().unwrap_or_default())),
-        Some(other) => Err(Error::invalid_response(format!("an operation ended with status code {other}"))),
-        None => Err(Error::invalid_response("an operation without a status code")),
+/// What a look at an operation shows.
+enum Look {
+    /// It has ended, well or not.
+    Ended(Result<Value, Error>),
+    /// It goes on.
+    GoesOn,
+    /// The runtime does not know it any more.
+    Gone,
+    /// Nothing to go by.
+    NoAnswer(RestError),
+}
+
+impl Look {
+    fn at(operation: Value) -> Self {
+        match operation["status_code"].as_u64() {
+            Some(200) => Self::Ended(Ok(operation)),
+            Some(100..=199) => Self::GoesOn,
+            Some(400..=499) => Self::Ended(Err(Error::failed(operation["err"].as_str().unwrap_or_default()))),
+            Some(other) => {
+                Self::Ended(Err(Error::invalid_response(format!("an operation ended with status code {other}"))))
+            }
+            None => Self::NoAnswer(Error::invalid_response("an operation without a status code").into()),
+        }
     }
+}
+
+/// Whether an operation of a list has ended.
+pub(super) fn is_over(operation: &Value) -> bool {
+    !matches!(Look::at(operation.clone()), Look::GoesOn)
+}
+
+/// The operation is forgotten; that must not read as a missing container.
+fn gone() -> Error {
+    Error::invalid_response("the operation's outcome is gone")
 }
 
 impl Rest {
@@ -151,7 +184,8 @@ impl Rest {
         until: Until<'_>,
     ) -> Result<(), RestError> {
         loop {
-            let done = self.change(method, path, body, etag, until.deadline).and_then(|reply| match reply.operation {
+            let begun_by = until.deadline.min(Instant::now() + BEGIN);
+            let done = self.change(method, path, body, etag, begun_by).and_then(|reply| match reply.operation {
                 Some(operation) => self.wait(&operation, until).map(|_| ()),
                 None => Ok(()),
             });
@@ -165,59 +199,84 @@ impl Rest {
         }
     }
 
-    /// Waits until an operation has succeeded, and gives it. One that may be called off is waited for in slices.
+    /// Waits until an operation has ended, and gives it if it succeeded. What the operation says of itself decides: a
+    /// wait that fails or takes too long says nothing of it. The last part of the time is for calling it off, and if it
+    /// ends well after all, that counts.
     pub(super) fn wait(&self, operation: &str, until: Until<'_>) -> Result<Value, RestError> {
-        let mut path = format!("{operation}/wait");
-        if until.may_be_cancelled() {
-            path += &format!("?timeout={}", Until::LOOK.as_secs());
-        }
+        let left = until.deadline.saturating_duration_since(Instant::now());
+        let give_up = until.deadline - GRACE.min(left / 5);
+        let mut answered = Instant::now();
         loop {
-            let slice = Instant::now() + 2 * Until::LOOK;
-            let patience = if until.may_be_cancelled() { slice.min(until.deadline) } else { until.deadline };
-            match self.get(&path, patience) {
-                Ok(reply) => match outcome(reply.metadata)? {
-                    Some(ended) => return Ok(ended),
-                    None if until.may_be_cancelled() => {}
-                    None => return Err(Error::invalid_response("a wait ended before its operation").into()),
-                },
-                Err(RestError::Other(Error::Deadline(_))) if patience < until.deadline => {}
-                // The operation is forgotten; that must not read as a missing container.
-                Err(RestError::Status(404, _)) => {
-                    return Err(Error::invalid_response("the operation's outcome is gone").into());
+            let began = Instant::now();
+            match self.wait_a_slice(operation, give_up) {
+                Look::Ended(ended) => return Ok(ended?),
+                Look::Gone => return Err(gone().into()),
+                Look::GoesOn => answered = Instant::now(),
+                Look::NoAnswer(error) if answered.elapsed() >= AWAY => {
+                    let why = Error::from(error).to_string();
+                    return Err(Error::unavailable(self.runtime, Away::Lost, why).into());
                 }
-                Err(other) => return Err(other),
+                Look::NoAnswer(_) => {}
             }
             if until.is_cancelled() {
-                self.cancel(operation, until.deadline)?;
-                return Err(Error::Cancelled.into());
+                return match self.cancel(operation, until.deadline) {
+                    Look::Ended(_) | Look::Gone => Err(Error::Cancelled.into()),
+                    Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                };
             }
-            if Instant::now() >= until.deadline {
-                return Err(Error::Deadline(self.runtime).into());
+            if Instant::now() >= give_up {
+                return match self.cancel(operation, until.deadline) {
+                    Look::Ended(ended) => Ok(ended?),
+                    Look::Gone => Err(gone().into()),
+                    Look::GoesOn | Look::NoAnswer(_) => Err(Error::Deadline(self.runtime).into()),
+                };
             }
+            sleep(BUSY_PAUSE.saturating_sub(began.elapsed()).min(give_up.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// Waits for a second at most. LXD answers with the operation, ended or not. Incus begins its answer before it
+    /// knows, so an operation that failed and a wait that took too long are both errors with status 200.
+    fn wait_a_slice(&self, operation: &str, give_up: Instant) -> Look {
+        let path = format!("{operation}/wait?timeout={}", Until::LOOK.as_secs());
+        let patience = (Instant::now() + 2 * Until::LOOK).min(give_up);
+        match self.get(&path, patience) {
+            Ok(reply) => Look::at(reply.metadata),
+            Err(_) => self.look(operation, (Instant::now() + 2 * Until::LOOK).min(give_up)),
+        }
+    }
+
+    /// Looks at an operation. Only a 404 of its own means that it is forgotten.
+    fn look(&self, operation: &str, deadline: Instant) -> Look {
+        match self.get(operation, deadline) {
+            Ok(reply) => Look::at(reply.metadata),
+            Err(RestError::Status(404, _)) => Look::Gone,
+            Err(error) => Look::NoAnswer(error),
         }
     }
 
     /// Asks the runtime to give an operation up, and waits until it has ended one way or the other: what it still makes
     /// could not be taken back before. The runtimes finish most kinds once they have begun.
-    fn cancel(&self, operation: &str, deadline: Instant) -> Result<(), Error> {
-        if let Err(error) = self.send(Request::new("DELETE", operation, deadline)) {
+    fn cancel(&self, operation: &str, deadline: Instant) -> Look {
+        let patience = deadline.min(Instant::now() + Until::LOOK);
+        if let Err(error) = self.send(Request::new("DELETE", operation, patience)) {
             log::debug!("an operation of the container runtime goes on to its end: {error:?}");
         }
-        while !self.has_ended(operation, deadline)? {
-            if Instant::now() + CANCEL_PAUSE >= deadline {
-                return Err(Error::Deadline(self.runtime));
+        loop {
+            let seen = self.look(operation, deadline.min(Instant::now() + 2 * Until::LOOK));
+            if matches!(seen, Look::Ended(_) | Look::Gone) || Instant::now() + CANCEL_PAUSE >= deadline {
+                return seen;
             }
             sleep(CANCEL_PAUSE);
         }
-        Ok(())
     }
 
     /// Whether an operation has ended, however.
     pub(super) fn has_ended(&self, operation: &str, deadline: Instant) -> Result<bool, Error> {
-        match self.get(operation, deadline) {
-            Ok(reply) => Ok(!matches!(outcome(reply.metadata), Ok(None))),
-            Err(RestError::Status(404, _)) => Ok(true),
-            Err(other) => Err(other.into()),
+        match self.look(operation, deadline) {
+            Look::Ended(_) | Look::Gone => Ok(true),
+            Look::GoesOn => Ok(false),
+            Look::NoAnswer(error) => Err(error.into()),
         }
     }
 
@@ -228,6 +287,8 @@ impl Rest {
         let operation = match envelope.kind.as_str() {
             "sync" => None,
             "async" => Some(operation_path(&envelope.operation)?),
+            // Incus sends its status before it knows the outcome of a wait.
+            "error" => return Err(RestError::Status(envelope.error_code, envelope.error)),
             other => return Err(Error::invalid_response(format!("an answer of type {other}")).into()),
         };
         Ok(RuntimeReply { metadata: envelope.metadata, etag, operation })
@@ -248,8 +309,8 @@ impl Rest {
 
     fn no_answer(&self, error: ClientError) -> Error {
         match error {
-            ClientError::Unreachable(_) | ClientError::Unusable(_) => {
-                Error::unavailable(self.runtime, error.to_string())
+            ClientError::Unreachable(ref why) | ClientError::Unusable(ref why) => {
+                Error::unavailable(self.runtime, Away::of(why.kind()), error.to_string())
             }
             ClientError::Deadline => Error::Deadline(self.runtime),
             ClientError::Closed | ClientError::Protocol(_) | ClientError::TooLarge(_) => {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::containers::address::pick_address;
 use crate::containers::{ContainerName, ContainerState, Status, parse_bytes};
@@ -17,6 +18,17 @@ pub(super) const MOUNT: &str = "taosd-mount";
 pub(super) const ENVIRONMENT: &str = "environment.";
 
 pub(super) type InstanceConfig = BTreeMap<String, String>;
+
+/// Whether an operation names this instance among its resources (`{"instances": ["/1.0/instances/NAME"]}`).
+pub(super) fn is_about(operation: &Value, name: &ContainerName) -> bool {
+    let resources = operation["resources"].as_object().into_iter().flat_map(|resources| resources.values());
+    let mut paths = resources.filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    paths.any(|path| {
+        let path = path.split('?').next().unwrap_or_default();
+        let named = path.strip_prefix("/1.0/instances/").or_else(|| path.strip_prefix("/1.0/containers/"));
+        named == Some(name.as_str())
+    })
+}
 
 /// An instance; `recursion=1` (of one) and `recursion=2` (of all) add its state. Go writes an empty map as `null`.
 #[derive(Deserialize)]

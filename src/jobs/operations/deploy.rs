@@ -1,8 +1,8 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials;
-use crate::store::operations::Operation;
+use crate::store::operations::{self, Operation};
 use crate::time::Micros;
 
 /// Seconds for making a container: an image may have to be unpacked onto a slow card.
@@ -29,6 +29,10 @@ const CREATE: u64 = 600;
 const START: u64 = 60;
 /// Seconds for taking a container away.
 const REMOVE: u64 = 120;
+/// Seconds for a question.
+const ASK: u64 = 10;
+/// Seconds that a container may take to appear after its making was given up. Later, the reconciler finds it.
+const LATE: u64 = 60;
 /// How often that is tried, and the pause between.
 const REMOVE_TRIES: u32 = 6;
 const REMOVE_PAUSE: Duration = Duration::from_millis(500);
@@ -82,11 +86,80 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
     match attempt(jobs, op, &agent, env) {
         Ok(()) => Ok(json!({"status": "success", "name": agent.slug, "id": agent.id})),
         Err(error) => {
-            if let Err(error) = roll_back(jobs, &agent) {
-                log::error!("the container of agent {} could not be removed: {error}", agent.slug);
+            let error = why(jobs, error);
+            if let Err(error) = roll_back(jobs, &agent, Left::of(&error)) {
+                log::warn!("the container of agent {} may be left, it is looked for again: {error}", agent.slug);
             }
             Err(error)
         }
+    }
+}
+
+/// A failure while the runtime does not answer is told as that.
+fn why(jobs: &Arc<Jobs>, error: ApiError) -> ApiError {
+    let told = [codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE, codes::DELIVERY_FAILED];
+    if !told.contains(&error.code) {
+        return error;
+    }
+    match jobs.ask_runtime() {
+        Err(away) => ApiError { cause: error.cause.or(away.cause), ..away },
+        Ok(_) => error,
+    }
+}
+
+/// What a deployment that was taken back leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The record, as failed.
+    Record,
+    /// Nothing: the runtime was away, and the same request is worth sending again.
+    Nothing,
+}
+
+impl Left {
+    fn of(error: &ApiError) -> Self {
+        if error.code == codes::CONTAINER_RUNTIME_UNAVAILABLE { Self::Nothing } else { Self::Record }
+    }
+}
+
+/// Whether a record is that of a failed deployment whose container may be left on the runtime.
+pub fn is_left_over(jobs: &Arc<Jobs>, agent: &Agent) -> bool {
+    agent.status == "failed" && agent.container_name.is_some() && last_failed(jobs, agent).is_some()
+}
+
+/// The last deployment of an agent, if it has failed.
+fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
+    let last = jobs.store.lookup(|conn| operations::newest_of_agent(conn, &agent.id, "deploy"));
+    last.ok().flatten().filter(|op| matches!(op.status.as_str(), "failed" | "cancelled"))
+}
+
+/// Has what a failed deployment left taken away, now that the runtime answers; in the agent's turn, once at a time.
+pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
+    if !jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.id.clone()) {
+        return;
+    }
+    let id = agent.id.clone();
+    let queued = jobs.run(Some(&agent.id), move |jobs| {
+        // As it is now: what was asked of it meanwhile may have changed it.
+        if let Ok(Some(live)) = jobs.store.lookup(|conn| agents::by_id(conn, &id))
+            && is_left_over(jobs, &live.agent)
+        {
+            take_away_now(jobs, &live.agent);
+        }
+        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    });
+    if queued.is_err() {
+        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent.id);
+    }
+}
+
+fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
+    let Some(op) = last_failed(jobs, agent) else { return };
+    let away = op.error.is_some_and(|error| error.contains(codes::CONTAINER_RUNTIME_UNAVAILABLE.slug));
+    let left = if away { Left::Nothing } else { Left::Record };
+    match roll_back(jobs, agent, left) {
+        Ok(()) => log::info!("what the failed deployment of agent {} left on the runtime is gone", agent.slug),
+        Err(error) => log::debug!("the container of agent {} could not be removed yet: {error}", agent.slug),
     }
 }
 
@@ -105,6 +178,9 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     step(jobs, op, "starting", 80)?;
     mounts::start(jobs, driver.as_ref(), &name, Until::from(within(START)).unless(&unwanted))?;
+    if unwanted() {
+        return Err(codes::CANCELLED.into());
+    }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     delivery::write_file(jobs, agent, &issued);
     jobs.store.write({
@@ -114,22 +190,15 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     Ok(())
 }
 
-/// Takes a deployment back: its container, its credential, its socket. The record stays, as failed.
+/// Takes a deployment back: its container, even one that is still being made, its credential, its socket, and the
+/// record too where nothing is to be left.
 ///
 /// # Errors
-/// The driver's, if a container may be left; it stays on the record, so that archiving and purging find it.
-pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
-    let removed = lifecycle::container(agent).and_then(|name| {
-        let driver = jobs.driver()?;
-        // One that was there before belongs to somebody else, whatever it is called.
-        match driver.get(&name, within(REMOVE)) {
-            Ok(state) if state.owner.as_deref() == Some(agent.id.as_str()) => {
-                Ok(remove(driver.as_ref(), &name, &agent.id)?)
-            }
-            Ok(_) | Err(Error::NotFound(_)) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    });
+/// The driver's, if a container may be left; it stays on the record, so that archiving, purging and the reconciler find
+/// it.
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), ApiError> {
+    let removed =
+        lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver()?.as_ref(), &name, &agent.id)?));
     jobs.sockets.close(&agent.id);
     let id = agent.id.clone();
     let gone = removed.is_ok();
@@ -137,7 +206,9 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         let now = Micros::now();
         credentials::revoke_agent_tokens(conn, &id, now)?;
         agents::set_delivery(conn, &id, &Delivery::default(), now)?;
-        if gone {
+        if gone && left == Left::Nothing {
+            agents::forget(conn, &id)
+        } else if gone {
             agents::set_container(conn, &id, None, "failed", now)
         } else {
             agents::set_status(conn, &id, "failed", false, now).map(|_| ())
@@ -147,6 +218,30 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         log::error!("the failed deployment of agent {} could not be recorded: {error}", agent.slug);
     }
     removed
+}
+
+/// Removes the container that a deployment made. One that was there before belongs to somebody else, whatever it is
+/// called. That there is none counts once the runtime is at work on none.
+fn remove_own(driver: &dyn Driver, name: &ContainerName, agent_id: &str) -> Result<(), Error> {
+    let patience = within(LATE);
+    let mut idle = false;
+    loop {
+        match driver.get(name, within(ASK)) {
+            Ok(state) if state.owner.as_deref() == Some(agent_id) => return remove(driver, name, agent_id),
+            Ok(_) => return Ok(()),
+            // The look came after the runtime was found idle.
+            Err(Error::NotFound(_)) if idle => return Ok(()),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        idle = !driver.is_at_work(name, within(ASK))?;
+        if Instant::now() >= patience {
+            return Err(Error::Deadline(driver.runtime()));
+        }
+        if !idle {
+            std::thread::sleep(REMOVE_PAUSE);
+        }
+    }
 }
 
 /// Stops and deletes a container, if it is there and was made for this agent. One that is changing, as after a crash in

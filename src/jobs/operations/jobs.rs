@@ -1,5 +1,6 @@
 //! What jobs share: the store, the runtime, the threads, the agents' sockets.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::runner::Runner;
 use super::sockets::AgentSockets;
 use crate::config::Watched;
-use crate::containers::{Containers, Driver, Runtime, RuntimeOptions};
+use crate::containers::{self, Away, Containers, Driver, Runtime, RuntimeOptions};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::stream::Signal;
@@ -20,6 +21,10 @@ use crate::time::{Clock, Micros};
 const THREADS: usize = 4;
 /// Threads that only look: a container whose journal does not answer holds up no operation.
 const LOOKERS: usize = 4;
+/// Seconds that the runtime may take to say that it is there.
+const PROBE: u64 = 5;
+/// Seconds after which it is worth asking again.
+const RETRY: u64 = 10;
 /// Jobs that may wait.
 const QUEUE: usize = 1024;
 
@@ -40,6 +45,10 @@ pub struct Jobs {
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
     pub(crate) began: Micros,
+    /// Agents whose failed deployment is being taken away.
+    pub(super) removals: Mutex<HashSet<String>>,
+    /// What the log last said of a runtime that does not answer.
+    away: Mutex<Option<String>>,
     /// The start-up migration could not ask the runtime yet.
     pub(crate) migration_due: AtomicBool,
     /// Folders of the host's below which containers may be given one.
@@ -68,6 +77,8 @@ impl Jobs {
             cut: Mutex::new(cut),
             began: Micros::now(),
             migration_due: AtomicBool::new(false),
+            away: Mutex::default(),
+            removals: Mutex::default(),
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
@@ -95,11 +106,45 @@ impl Jobs {
     pub fn driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
         let driver = self.containers.driver()?;
         if driver.runtime() == Runtime::None {
-            return Err(ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
-                .detail("This host has no container runtime.")
-                .retry_after(60));
+            let none = "this host has no container runtime";
+            let error = containers::Error::unavailable(Runtime::None, Away::Absent, none);
+            // The log has said so at the start.
+            return Err(ApiError { cause: None, ..ApiError::from(error) }.retry_after(60));
         }
         Ok(driver)
+    }
+
+    /// Asks the runtime whether it answers at all; blocks for some seconds at the most. One that answers with an error
+    /// is there.
+    ///
+    /// # Errors
+    /// `container_runtime_unavailable`, with the way in which it is away.
+    pub fn ask_runtime(&self) -> Result<Arc<dyn Driver>, ApiError> {
+        let driver = self.driver()?;
+        let asked = driver.info(within(PROBE)).map_err(|error| error.as_away(driver.runtime()));
+        match asked {
+            Err(error @ containers::Error::RuntimeUnavailable { .. }) => Err(ApiError::from(error).retry_after(RETRY)),
+            _ => Ok(driver),
+        }
+    }
+
+    /// Writes to the log, once, that the runtime is away, and once that it answers again.
+    pub fn note_runtime(&self, doing: &str, answered: Result<(), &ApiError>) {
+        let mut noted = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        match answered {
+            Ok(()) if noted.take().is_some() => log::info!("the container runtime answers again"),
+            Ok(()) => {}
+            Err(error) => {
+                let cause = error.cause.as_deref().unwrap_or("-");
+                let line = format!("{doing} could not ask the container runtime, trying again: {error} ({cause})");
+                if noted.as_deref() == Some(error.detail.as_str()) {
+                    log::debug!("{line}");
+                } else {
+                    log::warn!("{line}");
+                    *noted = Some(error.detail.clone());
+                }
+            }
+        }
     }
 
     /// The host's container runtime, or the driver that says there is none.

@@ -27,6 +27,8 @@ use crate::time::Micros;
 
 /// Seconds for a list.
 const CALL: u64 = 20;
+/// Seconds for starting one container that ran before the host's restart.
+const START: u64 = 60;
 /// How often a recovery is tried while the runtime does not answer, and the pause between.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(5);
@@ -36,6 +38,7 @@ const PREFIX: &str = "taos-agent-";
 /// missing, all in the background.
 pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     jobs.sockets.set_edge(edge);
+    open_sockets(jobs);
     recover_operations(jobs, jobs.take_cut());
     match jobs.run(None, run_migration) {
         Ok(()) => {}
@@ -43,14 +46,27 @@ pub fn begin(jobs: &Arc<Jobs>, edge: edge::Handle) {
     }
 }
 
+/// Opens the way in of every agent that has a container, without asking the runtime: after a boot it starts containers
+/// only when this daemon is ready, and what they ask for in their first moments waits here.
+fn open_sockets(jobs: &Arc<Jobs>) {
+    let agents = match jobs.store.lookup(agents::with_containers) {
+        Ok(agents) => agents,
+        Err(error) => return log::error!("the agents' sockets could not be opened: {error}"),
+    };
+    for agent in agents.iter().filter(|agent| !matches!(agent.status.as_str(), "failed" | "deploying")) {
+        if let Err(error) = jobs.sockets.open(&agent.id) {
+            log::warn!("the socket of agent {} could not be opened: {error}", agent.slug);
+        }
+    }
+}
+
 /// Runs the migration; where the runtime does not answer yet, the reconciler runs it again. At boot it may come up after
 /// the daemon.
 fn run_migration(jobs: &Arc<Jobs>) {
     match migrate(jobs) {
-        Ok(()) => {}
+        Ok(()) => jobs.note_runtime("the start-up migration", Ok(())),
         Err(error) => {
-            let cause = error.cause.as_deref().unwrap_or("-");
-            log::warn!("the start-up migration could not ask the container runtime, trying again: {error} ({cause})");
+            jobs.note_runtime("the start-up migration", Err(&error));
             jobs.migration_due.store(true, Ordering::Relaxed);
         }
     }
@@ -111,7 +127,7 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match op.kind.as_str() {
         "deploy" => {
-            deploy::roll_back(jobs, &progress::agent_of(jobs, op)?)?;
+            deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;
             Err(codes::INTERRUPTED.into())
         }
         "archive" => archive::recover_archive(jobs, op),
@@ -146,6 +162,18 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
     Ok(())
 }
 
+/// Starts what ran when the host went down, where the runtime leaves that to us.
+fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), ApiError> {
+    for name in driver.ran_before_boot(within(CALL))? {
+        match mounts::start(jobs, driver, &name, within(START).into()) {
+            Ok(()) => log::info!("container {name} runs again after the host's restart"),
+            // The others have their turn all the same.
+            Err(error) => log::warn!("container {name} could not be started again: {error}"),
+        }
+    }
+    Ok(())
+}
+
 /// Delivers what is missing. One line where there is no runtime.
 fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
     let driver = jobs.any_driver()?;
@@ -153,6 +181,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         log::info!("this host has no container runtime: no tokens to deliver");
         return Ok(());
     }
+    start_after_boot(jobs, driver.as_ref())?;
     let containers = driver.list(Detail::Brief, within(CALL))?;
     adopt(jobs, driver.as_ref(), &containers)?;
     let agents = jobs.store.lookup(agents::with_containers)?;
@@ -179,7 +208,8 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
 fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
     // As it is now: what the last run left open may just have ended with it.
     let agent = match jobs.store.lookup(|conn| agents::by_id(conn, agent_id)) {
-        Ok(Some(live)) if live.agent.container_name.is_some() => live.agent,
+        // What is left of a failed deployment is taken away, not served.
+        Ok(Some(live)) if live.agent.container_name.is_some() && !deploy::is_left_over(jobs, &live.agent) => live.agent,
         Ok(_) => return,
         Err(error) => return log::warn!("agent {agent_id} could not be read: {error}"),
     };

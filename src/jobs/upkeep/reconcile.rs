@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
-use crate::jobs::operations::lifecycle;
 use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{deploy, lifecycle};
 use crate::jobs::start_up;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
@@ -62,8 +62,15 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
     if driver.runtime() == Runtime::None {
         return Ok(());
     }
-    let containers = driver.list(Detail::Brief, within(CALL))?;
+    let listed =
+        driver.list(Detail::Brief, within(CALL)).map_err(|error| ApiError::from(error.as_away(driver.runtime())));
+    jobs.note_runtime("a look at the containers", listed.as_ref().map(|_| ()));
+    let containers = listed?;
     for agent in agents {
+        if deploy::is_left_over(jobs, &agent) {
+            deploy::take_away(jobs, &agent);
+            continue;
+        }
         let found = containers.iter().find(|c| Some(c.name.as_str()) == agent.container_name.as_deref());
         let Some(state) = found else { continue };
         // What an operation is at, it will note itself.

@@ -36,6 +36,7 @@ const TOUCH: &str = "UPDATE agents SET revision = revision + 1, updated_at = ?2 
 const RENAME: &str = "UPDATE agents SET slug = ?2, given_name = ?3, revision = revision + 1, updated_at = ?4
     WHERE id = ?1 AND archived_at IS NULL";
 const PURGE: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NOT NULL";
+const FORGET: &str = "DELETE FROM agents WHERE id = ?1 AND archived_at IS NULL";
 
 /// Adds an agent.
 ///
@@ -207,6 +208,15 @@ pub fn archive(conn: &Connection, id: &str, now: Micros) -> Result<()> {
 /// `Exists` if the slug is taken.
 pub fn restore(conn: &Connection, id: &str, slug: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(RESTORE)?.execute(params![id, slug, now])?;
+    Ok(())
+}
+
+/// Removes a live agent that never came to be, with its credentials and grants.
+///
+/// # Errors
+/// The store's.
+pub fn forget(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached(FORGET)?.execute([id])?;
     Ok(())
 }
 

@@ -6,8 +6,8 @@ mod find;
 use rusqlite::Row;
 
 pub use change::{
-    Delivery, archive, insert, place, purge, rename, restore, set_container, set_delivery, set_snapshot, set_status,
-    touch, update,
+    Delivery, archive, forget, insert, place, purge, rename, restore, set_container, set_delivery, set_snapshot,
+    set_status, touch, update,
 };
 pub use find::{
     AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,

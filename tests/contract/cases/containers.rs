@@ -47,10 +47,17 @@ pub const CASES: &[Case] = &[
     case("agents_deploy", "container_failed", |w| {
         w.operator().post("/api/agents/deploy?wait=60", json!({"name": w.name(), "image": "i"}))
     }),
+    case("agents_deploy", "unknown_image", |w| {
+        let body = json!({"name": w.name(), "image": "no-such-image"});
+        let reply = w.operator().post("/api/agents/deploy?wait=60", body);
+        assert_eq!(reply.json()["known"], json!(["bb"]));
+        reply
+    }),
     case("agents_deploy", "container_runtime_unavailable", |_| {
         let world = World::without_runtime();
         let reply = world.operator().post("/api/agents/deploy", json!({"name": "gone", "image": "i"}));
         world.operator().get("/api/agents/gone").expect_error(404, "agent_not_found");
+        assert_eq!(reply.json()["away"], json!("absent"));
         reply
     }),
     case("agents_deploy", "invalid_agent_name", |w| deploy(w, json!({"name": "é"}))),

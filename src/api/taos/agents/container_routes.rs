@@ -224,7 +224,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsDeploy, deploy::deploy),
         id: "agents_deploy",
         title: "Deploy an agent into a container",
-        about: "Makes the record and the container, delivers the token, starts. A failure takes all of it back but the record.",
+        about: "Makes the record and the container, delivers the token, starts. A failure takes all of it back but the record; while the runtime is away not even that is left.",
         repeat: Repeat::Key,
         query: &[WAIT],
         body: BodyKind::Json(&[
@@ -279,6 +279,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
             codes::UNKNOWN_FRAMEWORK,
+            codes::UNKNOWN_IMAGE,
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,

@@ -10,7 +10,8 @@ use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::call::{Call, Handled, Step, Tx, Written};
+use crate::api::engine::dispatch::render;
 use crate::api::engine::slow::{self, Slow};
 use crate::api::taos::scope;
 use crate::config::{self, MountRoot};
@@ -20,6 +21,8 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::rest::stream;
 use crate::store;
 use crate::store::operations::{self, Operation};
 use crate::store::users::{Role, User};
@@ -37,23 +40,53 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     let config = app.config.now();
     let (wanted, env) = wanted(&config.containers, body)?;
     let roots = roots_above(&config.containers, &wanted);
-    // Looked at before anything is written, so that without a runtime no record is left.
-    let runtime = app.jobs.driver().map(|driver| driver.runtime().as_str());
+    call.check_allowance()?;
     let slow = Slow::new(app, &call.input);
-    call.write(app, move |tx| {
+    let (fulfiller, promise) = stream::promise();
+    // Asked before anything is written, so that without a runtime no record is left, and on a thread that may wait.
+    app.jobs.look(None, move |jobs| {
+        let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str());
+        let (dialect, request_id) = (call.input.dialect, call.caller.request_id().to_owned());
+        let asked = Asked { display_name, scopes, model, wanted, env, roots, runtime, slow };
+        let ended = call.write_to(&jobs.store, move |tx| asked.promise(tx, &config));
+        fulfiller.keep(match ended {
+            Ok(Step::Later(outcome)) => outcome,
+            Ok(Step::Reply(reply)) => Outcome::Done(reply),
+            // A transaction takes in no body.
+            Ok(Step::Intake(_)) => Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id)),
+            Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
+        });
+    })?;
+    Ok(Step::Later(Outcome::Pending(promise)))
+}
+
+/// A deployment as it was asked for, and the runtime it is for.
+struct Asked {
+    display_name: String,
+    scopes: Scopes,
+    model: Option<String>,
+    wanted: DeploySpec,
+    env: Env,
+    roots: Vec<Vec<MountRoot>>,
+    runtime: Result<&'static str, ApiError>,
+    slow: Slow,
+}
+
+impl Asked {
+    fn promise(self, tx: &Tx<'_>, config: &config::Config) -> Result<Written, ApiError> {
         access::may_create(tx.conn, tx.caller)?;
         let body = &tx.input.body;
-        if let Some(model) = &model {
+        if let Some(model) = &self.model {
             model::locate(&config.models, model, body.text("target_worker"))?;
         }
-        let runtime = runtime?;
-        let slug = name::free_slug(tx.conn, &name::slug_of(&display_name))?;
-        may_mount(&roots, tx.caller.user(), &slug)?;
-        let mut agent = create::fresh(tx, Birth::named(slug, display_name, &scopes))?;
+        let runtime = self.runtime?;
+        let slug = name::free_slug(tx.conn, &name::slug_of(&self.display_name))?;
+        may_mount(&self.roots, tx.caller.user(), &slug)?;
+        let mut agent = create::fresh(tx, Birth::named(slug, self.display_name, &self.scopes))?;
         settings::apply(&mut agent, body);
         let text = |name: &str| body.text(name).map(str::to_owned);
         agent.framework = text("framework").unwrap_or(agent.framework);
-        agent.model = model;
+        agent.model = self.model;
         agent.fallback_models =
             body.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
         agent.target_worker = text("target_worker");
@@ -71,12 +104,12 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
         let mut op = Operation::new(store::new_id(), "deploy", tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
-        op.payload = serde_json::to_string(&wanted)
+        op.payload = serde_json::to_string(&self.wanted)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
         operations::insert(tx.conn, &op)?;
         tx.charge(slow::ROWS);
-        Ok(slow.keeping(env).follow(op, Vec::new(), promised))
-    })
+        Ok(self.slow.keeping(self.env).follow(op, Vec::new(), promised))
+    }
 }
 
 fn promised(op: &Operation) -> Reply {
