@@ -19,6 +19,7 @@
 //! - [`limits`] - every bound
 //! - [`secret`] - the formats of secrets: made, parsed, hashed, never printed
 //! - `say` - what the two programs print
+//! - [`threads`] - locks, and threads that work from time to time
 //! - [`time`] - times as the database keeps them
 //! - `closed_set` - words that are one enum
 
@@ -44,4 +45,5 @@ pub mod rest;
 pub mod say;
 pub mod secret;
 pub mod store;
+pub mod threads;
 pub mod time;

@@ -26,15 +26,16 @@ impl Gate {
         let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
         let denies = self.fingerprints.denies();
         if worth_telling {
-            self.record(vec![audit::AuditEntry {
-                at: now,
-                actor: caller.audited(),
-                action: surprise.event().to_owned(),
-                resource: format!("credential:{}", known.credential_id),
-                outcome: if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok },
-                count: 1,
-                request_id: head.request_id.clone(),
-            }]);
+            self.record(vec![
+                audit::AuditEntry::new(
+                    caller.audited(),
+                    surprise.event(),
+                    format!("credential:{}", known.credential_id),
+                    head.request_id.clone(),
+                )
+                .at(now)
+                .ended(if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok }),
+            ]);
         }
         if denies { Err(ApiError::new(codes::FINGERPRINT_MISMATCH).with_status(403)) } else { Ok(()) }
     }
@@ -118,7 +119,7 @@ impl Watch {
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {
-            let entry = audit::AuditEntry { at: Micros::now(), ..self.entry.clone() };
+            let entry = self.entry.clone().at(Micros::now());
             self.gate.record(self.gate.denials.note(&self.key, entry));
         }
     }
@@ -130,13 +131,11 @@ fn key_of(caller: &Caller) -> String {
 }
 
 fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::AuditEntry {
-    audit::AuditEntry {
-        at: Micros::now(),
+    audit::AuditEntry::new(
         actor,
-        action: action.slug().to_owned(),
-        resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
-        outcome: audit::AuditOutcome::Denied,
-        count: 1,
-        request_id: head.request_id.clone(),
-    }
+        action.slug(),
+        format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
+        head.request_id.clone(),
+    )
+    .ended(audit::AuditOutcome::Denied)
 }

@@ -18,8 +18,9 @@ mod table;
 pub mod taos;
 
 pub use engine::api_route::ApiRoute;
-pub use engine::app::{App, StartError};
+pub use engine::app::{App, Parts};
 pub use engine::dispatch::Dispatcher;
+pub use engine::paging::set_page_bytes;
 pub use table::routes;
 pub use taos::index::surface;
 pub use taos::notifications::show as show_notification;

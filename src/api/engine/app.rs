@@ -4,13 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use rusqlite::Connection;
-
 use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
 use super::metrics::RequestMetrics;
 use super::paging;
-use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
+use crate::access::{BoxKey, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
@@ -19,12 +17,11 @@ use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
-use crate::jobs::events::webhook::{ShowNotification, WebhookSender};
+use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
-use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::backup_scheduler::BackupHealth;
-use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
-use crate::time::{Clock, Micros};
+use crate::store::{self, Store};
+use crate::time::Clock;
 
 /// The application.
 pub struct App {
@@ -67,117 +64,60 @@ pub struct App {
     edge: OnceLock<edge::Handle>,
 }
 
-/// Why the application cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory cannot be used.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The first records cannot be written.
-    #[error("the first records could not be written: {0}")]
-    Store(#[from] StoreError),
-    /// A file or thread cannot be had.
-    #[error("{0}: {1}")]
-    Io(String, std::io::Error),
+/// What an application is made of; the composition root builds it.
+pub struct Parts {
+    /// See [`App::routes`].
+    pub routes: &'static [&'static [ApiRoute]],
+    /// See [`App::config`].
+    pub config: Arc<LiveConfig>,
+    /// See [`App::store`].
+    pub store: Arc<Store>,
+    /// See [`App::clock`].
+    pub clock: Arc<Clock>,
+    /// See [`App::gate`].
+    pub gate: Arc<Gate>,
+    /// See [`App::jobs`].
+    pub jobs: Arc<Jobs>,
+    /// See [`App::log_tail`].
+    pub log_tail: LogTail,
+    /// See [`App::streams`].
+    pub streams: Arc<Streams>,
+    /// See [`App::webhook`].
+    pub webhook: Arc<WebhookSender>,
+    /// See [`App::access_log`].
+    pub access_log: AccessLog,
+    /// See [`App::forwarder`].
+    pub forwarder: Arc<Forwarder>,
+    /// See [`App::box_key`].
+    pub box_key: Option<Arc<BoxKey>>,
+    /// See [`App::listening`].
+    pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
 }
 
 impl App {
-    /// Opens the store and makes what the first start needs. `show` is how the webhook shows a notification.
-    ///
-    /// # Errors
-    /// [`StartError`].
-    pub fn start(
-        config: Config,
-        routes: &'static [&'static [ApiRoute]],
-        show: ShowNotification,
-    ) -> Result<Self, StartError> {
-        let live = Arc::new(LiveConfig::new(config));
-        let config = live.now();
-        let store = Arc::new(Store::open(&StoreOptions {
-            dir: config.data_dir.clone(),
-            readers: config.limits.worker_count(),
-            slow_query_ms: config.limits.slow_query_ms,
-            new_box: config.new_box(),
-        })?);
-        store.end_reads_after(config.limits.read_timeout_ms);
-        paging::set_page_bytes(config.limits.max_page_bytes);
-        let last = store.lookup(audit::last_at)?;
-        let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
-        first_start::prepare(&store)?;
-        let released = store.write(|conn: &Connection| -> store::Result<usize> {
-            let waiting = idempotency::reserved(conn)?;
-            if waiting == 0 { Ok(0) } else { idempotency::release_all(conn) }
-        });
-        match released {
-            Ok(0) => {}
-            Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
-            // A read-only disk is no reason not to serve reads.
-            Err(error) => log::error!("reservations of the last run could not be released: {error}"),
-        }
-        if let Err(error) = core_knowledge::ingest(&store) {
-            log::error!("the documentation could not be made knowledge: {error}");
-        }
-        let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
-        let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)
-            .map_err(|error| StartError::Io(config.runtime_dir.display().to_string(), error))?;
-        let box_key = match BoxKey::open(&config.data_dir) {
-            Ok(key) => Some(Arc::new(key)),
-            // On a read-only disk the rest is still worth serving.
-            Err(error) => {
-                log::error!(
-                    "{}: {error}; the head of the audit is not signed",
-                    config.data_dir.join(BOX_KEY).display()
-                );
-                None
-            }
-        };
-        let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
-        let per_principal = live.watch(|now| now.limits.max_streams_per_credential);
-        let streams = Streams::start(Arc::clone(&store), Arc::clone(&gate), per_principal)
-            .map_err(|error| StartError::Io("the event streams' thread".into(), error))?;
-        let listening = Arc::<OnceLock<_>>::default();
-        let webhook = WebhookSender::start(
-            &store,
-            Arc::clone(&clock),
-            Arc::clone(&listening),
-            live.watch(|now| now.webhook.clone()),
-            show,
-        )
-        .map_err(|error| StartError::Io("the webhook's thread".into(), error))?;
-        let access_log = AccessLog::start().map_err(|error| StartError::Io("the access log's thread".into(), error))?;
-        let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
-        let roots =
-            live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
-        // No request has been served yet: what is open was left by the last run.
-        let cut = store.lookup(operations::open)?;
-        let runtime = config.containers.runtime.clone();
-        let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), cut, runtime, roots, sockets)
-            .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
-        let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
-        let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
-            .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
-        let forwarder = Forwarder::start().map_err(|error| StartError::Io("the forwarder's thread".into(), error))?;
-        Ok(Self {
-            routes,
-            clock,
-            jobs,
-            gate,
-            streams,
-            log_tail,
-            webhook: Arc::new(webhook),
+    /// An application of these parts, which begins now.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            routes: parts.routes,
+            config: parts.config,
+            store: parts.store,
+            clock: parts.clock,
+            gate: parts.gate,
+            jobs: parts.jobs,
             in_flight: Arc::default(),
             instance: store::new_id().into(),
+            log_tail: parts.log_tail,
+            streams: parts.streams,
+            webhook: parts.webhook,
             metrics: RequestMetrics::default(),
             backups: Arc::default(),
-            access_log,
+            access_log: parts.access_log,
             started: Instant::now(),
-            forwarder: Arc::new(forwarder),
-            listening,
-            box_key,
+            forwarder: parts.forwarder,
+            box_key: parts.box_key,
+            listening: parts.listening,
             edge: OnceLock::new(),
-            config: live,
-            store,
-        })
+        }
     }
 
     /// Puts these settings in force, as far as they are not read where they are used.

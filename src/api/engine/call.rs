@@ -81,15 +81,9 @@ impl Tx<'_> {
     /// # Errors
     /// The store's.
     pub fn audit(&self, resource: String) -> store::Result<()> {
-        let entry = audit::AuditEntry {
-            at: self.now,
-            actor: self.caller.audited(),
-            action: self.action.slug().to_owned(),
-            resource,
-            outcome: audit::AuditOutcome::Ok,
-            count: 1,
-            request_id: self.caller.request_id().to_owned(),
-        };
+        let entry =
+            audit::AuditEntry::new(self.caller.audited(), self.action.slug(), resource, self.caller.request_id())
+                .at(self.now);
         let Some(kind) = growth::repeated_by(self.action, &entry.resource) else {
             return audit::append(self.conn, &entry);
         };

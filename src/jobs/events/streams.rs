@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::stream::{self, Signal, StreamSender, Wait};
 use crate::store::{self, Store};
+use crate::threads::lock;
 
 /// Bytes of one chunk and chunks in waiting: what a client that does not read costs.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -80,10 +81,6 @@ type Places = Arc<Mutex<HashMap<String, u64>>>;
 struct Place {
     places: Places,
     key: String,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Place {

@@ -359,15 +359,14 @@ fn record(
     asker: &Asker,
     now: Micros,
 ) -> Result<(), StoreError> {
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
-        action: ACTION.into(),
-        resource: format!("agent:{agent_id}"),
-        outcome,
-        count: 1,
-        request_id: asker.request_id.clone(),
-    };
+    let entry = audit::AuditEntry::new(
+        audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
+        ACTION,
+        format!("agent:{agent_id}"),
+        asker.request_id.clone(),
+    )
+    .at(now)
+    .ended(outcome);
     audit::append(conn, &entry)
 }
 

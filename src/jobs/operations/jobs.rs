@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::runner::Runner;
@@ -14,6 +14,7 @@ use crate::rest::error::ApiError;
 use crate::rest::stream::Signal;
 use crate::store::Store;
 use crate::store::operations::Operation;
+use crate::threads::lock;
 use crate::time::{Clock, Micros};
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
@@ -78,7 +79,7 @@ impl Jobs {
 
     /// The operations that the last run left open; empty from the second call on.
     pub fn take_cut(&self) -> Vec<Operation> {
-        std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.cut))
     }
 
     /// Takes no new work and waits, at most `patience`, for what runs.

@@ -127,15 +127,14 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
-        action: action(&op.kind).to_owned(),
+    let entry = audit::AuditEntry::new(
+        audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
+        action(&op.kind),
         resource,
-        outcome,
-        count: 1,
-        request_id: op.request_id.clone(),
-    };
+        op.request_id.clone(),
+    )
+    .at(now)
+    .ended(outcome);
     audit::append(conn, &entry)?;
     settle(conn, op, ended, now)
 }

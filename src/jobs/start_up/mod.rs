@@ -6,7 +6,7 @@ pub mod first_start;
 pub mod restore;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -23,6 +23,7 @@ use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// Seconds for a list.
@@ -209,7 +210,7 @@ impl Tally {
     }
 
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
-        let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut operation = lock(&self.operation);
         if operation.is_none() {
             let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
             op.status = "running".into();
@@ -231,7 +232,7 @@ impl Tally {
             Ok(delivery) => json!({"success": true, "token_delivery": delivery}),
             Err(error) => json!({"success": false, "error": error.code.slug}),
         };
-        self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.slug.clone(), told);
+        lock(&self.results).insert(agent.slug.clone(), told);
     }
 
     fn one_less(&self, jobs: &Arc<Jobs>) {
@@ -241,8 +242,8 @@ impl Tally {
     }
 
     fn end(&self, jobs: &Arc<Jobs>) {
-        let results = std::mem::take(&mut *self.results.lock().unwrap_or_else(PoisonError::into_inner));
-        match self.operation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let results = std::mem::take(&mut *lock(&self.results));
+        match lock(&self.operation).take() {
             Some(op) => progress::finish(jobs, &op, Ok(json!({"results": results}))),
             None if results.is_empty() => log::info!("every agent with a container has its token"),
             None => {}
