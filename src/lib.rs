@@ -19,8 +19,8 @@
 //! - [`limits`] - every bound
 //! - [`secret`] - the formats of secrets: made, parsed, hashed, never printed
 //! - `say` - what the two programs print
-//! - [`threads`] - locks, and threads that work from time to time
 //! - [`time`] - times as the database keeps them
+//! - [`threads`] - locks, and threads that work from time to time
 //! - `closed_set` - words that are one enum
 
 #![forbid(unsafe_code)]

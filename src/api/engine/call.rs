@@ -135,14 +135,14 @@ impl Call {
     /// `rate_limited`.
     pub fn check_allowance(&self) -> Result<(), ApiError> {
         match self.growth {
-            Growth::Adds | Growth::AddsWords => self.watch.gate().allowance.check(&self.caller, Instant::now()),
+            Growth::Adds | Growth::AddsWords => self.watch.allowance().check(&self.caller, Instant::now()),
             Growth::Reads | Growth::Frees => Ok(()),
         }
     }
 
     /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.
     pub(crate) fn charge_key(&self) {
-        self.watch.gate().allowance.charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
+        self.watch.allowance().charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
     }
 
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
@@ -185,7 +185,7 @@ impl Call {
                 }
                 let result = result.map(|(written, facts, amount, caller)| {
                     watch.settle(facts);
-                    watch.gate().allowance.charge(&caller, amount, Instant::now());
+                    watch.allowance().charge(&caller, amount, Instant::now());
                     written
                 });
                 fulfiller.keep(match result {
