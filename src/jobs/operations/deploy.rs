@@ -14,9 +14,7 @@ use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
 };
-use crate::jobs::operations::{Jobs, within};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials;
@@ -52,15 +50,12 @@ pub struct DeploySpec {
     pub mounts: Vec<(String, String, bool)>,
 }
 
-fn unusable(what: impl ToString) -> ApiError {
-    ApiError {
-        cause: Some(what.to_string()),
-        ..ApiError::new(codes::CONTAINER_FAILED).detail("The deployment cannot be used.")
-    }
+fn unusable(what: impl ToString) -> OperationError {
+    OperationError::Unusable(what.to_string())
 }
 
 impl DeploySpec {
-    fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, ApiError> {
+    fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, OperationError> {
         let mut spec = CreateSpec::new(ImageName::parse(&self.image).map_err(unusable)?, &agent.id);
         spec.memory_bytes = self.memory_bytes;
         spec.cpus = self.cpus;
@@ -90,7 +85,7 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
     }
 }
 
-fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), ApiError> {
+fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), OperationError> {
     let wanted: DeploySpec = serde_json::from_str(&op.payload).map_err(unusable)?;
     let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
     let unwanted = || is_cancelled(jobs, op);
@@ -118,7 +113,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
 ///
 /// # Errors
 /// The driver's, if a container may be left; it stays on the record, so that archiving and purging find it.
-pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationError> {
     let removed = lifecycle::container(agent).and_then(|name| {
         let driver = jobs.driver()?;
         // One that was there before belongs to somebody else, whatever it is called.

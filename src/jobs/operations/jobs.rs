@@ -5,12 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::error::OperationError;
 use super::runner::Runner;
 use super::sockets::AgentSockets;
 use crate::config::Watched;
 use crate::containers::{Containers, Driver, Runtime, RuntimeOptions};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
 use crate::rest::stream::Signal;
 use crate::store::Store;
 use crate::store::operations::Operation;
@@ -93,12 +92,10 @@ impl Jobs {
     ///
     /// # Errors
     /// `container_runtime_unavailable`, also where the host has none.
-    pub fn driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+    pub fn driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         let driver = self.containers.driver()?;
         if driver.runtime() == Runtime::None {
-            return Err(ApiError::new(codes::CONTAINER_RUNTIME_UNAVAILABLE)
-                .detail("This host has no container runtime.")
-                .retry_after(60));
+            return Err(OperationError::NoRuntime);
         }
         Ok(driver)
     }
@@ -107,7 +104,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `container_runtime_unavailable` where the one that was chosen is not there.
-    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         Ok(self.containers.driver()?)
     }
 
@@ -119,7 +116,7 @@ impl Jobs {
         self: &Arc<Self>,
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         self.queue(&self.runner, agent_id, work)
     }
 
@@ -131,7 +128,7 @@ impl Jobs {
         self: &Arc<Self>,
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         self.queue(&self.lookers, agent_id, work)
     }
 
@@ -140,10 +137,10 @@ impl Jobs {
         runner: &Runner,
         key: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         let jobs = Arc::clone(self);
         let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
-        queued.map_err(|crate::jobs::operations::runner::RunnerFull| codes::BUSY.into())
+        queued.map_err(|crate::jobs::operations::runner::RunnerFull| OperationError::Busy)
     }
 }
 

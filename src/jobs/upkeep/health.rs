@@ -18,7 +18,7 @@ use crate::containers::{ContainerState, Detail, Status};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::jobs::endpoints::host_net::{HostNet, canonical, is_unicast};
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::{HEALTH_ANSWER_BYTES, HEALTH_CHECKS, HEALTH_MISSES, HEALTH_TIMEOUT};
 use crate::store::registrations::{self, CheckedEndpoint};
 use crate::threads::{Pause, Periodic};
@@ -91,7 +91,7 @@ impl Checker {
         self.pause.lasts(end.saturating_duration_since(Instant::now()))
     }
 
-    fn round(&mut self) -> Result<(), crate::rest::error::ApiError> {
+    fn round(&mut self) -> Result<(), OperationError> {
         let Some(jobs) = self.jobs.upgrade() else { return Ok(()) };
         let agents = jobs.store.lookup(registrations::checked)?;
         let containers = match agents.iter().any(|agent| agent.container_name.is_some()) {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::jobs::operations::lifecycle;
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::jobs::start_up;
-use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::{self, operations};
 use crate::threads::Periodic;
@@ -33,7 +32,7 @@ pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
     })
 }
 
-fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
+fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     let agents = jobs.store.lookup(agents::with_containers)?;
     if agents.is_empty() {
         return Ok(());
@@ -59,7 +58,12 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
 }
 
 /// What a restart by somebody else changes: its processes have the new token, and classic LXC's way in has closed.
-fn catch_up(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, state: &ContainerState) -> Result<(), ApiError> {
+fn catch_up(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    agent: &Agent,
+    state: &ContainerState,
+) -> Result<(), OperationError> {
     if state.status != Status::Running {
         return Ok(());
     }
