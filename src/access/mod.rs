@@ -32,6 +32,7 @@ mod record;
 mod refusal;
 mod role;
 pub mod scopes;
+pub mod space;
 mod throttle;
 pub mod tokens;
 
@@ -50,6 +51,7 @@ pub use record::Watch;
 pub use refusal::{dead, nobody};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
+pub use space::{SpaceRole, default_space, require_space, resolve_space, space_role_on};
 pub use throttle::Throttle;
 pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;

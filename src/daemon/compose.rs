@@ -12,13 +12,17 @@ use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
+use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
+use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::audit_head::Teller;
 use crate::jobs::upkeep::expiry::Expiry;
+use crate::jobs::upkeep::leases::{self, Leases};
+use crate::jobs::upkeep::messages::Upkeep;
 use crate::jobs::upkeep::{backup_scheduler, health, reconcile, sweeper};
 use crate::limits::seconds;
 use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
@@ -75,6 +79,15 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let webhook = Arc::new(having("the webhook's thread", webhook)?);
     let access_log = having("the access log's thread", AccessLog::start())?;
     let jobs = jobs(&store, &clock, &live)?;
+    let notifier = || {
+        let to_webhook = live.watch(|now| now.webhook.is_some());
+        Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)
+    };
+    let fetched = Arc::new(having("the receipts' thread", Fetched::start(Arc::clone(&store)))?);
+    let upkeep =
+        Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live));
+    let upkeep = Arc::new(having("the thread that looks after messages", upkeep)?);
+    let leases = Arc::new(leases(&store, &streams, notifier())?);
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
     let routes = api::routes();
@@ -88,6 +101,9 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         log_tail,
         streams,
         webhook,
+        fetched,
+        upkeep,
+        leases,
         access_log,
         forwarder,
         box_key,
@@ -119,10 +135,20 @@ fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
         // A read-only disk is no reason not to serve reads.
         Err(error) => log::error!("reservations of the last run could not be released: {error}"),
     }
+    sweeper::drop_unfinished_uploads(store);
     if let Err(error) = core_knowledge::ingest(store) {
         log::error!("the documentation could not be made knowledge: {error}");
     }
     Ok(())
+}
+
+fn leases(store: &Arc<Store>, streams: &Arc<Streams>, notifier: Notifier) -> Result<Leases, StartError> {
+    let streams = Arc::clone(streams);
+    let started = Leases::start(store, notifier, move |ended| api::task_ended(&streams, ended));
+    started.map_err(|error| match error {
+        leases::StartError::Store(error) => StartError::Store(error),
+        leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
+    })
 }
 
 fn signing_keys(store: &Store, runtime_dir: &Path) -> Result<SigningKeys, StartError> {

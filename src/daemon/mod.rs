@@ -93,6 +93,7 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     announce(&config, &addresses);
     answer_signals(signals, running.handle(), &app)?;
     running.join();
+    app.fetched.stop();
     drop(serving_upkeep);
     app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::agentex;
-use super::bearer::{Presented, presented, secret_of};
+use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
 use super::credential_cache::CredentialCache;
 use super::operator::Operators;
@@ -85,6 +85,7 @@ impl CredentialLookup {
     pub fn find(&self, head: &Head, need: &Need) -> Result<Found, NotFound> {
         let presented = match need.dialect {
             Dialect::Agentex => agentex::presented(head)?,
+            _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
             _ => presented(head),
         };
         let own = |caller| Found::Caller(caller, Audience::Api);

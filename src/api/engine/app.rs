@@ -14,12 +14,17 @@ use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
+use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
+use crate::jobs::events::places::Places;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::upkeep::backup_scheduler::BackupHealth;
+use crate::jobs::upkeep::leases::Leases;
+use crate::jobs::upkeep::messages::Upkeep;
+use crate::limits;
 use crate::store::{self, Store};
 use crate::time::Clock;
 
@@ -47,6 +52,16 @@ pub struct App {
     pub streams: Arc<Streams>,
     /// Deliveries to the webhook, where there is one.
     pub webhook: Arc<WebhookSender>,
+    /// Fetches of messages that are not on disk yet.
+    pub fetched: Arc<Fetched>,
+    /// What becomes of messages by themselves.
+    pub upkeep: Arc<Upkeep>,
+    /// The clock of leases on tasks.
+    pub leases: Arc<Leases>,
+    /// Uploads on their way.
+    pub uploads: Arc<Places>,
+    /// Downloads on their way.
+    pub downloads: Arc<Places>,
     /// Counters.
     pub metrics: RequestMetrics,
     /// How the automatic backups are doing.
@@ -84,6 +99,12 @@ pub struct Parts {
     pub streams: Arc<Streams>,
     /// See [`App::webhook`].
     pub webhook: Arc<WebhookSender>,
+    /// See [`App::fetched`].
+    pub fetched: Arc<Fetched>,
+    /// See [`App::upkeep`].
+    pub upkeep: Arc<Upkeep>,
+    /// See [`App::leases`].
+    pub leases: Arc<Leases>,
     /// See [`App::access_log`].
     pub access_log: AccessLog,
     /// See [`App::forwarder`].
@@ -109,6 +130,11 @@ impl App {
             log_tail: parts.log_tail,
             streams: parts.streams,
             webhook: parts.webhook,
+            fetched: parts.fetched,
+            upkeep: parts.upkeep,
+            leases: parts.leases,
+            uploads: Places::new(limits::UPLOADS),
+            downloads: Places::new(limits::DOWNLOADS),
             metrics: RequestMetrics::default(),
             backups: Arc::default(),
             access_log: parts.access_log,

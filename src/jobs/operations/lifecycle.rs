@@ -10,9 +10,9 @@ use super::mounts;
 use super::progress::{Ended, agent_of, step};
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
-use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::operations::Operation;
+use crate::store::{self, tasks};
 use crate::time::Micros;
 
 /// How long a container may take to shut down by itself.
@@ -95,6 +95,9 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), OperationErro
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
         agents::set_status(conn, &id, &status, paused, now)?;
+        if paused {
+            tasks::free_all_of_agent(conn, &id, now)?;
+        }
         if fresh {
             agents::set_delivery(conn, &id, &Delivery::state("delivered"), now)?;
         }
