@@ -20,6 +20,7 @@
 //! - [`secret`] - the formats of secrets: made, parsed, hashed, never printed
 //! - `say` - what the two programs print
 //! - [`time`] - times as the database keeps them
+//! - [`threads`] - locks, and threads that work from time to time
 //! - `closed_set` - words that are one enum
 
 #![forbid(unsafe_code)]
@@ -44,4 +45,5 @@ pub mod rest;
 pub mod say;
 pub mod secret;
 pub mod store;
+pub mod threads;
 pub mod time;

@@ -5,7 +5,7 @@
 //! of which the owner's own are untouched. The operator's Unix socket has no bound: who holds it holds the disk.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Principal};
@@ -13,6 +13,7 @@ use crate::config::Watched;
 use crate::limits::{DAY_HOURS, HOUSEHOLD_SHARES, THROTTLE_ENTRIES, USER_SHARES, WRITE_ROW_BYTES};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::threads::lock;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -138,7 +139,7 @@ impl Allowance {
 
     fn reached(&self, key: &str, shares: u64, now: Instant) -> Option<Reached> {
         let most = self.hourly.now().times(shares);
-        let spent = *self.spent.lock().unwrap_or_else(PoisonError::into_inner).get(key)?;
+        let spent = *lock(&self.spent).get(key)?;
         let windows = [("hour", spent.hour, HOUR, most), ("day", spent.day, DAY, most.times(DAY_HOURS))];
         windows.into_iter().rev().find_map(|(window, running, length, most)| {
             let running = running.at(now, length);
@@ -148,7 +149,7 @@ impl Allowance {
     }
 
     fn note(&self, key: &str, amount: Amount, now: Instant) {
-        let mut all = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.spent);
         if all.len() >= THROTTLE_ENTRIES && !all.contains_key(key) {
             make_room(&mut all, now);
         }

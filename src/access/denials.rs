@@ -5,10 +5,11 @@
 //! A principal that has had its rows of the hour shares one line a minute for all kinds.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::limits::{AGGREGATES_PER_HOUR, THROTTLE_ENTRIES};
 use crate::store::audit::AuditEntry;
+use crate::threads::lock;
 use crate::time::Micros;
 
 const WINDOW: i64 = 60 * Micros::SECOND;
@@ -69,7 +70,7 @@ impl State {
 
 impl Denials {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Notes a denial at an action of what `key` names: a credential, or a peer that has none. The entries to record
@@ -142,15 +143,9 @@ mod tests {
     use crate::store::audit::AuditOutcome;
 
     fn note_of(denials: &Denials, key: &str, at: i64) -> Vec<u64> {
-        let entry = AuditEntry {
-            at: Micros(at * Micros::SECOND),
-            actor: "agent:1".into(),
-            action: "agents.read".into(),
-            resource: "r".into(),
-            outcome: AuditOutcome::Denied,
-            count: 1,
-            request_id: "q".into(),
-        };
+        let entry = AuditEntry::new("agent:1", "agents.read", "r", "q")
+            .at(Micros(at * Micros::SECOND))
+            .ended(AuditOutcome::Denied);
         denials.note(key, entry).iter().map(|entry| entry.count).collect()
     }
 
@@ -206,15 +201,7 @@ mod tests {
         let repeats = Denials::default();
         let settle = |at: i64, recorded| {
             let mut entries = Vec::new();
-            let entry = AuditEntry {
-                at: Micros(at * Micros::SECOND),
-                actor: "agent:1".into(),
-                action: "auth.exchange".into(),
-                resource: "r".into(),
-                outcome: AuditOutcome::Ok,
-                count: 1,
-                request_id: "q".into(),
-            };
+            let entry = AuditEntry::new("agent:1", "auth.exchange", "r", "q").at(Micros(at * Micros::SECOND));
             entries.extend(repeats.settle("k", entry, recorded));
             entries.iter().map(|entry| entry.count).collect::<Vec<_>>()
         };

@@ -2,13 +2,14 @@
 //! in memory and written with the last uses of credentials (aX contract, section 6).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use hyper::header::HeaderName;
 
 use crate::config::{FingerprintPolicy, Watched};
 use crate::limits::THROTTLE_ENTRIES;
 use crate::rest::head::Head;
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// The header of a client's fingerprint.
@@ -105,7 +106,7 @@ impl Fingerprints {
         if stored.contains(&value) {
             return None;
         }
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         if !has_room(&mut recent, known.credential_id) {
             return None;
         }
@@ -121,7 +122,7 @@ impl Fingerprints {
     }
 
     fn count(&self, credential_id: &str, now: Micros) -> bool {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         if !has_room(&mut recent, credential_id) {
             return false;
         }
@@ -130,7 +131,7 @@ impl Fingerprints {
 
     /// Takes what is to be written, by credential.
     pub fn take(&self, now: Micros) -> Vec<(String, Vec<String>)> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         let taken = recent
             .iter_mut()
             .filter(|(_, one)| !one.new.is_empty())
@@ -142,7 +143,7 @@ impl Fingerprints {
 
     /// Puts back what could not be written.
     pub fn put_back(&self, untaken: Vec<(String, Vec<String>)>) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = lock(&self.recent);
         for (id, values) in untaken {
             recent.entry(id).or_default().new.extend(values);
         }

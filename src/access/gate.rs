@@ -5,82 +5,87 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::allowance::{Allowance, Amount};
-use super::authorize::{Bad, key_refused, nobody};
-use super::caller::{Caller, Who};
-use super::denials::Denials;
+use super::authorize;
+use super::caller::Caller;
 use super::fingerprints::Fingerprints;
-use super::last_used::LastUsed;
 use super::lookup::agentex;
-use super::lookup::bearer::{Presented, in_query, presented};
-use super::lookup::cookie;
-use super::lookup::credential_cache::CredentialCache;
-use super::lookup::credential_lookup::is_good_key;
-use super::lookup::operator::Operators;
+use super::lookup::bearer::Presented;
+use super::lookup::credential_lookup::{CredentialLookup, Found, NotFound};
 use super::presence::Presence;
+use super::record::{CallRecord, Watch};
+use super::refusal::{Bad, nobody};
 use super::throttle::Throttle;
-use super::tokens::jwt::{Audience, Refused};
+use super::tokens::jwt::Audience;
 use super::tokens::signing_keys::SigningKeys;
 use crate::config::{BindCredentials, LiveConfig, Watched};
 use crate::limits::BACKUPS_PER_HOUR;
 use crate::rest::action::Action;
-use crate::rest::class::Class;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
-use crate::rest::head::{Head, Peer};
+use crate::rest::head::Head;
 use crate::rest::route::Need;
-use crate::secret::Kind;
-use crate::store::{Store, credentials, users};
-use crate::time::{Clock, Micros};
+use crate::secret::{Kind, SecretHash};
+use crate::store::Store;
+use crate::time::Clock;
 
 /// Lets requests in or turns them away.
 pub struct Gate {
-    pub(super) store: Arc<Store>,
-    pub(super) operators: Operators,
+    lookup: CredentialLookup,
+    record: Arc<CallRecord>,
     requests: Throttle,
-    pub(super) failed_logins: Throttle,
+    failed_logins: Throttle,
     notifications: Throttle,
-    pub(super) last_used: LastUsed,
-    pub(super) denials: Denials,
-    /// What the same principal does again and again, for the audit.
-    pub(super) repeats: Denials,
     /// What principals may write.
-    pub allowance: Allowance,
+    allowance: Arc<Allowance>,
     /// Backups that are asked for.
     pub backups: Throttle,
-    pub(super) known: CredentialCache,
-    pub(super) fingerprints: Fingerprints,
     /// What becomes of a credential on another agent's socket.
-    pub(super) bind_credentials: Watched<BindCredentials>,
-    pub(super) clock: Arc<Clock>,
+    bind_credentials: Watched<BindCredentials>,
     /// The keys that sign short-lived tokens.
-    pub keys: SigningKeys,
+    pub keys: Arc<SigningKeys>,
     /// Which agents were seen lately.
-    pub presence: Presence,
+    pub presence: Arc<Presence>,
+}
+
+/// What may be exchanged, and whom it stands for.
+pub struct Exchanger {
+    /// The principal behind it; of an enrollment, its issuer.
+    pub caller: Caller,
+    /// Its hash, to read it again where it is used.
+    pub hash: SecretHash,
+}
+
+/// Who wants a request sent on.
+pub enum Sender {
+    /// A user; the handler asks for its role.
+    User(Box<Caller>),
+    /// The holder of an external key of this agent.
+    Key {
+        /// The agent's id.
+        agent_id: String,
+    },
 }
 
 impl Gate {
     /// A gate that goes by these settings.
     pub fn new(store: Arc<Store>, config: &Arc<LiveConfig>, keys: SigningKeys, clock: Arc<Clock>) -> Self {
+        let keys = Arc::new(keys);
+        let fingerprints = Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy));
+        let record = Arc::new(CallRecord::new(Arc::clone(&store), fingerprints));
         Self {
-            store,
-            operators: Operators::new(),
+            lookup: CredentialLookup::new(store, Arc::clone(&keys), clock),
             requests: Throttle::new(config.watch(|now| now.limits.requests_per_minute)),
             failed_logins: Throttle::new(config.watch(|now| now.limits.failed_logins_per_minute)),
             notifications: Throttle::new(config.watch(|now| now.limits.notify_rate())),
-            last_used: LastUsed::default(),
-            denials: Denials::default(),
-            repeats: Denials::default(),
-            allowance: Allowance::new(config.watch(|now| {
+            allowance: Arc::new(Allowance::new(config.watch(|now| {
                 let (rows, bytes) = now.limits.write_share();
                 Amount { rows, bytes }
-            })),
+            }))),
             backups: Throttle::hourly(BACKUPS_PER_HOUR),
-            known: CredentialCache::default(),
-            fingerprints: Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy)),
             bind_credentials: config.watch(|now| now.containers.bind_credentials),
-            clock,
+            presence: Arc::clone(&record.presence),
+            record,
             keys,
-            presence: Presence::default(),
         }
     }
 
@@ -89,70 +94,19 @@ impl Gate {
     /// # Errors
     /// 401, 429 or 403, or the store's.
     pub fn admit(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
-        let refuse = |bad| Err(self.refuse_credential(head, need, bad));
-        let presented = match need.dialect {
-            Dialect::Agentex => agentex::presented(head)?,
-            _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
-            _ => presented(head),
-        };
-        match presented {
-            Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
-                // A key from outside is nobody but for what is sent on to its agent.
-                match self.agent_key(head, &hash, "internal")? {
-                    Some(caller) => self.pass(head, need, caller, Audience::Api),
-                    None => refuse(Bad::Dead),
-                }
-            }
-            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
-                match self.holder(head, kind, &hash)? {
-                    Some(caller) => self.pass(head, need, caller, Audience::Api),
-                    None => refuse(Bad::Dead),
-                }
-            }
-            Presented::Secret(..) | Presented::Malformed => refuse(Bad::Unverifiable),
-            Presented::Key(key) => match key {
-                _ if !need.classes.contains(&Class::Key) => Err(key_refused()),
-                None => refuse(Bad::Dead),
-                Some((_, hash)) => {
-                    let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
-                    match found.filter(is_good_key) {
-                        Some(holder) => self.pass_as(head, need, Caller::from_key(holder, head.request_id.clone())),
-                        None => refuse(Bad::Dead),
-                    }
-                }
-            },
-            Presented::Token(text) => match self.keys.verify(text, Micros::now().0 / Micros::SECOND) {
-                Err(Refused::Invalid) => refuse(Bad::Unverifiable),
-                Err(Refused::Expired) => refuse(Bad::Expired),
-                Ok(claims) => match self.behind(&claims)? {
-                    Some(holder) => {
-                        let caller = Caller::from_token(holder, &claims, head.request_id.clone());
-                        self.pass(head, need, caller, claims.audience)
-                    }
-                    None => refuse(Bad::Dead),
-                },
-            },
-            Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
-                Some(session) => self.by_cookie(head, need, session),
-                None => Err(nobody(head, need)),
-            },
-            Presented::Nothing => self.operator(head, need),
+        match self.lookup.find(head, need).map_err(|why| self.turn_away(head, need, why))? {
+            Found::Caller(caller, audience) => self.pass(head, need, caller, audience),
+            Found::Key(caller) => self.pass_as(head, need, caller),
         }
     }
 
-    pub(super) fn pass(
-        &self,
-        head: &Head,
-        need: &Need,
-        caller: Caller,
-        audience: Audience,
-    ) -> Result<Caller, ApiError> {
+    fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
         let caller = self.pass_as(head, need, caller)?;
         // No route here is for another audience; a class that is refused has been told by now.
         if audience != Audience::Api {
             return Err(self.denied(head, &caller, need, ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403)));
         }
-        self.check_scope_and_role(head, &caller, need)?;
+        authorize::scope_and_role(&caller, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         Ok(caller)
     }
 
@@ -163,46 +117,28 @@ impl Gate {
         if need.action == Action::UiNotify {
             self.throttle_notifications(head, &caller)?;
         }
-        self.note(head, &caller)?;
-        self.check_class(head, &caller, need)?;
+        self.record.note(head, &caller)?;
+        authorize::class(&caller, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         Ok(caller)
     }
 
     /// The caller, where what is in memory says yes to everything. `None` says nothing: [`Gate::admit`] has to look.
     pub fn admit_known(&self, head: &Head, action: Action) -> Option<Caller> {
-        let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
-        let who = self.known.get(&hash, self.store.version(), head.arrived)?;
-        let caller = Caller::new(who, head.request_id.clone());
-        let channel = match &head.peer {
-            Peer::Agent { id } => caller.agent_id() == Some(id),
-            Peer::Ip(_) | Peer::Unix { .. } => true,
-        };
+        let caller = self.lookup.cached(head)?;
         // Where it comes from is looked at with more time.
-        if !channel || !may(&caller, action) || Fingerprints::are_in(head) {
+        let plain = authorize::is_own_channel(head, &caller) && !Fingerprints::are_in(head);
+        if !plain || !authorize::may(&caller, action) {
             return None;
         }
         self.requests.take(caller.account(), head.arrived).ok()?;
-        self.note(head, &caller).ok()?;
+        self.record.note(head, &caller).ok()?;
         Some(caller)
     }
 
     /// Whether a caller admitted some time ago would be let in again: for what outlasts its request.
     pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
-        if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
-            return false;
-        }
-        let found = match caller.credential_id() {
-            Some(id) => self.store.lookup(|conn| credentials::find_by_id(conn, id)).map(|holder| {
-                holder
-                    .filter(|holder| !holder.user.disabled && holder.expires_at.is_none_or(|at| at > Micros::now()))
-                    .map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new()))
-            }),
-            None => self.store.lookup(users::operator).map(|user| {
-                user.filter(|user| user.id == caller.user().id).map(|user| Caller::operator(user, String::new()))
-            }),
-        };
-        match found {
-            Ok(now) => now.is_some_and(|now| may(&now, action)),
+        match self.lookup.find_again(caller) {
+            Ok(now) => now.is_some_and(|now| authorize::may(&now, action)),
             Err(error) => {
                 log::warn!("a credential could not be looked at again: {error}");
                 false
@@ -210,7 +146,130 @@ impl Gate {
         }
     }
 
-    pub(super) fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
+    /// What a request to the exchange presents: a key, or an agent's own token.
+    ///
+    /// # Errors
+    /// 401 `invalid_credential` or 429; 422 `class_not_allowed` for what is a credential and no key.
+    pub fn exchanger(&self, head: &Head, need: &Need) -> Result<Exchanger, ApiError> {
+        let (caller, kind, hash) = self.exchanging(head, need)?;
+        self.throttle(head, &caller)?;
+        if let Some(id) = caller.credential_id() {
+            self.record.used(id);
+        }
+        if kind == Kind::UserToken {
+            return Err(
+                ApiError::new(codes::CLASS_NOT_ALLOWED).detail("A user's token is used as it is, not exchanged.")
+            );
+        }
+        Ok(Exchanger { caller, hash })
+    }
+
+    fn exchanging(&self, head: &Head, need: &Need) -> Result<(Caller, Kind, SecretHash), ApiError> {
+        let found = self.lookup.exchangeable(head, need).map_err(|why| self.turn_away(head, need, why))?;
+        self.check_channel(head, &found.0, need)?;
+        Ok(found)
+    }
+
+    /// The principal behind a request to a route whose handler has the credential judged ([`Gate::exchanger`],
+    /// [`Gate::sender`]), before its body is read. A request to be sent on counts twice in its rate then.
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn vouch(&self, head: &Head, need: &Need) -> Result<String, ApiError> {
+        match need.dialect {
+            Dialect::Agentex => match self.sender(head, need)? {
+                Sender::User(caller) => Ok(caller.principal_key()),
+                Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
+            },
+            _ => Ok(self.exchanging(head, need)?.0.principal_key()),
+        }
+    }
+
+    /// The user behind a token shown in a body, to open a session.
+    ///
+    /// # Errors
+    /// 401, 429, or 403 `user_token_required`.
+    pub fn login(&self, head: &Head, need: &Need, text: &str) -> Result<Caller, ApiError> {
+        let caller = self.lookup.user_of_token(head, text).map_err(|why| self.turn_away(head, need, why))?;
+        self.throttle(head, &caller)?;
+        Ok(caller)
+    }
+
+    /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.
+    ///
+    /// # Errors
+    /// `two_credentials`, 401, 403 or 429, or the store's.
+    pub fn sender(&self, head: &Head, need: &Need) -> Result<Sender, ApiError> {
+        if let Some(caller) = self.lookup.external_key(head).map_err(|why| self.turn_away(head, need, why))? {
+            let caller = self.pass(head, need, caller, Audience::Api)?;
+            return Ok(Sender::Key { agent_id: caller.agent_id().unwrap_or_default().to_owned() });
+        }
+        if head.peer.is_tcp() && agentex::presented(head)? == Presented::Nothing {
+            return Err(nobody(head, need));
+        }
+        let caller = self.admit(head, need)?;
+        if caller.agent_id().is_some() {
+            return Err(self.refuse_sender(head, need));
+        }
+        Ok(Sender::User(Box::new(caller)))
+    }
+
+    /// A key of another agent: refused as if there were no such key.
+    pub fn refuse_sender(&self, head: &Head, need: &Need) -> ApiError {
+        self.refuse_credential(head, need, Bad::Dead)
+    }
+
+    /// Records that a caller was denied, aggregated.
+    pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
+        self.record.deny_caller(caller, action, head);
+    }
+
+    /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
+    pub fn watch(&self, caller: &Caller, action: Action, head: &Head) -> Watch {
+        Watch::new(Arc::clone(&self.record), Arc::clone(&self.allowance), caller, action, head)
+    }
+
+    /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
+    pub fn flush(&self, all: bool) {
+        self.record.flush(all);
+    }
+
+    fn check_channel(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
+        authorize::channel(head, caller, self.bind_credentials.now())
+            .map_err(|refusal| self.denied(head, caller, need, refusal))
+    }
+
+    fn denied(&self, head: &Head, caller: &Caller, need: &Need, refusal: ApiError) -> ApiError {
+        self.deny_caller(caller, need.action, head);
+        refusal
+    }
+
+    /// The answer where nobody was found, recorded where a credential was tried.
+    fn turn_away(&self, head: &Head, need: &Need, why: NotFound) -> ApiError {
+        match why {
+            NotFound::Bad(bad) => self.refuse_credential(head, need, bad),
+            NotFound::Refused(refusal) => refusal,
+            NotFound::CrossOrigin { credential_id, actor } => {
+                self.record.deny(&credential_id, actor, need.action, head);
+                codes::CSRF_REFUSED.into()
+            }
+        }
+    }
+
+    /// A credential that is not good: 401, or 429 once this peer has failed too often.
+    fn refuse_credential(&self, head: &Head, need: &Need, bad: Bad) -> ApiError {
+        let peer = head.peer.key();
+        let actor = format!("peer:{peer}");
+        self.record.deny(&actor, actor.as_str().into(), need.action, head);
+        match self.failed_logins.take(&peer, Instant::now()) {
+            Ok(()) => bad.refusal(need.dialect),
+            Err(seconds) => ApiError::new(codes::RATE_LIMITED)
+                .detail("Too many failed credentials from this peer in this minute.")
+                .retry_after(seconds),
+        }
+    }
+
+    fn throttle(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         // On the operator's socket nobody's token can use up what the operator has.
         let taken = match caller.credential_id() {
             Some(_) => self.requests.take(caller.account(), head.arrived),
@@ -241,9 +300,4 @@ impl Gate {
             .take(&key, Instant::now())
             .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))
     }
-}
-
-/// True if the caller's scopes and role do for an action.
-fn may(caller: &Caller, action: Action) -> bool {
-    caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())
 }

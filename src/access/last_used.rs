@@ -2,8 +2,9 @@
 //! authenticated read writes nothing to the disk (DESIGN D11).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// The uses that are not on disk yet.
@@ -13,7 +14,7 @@ pub struct LastUsed(Mutex<HashMap<String, Micros>>);
 impl LastUsed {
     /// Notes a use.
     pub fn note(&self, credential_id: &str, at: Micros) {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = lock(&self.0);
         match uses.get_mut(credential_id) {
             Some(last) => *last = at,
             None => {
@@ -24,12 +25,12 @@ impl LastUsed {
 
     /// Takes all uses noted since the last call.
     pub fn take(&self) -> Vec<(String, Micros)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().collect()
+        std::mem::take(&mut *lock(&self.0)).into_iter().collect()
     }
 
     /// Puts uses back that could not be written.
     pub fn put_back(&self, uses: Vec<(String, Micros)>) {
-        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = lock(&self.0);
         for (id, at) in uses {
             present.entry(id).or_insert(at);
         }

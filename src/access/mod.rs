@@ -1,9 +1,26 @@
-//! Access: who calls, and may they. Only this room can make a [`Caller`], so no handler runs unchecked.
+//! Access: who calls, and may they. Only this room can make a [`Caller`], so no handler runs unchecked. Each part uses
+//! only those before it:
+//!
+//! 1. [`scopes`] - what a credential is for
+//! 2. [`tokens`] - keys, and the short-lived tokens they sign
+//! 3. `fingerprints` - where credentials are used
+//! 4. `caller` - who a request comes from
+//! 5. `role` - what a caller is to an agent
+//! 6. `refusal` - how each refusal is called
+//! 7. [`lookup`] - who is behind a credential
+//! 8. `authorize` - what a caller may
+//! 9. `throttle` - how often
+//! 10. `allowance` - how much may be written
+//! 11. `denials` - refusals, counted
+//! 12. `last_used` - uses, collected
+//! 13. [`presence`] - which agents were seen lately
+//! 14. `record` - what is kept of calls
+//! 15. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
 mod allowance;
-pub(crate) mod authorize;
+mod authorize;
 mod caller;
 mod denials;
 mod fingerprints;
@@ -12,6 +29,7 @@ mod last_used;
 pub mod lookup;
 pub mod presence;
 mod record;
+mod refusal;
 mod role;
 pub mod scopes;
 pub mod space;
@@ -21,18 +39,16 @@ pub mod tokens;
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
 pub use allowance::{Allowance, Amount};
-pub use authorize::{dead, nobody};
 pub use caller::{Caller, Principal, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
-pub use gate::Gate;
+pub use gate::{Exchanger, Gate, Sender};
 pub use last_used::LastUsed;
-pub use lookup::agentex::Sender;
 pub use lookup::bearer::{Presented, presented, text as bearer_text};
-pub use lookup::login::Exchanger;
 pub use lookup::operator::{Operators, group_id};
 pub use presence::Presence;
 pub use record::Watch;
+pub use refusal::{dead, nobody};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use space::{SpaceRole, default_space, require_space, resolve_space, space_role_on};

@@ -1,8 +1,9 @@
 //! Which agents were seen lately: in memory only, so that saying "I am alive" writes nothing to the disk.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// Seconds for which an agent counts as online after it was seen.
@@ -15,7 +16,7 @@ pub struct Presence(Mutex<HashMap<String, Micros>>);
 impl Presence {
     /// Notes that an agent was seen. Only agents with a live credential are, so the map is as large as the registry.
     pub fn note(&self, agent_id: &str, at: Micros) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.0);
         match seen.get_mut(agent_id) {
             Some(last) => *last = at,
             None => {
@@ -26,7 +27,7 @@ impl Presence {
 
     /// When an agent was last seen.
     pub fn last_seen(&self, agent_id: &str) -> Option<Micros> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(agent_id).copied()
+        lock(&self.0).get(agent_id).copied()
     }
 
     /// True if an agent was seen within [`ONLINE`] seconds.

@@ -4,17 +4,51 @@ use std::sync::Arc;
 
 use hyper::http::StatusCode;
 
+use super::allowance::Allowance;
 use super::caller::Caller;
-use super::gate::Gate;
+use super::denials::Denials;
+use super::fingerprints::Fingerprints;
+use super::last_used::LastUsed;
+use super::presence::Presence;
 use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
 use crate::secret::redacted;
-use crate::store::{audit, credentials};
+use crate::store::{Store, audit, credentials};
 use crate::time::Micros;
 
-impl Gate {
+/// What was seen of calls and is not on disk yet.
+pub(super) struct CallRecord {
+    store: Arc<Store>,
+    last_used: LastUsed,
+    denials: Denials,
+    /// What the same principal does again and again, for the audit.
+    repeats: Denials,
+    /// Where credentials were used.
+    pub(super) fingerprints: Fingerprints,
+    /// Which agents were seen lately.
+    pub(super) presence: Arc<Presence>,
+}
+
+impl CallRecord {
+    /// Nothing seen yet.
+    pub(super) fn new(store: Arc<Store>, fingerprints: Fingerprints) -> Self {
+        Self {
+            store,
+            fingerprints,
+            last_used: LastUsed::default(),
+            denials: Denials::default(),
+            repeats: Denials::default(),
+            presence: Arc::default(),
+        }
+    }
+
+    /// Notes that a credential was used, and nothing else of the request.
+    pub(super) fn used(&self, credential_id: &str) {
+        self.last_used.note(credential_id, Micros::now());
+    }
+
     /// Notes that the credential was used, by whom and from where.
     pub(super) fn note(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         let Some(known) = caller.fingerprints() else { return Ok(()) };
@@ -26,15 +60,16 @@ impl Gate {
         let Some((surprise, worth_telling)) = self.fingerprints.note(head, known, now) else { return Ok(()) };
         let denies = self.fingerprints.denies();
         if worth_telling {
-            self.record(vec![audit::AuditEntry {
-                at: now,
-                actor: caller.audited(),
-                action: surprise.event().to_owned(),
-                resource: format!("credential:{}", known.credential_id),
-                outcome: if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok },
-                count: 1,
-                request_id: head.request_id.clone(),
-            }]);
+            self.record(vec![
+                audit::AuditEntry::new(
+                    caller.audited(),
+                    surprise.event(),
+                    format!("credential:{}", known.credential_id),
+                    head.request_id.clone(),
+                )
+                .at(now)
+                .ended(if denies { audit::AuditOutcome::Denied } else { audit::AuditOutcome::Ok }),
+            ]);
         }
         if denies { Err(ApiError::new(codes::FINGERPRINT_MISMATCH).with_status(403)) } else { Ok(()) }
     }
@@ -45,17 +80,12 @@ impl Gate {
     }
 
     /// Records that a caller was denied, aggregated.
-    pub fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
+    pub(super) fn deny_caller(&self, caller: &Caller, action: Action, head: &Head) {
         self.deny(&key_of(caller), caller.audited(), action, head);
     }
 
-    /// Watches over an admitted call, so that a refusal by its handler is recorded as well.
-    pub fn watch(self: &Arc<Self>, caller: &Caller, action: Action, head: &Head) -> Watch {
-        Watch { gate: Arc::clone(self), key: key_of(caller), entry: entry(caller.audited(), action, head) }
-    }
-
     /// Writes what is due: uses of credentials and counts of denials. `all`: also the running minutes.
-    pub fn flush(&self, all: bool) {
+    pub(super) fn flush(&self, all: bool) {
         self.record(self.denials.take(Micros::now(), all));
         self.record(self.repeats.take(Micros::now(), all));
         let (uses, fingerprints) = (self.last_used.take(), self.fingerprints.take(Micros::now()));
@@ -93,33 +123,45 @@ impl Gate {
 
 /// What an admitted call is recorded as if its handler refuses it.
 pub struct Watch {
-    gate: Arc<Gate>,
+    record: Arc<CallRecord>,
+    allowance: Arc<Allowance>,
     key: String,
     entry: audit::AuditEntry,
 }
 
 impl Watch {
-    /// The gate that let the caller in.
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    /// Watches over an admitted call.
+    pub(super) fn new(
+        record: Arc<CallRecord>,
+        allowance: Arc<Allowance>,
+        caller: &Caller,
+        action: Action,
+        head: &Head,
+    ) -> Self {
+        Self { record, allowance, key: key_of(caller), entry: entry(caller.audited(), action, head) }
+    }
+
+    /// What principals may write.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// True if this fact was recorded in the running minute: the next is counted instead.
     pub fn is_repeat(&self, key: &str, entry: &audit::AuditEntry) -> bool {
-        self.gate.repeats.is_running(key, &entry.action, entry.at)
+        self.record.repeats.is_running(key, &entry.action, entry.at)
     }
 
     /// Notes facts that are on disk by now, each with whether it has a row of its own.
     pub fn settle(&self, facts: Vec<(String, audit::AuditEntry, bool)>) {
-        let due = facts.into_iter().filter_map(|(key, entry, own)| self.gate.repeats.settle(&key, entry, own));
-        self.gate.record(due.collect());
+        let due = facts.into_iter().filter_map(|(key, entry, own)| self.record.repeats.settle(&key, entry, own));
+        self.record.record(due.collect());
     }
 
     /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
     pub fn saw(&self, error: &ApiError) {
         if error.status() == StatusCode::FORBIDDEN {
-            let entry = audit::AuditEntry { at: Micros::now(), ..self.entry.clone() };
-            self.gate.record(self.gate.denials.note(&self.key, entry));
+            let entry = self.entry.clone().at(Micros::now());
+            self.record.record(self.record.denials.note(&self.key, entry));
         }
     }
 }
@@ -130,13 +172,11 @@ fn key_of(caller: &Caller) -> String {
 }
 
 fn entry(actor: audit::Actor, action: Action, head: &Head) -> audit::AuditEntry {
-    audit::AuditEntry {
-        at: Micros::now(),
+    audit::AuditEntry::new(
         actor,
-        action: action.slug().to_owned(),
-        resource: format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
-        outcome: audit::AuditOutcome::Denied,
-        count: 1,
-        request_id: head.request_id.clone(),
-    }
+        action.slug(),
+        format!("{} {}", head.method, redacted(&head.raw_path).chars().take(256).collect::<String>()),
+        head.request_id.clone(),
+    )
+    .ended(audit::AuditOutcome::Denied)
 }

@@ -1,11 +1,12 @@
 //! Rates: fixed windows of 60 s or an hour, counted in memory (DESIGN D17).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::config::Watched;
 use crate::limits::THROTTLE_ENTRIES;
+use crate::threads::lock;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -44,7 +45,7 @@ impl Throttle {
         if most == 0 {
             return Ok(());
         }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.counts);
         match counts.get_mut(key) {
             Some(count) if now.saturating_duration_since(count.since) < window => {
                 if count.events >= most {

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::threads::lock;
 
 use tokio::sync::mpsc;
 
@@ -49,7 +51,7 @@ impl Forwarder {
 
     /// A place among the `most` requests that may be on their way for `key`; `None` if all are taken.
     pub fn place(&self, key: &str, most: usize) -> Option<ForwardSlot> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken);
         let count = taken.entry(key.to_owned()).or_default();
         if *count >= most {
             return None;
@@ -72,7 +74,7 @@ impl Forwarder {
 
 impl Drop for ForwardSlot {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = lock(&self.taken);
         if let Some(count) = taken.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {

@@ -4,7 +4,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+
+use crate::threads::lock;
 
 use super::{Away, ClassicLxc, Driver, Error, IncusLxd, NoRuntime, Runtime};
 
@@ -89,7 +91,7 @@ impl Containers {
     /// # Errors
     /// [`Error::RuntimeUnavailable`] where the one that was chosen is not there.
     pub fn driver(&self) -> Result<Arc<dyn Driver>, Error> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = lock(&self.found);
         if let Some(driver) = found.as_ref() {
             return Ok(Arc::clone(driver));
         }

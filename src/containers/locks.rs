@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, PoisonError};
+
+use crate::threads::lock;
 use std::time::Instant;
 
 use super::{ContainerName, Error, Runtime};
@@ -28,7 +30,7 @@ impl Locks {
 
     /// Waits until nobody else changes any of these. All are taken at once, so two callers never wait for each other.
     pub(super) fn lock(&self, names: &[&ContainerName], deadline: Instant) -> Result<Guard<'_>, Error> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.held);
         while names.iter().any(|name| held.contains(name)) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -44,7 +46,7 @@ impl Locks {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let mut held = self.locks.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = lock(&self.locks.held);
         for name in &self.names {
             held.remove(name);
         }

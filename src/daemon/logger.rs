@@ -1,38 +1,33 @@
-//! The log: a line on stderr for what passes the filter, which a reload may change.
+//! The log: `env_logger`, with secrets cut out of its lines, inside a wrapper whose filter a reload may change.
 
 use std::env;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::io::Write;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use env_filter::{Builder, Filter};
-use log::{Log, Metadata, Record};
+use env_logger::{Builder, Logger};
+use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::config::log_filter;
-use crate::say;
 use crate::secret::redacted;
 use crate::time::Micros;
 
-static LOGGER: OnceLock<Logger> = OnceLock::new();
+static LOGGER: OnceLock<Reloadable> = OnceLock::new();
 
-struct Logger {
-    filter: RwLock<Filter>,
-    /// The journal puts its own time before each line.
-    with_time: bool,
+struct Reloadable(RwLock<Arc<Logger>>);
+
+impl Reloadable {
+    fn now(&self) -> Arc<Logger> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-impl Log for Logger {
+impl Log for Reloadable {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.read().unwrap_or_else(PoisonError::into_inner).enabled(metadata)
+        self.now().enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if !self.filter.read().unwrap_or_else(PoisonError::into_inner).matches(record) {
-            return;
-        }
-        let time = if self.with_time { format!("{} ", Micros::now().millis()) } else { String::new() };
-        let text = record.args().to_string();
-        let line = format!("{time}{} {}: {}\n", record.level(), record.target(), redacted(&text));
-        // In one piece, so that lines of several threads do not mix. Nobody is left to be told if stderr is gone.
-        say::complain(&line);
+        self.now().log(record);
     }
 
     fn flush(&self) {}
@@ -40,22 +35,34 @@ impl Log for Logger {
 
 /// Sends log lines to stderr, as `RUST_LOG` says; `info` if it says nothing.
 pub fn init() {
-    let filter = RwLock::new(Builder::new().build());
-    let logger = LOGGER.get_or_init(|| Logger { filter, with_time: env::var_os("JOURNAL_STREAM").is_none() });
+    let filter = log_filter(env::var("RUST_LOG").ok().as_deref());
+    let logger = LOGGER.get_or_init(|| Reloadable(RwLock::new(Arc::new(build(&filter)))));
     // Fails where there is a logger already, which may stay.
     let _ = log::set_logger(logger);
-    set(&log_filter(env::var("RUST_LOG").ok().as_deref()));
+    set(&filter);
 }
 
 /// Filters as this says from now on: levels, and `module=level` pairs. What cannot be understood is `info`.
 pub fn set(filter: &str) {
     let Some(logger) = LOGGER.get() else { return };
-    // What `parse` does not understand it prints, and that may panic.
+    let new = build(filter);
+    log::set_max_level(new.filter());
+    *logger.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+}
+
+fn build(filter: &str) -> Logger {
     let mut builder = Builder::new();
-    let filter = match builder.try_parse(filter) {
-        Ok(builder) => builder.build(),
-        Err(_) => Builder::new().filter_level(log::LevelFilter::Info).build(),
+    // env_logger prints what it does not understand, and that may panic; so it gets only what the filter understands.
+    match env_filter::Builder::new().try_parse(filter) {
+        Ok(_) => builder.parse_filters(filter),
+        Err(_) => builder.filter_level(LevelFilter::Info),
     };
-    log::set_max_level(filter.filter());
-    *logger.filter.write().unwrap_or_else(PoisonError::into_inner) = filter;
+    // The journal puts its own time before each line.
+    let with_time = env::var_os("JOURNAL_STREAM").is_none();
+    builder.format(move |line, record| {
+        let time = if with_time { format!("{} ", Micros::now().millis()) } else { String::new() };
+        let text = record.args().to_string();
+        writeln!(line, "{time}{} {}: {}", record.level(), record.target(), redacted(&text))
+    });
+    builder.build()
 }

@@ -1,6 +1,7 @@
 //! The daemon's life: start, serve, stop. The binaries only parse their arguments and come here.
 
 pub mod cli;
+mod compose;
 mod listeners;
 pub mod logger;
 mod reload;
@@ -15,22 +16,17 @@ use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{self, App, Dispatcher, StartError};
+use crate::api::{App, Dispatcher};
 use crate::config::{Config, ConfigError};
 use crate::http::edge;
 use crate::jobs::operations::backups;
 use crate::jobs::start_up;
-use crate::jobs::upkeep::audit_head::Teller;
-use crate::jobs::upkeep::backup_scheduler::{self, BackupScheduler};
-use crate::jobs::upkeep::expiry::Expiry;
-use crate::jobs::upkeep::health::HealthChecks;
-use crate::jobs::upkeep::reconcile::Reconciler;
-use crate::jobs::upkeep::sweeper::Sweeper;
-use crate::limits::seconds;
+use crate::jobs::upkeep::backup_scheduler;
 use crate::say;
 use crate::store::{OpenError, StoreError};
 
-use watchdog::Watchdog;
+pub use compose::StartError;
+use compose::{DataUpkeep, ServingUpkeep};
 
 /// How the daemon ended badly; each has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
@@ -78,27 +74,13 @@ impl DaemonError {
 pub fn serve(config: Config) -> Result<(), DaemonError> {
     // Whatever this process makes is its owner's alone; the socket gets its own mode.
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| DaemonError::Io("signals".into(), e))?;
+    let signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|e| DaemonError::Io("signals".into(), e))?;
     logger::set(&config.log);
     // Before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
-    let app = Arc::new(App::start(config, api::routes(), api::show_notification, api::task_ended)?);
+    let app = Arc::new(compose::app(config)?);
     let config = app.config.now();
-    let expiry = Expiry(app.notifier());
-    let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
-    let sweeper = Sweeper::start(store, gate, Arc::clone(&app.clock), expiry, Arc::clone(&app.config))
-        .map_err(|e| DaemonError::Io("the sweeper's thread".into(), e))?;
-    let interval = app.config.watch(|now| seconds(now.limits.backup_interval));
-    let teller = app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key));
-    let scheduler = BackupScheduler::start(
-        Arc::clone(&app.store),
-        Arc::clone(&app.backups),
-        app.notifier(),
-        interval,
-        backup_is_fresh,
-        teller,
-    )
-    .map_err(|e| DaemonError::Io("the scheduler's thread".into(), e))?;
+    let data_upkeep = DataUpkeep::start(&app, backup_is_fresh)?;
     let doors = listeners::open(&config)?;
     let addresses = doors.addresses.clone();
     let service = Arc::new(Dispatcher::new(Arc::clone(&app)));
@@ -107,51 +89,55 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     start_up::begin(&app.jobs, running.handle());
-    let reconciler = Reconciler::start(&app.jobs).map_err(|e| DaemonError::Io("the reconciler's thread".into(), e))?;
-    let health = health_checks(&app).map_err(|e| DaemonError::Io("the health checks' thread".into(), e))?;
-    let watchdog =
-        Watchdog::start(&app, running.handle()).map_err(|e| DaemonError::Io("the watchdog's thread".into(), e))?;
+    let serving_upkeep = ServingUpkeep::start(&app, running.handle())?;
     announce(&config, &addresses);
-    // The thread that waits for signals never ends: whatever it held would keep the store open.
-    let (handle, app_then) = (running.handle(), Arc::downgrade(&app));
-    let waiter = std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            let mut stopping = false;
-            for signal in signals.forever() {
-                match signal {
-                    SIGHUP if stopping => {}
-                    SIGHUP => {
-                        if let Some(app) = app_then.upgrade() {
-                            reload::reload(&app);
-                        }
-                    }
-                    _ if stopping => handle.cut(),
-                    _ => {
-                        stopping = true;
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-                        log::info!("stopping");
-                        // Before the stop begins: what this holds must not outlive it.
-                        if let Some(app) = app_then.upgrade() {
-                            app.streams.close();
-                        }
-                        handle.shutdown();
-                    }
-                }
-            }
-        })
-        .map_err(|e| DaemonError::Io("the signal thread".into(), e))?;
-    drop(waiter);
+    answer_signals(signals, running.handle(), &app)?;
     running.join();
     app.fetched.stop();
-    drop(watchdog);
-    drop(reconciler);
-    drop(health);
+    drop(serving_upkeep);
     app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();
     doors.socket.close();
-    drop(sweeper);
-    drop(scheduler);
+    drop(data_upkeep);
+    close(app, &config);
+    log::info!("stopped");
+    Ok(())
+}
+
+/// Has signals stop the daemon or read the settings again, on a thread that never ends.
+fn answer_signals(mut signals: Signals, handle: edge::Handle, app: &Arc<App>) -> Result<(), DaemonError> {
+    // Whatever this thread held would keep the store open.
+    let app = Arc::downgrade(app);
+    let answer = move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP if stopping => {}
+                SIGHUP => {
+                    if let Some(app) = app.upgrade() {
+                        reload::reload(&app);
+                    }
+                }
+                _ if stopping => handle.cut(),
+                _ => {
+                    stopping = true;
+                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                    log::info!("stopping");
+                    // Before the stop begins: what this holds must not outlive it.
+                    if let Some(app) = app.upgrade() {
+                        app.streams.close();
+                    }
+                    handle.shutdown();
+                }
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("signals".into()).spawn(answer);
+    thread.map(drop).map_err(|e| DaemonError::Io("the signal thread".into(), e))
+}
+
+/// Closes the store and brings the copy up to date.
+fn close(app: Arc<App>, config: &Config) {
     let keeps_a_copy = app.config.read(|now| now.limits.backup_interval > 0);
     let covered = app.backups.read().covered == Some(app.store.version());
     let store = Arc::downgrade(&app.store);
@@ -162,16 +148,6 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     if keeps_a_copy {
         backup_scheduler::refresh_at_stop(&config.data_dir, covered);
     }
-    log::info!("stopped");
-    Ok(())
-}
-
-fn health_checks(app: &App) -> io::Result<HealthChecks> {
-    let period = app.config.watch(|now| {
-        let seconds = seconds(now.agentex.health_interval);
-        now.agentex.health_checks.then_some(seconds)
-    });
-    HealthChecks::start(&app.jobs, Arc::clone(&app.forwarder), app.target_rule(), period)
 }
 
 /// Prints the one line that says that the daemon answers now.

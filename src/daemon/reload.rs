@@ -4,8 +4,7 @@
 use crate::api::App;
 use crate::config::Difference;
 use crate::daemon::logger;
-use crate::store::audit::{AuditEntry, AuditOutcome};
-use crate::time::Micros;
+use crate::store::audit::AuditEntry;
 
 /// Characters of the changed keys' names in the audit.
 const NAMES: usize = 256;
@@ -50,15 +49,12 @@ fn read_again(app: &App) -> String {
 /// A row in the audit; the names of the settings alone, whose values the log has.
 fn record(app: &App, taken: &[Difference]) {
     let names = taken.iter().map(|change| change.key.as_str()).collect::<Vec<_>>().join(",");
-    let entry = AuditEntry {
-        at: Micros::now(),
-        actor: "system".into(),
-        action: "settings.reload".into(),
-        resource: format!("settings:{}", names.chars().take(NAMES).collect::<String>()),
-        outcome: AuditOutcome::Ok,
-        count: 1,
-        request_id: "-".into(),
-    };
+    let entry = AuditEntry::new(
+        "system",
+        "settings.reload",
+        format!("settings:{}", names.chars().take(NAMES).collect::<String>()),
+        "-",
+    );
     // Not waited for: a disk that hangs must not hold up the next signal.
     app.store.submit(
         move |conn| crate::store::audit::append(conn, &entry),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::rest::head::Head;
 use crate::secret::redacted;
+use crate::threads::lock;
 
 /// Bytes of lines that may wait; further lines are counted and dropped.
 const WAITING: usize = 1024 * 1024;
@@ -45,7 +46,7 @@ struct Waiting {
 
 impl Lines {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

@@ -13,6 +13,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::threads::lock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -376,11 +378,6 @@ impl Drop for DeadOnDrop<'_> {
 fn message(cause: &(dyn Any + Send)) -> String {
     let text = cause.downcast_ref::<&str>().copied().or_else(|| cause.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without a message").to_owned()
-}
-
-/// Nothing that can panic runs under these locks; a poisoned one is as good as new.
-fn lock<V>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

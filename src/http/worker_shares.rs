@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::threads::lock;
 
 use tokio::sync::oneshot;
 
@@ -116,7 +118,7 @@ impl WorkerShares {
 
     /// Nothing that can panic runs under this lock.
     fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.places)
     }
 }
 

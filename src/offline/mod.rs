@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 use rustix::fs::Mode;
 
-use crate::api::StartError;
 use crate::config::Config;
-use crate::daemon::DaemonError;
+use crate::daemon::{DaemonError, StartError};
 use crate::jobs::start_up::first_start;
 use crate::say;
 use crate::store::{self, FILE, OpenError, Store, StoreError, StoreOptions};

@@ -99,6 +99,38 @@ pub struct AuditEntry {
     pub request_id: String,
 }
 
+impl AuditEntry {
+    /// Something that was done now, once and well; the fields say otherwise where it was not.
+    pub fn new(
+        actor: impl Into<Actor>,
+        action: impl Into<String>,
+        resource: impl Into<String>,
+        request_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            at: Micros::now(),
+            actor: actor.into(),
+            action: action.into(),
+            resource: resource.into(),
+            outcome: AuditOutcome::Ok,
+            count: 1,
+            request_id: request_id.into(),
+        }
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub fn at(self, at: Micros) -> Self {
+        Self { at, ..self }
+    }
+
+    /// The same with another end.
+    #[must_use]
+    pub fn ended(self, outcome: AuditOutcome) -> Self {
+        Self { outcome, ..self }
+    }
+}
+
 /// A row of the chain.
 #[derive(Debug, Clone)]
 pub struct Record {

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::threads::lock;
 
 use super::error::{Result, StoreError};
 use super::open::beside;
@@ -59,7 +61,7 @@ impl Condition {
 
     /// Notes damage. It lasts as long as the process: whoever has read it may have passed it on.
     pub fn note(&self, why: String) {
-        self.damage.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+        lock(&self.damage).get_or_insert(why);
     }
 
     /// Makes sure that the files are those that were opened.
@@ -67,7 +69,7 @@ impl Condition {
     /// # Errors
     /// `Gone` with the file that is not there, or is another one.
     pub fn in_place(&self) -> Result<()> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = lock(&self.files);
         for (path, known) in files.iter_mut() {
             let found = fs::symlink_metadata(&*path).ok().map(|meta| (meta.dev(), meta.ino()));
             match (*known, found) {
@@ -90,7 +92,7 @@ impl Condition {
     /// `Gone`, or `Damaged` since some statement met damage.
     pub fn check(&self) -> Result<()> {
         self.in_place()?;
-        match &*self.damage.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*lock(&self.damage) {
             None => Ok(()),
             Some(why) => Err(StoreError::Damaged(why.clone())),
         }

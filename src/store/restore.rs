@@ -86,15 +86,7 @@ pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Re
     }
     // The signing keys belong to a database that has not been restored since.
     meta::set(&tx, meta::SIGNING_EPOCH, &super::new_id())?;
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: "system".into(),
-        action: "backups.restore".into(),
-        resource: source.to_owned(),
-        outcome: audit::AuditOutcome::Ok,
-        count: 1,
-        request_id: "-".into(),
-    };
+    let entry = audit::AuditEntry::new("system", "backups.restore", source, "-").at(now);
     audit::append(&tx, &entry)?;
     tx.commit()?;
     Ok(changed)

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::condition::Condition;
 use super::error::{Result, StoreError};
 use super::rescue;
 use crate::limits::{SLOW_WRITE, WRITER_BATCH};
+use crate::threads::lock;
 
 /// A piece of work in the queue, its types forgotten.
 trait Job: Send {
@@ -249,7 +250,7 @@ impl Drop for Writer {
 
 impl Told {
     fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.trouble)
     }
 }
 

@@ -8,12 +8,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 
 use super::{FLOOR, Micros, since_boot};
 use crate::closed_set::closed_set;
+use crate::threads::lock;
 
 /// The file, in the data directory, that tells the next start what is known of the clock.
 pub const FILE: &str = "clock.json";
@@ -277,7 +278,7 @@ impl Clock {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn last_sync(&self) -> Option<Micros> {

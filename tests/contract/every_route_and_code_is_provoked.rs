@@ -29,6 +29,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not_found", "contract"),
     ("method_not_allowed", "contract"),
     ("browser_refused", "contract"),
+    ("storage_full", "durability"),
+    ("storage_read_only", "durability"),
+    ("storage_damaged", "durability"),
+    ("storage_gone", "durability"),
     ("wrong_channel", "boxes"),
     ("interrupted", "boxes"),
     ("cancelled", "boxes"),
@@ -88,9 +92,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("not_supported", "agentex"),
 ];
 
-/// Codes that take what this target has not: a disk in trouble, a container that runs, a stop that runs out of
-/// patience. Moved above once a target names them.
-const OWED: &[&str] = &["storage_full", "storage_read_only", "storage_damaged", "storage_gone", "shutting_down"];
+/// Codes that no target names yet: a stop that runs out of patience is hard to meet. Moved above once a target does.
+const OWED: &[&str] = &["shutting_down"];
 
 /// Answers of routes (empty: success) that take a container runtime that works: tests/boxes has a real one.
 const ON_A_RUNTIME: &[(&str, &str)] = &[

@@ -1,25 +1,17 @@
 //! What Agentex clients present: a Bearer, or an agent's secret in `x-agent-api-key`; and who may have a request sent
 //! on to an agent (Agentex contract, sections 2 and 7).
 
-use std::sync::Arc;
-
 use hyper::header::AUTHORIZATION;
 use rusqlite::Connection;
 
 use super::bearer::{self, Presented, secret_of};
-use super::credential_lookup::is_good;
-use crate::access::authorize::{Bad, nobody};
-use crate::access::caller::{Caller, Who};
-use crate::access::gate::Gate;
 use crate::access::role::AgentRole;
-use crate::access::tokens::jwt::Audience;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, X_AGENT_API_KEY};
-use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store;
-use crate::store::credentials::{self, Holder};
+use crate::store::credentials::Holder;
 use crate::store::grants::{self, Grantee, On};
 use crate::store::users::{self, Role};
 use crate::time::Micros;
@@ -51,6 +43,13 @@ pub fn presented(head: &Head) -> Result<Presented<'_>, ApiError> {
 
 /// The key of a request to be sent on: in its own header or as `Authorization: AgentKey KEY`. The inner `None`: what
 /// calls itself one and cannot be.
+///
+/// # Errors
+/// `two_credentials`.
+pub fn forwarding_key(head: &Head) -> Result<Option<Option<SecretHash>>, ApiError> {
+    if are_two(head) { Err(codes::TWO_CREDENTIALS.into()) } else { Ok(key(head)) }
+}
+
 fn key(head: &Head) -> Option<Option<SecretHash>> {
     if let Some(value) = head.headers.get(&X_AGENT_API_KEY) {
         return Some(value.to_str().ok().and_then(|text| AgentKey::parse(text.trim()).ok()));
@@ -60,83 +59,12 @@ fn key(head: &Head) -> Option<Option<SecretHash>> {
 }
 
 /// True while the user who made a key may have requests sent on to its agent: enabled, and at least its editor.
-fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
+pub(super) fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
     let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
     let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
     let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
     let role = grants::role_of(conn, &Grantee::User(user.id), &On::agent(&agent.id), Micros::now())?;
     Ok(user.role == Role::Admin || role.as_deref().and_then(AgentRole::named) >= Some(AgentRole::Editor))
-}
-
-/// Who wants a request sent on.
-pub enum Sender {
-    /// A user; the handler asks for its role.
-    User(Box<Caller>),
-    /// The holder of an external key of this agent.
-    Key {
-        /// The agent's id.
-        agent_id: String,
-    },
-}
-
-impl Gate {
-    /// The agent behind a live key of this type.
-    ///
-    /// # Errors
-    /// The store's.
-    pub(crate) fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> Result<Option<Caller>, ApiError> {
-        let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
-        let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
-        // A key from outside is worth what its maker may do on the agent now.
-        let good = match good {
-            Some(holder) if of == "external" && !self.store.lookup(|conn| still_gives(conn, &holder))? => None,
-            good => good,
-        };
-        Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())))
-    }
-
-    /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.
-    ///
-    /// # Errors
-    /// `two_credentials`, 401, 403 or 429, or the store's.
-    pub fn sender(&self, head: &Head, need: &Need) -> Result<Sender, ApiError> {
-        if are_two(head) {
-            return Err(codes::TWO_CREDENTIALS.into());
-        }
-        if let Some(key) = key(head) {
-            let holder = match key {
-                Some(hash) => self.agent_key(head, &hash, "external")?,
-                None => None,
-            };
-            let Some(caller) = holder else { return Err(self.refuse_credential(head, need, Bad::Dead)) };
-            let caller = self.pass(head, need, caller, Audience::Api)?;
-            return Ok(Sender::Key { agent_id: caller.agent_id().unwrap_or_default().to_owned() });
-        }
-        if head.peer.is_tcp() && presented(head)? == Presented::Nothing {
-            return Err(nobody(head, need));
-        }
-        let caller = self.admit(head, need)?;
-        if caller.agent_id().is_some() {
-            return Err(self.refuse_credential(head, need, Bad::Dead));
-        }
-        Ok(Sender::User(Box::new(caller)))
-    }
-
-    /// The principal behind a request to be sent on, before its body is read.
-    ///
-    /// # Errors
-    /// Those of [`Gate::sender`].
-    pub(crate) fn sending_principal(&self, head: &Head, need: &Need) -> Result<String, ApiError> {
-        match self.sender(head, need)? {
-            Sender::User(caller) => Ok(caller.principal_key()),
-            Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
-        }
-    }
-
-    /// A key of another agent: refused as if there were no such key.
-    pub fn refuse_sender(&self, head: &Head, need: &Need) -> ApiError {
-        self.refuse_credential(head, need, Bad::Dead)
-    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 //! that changes something makes a new version before anybody is told of it. So a revoke holds from its answer on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::access::caller::Who;
 use crate::limits::KNOWN_CREDENTIALS;
 use crate::secret::SecretHash;
+use crate::threads::lock;
 
 /// How long an entry is good where nothing is committed: bounds what is missed of a change made past the daemon.
 const LIFE: Duration = Duration::from_millis(250);
@@ -28,7 +29,7 @@ struct Entry {
 impl CredentialCache {
     /// Who holds this credential, if that was looked up at this version of the database, a moment ago.
     pub fn get(&self, hash: &SecretHash, version: u64, now: Instant) -> Option<Arc<Who>> {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = lock(&self.0);
         let entry = entries.get(hash)?;
         let fresh = entry.version == version && now.saturating_duration_since(entry.since) < LIFE;
         (fresh && !entry.who.is_expired()).then(|| Arc::clone(&entry.who))
@@ -36,7 +37,7 @@ impl CredentialCache {
 
     /// Keeps what was looked up. `version` was read before the database was.
     pub fn put(&self, hash: SecretHash, who: Arc<Who>, version: u64, now: Instant) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = lock(&self.0);
         if entries.len() >= KNOWN_CREDENTIALS && !entries.contains_key(&hash) {
             entries.clear();
         }

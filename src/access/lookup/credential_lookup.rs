@@ -1,28 +1,125 @@
-//! Who is behind what a request presents: looked up among what is known, else in the store.
+//! Who is behind what a request presents: looked up among what is known, else in the store. It finds principals; whether
+//! they may is the gate's.
 
 use std::sync::Arc;
 
+use super::agentex;
+use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
-use crate::access::authorize::{Bad, unauthenticated};
+use super::credential_cache::CredentialCache;
+use super::operator::Operators;
 use crate::access::caller::{Caller, Who};
-use crate::access::gate::Gate;
-use crate::access::tokens::jwt::{Audience, Claims};
+use crate::access::refusal::{Bad, key_refused, nobody, unauthenticated};
+use crate::access::tokens::jwt::{Audience, Claims, Refused};
+use crate::access::tokens::signing_keys::SigningKeys;
+use crate::rest::class::Class;
 use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::credentials::Holder;
-use crate::store::{audit, credentials, users};
-use crate::time::Micros;
+use crate::store::{self, Store, StoreError, audit, credentials, users};
+use crate::time::{Clock, Micros};
 
-impl Gate {
-    pub(crate) fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Option<Caller>, ApiError> {
+/// Finds the principal behind a credential.
+pub struct CredentialLookup {
+    store: Arc<Store>,
+    cache: CredentialCache,
+    keys: Arc<SigningKeys>,
+    operators: Operators,
+    clock: Arc<Clock>,
+}
+
+/// The principal behind a request, and what its credential is for.
+pub enum Found {
+    /// A credential of its own, or a token for this audience.
+    Caller(Caller, Audience),
+    /// A key, on a route that takes keys: its scopes are judged where it is exchanged.
+    Key(Caller),
+}
+
+/// Why there is nobody.
+pub enum NotFound {
+    /// The credential is not good, which counts as a failed try of the peer.
+    Bad(Bad),
+    /// The request is refused without a look at any credential, or the store cannot be read.
+    Refused(ApiError),
+    /// A session's cookie came from a foreign page.
+    CrossOrigin {
+        /// The session's credential.
+        credential_id: String,
+        /// The session's user.
+        actor: audit::Actor,
+    },
+}
+
+impl From<ApiError> for NotFound {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<StoreError> for NotFound {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<Bad> for NotFound {
+    fn from(bad: Bad) -> Self {
+        Self::Bad(bad)
+    }
+}
+
+impl CredentialLookup {
+    /// A lookup in this store.
+    pub fn new(store: Arc<Store>, keys: Arc<SigningKeys>, clock: Arc<Clock>) -> Self {
+        Self { store, keys, clock, cache: CredentialCache::default(), operators: Operators::new() }
+    }
+
+    /// The principal behind a request to a route.
+    ///
+    /// # Errors
+    /// [`NotFound`].
+    pub fn find(&self, head: &Head, need: &Need) -> Result<Found, NotFound> {
+        let presented = match need.dialect {
+            Dialect::Agentex => agentex::presented(head)?,
+            _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
+            _ => presented(head),
+        };
+        let own = |caller| Found::Caller(caller, Audience::Api);
+        match presented {
+            // A key from outside is nobody but for what is sent on to its agent.
+            Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
+                Ok(own(self.agent_key(head, &hash, "internal")?.ok_or(Bad::Dead)?))
+            }
+            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
+                Ok(own(self.holder(head, kind, &hash)?.ok_or(Bad::Dead)?))
+            }
+            Presented::Secret(..) | Presented::Malformed => Err(Bad::Unverifiable.into()),
+            Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Found::Key),
+            Presented::Token(text) => self.token(head, text),
+            Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
+                Some(session) => self.session(head, session).map(own),
+                None => Err(nobody(head, need).into()),
+            },
+            Presented::Nothing => self.operator(head, need).map(own),
+        }
+    }
+
+    /// The principal behind a secret, where that was looked up a moment ago.
+    pub fn cached(&self, head: &Head) -> Option<Caller> {
+        let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
+        let who = self.cache.get(&hash, self.store.version(), head.arrived)?;
+        Some(Caller::new(who, head.request_id.clone()))
+    }
+
+    fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> store::Result<Option<Caller>> {
         // Read before the database: a commit in between makes the entry stale, never wrong.
         let version = self.store.version();
-        let caller = |who| Caller::new(who, head.request_id.clone());
-        if let Some(who) = self.known.get(hash, version, head.arrived) {
-            return Ok(Some(caller(who)));
+        if let Some(who) = self.cache.get(hash, version, head.arrived) {
+            return Ok(Some(Caller::new(who, head.request_id.clone())));
         }
         let Some(holder) = self.store.lookup(|conn| credentials::find(conn, hash))? else { return Ok(None) };
         let now = Micros::now();
@@ -34,8 +131,8 @@ impl Gate {
             return Ok(None);
         }
         let who = Arc::new(Who::from_holder(holder));
-        self.known.put(*hash, Arc::clone(&who), version, head.arrived);
-        Ok(Some(caller(who)))
+        self.cache.put(*hash, Arc::clone(&who), version, head.arrived);
+        Ok(Some(Caller::new(who, head.request_id.clone())))
     }
 
     /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
@@ -49,8 +146,29 @@ impl Gate {
         }
     }
 
-    /// The live credential behind a token, if it still belongs to whom the token says.
-    pub(crate) fn behind(&self, claims: &Claims) -> Result<Option<Holder>, ApiError> {
+    /// The holder of a key, on a route that takes keys.
+    fn key(&self, head: &Head, need: &Need, hash: Option<SecretHash>) -> Result<Caller, NotFound> {
+        if !need.classes.contains(&Class::Key) {
+            return Err(key_refused().into());
+        }
+        let hash = hash.ok_or(Bad::Dead)?;
+        let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
+        let holder = found.filter(is_good_key).ok_or(Bad::Dead)?;
+        Ok(Caller::from_key(holder, head.request_id.clone()))
+    }
+
+    /// The principal of a short-lived token.
+    fn token(&self, head: &Head, text: &str) -> Result<Found, NotFound> {
+        let claims = self.keys.verify(text, Micros::now().0 / Micros::SECOND).map_err(|refused| match refused {
+            Refused::Invalid => Bad::Unverifiable,
+            Refused::Expired => Bad::Expired,
+        })?;
+        let holder = self.behind_token(&claims)?.ok_or(Bad::Dead)?;
+        Ok(Found::Caller(Caller::from_token(holder, &claims, head.request_id.clone()), claims.audience))
+    }
+
+    /// The live credential that a token was made of, if it still belongs to whom the token says.
+    fn behind_token(&self, claims: &Claims) -> store::Result<Option<Holder>> {
         let found = self.store.lookup(|conn| credentials::find_by_id(conn, &claims.credential_id))?;
         Ok(found.filter(|holder| {
             let sub = holder.agent.as_ref().map_or(&holder.user.id, |agent| &agent.id);
@@ -58,58 +176,130 @@ impl Gate {
         }))
     }
 
-    /// The user behind a session cookie, if the request comes from a page of ours.
-    pub(crate) fn by_cookie(&self, head: &Head, need: &Need, session: Option<SecretHash>) -> Result<Caller, ApiError> {
+    /// The user of a session cookie, if the request comes from a page of ours.
+    fn session(&self, head: &Head, session: Option<SecretHash>) -> Result<Caller, NotFound> {
         // A cookie is what a browser sends by itself, whatever else the page has put into the request.
         if head.foreign_host {
-            return Err(codes::HOST_NOT_ALLOWED.into());
+            return Err(ApiError::from(codes::HOST_NOT_ALLOWED).into());
         }
         let now = Micros::now();
-        let found = match session {
-            Some(hash) => self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?,
-            None => None,
-        };
-        let Some(holder) = found.filter(|holder| is_good(holder, Kind::Session)) else {
-            return Err(self.refuse_credential(head, need, Bad::Dead));
-        };
+        let hash = session.ok_or(Bad::Dead)?;
+        let found = self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?;
+        let holder = found.filter(|holder| is_good(holder, Kind::Session)).ok_or(Bad::Dead)?;
         if !cookie::is_same_origin(head) {
             let actor = audit::Actor {
                 name: format!("user:{}", holder.user.username),
                 id: Some(format!("user:{}", holder.user.id)),
             };
-            self.deny(&holder.credential_id, actor, need.action, head);
-            return Err(codes::CSRF_REFUSED.into());
+            return Err(NotFound::CrossOrigin { credential_id: holder.credential_id, actor });
         }
-        let caller = Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone());
-        self.pass(head, need, caller, Audience::Api)
+        Ok(caller_of(head, holder))
     }
 
     /// The operator, if the request came over its socket from someone who may use it.
-    pub(crate) fn operator(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
+    fn operator(&self, head: &Head, need: &Need) -> Result<Caller, NotFound> {
         let missing = unauthenticated(need.dialect);
-        let Peer::Unix { uid, gid, .. } = head.peer else { return Err(missing.into()) };
+        let Peer::Unix { uid, gid, .. } = head.peer else { return Err(ApiError::from(missing).into()) };
         if !self.operators.admit(uid, gid) {
-            return Err(
-                ApiError::new(missing).detail("This user is not root, not the daemon's own and not in group taosd.")
-            );
+            let refusal =
+                ApiError::new(missing).detail("This user is not root, not the daemon's own and not in group taosd.");
+            return Err(refusal.into());
         }
-        let Some(user) = self.store.lookup(users::operator)? else {
-            return Err(self.refuse_credential(head, need, Bad::Dead));
+        let user = self.store.lookup(users::operator)?.ok_or(Bad::Dead)?;
+        Ok(Caller::operator(user, head.request_id.clone()))
+    }
+
+    /// The agent of a live Agentex key of this type.
+    fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> store::Result<Option<Caller>> {
+        let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
+        let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        // A key from outside is worth what its maker may do on the agent now.
+        let good = match good {
+            Some(holder) if of == "external" && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? => None,
+            good => good,
         };
-        let caller = Caller::operator(user, head.request_id.clone());
-        self.pass(head, need, caller, Audience::Api)
+        Ok(good.map(|holder| caller_of(head, holder)))
+    }
+
+    /// The agent whose external key a request to be sent on carries; `None`: it carries none.
+    ///
+    /// # Errors
+    /// [`NotFound`], also for two credentials.
+    pub fn external_key(&self, head: &Head) -> Result<Option<Caller>, NotFound> {
+        let Some(key) = agentex::forwarding_key(head)? else { return Ok(None) };
+        let hash = key.ok_or(Bad::Dead)?;
+        Ok(Some(self.agent_key(head, &hash, "external")?.ok_or(Bad::Dead)?))
+    }
+
+    /// Who is behind what is shown to be exchanged, a key or an agent's own token; of an enrollment, its issuer.
+    ///
+    /// # Errors
+    /// [`NotFound`].
+    pub fn exchangeable(&self, head: &Head, need: &Need) -> Result<(Caller, Kind, SecretHash), NotFound> {
+        let (kind, hash) = match presented(head) {
+            Presented::Nothing => return Err(nobody(head, need).into()),
+            Presented::Key(Some((kind, hash)))
+            | Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => (kind, hash),
+            _ => return Err(Bad::Dead.into()),
+        };
+        let found = self.store.lookup(|conn| credentials::find_exchangeable(conn, &hash))?;
+        let holder = found.filter(|holder| is_good(holder, kind) || is_good_key(holder)).ok_or(Bad::Dead)?;
+        Ok((Caller::from_key(holder, head.request_id.clone()), kind, hash))
+    }
+
+    /// The user behind a token shown in a body, to open a session.
+    ///
+    /// # Errors
+    /// [`NotFound`]; `user_token_required` for an agent's live token.
+    pub fn user_of_token(&self, head: &Head, text: &str) -> Result<Caller, NotFound> {
+        let (kind, hash) = match secret_of(text) {
+            Presented::Secret(kind @ (Kind::UserToken | Kind::AgentToken), hash) => (kind, hash),
+            _ => return Err(Bad::Unverifiable.into()),
+        };
+        let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
+        if kind == Kind::AgentToken {
+            found.filter(is_alive).ok_or(Bad::Dead)?;
+            return Err(ApiError::from(codes::USER_TOKEN_REQUIRED).into());
+        }
+        let holder = found.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
+        Ok(caller_of(head, holder))
+    }
+
+    /// A caller found some time ago with what its credential may do now; `None`: it is no longer good.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn find_again(&self, caller: &Caller) -> store::Result<Option<Caller>> {
+        if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+            return Ok(None);
+        }
+        match caller.credential_id() {
+            Some(id) => {
+                let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
+                let good = holder.filter(is_alive);
+                Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new())))
+            }
+            None => {
+                let user = self.store.lookup(users::operator)?.filter(|user| user.id == caller.user().id);
+                Ok(user.map(|user| Caller::operator(user, String::new())))
+            }
+        }
     }
 }
 
+fn caller_of(head: &Head, holder: Holder) -> Caller {
+    Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())
+}
+
 /// Neither expired nor of a disabled user.
-pub(crate) fn is_alive(holder: &Holder) -> bool {
+fn is_alive(holder: &Holder) -> bool {
     holder.expires_at.is_none_or(|at| at > Micros::now()) && !holder.user.disabled
 }
 
-pub(crate) fn is_good(holder: &Holder, kind: Kind) -> bool {
+fn is_good(holder: &Holder, kind: Kind) -> bool {
     holder.kind == kind.as_str() && is_alive(holder)
 }
 
-pub(crate) fn is_good_key(holder: &Holder) -> bool {
+fn is_good_key(holder: &Holder) -> bool {
     [Kind::UserPat, Kind::AgentPat, Kind::Enrollment].iter().any(|kind| is_good(holder, *kind))
 }

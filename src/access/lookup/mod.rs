@@ -5,5 +5,4 @@ pub(crate) mod bearer;
 pub mod cookie;
 pub(crate) mod credential_cache;
 pub(crate) mod credential_lookup;
-pub(crate) mod login;
 pub(crate) mod operator;

@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use ed25519_dalek::{SigningKey, VerifyingKey};
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::jwt::{self, Claims, Refused};
 use crate::rest::class::Class;
+use crate::threads::lock;
 
 /// The file's name in the runtime directory.
 pub const FILE: &str = "signing-keys.json";
@@ -123,7 +124,7 @@ impl SigningKeys {
 
     /// Signs claims, with a new key where the present one has had its day.
     pub fn sign(&self, claims: &Claims) -> String {
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = lock(&self.keys);
         keys.present.since = keys.present.since.min(claims.iat);
         keys.next.since = keys.next.since.min(claims.iat);
         if claims.iat - keys.present.since >= PERIOD && claims.iat - keys.next.since >= AHEAD {
@@ -151,7 +152,7 @@ impl SigningKeys {
     /// # Errors
     /// [`Refused`].
     pub fn verify(&self, token: &str, now: i64) -> Result<Claims, Refused> {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = lock(&self.keys);
         let known: Vec<(String, VerifyingKey)> =
             keys.verifying(now).map(|key| (key.id.clone(), key.secret.verifying_key())).collect();
         drop(keys);
@@ -160,7 +161,7 @@ impl SigningKeys {
 
     /// The public keys, as a JWK set (RFC 7517).
     pub fn public(&self, now: i64) -> Value {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = lock(&self.keys);
         json!({"keys": keys.verifying(now).chain([&keys.next]).map(Key::public).collect::<Vec<_>>()})
     }
 }

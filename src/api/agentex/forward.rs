@@ -125,12 +125,18 @@ fn send(
         job.go(&forwarder, to, request);
         return Ok(());
     };
-    app.jobs.look(None, move |jobs| {
-        match jobs.driver().and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule)) {
-            Ok(to) => job.go(&forwarder, to, request),
-            Err(error) => job.end(Err(error)),
-        }
-    })
+    app.jobs
+        .look(None, move |jobs| {
+            match jobs
+                .driver()
+                .map_err(ApiError::from)
+                .and_then(|driver| inside(driver.as_ref(), &container, &url.0, &rule))
+            {
+                Ok(to) => job.go(&forwarder, to, request),
+                Err(error) => job.end(Err(error)),
+            }
+        })
+        .map_err(ApiError::from)
 }
 
 /// The address in the agent's own container, as its runtime tells it now.

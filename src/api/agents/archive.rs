@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Tx, Written};
 use crate::api::engine::slow::{Slow, refuse_busy};
-use crate::jobs::operations::Jobs;
 use crate::jobs::operations::archive::end_record;
 use crate::jobs::operations::progress;
+use crate::jobs::operations::{Jobs, OperationError};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
@@ -19,7 +19,7 @@ use crate::store::operations::{self as rows, Operation};
 
 /// The end of a live agent, in whatever dialect it was asked for.
 pub struct Ending {
-    runtime: Result<(), ApiError>,
+    runtime: Result<(), OperationError>,
     slow: Slow,
 }
 

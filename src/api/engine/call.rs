@@ -84,15 +84,9 @@ impl Tx<'_> {
     /// # Errors
     /// The store's.
     pub fn audit(&self, resource: String) -> store::Result<()> {
-        let entry = audit::AuditEntry {
-            at: self.now,
-            actor: self.caller.audited(),
-            action: self.action.slug().to_owned(),
-            resource,
-            outcome: audit::AuditOutcome::Ok,
-            count: 1,
-            request_id: self.caller.request_id().to_owned(),
-        };
+        let entry =
+            audit::AuditEntry::new(self.caller.audited(), self.action.slug(), resource, self.caller.request_id())
+                .at(self.now);
         let Some(kind) = growth::repeated_by(self.action, &entry.resource) else {
             return audit::append(self.conn, &entry);
         };
@@ -144,19 +138,19 @@ impl Call {
     /// `rate_limited`.
     pub fn check_allowance(&self) -> Result<(), ApiError> {
         match self.growth {
-            Growth::Adds | Growth::AddsWords => self.watch.gate().allowance.check(&self.caller, Instant::now()),
+            Growth::Adds | Growth::AddsWords => self.watch.allowance().check(&self.caller, Instant::now()),
             Growth::Reads | Growth::Frees => Ok(()),
         }
     }
 
     /// Charges what a transaction has written that the call does not end in: rows, and bytes beside them.
     pub fn charge(&self, rows: u64, bytes: usize) {
-        self.watch.gate().allowance.charge(&self.caller, self.growth.cost(rows, bytes, 0), Instant::now());
+        self.watch.allowance().charge(&self.caller, self.growth.cost(rows, bytes, 0), Instant::now());
     }
 
     /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.
     pub(crate) fn charge_key(&self) {
-        self.watch.gate().allowance.charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
+        self.watch.allowance().charge(&self.caller, Amount::of(2, 0, 1024), Instant::now());
     }
 
     /// Ends the call in one transaction: `work` runs on the writer's thread, and its reply is sent once it is on disk.
@@ -209,7 +203,7 @@ impl Call {
             }
             let result = result.map(|(written, facts, amount, caller)| {
                 watch.settle(facts);
-                watch.gate().allowance.charge(&caller, amount, Instant::now());
+                watch.allowance().charge(&caller, amount, Instant::now());
                 written
             });
             fulfiller.keep(match result {

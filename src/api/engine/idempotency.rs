@@ -4,7 +4,7 @@
 //! waits, holding no thread, until the owner is done; if the owner failed, the repeat does the work itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use hyper::body::Bytes;
@@ -21,6 +21,7 @@ use crate::rest::reply::{Body, Reply};
 use crate::rest::stream::{Signal, Wait};
 use crate::store::idempotency::{self as rows, RequestKey, Reserved, StoredReply};
 use crate::store::{self, Store};
+use crate::threads::lock;
 use crate::time::Micros;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
@@ -61,7 +62,7 @@ type Held<'a> = MutexGuard<'a, HashMap<RequestKey, ([u8; 32], Signal)>>;
 
 impl InFlight {
     fn lock(&self) -> Held<'_> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -175,7 +176,7 @@ impl Slot {
 
     /// Takes the reservation, if it is still there.
     pub fn take(&self) -> Option<Reservation> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.0).take()
     }
 }
 

@@ -192,7 +192,7 @@ fn deliver(tx: &Tx<'_>, jobs: Arc<Jobs>, agent: Agent, wanted: Wanted) -> Result
         });
         match queued {
             Ok(()) => Outcome::Pending(promise),
-            Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
+            Err(error) => Outcome::Done(render(&error.into(), dialect, &request_id)),
         }
     });
     Ok(Written::Then(Reply::no_content(), after))

@@ -10,12 +10,13 @@ use std::io;
 use std::net::TcpListener;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::client::relay::{Relay, Way};
 use crate::containers::{ContainerName, INSIDE_ADDRESS};
+use crate::threads::lock;
 
 /// The ways that are open.
 #[derive(Default)]
@@ -37,7 +38,7 @@ struct Open {
 
 impl Proxies {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Opens the way into this run of the container, unless it is open. `network` is its network name space.

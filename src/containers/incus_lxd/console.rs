@@ -3,13 +3,14 @@
 //! What another reader took before this daemon began shows up when the container stops.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::rest::RestError;
 use super::{IncusLxd, url};
 use crate::client::http::Request;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, text};
+use crate::threads::lock;
 
 /// The longest answer that is read, in bytes; the runtimes keep 128 KiB of a running container's console.
 const MAX_CONSOLE: usize = 4 * 1024 * 1024;
@@ -24,12 +25,12 @@ pub(super) struct Consoles(Mutex<HashMap<ContainerName, (Vec<u8>, bool)>>);
 
 impl Consoles {
     pub(super) fn forget(&self, name: &ContainerName) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        lock(&self.0).remove(name);
     }
 
     /// Adds what is new (or, if it is `whole`, takes it for all there is) and gives the end within the limits.
     fn add(&self, name: &ContainerName, read: &[u8], whole: bool, limits: LogLimits) -> Logs {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&self.0);
         if all.len() >= MAX_CONTAINERS && !all.contains_key(name) {
             all.clear();
         }

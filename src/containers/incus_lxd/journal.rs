@@ -2,7 +2,7 @@
 //! would also record a command's output, but on the host's disk and without a bound.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use super::rest::{RestError, parse};
 use super::{IncusLxd, files, url};
 use crate::client::http::Request;
 use crate::containers::{ContainerName, Error, LogLimits, Logs, Status, Until, journal, text};
+use crate::threads::lock;
 
 /// Where the command writes, in the container's memory: the file of the last reading stays.
 const PLACE: &str = "/run/taosd-journal";
@@ -22,11 +23,11 @@ pub(super) struct Unended(Mutex<HashMap<ContainerName, String>>);
 
 impl Unended {
     fn take(&self, name: &ContainerName) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+        lock(&self.0).remove(name)
     }
 
     fn put(&self, name: &ContainerName, operation: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), operation);
+        lock(&self.0).insert(name.clone(), operation);
     }
 }
 

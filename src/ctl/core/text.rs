@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// True for what a terminal may obey or a reader cannot see.
 fn is_unsafe(c: char) -> bool {
@@ -73,26 +74,14 @@ fn escape(json: &str) -> String {
     out
 }
 
-/// Columns a cleaned text takes on a terminal: most characters one, those of East Asian scripts and emoji two, marks
-/// none. Near enough to line up a table.
+/// Columns a cleaned text takes on a terminal.
 pub fn width(text: &str) -> usize {
-    text.chars().map(char_width).sum()
+    text.width()
 }
 
 /// Columns of one character.
 pub fn char_width(c: char) -> usize {
-    match u32::from(c) {
-        0x0300..=0x036f | 0xfe00..=0xfe0f => 0,
-        0x1100..=0x115f
-        | 0x2e80..=0xa4cf
-        | 0xac00..=0xd7a3
-        | 0xf900..=0xfaff
-        | 0xfe30..=0xfe6f
-        | 0xff00..=0xff60
-        | 0x1f300..=0x1faff
-        | 0x20000..=0x3fffd => 2,
-        _ => 1,
-    }
+    c.width().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Context {
             complain(ARGV_WARNING);
         }
         let key = match text("idempotency-key") {
-            None => random_key(),
+            None => uuid::Uuid::new_v4().to_string(),
             Some(key) if key.len() <= IDEMPOTENCY_KEY_CHARS && key.bytes().all(|b| b.is_ascii_graphic()) => key,
             Some(_) => {
                 let detail = format!("--idempotency-key takes 1 to {IDEMPOTENCY_KEY_CHARS} visible ASCII characters.");
@@ -110,11 +110,4 @@ fn saved_login() -> Result<Option<Kept>, Failure> {
         let Saved { server, token, space_id, .. } = saved;
         Kept { server, token, source: "saved login".to_owned(), space_id }
     }))
-}
-
-/// A random UUID (RFC 9562, version 4).
-fn random_key() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the kernel's random source answers on every Linux taosctl runs on");
-    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }

@@ -5,7 +5,7 @@
 //! A log has no line numbers; what is new is told by laying its last lines over those seen before.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
 use crate::jobs::operations::{Jobs, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
+use crate::threads::lock;
 
 /// How often a followed console is read.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -83,10 +84,6 @@ struct Lines {
     follower: Arc<Follower>,
     caller: Caller,
     told_end: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The topic of an agent's log, for [`Streams::wake`].

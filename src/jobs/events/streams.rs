@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::stream::{self, Signal, StreamSender, Wait};
 use crate::store::{self, Store};
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// Bytes of one chunk and chunks in waiting: what a client that does not read costs.
@@ -137,10 +138,6 @@ type Places = Arc<Mutex<HashMap<String, u64>>>;
 struct Place {
     places: Places,
     key: String,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Place {

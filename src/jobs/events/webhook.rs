@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
@@ -21,6 +21,7 @@ use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
 use crate::store::webhook::{self as outbox, Pending};
 use crate::store::{Result, Store, notifications};
+use crate::threads::lock;
 use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
@@ -84,7 +85,7 @@ impl WebhookSender {
 
     /// Delivers a record past the outbox, tried a few times; a newer one takes its place.
     pub fn urge(&self, record: notifications::Notification) {
-        *self.urgent.lock().unwrap_or_else(PoisonError::into_inner) = Some(record);
+        *lock(&self.urgent) = Some(record);
         self.nudge();
     }
 
@@ -149,7 +150,7 @@ impl Deliverer {
     }
 
     fn deliver_urgent(&self, to: &Endpoint) {
-        let taken = self.urgent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = lock(&self.urgent).take();
         let Some(record) = taken else { return };
         let now = record.created_at;
         let mut pending = Pending { notification_id: record.id.clone(), attempts: 0, queued_at: now, next_at: now };

@@ -14,10 +14,8 @@ use super::deploy::remove;
 use super::progress::{Ended, agent_of, asker, step};
 use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::PURGE_BATCH;
-use crate::rest::codes;
-use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::Operation;
@@ -30,8 +28,8 @@ const CALL: u64 = 60;
 /// Seconds for a snapshot: it may be a copy.
 const SNAPSHOT: u64 = 600;
 
-fn bad_name(why: impl ToString) -> ApiError {
-    ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() }
+fn bad_name(why: impl ToString) -> OperationError {
+    OperationError::Internal(why.to_string())
 }
 
 /// Where an archived agent's container is, and its snapshot.
@@ -67,7 +65,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     }
 }
 
-fn archived_name(agent: &Agent) -> Result<ContainerName, ApiError> {
+fn archived_name(agent: &Agent) -> Result<ContainerName, OperationError> {
     ContainerName::archived(&agent.id).map_err(bad_name)
 }
 
@@ -86,7 +84,7 @@ fn snapshot_of(op: &Operation) -> String {
 }
 
 /// The agent an archiving is about: live, or archived already where its record went first.
-fn subject(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+fn subject(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     agent_of(jobs, op).or_else(|_| archived_of(jobs, op))
 }
 
@@ -96,7 +94,7 @@ fn move_away(
     agent: &Agent,
     driver: &dyn Driver,
     name: &ContainerName,
-) -> Result<(ContainerName, Option<String>), ApiError> {
+) -> Result<(ContainerName, Option<String>), OperationError> {
     step(jobs, op, "stopping", 10)?;
     driver.stop(name, GRACE, true, within(CALL))?;
     step(jobs, op, "taking a snapshot", 30)?;
@@ -170,10 +168,10 @@ pub fn purge_parts(store: &Store, agent_id: &str) -> store::Result<()> {
 }
 
 /// The archived agent an operation is about.
-fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+fn archived_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     let id = op.agent_id.clone().unwrap_or_default();
     let agent = jobs.store.lookup(|conn| agents::archived(conn, &id))?;
-    agent.ok_or_else(|| codes::ARCHIVED_AGENT_NOT_FOUND.into())
+    agent.ok_or(OperationError::NoArchivedAgent)
 }
 
 /// Renames the container back, brings the record back, delivers a fresh token, starts. A failure archives it again:
@@ -189,7 +187,7 @@ pub fn restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 }
 
 /// The slug and the container's name that a restoring was promised.
-fn wanted_name(op: &Operation) -> Result<(String, ContainerName), ApiError> {
+fn wanted_name(op: &Operation) -> Result<(String, ContainerName), OperationError> {
     let payload: serde_json::Value = serde_json::from_str(&op.payload).map_err(bad_name)?;
     let slug = payload["slug"].as_str().unwrap_or("").to_owned();
     let to = ContainerName::for_agent(&slug).map_err(bad_name)?;
@@ -226,12 +224,17 @@ fn restored(agent: &Agent) -> serde_json::Value {
 }
 
 /// The record lives again, under its new slug.
-fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &ContainerName) -> Result<Agent, ApiError> {
+fn revive(
+    jobs: &Arc<Jobs>,
+    op: &Operation,
+    agent: &Agent,
+    slug: &str,
+    to: &ContainerName,
+) -> Result<Agent, OperationError> {
     let (agent, slug, to, actor) = (agent.clone(), slug.to_owned(), to.clone(), op.actor.clone());
     jobs.store.write(move |conn| {
         if agents::name_is_taken(conn, &slug)? {
-            return Err(ApiError::new(codes::SLUG_COLLISION_UNRESOLVABLE)
-                .detail("The name was taken while the agent was restored."));
+            return Err(OperationError::NameTaken);
         }
         let now = Micros::now();
         agents::restore(conn, &agent.id, &slug, now)?;
@@ -239,12 +242,12 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
         agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), "stopped", now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
         grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &actor, now)?;
-        Ok(agents::by_id(conn, &agent.id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent)
+        Ok(agents::by_id(conn, &agent.id)?.ok_or(OperationError::NoAgent)?.agent)
     })
 }
 
 /// The live record's container gets a fresh token and starts.
-fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
+fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), OperationError> {
     step(jobs, op, "delivering a fresh token", 50)?;
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &asker(op), delivery::own_scopes)?;
     start(jobs, op, agent, name)?;
@@ -252,7 +255,7 @@ fn finish_restore(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &Contai
     Ok(())
 }
 
-fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
+fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) -> Result<(), OperationError> {
     let driver = jobs.driver()?;
     step(jobs, op, "starting", 80)?;
     mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
@@ -316,7 +319,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     if op.status == "running" && agent.status == "running" {
         mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
-    Err(codes::INTERRUPTED.into())
+    Err(OperationError::Interrupted)
 }
 
 /// Ends a restoring that a crash cut: finished if the container has its new name, undone if not.
@@ -337,7 +340,7 @@ pub fn recover_restore(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         Err(Error::NotFound(_)) if is_there(driver.as_ref(), &to, &agent)? => {
             bring_back(jobs, op, &agent, &slug, &to, &from)
         }
-        Ok(_) | Err(Error::NotFound(_)) => Err(codes::INTERRUPTED.into()),
+        Ok(_) | Err(Error::NotFound(_)) => Err(OperationError::Interrupted),
         Err(error) => Err(error.into()),
     }
 }

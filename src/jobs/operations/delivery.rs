@@ -13,9 +13,7 @@ use crate::containers::{
     ContainerName, ContainerPath, Driver, EnvChange, EnvKey, EnvState, EnvValue, Error, FileSpec, INSIDE_ADDRESS,
     Status,
 };
-use crate::jobs::operations::{Jobs, within};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::audit;
@@ -114,16 +112,19 @@ impl From<Error> for Undelivered {
 ///
 /// # Errors
 /// `delivery_failed`, that of `scopes`, or the store's.
-pub fn issue(
+pub fn issue<E>(
     jobs: &Arc<Jobs>,
     agent_id: &str,
     terms: &Terms,
     asker: &Asker,
-    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
-) -> Result<Delivered, ApiError> {
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, E> + Send + 'static,
+) -> Result<Delivered, E>
+where
+    E: From<OperationError> + From<StoreError> + Send + 'static,
+{
     let prepared = prepare(jobs, agent_id, terms.lifetime, asker, scopes)?;
     let error = match deliver(jobs, &prepared) {
-        Ok(arrived) => return activate(jobs, prepared, &arrived, terms.grace, asker),
+        Ok(arrived) => return Ok(activate(jobs, prepared, &arrived, terms.grace, asker)?),
         Err(error) => error,
     };
     let (error, known) = match error {
@@ -133,28 +134,31 @@ pub fn issue(
     };
     log::warn!("the token of agent {} could not be delivered: {error}", prepared.agent.slug);
     fail(jobs, &prepared.agent, &error, known, asker)?;
-    Err(ApiError { cause: Some(error.to_string()), ..ApiError::new(codes::DELIVERY_FAILED) })
+    Err(OperationError::NotDelivered(error.to_string()).into())
 }
 
 /// The agent's own scopes.
 ///
 /// # Errors
 /// None.
-pub fn own_scopes(agent: &Agent) -> Result<Scopes, ApiError> {
+pub fn own_scopes(agent: &Agent) -> Result<Scopes, OperationError> {
     Ok(Scopes::from_stored(&agent.scope))
 }
 
 /// Stores a new token as pending; one that waited before is gone.
-fn prepare(
+fn prepare<E>(
     jobs: &Arc<Jobs>,
     agent_id: &str,
     lifetime: Option<i64>,
     asker: &Asker,
-    scopes: impl FnOnce(&Agent) -> Result<Scopes, ApiError> + Send + 'static,
-) -> Result<Prepared, ApiError> {
+    scopes: impl FnOnce(&Agent) -> Result<Scopes, E> + Send + 'static,
+) -> Result<Prepared, E>
+where
+    E: From<OperationError> + From<StoreError> + Send + 'static,
+{
     let (agent_id, maker) = (agent_id.to_owned(), asker.maker.clone());
     jobs.store.write(move |conn| {
-        let agent = agents::by_id(conn, &agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent;
+        let agent = agents::by_id(conn, &agent_id)?.ok_or(OperationError::NoAgent)?.agent;
         let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
         let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
         let prepared = Prepared { agent, id: store::new_id(), issued_at, expires_at, issued };
@@ -293,7 +297,7 @@ fn activate(
     arrived: &Arrived,
     grace: i64,
     asker: &Asker,
-) -> Result<Delivered, ApiError> {
+) -> Result<Delivered, OperationError> {
     let Prepared { agent, id, issued_at, expires_at, issued } = prepared;
     let Activated { delivery, previous_valid_until, scopes } =
         activate_row(jobs, &agent.id, &id, arrived, grace, asker)?;
@@ -314,16 +318,15 @@ fn activate_row(
     arrived: &Arrived,
     grace: i64,
     asker: &Asker,
-) -> Result<Activated, ApiError> {
+) -> Result<Activated, OperationError> {
     let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
     let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
     let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
     jobs.store.write(move |conn| {
         let now = Micros::now();
-        let revoked = || ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered.");
-        let agent = agents::by_id(conn, &agent_id)?.ok_or_else(revoked)?.agent;
+        let agent = agents::by_id(conn, &agent_id)?.ok_or(OperationError::TokenRevoked)?.agent;
         if !credentials::is_pending(conn, &id)? {
-            return Err(revoked());
+            return Err(OperationError::TokenRevoked);
         }
         // What the agent may do may have been narrowed while the runtime was at it.
         let asked = Scopes::from_stored(&credentials::scopes_of(conn, &id)?.unwrap_or_default());
@@ -359,15 +362,14 @@ fn record(
     asker: &Asker,
     now: Micros,
 ) -> Result<(), StoreError> {
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
-        action: ACTION.into(),
-        resource: format!("agent:{agent_id}"),
-        outcome,
-        count: 1,
-        request_id: asker.request_id.clone(),
-    };
+    let entry = audit::AuditEntry::new(
+        audit::Actor { name: asker.maker.actor.clone(), id: asker.maker.id.clone() },
+        ACTION,
+        format!("agent:{agent_id}"),
+        asker.request_id.clone(),
+    )
+    .at(now)
+    .ended(outcome);
     audit::append(conn, &entry)
 }
 
@@ -375,7 +377,7 @@ fn record(
 ///
 /// # Errors
 /// The driver's, or the store's.
-pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     if recover(jobs, agent)? {
         return Ok(true);
     }
@@ -392,7 +394,7 @@ pub fn is_due(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
 ///
 /// # Errors
 /// The driver's, where nobody can tell; then the row stays, unusable.
-fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+fn recover(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let agent_id = agent.id.clone();
     let Some((id, hash)) = jobs.store.lookup(|conn| credentials::pending(conn, &agent_id))? else { return Ok(false) };
     let (driver, name) = target(jobs, agent)?;

@@ -1,7 +1,7 @@
 //! Deploying an agent: container, limits, way to the daemon, token, first start. Any failure takes all of it back.
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,12 @@ use super::{delivery, lifecycle, mounts};
 use crate::containers::{
     ContainerName, ContainerPath, CreateSpec, Driver, EnvKey, EnvValue, Error, ImageName, Mount, Status, Until,
 };
-use crate::jobs::operations::{Jobs, within};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials;
 use crate::store::operations::{self, Operation};
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// Seconds for making a container: an image may have to be unpacked onto a slow card.
@@ -56,15 +55,12 @@ pub struct DeploySpec {
     pub mounts: Vec<(String, String, bool)>,
 }
 
-fn unusable(what: impl ToString) -> ApiError {
-    ApiError {
-        cause: Some(what.to_string()),
-        ..ApiError::new(codes::CONTAINER_FAILED).detail("The deployment cannot be used.")
-    }
+fn unusable(what: impl ToString) -> OperationError {
+    OperationError::Unusable(what.to_string())
 }
 
 impl DeploySpec {
-    fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, ApiError> {
+    fn spec(&self, agent: &Agent, env: &Env) -> Result<CreateSpec, OperationError> {
         let mut spec = CreateSpec::new(ImageName::parse(&self.image).map_err(unusable)?, &agent.id);
         spec.memory_bytes = self.memory_bytes;
         spec.cpus = self.cpus;
@@ -96,13 +92,14 @@ pub fn deploy(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
 }
 
 /// A failure while the runtime does not answer is told as that.
-fn why(jobs: &Arc<Jobs>, error: ApiError) -> ApiError {
-    let told = [codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE, codes::DELIVERY_FAILED];
-    if !told.contains(&error.code) {
+fn why(jobs: &Arc<Jobs>, error: OperationError) -> OperationError {
+    use OperationError as E;
+    if !matches!(error, E::Container(_) | E::NoRuntime | E::Away(..) | E::NotDelivered(_) | E::NoSocket(_)) {
         return error;
     }
     match jobs.ask_runtime() {
-        Err(away) => ApiError { cause: error.cause.or(away.cause), ..away },
+        Err(E::Away(away, _)) => E::Away(away, error.cause()),
+        Err(away) => away,
         Ok(_) => error,
     }
 }
@@ -117,8 +114,8 @@ pub enum Left {
 }
 
 impl Left {
-    fn of(error: &ApiError) -> Self {
-        if error.code == codes::CONTAINER_RUNTIME_UNAVAILABLE { Self::Nothing } else { Self::Record }
+    fn of(error: &OperationError) -> Self {
+        if error.is_unreachable() { Self::Nothing } else { Self::Record }
     }
 }
 
@@ -135,7 +132,7 @@ fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
 
 /// Has what a failed deployment left taken away, now that the runtime answers; in the agent's turn, once at a time.
 pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
-    if !jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.id.clone()) {
+    if !lock(&jobs.removals).insert(agent.id.clone()) {
         return;
     }
     let id = agent.id.clone();
@@ -146,16 +143,16 @@ pub fn take_away(jobs: &Arc<Jobs>, agent: &Agent) {
         {
             take_away_now(jobs, &live.agent);
         }
-        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        lock(&jobs.removals).remove(&id);
     });
     if queued.is_err() {
-        jobs.removals.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent.id);
+        lock(&jobs.removals).remove(&agent.id);
     }
 }
 
 fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
     let Some(op) = last_failed(jobs, agent) else { return };
-    let away = op.error.is_some_and(|error| error.contains(codes::CONTAINER_RUNTIME_UNAVAILABLE.slug));
+    let away = op.error.is_some_and(|error| error.contains(OperationError::NoRuntime.slug()));
     let left = if away { Left::Nothing } else { Left::Record };
     match roll_back(jobs, agent, left) {
         Ok(()) => log::info!("what the failed deployment of agent {} left on the runtime is gone", agent.slug),
@@ -163,7 +160,7 @@ fn take_away_now(jobs: &Arc<Jobs>, agent: &Agent) {
     }
 }
 
-fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), ApiError> {
+fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result<(), OperationError> {
     let wanted: DeploySpec = serde_json::from_str(&op.payload).map_err(unusable)?;
     let (name, driver) = (lifecycle::container(agent)?, jobs.driver()?);
     let unwanted = || is_cancelled(jobs, op);
@@ -179,7 +176,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     step(jobs, op, "starting", 80)?;
     mounts::start(jobs, driver.as_ref(), &name, Until::from(within(START)).unless(&unwanted))?;
     if unwanted() {
-        return Err(codes::CANCELLED.into());
+        return Err(OperationError::Cancelled);
     }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     delivery::write_file(jobs, agent, &issued);
@@ -196,7 +193,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
 /// # Errors
 /// The driver's, if a container may be left; it stays on the record, so that archiving, purging and the reconciler find
 /// it.
-pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), ApiError> {
+pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), OperationError> {
     let removed =
         lifecycle::container(agent).and_then(|name| Ok(remove_own(jobs.driver()?.as_ref(), &name, &agent.id)?));
     jobs.sockets.close(&agent.id);

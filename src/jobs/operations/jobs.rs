@@ -3,18 +3,18 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::error::OperationError;
 use super::runner::Runner;
 use super::sockets::AgentSockets;
 use crate::config::Watched;
-use crate::containers::{self, Away, Containers, Driver, Runtime, RuntimeOptions};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::containers::{self, Containers, Driver, Runtime, RuntimeOptions};
 use crate::rest::stream::Signal;
 use crate::store::Store;
 use crate::store::operations::Operation;
+use crate::threads::lock;
 use crate::time::{Clock, Micros};
 
 /// Threads that talk to the container runtime; also how many parts of a bulk operation run at once.
@@ -23,8 +23,6 @@ const THREADS: usize = 4;
 const LOOKERS: usize = 4;
 /// Seconds that the runtime may take to say that it is there.
 const PROBE: u64 = 5;
-/// Seconds after which it is worth asking again.
-const RETRY: u64 = 10;
 /// Jobs that may wait.
 const QUEUE: usize = 1024;
 
@@ -89,7 +87,7 @@ impl Jobs {
 
     /// The operations that the last run left open; empty from the second call on.
     pub fn take_cut(&self) -> Vec<Operation> {
-        std::mem::take(&mut *self.cut.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.cut))
     }
 
     /// Takes no new work and waits, at most `patience`, for what runs.
@@ -103,13 +101,10 @@ impl Jobs {
     ///
     /// # Errors
     /// `container_runtime_unavailable`, also where the host has none.
-    pub fn driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+    pub fn driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         let driver = self.containers.driver()?;
         if driver.runtime() == Runtime::None {
-            let none = "this host has no container runtime";
-            let error = containers::Error::unavailable(Runtime::None, Away::Absent, none);
-            // The log has said so at the start.
-            return Err(ApiError { cause: None, ..ApiError::from(error) }.retry_after(60));
+            return Err(OperationError::NoRuntime);
         }
         Ok(driver)
     }
@@ -119,29 +114,29 @@ impl Jobs {
     ///
     /// # Errors
     /// `container_runtime_unavailable`, with the way in which it is away.
-    pub fn ask_runtime(&self) -> Result<Arc<dyn Driver>, ApiError> {
+    pub fn ask_runtime(&self) -> Result<Arc<dyn Driver>, OperationError> {
         let driver = self.driver()?;
         let asked = driver.info(within(PROBE)).map_err(|error| error.as_away(driver.runtime()));
         match asked {
-            Err(error @ containers::Error::RuntimeUnavailable { .. }) => Err(ApiError::from(error).retry_after(RETRY)),
+            Err(error @ containers::Error::RuntimeUnavailable { .. }) => Err(OperationError::Away(error, None)),
             _ => Ok(driver),
         }
     }
 
     /// Writes to the log, once, that the runtime is away, and once that it answers again.
-    pub fn note_runtime(&self, doing: &str, answered: Result<(), &ApiError>) {
-        let mut noted = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn note_runtime(&self, doing: &str, answered: Result<(), &OperationError>) {
+        let mut noted = lock(&self.away);
         match answered {
             Ok(()) if noted.take().is_some() => log::info!("the container runtime answers again"),
             Ok(()) => {}
             Err(error) => {
-                let cause = error.cause.as_deref().unwrap_or("-");
+                let (cause, detail) = (error.cause().unwrap_or_else(|| "-".into()), error.detail());
                 let line = format!("{doing} could not ask the container runtime, trying again: {error} ({cause})");
-                if noted.as_deref() == Some(error.detail.as_str()) {
+                if noted.as_deref() == Some(detail.as_str()) {
                     log::debug!("{line}");
                 } else {
                     log::warn!("{line}");
-                    *noted = Some(error.detail.clone());
+                    *noted = Some(detail);
                 }
             }
         }
@@ -151,7 +146,7 @@ impl Jobs {
     ///
     /// # Errors
     /// `container_runtime_unavailable` where the one that was chosen is not there.
-    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, ApiError> {
+    pub fn any_driver(&self) -> Result<Arc<dyn Driver>, OperationError> {
         Ok(self.containers.driver()?)
     }
 
@@ -163,7 +158,7 @@ impl Jobs {
         self: &Arc<Self>,
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         self.queue(&self.runner, agent_id, work)
     }
 
@@ -175,7 +170,7 @@ impl Jobs {
         self: &Arc<Self>,
         agent_id: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         self.queue(&self.lookers, agent_id, work)
     }
 
@@ -184,10 +179,10 @@ impl Jobs {
         runner: &Runner,
         key: Option<&str>,
         work: impl FnOnce(&Arc<Self>) + Send + 'static,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), OperationError> {
         let jobs = Arc::clone(self);
         let queued = runner.submit(key.map(str::to_owned), Box::new(move || work(&jobs)));
-        queued.map_err(|crate::jobs::operations::runner::RunnerFull| codes::BUSY.into())
+        queued.map_err(|crate::jobs::operations::runner::RunnerFull| OperationError::Busy)
     }
 }
 

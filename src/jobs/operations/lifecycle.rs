@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::error::OperationError;
 use super::mounts;
 use super::progress::{Ended, agent_of, step};
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::operations::Operation;
 use crate::store::{self, tasks};
@@ -25,9 +24,9 @@ const CALL: u64 = 40;
 ///
 /// # Errors
 /// `agent_has_no_container`.
-pub fn container(agent: &Agent) -> Result<ContainerName, ApiError> {
-    let name = agent.container_name.as_deref().ok_or(codes::AGENT_HAS_NO_CONTAINER)?;
-    ContainerName::parse(name).map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })
+pub fn container(agent: &Agent) -> Result<ContainerName, OperationError> {
+    let name = agent.container_name.as_deref().ok_or(OperationError::NoContainer)?;
+    ContainerName::parse(name).map_err(|why| OperationError::Internal(why.to_string()))
 }
 
 /// Carries out one of the five.
@@ -46,7 +45,7 @@ pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         }
         "pause" => driver.freeze(&name, within(CALL))?,
         "resume" => driver.unfreeze(&name, within(CALL))?,
-        other => return Err(ApiError { cause: Some(format!("kind {other}")), ..codes::INTERNAL.into() }),
+        other => return Err(OperationError::Internal(format!("kind {other}"))),
     }
     if matches!(op.kind.as_str(), "start" | "restart") {
         open_way(jobs, driver.as_ref(), &agent, &name)?;
@@ -69,16 +68,21 @@ fn doing(kind: &str) -> &'static str {
 ///
 /// # Errors
 /// The driver's.
-pub fn open_way(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, name: &ContainerName) -> Result<(), ApiError> {
-    let socket = jobs.sockets.open(&agent.id).map_err(|error| ApiError {
-        cause: Some(format!("the agent's socket: {error}")),
-        ..ApiError::new(codes::CONTAINER_FAILED).detail("The agent's socket could not be opened.")
-    })?;
+pub fn open_way(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    agent: &Agent,
+    name: &ContainerName,
+) -> Result<(), OperationError> {
+    let socket = jobs
+        .sockets
+        .open(&agent.id)
+        .map_err(|error| OperationError::NoSocket(format!("the agent's socket: {error}")))?;
     Ok(driver.ensure_proxy(name, &socket, within(CALL))?)
 }
 
 /// Notes the agent's new state; after a start its processes have the environment of the last delivery.
-fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), ApiError> {
+fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), OperationError> {
     let (status, paused) = match kind {
         "start" | "restart" => ("running", false),
         "stop" => ("stopped", false),

@@ -4,6 +4,7 @@ pub(crate) mod archive;
 pub mod backups;
 pub mod delivery;
 pub(crate) mod deploy;
+mod error;
 mod jobs;
 pub(crate) mod lifecycle;
 pub(crate) mod mounts;
@@ -11,5 +12,6 @@ pub mod progress;
 pub mod runner;
 pub mod sockets;
 
+pub use error::OperationError;
 pub use jobs::Jobs;
 pub(crate) use jobs::within;

@@ -11,9 +11,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::containers::{ContainerName, Driver, Until};
-use crate::jobs::operations::{Jobs, within};
-use crate::rest::codes;
-use crate::rest::error::ApiError;
+use crate::jobs::operations::{Jobs, OperationError, within};
 
 /// Seconds for the calls beside the start itself.
 const CALL: u64 = 20;
@@ -35,16 +33,16 @@ impl PartialEq for Held {
 ///
 /// # Errors
 /// `container_failed`, with the path that is unfit.
-pub fn check(roots: &[PathBuf], sources: &[PathBuf]) -> Result<(), ApiError> {
+pub fn check(roots: &[PathBuf], sources: &[PathBuf]) -> Result<(), OperationError> {
     hold(roots, sources).map(|_| ())
 }
 
-fn hold(roots: &[PathBuf], sources: &[PathBuf]) -> Result<Vec<Held>, ApiError> {
+fn hold(roots: &[PathBuf], sources: &[PathBuf]) -> Result<Vec<Held>, OperationError> {
     sources.iter().map(|source| hold_one(roots, source).map_err(|why| unfit(source, &why))).collect()
 }
 
-fn unfit(source: &Path, why: &str) -> ApiError {
-    ApiError::new(codes::CONTAINER_FAILED).detail(format!("The mounted folder {} {why}.", source.display()))
+fn unfit(source: &Path, why: &str) -> OperationError {
+    OperationError::UnfitMount(format!("The mounted folder {} {why}.", source.display()))
 }
 
 fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
@@ -103,17 +101,22 @@ fn is_where_it_was(held: Held, source: &Path) -> Result<Held, String> {
 ///
 /// # Errors
 /// `container_failed`, or the driver's.
-pub fn start(jobs: &Arc<Jobs>, driver: &dyn Driver, name: &ContainerName, until: Until<'_>) -> Result<(), ApiError> {
+pub fn start(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    name: &ContainerName,
+    until: Until<'_>,
+) -> Result<(), OperationError> {
     let sources = driver.get(name, within(CALL))?.mounts;
     let roots = jobs.mount_roots.now();
     let before = hold(&roots, &sources)?;
     driver.start(name, until)?;
     let swapped = match hold(&roots, &sources) {
         Ok(after) if after == before => return Ok(()),
-        Ok(_) => ApiError::new(codes::CONTAINER_FAILED).detail("A mounted folder was swapped during the start."),
+        Ok(_) => OperationError::UnfitMount("A mounted folder was swapped during the start.".into()),
         Err(error) => error,
     };
-    log::error!("container {name} is stopped again: {}", swapped.detail);
+    log::error!("container {name} is stopped again: {}", swapped.detail());
     driver.stop(name, Duration::ZERO, true, within(CALL))?;
     Err(swapped)
 }
@@ -137,7 +140,7 @@ mod tests {
         }
 
         fn check(&self, source: &str) -> Result<(), String> {
-            check(&[self.0.join("root")], &[self.0.join(source)]).map_err(|error| error.detail.to_string())
+            check(&[self.0.join("root")], &[self.0.join(source)]).map_err(|error| error.detail())
         }
     }
 

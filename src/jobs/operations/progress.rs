@@ -7,17 +7,15 @@ use serde_json::{Value, json};
 use super::delivery::Asker;
 use super::deploy::Env;
 use super::{archive, deploy, lifecycle};
-use crate::jobs::operations::Jobs;
 use crate::jobs::operations::backups;
-use crate::rest::codes;
-use crate::rest::error::{ApiError, Dialect};
+use crate::jobs::operations::{Jobs, OperationError};
 use crate::store::agents::{self, Agent};
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, audit};
 use crate::time::Micros;
 
 /// A carried-out operation's result, or why it failed.
-pub type Ended = Result<Value, ApiError>;
+pub type Ended = Result<Value, OperationError>;
 
 /// The audit's action for a kind of operation.
 pub fn action(kind: &str) -> &'static str {
@@ -88,7 +86,7 @@ fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
         Err(error) => return log::error!("operation {id} could not be begun: {error}"),
     };
     jobs.changed.raise();
-    let ended = if op.cancelling { Err(codes::CANCELLED.into()) } else { work(jobs, &op, env) };
+    let ended = if op.cancelling { Err(OperationError::Cancelled) } else { work(jobs, &op, env) };
     finish(jobs, &op, ended);
 }
 
@@ -106,8 +104,8 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
 /// Ends an operation: its row, its audit row and, if it was the last part of a bulk operation, that one too.
 pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
     if let Err(error) = &ended {
-        let cause = error.cause.as_deref().unwrap_or("-");
-        log::warn!("operation {} ({}) ended with {}: {} ({cause})", op.id, op.kind, error.code.slug, error.detail);
+        let cause = error.cause().unwrap_or_else(|| "-".into());
+        log::warn!("operation {} ({}) ended with {error} ({cause})", op.id, op.kind);
     }
     let written = jobs.store.write({
         let op = op.clone();
@@ -127,15 +125,14 @@ pub fn finish(jobs: &Arc<Jobs>, op: &Operation, ended: Ended) {
 pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
     let resource = op.agent_id.as_deref().map_or_else(|| format!("operation:{}", op.id), |id| format!("agent:{id}"));
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
-        action: action(&op.kind).to_owned(),
+    let entry = audit::AuditEntry::new(
+        audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
+        action(&op.kind),
         resource,
-        outcome,
-        count: 1,
-        request_id: op.request_id.clone(),
-    };
+        op.request_id.clone(),
+    )
+    .at(now)
+    .ended(outcome);
     audit::append(conn, &entry)?;
     settle(conn, op, ended, now)
 }
@@ -146,7 +143,7 @@ pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: 
 /// The store's.
 pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     rows::cancel(conn, &op.id)?;
-    settle(conn, op, &Err(codes::CANCELLED.into()), now)
+    settle(conn, op, &Err(OperationError::Cancelled), now)
 }
 
 fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
@@ -155,10 +152,8 @@ fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micro
     }
     let (status, result, error) = match ended {
         Ok(value) => ("succeeded", Some(value.to_string()), None),
-        Err(error) if error.code == codes::CANCELLED => {
-            ("cancelled", None, Some(error.envelope(Dialect::Taos).to_string()))
-        }
-        Err(error) => ("failed", None, Some(error.envelope(Dialect::Taos).to_string())),
+        Err(error) if error.is_cancelled() => ("cancelled", None, Some(error.kept())),
+        Err(error) => ("failed", None, Some(error.kept())),
     };
     rows::finish(conn, &op.id, status, result.as_deref(), error.as_deref(), now)?;
     match &op.parent_id {
@@ -203,7 +198,7 @@ pub fn end_parent(conn: &rusqlite::Connection, parent: &str, now: Micros) -> sto
 ///
 /// # Errors
 /// `cancelled`, or the store's.
-pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Result<(), ApiError> {
+pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Result<(), OperationError> {
     log::info!("operation {} ({}): {text}", op.id, op.kind);
     let cancelled = jobs.store.write({
         let (id, text) = (op.id.clone(), text.to_owned());
@@ -213,7 +208,7 @@ pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Resul
         }
     })?;
     jobs.changed.raise();
-    if cancelled && op.kind == "deploy" { Err(codes::CANCELLED.into()) } else { Ok(()) }
+    if cancelled && op.kind == "deploy" { Err(OperationError::Cancelled) } else { Ok(()) }
 }
 
 /// Whether someone has asked that this running operation be stopped; asked of the database, in the middle of a step.
@@ -225,10 +220,10 @@ pub fn is_cancelled(jobs: &Arc<Jobs>, op: &Operation) -> bool {
 ///
 /// # Errors
 /// `agent_not_found` if it is gone, or the store's.
-pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, ApiError> {
+pub fn agent_of(jobs: &Arc<Jobs>, op: &Operation) -> Result<Agent, OperationError> {
     let id = op.agent_id.clone().unwrap_or_default();
     let live = jobs.store.lookup(|conn| agents::by_id(conn, &id))?;
-    Ok(live.ok_or(codes::AGENT_NOT_FOUND)?.agent)
+    Ok(live.ok_or(OperationError::NoAgent)?.agent)
 }
 
 /// Who asked for an operation.

@@ -6,11 +6,12 @@ use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use std::collections::HashSet;
 
 use crate::http::edge;
+use crate::threads::lock;
 
 /// Bytes a Unix socket's path may have (unix(7): 108 with the final NUL).
 const PATH_BYTES: usize = 107;
@@ -51,7 +52,7 @@ impl AgentSockets {
     /// The path is longer than the kernel takes, or what the system says.
     pub fn open(&self, agent_id: &str) -> Result<PathBuf> {
         let path = self.path(agent_id);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.open);
         if open.contains(agent_id) {
             return Ok(path);
         }
@@ -71,7 +72,7 @@ impl AgentSockets {
 
     /// Closes an agent's socket.
     pub fn close(&self, agent_id: &str) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.open);
         if open.remove(agent_id) {
             if let Some(edge) = self.edge.get() {
                 edge.remove_agent(agent_id);
@@ -84,7 +85,7 @@ impl AgentSockets {
 
     /// Removes every socket's file, at the end.
     pub fn close_all(&self) {
-        let open: Vec<String> = self.open.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
+        let open: Vec<String> = lock(&self.open).iter().cloned().collect();
         for agent_id in open {
             self.close(&agent_id);
         }

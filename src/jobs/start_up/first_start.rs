@@ -87,15 +87,7 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
 }
 
 fn record(conn: &Connection, action: &str, resource: String, now: Micros) -> Result<()> {
-    let entry = audit::AuditEntry {
-        at: now,
-        actor: "system".into(),
-        action: action.into(),
-        resource,
-        outcome: audit::AuditOutcome::Ok,
-        count: 1,
-        request_id: "-".into(),
-    };
+    let entry = audit::AuditEntry::new("system", action, resource, "-").at(now);
     audit::append(conn, &entry)
 }
 

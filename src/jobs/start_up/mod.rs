@@ -6,23 +6,22 @@ pub mod first_start;
 pub mod restore;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, Ended};
-use super::operations::{Jobs, within};
+use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, lifecycle, mounts};
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::edge;
-use crate::rest::codes;
-use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation};
 use crate::store::{self, credentials};
+use crate::threads::lock;
 use crate::time::Micros;
 
 /// Seconds for a list.
@@ -100,7 +99,7 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
             if op.kind == "bulk" {
                 progress::end_parent(conn, &op.id, Micros::now())?;
             } else {
-                progress::end_row(conn, &op, &Err(codes::INTERRUPTED.into()), Micros::now())?;
+                progress::end_row(conn, &op, &Err(OperationError::Interrupted), Micros::now())?;
             }
         }
         Ok(())
@@ -111,11 +110,10 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
 }
 
 fn end(jobs: &Arc<Jobs>, op: &Operation) {
-    let mut ended: Ended = Err(codes::INTERRUPTED.into());
+    let mut ended: Ended = Err(OperationError::Interrupted);
     for attempt in 1..=TRIES {
         ended = recover(jobs, op);
-        let unreachable = |error: &ApiError| error.code == codes::CONTAINER_RUNTIME_UNAVAILABLE;
-        if !ended.as_ref().is_err_and(unreachable) || attempt == TRIES {
+        if !ended.as_ref().is_err_and(OperationError::is_unreachable) || attempt == TRIES {
             break;
         }
         std::thread::sleep(PAUSE);
@@ -128,19 +126,19 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     match op.kind.as_str() {
         "deploy" => {
             deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;
-            Err(codes::INTERRUPTED.into())
+            Err(OperationError::Interrupted)
         }
         "archive" => archive::recover_archive(jobs, op),
         "restore" => archive::recover_restore(jobs, op),
         "purge" => archive::recover_purge(jobs, op),
         // What it left is tidied away by the next one that is kept fresh.
-        "backup" => Err(codes::INTERRUPTED.into()),
+        "backup" => Err(OperationError::Interrupted),
         _ => {
             // The status is read from the container.
             let agent = progress::agent_of(jobs, op)?;
             let state = jobs.driver()?.get(&lifecycle::container(&agent)?, within(CALL))?;
             note_status(jobs, &agent, state.status)?;
-            Err(codes::INTERRUPTED.into())
+            Err(OperationError::Interrupted)
         }
     }
 }
@@ -163,7 +161,7 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
 }
 
 /// Starts what ran when the host went down, where the runtime leaves that to us.
-fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), ApiError> {
+fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), OperationError> {
     for name in driver.ran_before_boot(within(CALL))? {
         match mounts::start(jobs, driver, &name, within(START).into()) {
             Ok(()) => log::info!("container {name} runs again after the host's restart"),
@@ -175,7 +173,7 @@ fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), ApiErro
 }
 
 /// Delivers what is missing. One line where there is no runtime.
-fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
+fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     let driver = jobs.any_driver()?;
     if driver.runtime() == Runtime::None {
         log::info!("this host has no container runtime: no tokens to deliver");
@@ -219,7 +217,7 @@ fn serve_agent(jobs: &Arc<Jobs>, agent_id: &str, tally: &Tally) {
         Err(error) => Err(error),
     };
     if let Err(error) = &result {
-        let cause = error.cause.as_deref().unwrap_or("-");
+        let cause = error.cause().unwrap_or_else(|| "-".into());
         log::warn!("agent {}: {error} ({cause}); the next start tries again", agent.slug);
     }
     tally.add(&agent, &result);
@@ -238,8 +236,8 @@ impl Tally {
         Self { total, left: AtomicUsize::new(total), operation: Mutex::default(), results: Mutex::default() }
     }
 
-    fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
-        let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
+    fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationError> {
+        let mut operation = lock(&self.operation);
         if operation.is_none() {
             let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
             op.status = "running".into();
@@ -256,12 +254,12 @@ impl Tally {
         }
     }
 
-    fn add(&self, agent: &Agent, result: &Result<&'static str, ApiError>) {
+    fn add(&self, agent: &Agent, result: &Result<&'static str, OperationError>) {
         let told = match result {
             Ok(delivery) => json!({"success": true, "token_delivery": delivery}),
-            Err(error) => json!({"success": false, "error": error.code.slug}),
+            Err(error) => json!({"success": false, "error": error.slug()}),
         };
-        self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.slug.clone(), told);
+        lock(&self.results).insert(agent.slug.clone(), told);
     }
 
     fn one_less(&self, jobs: &Arc<Jobs>) {
@@ -271,8 +269,8 @@ impl Tally {
     }
 
     fn end(&self, jobs: &Arc<Jobs>) {
-        let results = std::mem::take(&mut *self.results.lock().unwrap_or_else(PoisonError::into_inner));
-        match self.operation.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let results = std::mem::take(&mut *lock(&self.results));
+        match lock(&self.operation).take() {
             Some(op) => progress::finish(jobs, &op, Ok(json!({"results": results}))),
             None if results.is_empty() => log::info!("every agent with a container has its token"),
             None => {}
@@ -282,7 +280,7 @@ impl Tally {
 
 /// Takes a container that bears an agent's name for that agent's: only for agents of admins, and never one that was
 /// made for another agent.
-fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -> Result<(), ApiError> {
+fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -> Result<(), OperationError> {
     for container in containers {
         let Some(slug) = container.name.as_str().strip_prefix(PREFIX) else { continue };
         let Some(agent) = jobs.store.lookup(|conn| agents::without_containers(conn, slug))? else { continue };
@@ -300,7 +298,7 @@ fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -
 }
 
 /// Opens an agent's way in, ends a delivery that a crash cut and says whether a token is still missing.
-fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
+fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
@@ -308,7 +306,11 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
         && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
     {
         // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.
-        log::error!("agent {} runs with a mount that the daemon would not start it with: {}", agent.slug, error.detail);
+        log::error!(
+            "agent {} runs with a mount that the daemon would not start it with: {}",
+            agent.slug,
+            error.detail()
+        );
     }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {
@@ -328,7 +330,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
     Ok(false)
 }
 
-fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<&'static str, ApiError> {
+fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<&'static str, OperationError> {
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), delivery::own_scopes);
     Ok(issued?.delivery)
 }

@@ -2,9 +2,7 @@
 //! stop. A failure is told to the admins, in `/readyz` and in `/metrics`, until one has gone well again (DESIGN D16).
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::audit_head::Teller;
@@ -13,6 +11,7 @@ use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
 use crate::store::{self, OpenError, Store, StoreError};
+use crate::threads::{Pause, Periodic, lock};
 use crate::time::Micros;
 
 /// The pause after a failure, and before the first copy of a start that found none or an old one.
@@ -43,47 +42,28 @@ impl BackupHealth {
     }
 
     fn lock(&self) -> MutexGuard<'_, Reading> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
-/// The thread; dropping it ends it.
-pub struct BackupScheduler {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl BackupScheduler {
-    /// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
-    /// daemon started.
-    ///
-    /// # Errors
-    /// Where there is no thread to be had.
-    pub fn start(
-        store: Arc<Store>,
-        health: Arc<BackupHealth>,
-        notifier: Notifier,
-        interval: Watched<Duration>,
-        fresh: bool,
-        teller: Option<Teller>,
-    ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
-        let covered = fresh.then_some(0);
-        health.lock().covered = covered;
-        let space = Space::new(Arc::clone(&store));
-        let mut work = Work { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
-        let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || work.run(&stopped))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for BackupScheduler {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
+/// Starts the thread; while `interval` is 0 it keeps nothing fresh. `fresh`: whether the copy was that of the database when the
+/// daemon started.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn start(
+    store: Arc<Store>,
+    health: Arc<BackupHealth>,
+    notifier: Notifier,
+    interval: Watched<Duration>,
+    fresh: bool,
+    teller: Option<Teller>,
+) -> std::io::Result<Periodic> {
+    let covered = fresh.then_some(0);
+    health.lock().covered = covered;
+    let space = Space::new(Arc::clone(&store));
+    let mut work = Work { space, light: 0, store, health, notifier, interval, covered, told: false, teller };
+    Periodic::start("scheduler", move |pause| work.run(&pause))
 }
 
 struct Work {
@@ -103,13 +83,13 @@ struct Work {
 }
 
 impl Work {
-    fn run(&mut self, stopped: &Receiver<()>) {
+    fn run(&mut self, pause: &Pause) {
         let dir = self.store.dir().to_owned();
         backups::tidy(&dir);
         self.health.lock().made = backups::time_of_latest(&dir);
         let mut since = Instant::now();
         self.tell(false);
-        while stopped.recv_timeout(self.turn()) == Err(RecvTimeoutError::Timeout) {
+        while pause.lasts(self.turn()) {
             self.tell(false);
             self.space.turn();
             if !self.is_due(since) {

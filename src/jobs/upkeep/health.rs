@@ -1,13 +1,12 @@
-//! HealthChecks checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
+//! Health checks (Agentex contract, section 5), where `agentex.health_checks` asks for them: every registered agent is
 //! asked for `<acp_url>/healthz` now and then, and only a change of its health is written.
 //!
 //! One thread decides and counts; the requests are the forwarder's, so many at once, and hold no thread. What an agent
 //! answers is hostile: it has little time and little room, no redirect is followed, and it says no more than yes or no.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,9 +18,10 @@ use crate::containers::{ContainerState, Detail, Status};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::jobs::endpoints::host_net::{HostNet, canonical, is_unicast};
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::{HEALTH_ANSWER_BYTES, HEALTH_CHECKS, HEALTH_MISSES, HEALTH_TIMEOUT};
 use crate::store::registrations::{self, CheckedEndpoint};
+use crate::threads::{Pause, Periodic};
 use crate::time::Micros;
 
 /// Seconds for the list of containers.
@@ -31,57 +31,39 @@ const OFF: Duration = Duration::from_secs(30);
 /// How soon the end of the daemon is noticed in the middle of a round.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The thread; dropping it ends it.
-pub struct HealthChecks {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl HealthChecks {
-    /// Starts the thread, which begins a round every `period`, or later where a round takes longer; none while there is no
-    /// period.
-    ///
-    /// # Errors
-    /// Where there is no thread to be had.
-    pub fn start(
-        jobs: &Arc<Jobs>,
-        forwarder: Arc<Forwarder>,
-        rule: Rule,
-        period: Watched<Option<Duration>>,
-    ) -> std::io::Result<Self> {
-        let (stop, stopped) = channel::<()>();
-        let mut checker = Checker { jobs: Arc::downgrade(jobs), forwarder, rule, stopped, misses: HashMap::new() };
-        let thread = std::thread::Builder::new().name("health".into()).spawn(move || {
-            let after = |begin: Instant| begin + period.now().unwrap_or(OFF);
-            let mut next = after(Instant::now());
-            while checker.rests_until(next) {
-                next = after(Instant::now());
-                if period.now().is_none() {
-                    continue;
-                }
-                if let Err(error) = checker.round() {
-                    log::debug!("agents' health could not be looked at: {error}");
-                }
+/// Starts the thread, which begins a round every `period`, or later where a round takes longer; none while there is no
+/// period.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn start(
+    jobs: &Arc<Jobs>,
+    forwarder: Arc<Forwarder>,
+    rule: Rule,
+    period: Watched<Option<Duration>>,
+) -> std::io::Result<Periodic> {
+    let jobs = Arc::downgrade(jobs);
+    Periodic::start("health", move |pause| {
+        let mut checker = Checker { jobs, forwarder, rule, pause, misses: HashMap::new() };
+        let after = |begin: Instant| begin + period.now().unwrap_or(OFF);
+        let mut next = after(Instant::now());
+        while checker.rests_until(next) {
+            next = after(Instant::now());
+            if period.now().is_none() {
+                continue;
             }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for HealthChecks {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            if let Err(error) = checker.round() {
+                log::debug!("agents' health could not be looked at: {error}");
+            }
         }
-    }
+    })
 }
 
 struct Checker {
     jobs: Weak<Jobs>,
     forwarder: Arc<Forwarder>,
     rule: Rule,
-    stopped: Receiver<()>,
+    pause: Pause,
     misses: HashMap<String, Misses>,
 }
 
@@ -106,15 +88,10 @@ enum Plan {
 impl Checker {
     /// False once the daemon stops.
     fn rests_until(&self, end: Instant) -> bool {
-        let left = end.saturating_duration_since(Instant::now());
-        self.stopped.recv_timeout(left) == Err(RecvTimeoutError::Timeout)
+        self.pause.lasts(end.saturating_duration_since(Instant::now()))
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stopped.try_recv() == Err(TryRecvError::Disconnected)
-    }
-
-    fn round(&mut self) -> Result<(), crate::rest::error::ApiError> {
+    fn round(&mut self) -> Result<(), OperationError> {
         let Some(jobs) = self.jobs.upgrade() else { return Ok(()) };
         let agents = jobs.store.lookup(registrations::checked)?;
         let containers = match agents.iter().any(|agent| agent.container_name.is_some()) {
@@ -191,7 +168,7 @@ impl Checker {
                     self.settle(agent, hit, counted);
                     return true;
                 }
-                Err(RecvTimeoutError::Timeout) if !self.is_stopped() => {}
+                Err(RecvTimeoutError::Timeout) if !self.pause.is_over() => {}
                 Err(_) => return false,
             }
         }

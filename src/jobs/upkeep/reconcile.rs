@@ -1,59 +1,38 @@
 //! Keeps agents' status true to what their containers do: one list every few seconds, a write only for a change.
 
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
-use crate::jobs::operations::{Jobs, within};
+use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::jobs::operations::{deploy, lifecycle};
 use crate::jobs::start_up;
-use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::{self, operations};
+use crate::threads::Periodic;
 use crate::time::Micros;
 
 const PERIOD: Duration = Duration::from_secs(10);
 const CALL: u64 = 5;
 
-/// The thread; dropping it ends it.
-pub struct Reconciler {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Reconciler {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// Where there is no thread to be had.
-    pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Self> {
-        let jobs: Weak<Jobs> = Arc::downgrade(jobs);
-        let (stop, stopped) = channel::<()>();
-        let thread = std::thread::Builder::new().name("reconciler".into()).spawn(move || {
-            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                let Some(jobs) = jobs.upgrade() else { return };
-                start_up::migrate_if_due(&jobs);
-                if let Err(error) = look(&jobs) {
-                    log::debug!("containers could not be looked at: {error}");
-                }
+/// Starts the thread.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn start(jobs: &Arc<Jobs>) -> std::io::Result<Periodic> {
+    let jobs: Weak<Jobs> = Arc::downgrade(jobs);
+    Periodic::start("reconciler", move |pause| {
+        while pause.lasts(PERIOD) {
+            let Some(jobs) = jobs.upgrade() else { return };
+            start_up::migrate_if_due(&jobs);
+            if let Err(error) = look(&jobs) {
+                log::debug!("containers could not be looked at: {error}");
             }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Reconciler {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
         }
-    }
+    })
 }
 
-fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
+fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     let agents = jobs.store.lookup(agents::with_containers)?;
     if agents.is_empty() {
         return Ok(());
@@ -63,7 +42,7 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         return Ok(());
     }
     let listed =
-        driver.list(Detail::Brief, within(CALL)).map_err(|error| ApiError::from(error.as_away(driver.runtime())));
+        driver.list(Detail::Brief, within(CALL)).map_err(|error| OperationError::from(error.as_away(driver.runtime())));
     jobs.note_runtime("a look at the containers", listed.as_ref().map(|_| ()));
     let containers = listed?;
     for agent in agents {
@@ -86,7 +65,12 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
 }
 
 /// What a restart by somebody else changes: its processes have the new token, and classic LXC's way in has closed.
-fn catch_up(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, state: &ContainerState) -> Result<(), ApiError> {
+fn catch_up(
+    jobs: &Arc<Jobs>,
+    driver: &dyn Driver,
+    agent: &Agent,
+    state: &ContainerState,
+) -> Result<(), OperationError> {
     if state.status != Status::Running {
         return Ok(());
     }

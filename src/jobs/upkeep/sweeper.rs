@@ -3,8 +3,6 @@
 
 use rusqlite::Connection;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::alarms::Alarms;
@@ -17,6 +15,7 @@ use crate::limits::{
 use crate::store::{
     self, Store, StoreError, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
 };
+use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
 
 /// How long an operation stays after its end.
@@ -30,56 +29,37 @@ const AUDIT_BATCHES: usize = 200;
 /// Between two of them the writer is everybody else's.
 const BREATH: Duration = Duration::from_millis(10);
 
-/// The sweeper's thread; dropping it ends the thread after a last flush.
-pub struct Sweeper {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Sweeper {
-    /// Starts the thread.
-    ///
-    /// # Errors
-    /// Where there is no thread to be had.
-    pub fn start(
-        store: Arc<Store>,
-        gate: Arc<Gate>,
-        clock: Arc<Clock>,
-        expiry: Expiry,
-        config: Arc<LiveConfig>,
-    ) -> std::io::Result<Self> {
-        let mut alarms = Alarms::default();
-        let (stop, stopped) = channel::<()>();
-        let thread = std::thread::Builder::new().name("sweeper".into()).spawn(move || {
-            // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
-            loop {
-                let limits = config.now().limits.clone();
-                let now = clock.judging();
-                sweep(&store, now);
-                trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
-                sweep_notifications(&store, now);
-                sweep_workspace(&store, now);
-                expiry.warn(&store, now);
-                alarms.tell(&store, &clock, &expiry.0);
-                if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
-                    break;
-                }
-                gate.flush(false);
+/// Starts the thread.
+///
+/// # Errors
+/// Where there is no thread to be had.
+pub fn start(
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    clock: Arc<Clock>,
+    expiry: Expiry,
+    config: Arc<LiveConfig>,
+) -> std::io::Result<Periodic> {
+    let mut alarms = Alarms::default();
+    Periodic::start("sweeper", move |pause| {
+        // First of all what had its time while the daemon was off: no jump of the clock revives a credential.
+        loop {
+            let limits = config.now().limits.clone();
+            let now = clock.judging();
+            sweep(&store, now);
+            trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
+            sweep_notifications(&store, now);
+            sweep_workspace(&store, now);
+            expiry.warn(&store, now);
+            alarms.tell(&store, &clock, &expiry.0);
+            if !pause.lasts(seconds(limits.sweep_interval)) {
+                break;
             }
-            gate.flush(true);
-            clock.save();
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            gate.flush(false);
         }
-    }
+        gate.flush(true);
+        clock.save();
+    })
 }
 
 /// Takes what is too old, or more than so many bytes, from the chain's beginning, so few rows at a time that other

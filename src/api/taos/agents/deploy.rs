@@ -45,7 +45,7 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     let (fulfiller, promise) = stream::promise();
     // Asked before anything is written, so that without a runtime no record is left, and on a thread that may wait.
     app.jobs.look(None, move |jobs| {
-        let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str());
+        let runtime = jobs.ask_runtime().map(|driver| driver.runtime().as_str()).map_err(ApiError::from);
         let (dialect, request_id) = (call.input.dialect, call.caller.request_id().to_owned());
         let asked = Asked { display_name, scopes, model, wanted, env, roots, runtime, slow };
         let ended = call.write_to(&jobs.store, move |tx| asked.promise(tx, &config));

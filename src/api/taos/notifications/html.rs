@@ -8,16 +8,8 @@ use crate::store::notifications::Notification;
 /// Text that is safe between tags and within quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
+    // Writing to a string does not fail.
+    let _ = pulldown_cmark_escape::escape_html(&mut out, text);
     out
 }
 

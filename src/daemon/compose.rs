@@ -1,0 +1,228 @@
+//! The composition root: opens the store, makes the keys, starts the threads and hands every part to those that use it.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use rusqlite::Connection;
+
+use crate::access::{BOX_KEY, BoxKey, Gate, SigningKeys};
+use crate::api::{self, App, Parts};
+use crate::client::forwarder::Forwarder;
+use crate::config::{Config, LiveConfig};
+use crate::http::access_log::AccessLog;
+use crate::http::edge;
+use crate::jobs::events::fetched::Fetched;
+use crate::jobs::events::log_tail::LogTail;
+use crate::jobs::events::notifier::Notifier;
+use crate::jobs::events::streams::Streams;
+use crate::jobs::events::webhook::WebhookSender;
+use crate::jobs::operations::Jobs;
+use crate::jobs::start_up::{core_knowledge, first_start};
+use crate::jobs::upkeep::audit_head::Teller;
+use crate::jobs::upkeep::expiry::Expiry;
+use crate::jobs::upkeep::leases::{self, Leases};
+use crate::jobs::upkeep::messages::Upkeep;
+use crate::jobs::upkeep::{backup_scheduler, health, reconcile, sweeper};
+use crate::limits::seconds;
+use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
+use crate::threads::Periodic;
+use crate::time::{Clock, Micros};
+
+use super::watchdog;
+
+/// Why the application cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The first records cannot be written.
+    #[error("the first records could not be written: {0}")]
+    Store(#[from] StoreError),
+    /// A file or thread cannot be had.
+    #[error("{0}: {1}")]
+    Io(String, io::Error),
+}
+
+/// Names what could not be had.
+fn having<T>(what: &str, result: io::Result<T>) -> Result<T, StartError> {
+    result.map_err(|error| StartError::Io(what.to_owned(), error))
+}
+
+/// Builds the application with all of its parts.
+///
+/// # Errors
+/// [`StartError`].
+pub(super) fn app(config: Config) -> Result<App, StartError> {
+    let live = Arc::new(LiveConfig::new(config));
+    let config = live.now();
+    let store = open_store(&config)?;
+    api::set_page_bytes(config.limits.max_page_bytes);
+    let last = store.lookup(audit::last_at)?;
+    let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
+    prepare(&store)?;
+    let keys = signing_keys(&store, &config.runtime_dir)?;
+    let box_key = box_key(&config.data_dir);
+    let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
+    let streams =
+        Streams::start(Arc::clone(&store), Arc::clone(&gate), live.watch(|now| now.limits.max_streams_per_credential));
+    let streams = Arc::new(having("the event streams' thread", streams)?);
+    let listening = Arc::<OnceLock<_>>::default();
+    let webhook = WebhookSender::start(
+        &store,
+        Arc::clone(&clock),
+        Arc::clone(&listening),
+        live.watch(|now| now.webhook.clone()),
+        api::show_notification,
+    );
+    let webhook = Arc::new(having("the webhook's thread", webhook)?);
+    let access_log = having("the access log's thread", AccessLog::start())?;
+    let jobs = jobs(&store, &clock, &live)?;
+    let notifier = || {
+        let to_webhook = live.watch(|now| now.webhook.is_some());
+        Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)
+    };
+    let fetched = Arc::new(having("the receipts' thread", Fetched::start(Arc::clone(&store)))?);
+    let upkeep =
+        Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live));
+    let upkeep = Arc::new(having("the thread that looks after messages", upkeep)?);
+    let leases = Arc::new(leases(&store, &streams, notifier())?);
+    let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
+    let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
+    let routes = api::routes();
+    Ok(App::new(Parts {
+        routes,
+        config: live,
+        store,
+        clock,
+        gate,
+        jobs,
+        log_tail,
+        streams,
+        webhook,
+        fetched,
+        upkeep,
+        leases,
+        access_log,
+        forwarder,
+        box_key,
+        listening,
+    }))
+}
+
+fn open_store(config: &Config) -> Result<Arc<Store>, StartError> {
+    let store = Store::open(&StoreOptions {
+        dir: config.data_dir.clone(),
+        readers: config.limits.worker_count(),
+        slow_query_ms: config.limits.slow_query_ms,
+        new_box: config.new_box(),
+    })?;
+    store.end_reads_after(config.limits.read_timeout_ms);
+    Ok(Arc::new(store))
+}
+
+/// Writes what the first start needs and tidies up after the last run.
+fn prepare(store: &Arc<Store>) -> Result<(), StartError> {
+    first_start::prepare(store)?;
+    let released = store.write(|conn: &Connection| -> store::Result<usize> {
+        let waiting = idempotency::reserved(conn)?;
+        if waiting == 0 { Ok(0) } else { idempotency::release_all(conn) }
+    });
+    match released {
+        Ok(0) => {}
+        Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
+        // A read-only disk is no reason not to serve reads.
+        Err(error) => log::error!("reservations of the last run could not be released: {error}"),
+    }
+    sweeper::drop_unfinished_uploads(store);
+    if let Err(error) = core_knowledge::ingest(store) {
+        log::error!("the documentation could not be made knowledge: {error}");
+    }
+    Ok(())
+}
+
+fn leases(store: &Arc<Store>, streams: &Arc<Streams>, notifier: Notifier) -> Result<Leases, StartError> {
+    let streams = Arc::clone(streams);
+    let started = Leases::start(store, notifier, move |ended| api::task_ended(&streams, ended));
+    started.map_err(|error| match error {
+        leases::StartError::Store(error) => StartError::Store(error),
+        leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
+    })
+}
+
+fn signing_keys(store: &Store, runtime_dir: &Path) -> Result<SigningKeys, StartError> {
+    let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
+    let keys = SigningKeys::open(runtime_dir, &epoch, Micros::now().0 / Micros::SECOND);
+    having(&runtime_dir.display().to_string(), keys)
+}
+
+/// The key that signs the head of the audit. On a read-only disk there is none, and the rest is still worth serving.
+fn box_key(data_dir: &Path) -> Option<Arc<BoxKey>> {
+    match BoxKey::open(data_dir) {
+        Ok(key) => Some(Arc::new(key)),
+        Err(error) => {
+            log::error!("{}: {error}; the head of the audit is not signed", data_dir.join(BOX_KEY).display());
+            None
+        }
+    }
+}
+
+fn jobs(store: &Arc<Store>, clock: &Arc<Clock>, live: &Arc<LiveConfig>) -> Result<Arc<Jobs>, StartError> {
+    let config = live.now();
+    let sockets = config.socket.parent().unwrap_or(&config.data_dir).join("agents");
+    let roots = live.watch(|now| now.containers.mount_roots.iter().map(|root| root.path.clone()).collect::<Vec<_>>());
+    // No request has been served yet: what is open was left by the last run.
+    let cut = store.lookup(operations::open)?;
+    let runtime = config.containers.runtime.clone();
+    let jobs = Jobs::start(Arc::clone(store), Arc::clone(clock), cut, runtime, roots, sockets);
+    Ok(Arc::new(having("the runner's threads", jobs)?))
+}
+
+/// The threads that keep the data in order. They run before the first request is served and end after the last.
+pub(super) struct DataUpkeep {
+    _sweeper: Periodic,
+    _scheduler: Periodic,
+}
+
+impl DataUpkeep {
+    /// Starts the threads. `backup_is_fresh`: whether the copy was that of the database before the store opened.
+    pub(super) fn start(app: &App, backup_is_fresh: bool) -> Result<Self, StartError> {
+        let expiry = Expiry(app.notifier());
+        let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
+        let sweeper = sweeper::start(store, gate, Arc::clone(&app.clock), expiry, Arc::clone(&app.config));
+        let sweeper = having("the sweeper's thread", sweeper)?;
+        let scheduler = backup_scheduler::start(
+            Arc::clone(&app.store),
+            Arc::clone(&app.backups),
+            app.notifier(),
+            app.config.watch(|now| seconds(now.limits.backup_interval)),
+            backup_is_fresh,
+            app.box_key.clone().map(|key| Teller::new(Arc::clone(&app.store), key)),
+        );
+        Ok(Self { _sweeper: sweeper, _scheduler: having("the scheduler's thread", scheduler)? })
+    }
+}
+
+/// The threads that look at containers, agents and the edge. They run while requests are served. The watchdog ends
+/// first.
+pub(super) struct ServingUpkeep {
+    _watchdog: Periodic,
+    _reconciler: Periodic,
+    _health: Periodic,
+}
+
+impl ServingUpkeep {
+    /// Starts the threads.
+    pub(super) fn start(app: &Arc<App>, edge: edge::Handle) -> Result<Self, StartError> {
+        let reconciler = having("the reconciler's thread", reconcile::start(&app.jobs))?;
+        let period = app.config.watch(|now| {
+            let seconds = seconds(now.agentex.health_interval);
+            now.agentex.health_checks.then_some(seconds)
+        });
+        let health = health::start(&app.jobs, Arc::clone(&app.forwarder), app.target_rule(), period);
+        let health = having("the health checks' thread", health)?;
+        let watchdog = having("the watchdog's thread", watchdog::start(app, edge))?;
+        Ok(Self { _watchdog: watchdog, _reconciler: reconciler, _health: health })
+    }
+}

@@ -1,0 +1,142 @@
+//! Why an operation fails, in the words of operations. What clients are told of it stands at the end, in one place.
+
+use std::fmt;
+
+use crate::containers::{self, Away, Runtime};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::store::StoreError;
+
+/// Seconds after which it is worth asking again.
+const RETRY: u64 = 10;
+
+/// Why an operation, or a step that a request has in common with one, failed.
+#[derive(Debug, Clone)]
+pub enum OperationError {
+    /// There is no such live agent.
+    NoAgent,
+    /// There is no such archived agent.
+    NoArchivedAgent,
+    /// The agent has no container.
+    NoContainer,
+    /// This host has no container runtime.
+    NoRuntime,
+    /// The container runtime was asked whether it answers, and does not; what failed before, for the log.
+    Away(containers::Error, Option<String>),
+    /// Someone asked that it be stopped.
+    Cancelled,
+    /// The daemon ended in the middle of it.
+    Interrupted,
+    /// Too much work is waiting.
+    Busy,
+    /// The name was taken while the agent was restored.
+    NameTaken,
+    /// The token did not reach its container: why, for the log.
+    NotDelivered(String),
+    /// The token was revoked while it was delivered.
+    TokenRevoked,
+    /// A mounted folder must not be used: why, for the client.
+    UnfitMount(String),
+    /// The agent's socket could not be opened: why, for the log.
+    NoSocket(String),
+    /// The deployment cannot be used: why, for the log.
+    Unusable(String),
+    /// A mistake of the daemon's own: what, for the log.
+    Internal(String),
+    /// The container runtime's.
+    Container(containers::Error),
+    /// The store's.
+    Store(StoreError),
+}
+
+impl OperationError {
+    /// True if it was stopped because someone wanted that.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled | Self::Container(containers::Error::Cancelled))
+    }
+
+    /// True if there was no container runtime to ask, which may change.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::NoRuntime | Self::Away(..) | Self::Container(containers::Error::RuntimeUnavailable { .. }))
+    }
+
+    /// The code of what clients are told.
+    pub fn slug(&self) -> &'static str {
+        ApiError::from(self.clone()).code.slug
+    }
+
+    /// What is said of it in a sentence.
+    pub fn detail(&self) -> String {
+        ApiError::from(self.clone()).detail
+    }
+
+    /// What happened inside; for the log, never for the client.
+    pub fn cause(&self) -> Option<String> {
+        ApiError::from(self.clone()).cause
+    }
+
+    /// What the operation's row keeps of it: what the route tells.
+    pub fn kept(&self) -> String {
+        ApiError::from(self.clone()).envelope(Dialect::Taos).to_string()
+    }
+}
+
+impl fmt::Display for OperationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ApiError::from(self.clone()).fmt(f)
+    }
+}
+
+impl std::error::Error for OperationError {}
+
+impl From<containers::Error> for OperationError {
+    fn from(error: containers::Error) -> Self {
+        Self::Container(error)
+    }
+}
+
+impl From<StoreError> for OperationError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        use OperationError as E;
+        let because = |code, cause| Self { cause: Some(cause), ..Self::new(code) };
+        match error {
+            E::NoAgent => codes::AGENT_NOT_FOUND.into(),
+            E::NoArchivedAgent => codes::ARCHIVED_AGENT_NOT_FOUND.into(),
+            E::NoContainer => codes::AGENT_HAS_NO_CONTAINER.into(),
+            E::NoRuntime => {
+                let none = "this host has no container runtime";
+                let error = containers::Error::unavailable(Runtime::None, Away::Absent, none);
+                // The log has said so at the start.
+                Self { cause: None, ..Self::from(error) }.retry_after(60)
+            }
+            E::Away(error, before) => {
+                let away = Self::from(error).retry_after(RETRY);
+                Self { cause: before.or(away.cause.clone()), ..away }
+            }
+            E::Cancelled => codes::CANCELLED.into(),
+            E::Interrupted => codes::INTERRUPTED.into(),
+            E::Busy => codes::BUSY.into(),
+            E::NameTaken => {
+                Self::new(codes::SLUG_COLLISION_UNRESOLVABLE).detail("The name was taken while the agent was restored.")
+            }
+            E::NotDelivered(cause) => because(codes::DELIVERY_FAILED, cause),
+            E::TokenRevoked => {
+                Self::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered.")
+            }
+            E::UnfitMount(why) => Self::new(codes::CONTAINER_FAILED).detail(why),
+            E::NoSocket(cause) => {
+                because(codes::CONTAINER_FAILED, cause).detail("The agent's socket could not be opened.")
+            }
+            E::Unusable(cause) => because(codes::CONTAINER_FAILED, cause).detail("The deployment cannot be used."),
+            E::Internal(cause) => because(codes::INTERNAL, cause),
+            E::Container(error) => error.into(),
+            E::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What threads share: locks that a panic does not poison, and threads that work from time to time.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Locks a mutex. One whose holder panicked is as good as any other: nothing here leaves its state half changed.
+pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A thread that sleeps between pieces of work. Dropping it wakes the thread and waits for its end.
+#[derive(Debug, Default)]
+pub struct Periodic {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The sleep of a [`Periodic`] thread.
+#[derive(Debug)]
+pub struct Pause(Receiver<()>);
+
+impl Periodic {
+    /// Starts a thread with this name, of at most 15 bytes (the kernel cuts the rest). `work` sleeps with [`Pause::lasts`]
+    /// and returns once that says that the thread is to end.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn start(name: &str, work: impl FnOnce(Pause) + Send + 'static) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(Pause(stopped)))?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Periodic {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Pause {
+    /// Sleeps so long; false, and at once, when the thread is to end.
+    pub fn lasts(&self, period: Duration) -> bool {
+        self.0.recv_timeout(period) == Err(RecvTimeoutError::Timeout)
+    }
+
+    /// True when the thread is to end.
+    pub fn is_over(&self) -> bool {
+        self.0.try_recv() == Err(TryRecvError::Disconnected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_works_between_pauses_and_ends_with_its_handle() {
+        let (tell, told) = channel();
+        let periodic = Periodic::start("periodic", move |pause| {
+            while pause.lasts(Duration::from_millis(1)) {
+                let _ = tell.send("worked");
+            }
+            assert!(pause.is_over());
+            let _ = tell.send("ended");
+        })
+        .unwrap();
+        assert_eq!(told.recv(), Ok("worked"));
+        drop(periodic);
+        assert_eq!(told.iter().last(), Some("ended"));
+    }
+
+    #[test]
+    fn a_long_pause_does_not_hold_up_the_end() {
+        let periodic = Periodic::start("periodic", |pause| while pause.lasts(Duration::from_secs(3600)) {}).unwrap();
+        drop(periodic);
+    }
+
+    #[test]
+    fn a_panic_of_its_holder_does_not_lock_a_mutex_for_ever() {
+        let shared = Arc::new(Mutex::new(1));
+        let other = Arc::clone(&shared);
+        let panicked = thread::spawn(move || {
+            let _held = lock(&other);
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(*lock(&shared), 1);
+    }
+}
