@@ -15,7 +15,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
-use crate::store::operations::{self, Operation};
+use crate::store::operations::{self, Operation, OperationKind};
 use hyper::http::Method;
 
 const DOC: &str = "recipes/backup#make-a-backup";
@@ -73,7 +73,8 @@ fn create(app: &App, call: Call) -> Handled {
         })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let op = Operation::new(store::new_id(), "backup", tx.caller.maker(), tx.caller.request_id(), tx.now);
+        let op =
+            Operation::new(store::new_id(), OperationKind::Backup, tx.caller.maker(), tx.caller.request_id(), tx.now);
         operations::insert(tx.conn, &op)?;
         Ok(slow.follow(op, Vec::new(), slow::pending))
     })

@@ -20,7 +20,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent};
 use crate::store::grants::{self, Grantee};
-use crate::store::operations::Operation;
+use crate::store::operations::{Operation, OperationStatus};
 use crate::store::{self, Store, credentials, deployments};
 use crate::time::Micros;
 
@@ -312,7 +312,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     if agent.archived_at.is_some() {
         return archive(jobs, op);
     }
-    if op.status == "running" && agent.status == "running" {
+    if op.status == OperationStatus::Running && agent.status == "running" {
         mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
     Err(codes::INTERRUPTED.into())

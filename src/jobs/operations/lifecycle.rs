@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 
 use super::mounts;
 use super::progress::{Ended, agent_of, step};
+use crate::closed_set::closed_set;
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
-use crate::store::operations::Operation;
+use crate::store::operations::{Operation, OperationKind};
 use crate::time::Micros;
 
 /// How long a container may take to shut down by itself.
@@ -30,38 +31,60 @@ pub fn container(agent: &Agent) -> Result<ContainerName, ApiError> {
     ContainerName::parse(name).map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })
 }
 
-/// Carries out one of the five.
-pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+closed_set! {
+    /// What is done to a container as a whole.
+    pub enum LifecycleAction {
+        Start "start" "Starts it.";
+        Stop "stop" "Stops it.";
+        Restart "restart" "Stops it and starts it again.";
+        Pause "pause" "Freezes it.";
+        Resume "resume" "Thaws it.";
+    }
+}
+
+impl From<LifecycleAction> for OperationKind {
+    fn from(action: LifecycleAction) -> Self {
+        match action {
+            LifecycleAction::Start => Self::Start,
+            LifecycleAction::Stop => Self::Stop,
+            LifecycleAction::Restart => Self::Restart,
+            LifecycleAction::Pause => Self::Pause,
+            LifecycleAction::Resume => Self::Resume,
+        }
+    }
+}
+
+/// Carries an action out on the container of the operation's agent.
+pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Ended {
     let agent = agent_of(jobs, op)?;
     let (name, driver) = (container(&agent)?, jobs.driver()?);
-    step(jobs, op, doing(&op.kind), 10)?;
-    match op.kind.as_str() {
-        "start" => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
-        "stop" => driver.stop(&name, GRACE, true, within(CALL))?,
-        "restart" => {
+    step(jobs, op, doing(action), 10)?;
+    match action {
+        LifecycleAction::Start => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
+        LifecycleAction::Stop => driver.stop(&name, GRACE, true, within(CALL))?,
+        LifecycleAction::Restart => {
             // One that could not start again had better run on.
             mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
         }
-        "pause" => driver.freeze(&name, within(CALL))?,
-        "resume" => driver.unfreeze(&name, within(CALL))?,
-        other => return Err(ApiError { cause: Some(format!("kind {other}")), ..codes::INTERNAL.into() }),
+        LifecycleAction::Pause => driver.freeze(&name, within(CALL))?,
+        LifecycleAction::Resume => driver.unfreeze(&name, within(CALL))?,
     }
-    if matches!(op.kind.as_str(), "start" | "restart") {
+    if matches!(action, LifecycleAction::Start | LifecycleAction::Restart) {
         open_way(jobs, driver.as_ref(), &agent, &name)?;
     }
-    note(jobs, &agent, &op.kind)?;
-    Ok(result(&op.kind, &agent))
+    note(jobs, &agent, action)?;
+    Ok(result(action, &agent))
 }
 
-fn doing(kind: &str) -> &'static str {
-    match kind {
-        "start" => "starting",
-        "stop" => "stopping",
-        "restart" => "restarting",
-        "pause" => "freezing",
-        _ => "unfreezing",
+fn doing(action: LifecycleAction) -> &'static str {
+    match action {
+        LifecycleAction::Start => "starting",
+        LifecycleAction::Stop => "stopping",
+        LifecycleAction::Restart => "restarting",
+        LifecycleAction::Pause => "freezing",
+        LifecycleAction::Resume => "unfreezing",
     }
 }
 
@@ -78,15 +101,15 @@ pub fn open_way(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, name: &Con
 }
 
 /// Notes the agent's new state; after a start its processes have the environment of the last delivery.
-fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), ApiError> {
-    let (status, paused) = match kind {
-        "start" | "restart" => ("running", false),
-        "stop" => ("stopped", false),
-        "pause" => (agent.status.as_str(), true),
-        _ => (agent.status.as_str(), false),
+fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), ApiError> {
+    let (status, paused) = match action {
+        LifecycleAction::Start | LifecycleAction::Restart => ("running", false),
+        LifecycleAction::Stop => ("stopped", false),
+        LifecycleAction::Pause => (agent.status.as_str(), true),
+        LifecycleAction::Resume => (agent.status.as_str(), false),
     };
-    let fresh =
-        matches!(kind, "start" | "restart" | "stop") && agent.token_delivery.as_deref() == Some("pending_restart");
+    let fresh = matches!(action, LifecycleAction::Start | LifecycleAction::Restart | LifecycleAction::Stop)
+        && agent.token_delivery.as_deref() == Some("pending_restart");
     let (id, status) = (agent.id.clone(), status.to_owned());
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
@@ -100,12 +123,12 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), ApiError> {
 }
 
 /// What the route answers.
-pub fn result(kind: &str, agent: &Agent) -> Value {
-    match kind {
-        "start" => json!({"status": "started", "name": agent.slug}),
-        "stop" => json!({"status": "stopped", "name": agent.slug}),
-        "restart" => json!({"status": "restarted", "name": agent.slug}),
-        "pause" => json!({"status": "paused", "name": agent.slug, "paused": true}),
-        _ => json!({"status": "resumed", "name": agent.slug, "paused": false}),
+pub fn result(action: LifecycleAction, agent: &Agent) -> Value {
+    match action {
+        LifecycleAction::Start => json!({"status": "started", "name": agent.slug}),
+        LifecycleAction::Stop => json!({"status": "stopped", "name": agent.slug}),
+        LifecycleAction::Restart => json!({"status": "restarted", "name": agent.slug}),
+        LifecycleAction::Pause => json!({"status": "paused", "name": agent.slug, "paused": true}),
+        LifecycleAction::Resume => json!({"status": "resumed", "name": agent.slug, "paused": false}),
     }
 }

@@ -21,7 +21,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::credentials::Maker;
-use crate::store::operations::{self as rows, Operation};
+use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, credentials};
 use crate::time::Micros;
 
@@ -66,7 +66,7 @@ pub fn migrate_if_due(jobs: &Arc<Jobs>) {
 /// Gives every operation of the last run its end.
 fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     let (whole, parts): (Vec<_>, Vec<_>) =
-        cut.into_iter().partition(|op| matches!(op.kind.as_str(), "bulk" | "migrate"));
+        cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
     for op in parts {
         let id = op.id.clone();
         log::info!("operation {id} ({}) was cut by the end of the last run", op.kind);
@@ -81,7 +81,7 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     // A bulk operation without open parts, or an old migration, ends here.
     let ended = jobs.store.write(move |conn| -> store::Result<()> {
         for op in whole {
-            if op.kind == "bulk" {
+            if op.kind == OperationKind::Bulk {
                 progress::end_parent(conn, &op.id, Micros::now())?;
             } else {
                 progress::end_row(conn, &op, &Err(codes::INTERRUPTED.into()), Micros::now())?;
@@ -109,17 +109,21 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 
 /// The defined end of each kind.
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
-    match op.kind.as_str() {
-        "deploy" => {
+    match op.kind {
+        OperationKind::Deploy => {
             deploy::roll_back(jobs, &progress::agent_of(jobs, op)?)?;
             Err(codes::INTERRUPTED.into())
         }
-        "archive" => archive::recover_archive(jobs, op),
-        "restore" => archive::recover_restore(jobs, op),
-        "purge" => archive::recover_purge(jobs, op),
+        OperationKind::Archive => archive::recover_archive(jobs, op),
+        OperationKind::Restore => archive::recover_restore(jobs, op),
+        OperationKind::Purge => archive::recover_purge(jobs, op),
         // What it left is tidied away by the next one that is kept fresh.
-        "backup" => Err(codes::INTERRUPTED.into()),
-        _ => {
+        OperationKind::Backup | OperationKind::Bulk | OperationKind::Migrate => Err(codes::INTERRUPTED.into()),
+        OperationKind::Start
+        | OperationKind::Stop
+        | OperationKind::Restart
+        | OperationKind::Pause
+        | OperationKind::Resume => {
             // The status is read from the container.
             let agent = progress::agent_of(jobs, op)?;
             let state = jobs.driver()?.get(&lifecycle::container(&agent)?, within(CALL))?;
@@ -211,8 +215,8 @@ impl Tally {
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         let mut operation = self.operation.lock().unwrap_or_else(PoisonError::into_inner);
         if operation.is_none() {
-            let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
-            op.status = "running".into();
+            let mut op = Operation::new(store::new_id(), OperationKind::Migrate, Maker::system(), "-", Micros::now());
+            op.status = OperationStatus::Running;
             op.started_at = Some(op.created_at);
             let row = op.clone();
             jobs.store.write(move |conn| rows::insert(conn, &row))?;

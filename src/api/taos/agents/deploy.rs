@@ -21,7 +21,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store;
-use crate::store::operations::{self, Operation};
+use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::users::{Role, User};
 
 /// What the daemon sets itself.
@@ -68,7 +68,8 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
         agent.container_name = Some(container.as_str().to_owned());
         agent.container_runtime = Some(runtime.to_owned());
         create::add(tx, &agent)?;
-        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.maker(), tx.caller.request_id(), tx.now);
+        let mut op =
+            Operation::new(store::new_id(), OperationKind::Deploy, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = serde_json::to_string(&wanted)
@@ -181,13 +182,13 @@ fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String
 pub(crate) fn status(app: &App, call: Call) -> Handled {
     let (slug, op) = app.store.read(|conn| {
         let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
-        let op = operations::newest_of_agent(conn, &agent.id, "deploy")?;
+        let op = operations::newest_of_agent(conn, &agent.id, OperationKind::Deploy)?;
         Ok::<_, ApiError>((agent.slug, op.ok_or(codes::DEPLOY_TASK_NOT_FOUND)?))
     })?;
-    let status = match op.status.as_str() {
-        "queued" | "running" => "deploying",
-        "succeeded" => "success",
-        _ => "failed",
+    let status = match op.status {
+        OperationStatus::Queued | OperationStatus::Running => "deploying",
+        OperationStatus::Succeeded => "success",
+        OperationStatus::Failed | OperationStatus::Cancelled => "failed",
     };
     let error: Option<Value> = op.error.as_deref().and_then(|error| serde_json::from_str(error).ok());
     Ok(Reply::ok(&json!({
