@@ -25,11 +25,9 @@ use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::secret::{AgentToken, Issued, Kind};
 use crate::store;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::credentials::{self, Credential, NewCredential};
 use crate::time::Micros;
-
-const NOT_INJECTED: &str = "not_injected";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::text(name, usize::MAX, about).required().nullable()
@@ -220,7 +218,7 @@ fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError
     let issued = AgentToken::generate();
     let id = store::new_id();
     insert(tx, agent, &issued, &id, &scopes, expires_at)?;
-    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(NOT_INJECTED), tx.now)?;
+    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(TokenDelivery::NotInjected), tx.now)?;
     tx.audit(format!("agent:{}", agent.id))?;
     Ok(Reply::ok(&json!({
         "token": issued.plaintext.reveal(),
@@ -228,7 +226,7 @@ fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError
         "issued_at": tx.now.millis(),
         "expires_at": expires_at.map(Micros::millis),
         "scope": scopes.texts(),
-        "token_delivery": NOT_INJECTED,
+        "token_delivery": TokenDelivery::NotInjected,
         "previous_valid_until": previous_valid_until.map(Micros::millis),
     })))
 }
@@ -314,7 +312,10 @@ fn revoke(app: &App, call: Call) -> Handled {
             return Ok(Written::Reply(reply));
         }
         // With a container the note says that there is none on purpose: no later start delivers another.
-        let noted = agent.container_name.as_ref().map_or_else(Delivery::default, |_| Delivery::state(NOT_INJECTED));
+        let noted = agent
+            .container_name
+            .as_ref()
+            .map_or_else(Delivery::default, |_| Delivery::state(TokenDelivery::NotInjected));
         agents::set_delivery(tx.conn, &agent.id, &noted, tx.now)?;
         tx.audit(format!("agent:{}", agent.id))?;
         if agent.container_name.is_none() {

@@ -17,7 +17,7 @@ use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
 use crate::store::credentials::{self, Maker, NewCredential};
 use crate::store::{self, StoreError};
@@ -72,7 +72,7 @@ pub struct Delivered {
     /// Until when the token before it goes on working.
     pub previous_valid_until: Option<Micros>,
     /// `delivered` or `pending_restart`.
-    pub delivery: &'static str,
+    pub delivery: TokenDelivery,
     issued: Issued,
 }
 
@@ -302,7 +302,7 @@ fn activate(
 
 /// What became of the activation.
 struct Activated {
-    delivery: &'static str,
+    delivery: TokenDelivery,
     previous_valid_until: Option<Micros>,
     scopes: Scopes,
 }
@@ -317,7 +317,7 @@ fn activate_row(
 ) -> Result<Activated, ApiError> {
     let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
     let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
-    let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
+    let delivery = if boot.is_some() { TokenDelivery::PendingRestart } else { TokenDelivery::Delivered };
     jobs.store.write(move |conn| {
         let now = Micros::now();
         let revoked = || ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered.");
@@ -346,7 +346,7 @@ fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &As
         if forget {
             credentials::delete_pending(conn, &agent_id)?;
         }
-        let noted = Delivery { state: Some("failed"), error: Some(&text), boot: None };
+        let noted = Delivery { state: Some(TokenDelivery::Failed), error: Some(&text), boot: None };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
         record(conn, &agent_id, audit::AuditOutcome::Failed, &asker, now)
     })

@@ -18,7 +18,7 @@ use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, AgentStatus, Delivery};
 use crate::store::credentials;
 use crate::store::operations::Operation;
 use crate::time::Micros;
@@ -109,7 +109,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     delivery::write_file(jobs, agent, &issued);
     jobs.store.write({
         let id = agent.id.clone();
-        move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
+        move |conn| agents::set_status(conn, &id, AgentStatus::Running, false, Micros::now())
     })?;
     Ok(())
 }
@@ -138,9 +138,9 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), ApiError> {
         credentials::revoke_agent_tokens(conn, &id, now)?;
         agents::set_delivery(conn, &id, &Delivery::default(), now)?;
         if gone {
-            agents::set_container(conn, &id, None, "failed", now)
+            agents::set_container(conn, &id, None, AgentStatus::Failed, now)
         } else {
-            agents::set_status(conn, &id, "failed", false, now).map(|_| ())
+            agents::set_status(conn, &id, AgentStatus::Failed, false, now).map(|_| ())
         }
     });
     if let Err(error) = written {

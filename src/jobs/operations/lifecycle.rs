@@ -13,7 +13,7 @@ use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::operations::{Operation, OperationKind};
 use crate::time::Micros;
 
@@ -103,19 +103,19 @@ pub fn open_way(jobs: &Arc<Jobs>, driver: &dyn Driver, agent: &Agent, name: &Con
 /// Notes the agent's new state; after a start its processes have the environment of the last delivery.
 fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), ApiError> {
     let (status, paused) = match action {
-        LifecycleAction::Start | LifecycleAction::Restart => ("running", false),
-        LifecycleAction::Stop => ("stopped", false),
-        LifecycleAction::Pause => (agent.status.as_str(), true),
-        LifecycleAction::Resume => (agent.status.as_str(), false),
+        LifecycleAction::Start | LifecycleAction::Restart => (AgentStatus::Running, false),
+        LifecycleAction::Stop => (AgentStatus::Stopped, false),
+        LifecycleAction::Pause => (agent.status, true),
+        LifecycleAction::Resume => (agent.status, false),
     };
     let fresh = matches!(action, LifecycleAction::Start | LifecycleAction::Restart | LifecycleAction::Stop)
-        && agent.token_delivery.as_deref() == Some("pending_restart");
-    let (id, status) = (agent.id.clone(), status.to_owned());
+        && agent.token_delivery == Some(TokenDelivery::PendingRestart);
+    let id = agent.id.clone();
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
-        agents::set_status(conn, &id, &status, paused, now)?;
+        agents::set_status(conn, &id, status, paused, now)?;
         if fresh {
-            agents::set_delivery(conn, &id, &Delivery::state("delivered"), now)?;
+            agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), now)?;
         }
         Ok(())
     })?;

@@ -12,7 +12,7 @@ use crate::jobs::operations::Jobs;
 use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
-use crate::store::agents::{self, Agent};
+use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, audit};
 use crate::time::Micros;
@@ -183,7 +183,9 @@ fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micro
 fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     let id = op.agent_id.as_deref().unwrap_or_default();
     match agents::by_id(conn, id)? {
-        Some(live) if live.agent.status == "deploying" => agents::set_container(conn, id, None, "failed", now),
+        Some(live) if live.agent.status == AgentStatus::Deploying => {
+            agents::set_container(conn, id, None, AgentStatus::Failed, now)
+        }
         _ => Ok(()),
     }
 }

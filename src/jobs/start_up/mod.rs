@@ -19,7 +19,7 @@ use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::edge;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::credentials::Maker;
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, credentials};
@@ -136,10 +136,10 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 /// Stores what a container does as its agent's status, if that differs.
 pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
     let (status, paused) = match status {
-        Status::Running => ("running", false),
-        Status::Frozen => ("running", true),
-        Status::Stopped => ("stopped", agent.paused),
-        Status::Error => ("failed", agent.paused),
+        Status::Running => (AgentStatus::Running, false),
+        Status::Frozen => (AgentStatus::Running, true),
+        Status::Stopped => (AgentStatus::Stopped, agent.paused),
+        Status::Error => (AgentStatus::Failed, agent.paused),
         Status::Other => return Ok(()),
     };
     if agent.status == status && agent.paused == paused {
@@ -230,7 +230,7 @@ impl Tally {
         }
     }
 
-    fn add(&self, agent: &Agent, result: &Result<&'static str, ApiError>) {
+    fn add(&self, agent: &Agent, result: &Result<TokenDelivery, ApiError>) {
         let told = match result {
             Ok(delivery) => json!({"success": true, "token_delivery": delivery}),
             Err(error) => json!({"success": false, "error": error.code.slug}),
@@ -265,7 +265,7 @@ fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -
         }
         log::info!("agent {} has the container {}", agent.slug, container.name);
         let (name, runtime) = (container.name.clone(), driver.runtime().as_str());
-        let status = if container.status == Status::Stopped { "stopped" } else { "running" };
+        let status = if container.status == Status::Stopped { AgentStatus::Stopped } else { AgentStatus::Running };
         jobs.store.write(move |conn| {
             agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), status, Micros::now())
         })?;
@@ -290,19 +290,21 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
         let (id, began) = (agent.id.clone(), jobs.began);
         let revoked = jobs.store.lookup(|conn| credentials::revoked_since(conn, &id, began))?;
         // A token that was issued by hand is its holder's; one that was revoked was taken away on purpose.
-        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
+        let by_hand = agent.token_delivery == Some(TokenDelivery::NotInjected);
         return Ok(!by_hand && !revoked);
     }
     let id = agent.id.clone();
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;
-    let unnoted = !matches!(agent.token_delivery.as_deref(), Some("delivered" | "pending_restart"));
+    let unnoted = !matches!(agent.token_delivery, Some(TokenDelivery::Delivered | TokenDelivery::PendingRestart));
     if restarted || unnoted {
-        jobs.store.write(move |conn| agents::set_delivery(conn, &id, &Delivery::state("delivered"), Micros::now()))?;
+        jobs.store.write(move |conn| {
+            agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), Micros::now())
+        })?;
     }
     Ok(false)
 }
 
-fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<&'static str, ApiError> {
+fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<TokenDelivery, ApiError> {
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), delivery::own_scopes);
     Ok(issued?.delivery)
 }

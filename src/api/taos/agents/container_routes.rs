@@ -15,6 +15,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
 
 const SLOW_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
@@ -240,13 +241,9 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             SOUL,
             AGENT_MD,
             PERSONA,
-            Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+            Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
             Field::text("target_worker", 255, "Worker to pin it to."),
-            Field::word(
-                "on_worker_failure",
-                &["pause", "fallback", "escalate-immediately"],
-                "What to do when that fails; pause if absent.",
-            ),
+            Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do when that fails; pause if absent."),
             Field::texts("fallback_models", 8, 128, "Models to fall back to."),
             Field::text("image", 128, "The container's image; the framework's or the configured one if absent.")
                 .told(IMAGE),

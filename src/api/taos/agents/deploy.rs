@@ -21,6 +21,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store;
+use crate::store::agents::AgentStatus;
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::users::{Role, User};
 
@@ -57,12 +58,12 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
         agent.fallback_models =
             body.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
         agent.target_worker = text("target_worker");
-        agent.on_worker_failure = text("on_worker_failure").unwrap_or(agent.on_worker_failure);
+        agent.on_worker_failure = body.word("on_worker_failure")?.unwrap_or(agent.on_worker_failure);
         agent.soul_md = text("soul_md").unwrap_or_default();
         agent.agent_md = text("agent_md").unwrap_or_default();
         agent.source_persona_id = text("source_persona_id");
-        agent.memory_plugin = text("memory_plugin").unwrap_or(agent.memory_plugin);
-        agent.status = "deploying".into();
+        agent.memory_plugin = body.word("memory_plugin")?.unwrap_or(agent.memory_plugin);
+        agent.status = AgentStatus::Deploying;
         let container = ContainerName::for_agent(&agent.slug)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
         agent.container_name = Some(container.as_str().to_owned());

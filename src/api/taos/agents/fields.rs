@@ -2,8 +2,7 @@
 
 use crate::limits::TEXT_BYTES;
 use crate::rest::field::{Field, Type};
-
-pub(crate) const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
+use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
 
 pub(crate) const NAME: Field =
     Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.")
@@ -38,11 +37,11 @@ pub(crate) const SETTINGS: &[Field] = &[
     MODEL,
     Field::texts("fallback_models", 8, 128, "Models to fall back to."),
     Field::text("target_worker", 255, "Worker it is pinned to."),
-    Field::word("on_worker_failure", &["pause", "fallback", "escalate-immediately"], "What to do when that fails."),
+    Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do when that fails."),
     SOUL,
     AGENT_MD,
     PERSONA,
-    Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+    Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
     SCOPE,
 ];
 

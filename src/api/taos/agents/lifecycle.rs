@@ -60,7 +60,7 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, action: LifecycleAction) -> Res
             return Err(codes::AGENT_HAS_NO_CONTAINER.into());
         }
     };
-    if agents::set_status(tx.conn, &agent.id, &agent.status, paused, tx.now)? {
+    if agents::set_status(tx.conn, &agent.id, agent.status, paused, tx.now)? {
         tx.audit(format!("agent:{}", agent.id))?;
     }
     Ok(Reply::ok(&lifecycle::result(action, agent)))

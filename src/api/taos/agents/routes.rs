@@ -4,7 +4,7 @@ use hyper::http::Method;
 
 use super::fields::{
     AGENT_ID, AGENT_MD, ARCHIVED, COLOR, DISPLAY, EMOJI, EMPTY_LISTS, FRAMEWORK, HOST, MEMORY, MODEL, NAME, PERSONA,
-    QMD_INDEX, REVISION, SCOPE, SETTINGS, SLUG, SOUL, STATUS, STATUSES, id,
+    QMD_INDEX, REVISION, SCOPE, SETTINGS, SLUG, SOUL, STATUS, id,
 };
 use super::{archive, create, permissions, read, record, settings, transfer};
 use crate::access::Action;
@@ -15,6 +15,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::agents::AgentStatus;
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -28,7 +29,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", STATUSES, "Only agents in this status."),
+            Field::word("status", AgentStatus::SLUGS, "Only agents in this status."),
             Field::text("q", 64, "Only agents whose name contains this, in any case."),
             LIMIT,
             CURSOR,
