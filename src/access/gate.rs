@@ -29,6 +29,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::Kind;
+use crate::store::credentials::KeyType;
 use crate::store::{Store, credentials, users};
 use crate::time::{Clock, Micros};
 
@@ -97,7 +98,7 @@ impl Gate {
         match presented {
             Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
                 // A key from outside is nobody but for what is sent on to its agent.
-                match self.agent_key(head, &hash, "internal")? {
+                match self.agent_key(head, &hash, KeyType::Internal)? {
                     Some(caller) => self.pass(head, need, caller, Audience::Api),
                     None => refuse(Bad::Dead),
                 }

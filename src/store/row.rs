@@ -49,17 +49,17 @@ macro_rules! record {
         #[allow(dead_code, reason = "every record has the same, whichever of them its statements use")]
         impl $name {
             /// The record's columns, in the order of its fields.
-            const COLUMNS: &'static str = concat!($first_sql, $( ", ", $sql, )*);
+            pub(in crate::store) const COLUMNS: &'static str = concat!($first_sql, $( ", ", $sql, )*);
             /// The statement up to its condition.
-            const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
+            pub(in crate::store) const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
 
             /// The record in the next columns, which are [`Self::COLUMNS`].
-            fn take(columns: &mut $crate::store::row::Columns<'_, '_>) -> rusqlite::Result<Self> {
+            pub(in crate::store) fn take(columns: &mut $crate::store::row::Columns<'_, '_>) -> rusqlite::Result<Self> {
                 Ok(Self { $first: columns.next()?, $( $field: columns.next()?, )* })
             }
 
             /// The record in a row of [`Self::SELECT`].
-            fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+            pub(in crate::store) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
                 Self::take(&mut $crate::store::row::Columns::of(row))
             }
         }

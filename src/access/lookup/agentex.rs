@@ -19,7 +19,7 @@ use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store;
-use crate::store::credentials::{self, Holder};
+use crate::store::credentials::{self, Holder, KeyType};
 use crate::store::grants::{self, Grantee};
 use crate::store::users::{self, Role};
 
@@ -64,7 +64,7 @@ fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
     let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
     let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
     let role = grants::role_of(conn, &Grantee::User(user.id), Some(&agent.id))?;
-    Ok(user.role == Role::Admin || role.as_deref().and_then(AgentRole::named) >= Some(AgentRole::Editor))
+    Ok(user.role == Role::Admin || AgentRole::granted(role.as_deref())? >= Some(AgentRole::Editor))
 }
 
 /// Who wants a request sent on.
@@ -83,12 +83,12 @@ impl Gate {
     ///
     /// # Errors
     /// The store's.
-    pub(crate) fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> Result<Option<Caller>, ApiError> {
+    pub(crate) fn agent_key(&self, head: &Head, hash: &SecretHash, of: KeyType) -> Result<Option<Caller>, ApiError> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
-        let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        let good = found.filter(|holder| holder.key_type == Some(of) && is_good(holder, Kind::AgentKey));
         // A key from outside is worth what its maker may do on the agent now.
         let good = match good {
-            Some(holder) if of == "external" && !self.store.lookup(|conn| still_gives(conn, &holder))? => None,
+            Some(holder) if of == KeyType::External && !self.store.lookup(|conn| still_gives(conn, &holder))? => None,
             good => good,
         };
         Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())))
@@ -104,7 +104,7 @@ impl Gate {
         }
         if let Some(key) = key(head) {
             let holder = match key {
-                Some(hash) => self.agent_key(head, &hash, "external")?,
+                Some(hash) => self.agent_key(head, &hash, KeyType::External)?,
                 None => None,
             };
             let Some(caller) = holder else { return Err(self.refuse_credential(head, need, Bad::Dead)) };

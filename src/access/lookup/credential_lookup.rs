@@ -30,7 +30,7 @@ impl Gate {
             self.mark_expired(holder.credential_id, now);
             return Ok(None);
         }
-        if holder.kind != kind.as_str() || holder.user.disabled {
+        if holder.kind != kind || holder.user.disabled {
             return Ok(None);
         }
         let who = Arc::new(Who::from_holder(holder));
@@ -107,7 +107,7 @@ pub(crate) fn is_alive(holder: &Holder) -> bool {
 }
 
 pub(crate) fn is_good(holder: &Holder, kind: Kind) -> bool {
-    holder.kind == kind.as_str() && is_alive(holder)
+    holder.kind == kind && is_alive(holder)
 }
 
 pub(crate) fn is_good_key(holder: &Holder) -> bool {

@@ -16,6 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents;
+use crate::store::credentials::KeyType;
 use crate::store::deployments;
 use crate::store::is_id;
 use crate::store::registrations::{self, AcpType, InputType, RegisteredAgent, RegisteredBy, Registration};
@@ -143,7 +144,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
         };
         note_commit(tx, &entry, &wanted)?;
         let first = tx.caller.agent_id().is_none() && role == AgentRole::Owner && !entry.registration.had_key;
-        let key = if first { Some(keys::mint(tx, &entry.id, "registration", "internal")?.1) } else { None };
+        let key = if first { Some(keys::mint(tx, &entry.id, "registration", KeyType::Internal)?.1) } else { None };
         let key = key.as_ref().map(|issued| issued.plaintext.reveal());
         Ok(Reply::ok(&show(&entry).with_key(key)))
     })

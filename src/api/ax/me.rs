@@ -105,7 +105,7 @@ fn me(app: &App, call: Call) -> Handled {
                 shown["id"] = json!(user.id);
                 shown["username"] = json!(user.username);
                 shown["full_name"] = json!(user.display_name);
-                shown["role"] = json!(user.role.as_str());
+                shown["role"] = json!(user.role);
                 shown["principal_type"] = json!("user");
             }
             Principal::Agent { id, name, owner, .. } => {

@@ -20,7 +20,7 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
-use crate::store::notifications::{self as rows, NewNotification};
+use crate::store::notifications::{self as rows, Level, NewNotification};
 use crate::store::{self, webhook};
 
 /// The rows of the table.
@@ -90,7 +90,7 @@ fn insert(tx: &Tx<'_>, to_webhook: bool) -> Result<Reply, ApiError> {
             agent_id: tx.caller.agent_id(),
             source: &tx.caller.source(),
             app_origin: body.text("app_origin"),
-            level: body.text("priority").unwrap_or("normal"),
+            level: level(body)?,
             title: body.text("title").unwrap_or_default(),
             message: body.text("body").unwrap_or_default(),
             action_url: body.text("action_url"),
@@ -113,13 +113,16 @@ fn check(body: &Fields) -> Result<(), ApiError> {
             "must be a-z or 0-9, then a-z, 0-9, ., _ or -, at most 64 characters",
         ));
     }
-    if body.text("priority").is_some_and(|word| !["low", "normal", "high"].contains(&word)) {
-        return Err(codes::INVALID_PRIORITY.into());
-    }
+    level(body)?;
     if body.text("action_url").is_some_and(|url| !is_action_url(url)) {
         return Err(codes::INVALID_ACTION_URL.into());
     }
     Ok(())
+}
+
+/// How urgent it is to be.
+fn level(body: &Fields) -> Result<Level, ApiError> {
+    body.text("priority").map_or(Ok(Level::Normal), |word| Ok(word.parse().map_err(|_| codes::INVALID_PRIORITY)?))
 }
 
 fn is_app(text: &str) -> bool {

@@ -159,10 +159,8 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     for agent in agents {
         // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.
         if access::role_on(conn, caller, agent)? < Some(needed) {
-            return Err(ApiError::new(codes::FORBIDDEN).detail(format!(
-                "Cancelling it needs the role {} on its agent, as the operation does.",
-                needed.as_str()
-            )));
+            return Err(ApiError::new(codes::FORBIDDEN)
+                .detail(format!("Cancelling it needs the role {} on its agent, as the operation does.", needed)));
         }
     }
     Ok(())

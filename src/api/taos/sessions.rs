@@ -151,7 +151,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 fn close(app: &App, call: Call) -> Handled {
-    if call.caller.credential_kind() != Kind::Session.as_str() {
+    if call.caller.credential_kind() != Kind::Session.slug() {
         return Ok(Reply::no_content().into());
     }
     call.write(app, |tx| {

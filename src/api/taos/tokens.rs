@@ -26,7 +26,7 @@ use crate::rest::stream;
 use crate::secret::{AgentToken, Issued, Kind};
 use crate::store;
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
-use crate::store::credentials::{self, Credential, NewCredential};
+use crate::store::credentials::{self, Credential, CredentialState, NewCredential};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -247,7 +247,7 @@ fn insert(
         agent_id: Some(&agent.id),
         scopes: &scopes.stored(),
         label: "",
-        state: "active",
+        state: CredentialState::Active,
         maker: &tx.caller.maker(),
         issued_at: tx.now,
         expires_at,
@@ -262,8 +262,8 @@ fn expired(token: &Credential, now: Micros) -> bool {
 fn show(app: &App, call: Call) -> Handled {
     let (agent, active, grace, others) = app.store.read(|conn| {
         let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
-        let active = credentials::agent_token(conn, &agent.id, "active")?;
-        let grace = credentials::agent_token(conn, &agent.id, "grace")?;
+        let active = credentials::agent_token(conn, &agent.id, CredentialState::Active)?;
+        let grace = credentials::agent_token(conn, &agent.id, CredentialState::Grace)?;
         let others = credentials::others_of_agent(conn, &agent.id, Micros::now())?;
         Ok::<_, ApiError>((agent, active, grace, others))
     })?;

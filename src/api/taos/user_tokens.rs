@@ -19,7 +19,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::secret::{Kind, UserToken};
 use crate::store;
-use crate::store::credentials::{self, Credential, NewCredential};
+use crate::store::credentials::{self, Credential, CredentialState, NewCredential};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/users-and-tokens#tokens";
@@ -134,7 +134,7 @@ fn issue(app: &App, call: Call) -> Handled {
             agent_id: None,
             scopes: &scopes.stored(),
             label: &label,
-            state: "active",
+            state: CredentialState::Active,
             maker: &maker,
             issued_at: tx.now,
             expires_at: Some(expires_at),

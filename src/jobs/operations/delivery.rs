@@ -19,7 +19,7 @@ use crate::rest::error::ApiError;
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
-use crate::store::credentials::{self, Maker, NewCredential};
+use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::{self, StoreError};
 use crate::time::Micros;
 
@@ -167,7 +167,7 @@ fn prepare(
             agent_id: Some(&prepared.agent.id),
             scopes: &scopes.stored(),
             label: "",
-            state: "pending",
+            state: CredentialState::Pending,
             maker: &maker,
             issued_at,
             expires_at,
