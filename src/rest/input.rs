@@ -30,6 +30,16 @@ impl Fields {
         Self(fields)
     }
 
+    /// The text of a field by its declaration, which a mistyped name cannot miss; `None` if it was not sent.
+    pub fn of(&self, field: &Field) -> Option<&str> {
+        self.text(field.name)
+    }
+
+    /// The text of a field that the route declares as required: the check has seen that it is there.
+    pub fn required(&self, field: &Field) -> &str {
+        self.of(field).unwrap_or_default()
+    }
+
     /// A text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()

@@ -26,7 +26,7 @@ use crate::time::Micros;
 const DOC: &str = "concepts/agentex#deployments";
 
 const fn told(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const IMAGE: Field = Field::text("docker_image", 512, "The image.");

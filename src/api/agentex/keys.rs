@@ -29,7 +29,7 @@ const TYPES: &[&str] = &["internal", "external", "github", "slack"];
 const TYPE: Field = Field::word("api_key_type", TYPES, "internal or external; external if absent.");
 
 const fn told(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const FIELDS: &[Field] = &[ID, OF, AT, CALLED, TYPE.required()];
@@ -62,7 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .not_empty()
                     .addressable(),
                 TYPE.told(r#"{"enum": ["internal", "external"]}"#),
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
+                Field::unbounded("api_key", "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )

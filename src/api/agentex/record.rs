@@ -12,7 +12,7 @@ use crate::store::registrations::{AcpType, InputType, RegisteredAgent, Registere
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The fields of an agent.

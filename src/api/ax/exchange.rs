@@ -64,8 +64,8 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
             text("user_id", "The user, or the agent's owner."),
             text("credential_id", "The key behind it."),
             text("space_id", "Where it works if nothing is said."),
-            Field::text("agent_id", usize::MAX, "The agent."),
-            Field::text("agent_name", usize::MAX, "The agent's name."),
+            Field::unbounded("agent_id", "The agent."),
+            Field::unbounded("agent_name", "The agent's name."),
         ]),
     )
     .failing(&[

@@ -54,8 +54,8 @@ const RECORD: &[Field] = &{
         text("created_by", "Who made it."),
         text("made_by", "The credential it was made with.").nullable(),
         // Only where the key is made.
-        Field::text("token", usize::MAX, "The key itself; shown this once."),
-        Field::text("agent_id", usize::MAX, "The agent it is bound to.").nullable(),
+        Field::unbounded("token", "The key itself; shown this once."),
+        Field::unbounded("agent_id", "The agent it is bound to.").nullable(),
     ]
 };
 const MADE: Answer = Answer::Object(RECORD);

@@ -44,7 +44,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::of("bound_agent", Type::AnyObject, "The agent that acts; null for a user.")
                     .required()
                     .nullable(),
-                Field::text("owner_user_id", usize::MAX, "The agent's owner."),
+                Field::unbounded("owner_user_id", "The agent's owner."),
             ]),
         ),
     checked(

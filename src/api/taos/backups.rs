@@ -22,10 +22,10 @@ const DOC: &str = "recipes/backup#make-a-backup";
 
 /// A backup's record.
 const RECORD: &[Field] = &[
-    Field::text("file", usize::MAX, "Its name in the directory `backup` of the data directory.").required(),
+    Field::unbounded("file", "Its name in the directory `backup` of the data directory.").required(),
     Field::integer("bytes", 0, i64::MAX, "Its size.").required(),
-    Field::text("blake3", usize::MAX, "The BLAKE3 hash of its bytes, hexadecimal.").required(),
-    Field::text("created_at", usize::MAX, "When it was made.").required(),
+    Field::unbounded("blake3", "The BLAKE3 hash of its bytes, hexadecimal.").required(),
+    Field::unbounded("created_at", "When it was made.").required(),
 ];
 
 /// The rows of the table.

@@ -32,12 +32,12 @@ const ROLE: Field = Field::word(
 );
 
 const RECORD: &[Field] = &[
-    Field::text("id", usize::MAX, "The grant's id.").required(),
+    Field::unbounded("id", "The grant's id.").required(),
     PRINCIPAL.required(),
     RESOURCE.required(),
     ROLE.required(),
-    Field::text("granted_by", usize::MAX, "Who gave it.").required(),
-    Field::text("granted_at", usize::MAX, "When.").required(),
+    Field::unbounded("granted_by", "Who gave it.").required(),
+    Field::unbounded("granted_at", "When.").required(),
 ];
 
 /// The rows of the table.

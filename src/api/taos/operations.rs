@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 const DOC: &str = "concepts/operations#follow";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// An operation's record.

@@ -30,7 +30,7 @@ use crate::store::credentials::{self, Credential, CredentialState, NewCredential
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required().nullable()
+    Field::unbounded(name, about).required().nullable()
 }
 
 /// What an agent holds beside its token.
@@ -60,8 +60,8 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 text("token", "The token; null where it was delivered instead."),
-                Field::text("credential_id", usize::MAX, "Its id.").required(),
-                Field::text("issued_at", usize::MAX, "When.").required(),
+                Field::unbounded("credential_id", "Its id.").required(),
+                Field::unbounded("issued_at", "When.").required(),
                 text("expires_at", "Until when it is good."),
                 Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
                 text("token_delivery", "What became of the delivery."),

@@ -13,7 +13,7 @@ use crate::store::users::Role;
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The rows of the table.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::fields::{MOUNT_SOURCE, MOUNT_TARGET, NAME};
 use super::{model, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};
@@ -30,7 +31,7 @@ const OWN_PREFIX: &str = "TAOS_";
 
 pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let display_name = name::display_name(body.text("name").unwrap_or(""))?;
+    let display_name = name::display_name(body.required(&NAME))?;
     settings::check(body)?;
     let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;
@@ -166,7 +167,7 @@ fn may_mount(roots: &[Vec<MountRoot>], owner: &User, slug: &str) -> Result<(), A
 fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String, String, bool), ApiError> {
     let bad = |why: &str| ApiError::field("mounts", why);
     let refused = || bad("has a source that is not a folder below one of mount_roots");
-    let source = Path::new(mount.text("source").unwrap_or(""));
+    let source = Path::new(mount.required(&MOUNT_SOURCE));
     if !source.is_absolute() {
         return Err(refused());
     }
@@ -174,7 +175,7 @@ fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String
     if !real.is_dir() || !settings.mount_roots.iter().any(|root| is_below(root, &real)) {
         return Err(refused());
     }
-    let target = mount.text("target").unwrap_or("");
+    let target = mount.required(&MOUNT_TARGET);
     ContainerPath::parse(target).map_err(|_| bad("has a target that is not an absolute path"))?;
     let real = real.to_str().ok_or_else(refused)?.to_owned();
     Ok((real, target.to_owned(), mount.flag("read_only").unwrap_or(true)))

@@ -7,7 +7,7 @@ use crate::store::agents::{Agent, AgentStatus, LiveAgent};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The record's fields.

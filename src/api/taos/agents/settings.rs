@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fields::MEMORY_PLUGIN;
 use super::{model, record};
 use crate::access::AgentRole;
 use crate::api::agents::find;
@@ -126,7 +127,7 @@ pub(crate) fn persona(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn memory(app: &App, call: Call) -> Handled {
-    let plugin = call.input.body.text("memory_plugin").unwrap_or("").parse::<MemoryPlugin>();
+    let plugin = call.input.body.required(&MEMORY_PLUGIN).parse::<MemoryPlugin>();
     let plugin = plugin.map_err(|_| codes::INVALID_MEMORY_PLUGIN)?;
     call.write(app, move |tx| {
         let live = change(tx, AgentRole::Editor, |agent| {

@@ -30,7 +30,7 @@ const AFTER: Field = Field::text("after", 36, "The id of a notification: only ne
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// A notification's record.
