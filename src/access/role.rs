@@ -6,7 +6,9 @@ use super::caller::Caller;
 use crate::closed_set::{UnknownWord, closed_set};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::store::grants::On;
 use crate::store::{self, StoreError, grants};
+use crate::time::Micros;
 
 closed_set! {
     /// What a principal may do with one agent; each role includes those before it.
@@ -39,7 +41,7 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     if caller.is_admin() {
         return Ok(Some(AgentRole::Owner));
     }
-    let granted = grants::role_of(conn, &caller.grantee(), Some(agent_id))?;
+    let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;
     let own = (caller.agent_id() == Some(agent_id)).then_some(AgentRole::Editor);
     Ok(AgentRole::granted(granted.as_deref())?.max(own))
 }
@@ -66,7 +68,7 @@ pub fn may_create(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
     if caller.only_agents().is_some() {
         return Err(codes::CREATE_NOT_ALLOWED.into());
     }
-    if caller.is_admin() || grants::role_of(conn, &caller.grantee(), None)?.is_some() {
+    if caller.is_admin() || grants::role_of(conn, &caller.grantee(), &On::AllAgents, Micros::now())?.is_some() {
         return Ok(());
     }
     Err(codes::CREATE_NOT_ALLOWED.into())

@@ -91,8 +91,8 @@ codes! {
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
     BROWSER_REFUSED 403 "browser_refused" "The operator's Unix socket takes no request with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
-    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body is not of the content type this route takes, or it is compressed."
-        "Send the body as plain JSON with Content-Type: application/json and without Content-Encoding." in "getting-started#request-shape" ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body, or a file in it, is not of a content type that this route takes, or it is compressed."
+        "Send the body in the type that the error names: mostly plain JSON with Content-Type: application/json and without Content-Encoding." in "getting-started#request-shape" ;
     INVALID_JSON 400 "invalid_json" "The body is not JSON, has a key twice, or is nested too deep."
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
@@ -235,6 +235,12 @@ codes! {
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The space is not the caller's."
         "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
+    TOO_MANY_MEMBERS 409 "too_many_members" "The space has as many members as one may have."
+        "Remove a member who is no longer needed." in "concepts/workspace#members" ;
+    MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."
+        "List the members with GET /api/v1/spaces/ID/members." in "concepts/workspace#members" ;
+    MEMBER_AT_HOME 409 "member_at_home" "The member cannot be removed: it owns the space, or it is an agent that has no other."
+        "Put the agent into another space first." in "concepts/workspace#members" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "A web session is opened with a user's token."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."
@@ -261,6 +267,36 @@ codes! {
         "Delete a source that is not in use." in "concepts/knowledge#sources" ;
     SOURCE_FORBIDDEN 403 "source_forbidden" "The source belongs to somebody else."
         "Write to a source of your own, or ask its owner or an admin." in "concepts/knowledge#sources" ;
+
+    // The workspace: messages.
+    MESSAGE_NOT_FOUND 404 "message_not_found" "There is no such message, or the caller may not see it."
+        "List the messages with GET /api/v1/messages." in "recipes/talking-to-another-agent#read" ;
+    TOO_MANY_PINNED 409 "too_many_pinned" "The space has as many pinned messages as it may."
+        "Unpin a message that need not stay." in "recipes/talking-to-another-agent#change" ;
+    TOO_MANY_REACTIONS 409 "too_many_reactions" "The message has as many reactions as it may, or as many of the caller's."
+        "Reply to the message instead." in "recipes/talking-to-another-agent#reactions" ;
+
+    // The workspace: tasks, context, files.
+    TASK_NOT_FOUND 404 "task_not_found" "There is no such task, or the caller may not see it."
+        "List the tasks with GET /api/v1/tasks." in "recipes/working-off-a-queue#tasks" ;
+    TASK_CLAIMED 409 "task_claimed" "Somebody else is at this task; the error says who, and until when."
+        "Take another task with POST /api/v1/tasks/next, or wait until the lease ends." in "recipes/working-off-a-queue#claim" ;
+    TASK_NOT_FREE 409 "task_not_free" "The task is finished, blocked, for somebody else, or waits for other tasks."
+        "Take another task with POST /api/v1/tasks/next." in "recipes/working-off-a-queue#claim" ;
+    LEASE_LOST 409 "lease_lost" "The lease with this fence is over, or the fence is missing: what this worker did late must not count."
+        "Drop the work, and claim the task again if it is still to be done." in "recipes/working-off-a-queue#fences" ;
+    TOO_MANY_TASKS 409 "too_many_tasks" "The space has as many open tasks as it may."
+        "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/tasks-context-files#bounds" ;
+    CONTEXT_NOT_FOUND 404 "context_not_found" "There is no such key in this space, or it has expired."
+        "List the keys with GET /api/v1/context." in "recipes/sharing-a-file#context" ;
+    UPLOAD_NOT_FOUND 404 "upload_not_found" "There is no such file, or the caller may not see it."
+        "Ask for the address that the upload answered with." in "recipes/sharing-a-file#download" ;
+    QUOTA_EXCEEDED 413 "quota_exceeded" "The space, or the box, holds as much as it may."
+        "Delete what is not needed, or raise the setting named in the error in taosd.toml." in "concepts/tasks-context-files#bounds" ;
+    PAYLOAD_TOO_LARGE 413 "payload_too_large" "The upload, or the value, is larger than one may be."
+        "Send a smaller one, or cut it into parts." in "concepts/tasks-context-files#bounds" ;
+    ALLOWANCE_USED 429 "allowance_used" "The agent has added as much as it may on one day."
+        "Wait until the time in opens_at, or raise the setting named in the error in taosd.toml." in "concepts/tasks-context-files#bounds" ;
 
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "No good credential was sent: none, or one that is unknown, expired or revoked."

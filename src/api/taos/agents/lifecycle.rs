@@ -11,9 +11,9 @@ use crate::jobs::operations::lifecycle::{self, LifecycleAction};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
-use crate::store;
 use crate::store::agents::{self, Agent, Named, Seen};
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
+use crate::store::{self, tasks};
 
 /// Agents of one bulk operation at the most.
 const BULK: u64 = 10_000;
@@ -62,6 +62,9 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, action: LifecycleAction) -> Res
     };
     if agents::set_status(tx.conn, &agent.id, agent.status, paused, tx.now)? {
         tx.audit(format!("agent:{}", agent.id))?;
+    }
+    if paused {
+        tasks::free_all_of_agent(tx.conn, &agent.id, tx.now)?;
     }
     Ok(Reply::ok(&lifecycle::result(action, agent)))
 }
