@@ -7,8 +7,9 @@ use super::scopes::ax_scopes;
 use super::scopes::scope::Scopes;
 use super::tokens::jwt::Claims;
 use crate::rest::class::Class;
+use crate::secret::Kind;
 use crate::store::audit;
-use crate::store::credentials::{Holder, Maker};
+use crate::store::credentials::{Holder, KeyAudience, KeyType, Maker};
 use crate::store::grants::Grantee;
 use crate::store::users::{Role, User};
 use crate::time::Micros;
@@ -78,10 +79,10 @@ pub(crate) struct Who {
 #[derive(Debug)]
 struct Credential {
     id: String,
-    kind: String,
+    kind: Kind,
     expires_at: Option<Micros>,
     only_agents: Option<Vec<String>>,
-    audience: Option<String>,
+    audience: Option<KeyAudience>,
     /// The token it was opened with, of a session.
     parent: Option<String>,
     mark: Option<String>,
@@ -93,9 +94,7 @@ struct Credential {
 pub fn power_of(holder: &Holder) -> Scopes {
     let own = Scopes::from_stored(&holder.scopes);
     match &holder.agent {
-        Some(agent) if holder.key_type.as_deref() != Some("external") => {
-            own.intersection(&Scopes::of_agent(&agent.scope))
-        }
+        Some(agent) if holder.key_type != Some(KeyType::External) => own.intersection(&Scopes::of_agent(&agent.scope)),
         _ => own,
     }
 }
@@ -212,8 +211,8 @@ impl Caller {
     }
 
     /// What its key may be exchanged for: `cli`, `mcp` or `both`; what is no key speaks to all.
-    pub fn audience(&self) -> &str {
-        self.who.credential.as_ref().and_then(|credential| credential.audience.as_deref()).unwrap_or("both")
+    pub fn audience(&self) -> KeyAudience {
+        self.who.credential.as_ref().and_then(|credential| credential.audience).unwrap_or(KeyAudience::Both)
     }
 
     /// Who makes what this request makes. A session stands for the token it was opened with.
@@ -278,8 +277,8 @@ impl Caller {
     }
 
     /// The credential's kind; `unix_socket` on the operator's socket.
-    pub fn credential_kind(&self) -> &str {
-        self.who.credential.as_ref().map_or("unix_socket", |credential| credential.kind.as_str())
+    pub fn credential_kind(&self) -> &'static str {
+        self.who.credential.as_ref().map_or("unix_socket", |credential| credential.kind.slug())
     }
 
     /// Until when the credential is good.

@@ -3,35 +3,30 @@
 use rusqlite::Connection;
 
 use super::caller::Caller;
+use crate::closed_set::{UnknownWord, closed_set};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::grants::On;
-use crate::store::{self, grants};
+use crate::store::{self, StoreError, grants};
 use crate::time::Micros;
 
-/// What a principal may do with one agent; each role includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AgentRole {
-    /// Read, logs, export, token metadata.
-    Viewer,
-    /// Also change, lifecycle, tokens.
-    Editor,
-    /// Also permissions, grants, archive, restore, purge.
-    Owner,
+closed_set! {
+    /// What a principal may do with one agent; each role includes those before it.
+    pub enum AgentRole {
+        Viewer "viewer" "Read, logs, export, token metadata.";
+        Editor "editor" "Also change, lifecycle, tokens.";
+        Owner "owner" "Also permissions, grants, archive, restore, purge.";
+    }
 }
 
 impl AgentRole {
-    /// The role's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Editor => "editor",
-            Self::Owner => "owner",
-        }
-    }
-
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Viewer, Self::Editor, Self::Owner].into_iter().find(|role| role.as_str() == name)
+    /// The role that a grant on an agent gives.
+    ///
+    /// # Errors
+    /// `Other` for a role that there is not on an agent.
+    pub(super) fn granted(role: Option<&str>) -> store::Result<Option<Self>> {
+        let other = |unknown: UnknownWord| StoreError::Other(format!("the role of a grant: {unknown}"));
+        role.map(str::parse).transpose().map_err(other)
     }
 }
 
@@ -48,7 +43,7 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     }
     let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;
     let own = (caller.agent_id() == Some(agent_id)).then_some(AgentRole::Editor);
-    Ok(granted.as_deref().and_then(AgentRole::named).max(own))
+    Ok(AgentRole::granted(granted.as_deref())?.max(own))
 }
 
 /// Lets the caller pass if it has at least `needed` on the agent.
@@ -58,11 +53,8 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
 pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: AgentRole) -> Result<(), ApiError> {
     match role_on(conn, caller, agent_id)? {
         None => Err(codes::AGENT_NOT_FOUND.into()),
-        Some(role) if role < needed => Err(ApiError::new(codes::FORBIDDEN).detail(format!(
-            "This needs the role {} on the agent; the caller has {}.",
-            needed.as_str(),
-            role.as_str()
-        ))),
+        Some(role) if role < needed => Err(ApiError::new(codes::FORBIDDEN)
+            .detail(format!("This needs the role {needed} on the agent; the caller has {role}."))),
         Some(_) => Ok(()),
     }
 }

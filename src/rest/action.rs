@@ -1,26 +1,17 @@
 //! Every action a route can need, in one list: what scopes are matched against and what the documentation's table is
 //! made from.
 
+use crate::closed_set::closed_set;
+
+/// A closed set whose members may have a flag: `(admin)` asks for the role as well.
 macro_rules! actions {
     ($( $name:ident $slug:literal $(($flag:ident))? $about:literal; )*) => {
-        /// What a credential needs a scope for. All dialects share the list.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Action { $( #[doc = $about] $name, )* }
+        closed_set! {
+            /// What a credential needs a scope for. All dialects share the list.
+            pub enum Action { $( $name $slug $about; )* }
+        }
 
         impl Action {
-            /// Every action, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[ $( Self::$name, )* ];
-
-            /// The slug, as in scopes: `noun.verb`.
-            pub fn slug(self) -> &'static str {
-                match self { $( Self::$name => $slug, )* }
-            }
-
-            /// What it allows, for people.
-            pub fn about(self) -> &'static str {
-                match self { $( Self::$name => $about, )* }
-            }
-
             /// True if the user's role must be admin as well.
             pub fn is_admin(self) -> bool {
                 match self { $( Self::$name => actions!(@admin $($flag)?), )* }

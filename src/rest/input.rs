@@ -1,5 +1,6 @@
 //! What a handler is given: the request, checked against its route.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
@@ -17,6 +18,7 @@ use super::json;
 use super::route::{BodyKind, Route};
 use super::router::Params;
 use super::tags::{self, Tags};
+use crate::closed_set::UnknownWord;
 
 /// Checked fields, read by name. A field that was not sent, or was null, is absent.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +30,30 @@ impl Fields {
         Self(fields)
     }
 
+    /// The text of a field by its declaration, which a mistyped name cannot miss; `None` if it was not sent.
+    pub fn of(&self, field: &Field) -> Option<&str> {
+        self.text(field.name)
+    }
+
+    /// The text of a field that the route declares as required: the check has seen that it is there.
+    pub fn required(&self, field: &Field) -> &str {
+        self.of(field).unwrap_or_default()
+    }
+
     /// A text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
+    }
+
+    /// A word of a closed set; `None` if it was not sent.
+    ///
+    /// # Errors
+    /// `validation_failed` for a word that the set does not have.
+    pub fn word<T: FromStr<Err = UnknownWord>>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let parse = |word: &str| {
+            word.parse().map_err(|UnknownWord { set, .. }| ApiError::field(name, format!("must be one of {set}")))
+        };
+        self.text(name).map(parse).transpose()
     }
 
     /// A whole number.

@@ -1,10 +1,11 @@
 //! Agents' keys: credentials of Agentex clients, several an agent, told apart by name and type.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
-use super::credentials::{Maker, Of, forget_dead};
+use super::credentials::{KeyType, Maker, Of, forget_dead};
 use super::page::{Numbered, Take, each};
+use super::row::record;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -12,8 +13,7 @@ const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, agent_id, scopes, label, key_type, state, issued_by, issued_at,
         issuer_id, made_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'active', ?9, ?10, ?11, ?12)";
-const SELECT: &str = "SELECT id, agent_id, label, key_type, issued_at FROM credentials
-    WHERE kind = 'agent_key' AND state = 'active'";
+const IS_LIVE: &str = "WHERE kind = 'agent_key' AND state = 'active'";
 const COUNT: &str = "SELECT count(*) FROM credentials WHERE agent_id = ?1 AND kind = 'agent_key' AND state = 'active'";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE id = ?1 AND kind = 'agent_key' AND state = 'active'";
@@ -29,8 +29,8 @@ pub struct NewAgentKey<'a> {
     pub agent_id: &'a str,
     /// Its name.
     pub name: &'a str,
-    /// `internal` or `external`.
-    pub key_type: &'a str,
+    /// What it is for.
+    pub key_type: KeyType,
     /// Its scopes as a JSON array.
     pub scopes: &'a str,
     /// Who issued it.
@@ -39,29 +39,20 @@ pub struct NewAgentKey<'a> {
     pub issued_at: Micros,
 }
 
-/// A live key as told; never its hash.
-#[derive(Debug, Clone)]
-pub struct AgentKeyRecord {
-    /// The id.
-    pub id: String,
-    /// The agent.
-    pub agent_id: String,
-    /// Its name.
-    pub name: String,
-    /// `internal` or `external`.
-    pub key_type: String,
-    /// When it was issued.
-    pub issued_at: Micros,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<AgentKeyRecord> {
-    Ok(AgentKeyRecord {
-        id: row.get(0)?,
-        agent_id: row.get(1)?,
-        name: row.get(2)?,
-        key_type: row.get(3)?,
-        issued_at: row.get(4)?,
-    })
+record! {
+    /// A live key as told; never its hash.
+    pub struct AgentKeyRecord from "credentials" {
+        /// The id.
+        pub id: String = "id",
+        /// The agent.
+        pub agent_id: String = "agent_id",
+        /// Its name.
+        pub name: String = "label",
+        /// What it is for.
+        pub key_type: KeyType = "key_type",
+        /// When it was issued.
+        pub issued_at: Micros = "issued_at",
+    }
 }
 
 /// Stores a key.
@@ -71,7 +62,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<AgentKeyRecord> {
 pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
-        Kind::AgentKey.as_str(),
+        Kind::AgentKey,
         new.issued.key_id,
         new.issued.hash.as_bytes(),
         new.agent_id,
@@ -91,16 +82,19 @@ pub fn insert(conn: &Connection, new: &NewAgentKey<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<AgentKeyRecord>> {
-    Ok(conn.prepare_cached(&format!("{SELECT} AND id = ?1"))?.query_row([id], read).optional()?)
+    Ok(conn
+        .prepare_cached(&format!("{} {IS_LIVE} AND id = ?1", AgentKeyRecord::SELECT))?
+        .query_row([id], AgentKeyRecord::read)
+        .optional()?)
 }
 
 /// An agent's live key of this name and type.
 ///
 /// # Errors
 /// The store's.
-pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) -> Result<Option<AgentKeyRecord>> {
-    let sql = format!("{SELECT} AND agent_id = ?1 AND label = ?2 AND key_type = ?3");
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, name, key_type], read).optional()?)
+pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: KeyType) -> Result<Option<AgentKeyRecord>> {
+    let sql = format!("{} {IS_LIVE} AND agent_id = ?1 AND label = ?2 AND key_type = ?3", AgentKeyRecord::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, name, key_type], AgentKeyRecord::read).optional()?)
 }
 
 /// A page of an agent's live keys.
@@ -109,9 +103,13 @@ pub fn by_name(conn: &Connection, agent_id: &str, name: &str, key_type: &str) ->
 /// The store's.
 pub fn list(conn: &Connection, agent_id: &str, page: &Numbered, take: Take<'_, AgentKeyRecord>) -> Result<()> {
     let columns = [("created_at", "issued_at"), ("name", "label"), ("id", "id")];
-    let sql = format!("{SELECT} AND agent_id = ?3 {}", page.clause(&columns, &["issued_at", "id"]));
+    let sql = format!(
+        "{} {IS_LIVE} AND agent_id = ?3 {}",
+        AgentKeyRecord::SELECT,
+        page.clause(&columns, &["issued_at", "id"])
+    );
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![page.limit, page.offset, agent_id], read, take)
+    each(&mut statement, params![page.limit, page.offset, agent_id], AgentKeyRecord::read, take)
 }
 
 /// How many live keys an agent has.

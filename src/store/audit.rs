@@ -1,9 +1,11 @@
 //! The audit chain: append-only rows, each with a blake3 hash over the previous hash and itself (DESIGN D15).
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::page::{Take, each};
+use super::row::record;
 use super::{Result, meta};
+use crate::closed_set::closed_set;
 use crate::secret::redacted;
 use crate::time::Micros;
 
@@ -13,9 +15,7 @@ const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outco
         actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
-const COLUMNS: &str = "seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id";
-const LIST: &str = "SELECT seq, at, actor, action, resource, outcome, count, request_id, prev_hash, hash, actor_id
-    FROM audit WHERE seq < ?1
+const LIST: &str = "WHERE seq < ?1
     AND (?3 IS NULL OR (?6 IS NOT NULL AND actor_id = ?6) OR (actor = ?3 AND at >= ?7 AND (?6 IS NULL OR actor_id IS NULL)))
     AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
     ORDER BY seq DESC LIMIT ?2";
@@ -33,28 +33,13 @@ const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND 
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
 
-/// How an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditOutcome {
-    /// It was done.
-    Ok,
-    /// It was refused.
-    Denied,
-    /// It was allowed and failed.
-    Failed,
-    /// Not an action: the place where older rows were removed; carries the hash of the last one.
-    Checkpoint,
-}
-
-impl AuditOutcome {
-    /// The outcome's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Denied => "denied",
-            Self::Failed => "failed",
-            Self::Checkpoint => "checkpoint",
-        }
+closed_set! {
+    /// How an action ended.
+    pub enum AuditOutcome {
+        Ok "ok" "It was done.";
+        Denied "denied" "It was refused.";
+        Failed "failed" "It was allowed and failed.";
+        Checkpoint "checkpoint" "Not an action: the place where older rows were removed, with the hash of the last one.";
     }
 }
 
@@ -131,47 +116,32 @@ impl AuditEntry {
     }
 }
 
-/// A row of the chain.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// Its place; grows by one.
-    pub seq: i64,
-    /// When.
-    pub at: Micros,
-    /// Who.
-    pub actor: String,
-    /// What.
-    pub action: String,
-    /// On what.
-    pub resource: String,
-    /// How it ended.
-    pub outcome: String,
-    /// How many alike.
-    pub count: i64,
-    /// The request.
-    pub request_id: String,
-    /// The hash of the row before.
-    pub prev_hash: [u8; 32],
-    /// The hash of this row.
-    pub hash: [u8; 32],
-    /// Who, by id.
-    pub actor_id: Option<String>,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
-    Ok(Record {
-        seq: row.get(0)?,
-        at: row.get(1)?,
-        actor: row.get(2)?,
-        action: row.get(3)?,
-        resource: row.get(4)?,
-        outcome: row.get(5)?,
-        count: row.get(6)?,
-        request_id: row.get(7)?,
-        prev_hash: row.get(8)?,
-        hash: row.get(9)?,
-        actor_id: row.get(10)?,
-    })
+record! {
+    /// A row of the chain.
+    pub struct Record from "audit" {
+        /// Its place; grows by one.
+        pub seq: i64 = "seq",
+        /// When.
+        pub at: Micros = "at",
+        /// Who.
+        pub actor: String = "actor",
+        /// What.
+        pub action: String = "action",
+        /// On what.
+        pub resource: String = "resource",
+        /// How it ended, as it is in the file: what is no outcome is for the check of the chain to find.
+        pub outcome: String = "outcome",
+        /// How many alike.
+        pub count: i64 = "count",
+        /// The request.
+        pub request_id: String = "request_id",
+        /// The hash of the row before.
+        pub prev_hash: [u8; 32] = "prev_hash",
+        /// The hash of this row.
+        pub hash: [u8; 32] = "hash",
+        /// Who, by id.
+        pub actor_id: Option<String> = "actor_id",
+    }
 }
 
 /// The hash of a row: over the hash before it and every field that there is, each with its length before
@@ -218,7 +188,7 @@ fn insert(conn: &Connection, entry: &AuditEntry, seq: i64, prev_hash: [u8; 32]) 
         action: entry.action.clone(),
         // It may hold what a client sent: names, paths.
         resource: redacted(&entry.resource).into_owned(),
-        outcome: entry.outcome.as_str().to_owned(),
+        outcome: entry.outcome.slug().to_owned(),
         count: i64::try_from(entry.count).unwrap_or(i64::MAX),
         request_id: entry.request_id.clone(),
         prev_hash,
@@ -266,10 +236,10 @@ pub struct AuditFilter {
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
-    let mut statement = conn.prepare_cached(LIST)?;
+    let mut statement = conn.prepare_cached(&format!("{} {LIST}", Record::SELECT))?;
     let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
     let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
-    each(&mut statement, values, read, take)
+    each(&mut statement, values, Record::read, take)
 }
 
 /// Where and how the chain is broken.
@@ -293,15 +263,15 @@ pub enum ChainError {
 pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
     // A file of an older version is looked at before it is brought up to date.
     let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
-    let columns = if has_id { COLUMNS.to_owned() } else { COLUMNS.replace("actor_id", "NULL") };
+    let columns = if has_id { Record::COLUMNS.to_owned() } else { Record::COLUMNS.replace("actor_id", "NULL") };
     let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut last: Option<Record> = None;
     let mut count = 0;
     while let Some(row) = rows.next()? {
-        let record = read(row)?;
+        let record = Record::read(row)?;
         // A checkpoint carries the hash of the row it stands for, and may only be the first row.
-        let checkpoint = record.outcome == AuditOutcome::Checkpoint.as_str() && last.is_none();
+        let checkpoint = record.outcome == AuditOutcome::Checkpoint.slug() && last.is_none();
         if !checkpoint && hash_of(&record) != record.hash {
             return Ok(Err(ChainError::Altered(record.seq)));
         }
@@ -372,8 +342,8 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
     let rows = &first[checkpoints.min(first.len())..first.len().saturating_sub(stays).max(checkpoints)];
     let goes = |(_, at, checkpoint): &&(i64, Micros, bool)| *checkpoint || any_age || *at < before;
     let Some((seq, ..)) = rows.iter().take(most as usize).take_while(goes).last() else { return Ok(0) };
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq = ?1");
-    let last = conn.prepare_cached(&sql)?.query_row([seq], read)?;
+    let sql = format!("{} WHERE seq = ?1", Record::SELECT);
+    let last = conn.prepare_cached(&sql)?.query_row([seq], Record::read)?;
     // A checkpoint that goes too stands for more than itself.
     let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
@@ -383,7 +353,7 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
         "system",
         "audit.retain",
         "audit",
-        AuditOutcome::Checkpoint.as_str(),
+        AuditOutcome::Checkpoint.slug(),
         removed as i64 + stood_for as i64,
         "-",
         last.prev_hash,

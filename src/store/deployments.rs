@@ -1,16 +1,13 @@
 //! Deployments: records of where an agent was put, at most one of them in production.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
 use super::page::{Numbered, Take};
+use super::row::record;
+use crate::closed_set::closed_set;
 use crate::time::Micros;
 
-const SELECT: &str =
-    "SELECT d.agent_id, d.id, d.docker_image, d.status, d.is_production, d.metadata, d.acp_url, d.by_user,
-        d.sgp_deploy_id, d.helm_release_name, d.created_at, d.promoted_at,
-        CASE WHEN d.expires_at IS NULL AND d.seq <= a.deployments_ended THEN a.updated_at ELSE d.expires_at END
-    FROM deployments d JOIN agents a ON a.id = d.agent_id";
 const INSERT: &str = "INSERT INTO deployments (agent_id, id, docker_image, status, is_production, metadata, acp_url,
         by_user, sgp_deploy_id, helm_release_name, created_at)
     VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -29,53 +26,46 @@ const END_ALL: &str =
 const DELETE_SOME: &str =
     "DELETE FROM deployments WHERE seq IN (SELECT seq FROM deployments WHERE agent_id = ?1 LIMIT ?2)";
 
-/// A deployment as stored.
-#[derive(Debug, Clone)]
-pub struct Deployment {
-    /// The agent.
-    pub agent_id: String,
-    /// The id, unique among its agent's.
-    pub id: String,
-    /// The image.
-    pub docker_image: String,
-    /// `Pending`, `Ready` or `Failed`.
-    pub status: String,
-    /// Whether it is the one in production.
-    pub is_production: bool,
-    /// What it said of itself, as a JSON object.
-    pub metadata: Option<String>,
-    /// Where it answers.
-    pub acp_url: Option<String>,
-    /// Whether a user named that address.
-    pub by_user: bool,
-    /// Kept for the client.
-    pub sgp_deploy_id: Option<String>,
-    /// Kept for the client.
-    pub helm_release_name: Option<String>,
-    /// When it was recorded.
-    pub created_at: Micros,
-    /// When it went into production last.
-    pub promoted_at: Option<Micros>,
-    /// When it was deleted.
-    pub expires_at: Option<Micros>,
+record! {
+    /// A deployment as stored.
+    pub struct Deployment from "deployments d JOIN agents a ON a.id = d.agent_id" {
+        /// The agent.
+        pub agent_id: String = "d.agent_id",
+        /// The id, unique among its agent's.
+        pub id: String = "d.id",
+        /// The image.
+        pub docker_image: String = "d.docker_image",
+        /// Whether it has answered.
+        pub status: DeploymentStatus = "d.status",
+        /// Whether it is the one in production.
+        pub is_production: bool = "d.is_production",
+        /// What it said of itself, as a JSON object.
+        pub metadata: Option<String> = "d.metadata",
+        /// Where it answers.
+        pub acp_url: Option<String> = "d.acp_url",
+        /// Whether a user named that address.
+        pub by_user: bool = "d.by_user",
+        /// Kept for the client.
+        pub sgp_deploy_id: Option<String> = "d.sgp_deploy_id",
+        /// Kept for the client.
+        pub helm_release_name: Option<String> = "d.helm_release_name",
+        /// When it was recorded.
+        pub created_at: Micros = "d.created_at",
+        /// When it went into production last.
+        pub promoted_at: Option<Micros> = "d.promoted_at",
+        /// When it was deleted.
+        pub expires_at: Option<Micros> = "CASE WHEN d.expires_at IS NULL AND d.seq <= a.deployments_ended THEN a.updated_at
+            ELSE d.expires_at END",
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Deployment> {
-    Ok(Deployment {
-        agent_id: row.get(0)?,
-        id: row.get(1)?,
-        docker_image: row.get(2)?,
-        status: row.get(3)?,
-        is_production: row.get(4)?,
-        metadata: row.get(5)?,
-        acp_url: row.get(6)?,
-        by_user: row.get(7)?,
-        sgp_deploy_id: row.get(8)?,
-        helm_release_name: row.get(9)?,
-        created_at: row.get(10)?,
-        promoted_at: row.get(11)?,
-        expires_at: row.get(12)?,
-    })
+closed_set! {
+    /// Whether a deployment has answered.
+    pub enum DeploymentStatus {
+        Pending "Pending" "It has not registered.";
+        Ready "Ready" "It has registered.";
+        Failed "Failed" "It failed.";
+    }
 }
 
 /// Records a deployment that is not in production.
@@ -103,8 +93,8 @@ pub fn insert(conn: &Connection, d: &Deployment) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{SELECT} WHERE d.agent_id = ?1 AND d.id = ?2");
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, id], read).optional()?)
+    let sql = format!("{} WHERE d.agent_id = ?1 AND d.id = ?2", Deployment::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, id], Deployment::read).optional()?)
 }
 
 /// An agent's deployment in production.
@@ -112,8 +102,8 @@ pub fn by_id(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Deplo
 /// # Errors
 /// The store's.
 pub fn production(conn: &Connection, agent_id: &str) -> Result<Option<Deployment>> {
-    let sql = format!("{SELECT} WHERE d.agent_id = ?1 AND d.is_production = 1");
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id], read).optional()?)
+    let sql = format!("{} WHERE d.agent_id = ?1 AND d.is_production = 1", Deployment::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([agent_id], Deployment::read).optional()?)
 }
 
 /// A page of an agent's deployments that were not deleted. Their order is found without what they say of themselves,

@@ -4,6 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::Result;
+use crate::secret::Kind;
 use crate::time::Micros;
 
 /// Days before the end of a credential at which its owner is warned, each once.
@@ -25,8 +26,8 @@ const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 pub struct ExpiryNotice {
     /// The credential.
     pub credential_id: String,
-    /// Its kind's name.
-    pub kind: String,
+    /// What it is.
+    pub kind: Kind,
     /// What people call it.
     pub label: String,
     /// The slug of the agent it belongs to.

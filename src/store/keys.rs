@@ -1,10 +1,11 @@
 //! Personal access tokens and enrollments: credentials that are exchanged, never used directly.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
-use super::credentials::{Maker, Of, forget_dead};
+use super::credentials::{CredentialState, KeyAudience, Maker, Of, forget_dead};
 use super::page::{Page, Take, each};
+use super::row::record;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -12,11 +13,7 @@ const INSERT: &str =
     "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, audience,
         admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at, issuer_id, made_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
-const SELECT: &str = "SELECT c.id, c.key_id, c.kind, c.label, c.audience, c.admin, c.scopes, c.only_agents, c.space_id,
-        c.user_id, c.agent_id, c.state, c.issued_by, c.issued_at, c.expires_at, c.last_used_at, c.revoked_at,
-        coalesce(c.user_id, a.owner_user_id), c.made_by
-    FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
-    WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
+const IS_PAT: &str = "WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
 const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
     WHERE agent_id = ?1 AND kind = 'agent_pat' AND state = 'active' AND expires_at > ?2";
 const COUNT_OF_USER: &str = "SELECT count(*) FROM credentials WHERE user_id = ?1 AND expires_at > ?2
@@ -45,8 +42,8 @@ pub struct NewPat<'a> {
     pub scopes: &'a str,
     /// What people call it.
     pub label: &'a str,
-    /// `cli`, `mcp` or `both`.
-    pub audience: &'a str,
+    /// What it may be exchanged for.
+    pub audience: KeyAudience,
     /// Whether it may be exchanged for a manager's token.
     pub admin: bool,
     /// The agents it is restricted to, as a JSON array.
@@ -63,71 +60,48 @@ pub struct NewPat<'a> {
     pub expires_at: Micros,
 }
 
-/// A key as told; never its hash.
-#[derive(Debug, Clone)]
-pub struct PatRecord {
-    /// The id.
-    pub id: String,
-    /// The public name of the secret.
-    pub key_id: String,
-    /// Its kind's name.
-    pub kind: String,
-    /// What people call it.
-    pub label: String,
-    /// `cli`, `mcp` or `both`.
-    pub audience: String,
-    /// Whether it may be exchanged for a manager's token.
-    pub admin: bool,
-    /// Its scopes as a JSON array.
-    pub scopes: String,
-    /// The agents it is restricted to, as a JSON array.
-    pub only_agents: Option<String>,
-    /// The space an enrollment puts its agent into.
-    pub space_id: Option<String>,
-    /// The user it acts for.
-    pub user_id: Option<String>,
-    /// The agent it is.
-    pub agent_id: Option<String>,
-    /// Its state's name.
-    pub state: String,
-    /// Who issued it.
-    pub issued_by: String,
-    /// When.
-    pub issued_at: Micros,
-    /// Until when it is good.
-    pub expires_at: Micros,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<Micros>,
-    /// When it was revoked.
-    pub revoked_at: Option<Micros>,
-    /// Whose it is: the user, or the agent's owner.
-    pub owner_user_id: String,
-    /// The credential it was made with.
-    pub made_by: Option<String>,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<PatRecord> {
-    Ok(PatRecord {
-        id: row.get(0)?,
-        key_id: row.get(1)?,
-        kind: row.get(2)?,
-        label: row.get(3)?,
-        audience: row.get(4)?,
-        admin: row.get(5)?,
-        scopes: row.get(6)?,
-        only_agents: row.get(7)?,
-        space_id: row.get(8)?,
-        user_id: row.get(9)?,
-        agent_id: row.get(10)?,
-        state: row.get(11)?,
-        issued_by: row.get(12)?,
-        issued_at: row.get(13)?,
-        expires_at: row.get(14)?,
-        last_used_at: row.get(15)?,
-        revoked_at: row.get(16)?,
-        owner_user_id: row.get(17)?,
-        made_by: row.get(18)?,
-    })
+record! {
+    /// A key as told; never its hash.
+    pub struct PatRecord from "credentials c LEFT JOIN agents a ON a.id = c.agent_id" {
+        /// The id.
+        pub id: String = "c.id",
+        /// The public name of the secret.
+        pub key_id: String = "c.key_id",
+        /// What it is.
+        pub kind: Kind = "c.kind",
+        /// What people call it.
+        pub label: String = "c.label",
+        /// What it may be exchanged for.
+        pub audience: KeyAudience = "c.audience",
+        /// Whether it may be exchanged for a manager's token.
+        pub admin: bool = "c.admin",
+        /// Its scopes as a JSON array.
+        pub scopes: String = "c.scopes",
+        /// The agents it is restricted to, as a JSON array.
+        pub only_agents: Option<String> = "c.only_agents",
+        /// The space an enrollment puts its agent into.
+        pub space_id: Option<String> = "c.space_id",
+        /// The user it acts for.
+        pub user_id: Option<String> = "c.user_id",
+        /// The agent it is.
+        pub agent_id: Option<String> = "c.agent_id",
+        /// Where it stands.
+        pub state: CredentialState = "c.state",
+        /// Who issued it.
+        pub issued_by: String = "c.issued_by",
+        /// When.
+        pub issued_at: Micros = "c.issued_at",
+        /// Until when it is good.
+        pub expires_at: Micros = "c.expires_at",
+        /// When it was last used, to the minute.
+        pub last_used_at: Option<Micros> = "c.last_used_at",
+        /// When it was revoked.
+        pub revoked_at: Option<Micros> = "c.revoked_at",
+        /// Whose it is: the user, or the agent's owner.
+        pub owner_user_id: String = "coalesce(c.user_id, a.owner_user_id)",
+        /// The credential it was made with.
+        pub made_by: Option<String> = "c.made_by",
+    }
 }
 
 /// Stores a new key; an enrollment waits to be bound. The oldest dead ones of its holder and kind make room.
@@ -135,10 +109,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<PatRecord> {
 /// # Errors
 /// The store's.
 pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
-    let state = if new.kind == Kind::Enrollment { "pending_enrollment" } else { "active" };
+    let state = if new.kind == Kind::Enrollment { CredentialState::PendingEnrollment } else { CredentialState::Active };
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
-        new.kind.as_str(),
+        new.kind,
         new.issued.key_id,
         new.issued.hash.as_bytes(),
         new.user_id,
@@ -169,7 +143,10 @@ pub fn insert(conn: &Connection, new: &NewPat<'_>) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
-    Ok(conn.prepare_cached(&format!("{SELECT} AND c.id = ?1"))?.query_row([id], read).optional()?)
+    Ok(conn
+        .prepare_cached(&format!("{} {IS_PAT} AND c.id = ?1", PatRecord::SELECT))?
+        .query_row([id], PatRecord::read)
+        .optional()?)
 }
 
 /// A user's keys and those of the agents it owns, oldest first, in any state.
@@ -178,12 +155,13 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
 /// The store's.
 pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, PatRecord>) -> Result<()> {
     let sql = format!(
-        "{SELECT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
-            ORDER BY c.issued_at, c.id LIMIT ?4"
+        "{} {IS_PAT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
+            ORDER BY c.issued_at, c.id LIMIT ?4",
+        PatRecord::SELECT
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![user_id, at, id, page.fetch()], read, take)
+    each(&mut statement, params![user_id, at, id, page.fetch()], PatRecord::read, take)
 }
 
 /// How many active keys an agent has.

@@ -1,17 +1,18 @@
 //! Notifications: what agents and users have told people. Their order is that of their commits, `seq`; how many there
 //! are is kept by triggers, so that no question costs more as they grow.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
 use super::page::{Take, each};
+use super::row::record;
+use crate::closed_set::closed_set;
 use crate::limits::{NOTIFICATION_ROWS, NOTIFICATION_ROWS_OF_AGENT};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO notifications
     (id, user_id, agent_id, source, app_origin, level, title, message, action_url, created_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-const COLUMNS: &str = "seq, id, agent_id, source, app_origin, level, title, message, action_url, read, created_at";
 const COUNTS: &str = "SELECT total, unread FROM notification_counts WHERE holder = ?1";
 const POSITION: &str = "SELECT seq FROM notifications WHERE id <= ?1 ORDER BY id DESC LIMIT 1";
 const LAST: &str = "SELECT seq FROM notifications ORDER BY seq DESC LIMIT 1";
@@ -31,6 +32,16 @@ const OF_NO_AGENT: &str = "SELECT count(*) FROM (SELECT 1 FROM notifications
 /// What goes first of one sender's: what was read, then the unread that are not high, then the unread high ones, each
 /// oldest first.
 const WORTH: &str = "read = 0, read = 0 AND level = 'high', seq";
+
+closed_set! {
+    /// How urgent a notification is.
+    pub enum Level {
+        Low "low" "It can wait.";
+        Normal "normal" "It is worth a look.";
+        High "high" "It needs somebody now.";
+    }
+}
+
 /// Whose notifications are looked at. Nobody sees any but these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbox {
@@ -75,8 +86,8 @@ pub struct NewNotification<'a> {
     pub source: &'a str,
     /// The app that the sender names.
     pub app_origin: Option<&'a str>,
-    /// low, normal or high.
-    pub level: &'a str,
+    /// How urgent it is.
+    pub level: Level,
     /// One line.
     pub title: &'a str,
     /// The text.
@@ -87,47 +98,32 @@ pub struct NewNotification<'a> {
     pub created_at: Micros,
 }
 
-/// A notification as stored.
-#[derive(Debug, Clone)]
-pub struct Notification {
-    /// Its place in the order of all.
-    pub seq: i64,
-    /// The id.
-    pub id: String,
-    /// The agent that sent it.
-    pub agent_id: Option<String>,
-    /// Who sent it.
-    pub source: String,
-    /// The app that the sender named.
-    pub app_origin: Option<String>,
-    /// low, normal or high.
-    pub level: String,
-    /// One line.
-    pub title: String,
-    /// The text.
-    pub message: String,
-    /// Where it leads.
-    pub action_url: Option<String>,
-    /// Whether its user has read it.
-    pub read: bool,
-    /// When it was sent.
-    pub created_at: Micros,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Notification> {
-    Ok(Notification {
-        seq: row.get(0)?,
-        id: row.get(1)?,
-        agent_id: row.get(2)?,
-        source: row.get(3)?,
-        app_origin: row.get(4)?,
-        level: row.get(5)?,
-        title: row.get(6)?,
-        message: row.get(7)?,
-        action_url: row.get(8)?,
-        read: row.get(9)?,
-        created_at: row.get(10)?,
-    })
+record! {
+    /// A notification as stored.
+    pub struct Notification from "notifications" {
+        /// Its place in the order of all.
+        pub seq: i64 = "seq",
+        /// The id.
+        pub id: String = "id",
+        /// The agent that sent it.
+        pub agent_id: Option<String> = "agent_id",
+        /// Who sent it.
+        pub source: String = "source",
+        /// The app that the sender named.
+        pub app_origin: Option<String> = "app_origin",
+        /// How urgent it is.
+        pub level: Level = "level",
+        /// One line.
+        pub title: String = "title",
+        /// The text.
+        pub message: String = "message",
+        /// Where it leads.
+        pub action_url: Option<String> = "action_url",
+        /// Whether its user has read it.
+        pub read: bool = "read",
+        /// When it was sent.
+        pub created_at: Micros = "created_at",
+    }
 }
 
 /// Stores a notification.
@@ -177,11 +173,12 @@ pub fn list(
     };
     let unread = if unread_only { "AND read = 0" } else { "" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM notifications WHERE {} = ?1 AND seq {compare} ?2 {unread} ORDER BY seq {order} LIMIT ?3",
+        "{} WHERE {} = ?1 AND seq {compare} ?2 {unread} ORDER BY seq {order} LIMIT ?3",
+        Notification::SELECT,
         holder.column()
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![holder.id(), seq, limit], read, take)
+    each(&mut statement, params![holder.id(), seq, limit], Notification::read, take)
 }
 
 /// The place of the newest notification of all; 0 if there is none.
@@ -215,8 +212,8 @@ pub fn counts(conn: &Connection, holder: &Inbox) -> Result<(i64, i64)> {
 /// # Errors
 /// The store's.
 pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notification>> {
-    let sql = format!("SELECT {COLUMNS} FROM notifications WHERE id = ?1 AND {} = ?2", holder.column());
-    Ok(conn.prepare_cached(&sql)?.query_row([id, holder.id()], read).optional()?)
+    let sql = format!("{} WHERE id = ?1 AND {} = ?2", Notification::SELECT, holder.column());
+    Ok(conn.prepare_cached(&sql)?.query_row([id, holder.id()], Notification::read).optional()?)
 }
 
 /// The notification of this id, whosever it is: for deliveries.
@@ -224,8 +221,8 @@ pub fn get(conn: &Connection, holder: &Inbox, id: &str) -> Result<Option<Notific
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Notification>> {
-    let sql = format!("SELECT {COLUMNS} FROM notifications WHERE id = ?1");
-    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    let sql = format!("{} WHERE id = ?1", Notification::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], Notification::read).optional()?)
 }
 
 /// Marks one as read.

@@ -1,17 +1,17 @@
 //! Operations: slow work, durable from the moment it is promised to its defined end (taOS contract, section 6).
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::agents::Seen;
 use super::credentials::Maker;
 use super::grants::Grantee;
 use super::page::{Page, Take, each};
+use super::row::record;
 use super::{Result, meta};
+use crate::closed_set::closed_set;
 use crate::limits::{OPERATIONS_KEPT, PURGE_BATCH};
 use crate::time::Micros;
 
-const COLUMNS: &str = "id, kind, status, agent_id, agent_name, parent_id, step, progress, cancelling, payload, result,
-    error, actor, request_id, created_at, started_at, finished_at, actor_id";
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
     request_id, created_at, started_at, actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 // Finished ones of the same principal beyond so many, a batch at a time.
@@ -32,54 +32,84 @@ const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.en
 /// The key in `meta` that says that [`forget_environments`] has been here.
 const FORGOTTEN: &str = "deploy_environments_forgotten";
 
-/// An operation.
-#[derive(Debug, Clone)]
-pub struct Operation {
-    /// The id.
-    pub id: String,
-    /// What it does: `start`, `deploy`, …
-    pub kind: String,
-    /// `queued`, `running`, `succeeded`, `failed` or `cancelled`.
-    pub status: String,
-    /// The agent it is about.
-    pub agent_id: Option<String>,
-    /// That agent's slug when it was asked for.
-    pub agent_name: Option<String>,
-    /// The bulk operation it is part of.
-    pub parent_id: Option<String>,
-    /// What it is at.
-    pub step: String,
-    /// Percent.
-    pub progress: i64,
-    /// Whether someone asked it to stop.
-    pub cancelling: bool,
-    /// What it needs to know, as JSON. Never a secret.
-    pub payload: String,
-    /// What the route answers, as JSON.
-    pub result: Option<String>,
-    /// The error's envelope, as JSON.
-    pub error: Option<String>,
-    /// Who asked for it, as the audit names it.
-    pub actor: String,
-    /// Who asked for it, by id: whose it is.
-    pub actor_id: Option<String>,
-    /// In which request.
-    pub request_id: String,
-    /// When.
-    pub created_at: Micros,
-    /// When it began.
-    pub started_at: Option<Micros>,
-    /// When it ended.
-    pub finished_at: Option<Micros>,
+record! {
+    /// An operation.
+    pub struct Operation from "operations" {
+        /// The id.
+        pub id: String = "id",
+        /// What it does.
+        pub kind: OperationKind = "kind",
+        /// Where it stands.
+        pub status: OperationStatus = "status",
+        /// The agent it is about.
+        pub agent_id: Option<String> = "agent_id",
+        /// That agent's slug when it was asked for.
+        pub agent_name: Option<String> = "agent_name",
+        /// The bulk operation it is part of.
+        pub parent_id: Option<String> = "parent_id",
+        /// What it is at.
+        pub step: String = "step",
+        /// Percent.
+        pub progress: i64 = "progress",
+        /// Whether someone asked it to stop.
+        pub cancelling: bool = "cancelling",
+        /// What it needs to know, as JSON. Never a secret.
+        pub payload: String = "payload",
+        /// What the route answers, as JSON.
+        pub result: Option<String> = "result",
+        /// The error's envelope, as JSON.
+        pub error: Option<String> = "error",
+        /// Who asked for it, as the audit names it.
+        pub actor: String = "actor",
+        /// Who asked for it, by id: whose it is.
+        pub actor_id: Option<String> = "actor_id",
+        /// In which request.
+        pub request_id: String = "request_id",
+        /// When.
+        pub created_at: Micros = "created_at",
+        /// When it began.
+        pub started_at: Option<Micros> = "started_at",
+        /// When it ended.
+        pub finished_at: Option<Micros> = "finished_at",
+    }
+}
+
+closed_set! {
+    /// What an operation does.
+    pub enum OperationKind {
+        Start "start" "Starts an agent's container.";
+        Stop "stop" "Stops an agent's container.";
+        Restart "restart" "Stops an agent's container and starts it again.";
+        Pause "pause" "Freezes an agent's container.";
+        Resume "resume" "Thaws an agent's container.";
+        Bulk "bulk" "One of the above for many agents, each a part of its own.";
+        Deploy "deploy" "Makes an agent's container.";
+        Archive "archive" "Stops an archived agent's container and puts it away.";
+        Restore "restore" "Brings an archived agent back.";
+        Purge "purge" "Removes an archived agent and its container.";
+        Migrate "migrate" "Delivers the tokens that are missing at a start.";
+        Backup "backup" "Backs the database up.";
+    }
+}
+
+closed_set! {
+    /// Where an operation stands.
+    pub enum OperationStatus {
+        Queued "queued" "It waits.";
+        Running "running" "It is being carried out.";
+        Succeeded "succeeded" "It is done.";
+        Failed "failed" "It ended with an error.";
+        Cancelled "cancelled" "It was stopped before its end.";
+    }
 }
 
 impl Operation {
     /// A new one, queued.
-    pub fn new(id: String, kind: &str, asker: Maker, request_id: &str, now: Micros) -> Self {
+    pub fn new(id: String, kind: OperationKind, asker: Maker, request_id: &str, now: Micros) -> Self {
         Self {
             id,
-            kind: kind.to_owned(),
-            status: "queued".into(),
+            kind,
+            status: OperationStatus::Queued,
             agent_id: None,
             agent_name: None,
             parent_id: None,
@@ -107,29 +137,6 @@ impl Operation {
     pub fn is_finished(&self) -> bool {
         self.finished_at.is_some()
     }
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Operation> {
-    Ok(Operation {
-        id: row.get(0)?,
-        kind: row.get(1)?,
-        status: row.get(2)?,
-        agent_id: row.get(3)?,
-        agent_name: row.get(4)?,
-        parent_id: row.get(5)?,
-        step: row.get(6)?,
-        progress: row.get(7)?,
-        cancelling: row.get(8)?,
-        payload: row.get(9)?,
-        result: row.get(10)?,
-        error: row.get(11)?,
-        actor: row.get(12)?,
-        request_id: row.get(13)?,
-        created_at: row.get(14)?,
-        started_at: row.get(15)?,
-        finished_at: row.get(16)?,
-        actor_id: row.get(17)?,
-    })
 }
 
 /// Adds an operation.
@@ -163,8 +170,8 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Operation>> {
-    let sql = format!("SELECT {COLUMNS} FROM operations WHERE id = ?1");
-    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    let sql = format!("{} WHERE id = ?1", Operation::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], Operation::read).optional()?)
 }
 
 /// The id of an agent's open operation.
@@ -179,11 +186,10 @@ pub fn open_of_agent(conn: &Connection, agent_id: &str) -> Result<Option<String>
 ///
 /// # Errors
 /// The store's.
-pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: &str) -> Result<Option<Operation>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM operations WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1"
-    );
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, kind], read).optional()?)
+pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: OperationKind) -> Result<Option<Operation>> {
+    let sql =
+        format!("{} WHERE agent_id = ?1 AND kind = ?2 ORDER BY created_at DESC, id DESC LIMIT 1", Operation::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, kind], Operation::read).optional()?)
 }
 
 /// Every operation that has not ended, oldest first.
@@ -191,9 +197,9 @@ pub fn newest_of_agent(conn: &Connection, agent_id: &str, kind: &str) -> Result<
 /// # Errors
 /// The store's.
 pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
-    let sql = format!("SELECT {COLUMNS} FROM operations WHERE status IN ('queued', 'running') ORDER BY created_at, id");
+    let sql = format!("{} WHERE status IN ('queued', 'running') ORDER BY created_at, id", Operation::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read)?;
+    let rows = statement.query_map([], Operation::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -202,9 +208,9 @@ pub fn open(conn: &Connection) -> Result<Vec<Operation>> {
 /// # Errors
 /// The store's.
 pub fn children(conn: &Connection, parent_id: &str) -> Result<Vec<Operation>> {
-    let sql = format!("SELECT {COLUMNS} FROM operations WHERE parent_id = ?1 ORDER BY agent_name");
+    let sql = format!("{} WHERE parent_id = ?1 ORDER BY agent_name", Operation::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([parent_id], read)?;
+    let rows = statement.query_map([parent_id], Operation::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -250,7 +256,7 @@ pub fn cancel(conn: &Connection, id: &str) -> Result<()> {
 pub fn finish(
     conn: &Connection,
     id: &str,
-    status: &str,
+    status: OperationStatus,
     result: Option<&str>,
     error: Option<&str>,
     now: Micros,
@@ -263,9 +269,9 @@ pub fn finish(
 #[derive(Debug, Clone, Default)]
 pub struct OperationFilter {
     /// Only those in this status.
-    pub status: Option<String>,
+    pub status: Option<OperationStatus>,
     /// Only those of this kind.
-    pub kind: Option<String>,
+    pub kind: Option<OperationKind>,
     /// Only those about the agent of this slug.
     pub agent: Option<String>,
 }
@@ -288,19 +294,19 @@ pub fn list(
         Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM operations WHERE (created_at, id) < (?1, ?2)
+        "{} WHERE (created_at, id) < (?1, ?2)
             AND (?4 OR actor_id = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
                 AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
                 AND (g.expires_at IS NULL OR g.expires_at > ?11)))
             AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
-            ORDER BY created_at DESC, id DESC LIMIT ?3"
+            ORDER BY created_at DESC, id DESC LIMIT ?3", Operation::SELECT
     );
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
     let now = Micros::now();
     let values =
         params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent, now];
-    each(&mut statement, values, read, take)
+    each(&mut statement, values, Operation::read, take)
 }
 
 /// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a

@@ -3,9 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::agents::Seen;
+use super::agents::{AgentStatus, Seen};
 use super::grants::Grantee;
 use super::page::{Numbered, Take, each};
+use super::row::{Columns, record};
+use crate::closed_set::closed_set;
 use crate::time::Micros;
 
 const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, input_type, acp_url, by_user, metadata,
@@ -18,50 +20,69 @@ const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, i
 /// The last deployment into a container that failed, while its operation is kept.
 const FAILED: &str = "FROM operations o WHERE o.agent_id = a.id AND o.kind = 'deploy' AND o.status = 'failed'
     ORDER BY o.finished_at DESC LIMIT 1";
-const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status, a.paused, a.created_at, a.updated_at,
-    r.description, r.acp_type, r.input_type, r.acp_url, r.by_user, r.metadata, r.registered_at, r.registered_by,
-    r.unhealthy, r.had_key, r.agent_id IS NOT NULL, a.container_name,
-    (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
+const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status, a.paused, a.container_name, a.created_at,
+    a.updated_at, (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
 const SET_HEALTH: &str =
     "UPDATE registrations SET unhealthy = ?3 WHERE agent_id = ?1 AND registered_at = ?2 AND unhealthy <> ?3";
-/// The address is the production deployment's, else the agent's own.
-const CHECKED: &str = "SELECT a.id, a.container_name, r.registered_at, r.unhealthy,
-        CASE WHEN d.id IS NULL THEN r.acp_url ELSE d.acp_url END AS url,
-        CASE WHEN d.id IS NULL THEN r.by_user ELSE d.by_user END
-    FROM registrations r JOIN agents a ON a.id = r.agent_id
-        LEFT JOIN deployments d ON d.agent_id = r.agent_id AND d.is_production = 1
-    WHERE a.archived_at IS NULL AND r.registered_at IS NOT NULL AND url IS NOT NULL ORDER BY a.id";
+const CHECKED: &str = "WHERE a.archived_at IS NULL AND r.registered_at IS NOT NULL AND url IS NOT NULL ORDER BY a.id";
 
-/// The Agentex side of an agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// What it is for.
-    pub description: String,
-    /// `sync`, `async` or `agentic`.
-    pub acp_type: String,
-    /// `text` or `json`.
-    pub input_type: Option<String>,
-    /// Where it answers.
-    pub acp_url: Option<String>,
-    /// Whether a user named that address.
-    pub by_user: bool,
-    /// What it said of itself, as a JSON object.
-    pub metadata: Option<String>,
-    /// When it last registered or was promoted.
-    pub registered_at: Option<Micros>,
-    /// `register` or `promote`.
-    pub registered_by: Option<String>,
-    /// Whether its health checks fail.
-    pub unhealthy: bool,
-    /// Whether it ever had an internal key.
-    pub had_key: bool,
+closed_set! {
+    /// How an agent answers over ACP.
+    pub enum AcpType {
+        Sync "sync" "In the reply.";
+        Async "async" "By events.";
+        Agentic "agentic" "By events, as it likes.";
+    }
+}
+
+closed_set! {
+    /// What an agent takes.
+    pub enum InputType {
+        Text "text" "Text.";
+        Json "json" "JSON.";
+    }
+}
+
+closed_set! {
+    /// What made an agent's registration good.
+    pub enum RegisteredBy {
+        Register "register" "It registered.";
+        Promote "promote" "A deployment of it was promoted.";
+    }
+}
+
+record! {
+    /// The Agentex side of an agent.
+    #[derive(PartialEq, Eq)]
+    pub struct Registration from "registrations r" {
+        /// What it is for.
+        pub description: String = "coalesce(r.description, '')",
+        /// How it answers.
+        pub acp_type: AcpType = "coalesce(r.acp_type, 'async')",
+        /// What it takes.
+        pub input_type: Option<InputType> = "r.input_type",
+        /// Where it answers.
+        pub acp_url: Option<String> = "r.acp_url",
+        /// Whether a user named that address.
+        pub by_user: bool = "coalesce(r.by_user, 0)",
+        /// What it said of itself, as a JSON object.
+        pub metadata: Option<String> = "r.metadata",
+        /// When it last registered or was promoted.
+        pub registered_at: Option<Micros> = "r.registered_at",
+        /// Which of the two that was.
+        pub registered_by: Option<RegisteredBy> = "r.registered_by",
+        /// Whether its health checks fail.
+        pub unhealthy: bool = "coalesce(r.unhealthy, 0)",
+        /// Whether it ever had an internal key.
+        pub had_key: bool = "coalesce(r.had_key, 0)",
+    }
 }
 
 impl Default for Registration {
     fn default() -> Self {
         Self {
             description: String::new(),
-            acp_type: "async".into(),
+            acp_type: AcpType::Async,
             input_type: None,
             acp_url: None,
             by_user: false,
@@ -82,7 +103,7 @@ pub struct RegisteredAgent {
     /// The name they know it by.
     pub name: String,
     /// The registry's own status.
-    pub status: String,
+    pub status: AgentStatus,
     /// Whether its owner paused it.
     pub paused: bool,
     /// The container it lives in.
@@ -100,42 +121,29 @@ pub struct RegisteredAgent {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RegisteredAgent> {
-    let registration = if row.get(16)? {
-        Registration {
-            description: row.get(6)?,
-            acp_type: row.get(7)?,
-            input_type: row.get(8)?,
-            acp_url: row.get(9)?,
-            by_user: row.get(10)?,
-            metadata: row.get(11)?,
-            registered_at: row.get(12)?,
-            registered_by: row.get(13)?,
-            unhealthy: row.get(14)?,
-            had_key: row.get(15)?,
-        }
-    } else {
-        Registration::default()
-    };
-    let failed_at: Option<Micros> = row.get(19)?;
-    let why: Option<String> = row.get(20)?;
+    let mut columns = Columns::of(row);
+    let registration = Registration::take(&mut columns)?;
+    let failed_at: Option<Micros> = columns.next()?;
+    let why: Option<String> = columns.next()?;
     Ok(RegisteredAgent {
-        id: row.get(0)?,
-        name: row.get(1)?,
-        status: row.get(2)?,
-        paused: row.get(3)?,
-        container_name: row.get(17)?,
-        created_at: row.get(4)?,
-        updated_at: row.get(5)?,
         registration,
-        production: row.get(18)?,
         failure: failed_at.map(|at| (at, why.unwrap_or_default())),
+        id: columns.next()?,
+        name: columns.next()?,
+        status: columns.next()?,
+        paused: columns.next()?,
+        container_name: columns.next()?,
+        created_at: columns.next()?,
+        updated_at: columns.next()?,
+        production: columns.next()?,
     })
 }
 
 fn select(condition: &str) -> String {
     format!(
-        "SELECT {COLUMNS}, (SELECT o.finished_at {FAILED}), (SELECT json_extract(o.error, '$.detail') {FAILED})
-        FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id WHERE a.archived_at IS NULL AND {condition}"
+        "SELECT {}, (SELECT o.finished_at {FAILED}), (SELECT json_extract(o.error, '$.detail') {FAILED}), {COLUMNS}
+        FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id WHERE a.archived_at IS NULL AND {condition}",
+        Registration::COLUMNS
     )
 }
 
@@ -237,21 +245,23 @@ pub fn put(conn: &Connection, agent_id: &str, r: &Registration) -> Result<()> {
     Ok(())
 }
 
-/// An agent whose health is asked for.
-#[derive(Debug, Clone)]
-pub struct CheckedEndpoint {
-    /// The id.
-    pub id: String,
-    /// The container it lives in.
-    pub container_name: Option<String>,
-    /// When it last registered or was promoted.
-    pub registered_at: Micros,
-    /// Whether its health checks fail, as far as is known.
-    pub unhealthy: bool,
-    /// Where it answers.
-    pub url: String,
-    /// Whether a user named that address.
-    pub by_user: bool,
+record! {
+    /// An agent whose health is asked for.
+    pub struct CheckedEndpoint from "registrations r JOIN agents a ON a.id = r.agent_id
+        LEFT JOIN deployments d ON d.agent_id = r.agent_id AND d.is_production = 1" {
+        /// The id.
+        pub id: String = "a.id",
+        /// The container it lives in.
+        pub container_name: Option<String> = "a.container_name",
+        /// When it last registered or was promoted.
+        pub registered_at: Micros = "r.registered_at",
+        /// Whether its health checks fail, as far as is known.
+        pub unhealthy: bool = "r.unhealthy",
+        /// Where it answers: the production deployment's address, else the agent's own.
+        pub url: String = "CASE WHEN d.id IS NULL THEN r.acp_url ELSE d.acp_url END AS url",
+        /// Whether a user named that address.
+        pub by_user: bool = "CASE WHEN d.id IS NULL THEN r.by_user ELSE d.by_user END",
+    }
 }
 
 /// Every live agent that is registered and has an address.
@@ -259,17 +269,8 @@ pub struct CheckedEndpoint {
 /// # Errors
 /// The store's.
 pub fn checked(conn: &Connection) -> Result<Vec<CheckedEndpoint>> {
-    let mut statement = conn.prepare_cached(CHECKED)?;
-    let rows = statement.query_map([], |row| {
-        Ok(CheckedEndpoint {
-            id: row.get(0)?,
-            container_name: row.get(1)?,
-            registered_at: row.get(2)?,
-            unhealthy: row.get(3)?,
-            url: row.get(4)?,
-            by_user: row.get(5)?,
-        })
-    })?;
+    let mut statement = conn.prepare_cached(&format!("{} {CHECKED}", CheckedEndpoint::SELECT))?;
+    let rows = statement.query_map([], CheckedEndpoint::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

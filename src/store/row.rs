@@ -28,8 +28,9 @@ impl<'a, 'b> Columns<'a, 'b> {
 
 /// Declares a record with the SQL expression of each field: `pub id: String = "s.id",`.
 ///
-/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`, to which a statement adds its `WHERE` with `concat!` or
-/// `format!`), and `read(row)`.
+/// Gives the struct, `SELECT` (`SELECT <columns> FROM <from>`, to which a statement adds its `WHERE` with `format!`), and
+/// `read(row)`. A statement that selects more than the record has writes `COLUMNS` itself, and reads the record with
+/// `take` and what is behind it with [`Columns::next`].
 macro_rules! record {
     (
         $(#[$meta:meta])*
@@ -45,14 +46,21 @@ macro_rules! record {
             $( $(#[$field_meta])* $field_vis $field: $type, )*
         }
 
+        #[allow(dead_code, reason = "every record has the same, whichever of them its statements use")]
         impl $name {
+            /// The record's columns, in the order of its fields.
+            pub(in crate::store) const COLUMNS: &'static str = concat!($first_sql, $( ", ", $sql, )*);
             /// The statement up to its condition.
-            const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
+            pub(in crate::store) const SELECT: &'static str = concat!("SELECT ", $first_sql, $( ", ", $sql, )* " FROM ", $from);
+
+            /// The record in the next columns, which are [`Self::COLUMNS`].
+            pub(in crate::store) fn take(columns: &mut $crate::store::row::Columns<'_, '_>) -> rusqlite::Result<Self> {
+                Ok(Self { $first: columns.next()?, $( $field: columns.next()?, )* })
+            }
 
             /// The record in a row of [`Self::SELECT`].
-            fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
-                let mut columns = $crate::store::row::Columns::of(row);
-                Ok(Self { $first: columns.next()?, $( $field: columns.next()?, )* })
+            pub(in crate::store) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+                Self::take(&mut $crate::store::row::Columns::of(row))
             }
         }
     };

@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 
 use super::Result;
 use super::page::{Page, Take, each};
+use super::row::record;
 use crate::secret::Issued;
 use crate::time::Micros;
 
@@ -19,27 +20,26 @@ const SURPLUS: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM crede
     WHERE user_id = ?1 AND kind = 'session'
     ORDER BY state = 'active' AND expires_at > ?2 DESC, coalesce(last_used_at, issued_at) DESC, id DESC
     LIMIT -1 OFFSET ?3)";
-const LIST: &str = "SELECT s.id, s.issued_at, s.expires_at, s.last_used_at, p.label
-    FROM credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'
-    WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
+const LIST: &str = "WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'active' AND s.expires_at > ?2
         AND (s.issued_at, s.id) > (?3, ?4)
     ORDER BY s.issued_at, s.id LIMIT ?5";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'session' AND state = 'active'";
 
-/// A session as told.
-#[derive(Debug, Clone)]
-pub struct WebSession {
-    /// The id.
-    pub id: String,
-    /// When it was opened.
-    pub created_at: Micros,
-    /// Until when it is good.
-    pub expires_at: Micros,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<Micros>,
-    /// The label of the token it was opened with.
-    pub opened_with: String,
+record! {
+    /// A session as told.
+    pub struct WebSession from "credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'" {
+        /// The id.
+        pub id: String = "s.id",
+        /// When it was opened.
+        pub created_at: Micros = "s.issued_at",
+        /// Until when it is good.
+        pub expires_at: Micros = "s.expires_at",
+        /// When it was last used, to the minute.
+        pub last_used_at: Option<Micros> = "s.last_used_at",
+        /// The label of the token it was opened with.
+        pub opened_with: String = "p.label",
+    }
 }
 
 /// Opens a session of the user token `parent`, with its scopes, until `until` at the latest. Until when it is good.
@@ -73,18 +73,9 @@ pub fn make_room(conn: &Connection, user_id: &str, kept: u64, now: Micros) -> Re
 /// # Errors
 /// The store's.
 pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take: Take<'_, WebSession>) -> Result<()> {
-    let mut statement = conn.prepare_cached(LIST)?;
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(WebSession {
-            id: row.get(0)?,
-            created_at: row.get(1)?,
-            expires_at: row.get(2)?,
-            last_used_at: row.get(3)?,
-            opened_with: row.get(4)?,
-        })
-    };
+    let mut statement = conn.prepare_cached(&format!("{} {LIST}", WebSession::SELECT))?;
     let (at, id) = page.oldest_first();
-    each(&mut statement, params![user_id, now, at, id, page.fetch()], read, take)
+    each(&mut statement, params![user_id, now, at, id, page.fetch()], WebSession::read, take)
 }
 
 /// Ends one session of a user. False if it has no such live session.

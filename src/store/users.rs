@@ -1,12 +1,13 @@
 //! Users.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::page::{Page, Take, each};
+use super::row::record;
 use super::{Result, is_id};
+use crate::closed_set::closed_set;
 use crate::time::Micros;
 
-const COLUMNS: &str = "id, username, display_name, role, disabled, created_at, updated_at";
 const INSERT: &str =
     "INSERT INTO users (id, username, display_name, role, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
 const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = ?4, updated_at = ?5 WHERE id = ?1";
@@ -24,59 +25,32 @@ const ENABLED_ADMINS: &str = "SELECT id FROM users WHERE role = 'admin' AND disa
 const ARE_AT_LEAST: &str = "SELECT EXISTS (SELECT 1 FROM users LIMIT 1 OFFSET ?1)";
 const OWNS_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1)";
 
-/// What a user may do beside its grants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Acts as owner of everything and runs the box.
-    Admin,
-    /// Has what it was granted.
-    Member,
-}
-
-impl Role {
-    /// The role's name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Member => "member",
-        }
-    }
-
-    /// The role of that name; a name the schema does not allow is the smaller role.
-    pub fn named(name: &str) -> Self {
-        if name == "admin" { Self::Admin } else { Self::Member }
+closed_set! {
+    /// What a user may do beside its grants.
+    pub enum Role {
+        Admin "admin" "Acts as owner of everything and runs the box.";
+        Member "member" "Has what it was granted.";
     }
 }
 
-/// A user.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// The id.
-    pub id: String,
-    /// The unique name.
-    pub username: String,
-    /// The name for people.
-    pub display_name: String,
-    /// The role.
-    pub role: Role,
-    /// True while none of its credentials, nor its agents', is accepted.
-    pub disabled: bool,
-    /// When it was made.
-    pub created_at: Micros,
-    /// When it was last changed.
-    pub updated_at: Micros,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        id: row.get(0)?,
-        username: row.get(1)?,
-        display_name: row.get(2)?,
-        role: Role::named(row.get_ref(3)?.as_str()?),
-        disabled: row.get(4)?,
-        created_at: row.get(5)?,
-        updated_at: row.get(6)?,
-    })
+record! {
+    /// A user.
+    pub struct User from "users u" {
+        /// The id.
+        pub id: String = "u.id",
+        /// The unique name.
+        pub username: String = "u.username",
+        /// The name for people.
+        pub display_name: String = "u.display_name",
+        /// The role.
+        pub role: Role = "u.role",
+        /// True while none of its credentials, nor its agents', is accepted.
+        pub disabled: bool = "u.disabled",
+        /// When it was made.
+        pub created_at: Micros = "u.created_at",
+        /// When it was last changed.
+        pub updated_at: Micros = "u.updated_at",
+    }
 }
 
 /// Adds a user.
@@ -88,7 +62,7 @@ pub fn insert(conn: &Connection, user: &User) -> Result<()> {
         user.id,
         user.username,
         user.display_name,
-        user.role.as_str(),
+        user.role,
         user.created_at
     ])?;
     Ok(())
@@ -99,8 +73,8 @@ pub fn insert(conn: &Connection, user: &User) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn by_username(conn: &Connection, username: &str) -> Result<Option<User>> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE username = ?1");
-    Ok(conn.prepare_cached(&sql)?.query_row([username], read).optional()?)
+    let sql = format!("{} WHERE username = ?1", User::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([username], User::read).optional()?)
 }
 
 /// The user that a text names: by id where it has the form of one, else by name.
@@ -116,8 +90,8 @@ pub fn resolve(conn: &Connection, given: &str) -> Result<Option<User>> {
 /// # Errors
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE id = ?1");
-    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    let sql = format!("{} WHERE id = ?1", User::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], User::read).optional()?)
 }
 
 /// The user whom the operator's socket acts as: the oldest enabled admin. There always is one.
@@ -125,9 +99,8 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<User>> {
 /// # Errors
 /// The store's.
 pub fn operator(conn: &Connection) -> Result<Option<User>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1");
-    Ok(conn.prepare_cached(&sql)?.query_row([], read).optional()?)
+    let sql = format!("{} WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id LIMIT 1", User::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([], User::read).optional()?)
 }
 
 /// The ids of all enabled admins.
@@ -145,10 +118,10 @@ pub fn enabled_admins(conn: &Connection) -> Result<Vec<String>> {
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, page: &Page, take: Take<'_, User>) -> Result<()> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3");
+    let sql = format!("{} WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3", User::SELECT);
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![at, id, page.fetch()], read, take)
+    each(&mut statement, params![at, id, page.fetch()], User::read, take)
 }
 
 /// Stores display name, role, disabled and `updated_at` of a user.
@@ -159,7 +132,7 @@ pub fn update(conn: &Connection, user: &User) -> Result<()> {
     conn.prepare_cached(UPDATE)?.execute(params![
         user.id,
         user.display_name,
-        user.role.as_str(),
+        user.role,
         user.disabled,
         user.updated_at
     ])?;

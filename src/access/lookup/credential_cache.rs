@@ -48,7 +48,8 @@ impl CredentialCache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::credentials::Holder;
+    use crate::secret::Kind;
+    use crate::store::credentials::{CredentialState, Holder};
     use crate::store::users::{Role, User};
     use crate::time::Micros;
 
@@ -64,7 +65,7 @@ mod tests {
             updated_at: now,
         };
         let scopes = "[]".to_owned();
-        let kind = "user_token".to_owned();
+        let kind = Kind::UserToken;
         Arc::new(Who::from_holder(Holder {
             credential_id: text(),
             kind,
@@ -79,7 +80,7 @@ mod tests {
             token_mark: None,
             fingerprints: "[]".to_owned(),
             key_type: None,
-            state: "active".to_owned(),
+            state: CredentialState::Active,
             parent_id: None,
             made_by: None,
             issuer_id: None,

@@ -18,7 +18,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
-use crate::store::credentials::Holder;
+use crate::store::credentials::{Holder, KeyType};
 use crate::store::{self, Store, StoreError, audit, credentials, users};
 use crate::time::{Clock, Micros};
 
@@ -92,7 +92,7 @@ impl CredentialLookup {
         match presented {
             // A key from outside is nobody but for what is sent on to its agent.
             Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
-                Ok(own(self.agent_key(head, &hash, "internal")?.ok_or(Bad::Dead)?))
+                Ok(own(self.agent_key(head, &hash, KeyType::Internal)?.ok_or(Bad::Dead)?))
             }
             Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
                 Ok(own(self.holder(head, kind, &hash)?.ok_or(Bad::Dead)?))
@@ -127,7 +127,7 @@ impl CredentialLookup {
             self.mark_expired(holder.credential_id, now);
             return Ok(None);
         }
-        if holder.kind != kind.as_str() || holder.user.disabled {
+        if holder.kind != kind || holder.user.disabled {
             return Ok(None);
         }
         let who = Arc::new(Who::from_holder(holder));
@@ -210,12 +210,16 @@ impl CredentialLookup {
     }
 
     /// The agent of a live Agentex key of this type.
-    fn agent_key(&self, head: &Head, hash: &SecretHash, of: &str) -> store::Result<Option<Caller>> {
+    fn agent_key(&self, head: &Head, hash: &SecretHash, of: KeyType) -> store::Result<Option<Caller>> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
-        let good = found.filter(|holder| holder.key_type.as_deref() == Some(of) && is_good(holder, Kind::AgentKey));
+        let good = found.filter(|holder| holder.key_type == Some(of) && is_good(holder, Kind::AgentKey));
         // A key from outside is worth what its maker may do on the agent now.
         let good = match good {
-            Some(holder) if of == "external" && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? => None,
+            Some(holder)
+                if of == KeyType::External && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? =>
+            {
+                None
+            }
             good => good,
         };
         Ok(good.map(|holder| caller_of(head, holder)))
@@ -228,7 +232,7 @@ impl CredentialLookup {
     pub fn external_key(&self, head: &Head) -> Result<Option<Caller>, NotFound> {
         let Some(key) = agentex::forwarding_key(head)? else { return Ok(None) };
         let hash = key.ok_or(Bad::Dead)?;
-        Ok(Some(self.agent_key(head, &hash, "external")?.ok_or(Bad::Dead)?))
+        Ok(Some(self.agent_key(head, &hash, KeyType::External)?.ok_or(Bad::Dead)?))
     }
 
     /// Who is behind what is shown to be exchanged, a key or an agent's own token; of an enrollment, its issuer.
@@ -297,7 +301,7 @@ fn is_alive(holder: &Holder) -> bool {
 }
 
 fn is_good(holder: &Holder, kind: Kind) -> bool {
-    holder.kind == kind.as_str() && is_alive(holder)
+    holder.kind == kind && is_alive(holder)
 }
 
 fn is_good_key(holder: &Holder) -> bool {

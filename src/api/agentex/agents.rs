@@ -4,7 +4,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
-use super::record::{self, ACP_TYPES, INPUT_TYPES, METADATA, show};
+use super::record::{self, METADATA, show};
 use super::{DELETED, Named, checked, find, metadata, no_agent, register, text};
 use crate::access::{Action, AgentRole};
 use crate::api::agents::{archive, seen_by};
@@ -19,17 +19,17 @@ use crate::rest::json;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store::agents as rows;
-use crate::store::registrations;
+use crate::store::registrations::{self, AcpType, InputType};
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-const NAME: Field = Field::text("name", usize::MAX, "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
+const NAME: Field = Field::unbounded("name", "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
     .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
 /// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
 const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
 const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
-const INPUT: Field = Field::word("agent_input_type", INPUT_TYPES, "What it takes.");
-const AGENT_ID: Field = Field::text("agent_id", usize::MAX, "The agent to register; with another name it is renamed.");
+const INPUT: Field = Field::word("agent_input_type", InputType::SLUGS, "What it takes.");
+const AGENT_ID: Field = Field::unbounded("agent_id", "The agent to register; with another name it is renamed.");
 
 /// The fields of a registered agent.
 const REGISTERED: &[Field] = &{
@@ -39,10 +39,9 @@ const REGISTERED: &[Field] = &{
         fields[at] = record::FIELDS[at];
         at += 1;
     }
-    fields[12] =
-        Field::text("agent_api_key", usize::MAX, "An internal key, told by the owner's first registration only.")
-            .required()
-            .nullable();
+    fields[12] = Field::unbounded("agent_api_key", "An internal key, told by the owner's first registration only.")
+        .required()
+        .nullable();
     fields
 };
 
@@ -64,7 +63,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 "What they are ordered by; updated_at if absent.",
             ),
             DIRECTION,
-            Field::text("task_id", usize::MAX, "There are no tasks here: with it the list is empty."),
+            Field::unbounded("task_id", "There are no tasks here: with it the list is empty."),
             Field::text(
                 "agent_card_metadata",
                 CARD_FILTER_BYTES,
@@ -96,10 +95,10 @@ pub const ROUTES: &[ApiRoute] = &[
         &[
             NAME.required(),
             DESCRIPTION.required(),
-            Field::text("acp_url", usize::MAX, "Where it answers: an absolute http or https address.")
+            Field::unbounded("acp_url", "Where it answers: an absolute http or https address.")
                 .told(ADDRESS)
                 .required(),
-            Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
+            Field::word("acp_type", AcpType::SLUGS, "How its server works.").required(),
             AGENT_ID,
             METADATA,
             INPUT,

@@ -18,15 +18,15 @@ use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::deployments::{self, Deployment};
-use crate::store::registrations::{self, RegisteredAgent, Registration};
+use crate::store::deployments::{self, Deployment, DeploymentStatus};
+use crate::store::registrations::{self, AcpType, RegisteredAgent, RegisteredBy, Registration};
 use crate::store::{agents, new_id};
 use crate::time::Micros;
 
 const DOC: &str = "concepts/agentex#deployments";
 
 const fn told(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const IMAGE: Field = Field::text("docker_image", 512, "The image.");
@@ -37,7 +37,7 @@ const FIELDS: &[Field] = &[
     told("id", "The deployment's id, unique among its agent's."),
     told("agent_id", "The agent's id."),
     told("docker_image", "The image."),
-    Field::word("status", &["Pending", "Ready", "Failed"], "Ready once it has registered.").required(),
+    Field::word("status", DeploymentStatus::SLUGS, "Ready once it has registered.").required(),
     Field::flag("is_production", "Whether it is the one in production.").required(),
     METADATA.required().nullable(),
     told("acp_url", "Where it answers.").nullable(),
@@ -97,7 +97,7 @@ struct Shown<'a> {
     id: &'a str,
     agent_id: &'a str,
     docker_image: &'a str,
-    status: &'a str,
+    status: DeploymentStatus,
     is_production: bool,
     registration_metadata: Option<&'a RawValue>,
     acp_url: Option<&'a str>,
@@ -113,7 +113,7 @@ fn show(d: &Deployment) -> Shown<'_> {
         id: &d.id,
         agent_id: &d.agent_id,
         docker_image: &d.docker_image,
-        status: &d.status,
+        status: d.status,
         is_production: d.is_production,
         registration_metadata: stored(d.metadata.as_ref()),
         acp_url: d.acp_url.as_deref(),
@@ -131,7 +131,7 @@ fn pending(agent_id: &str, id: String, docker_image: &str, now: Micros) -> Deplo
         agent_id: agent_id.to_owned(),
         id,
         docker_image: docker_image.to_owned(),
-        status: "Pending".into(),
+        status: DeploymentStatus::Pending,
         is_production: false,
         metadata: None,
         acp_url: None,
@@ -161,7 +161,7 @@ pub fn deployed(
     agent_id: &str,
     id: &str,
     said: Option<&Map<String, Value>>,
-    acp: Option<&(String, String)>,
+    acp: Option<&(String, AcpType)>,
 ) -> Result<(), ApiError> {
     match deployments::by_id(tx.conn, agent_id, id)? {
         Some(known) if known.expires_at.is_some() => return Err(no_deployment(id)),
@@ -248,7 +248,7 @@ fn promote(app: &App, call: Call) -> Handled {
         if deployment.is_production {
             return Ok(Reply::ok(&show(&deployment)));
         }
-        if deployment.status != "Ready" {
+        if deployment.status != DeploymentStatus::Ready {
             return Err(codes::DEPLOYMENT_NOT_READY.into());
         }
         deployments::demote(tx.conn, &entry.id)?;
@@ -257,7 +257,7 @@ fn promote(app: &App, call: Call) -> Handled {
             acp_url: deployment.acp_url.clone(),
             by_user: deployment.by_user,
             registered_at: Some(tx.now),
-            registered_by: Some("promote".into()),
+            registered_by: Some(RegisteredBy::Promote),
             unhealthy: false,
             ..entry.registration
         };

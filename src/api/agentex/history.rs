@@ -20,7 +20,7 @@ use crate::store::registrations;
 const DOC: &str = "concepts/agentex#deployments";
 
 const fn told(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const FIELDS: &[Field] = &[

@@ -14,10 +14,12 @@ use crate::limits::AGENT_KEYS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
+use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::{AgentKey, Issued};
 use crate::store::agent_keys::{self, AgentKeyRecord, NewAgentKey};
+use crate::store::credentials::KeyType;
 use crate::store::registrations::{self, Registration};
 use crate::store::{StoreError, is_id, new_id};
 
@@ -27,7 +29,7 @@ const TYPES: &[&str] = &["internal", "external", "github", "slack"];
 const TYPE: Field = Field::word("api_key_type", TYPES, "internal or external; external if absent.");
 
 const fn told(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const FIELDS: &[Field] = &[ID, OF, AT, CALLED, TYPE.required()];
@@ -60,7 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .not_empty()
                     .addressable(),
                 TYPE.told(r#"{"enum": ["internal", "external"]}"#),
-                Field::text("api_key", usize::MAX, "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
+                Field::unbounded("api_key", "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )
@@ -124,8 +126,8 @@ fn show(key: &AgentKeyRecord) -> Value {
 }
 
 /// Who may make and delete keys of a type: an internal key is the agent itself.
-fn needed(key_type: &str) -> AgentRole {
-    if key_type == "internal" { AgentRole::Owner } else { AgentRole::Editor }
+fn needed(key_type: KeyType) -> AgentRole {
+    if key_type == KeyType::Internal { AgentRole::Owner } else { AgentRole::Editor }
 }
 
 /// Makes a key and stores it. An internal one may do what the agent may, and never more than who made it; an external
@@ -133,8 +135,8 @@ fn needed(key_type: &str) -> AgentRole {
 ///
 /// # Errors
 /// `key_exists`, or the store's.
-pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(AgentKeyRecord, Issued), ApiError> {
-    let scopes = if key_type == "internal" {
+pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: KeyType) -> Result<(AgentKeyRecord, Issued), ApiError> {
+    let scopes = if key_type == KeyType::Internal {
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;
         // What the agent itself may do bounds it at each use.
@@ -166,13 +168,7 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         other => other.into(),
     })?;
     tx.audit(format!("credential:{id}"))?;
-    let key = AgentKeyRecord {
-        agent_id: agent_id.into(),
-        name: name.into(),
-        key_type: key_type.into(),
-        issued_at: tx.now,
-        id,
-    };
+    let key = AgentKeyRecord { agent_id: agent_id.into(), name: name.into(), key_type, issued_at: tx.now, id };
     Ok((key, issued))
 }
 
@@ -180,12 +176,9 @@ fn exists(name: &str) -> ApiError {
     ApiError::new(codes::KEY_EXISTS).detail(format!("Agent api_key '{name}' already exists."))
 }
 
-/// A type that keys have here.
-fn supported(given: Option<&str>) -> Result<&str, ApiError> {
-    match given.unwrap_or("external") {
-        "github" | "slack" => Err(codes::KEY_TYPE_NOT_SUPPORTED.into()),
-        known => Ok(known),
-    }
+/// The type that a request names: external if it names none, `None` for one that keys do not have here.
+fn named_type(fields: &Fields) -> Option<KeyType> {
+    fields.text("api_key_type").map_or(Some(KeyType::External), |word| word.parse().ok())
 }
 
 fn create(app: &App, call: Call) -> Handled {
@@ -195,13 +188,13 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let body = &tx.input.body;
         let named = Named::in_fields(body)?;
-        let (key_type, name) = (body.text("api_key_type"), body.text("name").unwrap_or_default());
+        let (key_type, name) = (named_type(body), body.text("name").unwrap_or_default());
         if is_id(name) {
             return Err(ApiError::field("name", "must not have the form of an id"));
         }
         let (entry, role) = reach(tx.conn, tx.caller, &named)?;
-        at_least(role, needed(key_type.unwrap_or("external")))?;
-        let key_type = supported(key_type)?;
+        at_least(role, needed(key_type.unwrap_or(KeyType::External)))?;
+        let key_type = key_type.ok_or(codes::KEY_TYPE_NOT_SUPPORTED)?;
         if agent_keys::by_name(tx.conn, &entry.id, name, key_type)?.is_some() {
             return Err(exists(name));
         }
@@ -242,12 +235,16 @@ fn by_name(
     call: &Caller,
     named: &Named,
     name: &str,
-    of: &str,
+    of: Option<KeyType>,
 ) -> Result<(AgentKeyRecord, AgentRole), ApiError> {
     let (entry, role) = reach(conn, call, named)?;
     // Who may not read keys is told so, whether there is one or not.
     at_least(role, AgentRole::Editor)?;
-    let key = agent_keys::by_name(conn, &entry.id, name, of)?.ok_or_else(|| no_key(name))?;
+    let key = match of {
+        Some(of) => agent_keys::by_name(conn, &entry.id, name, of)?,
+        None => None,
+    };
+    let key = key.ok_or_else(|| no_key(name))?;
     Ok((key, role))
 }
 
@@ -260,13 +257,13 @@ fn get(app: &App, call: Call) -> Handled {
 
 fn get_by_name(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let (named, of) = (Named::in_fields(query)?, query.text("api_key_type").unwrap_or("external"));
+    let (named, of) = (Named::in_fields(query)?, named_type(query));
     let (key, _) = app.store.read(|conn| by_name(conn, &call.caller, &named, call.input.param(0), of))?;
     Ok(Reply::ok(&show(&key)).into())
 }
 
 fn end(tx: &Tx<'_>, key: &AgentKeyRecord, role: AgentRole) -> Result<(), ApiError> {
-    at_least(role, needed(&key.key_type))?;
+    at_least(role, needed(key.key_type))?;
     agent_keys::revoke(tx.conn, &key.id, tx.now)?;
     Ok(tx.audit(format!("credential:{}", key.id))?)
 }
@@ -282,7 +279,7 @@ fn delete(app: &App, call: Call) -> Handled {
 fn delete_by_name(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let query = &tx.input.query;
-        let (named, of) = (Named::in_fields(query)?, query.text("api_key_type").unwrap_or("external"));
+        let (named, of) = (Named::in_fields(query)?, named_type(query));
         let (key, role) = by_name(tx.conn, tx.caller, &named, tx.input.param(0), of)?;
         end(tx, &key, role)?;
         Ok(Reply::ok(&format!("Agent api_key '{}' deleted", key.name)))

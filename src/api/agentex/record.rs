@@ -5,17 +5,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::rest::field::{Field, Type};
-use crate::store::registrations::RegisteredAgent;
+use crate::store::agents::AgentStatus;
+use crate::store::registrations::{AcpType, InputType, RegisteredAgent, RegisteredBy};
 
 /// The statuses there are on the wire.
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
-/// The ACP types.
-pub const ACP_TYPES: &[&str] = &["sync", "async", "agentic"];
-/// The input types.
-pub const INPUT_TYPES: &[&str] = &["text", "json"];
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The fields of an agent.
@@ -23,14 +20,14 @@ pub const FIELDS: &[Field] = &[
     text("id", "The agent's id."),
     text("name", "Its name."),
     text("description", "What it is for."),
-    Field::word("acp_type", ACP_TYPES, "How its server works.").required(),
+    Field::word("acp_type", AcpType::SLUGS, "How its server works.").required(),
     text("created_at", "When it was made."),
     text("updated_at", "When it was last changed."),
     Field::word("status", STATUSES, "What it is up to.").required(),
     text("status_reason", "Why.").nullable(),
     METADATA.required().nullable(),
     text("registered_at", "When it last registered or was promoted.").nullable(),
-    Field::word("agent_input_type", INPUT_TYPES, "What it takes.").required().nullable(),
+    Field::word("agent_input_type", InputType::SLUGS, "What it takes.").required().nullable(),
     text("production_deployment_id", "The deployment in production.").nullable(),
 ];
 
@@ -49,14 +46,14 @@ pub struct Shown<'a> {
     id: &'a str,
     name: &'a str,
     description: &'a str,
-    acp_type: &'a str,
+    acp_type: AcpType,
     created_at: String,
     updated_at: String,
     status: &'static str,
     status_reason: String,
     registration_metadata: Option<&'a RawValue>,
     registered_at: Option<String>,
-    agent_input_type: Option<&'a str>,
+    agent_input_type: Option<InputType>,
     production_deployment_id: Option<&'a str>,
     /// Only where a registration is answered.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,14 +75,14 @@ pub fn show(entry: &RegisteredAgent) -> Shown<'_> {
         id: &entry.id,
         name: &entry.name,
         description: &r.description,
-        acp_type: &r.acp_type,
+        acp_type: r.acp_type,
         created_at: entry.created_at.micros(),
         updated_at: entry.updated_at.micros(),
         status,
         status_reason,
         registration_metadata: stored(r.metadata.as_ref()),
         registered_at: r.registered_at.map(crate::time::Micros::micros),
-        agent_input_type: r.input_type.as_deref(),
+        agent_input_type: r.input_type,
         production_deployment_id: entry.production.as_deref(),
         agent_api_key: None,
     }
@@ -96,19 +93,23 @@ pub fn status(entry: &RegisteredAgent) -> (&'static str, String) {
     let r = &entry.registration;
     let failed_at = entry.failure.as_ref().map(|(at, _)| *at);
     // Where the failure is no longer known, a registration counts as later.
-    if entry.status == "failed" && r.registered_at.is_none_or(|at| failed_at.is_some_and(|failed| failed > at)) {
+    if entry.status == AgentStatus::Failed
+        && r.registered_at.is_none_or(|at| failed_at.is_some_and(|failed| failed > at))
+    {
         let why = entry.failure.as_ref().map(|(_, why)| why.clone()).filter(|why| !why.is_empty());
         return ("Failed", why.unwrap_or_else(|| "the deployment failed".into()));
     }
     let has_container = entry.container_name.is_some();
-    match (r.registered_at, entry.status.as_str()) {
+    match (r.registered_at, entry.status) {
         (Some(_), _) if r.unhealthy => ("Unhealthy", "health check failed".into()),
-        (Some(_), status) if has_container && (entry.paused || matches!(status, "stopped" | "failed")) => {
+        (Some(_), status)
+            if has_container && (entry.paused || matches!(status, AgentStatus::Stopped | AgentStatus::Failed)) =>
+        {
             ("Unhealthy", "container is not running".into())
         }
-        (Some(_), _) if r.registered_by.as_deref() == Some("promote") => ("Ready", "promoted".into()),
+        (Some(_), _) if r.registered_by == Some(RegisteredBy::Promote) => ("Ready", "promoted".into()),
         (Some(_), _) => ("Ready", "registered".into()),
-        (None, "running" | "stopped") => ("Unknown", "no ACP registration".into()),
+        (None, AgentStatus::Running | AgentStatus::Stopped) => ("Unknown", "no ACP registration".into()),
         (None, _) => ("BuildOnly", "build registered, not deployed".into()),
     }
 }
@@ -119,18 +120,22 @@ mod tests {
     use crate::store::registrations::Registration;
     use crate::time::Micros;
 
-    fn told(status_of: &str, registered: Option<i64>, change: impl FnOnce(&mut RegisteredAgent)) -> &'static str {
+    fn told(
+        status_of: AgentStatus,
+        registered: Option<i64>,
+        change: impl FnOnce(&mut RegisteredAgent),
+    ) -> &'static str {
         let mut entry = RegisteredAgent {
             id: "i".into(),
             name: "n".into(),
-            status: status_of.into(),
+            status: status_of,
             paused: false,
-            container_name: (status_of == "running" || status_of == "stopped").then(|| "c".into()),
+            container_name: matches!(status_of, AgentStatus::Running | AgentStatus::Stopped).then(|| "c".into()),
             created_at: Micros(0),
             updated_at: Micros(0),
             registration: Registration {
                 registered_at: registered.map(Micros),
-                registered_by: registered.map(|_| "register".into()),
+                registered_by: registered.map(|_| RegisteredBy::Register),
                 ..Registration::default()
             },
             production: None,
@@ -142,17 +147,17 @@ mod tests {
 
     #[test]
     fn the_first_status_that_fits_is_told() {
-        assert_eq!(told("registered", None, |_| ()), "BuildOnly");
-        assert_eq!(told("deploying", None, |_| ()), "BuildOnly");
-        assert_eq!(told("running", None, |_| ()), "Unknown");
-        assert_eq!(told("stopped", None, |_| ()), "Unknown");
-        assert_eq!(told("failed", None, |_| ()), "Failed");
-        assert_eq!(told("registered", Some(5), |_| ()), "Ready");
-        assert_eq!(told("running", Some(5), |_| ()), "Ready");
-        assert_eq!(told("running", Some(5), |e| e.paused = true), "Unhealthy");
-        assert_eq!(told("stopped", Some(5), |_| ()), "Unhealthy");
-        assert_eq!(told("registered", Some(5), |e| e.registration.unhealthy = true), "Unhealthy");
-        assert_eq!(told("failed", Some(5), |e| e.failure = Some((Micros(6), "x".into()))), "Failed");
-        assert_eq!(told("failed", Some(5), |e| e.failure = Some((Micros(4), "x".into()))), "Ready");
+        assert_eq!(told(AgentStatus::Registered, None, |_| ()), "BuildOnly");
+        assert_eq!(told(AgentStatus::Deploying, None, |_| ()), "BuildOnly");
+        assert_eq!(told(AgentStatus::Running, None, |_| ()), "Unknown");
+        assert_eq!(told(AgentStatus::Stopped, None, |_| ()), "Unknown");
+        assert_eq!(told(AgentStatus::Failed, None, |_| ()), "Failed");
+        assert_eq!(told(AgentStatus::Registered, Some(5), |_| ()), "Ready");
+        assert_eq!(told(AgentStatus::Running, Some(5), |_| ()), "Ready");
+        assert_eq!(told(AgentStatus::Running, Some(5), |e| e.paused = true), "Unhealthy");
+        assert_eq!(told(AgentStatus::Stopped, Some(5), |_| ()), "Unhealthy");
+        assert_eq!(told(AgentStatus::Registered, Some(5), |e| e.registration.unhealthy = true), "Unhealthy");
+        assert_eq!(told(AgentStatus::Failed, Some(5), |e| e.failure = Some((Micros(6), "x".into()))), "Failed");
+        assert_eq!(told(AgentStatus::Failed, Some(5), |e| e.failure = Some((Micros(4), "x".into()))), "Ready");
     }
 }

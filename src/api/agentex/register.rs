@@ -16,19 +16,20 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents;
+use crate::store::credentials::KeyType;
 use crate::store::deployments;
 use crate::store::is_id;
-use crate::store::registrations::{self, RegisteredAgent, Registration};
+use crate::store::registrations::{self, AcpType, InputType, RegisteredAgent, RegisteredBy, Registration};
 
 /// What a registration says.
 struct Wanted {
     name: String,
     description: String,
-    input_type: Option<String>,
+    input_type: Option<InputType>,
     metadata: Option<Map<String, Value>>,
     agent_id: Option<String>,
     /// Where it answers, and how; not of a build.
-    acp: Option<(String, String)>,
+    acp: Option<(String, AcpType)>,
     deployment: Option<String>,
 }
 
@@ -48,10 +49,10 @@ impl Wanted {
         let wanted = Self {
             name: text("name").unwrap_or_default(),
             description: text("description").unwrap_or_default(),
-            input_type: text("agent_input_type"),
+            input_type: body.word("agent_input_type")?,
             metadata: body.value(metadata::FIELD).and_then(Value::as_object).cloned(),
             agent_id: text("agent_id"),
-            acp: text("acp_url").zip(text("acp_type")),
+            acp: text("acp_url").zip(body.word("acp_type")?),
             deployment: None,
         };
         let mut problems = Vec::new();
@@ -76,7 +77,7 @@ impl Wanted {
     fn fresh(&self, tx: &Tx<'_>) -> Result<Registration, ApiError> {
         let mut fresh = Registration {
             description: self.description.clone(),
-            input_type: self.input_type.clone(),
+            input_type: self.input_type,
             ..Registration::default()
         };
         if self.deployment.is_none() {
@@ -84,9 +85,9 @@ impl Wanted {
         }
         if let Some((url, acp_type)) = &self.acp {
             fresh.acp_url = Some(url.clone());
-            fresh.acp_type = acp_type.clone();
+            fresh.acp_type = *acp_type;
             fresh.by_user = tx.caller.agent_id().is_none();
-            (fresh.registered_at, fresh.registered_by) = (Some(tx.now), Some("register".into()));
+            (fresh.registered_at, fresh.registered_by) = (Some(tx.now), Some(RegisteredBy::Register));
         }
         Ok(fresh)
     }
@@ -143,7 +144,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
         };
         note_commit(tx, &entry, &wanted)?;
         let first = tx.caller.agent_id().is_none() && role == AgentRole::Owner && !entry.registration.had_key;
-        let key = if first { Some(keys::mint(tx, &entry.id, "registration", "internal")?.1) } else { None };
+        let key = if first { Some(keys::mint(tx, &entry.id, "registration", KeyType::Internal)?.1) } else { None };
         let key = key.as_ref().map(|issued| issued.plaintext.reveal());
         Ok(Reply::ok(&show(&entry).with_key(key)))
     })
@@ -201,13 +202,13 @@ fn update(tx: &Tx<'_>, wanted: &Wanted, entry: RegisteredAgent) -> Result<Regist
     let next = Registration {
         description: wanted.description.clone(),
         acp_url: Some(acp.0.clone()),
-        acp_type: acp.1.clone(),
-        input_type: wanted.input_type.clone().or_else(|| old.input_type.clone()),
+        acp_type: acp.1,
+        input_type: wanted.input_type.or(old.input_type),
         metadata: metadata::merged(old.metadata.as_ref(), wanted.metadata.as_ref())?,
         // An agent that repeats the address a user gave it takes nothing from it.
         by_user: by_user || (old.by_user && old.acp_url.as_ref() == Some(&acp.0)),
         unhealthy: false,
-        registered_by: Some("register".into()),
+        registered_by: Some(RegisteredBy::Register),
         ..old.clone()
     };
     let is_registered = old.registered_at.is_some() && record::status(&entry).0 != "Failed";

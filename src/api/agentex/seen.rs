@@ -89,11 +89,8 @@ pub fn at_least(role: AgentRole, needed: AgentRole) -> Result<(), ApiError> {
     if role >= needed {
         return Ok(());
     }
-    Err(ApiError::new(codes::FORBIDDEN).detail(format!(
-        "This needs the role {} on the agent; the caller has {}.",
-        needed.as_str(),
-        role.as_str()
-    )))
+    Err(ApiError::new(codes::FORBIDDEN)
+        .detail(format!("This needs the role {} on the agent; the caller has {}.", needed, role)))
 }
 
 /// The live agent of this name in any dialect, whoever may see it.

@@ -15,7 +15,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store;
 use crate::store::agents::Agent;
-use crate::store::operations::{self as rows, Operation};
+use crate::store::operations::{self as rows, Operation, OperationKind};
 
 /// The end of a live agent, in whatever dialect it was asked for.
 pub struct Ending {
@@ -37,7 +37,7 @@ impl Ending {
     pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
         if agent.container_name.is_some() {
             self.runtime?;
-            return self.slow.promise(tx, "archive", agent, &json!({}));
+            return self.slow.promise(tx, OperationKind::Archive, agent, &json!({}));
         }
         refuse_busy(tx, &agent.id)?;
         end(tx, agent)?;
@@ -64,7 +64,8 @@ pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Resu
     if agent.container_name.is_none() {
         return Ok(reply.into());
     }
-    let mut op = Operation::new(store::new_id(), "archive", tx.caller.maker(), tx.caller.request_id(), tx.now);
+    let mut op =
+        Operation::new(store::new_id(), OperationKind::Archive, tx.caller.maker(), tx.caller.request_id(), tx.now);
     op.agent_id = Some(agent.id.clone());
     op.agent_name = Some(agent.slug.clone());
     rows::insert(tx.conn, &op)?;

@@ -5,7 +5,7 @@ use crate::api::engine::call::Tx;
 use crate::limits::AGENTS_OF_USER;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::agents::{self, Agent, Ownership};
+use crate::store::agents::{self, Agent, AgentOrigin, Ownership};
 use crate::store::grants::{self, Grantee, On};
 use crate::store::{self, StoreError, spaces};
 
@@ -18,7 +18,7 @@ pub struct Birth<'a> {
     /// The name other dialects know it by.
     pub given_name: Option<String>,
     /// Which way it came; the caller's own way if absent.
-    pub origin: Option<&'static str>,
+    pub origin: Option<AgentOrigin>,
     /// The space it lives in, which the caller was seen to own; the owner's default if absent.
     pub space_id: Option<String>,
     /// The scopes its tokens get.
@@ -44,8 +44,8 @@ pub fn fresh(tx: &Tx<'_>, birth: Birth<'_>) -> Result<Agent, ApiError> {
     };
     // People's agents live in their space; what an agent makes belongs to the core of agents.
     let origin = birth.origin.unwrap_or(match tx.caller.principal() {
-        Principal::User(_) => "space_agent",
-        Principal::Agent { .. } => "agentcore",
+        Principal::User(_) => AgentOrigin::SpaceAgent,
+        Principal::Agent { .. } => AgentOrigin::Agentcore,
     });
     let owner = Ownership {
         user_id: user.id.clone(),

@@ -19,7 +19,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::store;
-use crate::store::agents::{self, AgentFilter, LiveAgent};
+use crate::store::agents::{self, AgentFilter, AgentOrigin, LiveAgent};
 
 const DOC: &str = "recipes/bootstrap#agents";
 const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
@@ -32,7 +32,7 @@ const NEW: &[Field] = &[
     Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
     Field::text("model", 128, "The model it uses."),
     SPACE_ID,
-    Field::word("origin", change::ORIGINS, "Which way it comes; mcp if absent."),
+    Field::word("origin", AgentOrigin::SLUGS, "Which way it comes; mcp if absent."),
     Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
     Field::text("bio", 4096, "A few words about it."),
     Field::text("specialization", 255, "What it is good at."),

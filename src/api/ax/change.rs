@@ -19,13 +19,11 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, LiveAgent};
+use crate::store::agents::{self, Agent, AgentOrigin, LiveAgent};
 use crate::store::profiles::{self, AgentProfile};
 
-/// Where an agent may come from.
-pub const ORIGINS: &[&str] = &["space_agent", "cloud", "external_gateway", "agentcore", "mcp"];
 /// Where one comes from if nothing is said.
-const DEFAULT_ORIGIN: &str = "mcp";
+const DEFAULT_ORIGIN: AgentOrigin = AgentOrigin::Mcp;
 
 /// What an agent may change of itself.
 const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
@@ -62,7 +60,7 @@ fn make(
     tx: &Tx<'_>,
     given: &str,
     space_id: Option<String>,
-    origin: &'static str,
+    origin: AgentOrigin,
     model: Option<String>,
     issuer: &Scopes,
 ) -> Result<Agent, ApiError> {
@@ -114,9 +112,7 @@ fn model(body: &Fields) -> Option<String> {
 }
 
 pub(super) fn create(app: &App, call: Call) -> Handled {
-    let body = &call.input.body;
-    let asked = body.text("origin").unwrap_or(DEFAULT_ORIGIN);
-    let origin = ORIGINS.iter().copied().find(|origin| *origin == asked).unwrap_or(DEFAULT_ORIGIN);
+    let origin = call.input.body.word("origin")?.unwrap_or(DEFAULT_ORIGIN);
     let gate = Arc::clone(&app.gate);
     call.write(app, move |tx| {
         let body = &tx.input.body;

@@ -21,7 +21,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, Need};
 use crate::secret::{Kind, SecretHash};
 use crate::store;
-use crate::store::credentials::{self, Holder, Holding};
+use crate::store::credentials::{self, Holder, Holding, KeyAudience};
 use crate::store::keys;
 use crate::time::Micros;
 
@@ -64,8 +64,8 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
             text("user_id", "The user, or the agent's owner."),
             text("credential_id", "The key behind it."),
             text("space_id", "Where it works if nothing is said."),
-            Field::text("agent_id", usize::MAX, "The agent."),
-            Field::text("agent_name", usize::MAX, "The agent's name."),
+            Field::unbounded("agent_id", "The agent."),
+            Field::unbounded("agent_name", "The agent's name."),
         ]),
     )
     .failing(&[
@@ -111,7 +111,7 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
             check_binding(agent, &tx.input.body)?;
             Some(agent.clone())
         }
-        None if holder.kind == Kind::Enrollment.as_str() => Some(enroll(tx, &holder)?),
+        None if holder.kind == Kind::Enrollment => Some(enroll(tx, &holder)?),
         None => None,
     };
     let claims = claims(tx, &holder, agent.as_ref(), grant)?;
@@ -122,7 +122,7 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
 
 /// Class, audience and scope, in this order.
 fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
-    let is_user = holder.kind == Kind::UserPat.as_str();
+    let is_user = holder.kind == Kind::UserPat;
     let letter = if is_user { 'u' } else { 'a' };
     let own = if is_user { Class::User } else { Class::Agent };
     let name = body.text("requested_token_class").filter(|name| !name.is_empty()).unwrap_or(own.as_str());
@@ -133,10 +133,10 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
     })?;
     let name = body.text("audience").filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
     // An agent's own token has no audience: it speaks to all.
-    let held = holder.audience.as_deref().unwrap_or("both");
+    let held = holder.audience.unwrap_or(KeyAudience::Both);
     let fits = |audience: &Audience| match audience {
-        Audience::Api => held != "mcp",
-        Audience::Mcp => held != "cli",
+        Audience::Api => held != KeyAudience::Mcp,
+        Audience::Mcp => held != KeyAudience::Cli,
     };
     let audience = Audience::named(name).filter(fits).ok_or_else(|| {
         ApiError::new(codes::AUDIENCE_NOT_ALLOWED)

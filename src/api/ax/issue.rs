@@ -13,7 +13,7 @@ use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat};
 use crate::store;
 use crate::store::agents::Agent;
-use crate::store::credentials::Maker;
+use crate::store::credentials::{CredentialState, KeyAudience, Maker};
 use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
@@ -32,8 +32,8 @@ pub struct KeyRequest {
     pub admin: bool,
     /// What people call it.
     pub label: String,
-    /// `cli`, `mcp` or `both`.
-    pub audience: String,
+    /// What it may be exchanged for.
+    pub audience: KeyAudience,
     /// The agents it is restricted to.
     pub only_agents: Option<Vec<String>>,
     /// The space of an enrollment's agent.
@@ -81,7 +81,7 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, Ap
         agent_id: wanted.agent_id.as_deref(),
         scopes: &wanted.scopes.stored(),
         label: &wanted.label,
-        audience: &wanted.audience,
+        audience: wanted.audience,
         admin: wanted.admin,
         only_agents: only.as_deref(),
         space_id: wanted.space_id.as_deref(),
@@ -101,8 +101,10 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, Ap
 
 /// A key as told.
 pub fn show(key: &PatRecord, now: Micros) -> Value {
-    let state = match key.state.as_str() {
-        "active" | "pending_enrollment" if key.expires_at <= now => "expired",
+    let state = match key.state {
+        CredentialState::Active | CredentialState::PendingEnrollment if key.expires_at <= now => {
+            CredentialState::Expired
+        }
         state => state,
     };
     let only: Value = key.only_agents.as_deref().and_then(|list| serde_json::from_str(list).ok()).unwrap_or(json!([]));
@@ -130,12 +132,12 @@ pub fn show(key: &PatRecord, now: Micros) -> Value {
 ///
 /// # Errors
 /// `scope_exceeds_issuer`.
-pub fn audience(tx: &Tx<'_>, default: &str) -> Result<String, ApiError> {
-    let (held, asked) = (tx.caller.audience(), tx.input.body.text("audience"));
+pub fn audience(tx: &Tx<'_>, default: KeyAudience) -> Result<KeyAudience, ApiError> {
+    let (held, asked) = (tx.caller.audience(), tx.input.body.word("audience")?);
     match asked {
-        None if held == "both" => Ok(default.to_owned()),
-        None => Ok(held.to_owned()),
-        Some(asked) => reaches(held, asked).map(|()| asked.to_owned()),
+        None if held == KeyAudience::Both => Ok(default),
+        None => Ok(held),
+        Some(asked) => reaches(held, asked).map(|()| asked),
     }
 }
 
@@ -143,13 +145,13 @@ pub fn audience(tx: &Tx<'_>, default: &str) -> Result<String, ApiError> {
 ///
 /// # Errors
 /// `scope_exceeds_issuer`.
-pub fn reaches(held: &str, wanted: &str) -> Result<(), ApiError> {
-    if held == "both" || held == wanted {
+pub fn reaches(held: KeyAudience, wanted: KeyAudience) -> Result<(), ApiError> {
+    if held == KeyAudience::Both || held == wanted {
         return Ok(());
     }
     Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
         .detail(format!("The caller's own key is for the audience {held} and makes none for {wanted}."))
-        .with("audience", held))
+        .with("audience", held.slug()))
 }
 
 /// What an agent's key made by this request may do: what was asked for, or what agents do, as far as the caller and the

@@ -21,6 +21,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::Kind;
+use crate::store::credentials::KeyAudience;
 use crate::store::is_id;
 use crate::store::keys::{self, PatRecord};
 use crate::time::Micros;
@@ -31,7 +32,6 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 /// Keys told in one list.
 const LISTED: u64 = 2 * PAGE_MAX;
 
-const AUDIENCES: &[&str] = &["cli", "mcp", "both"];
 const NAME: Field = Field::text("name", 64, "What people call it.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days it is good for; 90 if absent.");
 
@@ -54,8 +54,8 @@ const RECORD: &[Field] = &{
         text("created_by", "Who made it."),
         text("made_by", "The credential it was made with.").nullable(),
         // Only where the key is made.
-        Field::text("token", usize::MAX, "The key itself; shown this once."),
-        Field::text("agent_id", usize::MAX, "The agent it is bound to.").nullable(),
+        Field::unbounded("token", "The key itself; shown this once."),
+        Field::unbounded("agent_id", "The agent it is bound to.").nullable(),
     ]
 };
 const MADE: Answer = Answer::Object(RECORD);
@@ -73,7 +73,7 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 Field::text("agent_id", 255, "The agent, by id or name.").required(),
                 DAYS,
-                Field::word("audience", AUDIENCES, "What it may be exchanged for; cli if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; cli if absent."),
                 NAME,
             ],
             r#"{"agent_id": "backend_sentinel", "expires_in_days": 30}"#,
@@ -91,7 +91,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 Field::integer("expires_in_hours", 1, 168, "Hours until it must be used; 1 if absent."),
-                Field::word("audience", AUDIENCES, "What it may be exchanged for; cli if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; cli if absent."),
                 NAME,
                 Field::text("space_id", ID_CHARS, "The space of the new agent; the caller's default if absent."),
             ],
@@ -140,7 +140,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 NAME.required(),
-                Field::word("audience", AUDIENCES, "What it may be exchanged for; both if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; both if absent."),
                 Field::of("scopes", Type::Scopes, "Scope words or scopes; all the caller may give if absent."),
                 DAYS,
                 Field::texts("allowed_agent_ids", 100, ID_CHARS, "Restricts it to these agents."),
@@ -198,7 +198,7 @@ fn issue_agent_pat(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let asked = tx.input.body.text("agent_id").unwrap_or("").to_owned();
-        let audience = issue::audience(tx, "cli")?;
+        let audience = issue::audience(tx, KeyAudience::Cli)?;
         Ok(created(&for_agent(tx, max, &asked, audience, None)?))
     })
 }
@@ -208,7 +208,7 @@ fn for_agent(
     tx: &Tx<'_>,
     max: u64,
     asked: &str,
-    audience: String,
+    audience: KeyAudience,
     scopes: Option<Vec<&str>>,
 ) -> Result<Value, ApiError> {
     let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
@@ -253,7 +253,7 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
             scopes: issue::scopes_for_agent(tx, None, None)?,
             admin: false,
             label: label(tx)?,
-            audience: issue::audience(tx, "cli")?,
+            audience: issue::audience(tx, KeyAudience::Cli)?,
             only_agents: None,
             space_id,
             lifetime: body.integer("expires_in_hours").unwrap_or(1) * HOUR,
@@ -267,7 +267,7 @@ fn create(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let audience = issue::audience(tx, "both")?;
+        let audience = issue::audience(tx, KeyAudience::Both)?;
         if let Some(agent) = body.text("bound_agent_id").filter(|id| !id.is_empty()) {
             return Ok(created(&for_agent(tx, max, agent, audience, body.texts("scopes"))?));
         }

@@ -44,7 +44,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::of("bound_agent", Type::AnyObject, "The agent that acts; null for a user.")
                     .required()
                     .nullable(),
-                Field::text("owner_user_id", usize::MAX, "The agent's owner."),
+                Field::unbounded("owner_user_id", "The agent's owner."),
             ]),
         ),
     checked(
@@ -105,7 +105,7 @@ fn me(app: &App, call: Call) -> Handled {
                 shown["id"] = json!(user.id);
                 shown["username"] = json!(user.username);
                 shown["full_name"] = json!(user.display_name);
-                shown["role"] = json!(user.role.as_str());
+                shown["role"] = json!(user.role);
                 shown["principal_type"] = json!("user");
             }
             Principal::Agent { id, name, owner, .. } => {

@@ -44,7 +44,7 @@ use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 /// A text of a reply.
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// Ids have 36 characters; what is longer is none.

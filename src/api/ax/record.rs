@@ -43,7 +43,7 @@ pub const FIELDS: &[Field] = &[
     text("created_at", "When it was made."),
     text("updated_at", "When it was last changed."),
     text("last_seen_at", "When it was last seen.").nullable(),
-    Field::text("system_prompt", usize::MAX, "What it is told first; for its owner and editors."),
+    Field::unbounded("system_prompt", "What it is told first; for its owner and editors."),
 ];
 
 const CONTROL: &[Field] = &[

@@ -11,13 +11,13 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 use crate::secret::Kind;
-use crate::store::credentials::{self, Maker};
+use crate::store::credentials::{self, CredentialState, Maker};
 use crate::store::keys::PatRecord;
 
 pub(super) fn rotate(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let key = find(tx.conn, tx.caller, tx.input.param(0))?;
-        if key.state != "active" || key.expires_at <= tx.now || key.kind == Kind::Enrollment.as_str() {
+        if key.state != CredentialState::Active || key.expires_at <= tx.now || key.kind == Kind::Enrollment {
             return Err(ApiError::new(codes::CREDENTIAL_NOT_FOUND).detail("Only an active key can be rotated."));
         }
         check_not_wider(tx, &key)?;
@@ -75,7 +75,7 @@ fn check_not_wider(tx: &Tx<'_>, key: &PatRecord) -> Result<(), ApiError> {
             serde_json::from_str::<Vec<String>>(list).is_ok_and(|ids| ids.iter().all(|id| own.contains(id)))
         }
     };
-    let reaches = issue::reaches(tx.caller.audience(), &key.audience).is_ok();
+    let reaches = issue::reaches(tx.caller.audience(), key.audience).is_ok();
     if restricted
         && reaches
         && own.first_not_covered(&scopes).is_none()

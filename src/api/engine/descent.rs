@@ -29,10 +29,10 @@ pub const CASCADE: Field = Field::word(
 );
 /// A credential that another was used to make, as told.
 pub const MADE: &[Field] = &[
-    Field::text("credential_id", usize::MAX, "Its id.").required(),
-    Field::text("kind", usize::MAX, "Its kind.").required(),
-    Field::text("name", usize::MAX, "What people call it.").required(),
-    Field::text("agent_id", usize::MAX, "The agent it is.").required().nullable(),
+    Field::unbounded("credential_id", "Its id.").required(),
+    Field::unbounded("kind", "Its kind.").required(),
+    Field::unbounded("name", "What people call it.").required(),
+    Field::unbounded("agent_id", "The agent it is.").required().nullable(),
 ];
 
 /// Who makes what this request makes; `bound`: with the credential it will live by.

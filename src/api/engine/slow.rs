@@ -21,7 +21,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store::operations::{self as rows, Operation};
+use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, agents::Agent};
 
 /// How long to wait for the end.
@@ -60,7 +60,13 @@ impl Slow {
     ///
     /// # Errors
     /// `agent_busy`, or the store's.
-    pub fn promise(self, tx: &Tx<'_>, kind: &str, agent: &Agent, payload: &Value) -> Result<Written, ApiError> {
+    pub fn promise(
+        self,
+        tx: &Tx<'_>,
+        kind: OperationKind,
+        agent: &Agent,
+        payload: &Value,
+    ) -> Result<Written, ApiError> {
         refuse_busy(tx, &agent.id)?;
         let mut op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
@@ -100,7 +106,7 @@ impl Slow {
                 let reply = ended(&op).unwrap_or_else(|error| render(&error, self.dialect, &self.request_id));
                 if let Some(claim) = claim {
                     // Done again, a deployment that left its record would leave a second one.
-                    let kept = op.kind == "deploy" && op.agent_id.is_some();
+                    let kept = op.kind == OperationKind::Deploy && op.agent_id.is_some();
                     claim.replace(&self.jobs.store, &reply, kept);
                 }
                 Outcome::Done(reply)
@@ -148,7 +154,7 @@ pub fn ended(op: &Operation) -> Result<Reply, ApiError> {
     let value = |text: &Option<String>| -> Value {
         text.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     };
-    if op.status == "succeeded" {
+    if op.status == OperationStatus::Succeeded {
         let operation = HeaderName::from_static("x-operation-id");
         return Ok(Reply::ok(&value(&op.result)).with(operation, &op.id));
     }

@@ -23,7 +23,7 @@ use crate::store::users;
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const HEAD: ApiRoute = Route {

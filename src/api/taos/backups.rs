@@ -15,17 +15,17 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
-use crate::store::operations::{self, Operation};
+use crate::store::operations::{self, Operation, OperationKind};
 use hyper::http::Method;
 
 const DOC: &str = "recipes/backup#make-a-backup";
 
 /// A backup's record.
 const RECORD: &[Field] = &[
-    Field::text("file", usize::MAX, "Its name in the directory `backup` of the data directory.").required(),
+    Field::unbounded("file", "Its name in the directory `backup` of the data directory.").required(),
     Field::integer("bytes", 0, i64::MAX, "Its size.").required(),
-    Field::text("blake3", usize::MAX, "The BLAKE3 hash of its bytes, hexadecimal.").required(),
-    Field::text("created_at", usize::MAX, "When it was made.").required(),
+    Field::unbounded("blake3", "The BLAKE3 hash of its bytes, hexadecimal.").required(),
+    Field::unbounded("created_at", "When it was made.").required(),
 ];
 
 /// The rows of the table.
@@ -73,7 +73,8 @@ fn create(app: &App, call: Call) -> Handled {
         })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
-        let op = Operation::new(store::new_id(), "backup", tx.caller.maker(), tx.caller.request_id(), tx.now);
+        let op =
+            Operation::new(store::new_id(), OperationKind::Backup, tx.caller.maker(), tx.caller.request_id(), tx.now);
         operations::insert(tx.conn, &op)?;
         Ok(slow.follow(op, Vec::new(), slow::pending))
     })

@@ -36,13 +36,13 @@ const ROLE: Field = Field::word(
 );
 
 const RECORD: &[Field] = &[
-    Field::text("id", usize::MAX, "The grant's id.").required(),
+    Field::unbounded("id", "The grant's id.").required(),
     PRINCIPAL.required(),
     RESOURCE.required(),
     ROLE.required(),
-    Field::text("granted_by", usize::MAX, "Who gave it.").required(),
-    Field::text("granted_at", usize::MAX, "When.").required(),
-    Field::text("expires_at", usize::MAX, "When it ends by itself.").required().nullable(),
+    Field::unbounded("granted_by", "Who gave it.").required(),
+    Field::unbounded("granted_at", "When.").required(),
+    Field::unbounded("expires_at", "When it ends by itself.").required().nullable(),
 ];
 
 /// The rows of the table.

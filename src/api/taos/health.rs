@@ -27,7 +27,7 @@ const DOC: &str = "recipes/troubleshooting#not-ready";
 /// What `/healthz` answers.
 pub const HEALTHZ: &[Field] = &[
     Field::word("status", &["ok"], "Always ok.").required(),
-    Field::text("version", usize::MAX, "The running version.").required(),
+    Field::unbounded("version", "The running version.").required(),
 ];
 
 /// The rows of the table.

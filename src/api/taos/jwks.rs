@@ -15,7 +15,7 @@ use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The rows of the table.

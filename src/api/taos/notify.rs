@@ -20,8 +20,22 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
-use crate::store::notifications::{self as rows, NewNotification};
+use crate::store::notifications::{self as rows, Level, NewNotification};
 use crate::store::{self, webhook};
+
+const TITLE: Field = Field::text("title", TITLE_CHARS, "One line, 1 to 120 characters.").not_empty().required();
+const BODY: Field =
+    Field::text("body", TEXT_BYTES, "The text, 1 to 65536 bytes of UTF-8. Shown as text, never as HTML.")
+        .not_empty()
+        .required();
+const PRIORITY: Field = Field::unbounded("priority", "low, normal or high; normal if absent.")
+    .told(r#"{"enum": ["low", "normal", "high"]}"#);
+const APP_ORIGIN: Field =
+    Field::text("app_origin", 64, "The app it is about: a-z, 0-9, then also . _ and -. Shown beside the sender.")
+        .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#);
+const ACTION_URL: Field =
+    Field::unbounded("action_url", "Where it leads: an http(s) URL, or a path on this box. At most 2048 characters.")
+        .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#);
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {
@@ -34,28 +48,13 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     about: "An agent tells its owner; a user tells itself. delivered means stored: it will be seen.",
     repeat: Repeat::Key,
     query: &[],
-    body: BodyKind::Json(&[
-        Field::text("title", TITLE_CHARS, "One line, 1 to 120 characters.").not_empty().required(),
-        Field::text("body", TEXT_BYTES, "The text, 1 to 65536 bytes of UTF-8. Shown as text, never as HTML.")
-            .not_empty()
-            .required(),
-        Field::text("priority", usize::MAX, "low, normal or high; normal if absent.")
-            .told(r#"{"enum": ["low", "normal", "high"]}"#),
-        Field::text("app_origin", 64, "The app it is about: a-z, 0-9, then also . _ and -. Shown beside the sender.")
-            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#),
-        Field::text(
-            "action_url",
-            usize::MAX,
-            "Where it leads: an http(s) URL, or a path on this box. At most 2048 characters.",
-        )
-        .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#),
-    ]),
+    body: BodyKind::Json(&[TITLE, BODY, PRIORITY, APP_ORIGIN, ACTION_URL]),
     example: r#"{"title": "Build finished", "body": "All 214 tests passed.", "priority": "normal", "action_url": "/docs"}"#,
     answer: (
         200,
         Answer::Object(&[
             Field::flag("delivered", "Always true: the notification is on disk.").required(),
-            Field::text("notification_id", usize::MAX, "The notification's id.").required(),
+            Field::unbounded("notification_id", "The notification's id.").required(),
         ]),
     ),
     errors: &[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL],
@@ -89,11 +88,11 @@ fn insert(tx: &Tx<'_>, to_webhook: bool) -> Result<Reply, ApiError> {
             user_id: &tx.caller.user().id,
             agent_id: tx.caller.agent_id(),
             source: &tx.caller.source(),
-            app_origin: body.text("app_origin"),
-            level: body.text("priority").unwrap_or("normal"),
-            title: body.text("title").unwrap_or_default(),
-            message: body.text("body").unwrap_or_default(),
-            action_url: body.text("action_url"),
+            app_origin: body.of(&APP_ORIGIN),
+            level: level(body)?,
+            title: body.required(&TITLE),
+            message: body.required(&BODY),
+            action_url: body.of(&ACTION_URL),
             created_at: tx.now,
         },
     )?;
@@ -104,22 +103,25 @@ fn insert(tx: &Tx<'_>, to_webhook: bool) -> Result<Reply, ApiError> {
 }
 
 fn check(body: &Fields) -> Result<(), ApiError> {
-    if body.text("body").is_some_and(|text| text.len() > TEXT_BYTES) {
+    if body.of(&BODY).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(ApiError::field("body", format!("must be at most {TEXT_BYTES} bytes long")));
     }
-    if body.text("app_origin").is_some_and(|text| !is_app(text)) {
+    if body.of(&APP_ORIGIN).is_some_and(|text| !is_app(text)) {
         return Err(ApiError::field(
             "app_origin",
             "must be a-z or 0-9, then a-z, 0-9, ., _ or -, at most 64 characters",
         ));
     }
-    if body.text("priority").is_some_and(|word| !["low", "normal", "high"].contains(&word)) {
-        return Err(codes::INVALID_PRIORITY.into());
-    }
-    if body.text("action_url").is_some_and(|url| !is_action_url(url)) {
+    level(body)?;
+    if body.of(&ACTION_URL).is_some_and(|url| !is_action_url(url)) {
         return Err(codes::INVALID_ACTION_URL.into());
     }
     Ok(())
+}
+
+/// How urgent it is to be.
+fn level(body: &Fields) -> Result<Level, ApiError> {
+    body.of(&PRIORITY).map_or(Ok(Level::Normal), |word| Ok(word.parse().map_err(|_| codes::INVALID_PRIORITY)?))
 }
 
 fn is_app(text: &str) -> bool {

@@ -19,27 +19,23 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::store::agents::Seen;
-use crate::store::operations::{self, Operation, OperationFilter};
+use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
 use crate::time::Micros;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const KINDS: &[&str] = &[
-    "start", "stop", "restart", "pause", "resume", "bulk", "deploy", "archive", "restore", "purge", "migrate", "backup",
-];
-const STATUSES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
 const DOC: &str = "concepts/operations#follow";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// An operation's record.
 const RECORD: &[Field] = &[
     text("id", "The id."),
-    Field::word("kind", KINDS, "What it does.").required(),
-    Field::word("status", STATUSES, "Where it stands.").required(),
+    Field::word("kind", OperationKind::SLUGS, "What it does.").required(),
+    Field::word("status", OperationStatus::SLUGS, "Where it stands.").required(),
     text("agent_id", "The agent it is about.").nullable(),
     text("agent_name", "That agent's slug.").nullable(),
     text("step", "What it is at."),
@@ -64,8 +60,8 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "Newest first: those about agents the caller may read, and those it asked for.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", STATUSES, "Only those in this status."),
-            Field::word("kind", KINDS, "Only those of this kind."),
+            Field::word("status", OperationStatus::SLUGS, "Only those in this status."),
+            Field::word("kind", OperationKind::SLUGS, "Only those of this kind."),
             Field::text("agent", 64, "Only those about the agent of this slug."),
             LIMIT,
             CURSOR,
@@ -136,25 +132,26 @@ fn is_own(caller: &Caller, op: &Operation) -> bool {
 }
 
 /// The role that an operation of this kind asks for on its agent; `None`: it is no agent's but the box's.
-fn role_for(kind: &str) -> Option<AgentRole> {
+fn role_for(kind: OperationKind) -> Option<AgentRole> {
+    use OperationKind::{Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Start, Stop};
     match kind {
-        "start" | "stop" | "restart" | "pause" | "resume" | "bulk" | "migrate" => Some(AgentRole::Editor),
-        "deploy" | "archive" | "restore" | "purge" => Some(AgentRole::Owner),
-        _ => None,
+        Start | Stop | Restart | Pause | Resume | Bulk | Migrate => Some(AgentRole::Editor),
+        Deploy | Archive | Restore | Purge => Some(AgentRole::Owner),
+        Backup => None,
     }
 }
 
 /// Lets the caller pass if it has the right on what the operation does: on its agent, on every agent of a bulk one, on
 /// the box.
 fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), ApiError> {
-    let Some(needed) = role_for(&op.kind).filter(|_| !caller.is_admin()) else {
+    let Some(needed) = role_for(op.kind).filter(|_| !caller.is_admin()) else {
         return if caller.is_admin() {
             Ok(())
         } else {
             Err(ApiError::new(codes::FORBIDDEN).detail("This needs the role admin."))
         };
     };
-    let parts = if op.kind == "bulk" { operations::children(conn, &op.id)? } else { Vec::new() };
+    let parts = if op.kind == OperationKind::Bulk { operations::children(conn, &op.id)? } else { Vec::new() };
     let agents: Vec<&String> = parts.iter().chain([op]).filter_map(|op| op.agent_id.as_ref()).collect();
     if agents.is_empty() && !is_own(caller, op) {
         return Err(ApiError::new(codes::FORBIDDEN).detail("Only who asked for it, or an admin, may cancel it."));
@@ -162,10 +159,8 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     for agent in agents {
         // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.
         if access::role_on(conn, caller, agent)? < Some(needed) {
-            return Err(ApiError::new(codes::FORBIDDEN).detail(format!(
-                "Cancelling it needs the role {} on its agent, as the operation does.",
-                needed.as_str()
-            )));
+            return Err(ApiError::new(codes::FORBIDDEN)
+                .detail(format!("Cancelling it needs the role {} on its agent, as the operation does.", needed)));
         }
     }
     Ok(())
@@ -187,8 +182,11 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "operations")?;
     let page = list.page();
     let query = &call.input.query;
-    let own = |name: &str| query.text(name).map(str::to_owned);
-    let filter = OperationFilter { status: own("status"), kind: own("kind"), agent: own("agent") };
+    let filter = OperationFilter {
+        status: query.word("status")?,
+        kind: query.word("kind")?,
+        agent: query.text("agent").map(str::to_owned),
+    };
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
     let own = call.caller.principal_key();
     let mut take = |op: Operation| list.push((op.created_at, op.id.clone()), &show(&op));
@@ -227,7 +225,7 @@ fn cancel(app: &App, call: Call) -> Handled {
         if !work::is_cancellable(&op) {
             return Err(codes::NOT_CANCELLABLE.into());
         }
-        if op.status == "queued" {
+        if op.status == OperationStatus::Queued {
             work::cancel_waiting(tx.conn, &op, tx.now)?;
         } else {
             operations::cancel(tx.conn, &op.id)?;

@@ -29,8 +29,10 @@ const LIFETIME: i64 = 7 * Micros::DAY;
 const LOGIN: Need = Need { action: Action::AuthLogin, classes: &[], dialect: Taos };
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
+
+const TOKEN: Field = Field::text("token", 128, "A user's token.").required();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -45,7 +47,7 @@ pub const ROUTES: &[ApiRoute] = &[
             32 sessions: the one idle for longest ends to make room.",
         repeat: Repeat::Secret,
         query: &[],
-        body: BodyKind::Json(&[Field::text("token", 128, "A user's token.").required()]),
+        body: BodyKind::Json(&[TOKEN]),
         example: r#"{"token": "taos_user_…"}"#,
         answer: (
             200,
@@ -115,7 +117,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn open(app: &App, input: Input) -> Handled {
-    let caller = app.gate.login(&input.head, &LOGIN, input.body.text("token").unwrap_or(""))?;
+    let caller = app.gate.login(&input.head, &LOGIN, input.body.required(&TOKEN))?;
     Call::of(app, caller, input, Action::AuthLogin).write(app, |tx| {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
@@ -151,7 +153,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 fn close(app: &App, call: Call) -> Handled {
-    if call.caller.credential_kind() != Kind::Session.as_str() {
+    if call.caller.credential_kind() != Kind::Session.slug() {
         return Ok(Reply::no_content().into());
     }
     call.write(app, |tx| {

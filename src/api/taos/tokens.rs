@@ -25,14 +25,12 @@ use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::secret::{AgentToken, Issued, Kind};
 use crate::store;
-use crate::store::agents::{self, Agent, Delivery};
-use crate::store::credentials::{self, Credential, NewCredential};
+use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
+use crate::store::credentials::{self, Credential, CredentialState, NewCredential};
 use crate::time::Micros;
 
-const NOT_INJECTED: &str = "not_injected";
-
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required().nullable()
+    Field::unbounded(name, about).required().nullable()
 }
 
 /// What an agent holds beside its token.
@@ -62,8 +60,8 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 text("token", "The token; null where it was delivered instead."),
-                Field::text("credential_id", usize::MAX, "Its id.").required(),
-                Field::text("issued_at", usize::MAX, "When.").required(),
+                Field::unbounded("credential_id", "Its id.").required(),
+                Field::unbounded("issued_at", "When.").required(),
                 text("expires_at", "Until when it is good."),
                 Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
                 text("token_delivery", "What became of the delivery."),
@@ -220,7 +218,7 @@ fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError
     let issued = AgentToken::generate();
     let id = store::new_id();
     insert(tx, agent, &issued, &id, &scopes, expires_at)?;
-    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(NOT_INJECTED), tx.now)?;
+    agents::set_delivery(tx.conn, &agent.id, &Delivery::state(TokenDelivery::NotInjected), tx.now)?;
     tx.audit(format!("agent:{}", agent.id))?;
     Ok(Reply::ok(&json!({
         "token": issued.plaintext.reveal(),
@@ -228,7 +226,7 @@ fn replace(tx: &Tx<'_>, agent: &Agent, wanted: Wanted) -> Result<Reply, ApiError
         "issued_at": tx.now.millis(),
         "expires_at": expires_at.map(Micros::millis),
         "scope": scopes.texts(),
-        "token_delivery": NOT_INJECTED,
+        "token_delivery": TokenDelivery::NotInjected,
         "previous_valid_until": previous_valid_until.map(Micros::millis),
     })))
 }
@@ -249,7 +247,7 @@ fn insert(
         agent_id: Some(&agent.id),
         scopes: &scopes.stored(),
         label: "",
-        state: "active",
+        state: CredentialState::Active,
         maker: &tx.caller.maker(),
         issued_at: tx.now,
         expires_at,
@@ -264,8 +262,8 @@ fn expired(token: &Credential, now: Micros) -> bool {
 fn show(app: &App, call: Call) -> Handled {
     let (agent, active, grace, others) = app.store.read(|conn| {
         let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
-        let active = credentials::agent_token(conn, &agent.id, "active")?;
-        let grace = credentials::agent_token(conn, &agent.id, "grace")?;
+        let active = credentials::agent_token(conn, &agent.id, CredentialState::Active)?;
+        let grace = credentials::agent_token(conn, &agent.id, CredentialState::Grace)?;
         let others = credentials::others_of_agent(conn, &agent.id, Micros::now())?;
         Ok::<_, ApiError>((agent, active, grace, others))
     })?;
@@ -314,7 +312,10 @@ fn revoke(app: &App, call: Call) -> Handled {
             return Ok(Written::Reply(reply));
         }
         // With a container the note says that there is none on purpose: no later start delivers another.
-        let noted = agent.container_name.as_ref().map_or_else(Delivery::default, |_| Delivery::state(NOT_INJECTED));
+        let noted = agent
+            .container_name
+            .as_ref()
+            .map_or_else(Delivery::default, |_| Delivery::state(TokenDelivery::NotInjected));
         agents::set_delivery(tx.conn, &agent.id, &noted, tx.now)?;
         tx.audit(format!("agent:{}", agent.id))?;
         if agent.container_name.is_none() {

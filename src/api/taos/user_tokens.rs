@@ -19,17 +19,17 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::secret::{Kind, UserToken};
 use crate::store;
-use crate::store::credentials::{self, Credential, NewCredential};
+use crate::store::credentials::{self, Credential, CredentialState, NewCredential};
 use crate::time::Micros;
 
 const DOC: &str = "recipes/users-and-tokens#tokens";
 const DEFAULT_DAYS: i64 = 90;
 
-const ID: Field = Field::text("id", usize::MAX, "The token's id.").required();
+const ID: Field = Field::unbounded("id", "The token's id.").required();
 const LABEL: Field = Field::text("label", 64, "What people call it.").line();
 const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
-const CREATED: Field = Field::text("created_at", usize::MAX, "When it was issued.").required();
-const EXPIRES: Field = Field::text("expires_at", usize::MAX, "Until when it is good.").required().nullable();
+const CREATED: Field = Field::unbounded("created_at", "When it was issued.").required();
+const EXPIRES: Field = Field::unbounded("expires_at", "Until when it is good.").required().nullable();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -53,7 +53,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             201,
             Answer::Object(&[
-                Field::text("token", usize::MAX, "The token; shown this once.").required(),
+                Field::unbounded("token", "The token; shown this once.").required(),
                 ID,
                 LABEL.required(),
                 SCOPE,
@@ -80,13 +80,13 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 ID,
-                Field::text("key_id", usize::MAX, "The token's public name.").required(),
+                Field::unbounded("key_id", "The token's public name.").required(),
                 LABEL.required(),
                 SCOPE,
-                Field::text("issued_by", usize::MAX, "Who issued it.").required(),
+                Field::unbounded("issued_by", "Who issued it.").required(),
                 CREATED,
                 EXPIRES,
-                Field::text("last_used_at", usize::MAX, "When it was last used, to the minute.").required().nullable(),
+                Field::unbounded("last_used_at", "When it was last used, to the minute.").required().nullable(),
             ]),
         ),
         errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
@@ -114,7 +114,7 @@ fn issue(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
     let scopes = scope::asked(body)?.unwrap_or_else(|| call.caller.scopes().clone());
     scope::within(&call.caller, &scopes)?;
-    let label = body.text("label").unwrap_or("").trim().to_owned();
+    let label = body.of(&LABEL).unwrap_or("").trim().to_owned();
     let lifetime = body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY;
     call.write(app, move |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
@@ -134,7 +134,7 @@ fn issue(app: &App, call: Call) -> Handled {
             agent_id: None,
             scopes: &scopes.stored(),
             label: &label,
-            state: "active",
+            state: CredentialState::Active,
             maker: &maker,
             issued_at: tx.now,
             expires_at: Some(expires_at),

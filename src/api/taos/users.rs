@@ -20,24 +20,24 @@ use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store::users::{self, Role, User};
 use crate::store::{self, spaces};
 
-const ROLES: &[&str] = &["admin", "member"];
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
     Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
         .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
         .required();
 const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
-const ROLE: Field = Field::word("role", ROLES, "admin runs the box, member has what it was granted; member if absent.");
+const ROLE: Field =
+    Field::word("role", Role::SLUGS, "admin runs the box, member has what it was granted; member if absent.");
 
 /// A user's record.
 const RECORD: &[Field] = &[
-    Field::text("id", usize::MAX, "The id.").required(),
+    Field::unbounded("id", "The id.").required(),
     USERNAME,
     DISPLAY_NAME.required(),
     ROLE.required(),
     Field::flag("disabled", "Whether its credentials are refused.").required(),
-    Field::text("created_at", usize::MAX, "When it was made.").required(),
-    Field::text("updated_at", usize::MAX, "When it was last changed.").required(),
+    Field::unbounded("created_at", "When it was made.").required(),
+    Field::unbounded("updated_at", "When it was last changed.").required(),
 ];
 
 /// The rows of the table.
@@ -135,7 +135,7 @@ fn show(user: &User) -> Value {
         "id": user.id,
         "username": user.username,
         "display_name": user.display_name,
-        "role": user.role.as_str(),
+        "role": user.role,
         "disabled": user.disabled,
         "created_at": user.created_at.millis(),
         "updated_at": user.updated_at.millis(),
@@ -183,12 +183,12 @@ fn get(app: &App, call: Call) -> Handled {
 
 fn create(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let username = body.text("username").unwrap_or("").to_owned();
+    let username = body.required(&USERNAME).to_owned();
     if !is_username(&username) {
         return Err(ApiError::field("username", "must be a-z first, then a-z, 0-9, _ or -, at most 32 characters"));
     }
-    let display_name = display_name(body.text("display_name"))?.unwrap_or(&username).to_owned();
-    let role = Role::named(body.text("role").unwrap_or("member"));
+    let display_name = display_name(body.of(&DISPLAY_NAME))?.unwrap_or(&username).to_owned();
+    let role = body.word(ROLE.name)?.unwrap_or(Role::Member);
     call.write(app, move |tx| {
         if users::by_username(tx.conn, &username)?.is_some() {
             return Err(codes::USERNAME_TAKEN.into());
@@ -214,14 +214,14 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn update(app: &App, call: Call) -> Handled {
-    display_name(call.input.body.text("display_name"))?;
+    display_name(call.input.body.of(&DISPLAY_NAME))?;
     call.write(app, |tx| {
         let mut user = find(tx.conn, tx.caller, tx.input.param(0))?;
         let body = &tx.input.body;
-        if let Some(name) = display_name(body.text("display_name"))? {
+        if let Some(name) = display_name(body.of(&DISPLAY_NAME))? {
             name.clone_into(&mut user.display_name);
         }
-        user.role = body.text("role").map_or(user.role, Role::named);
+        user.role = body.word(ROLE.name)?.unwrap_or(user.role);
         user.disabled = body.flag("disabled").unwrap_or(user.disabled);
         if user.role != Role::Admin || user.disabled {
             spare_last_admin(tx, &user)?;

@@ -9,10 +9,11 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::users::Role;
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The rows of the table.
@@ -34,7 +35,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
             Field::word("principal", &["user", "agent"], "Who acts.").required(),
             text("user_id", "The user, or the agent's owner."),
             text("username", "That user's name."),
-            Field::word("role", &["admin", "member"], "The user's role; null for an agent.").required().nullable(),
+            Field::word("role", Role::SLUGS, "The user's role; null for an agent.").required().nullable(),
             text("agent_id", "The agent's id.").nullable(),
             text("agent_name", "The agent's slug.").nullable(),
             Field::texts("scope", usize::MAX, usize::MAX, "What the credential may do.").required(),
@@ -65,7 +66,7 @@ struct WhoAmI<'a> {
 fn whoami(caller: &Caller) -> Reply {
     let user = caller.user();
     let (principal, role, agent) = match caller.principal() {
-        Principal::User(user) => ("user", Some(user.role.as_str()), None),
+        Principal::User(user) => ("user", Some(user.role.slug()), None),
         Principal::Agent { id, slug, .. } => ("agent", None, Some((id.as_str(), slug.as_str()))),
     };
     Reply::ok(&WhoAmI {

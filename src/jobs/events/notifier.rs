@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::streams::{Streams, notifications_of};
 use super::webhook::WebhookSender;
 use crate::config::Watched;
-use crate::store::notifications::{self, NewNotification, Notification};
+use crate::store::notifications::{self, Level, NewNotification, Notification};
 use crate::store::{self, Store, users, webhook as outbox};
 use crate::time::Micros;
 
@@ -17,8 +17,8 @@ const SOURCE: &str = "taosd";
 /// What is told.
 #[derive(Debug, Clone)]
 pub struct Notice {
-    /// low, normal or high.
-    pub level: &'static str,
+    /// How urgent it is.
+    pub level: Level,
     /// One line.
     pub title: String,
     /// The text.
@@ -106,7 +106,7 @@ fn unwritten(notice: Notice) -> Notification {
         agent_id: None,
         source: SOURCE.into(),
         app_origin: None,
-        level: notice.level.into(),
+        level: notice.level,
         title: notice.title,
         message: notice.message,
         action_url: Some(notice.page.into()),

@@ -16,9 +16,9 @@ use super::{delivery, lifecycle, mounts};
 use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::PURGE_BATCH;
-use crate::store::agents::{self, Agent};
+use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::grants::{self, Grantee, On};
-use crate::store::operations::Operation;
+use crate::store::operations::{Operation, OperationStatus};
 use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
 
@@ -131,10 +131,10 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
     jobs.store.write(move |conn| -> store::Result<()> {
         match (&moved, &agent.container_runtime) {
             (Some((name, snapshot)), Some(runtime)) => {
-                agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), "stopped", now)?;
+                agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), AgentStatus::Stopped, now)?;
                 agents::set_snapshot(conn, &agent.id, snapshot.as_deref())?;
             }
-            _ => agents::set_container(conn, &agent.id, None, "registered", now)?,
+            _ => agents::set_container(conn, &agent.id, None, AgentStatus::Registered, now)?,
         }
         end_record(conn, &agent.id, now)
     })?;
@@ -239,7 +239,7 @@ fn revive(
         let now = Micros::now();
         agents::restore(conn, &agent.id, &slug, now)?;
         let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
-        agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), "stopped", now)?;
+        agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), AgentStatus::Stopped, now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
         grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &actor, now)?;
         Ok(agents::by_id(conn, &agent.id)?.ok_or(OperationError::NoAgent)?.agent)
@@ -261,7 +261,7 @@ fn start(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, name: &ContainerName) 
     mounts::start(jobs, driver.as_ref(), name, within(CALL).into())?;
     lifecycle::open_way(jobs, driver.as_ref(), agent, name)?;
     let id = agent.id.clone();
-    jobs.store.write(move |conn| agents::set_status(conn, &id, "running", false, Micros::now()))?;
+    jobs.store.write(move |conn| agents::set_status(conn, &id, AgentStatus::Running, false, Micros::now()))?;
     Ok(())
 }
 
@@ -280,7 +280,7 @@ fn put_back(jobs: &Arc<Jobs>, agent: &Agent, to: &ContainerName, from: &Containe
     let written = jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
         let runtime = row.container_runtime.as_deref().unwrap_or("lxd");
-        agents::set_container(conn, &row.id, Some((name.as_str(), runtime)), "stopped", now)?;
+        agents::set_container(conn, &row.id, Some((name.as_str(), runtime)), AgentStatus::Stopped, now)?;
         if agents::by_id(conn, &row.id)?.is_some() {
             end_record(conn, &row.id, now)?;
         }
@@ -316,7 +316,7 @@ pub fn recover_archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     if agent.archived_at.is_some() {
         return archive(jobs, op);
     }
-    if op.status == "running" && agent.status == "running" {
+    if op.status == OperationStatus::Running && agent.status == AgentStatus::Running {
         mounts::start(jobs, driver.as_ref(), &lifecycle::container(&agent)?, within(CALL).into())?;
     }
     Err(OperationError::Interrupted)

@@ -15,9 +15,9 @@ use crate::containers::{
 };
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::secret::{AgentToken, Issued, Kind, SecretHash};
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::audit;
-use crate::store::credentials::{self, Maker, NewCredential};
+use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::{self, StoreError};
 use crate::time::Micros;
 
@@ -70,7 +70,7 @@ pub struct Delivered {
     /// Until when the token before it goes on working.
     pub previous_valid_until: Option<Micros>,
     /// `delivered` or `pending_restart`.
-    pub delivery: &'static str,
+    pub delivery: TokenDelivery,
     issued: Issued,
 }
 
@@ -171,7 +171,7 @@ where
             agent_id: Some(&prepared.agent.id),
             scopes: &scopes.stored(),
             label: "",
-            state: "pending",
+            state: CredentialState::Pending,
             maker: &maker,
             issued_at,
             expires_at,
@@ -306,7 +306,7 @@ fn activate(
 
 /// What became of the activation.
 struct Activated {
-    delivery: &'static str,
+    delivery: TokenDelivery,
     previous_valid_until: Option<Micros>,
     scopes: Scopes,
 }
@@ -321,7 +321,7 @@ fn activate_row(
 ) -> Result<Activated, OperationError> {
     let (agent_id, id, asker) = (agent_id.to_owned(), credential_id.to_owned(), asker.clone());
     let (boot, no_file) = (arrived.boot.clone(), arrived.no_file.clone());
-    let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
+    let delivery = if boot.is_some() { TokenDelivery::PendingRestart } else { TokenDelivery::Delivered };
     jobs.store.write(move |conn| {
         let now = Micros::now();
         let agent = agents::by_id(conn, &agent_id)?.ok_or(OperationError::TokenRevoked)?.agent;
@@ -349,7 +349,7 @@ fn fail(jobs: &Arc<Jobs>, agent: &Agent, error: &Error, forget: bool, asker: &As
         if forget {
             credentials::delete_pending(conn, &agent_id)?;
         }
-        let noted = Delivery { state: Some("failed"), error: Some(&text), boot: None };
+        let noted = Delivery { state: Some(TokenDelivery::Failed), error: Some(&text), boot: None };
         agents::set_delivery(conn, &agent_id, &noted, now)?;
         record(conn, &agent_id, audit::AuditOutcome::Failed, &asker, now)
     })

@@ -16,9 +16,9 @@ use crate::containers::{
 };
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::store;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, AgentStatus, Delivery};
 use crate::store::credentials;
-use crate::store::operations::{self, Operation};
+use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::threads::lock;
 use crate::time::Micros;
 
@@ -121,13 +121,13 @@ impl Left {
 
 /// Whether a record is that of a failed deployment whose container may be left on the runtime.
 pub fn is_left_over(jobs: &Arc<Jobs>, agent: &Agent) -> bool {
-    agent.status == "failed" && agent.container_name.is_some() && last_failed(jobs, agent).is_some()
+    agent.status == AgentStatus::Failed && agent.container_name.is_some() && last_failed(jobs, agent).is_some()
 }
 
 /// The last deployment of an agent, if it has failed.
 fn last_failed(jobs: &Arc<Jobs>, agent: &Agent) -> Option<Operation> {
-    let last = jobs.store.lookup(|conn| operations::newest_of_agent(conn, &agent.id, "deploy"));
-    last.ok().flatten().filter(|op| matches!(op.status.as_str(), "failed" | "cancelled"))
+    let last = jobs.store.lookup(|conn| operations::newest_of_agent(conn, &agent.id, OperationKind::Deploy));
+    last.ok().flatten().filter(|op| matches!(op.status, OperationStatus::Failed | OperationStatus::Cancelled))
 }
 
 /// Has what a failed deployment left taken away, now that the runtime answers; in the agent's turn, once at a time.
@@ -182,7 +182,7 @@ fn attempt(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, env: &Env) -> Result
     delivery::write_file(jobs, agent, &issued);
     jobs.store.write({
         let id = agent.id.clone();
-        move |conn| agents::set_status(conn, &id, "running", false, Micros::now())
+        move |conn| agents::set_status(conn, &id, AgentStatus::Running, false, Micros::now())
     })?;
     Ok(())
 }
@@ -206,9 +206,9 @@ pub fn roll_back(jobs: &Arc<Jobs>, agent: &Agent, left: Left) -> Result<(), Oper
         if gone && left == Left::Nothing {
             agents::forget(conn, &id)
         } else if gone {
-            agents::set_container(conn, &id, None, "failed", now)
+            agents::set_container(conn, &id, None, AgentStatus::Failed, now)
         } else {
-            agents::set_status(conn, &id, "failed", false, now).map(|_| ())
+            agents::set_status(conn, &id, AgentStatus::Failed, false, now).map(|_| ())
         }
     });
     if let Err(error) = written {

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use super::error::OperationError;
 use super::mounts;
 use super::progress::{Ended, agent_of, step};
+use crate::closed_set::closed_set;
 use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
-use crate::store::agents::{self, Agent, Delivery};
-use crate::store::operations::Operation;
+use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
+use crate::store::operations::{Operation, OperationKind};
 use crate::store::{self, tasks};
 use crate::time::Micros;
 
@@ -29,38 +30,60 @@ pub fn container(agent: &Agent) -> Result<ContainerName, OperationError> {
     ContainerName::parse(name).map_err(|why| OperationError::Internal(why.to_string()))
 }
 
-/// Carries out one of the five.
-pub fn run(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
+closed_set! {
+    /// What is done to a container as a whole.
+    pub enum LifecycleAction {
+        Start "start" "Starts it.";
+        Stop "stop" "Stops it.";
+        Restart "restart" "Stops it and starts it again.";
+        Pause "pause" "Freezes it.";
+        Resume "resume" "Thaws it.";
+    }
+}
+
+impl From<LifecycleAction> for OperationKind {
+    fn from(action: LifecycleAction) -> Self {
+        match action {
+            LifecycleAction::Start => Self::Start,
+            LifecycleAction::Stop => Self::Stop,
+            LifecycleAction::Restart => Self::Restart,
+            LifecycleAction::Pause => Self::Pause,
+            LifecycleAction::Resume => Self::Resume,
+        }
+    }
+}
+
+/// Carries an action out on the container of the operation's agent.
+pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Ended {
     let agent = agent_of(jobs, op)?;
     let (name, driver) = (container(&agent)?, jobs.driver()?);
-    step(jobs, op, doing(&op.kind), 10)?;
-    match op.kind.as_str() {
-        "start" => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
-        "stop" => driver.stop(&name, GRACE, true, within(CALL))?,
-        "restart" => {
+    step(jobs, op, doing(action), 10)?;
+    match action {
+        LifecycleAction::Start => mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?,
+        LifecycleAction::Stop => driver.stop(&name, GRACE, true, within(CALL))?,
+        LifecycleAction::Restart => {
             // One that could not start again had better run on.
             mounts::check(&jobs.mount_roots.now(), &driver.get(&name, within(CALL))?.mounts)?;
             driver.stop(&name, GRACE, true, within(CALL))?;
             mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())?;
         }
-        "pause" => driver.freeze(&name, within(CALL))?,
-        "resume" => driver.unfreeze(&name, within(CALL))?,
-        other => return Err(OperationError::Internal(format!("kind {other}"))),
+        LifecycleAction::Pause => driver.freeze(&name, within(CALL))?,
+        LifecycleAction::Resume => driver.unfreeze(&name, within(CALL))?,
     }
-    if matches!(op.kind.as_str(), "start" | "restart") {
+    if matches!(action, LifecycleAction::Start | LifecycleAction::Restart) {
         open_way(jobs, driver.as_ref(), &agent, &name)?;
     }
-    note(jobs, &agent, &op.kind)?;
-    Ok(result(&op.kind, &agent))
+    note(jobs, &agent, action)?;
+    Ok(result(action, &agent))
 }
 
-fn doing(kind: &str) -> &'static str {
-    match kind {
-        "start" => "starting",
-        "stop" => "stopping",
-        "restart" => "restarting",
-        "pause" => "freezing",
-        _ => "unfreezing",
+fn doing(action: LifecycleAction) -> &'static str {
+    match action {
+        LifecycleAction::Start => "starting",
+        LifecycleAction::Stop => "stopping",
+        LifecycleAction::Restart => "restarting",
+        LifecycleAction::Pause => "freezing",
+        LifecycleAction::Resume => "unfreezing",
     }
 }
 
@@ -82,24 +105,24 @@ pub fn open_way(
 }
 
 /// Notes the agent's new state; after a start its processes have the environment of the last delivery.
-fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), OperationError> {
-    let (status, paused) = match kind {
-        "start" | "restart" => ("running", false),
-        "stop" => ("stopped", false),
-        "pause" => (agent.status.as_str(), true),
-        _ => (agent.status.as_str(), false),
+fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), OperationError> {
+    let (status, paused) = match action {
+        LifecycleAction::Start | LifecycleAction::Restart => (AgentStatus::Running, false),
+        LifecycleAction::Stop => (AgentStatus::Stopped, false),
+        LifecycleAction::Pause => (agent.status, true),
+        LifecycleAction::Resume => (agent.status, false),
     };
-    let fresh =
-        matches!(kind, "start" | "restart" | "stop") && agent.token_delivery.as_deref() == Some("pending_restart");
-    let (id, status) = (agent.id.clone(), status.to_owned());
+    let fresh = matches!(action, LifecycleAction::Start | LifecycleAction::Restart | LifecycleAction::Stop)
+        && agent.token_delivery == Some(TokenDelivery::PendingRestart);
+    let id = agent.id.clone();
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
-        agents::set_status(conn, &id, &status, paused, now)?;
+        agents::set_status(conn, &id, status, paused, now)?;
         if paused {
             tasks::free_all_of_agent(conn, &id, now)?;
         }
         if fresh {
-            agents::set_delivery(conn, &id, &Delivery::state("delivered"), now)?;
+            agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), now)?;
         }
         Ok(())
     })?;
@@ -107,12 +130,12 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), OperationErro
 }
 
 /// What the route answers.
-pub fn result(kind: &str, agent: &Agent) -> Value {
-    match kind {
-        "start" => json!({"status": "started", "name": agent.slug}),
-        "stop" => json!({"status": "stopped", "name": agent.slug}),
-        "restart" => json!({"status": "restarted", "name": agent.slug}),
-        "pause" => json!({"status": "paused", "name": agent.slug, "paused": true}),
-        _ => json!({"status": "resumed", "name": agent.slug, "paused": false}),
+pub fn result(action: LifecycleAction, agent: &Agent) -> Value {
+    match action {
+        LifecycleAction::Start => json!({"status": "started", "name": agent.slug}),
+        LifecycleAction::Stop => json!({"status": "stopped", "name": agent.slug}),
+        LifecycleAction::Restart => json!({"status": "restarted", "name": agent.slug}),
+        LifecycleAction::Pause => json!({"status": "paused", "name": agent.slug, "paused": true}),
+        LifecycleAction::Resume => json!({"status": "resumed", "name": agent.slug, "paused": false}),
     }
 }

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::delivery::Asker;
 use super::deploy::Env;
+use super::lifecycle::LifecycleAction;
 use super::{archive, deploy, lifecycle};
 use crate::jobs::operations::backups;
 use crate::jobs::operations::{Jobs, OperationError};
-use crate::store::agents::{self, Agent};
-use crate::store::operations::{self as rows, Operation};
+use crate::store::agents::{self, Agent, AgentStatus};
+use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, audit};
 use crate::time::Micros;
 
@@ -18,24 +19,25 @@ use crate::time::Micros;
 pub type Ended = Result<Value, OperationError>;
 
 /// The audit's action for a kind of operation.
-pub fn action(kind: &str) -> &'static str {
+pub fn action(kind: OperationKind) -> &'static str {
+    use OperationKind::{Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Start, Stop};
     match kind {
-        "deploy" => "agents.deploy",
-        "archive" => "agents.delete",
-        "restore" => "agents.restore",
-        "purge" => "agents.purge",
-        "migrate" => "agents.token.issue",
-        "backup" => "backups.create",
-        _ => "agents.lifecycle",
+        Deploy => "agents.deploy",
+        Archive => "agents.delete",
+        Restore => "agents.restore",
+        Purge => "agents.purge",
+        Migrate => "agents.token.issue",
+        Backup => "backups.create",
+        Start | Stop | Restart | Pause | Resume | Bulk => "agents.lifecycle",
     }
 }
 
 /// True for kinds that may be stopped while they run; a queued one always may.
 pub fn is_cancellable(op: &Operation) -> bool {
-    match op.status.as_str() {
-        "queued" => op.kind != "bulk",
-        "running" => op.kind == "deploy",
-        _ => false,
+    match op.status {
+        OperationStatus::Queued => op.kind != OperationKind::Bulk,
+        OperationStatus::Running => op.kind == OperationKind::Deploy,
+        OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Cancelled => false,
     }
 }
 
@@ -46,12 +48,12 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
 
 /// The same with the environment that a deployment needs, which is nowhere else.
 pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
-    if op.kind == "bulk" {
+    if op.kind == OperationKind::Bulk {
         return;
     }
     let id = op.id.clone();
     // Backups go one after the other, as what is asked of one agent does.
-    let key = op.agent_id.as_deref().or((op.kind == "backup").then_some("backup"));
+    let key = op.agent_id.as_deref().or((op.kind == OperationKind::Backup).then_some("backup"));
     let queued = jobs.run(key, {
         let id = id.clone();
         move |jobs| carry_out(jobs, &id, &env)
@@ -91,13 +93,21 @@ fn carry_out(jobs: &Arc<Jobs>, id: &str, env: &Env) {
 }
 
 fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
-    match op.kind.as_str() {
-        "deploy" => deploy::deploy(jobs, op, env),
-        "archive" => archive::archive(jobs, op),
-        "restore" => archive::restore(jobs, op),
-        "purge" => archive::purge(jobs, op),
-        "backup" => Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?)),
-        _ => lifecycle::run(jobs, op),
+    match op.kind {
+        OperationKind::Start => lifecycle::run(jobs, op, LifecycleAction::Start),
+        OperationKind::Stop => lifecycle::run(jobs, op, LifecycleAction::Stop),
+        OperationKind::Restart => lifecycle::run(jobs, op, LifecycleAction::Restart),
+        OperationKind::Pause => lifecycle::run(jobs, op, LifecycleAction::Pause),
+        OperationKind::Resume => lifecycle::run(jobs, op, LifecycleAction::Resume),
+        OperationKind::Deploy => deploy::deploy(jobs, op, env),
+        OperationKind::Archive => archive::archive(jobs, op),
+        OperationKind::Restore => archive::restore(jobs, op),
+        OperationKind::Purge => archive::purge(jobs, op),
+        OperationKind::Backup => {
+            Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?))
+        }
+        // A bulk operation is its parts, and the start-up migration carries itself out.
+        OperationKind::Bulk | OperationKind::Migrate => Err(OperationError::Internal(format!("kind {}", op.kind))),
     }
 }
 
@@ -127,7 +137,7 @@ pub fn end_row(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: 
     let outcome = if ended.is_ok() { audit::AuditOutcome::Ok } else { audit::AuditOutcome::Failed };
     let entry = audit::AuditEntry::new(
         audit::Actor { name: op.actor.clone(), id: op.actor_id.clone() },
-        action(&op.kind),
+        action(op.kind),
         resource,
         op.request_id.clone(),
     )
@@ -147,13 +157,13 @@ pub fn cancel_waiting(conn: &rusqlite::Connection, op: &Operation, now: Micros) 
 }
 
 fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micros) -> store::Result<()> {
-    if op.kind == "deploy" && ended.is_err() {
+    if op.kind == OperationKind::Deploy && ended.is_err() {
         end_deploying(conn, op, now)?;
     }
     let (status, result, error) = match ended {
-        Ok(value) => ("succeeded", Some(value.to_string()), None),
-        Err(error) if error.is_cancelled() => ("cancelled", None, Some(error.kept())),
-        Err(error) => ("failed", None, Some(error.kept())),
+        Ok(value) => (OperationStatus::Succeeded, Some(value.to_string()), None),
+        Err(error) if error.is_cancelled() => (OperationStatus::Cancelled, None, Some(error.kept())),
+        Err(error) => (OperationStatus::Failed, None, Some(error.kept())),
     };
     rows::finish(conn, &op.id, status, result.as_deref(), error.as_deref(), now)?;
     match &op.parent_id {
@@ -166,7 +176,9 @@ fn settle(conn: &rusqlite::Connection, op: &Operation, ended: &Ended, now: Micro
 fn end_deploying(conn: &rusqlite::Connection, op: &Operation, now: Micros) -> store::Result<()> {
     let id = op.agent_id.as_deref().unwrap_or_default();
     match agents::by_id(conn, id)? {
-        Some(live) if live.agent.status == "deploying" => agents::set_container(conn, id, None, "failed", now),
+        Some(live) if live.agent.status == AgentStatus::Deploying => {
+            agents::set_container(conn, id, None, AgentStatus::Failed, now)
+        }
         _ => Ok(()),
     }
 }
@@ -191,7 +203,7 @@ pub fn end_parent(conn: &rusqlite::Connection, parent: &str, now: Micros) -> sto
         );
     }
     let result = json!({"action": payload["action"], "results": results});
-    rows::finish(conn, parent, "succeeded", Some(&result.to_string()), None, now)
+    rows::finish(conn, parent, OperationStatus::Succeeded, Some(&result.to_string()), None, now)
 }
 
 /// Notes what an operation is at, and stops it here if someone asked for that.
@@ -208,7 +220,7 @@ pub fn step(jobs: &Arc<Jobs>, op: &Operation, text: &str, percent: i64) -> Resul
         }
     })?;
     jobs.changed.raise();
-    if cancelled && op.kind == "deploy" { Err(OperationError::Cancelled) } else { Ok(()) }
+    if cancelled && op.kind == OperationKind::Deploy { Err(OperationError::Cancelled) } else { Ok(()) }
 }
 
 /// Whether someone has asked that this running operation be stopped; asked of the database, in the middle of a step.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::access::Scopes;
 use crate::secret::{Issued, Kind, Plaintext, SecretHash, UserToken};
 pub use crate::store::TOKEN_FILE;
-use crate::store::credentials::{self, Maker, NewCredential};
+use crate::store::credentials::{self, CredentialState, Maker, NewCredential};
 use crate::store::grants;
 use crate::store::users::{self, Role, User};
 use crate::store::{self, Result, Store, StoreError, audit, meta, restore, spaces};
@@ -76,7 +76,7 @@ fn insert_token(conn: &Connection, user: &User, issued: &Issued, now: Micros) ->
             agent_id: None,
             scopes: &Scopes::all().stored(),
             label: LABEL,
-            state: "active",
+            state: CredentialState::Active,
             maker: &Maker::system(),
             issued_at: now,
             expires_at: None,

@@ -17,9 +17,9 @@ use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, lifecycle, mounts};
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::http::edge;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::credentials::Maker;
-use crate::store::operations::{self as rows, Operation};
+use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
 use crate::store::{self, credentials};
 use crate::threads::lock;
 use crate::time::Micros;
@@ -52,7 +52,7 @@ fn open_sockets(jobs: &Arc<Jobs>) {
         Ok(agents) => agents,
         Err(error) => return log::error!("the agents' sockets could not be opened: {error}"),
     };
-    for agent in agents.iter().filter(|agent| !matches!(agent.status.as_str(), "failed" | "deploying")) {
+    for agent in agents.iter().filter(|agent| !matches!(agent.status, AgentStatus::Failed | AgentStatus::Deploying)) {
         if let Err(error) = jobs.sockets.open(&agent.id) {
             log::warn!("the socket of agent {} could not be opened: {error}", agent.slug);
         }
@@ -81,7 +81,7 @@ pub fn migrate_if_due(jobs: &Arc<Jobs>) {
 /// Gives every operation of the last run its end.
 fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     let (whole, parts): (Vec<_>, Vec<_>) =
-        cut.into_iter().partition(|op| matches!(op.kind.as_str(), "bulk" | "migrate"));
+        cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
     for op in parts {
         let id = op.id.clone();
         log::info!("operation {id} ({}) was cut by the end of the last run", op.kind);
@@ -96,7 +96,7 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     // A bulk operation without open parts, or an old migration, ends here.
     let ended = jobs.store.write(move |conn| -> store::Result<()> {
         for op in whole {
-            if op.kind == "bulk" {
+            if op.kind == OperationKind::Bulk {
                 progress::end_parent(conn, &op.id, Micros::now())?;
             } else {
                 progress::end_row(conn, &op, &Err(OperationError::Interrupted), Micros::now())?;
@@ -123,17 +123,21 @@ fn end(jobs: &Arc<Jobs>, op: &Operation) {
 
 /// The defined end of each kind.
 fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
-    match op.kind.as_str() {
-        "deploy" => {
+    match op.kind {
+        OperationKind::Deploy => {
             deploy::roll_back(jobs, &progress::agent_of(jobs, op)?, deploy::Left::Record)?;
             Err(OperationError::Interrupted)
         }
-        "archive" => archive::recover_archive(jobs, op),
-        "restore" => archive::recover_restore(jobs, op),
-        "purge" => archive::recover_purge(jobs, op),
+        OperationKind::Archive => archive::recover_archive(jobs, op),
+        OperationKind::Restore => archive::recover_restore(jobs, op),
+        OperationKind::Purge => archive::recover_purge(jobs, op),
         // What it left is tidied away by the next one that is kept fresh.
-        "backup" => Err(OperationError::Interrupted),
-        _ => {
+        OperationKind::Backup | OperationKind::Bulk | OperationKind::Migrate => Err(OperationError::Interrupted),
+        OperationKind::Start
+        | OperationKind::Stop
+        | OperationKind::Restart
+        | OperationKind::Pause
+        | OperationKind::Resume => {
             // The status is read from the container.
             let agent = progress::agent_of(jobs, op)?;
             let state = jobs.driver()?.get(&lifecycle::container(&agent)?, within(CALL))?;
@@ -146,10 +150,10 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 /// Stores what a container does as its agent's status, if that differs.
 pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
     let (status, paused) = match status {
-        Status::Running => ("running", false),
-        Status::Frozen => ("running", true),
-        Status::Stopped => ("stopped", agent.paused),
-        Status::Error => ("failed", agent.paused),
+        Status::Running => (AgentStatus::Running, false),
+        Status::Frozen => (AgentStatus::Running, true),
+        Status::Stopped => (AgentStatus::Stopped, agent.paused),
+        Status::Error => (AgentStatus::Failed, agent.paused),
         Status::Other => return Ok(()),
     };
     if agent.status == status && agent.paused == paused {
@@ -239,8 +243,8 @@ impl Tally {
     fn begin(&self, jobs: &Arc<Jobs>, agent: &Agent) -> Result<(), OperationError> {
         let mut operation = lock(&self.operation);
         if operation.is_none() {
-            let mut op = Operation::new(store::new_id(), "migrate", Maker::system(), "-", Micros::now());
-            op.status = "running".into();
+            let mut op = Operation::new(store::new_id(), OperationKind::Migrate, Maker::system(), "-", Micros::now());
+            op.status = OperationStatus::Running;
             op.started_at = Some(op.created_at);
             let row = op.clone();
             jobs.store.write(move |conn| rows::insert(conn, &row))?;
@@ -254,7 +258,7 @@ impl Tally {
         }
     }
 
-    fn add(&self, agent: &Agent, result: &Result<&'static str, OperationError>) {
+    fn add(&self, agent: &Agent, result: &Result<TokenDelivery, OperationError>) {
         let told = match result {
             Ok(delivery) => json!({"success": true, "token_delivery": delivery}),
             Err(error) => json!({"success": false, "error": error.slug()}),
@@ -289,7 +293,7 @@ fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -
         }
         log::info!("agent {} has the container {}", agent.slug, container.name);
         let (name, runtime) = (container.name.clone(), driver.runtime().as_str());
-        let status = if container.status == Status::Stopped { "stopped" } else { "running" };
+        let status = if container.status == Status::Stopped { AgentStatus::Stopped } else { AgentStatus::Running };
         jobs.store.write(move |conn| {
             agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), status, Micros::now())
         })?;
@@ -318,19 +322,21 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError
         let (id, began) = (agent.id.clone(), jobs.began);
         let revoked = jobs.store.lookup(|conn| credentials::revoked_since(conn, &id, began))?;
         // A token that was issued by hand is its holder's; one that was revoked was taken away on purpose.
-        let by_hand = agent.token_delivery.as_deref() == Some("not_injected");
+        let by_hand = agent.token_delivery == Some(TokenDelivery::NotInjected);
         return Ok(!by_hand && !revoked);
     }
     let id = agent.id.clone();
     let restarted = agent.token_delivery_boot.is_some() && agent.token_delivery_boot != state.boot;
-    let unnoted = !matches!(agent.token_delivery.as_deref(), Some("delivered" | "pending_restart"));
+    let unnoted = !matches!(agent.token_delivery, Some(TokenDelivery::Delivered | TokenDelivery::PendingRestart));
     if restarted || unnoted {
-        jobs.store.write(move |conn| agents::set_delivery(conn, &id, &Delivery::state("delivered"), Micros::now()))?;
+        jobs.store.write(move |conn| {
+            agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), Micros::now())
+        })?;
     }
     Ok(false)
 }
 
-fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<&'static str, OperationError> {
+fn deliver_one(jobs: &Arc<Jobs>, agent: &Agent) -> Result<TokenDelivery, OperationError> {
     let issued = delivery::issue(jobs, &agent.id, &Terms::PLAIN, &Asker::system(), delivery::own_scopes);
     Ok(issued?.delivery)
 }

@@ -2,6 +2,7 @@
 //! gone, and a clock that jumped. Each is told once, and again after it was well in between.
 
 use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::store::notifications::Level;
 use crate::store::{Store, StoreError};
 use crate::time::Clock;
 
@@ -24,7 +25,7 @@ impl Alarms {
         self.tell_storage(store.condition().err(), notifier);
         if let Some(alarm) = clock.take_alarm() {
             let notice = Notice {
-                level: "high",
+                level: Level::High,
                 title: "The clock cannot be believed".into(),
                 message: alarm.clone(),
                 page: CLOCK_PAGE,
@@ -51,7 +52,7 @@ impl Alarms {
         if self.told.as_deref() == Some(title) {
             return;
         }
-        let notice = Notice { level: "high", title: title.into(), message: message.into(), page: STORAGE_PAGE };
+        let notice = Notice { level: Level::High, title: title.into(), message: message.into(), page: STORAGE_PAGE };
         if notifier.alert(notice) {
             self.told = Some(title.to_owned());
         }

@@ -10,6 +10,7 @@ use crate::config::Watched;
 use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
+use crate::store::notifications::Level;
 use crate::store::{self, OpenError, Store, StoreError};
 use crate::threads::{Pause, Periodic, lock};
 use crate::time::Micros;
@@ -157,7 +158,7 @@ fn reason(error: &StoreError) -> &'static str {
 
 fn notice(error: &StoreError) -> Notice {
     Notice {
-        level: "high",
+        level: Level::High,
         title: "The automatic backup failed".into(),
         message: format!(
             "backup/taosd.db in the data directory could not be brought up to date: {}. It is tried again every minute; \

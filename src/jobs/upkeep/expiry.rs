@@ -4,7 +4,9 @@
 use rusqlite::Connection;
 
 use crate::jobs::events::notifier::{self, Notifier};
+use crate::secret::Kind;
 use crate::store::expiry::{self, ExpiryNotice};
+use crate::store::notifications::Level;
 use crate::store::{self, Store};
 use crate::time::Micros;
 
@@ -34,7 +36,7 @@ impl Expiry {
 /// The warnings, marked as given, each with the user it is for.
 fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::Notice)>> {
     let warning = |notice: ExpiryNotice| notifier::Notice {
-        level: if notice.days > 1 { "normal" } else { "high" },
+        level: if notice.days > 1 { Level::Normal } else { Level::High },
         title: title(&notice),
         message: message(&notice),
         page: PAGE,
@@ -43,7 +45,7 @@ fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::N
 }
 
 fn title(notice: &ExpiryNotice) -> String {
-    let what = if notice.kind.ends_with("_token") { "token" } else { "key" };
+    let what = if matches!(notice.kind, Kind::AgentToken | Kind::UserToken) { "token" } else { "key" };
     let whose = notice.agent.as_deref().map_or_else(|| "A".to_owned(), |agent| format!("{agent}: a"));
     match notice.days {
         1 => format!("{whose} {what} expires within a day"),
@@ -54,12 +56,12 @@ fn title(notice: &ExpiryNotice) -> String {
 fn message(notice: &ExpiryNotice) -> String {
     let label = if notice.label.is_empty() { String::new() } else { format!(" \"{}\"", notice.label) };
     let end = notice.expires_at.millis();
-    let replace = match (notice.kind.as_str(), &notice.agent) {
-        ("agent_token", Some(agent)) => format!("Issue a new one: taosctl agents token issue {agent}"),
-        ("user_token", _) => {
+    let replace = match (notice.kind, &notice.agent) {
+        (Kind::AgentToken, Some(agent)) => format!("Issue a new one: taosctl agents token issue {agent}"),
+        (Kind::UserToken, _) => {
             "Have an admin issue a new one with taosctl users token issue, change over, and revoke this one".into()
         }
-        ("agent_key", _) => "Make a new one, change over, and delete this one".into(),
+        (Kind::AgentKey, _) => "Make a new one, change over, and delete this one".into(),
         _ => format!("Replace it: taosctl keys rotate {}", notice.credential_id),
     };
     format!("The credential {}{label} is good until {end}. {replace}.", notice.credential_id)

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::store::notifications::Level;
 use crate::store::tasks::{self, BLOCKED, Lease, Task};
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -209,7 +210,7 @@ fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>>
 /// What the creator, or its owner, is told of a blocked task.
 fn notice(task: &Task) -> Notice {
     Notice {
-        level: "normal",
+        level: Level::Normal,
         title: "A task is blocked".to_owned(),
         message: format!(
             "\"{}\" ({}) was begun {} times and never finished: it is not offered any more. Made by {}.",

@@ -16,6 +16,7 @@ use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
 use crate::store::messages::retention::{self, Keep};
 use crate::store::messages::settle;
+use crate::store::notifications::Level;
 use crate::store::{self, Store};
 use crate::time::{Clock, Micros};
 
@@ -242,7 +243,7 @@ impl Keeper {
 
 fn notice(one: &Overdue) -> Notice {
     Notice {
-        level: "normal",
+        level: Level::Normal,
         title: format!("Nobody has replied to {} in time", one.author_name),
         message: format!("Message {} was to be answered and was not: {}", one.id, one.beginning),
         page: "/docs/agents/recipes/talking-to-another-agent#overdue",

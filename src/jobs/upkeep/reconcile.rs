@@ -7,7 +7,7 @@ use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::jobs::operations::{deploy, lifecycle};
 use crate::jobs::start_up;
-use crate::store::agents::{self, Agent, Delivery};
+use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::{self, operations};
 use crate::threads::Periodic;
 use crate::time::Micros;
@@ -77,7 +77,7 @@ fn catch_up(
     if driver.runtime() == Runtime::Lxc {
         lifecycle::open_way(jobs, driver, agent, &state.name)?;
     }
-    if agent.token_delivery.as_deref() != Some("pending_restart") {
+    if agent.token_delivery != Some(TokenDelivery::PendingRestart) {
         return Ok(());
     }
     let boot = driver.get(&state.name, within(CALL))?.boot;
@@ -86,7 +86,11 @@ fn catch_up(
         jobs.store.write(move |conn| -> store::Result<()> {
             // A delivery since then noted another run.
             let same = agents::by_id(conn, &id)?.is_some_and(|live| live.agent.token_delivery_boot == before);
-            if same { agents::set_delivery(conn, &id, &Delivery::state("delivered"), Micros::now()) } else { Ok(()) }
+            if same {
+                agents::set_delivery(conn, &id, &Delivery::state(TokenDelivery::Delivered), Micros::now())
+            } else {
+                Ok(())
+            }
         })?;
     }
     Ok(())

@@ -121,6 +121,11 @@ impl Field {
         Self::new(name, Type::Text { min: 0, max }, about)
     }
 
+    /// A text without a length of its own: a reply's, or one that its handler checks.
+    pub const fn unbounded(name: &'static str, about: &'static str) -> Self {
+        Self::text(name, usize::MAX, about)
+    }
+
     /// One of these words.
     pub const fn word(name: &'static str, words: &'static [&'static str], about: &'static str) -> Self {
         Self::new(name, Type::Word(words), about)

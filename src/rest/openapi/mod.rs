@@ -330,8 +330,8 @@ fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
 fn pending(repeatable: bool) -> Value {
     const FIELDS: &[Field] = &[
         Field::word("status", &["pending"], "It goes on.").required(),
-        Field::text("operation_id", usize::MAX, "The operation to follow.").required(),
-        Field::text("name", usize::MAX, "The agent's slug."),
+        Field::unbounded("operation_id", "The operation to follow.").required(),
+        Field::unbounded("name", "The agent's slug."),
     ];
     json!({
         "description": "The work goes on as an operation.",

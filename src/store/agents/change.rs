@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::Agent;
+use super::{Agent, AgentStatus, TokenDelivery};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -135,17 +135,17 @@ pub fn place(conn: &Connection, id: &str, space_id: &str, now: Micros) -> Result
 /// What became of a delivery.
 #[derive(Debug, Default)]
 pub struct Delivery<'a> {
-    /// `delivered`, `pending_restart`, `not_injected` or `failed`; `None` where there is no token.
-    pub state: Option<&'a str>,
+    /// How it ended; `None` where there is no token.
+    pub state: Option<TokenDelivery>,
     /// Why it failed.
     pub error: Option<&'a str>,
     /// The run of the container whose processes still have the environment from before.
     pub boot: Option<&'a str>,
 }
 
-impl<'a> Delivery<'a> {
+impl Delivery<'_> {
     /// Just a state.
-    pub fn state(state: &'a str) -> Self {
+    pub fn state(state: TokenDelivery) -> Self {
         Self { state: Some(state), ..Self::default() }
     }
 }
@@ -168,7 +168,7 @@ pub fn set_container(
     conn: &Connection,
     id: &str,
     container: Option<(&str, &str)>,
-    status: &str,
+    status: AgentStatus,
     now: Micros,
 ) -> Result<()> {
     let (name, runtime) = container.unzip();
@@ -180,7 +180,7 @@ pub fn set_container(
 ///
 /// # Errors
 /// The store's.
-pub fn set_status(conn: &Connection, id: &str, status: &str, paused: bool, now: Micros) -> Result<bool> {
+pub fn set_status(conn: &Connection, id: &str, status: AgentStatus, paused: bool, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(SET_STATUS)?.execute(params![id, status, paused, now])? > 0)
 }
 

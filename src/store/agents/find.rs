@@ -2,24 +2,23 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Agent, COLUMNS, WIDTH, read};
+use super::{Agent, AgentStatus};
 use crate::store::grants::Grantee;
 use crate::store::page::{Page, Take, each};
+use crate::store::row::{Columns, record};
 use crate::store::{Result, is_id};
 use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
-const NAMED: &str = "SELECT a.id, a.slug, a.container_name FROM agents a WHERE a.archived_at IS NULL
+const NAMED: &str = "WHERE a.archived_at IS NULL
         AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
             AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)
             AND (g.expires_at IS NULL OR g.expires_at > ?5)))
     ORDER BY a.created_at, a.id LIMIT ?4";
 const LIST_ARCHIVED: &str =
-    "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
-    FROM agents a JOIN users o ON o.id = a.owner_user_id
-    WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
+    "WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
 
 /// How many agents a user owns, archived ones included.
@@ -54,20 +53,22 @@ pub enum Seen {
 
 fn join(condition: &str) -> String {
     format!(
-        "SELECT {COLUMNS}, t.issued_at, t.expires_at, t.last_used_at
+        "SELECT {}, t.issued_at, t.expires_at, t.last_used_at
         FROM agents a JOIN users o ON o.id = a.owner_user_id
         LEFT JOIN credentials t ON t.agent_id = a.id AND t.kind = 'agent_token' AND t.state = 'active'
             AND t.revoked_at IS NULL
-        WHERE {condition}"
+        WHERE {condition}",
+        Agent::COLUMNS
     )
 }
 
 fn read_live(row: &Row<'_>) -> rusqlite::Result<LiveAgent> {
+    let mut columns = Columns::of(row);
     Ok(LiveAgent {
-        agent: read(row)?,
-        issued_at: row.get(WIDTH)?,
-        expires_at: row.get(WIDTH + 1)?,
-        last_used_at: row.get(WIDTH + 2)?,
+        agent: Agent::take(&mut columns)?,
+        issued_at: columns.next()?,
+        expires_at: columns.next()?,
+        last_used_at: columns.next()?,
     })
 }
 
@@ -110,7 +111,7 @@ pub fn resolve(conn: &Connection, given: &str) -> Result<Option<LiveAgent>> {
 /// The store's.
 pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
     let sql = join("a.id = ?1 AND a.archived_at IS NOT NULL");
-    Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
+    Ok(conn.prepare_cached(&sql)?.query_row([id], Agent::read).optional()?)
 }
 
 /// LiveAgent agents that have a container, oldest first.
@@ -120,7 +121,7 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
 pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
     let sql = join("a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id");
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read)?;
+    let rows = statement.query_map([], Agent::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -130,7 +131,7 @@ pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
 /// The store's.
 pub fn without_containers(conn: &Connection, slug: &str) -> Result<Option<Agent>> {
     let sql = join("a.archived_at IS NULL AND a.container_name IS NULL AND a.slug = ?1 AND o.role = 'admin'");
-    Ok(conn.prepare_cached(&sql)?.query_row([slug], read).optional()?)
+    Ok(conn.prepare_cached(&sql)?.query_row([slug], Agent::read).optional()?)
 }
 
 /// True if a live agent has this name, as slug or as given name in any case.
@@ -145,7 +146,7 @@ pub fn name_is_taken(conn: &Connection, lower: &str) -> Result<bool> {
 #[derive(Debug, Clone, Default)]
 pub struct AgentFilter {
     /// Only those in this status.
-    pub status: Option<String>,
+    pub status: Option<AgentStatus>,
     /// Only those whose slug or display name contains this, in any case.
     pub text: Option<String>,
     /// Only those that live in this space.
@@ -190,15 +191,16 @@ pub fn list(
     each(&mut statement, values, read_live, take)
 }
 
-/// What names a live agent and its container, read without the agent's texts.
-#[derive(Debug, Clone)]
-pub struct Named {
-    /// The id.
-    pub id: String,
-    /// The slug.
-    pub slug: String,
-    /// The container's name.
-    pub container: Option<String>,
+record! {
+    /// What names a live agent and its container, read without the agent's texts.
+    pub struct Named from "agents a" {
+        /// The id.
+        pub id: String = "a.id",
+        /// The slug.
+        pub slug: String = "a.slug",
+        /// The container's name.
+        pub container: Option<String> = "a.container_name",
+    }
 }
 
 /// The names of the first `limit` live agents that `seen` shows, oldest first.
@@ -211,30 +213,29 @@ pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
         Seen::By(Grantee::User(id)) => (false, Some(id), None),
         Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
     };
-    let mut statement = conn.prepare_cached(NAMED)?;
-    let rows = statement.query_map(params![all, user, agent, limit, Micros::now()], |row| {
-        Ok(Named { id: row.get(0)?, slug: row.get(1)?, container: row.get(2)? })
-    })?;
+    let mut statement = conn.prepare_cached(&format!("{} {NAMED}", Named::SELECT))?;
+    let rows = statement.query_map(params![all, user, agent, limit, Micros::now()], Named::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// An archived agent as listed.
-#[derive(Debug, Clone)]
-pub struct ArchivedAgent {
-    /// The id.
-    pub id: String,
-    /// The slug it had.
-    pub slug: String,
-    /// The name for people.
-    pub display_name: String,
-    /// When it was archived.
-    pub archived_at: Micros,
-    /// The container's snapshot.
-    pub snapshot_name: Option<String>,
-    /// The container's name.
-    pub container: Option<String>,
-    /// The owner's name.
-    pub owner: String,
+record! {
+    /// An archived agent as listed.
+    pub struct ArchivedAgent from "agents a JOIN users o ON o.id = a.owner_user_id" {
+        /// The id.
+        pub id: String = "a.id",
+        /// The slug it had.
+        pub slug: String = "a.slug",
+        /// The name for people.
+        pub display_name: String = "a.display_name",
+        /// When it was archived.
+        pub archived_at: Micros = "a.archived_at",
+        /// The container's snapshot.
+        pub snapshot_name: Option<String> = "a.snapshot_name",
+        /// The container's name.
+        pub container: Option<String> = "a.container_name",
+        /// The owner's name.
+        pub owner: String = "o.username",
+    }
 }
 
 /// Archived agents, newest first; only those of `owner` where one is given.
@@ -243,17 +244,6 @@ pub struct ArchivedAgent {
 /// The store's.
 pub fn list_archived(conn: &Connection, owner: Option<&str>, page: &Page, take: Take<'_, ArchivedAgent>) -> Result<()> {
     let (at, id) = page.newest_first();
-    let mut statement = conn.prepare_cached(LIST_ARCHIVED)?;
-    let read = |row: &Row<'_>| {
-        Ok(ArchivedAgent {
-            id: row.get(0)?,
-            slug: row.get(1)?,
-            display_name: row.get(2)?,
-            archived_at: row.get(3)?,
-            snapshot_name: row.get(4)?,
-            container: row.get(5)?,
-            owner: row.get(6)?,
-        })
-    };
-    each(&mut statement, params![at, id, page.fetch(), owner], read, take)
+    let mut statement = conn.prepare_cached(&format!("{} {LIST_ARCHIVED}", ArchivedAgent::SELECT))?;
+    each(&mut statement, params![at, id, page.fetch(), owner], ArchivedAgent::read, take)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{COLUMNS, Credential, Made, read};
+use super::{Credential, CredentialState, Made};
 use crate::secret::SecretHash;
 use crate::store::Result;
 use crate::time::Micros;
@@ -26,18 +26,18 @@ const SET_AGENT_SCOPES: &str = "UPDATE credentials SET scopes = ?2
     WHERE agent_id = ?1 AND (kind = 'agent_token' OR (key_type = 'internal' AND issuer_id IS NULL)) AND state IN ('pending', 'active', 'grace')
         AND scopes <> ?2";
 const SET_SCOPES: &str = "UPDATE credentials SET scopes = ?2 WHERE id = ?1";
-const OTHERS_OF_AGENT: &str = "SELECT id, kind, label, agent_id FROM credentials
-    WHERE agent_id = ?1 AND kind <> 'agent_token' AND (state = 'active' OR state = 'grace')
-        AND (expires_at IS NULL OR expires_at > ?2)
-    ORDER BY issued_at, id LIMIT 200";
+const OTHERS_OF_AGENT: &str =
+    "WHERE c.agent_id = ?1 AND c.kind <> 'agent_token' AND (c.state = 'active' OR c.state = 'grace')
+        AND (c.expires_at IS NULL OR c.expires_at > ?2)
+    ORDER BY c.issued_at, c.id LIMIT 200";
 
 /// An agent's token in a state: the active one, or the one in its grace.
 ///
 /// # Errors
 /// The store's.
-pub fn agent_token(conn: &Connection, agent_id: &str, state: &str) -> Result<Option<Credential>> {
-    let sql = format!("SELECT {COLUMNS} FROM credentials WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2");
-    Ok(conn.prepare_cached(&sql)?.query_row([agent_id, state], read).optional()?)
+pub fn agent_token(conn: &Connection, agent_id: &str, state: CredentialState) -> Result<Option<Credential>> {
+    let sql = format!("{} WHERE agent_id = ?1 AND kind = 'agent_token' AND state = ?2", Credential::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row(params![agent_id, state], Credential::read).optional()?)
 }
 
 /// Revokes every token an agent holds: active, in grace or being delivered. How many there were.
@@ -65,9 +65,9 @@ pub fn retire_agent_token(conn: &Connection, agent_id: &str, grace: i64, now: Mi
     let mut until = None;
     // Found first, changed by id: SQLite makes a table of its own for changes by anything else. The one in its grace
     // makes room for the next.
-    for state in ["grace", "active"] {
+    for state in [CredentialState::Grace, CredentialState::Active] {
         let Some(token) = agent_token(conn, agent_id, state)? else { continue };
-        if state == "active" && grace > 0 && token.expires_at.is_none_or(|at| at > now) {
+        if state == CredentialState::Active && grace > 0 && token.expires_at.is_none_or(|at| at > now) {
             let end = token.expires_at.map_or(now.plus(grace), |at| at.min(now.plus(grace)));
             conn.prepare_cached(GIVE_GRACE)?.execute(params![token.id, end])?;
             until = Some(end);
@@ -148,10 +148,8 @@ pub fn set_scopes(conn: &Connection, id: &str, scopes: &str) -> Result<()> {
 /// # Errors
 /// The store's.
 pub fn others_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<Vec<Made>> {
-    let mut statement = conn.prepare_cached(OTHERS_OF_AGENT)?;
-    let rows = statement.query_map(params![agent_id, now], |row| {
-        Ok(Made { id: row.get(0)?, kind: row.get(1)?, label: row.get(2)?, agent_id: row.get(3)? })
-    })?;
+    let mut statement = conn.prepare_cached(&format!("{} {OTHERS_OF_AGENT}", Made::SELECT))?;
+    let rows = statement.query_map(params![agent_id, now], Made::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

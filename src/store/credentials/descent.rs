@@ -3,15 +3,17 @@
 //! A user's own tokens and keys, and its open enrollments, live by the credential they were made with. An agent's
 //! credentials only remember it.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::KeyAudience;
+use crate::secret::Kind;
 use crate::store::Result;
+use crate::store::row::record;
 use crate::time::Micros;
 
 /// Credentials told in one list: more than a principal can have.
 const LISTED: usize = 200;
-const TERMS: &str = "SELECT audience, expires_at FROM credentials
-    WHERE id = ?1 AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
+const TERMS: &str = "WHERE id = ?1 AND state = 'active' AND (expires_at IS NULL OR expires_at > ?2)";
 const SCOPES: &str = "SELECT scopes FROM credentials WHERE id = ?1";
 const MADE_BY: &str = "SELECT made_by FROM credentials WHERE id = ?1";
 const REPARENT: &str = "UPDATE credentials SET made_by = ?2 WHERE made_by = ?1";
@@ -25,33 +27,32 @@ const ABOVE: &str = "WITH RECURSIVE above (id) AS (
 const BELOW: &str = "WITH RECURSIVE below (id) AS (
         VALUES (?1)
         UNION SELECT c.id FROM credentials c JOIN below ON c.made_by = below.id WHERE c.user_id IS NOT NULL)";
-const MADE: &str = "c.id, c.kind, c.label, c.agent_id FROM credentials c JOIN below ON c.made_by = below.id
+const MADE: &str = "JOIN below ON c.made_by = below.id
     WHERE c.state <> 'revoked' AND c.state <> 'expired' AND (c.expires_at IS NULL OR c.expires_at > ?2)";
 
-/// A credential that another was used to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The id.
-    pub id: String,
-    /// Its kind's name.
-    pub kind: String,
-    /// What people call it.
-    pub label: String,
-    /// The agent it is.
-    pub agent_id: Option<String>,
+record! {
+    /// A credential that another was used to make.
+    #[derive(PartialEq, Eq)]
+    pub struct Made from "credentials c" {
+        /// The id.
+        pub id: String = "c.id",
+        /// What it is.
+        pub kind: Kind = "c.kind",
+        /// What people call it.
+        pub label: String = "c.label",
+        /// The agent it is.
+        pub agent_id: Option<String> = "c.agent_id",
+    }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Made> {
-    Ok(Made { id: row.get(0)?, kind: row.get(1)?, label: row.get(2)?, agent_id: row.get(3)? })
-}
-
-/// What bounds that which is made with a credential.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// `cli`, `mcp` or `both`, of a key.
-    pub audience: Option<String>,
-    /// Until when it is good.
-    pub expires_at: Option<Micros>,
+record! {
+    /// What bounds that which is made with a credential.
+    pub struct Terms from "credentials" {
+        /// What a key may be exchanged for.
+        pub audience: Option<KeyAudience> = "audience",
+        /// Until when it is good.
+        pub expires_at: Option<Micros> = "expires_at",
+    }
 }
 
 /// The terms of a live credential; `None` if it is no more.
@@ -59,8 +60,10 @@ pub struct Terms {
 /// # Errors
 /// The store's.
 pub fn terms_of(conn: &Connection, id: &str, now: Micros) -> Result<Option<Terms>> {
-    let read = |row: &Row<'_>| Ok(Terms { audience: row.get(0)?, expires_at: row.get(1)? });
-    Ok(conn.prepare_cached(TERMS)?.query_row(params![id, now], read).optional()?)
+    Ok(conn
+        .prepare_cached(&format!("{} {TERMS}", Terms::SELECT))?
+        .query_row(params![id, now], Terms::read)
+        .optional()?)
 }
 
 /// A credential's scopes as a JSON array, in whatever state it is.
@@ -104,9 +107,9 @@ pub fn kept_below(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Made>>
 }
 
 fn list(conn: &Connection, which: &str, id: &str, now: Micros) -> Result<Vec<Made>> {
-    let sql = format!("{BELOW} SELECT {MADE} AND {which} ORDER BY c.issued_at, c.id LIMIT {LISTED}");
+    let sql = format!("{BELOW} {} {MADE} AND {which} ORDER BY c.issued_at, c.id LIMIT {LISTED}", Made::SELECT);
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![id, now], read)?;
+    let rows = statement.query_map(params![id, now], Made::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -2,17 +2,17 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::secret::SecretHash;
+use super::{CredentialState, KeyAudience, KeyType};
+use crate::secret::{Kind, SecretHash};
 use crate::store::Result;
-use crate::store::users::{Role, User};
+use crate::store::row::Columns;
+use crate::store::users::User;
 use crate::time::Micros;
 
-const HOLDER: &str = "SELECT c.id, c.kind, c.scopes, c.expires_at,
-        u.id, u.username, u.display_name, u.role, u.disabled, u.created_at, u.updated_at,
-        a.id, a.slug, a.given_name, a.space_id,
-        c.audience, c.admin, c.only_agents, c.space_id, c.token_mark, c.fingerprints, c.state, c.key_type,
-        a.scope, c.parent_id, c.made_by, c.issuer_id
-    FROM credentials c
+const OWN: &str = "c.id, c.kind, c.scopes, c.expires_at, c.audience, c.admin, c.only_agents, c.space_id, c.token_mark,
+    c.fingerprints, c.state, c.key_type, c.parent_id, c.made_by, c.issuer_id";
+const AGENT: &str = "a.id, a.slug, a.given_name, a.space_id, a.scope";
+const FROM: &str = "FROM credentials c
     LEFT JOIN agents a ON a.id = c.agent_id
     LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
 const IS_ALIVE: &str = "c.state IN ('active', 'grace') AND c.revoked_at IS NULL
@@ -27,8 +27,8 @@ const OPEN: &str = "c.state = 'pending_enrollment' AND (c.made_by IS NULL
 pub struct Holder {
     /// The credential's id.
     pub credential_id: String,
-    /// Its kind's name.
-    pub kind: String,
+    /// What it is.
+    pub kind: Kind,
     /// Its scopes as a JSON array.
     pub scopes: String,
     /// Until when it is good; the caller of [`find`] compares with its clock.
@@ -37,8 +37,8 @@ pub struct Holder {
     pub user: User,
     /// The agent it is.
     pub agent: Option<Holding>,
-    /// What a personal access token may be exchanged for: `cli`, `mcp` or `both`.
-    pub audience: Option<String>,
+    /// What a personal access token may be exchanged for.
+    pub audience: Option<KeyAudience>,
     /// Whether a personal access token may be exchanged for a management token.
     pub admin: bool,
     /// The agents it is restricted to, as a JSON array.
@@ -49,10 +49,10 @@ pub struct Holder {
     pub token_mark: Option<String>,
     /// The clients' fingerprints seen so far, as a JSON array.
     pub fingerprints: String,
-    /// Its state's name.
-    pub state: String,
-    /// Of an agent's key, `internal` or `external`.
-    pub key_type: Option<String>,
+    /// Where it stands.
+    pub state: CredentialState,
+    /// What an agent's key is for.
+    pub key_type: Option<KeyType>,
     /// The token a session was opened with.
     pub parent_id: Option<String>,
     /// The credential it was made with.
@@ -81,7 +81,7 @@ pub struct Holding {
 /// # Errors
 /// The store's.
 pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
-    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND {IS_ALIVE}");
+    let sql = select(&format!("WHERE c.secret_hash = ?1 AND {IS_ALIVE}"));
     Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
@@ -90,7 +90,7 @@ pub fn find(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
 /// # Errors
 /// The store's.
 pub fn find_exchangeable(conn: &Connection, hash: &SecretHash) -> Result<Option<Holder>> {
-    let sql = format!("{HOLDER} WHERE c.secret_hash = ?1 AND (({OPEN}) OR ({IS_ALIVE}))");
+    let sql = select(&format!("WHERE c.secret_hash = ?1 AND (({OPEN}) OR ({IS_ALIVE}))"));
     Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], read_holder).optional()?)
 }
 
@@ -99,12 +99,12 @@ pub fn find_exchangeable(conn: &Connection, hash: &SecretHash) -> Result<Option<
 /// # Errors
 /// The store's.
 pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result<Option<Holder>> {
-    let sql = format!(
-        "{HOLDER} JOIN credentials p ON p.id = c.parent_id AND p.state = 'active'
+    let sql = select(&format!(
+        "JOIN credentials p ON p.id = c.parent_id AND p.state = 'active'
             AND (p.expires_at IS NULL OR p.expires_at > ?2)
             AND (p.made_by IS NULL OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = p.made_by AND m.state = 'active'))
         WHERE c.secret_hash = ?1 AND {IS_ALIVE}"
-    );
+    ));
     Ok(conn.prepare_cached(&sql)?.query_row(params![hash.as_bytes().as_slice(), now], read_holder).optional()?)
 }
 
@@ -114,49 +114,48 @@ pub fn find_session(conn: &Connection, hash: &SecretHash, now: Micros) -> Result
 /// The store's.
 pub fn find_by_id(conn: &Connection, id: &str) -> Result<Option<Holder>> {
     // A session lives no longer than the token it was opened with.
-    let sql = format!(
-        "{HOLDER} WHERE c.id = ?1 AND {IS_ALIVE} AND (c.parent_id IS NULL
+    let sql = select(&format!(
+        "WHERE c.id = ?1 AND {IS_ALIVE} AND (c.parent_id IS NULL
             OR EXISTS (SELECT 1 FROM credentials p WHERE p.id = c.parent_id AND p.state = 'active'))"
-    );
+    ));
     Ok(conn.prepare_cached(&sql)?.query_row([id], read_holder).optional()?)
 }
 
+fn select(rest: &str) -> String {
+    format!("SELECT {OWN}, {}, {AGENT} {FROM} {rest}", User::COLUMNS)
+}
+
 fn read_holder(row: &Row<'_>) -> rusqlite::Result<Holder> {
-    let agent = match row.get::<_, Option<String>>(11)? {
-        None => None,
-        Some(id) => Some(Holding {
-            id,
-            slug: row.get(12)?,
-            given_name: row.get(13)?,
-            space_id: row.get(14)?,
-            scope: row.get(23)?,
-        }),
-    };
+    let mut columns = Columns::of(row);
     Ok(Holder {
-        credential_id: row.get(0)?,
-        kind: row.get(1)?,
-        scopes: row.get(2)?,
-        expires_at: row.get(3)?,
-        user: User {
-            id: row.get(4)?,
-            username: row.get(5)?,
-            display_name: row.get(6)?,
-            role: Role::named(row.get_ref(7)?.as_str()?),
-            disabled: row.get(8)?,
-            created_at: row.get(9)?,
-            updated_at: row.get(10)?,
-        },
-        agent,
-        audience: row.get(15)?,
-        admin: row.get(16)?,
-        only_agents: row.get(17)?,
-        space_id: row.get(18)?,
-        token_mark: row.get(19)?,
-        fingerprints: row.get(20)?,
-        state: row.get(21)?,
-        key_type: row.get(22)?,
-        parent_id: row.get(24)?,
-        made_by: row.get(25)?,
-        issuer_id: row.get(26)?,
+        credential_id: columns.next()?,
+        kind: columns.next()?,
+        scopes: columns.next()?,
+        expires_at: columns.next()?,
+        audience: columns.next()?,
+        admin: columns.next()?,
+        only_agents: columns.next()?,
+        space_id: columns.next()?,
+        token_mark: columns.next()?,
+        fingerprints: columns.next()?,
+        state: columns.next()?,
+        key_type: columns.next()?,
+        parent_id: columns.next()?,
+        made_by: columns.next()?,
+        issuer_id: columns.next()?,
+        user: User::take(&mut columns)?,
+        agent: read_agent(&mut columns)?,
     })
+}
+
+/// The agent in the last columns, where there is one.
+fn read_agent(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Holding>> {
+    let Some(id) = columns.next()? else { return Ok(None) };
+    Ok(Some(Holding {
+        id,
+        slug: columns.next()?,
+        given_name: columns.next()?,
+        space_id: columns.next()?,
+        scope: columns.next()?,
+    }))
 }

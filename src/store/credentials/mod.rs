@@ -3,10 +3,11 @@
 mod agent_tokens;
 mod descent;
 mod holder;
+mod sets;
 mod upkeep;
 mod user_tokens;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 pub use agent_tokens::{
     activate, active_hash, agent_token, delete_pending, is_pending, others_of_agent, pending, retire_agent_token,
@@ -14,10 +15,12 @@ pub use agent_tokens::{
 };
 pub use descent::{Made, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of};
 pub use holder::{Holder, Holding, find, find_by_id, find_exchangeable, find_session};
+pub use sets::{CredentialState, KeyAudience, KeyType};
 pub use upkeep::{Of, add_fingerprints, expire, forget_dead, is_due, sweep, touch};
 pub use user_tokens::{count_user_tokens, labelled, user_token, user_tokens};
 
 use super::Result;
+use super::row::record;
 use crate::secret::{Issued, Kind};
 use crate::time::Micros;
 
@@ -25,7 +28,6 @@ const INSERT: &str = "INSERT INTO credentials
     (id, kind, key_id, secret_hash, user_id, agent_id, scopes, label, state, issued_by, issued_at, expires_at,
         issuer_id, made_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, ?9, ?10, ?11, ?13, ?14)";
-const COLUMNS: &str = "id, key_id, scopes, label, state, issued_by, issued_at, expires_at, last_used_at";
 
 /// Who makes a credential, and with which one.
 #[derive(Debug, Clone)]
@@ -63,7 +65,7 @@ pub struct NewCredential<'a> {
     /// What people call it.
     pub label: &'a str,
     /// `active`, or `pending` until it is delivered.
-    pub state: &'static str,
+    pub state: CredentialState,
     /// Who issued it.
     pub maker: &'a Maker,
     /// When.
@@ -72,41 +74,28 @@ pub struct NewCredential<'a> {
     pub expires_at: Option<Micros>,
 }
 
-/// What is told about a credential: never its hash.
-#[derive(Debug, Clone)]
-pub struct Credential {
-    /// The id.
-    pub id: String,
-    /// The public name of the secret.
-    pub key_id: String,
-    /// Its scopes as a JSON array.
-    pub scopes: String,
-    /// What people call it.
-    pub label: String,
-    /// Its state's name.
-    pub state: String,
-    /// Who issued it.
-    pub issued_by: String,
-    /// When.
-    pub issued_at: Micros,
-    /// Until when it is good.
-    pub expires_at: Option<Micros>,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<Micros>,
-}
-
-fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
-    Ok(Credential {
-        id: row.get(0)?,
-        key_id: row.get(1)?,
-        scopes: row.get(2)?,
-        label: row.get(3)?,
-        state: row.get(4)?,
-        issued_by: row.get(5)?,
-        issued_at: row.get(6)?,
-        expires_at: row.get(7)?,
-        last_used_at: row.get(8)?,
-    })
+record! {
+    /// What is told about a credential: never its hash.
+    pub struct Credential from "credentials" {
+        /// The id.
+        pub id: String = "id",
+        /// The public name of the secret.
+        pub key_id: String = "key_id",
+        /// Its scopes as a JSON array.
+        pub scopes: String = "scopes",
+        /// What people call it.
+        pub label: String = "label",
+        /// Where it stands.
+        pub state: CredentialState = "state",
+        /// Who issued it.
+        pub issued_by: String = "issued_by",
+        /// When.
+        pub issued_at: Micros = "issued_at",
+        /// Until when it is good.
+        pub expires_at: Option<Micros> = "expires_at",
+        /// When it was last used, to the minute.
+        pub last_used_at: Option<Micros> = "last_used_at",
+    }
 }
 
 /// Stores a new credential; the oldest dead ones of its holder and kind make room.
@@ -116,7 +105,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Credential> {
 pub fn insert(conn: &Connection, new: &NewCredential<'_>) -> Result<()> {
     conn.prepare_cached(INSERT)?.execute(params![
         new.id,
-        new.kind.as_str(),
+        new.kind,
         new.issued.key_id,
         new.issued.hash.as_bytes(),
         new.user_id,

@@ -86,7 +86,7 @@ pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
         Of::Agent(id) => (FORGET_DEAD_OF_AGENT, id),
         Of::User(id) => (FORGET_DEAD_OF_USER, id),
     };
-    conn.prepare_cached(sql)?.execute(params![id, kind.as_str(), DEAD_CREDENTIALS])?;
+    conn.prepare_cached(sql)?.execute(params![id, kind, DEAD_CREDENTIALS])?;
     Ok(())
 }
 

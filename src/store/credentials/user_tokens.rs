@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{COLUMNS, Credential, read};
+use super::Credential;
 use crate::store::Result;
 use crate::store::page::{Page, Take, each};
 use crate::time::Micros;
@@ -20,12 +20,13 @@ const LABELLED: &str = "SELECT id FROM credentials
 /// The store's.
 pub fn user_tokens(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Credential>) -> Result<()> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM credentials WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
-            AND (issued_at, id) > (?2, ?3) ORDER BY issued_at, id LIMIT ?4"
+        "{} WHERE user_id = ?1 AND kind = 'user_token' AND state = 'active'
+            AND (issued_at, id) > (?2, ?3) ORDER BY issued_at, id LIMIT ?4",
+        Credential::SELECT
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![user_id, at, id, page.fetch()], read, take)
+    each(&mut statement, params![user_id, at, id, page.fetch()], Credential::read, take)
 }
 
 /// How many live tokens a user has.

@@ -17,6 +17,7 @@ use crate::rest::reply::Reply;
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee, On};
+use crate::store::operations::OperationKind;
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
 pub(crate) fn archive(app: &App, call: Call) -> Handled {
@@ -75,7 +76,7 @@ pub(crate) fn restore(app: &App, call: Call) -> Handled {
         let slug = name::free_slug(tx.conn, &agent.slug)?;
         if agent.container_name.is_some() {
             runtime?;
-            return slow.promise(tx, "restore", &agent, &json!({"slug": slug}));
+            return slow.promise(tx, OperationKind::Restore, &agent, &json!({"slug": slug}));
         }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
@@ -103,7 +104,7 @@ pub(crate) fn purge(app: &App, call: Call) -> Handled {
         let agent = owned(tx.conn, tx.caller, tx.input.param(0))?;
         if agent.container_name.is_some() {
             runtime?;
-            return slow.promise(tx, "purge", &agent, &json!({}));
+            return slow.promise(tx, OperationKind::Purge, &agent, &json!({}));
         }
         agents::purge(tx.conn, &agent.id)?;
         tx.audit(format!("agent:{}", agent.id))?;

@@ -3,8 +3,8 @@
 use hyper::http::Method;
 
 use super::fields::{
-    AGENT_ID, AGENT_MD, COLOR, EMOJI, FRAMEWORK, HOST, MEMORY, MODEL, NAME, PERSONA, QMD_INDEX, SCOPE, SLUG, SOUL,
-    STATUS,
+    AGENT_ID, AGENT_MD, COLOR, EMOJI, FRAMEWORK, HOST, MEMORY, MODEL, MOUNT_SOURCE, MOUNT_TARGET, NAME, PERSONA,
+    QMD_INDEX, SCOPE, SLUG, SOUL, STATUS,
 };
 use super::{containers, deploy, lifecycle};
 use crate::access::Action;
@@ -15,6 +15,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
 
 const SLOW_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
@@ -41,7 +42,7 @@ const ENV: &str = r#"{"items": {"type": "string", "maxLength": 8192, "pattern":
     "^([A-SU-Z_][A-Z0-9_]{0,60}|T[B-Z0-9_][A-Z0-9_]{0,60})=[!-~]([ -~]*[!-~])?$"}}"#;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const fn lifecycle(
@@ -240,13 +241,9 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             SOUL,
             AGENT_MD,
             PERSONA,
-            Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+            Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
             Field::text("target_worker", 255, "Worker to pin it to."),
-            Field::word(
-                "on_worker_failure",
-                &["pause", "fallback", "escalate-immediately"],
-                "What to do when that fails; pause if absent.",
-            ),
+            Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do when that fails; pause if absent."),
             Field::texts("fallback_models", 8, 128, "Models to fall back to."),
             Field::text("image", 128, "The container's image; the framework's or the configured one if absent.")
                 .told(IMAGE),
@@ -257,8 +254,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Field::of(
                 "mounts",
                 Type::Objects(&[
-                    Field::text("source", 1024, "Folder on the host, below one of mount_roots.").required(),
-                    Field::text("target", 1024, "Where the container sees it.").required(),
+                    MOUNT_SOURCE,
+                    MOUNT_TARGET,
                     Field::flag("read_only", "Whether it may only read it; true if absent."),
                 ]),
                 "Folders of the host's that it sees.",

@@ -3,6 +3,7 @@
 use hyper::header::LOCATION;
 use serde_json::json;
 
+use super::fields::NAME;
 use super::{model, settings};
 use crate::access::{self, Scopes};
 use crate::api::agents::create::{Birth, add, fresh};
@@ -14,7 +15,7 @@ use crate::rest::reply::Reply;
 
 pub(crate) fn create(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let display_name = name::display_name(body.text("name").unwrap_or(""))?;
+    let display_name = name::display_name(body.required(&NAME))?;
     settings::check(body)?;
     let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::fields::{MOUNT_SOURCE, MOUNT_TARGET, NAME};
 use super::{model, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};
@@ -24,7 +25,8 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store;
-use crate::store::operations::{self, Operation};
+use crate::store::agents::AgentStatus;
+use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::users::{Role, User};
 
 /// What the daemon sets itself.
@@ -32,7 +34,7 @@ const OWN_PREFIX: &str = "TAOS_";
 
 pub(crate) fn deploy(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let display_name = name::display_name(body.text("name").unwrap_or(""))?;
+    let display_name = name::display_name(body.required(&NAME))?;
     settings::check(body)?;
     let scopes = scope::asked(body)?.unwrap_or_else(Scopes::agent_default);
     scope::within(&call.caller, &scopes)?;
@@ -90,18 +92,19 @@ impl Asked {
         agent.fallback_models =
             body.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
         agent.target_worker = text("target_worker");
-        agent.on_worker_failure = text("on_worker_failure").unwrap_or(agent.on_worker_failure);
+        agent.on_worker_failure = body.word("on_worker_failure")?.unwrap_or(agent.on_worker_failure);
         agent.soul_md = text("soul_md").unwrap_or_default();
         agent.agent_md = text("agent_md").unwrap_or_default();
         agent.source_persona_id = text("source_persona_id");
-        agent.memory_plugin = text("memory_plugin").unwrap_or(agent.memory_plugin);
-        agent.status = "deploying".into();
+        agent.memory_plugin = body.word("memory_plugin")?.unwrap_or(agent.memory_plugin);
+        agent.status = AgentStatus::Deploying;
         let container = ContainerName::for_agent(&agent.slug)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
         agent.container_name = Some(container.as_str().to_owned());
         agent.container_runtime = Some(runtime.to_owned());
         create::add(tx, &agent)?;
-        let mut op = Operation::new(store::new_id(), "deploy", tx.caller.maker(), tx.caller.request_id(), tx.now);
+        let mut op =
+            Operation::new(store::new_id(), OperationKind::Deploy, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
         op.payload = serde_json::to_string(&self.wanted)
@@ -197,7 +200,7 @@ fn may_mount(roots: &[Vec<MountRoot>], owner: &User, slug: &str) -> Result<(), A
 fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String, String, bool), ApiError> {
     let bad = |why: &str| ApiError::field("mounts", why);
     let refused = || bad("has a source that is not a folder below one of mount_roots");
-    let source = Path::new(mount.text("source").unwrap_or(""));
+    let source = Path::new(mount.required(&MOUNT_SOURCE));
     if !source.is_absolute() {
         return Err(refused());
     }
@@ -205,7 +208,7 @@ fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String
     if !real.is_dir() || !settings.mount_roots.iter().any(|root| is_below(root, &real)) {
         return Err(refused());
     }
-    let target = mount.text("target").unwrap_or("");
+    let target = mount.required(&MOUNT_TARGET);
     ContainerPath::parse(target).map_err(|_| bad("has a target that is not an absolute path"))?;
     let real = real.to_str().ok_or_else(refused)?.to_owned();
     Ok((real, target.to_owned(), mount.flag("read_only").unwrap_or(true)))
@@ -214,13 +217,13 @@ fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String
 pub(crate) fn status(app: &App, call: Call) -> Handled {
     let (slug, op) = app.store.read(|conn| {
         let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent;
-        let op = operations::newest_of_agent(conn, &agent.id, "deploy")?;
+        let op = operations::newest_of_agent(conn, &agent.id, OperationKind::Deploy)?;
         Ok::<_, ApiError>((agent.slug, op.ok_or(codes::DEPLOY_TASK_NOT_FOUND)?))
     })?;
-    let status = match op.status.as_str() {
-        "queued" | "running" => "deploying",
-        "succeeded" => "success",
-        _ => "failed",
+    let status = match op.status {
+        OperationStatus::Queued | OperationStatus::Running => "deploying",
+        OperationStatus::Succeeded => "success",
+        OperationStatus::Failed | OperationStatus::Cancelled => "failed",
     };
     let error: Option<Value> = op.error.as_deref().and_then(|error| serde_json::from_str(error).ok());
     Ok(Reply::ok(&json!({

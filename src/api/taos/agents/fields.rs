@@ -2,11 +2,10 @@
 
 use crate::limits::TEXT_BYTES;
 use crate::rest::field::{Field, Type};
-
-pub(crate) const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
+use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
 
 pub(crate) const NAME: Field =
-    Field::text("name", usize::MAX, "Name for people, 1 to 64 characters; the slug is made from it.")
+    Field::unbounded("name", "Name for people, 1 to 64 characters; the slug is made from it.")
         .told(r#"{"maxLength": 64, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*[A-Za-z0-9][^\\u0000-\\u001f\\u007f-\\u009f]*$"}"#);
 pub(crate) const HOST: Field = Field::text("host", 255, "Where it runs; free text.");
 pub(crate) const QMD_INDEX: Field = Field::text("qmd_index", 255, "Which index it reads; free text.");
@@ -23,9 +22,14 @@ pub(crate) const SOUL: Field = Field::text("soul_md", TEXT_BYTES, "Who it is, in
 pub(crate) const AGENT_MD: Field = Field::text("agent_md", TEXT_BYTES, "What it does, in Markdown; at most 64 KiB.");
 pub(crate) const PERSONA: Field = Field::text("source_persona_id", 64, "Where the persona came from.");
 
+pub(crate) const MEMORY_PLUGIN: Field = Field::unbounded("memory_plugin", "taosmd or none.").required();
+pub(crate) const MOUNT_SOURCE: Field =
+    Field::text("source", 1024, "Folder on the host, below one of mount_roots.").required();
+pub(crate) const MOUNT_TARGET: Field = Field::text("target", 1024, "Where the container sees it.").required();
+
 /// What an export holds and an import takes.
 pub(crate) const SETTINGS: &[Field] = &[
-    Field::text("name", usize::MAX, "The slug.")
+    Field::unbounded("name", "The slug.")
         .told(r#"{"maxLength": 52, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}"#)
         .required(),
     Field::text("display_name", 64, "Name for people.").visible(),
@@ -38,11 +42,11 @@ pub(crate) const SETTINGS: &[Field] = &[
     MODEL,
     Field::texts("fallback_models", 8, 128, "Models to fall back to."),
     Field::text("target_worker", 255, "Worker it is pinned to."),
-    Field::word("on_worker_failure", &["pause", "fallback", "escalate-immediately"], "What to do when that fails."),
+    Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do when that fails."),
     SOUL,
     AGENT_MD,
     PERSONA,
-    Field::word("memory_plugin", &["taosmd", "none"], "Memory plugin."),
+    Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
     SCOPE,
 ];
 
@@ -52,17 +56,17 @@ pub(crate) const EMPTY_LISTS: [Field; 2] = [
 ];
 
 pub(crate) const ARCHIVED: &[Field] = &[
-    Field::text("id", usize::MAX, "The agent's id.").required(),
-    Field::text("archived_slug", usize::MAX, "The slug it had.").required(),
-    Field::text("display_name", usize::MAX, "Name for people.").required(),
-    Field::text("archived_at", usize::MAX, "When it was archived.").required(),
-    Field::text("snapshot_name", usize::MAX, "Its container's snapshot.").required().nullable(),
-    Field::text("container", usize::MAX, "Its container's name.").required().nullable(),
-    Field::text("owner", usize::MAX, "Its owner's username.").required(),
+    Field::unbounded("id", "The agent's id.").required(),
+    Field::unbounded("archived_slug", "The slug it had.").required(),
+    Field::unbounded("display_name", "Name for people.").required(),
+    Field::unbounded("archived_at", "When it was archived.").required(),
+    Field::unbounded("snapshot_name", "Its container's snapshot.").required().nullable(),
+    Field::unbounded("container", "Its container's name.").required().nullable(),
+    Field::unbounded("owner", "Its owner's username.").required(),
 ];
 
 pub(crate) const fn id(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 pub(crate) const STATUS: Field = id("status", "What was done.");

@@ -15,7 +15,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let filter = AgentFilter {
-        status: query.text("status").map(str::to_owned),
+        status: query.word("status")?,
         text: query.text("q").map(str::to_owned),
         ..visible(&call.caller)
     };

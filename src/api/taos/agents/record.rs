@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{Agent, LiveAgent};
+use crate::store::agents::{Agent, AgentStatus, LiveAgent};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// The record's fields.
@@ -29,7 +29,7 @@ pub const FIELDS: &[Field] = &[
     text("agent_md", "What it does, in Markdown."),
     text("source_persona_id", "Where the persona came from.").nullable(),
     text("memory_plugin", "Memory plugin."),
-    Field::word("status", super::fields::STATUSES, "Where it stands; registered means without a container.").required(),
+    Field::word("status", AgentStatus::SLUGS, "Where it stands; registered means without a container.").required(),
     Field::flag("paused", "Whether its owner paused it.").required(),
     Field::of(
         "container",

@@ -3,8 +3,8 @@
 use hyper::http::Method;
 
 use super::fields::{
-    AGENT_ID, AGENT_MD, ARCHIVED, COLOR, DISPLAY, EMOJI, EMPTY_LISTS, FRAMEWORK, HOST, MEMORY, MODEL, NAME, PERSONA,
-    QMD_INDEX, REVISION, SCOPE, SETTINGS, SLUG, SOUL, STATUS, STATUSES, id,
+    AGENT_ID, AGENT_MD, ARCHIVED, COLOR, DISPLAY, EMOJI, EMPTY_LISTS, FRAMEWORK, HOST, MEMORY, MEMORY_PLUGIN, MODEL,
+    NAME, PERSONA, QMD_INDEX, REVISION, SCOPE, SETTINGS, SLUG, SOUL, STATUS, id,
 };
 use super::{archive, create, permissions, read, record, settings, transfer};
 use crate::access::Action;
@@ -15,6 +15,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::agents::AgentStatus;
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -28,7 +29,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", STATUSES, "Only agents in this status."),
+            Field::word("status", AgentStatus::SLUGS, "Only agents in this status."),
             Field::text("q", 64, "Only agents whose name contains this, in any case."),
             LIMIT,
             CURSOR,
@@ -298,7 +299,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "taosmd or none.",
         repeat: Repeat::Safe,
         query: &[],
-        body: BodyKind::Json(&[Field::text("memory_plugin", usize::MAX, "taosmd or none.").required()]),
+        body: BodyKind::Json(&[MEMORY_PLUGIN]),
         example: r#"{"memory_plugin": "taosmd"}"#,
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN],
@@ -321,7 +322,7 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 STATUS,
                 SLUG,
-                Field::text("model", usize::MAX, "The model.").required(),
+                Field::unbounded("model", "The model.").required(),
                 Field::word("location", &["controller", "cloud", "worker"], "Where it runs; null if not checked.")
                     .required()
                     .nullable(),
@@ -379,7 +380,7 @@ const ARCHIVE_ANSWER: (u16, Answer) = (
         AGENT_ID,
         SLUG,
         id("archived_at", "When."),
-        Field::text("snapshot_name", usize::MAX, "Its container's snapshot.").required().nullable(),
+        Field::unbounded("snapshot_name", "Its container's snapshot.").required().nullable(),
     ]),
 );
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::fields::MEMORY_PLUGIN;
 use super::{model, record};
 use crate::access::AgentRole;
 use crate::api::agents::find;
@@ -12,7 +13,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::store::agents::{self, Agent, LiveAgent};
+use crate::store::agents::{self, Agent, LiveAgent, MemoryPlugin};
 
 /// Checks what a field's declaration cannot say.
 ///
@@ -126,10 +127,8 @@ pub(crate) fn persona(app: &App, call: Call) -> Handled {
 }
 
 pub(crate) fn memory(app: &App, call: Call) -> Handled {
-    let plugin = call.input.body.text("memory_plugin").unwrap_or("").to_owned();
-    if !["taosmd", "none"].contains(&plugin.as_str()) {
-        return Err(codes::INVALID_MEMORY_PLUGIN.into());
-    }
+    let plugin = call.input.body.required(&MEMORY_PLUGIN).parse::<MemoryPlugin>();
+    let plugin = plugin.map_err(|_| codes::INVALID_MEMORY_PLUGIN)?;
     call.write(app, move |tx| {
         let live = change(tx, AgentRole::Editor, |agent| {
             agent.memory_plugin = plugin;

@@ -96,11 +96,11 @@ pub(crate) fn import(app: &App, call: Call) -> Handled {
         agent.fallback_models =
             given.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
         agent.target_worker = text("target_worker");
-        agent.on_worker_failure = text("on_worker_failure").unwrap_or(agent.on_worker_failure);
+        agent.on_worker_failure = given.word("on_worker_failure")?.unwrap_or(agent.on_worker_failure);
         agent.soul_md = text("soul_md").unwrap_or_default();
         agent.agent_md = text("agent_md").unwrap_or_default();
         agent.source_persona_id = text("source_persona_id");
-        agent.memory_plugin = text("memory_plugin").unwrap_or(agent.memory_plugin);
+        agent.memory_plugin = given.word("memory_plugin")?.unwrap_or(agent.memory_plugin);
         create::add(tx, &agent)?;
         Ok(Reply::ok(&json!({"status": "imported", "id": agent.id, "name": agent.slug})))
     })

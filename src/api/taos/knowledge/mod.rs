@@ -24,7 +24,7 @@ const DOC_SOURCES: &str = "recipes/reading-knowledge#sources";
 const DOC_PROMPT: &str = "recipes/reading-knowledge#prompt";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 const ID: Field = text("id", "The id; stays as long as its source has this path.");

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::store::notifications::Notification;
+use crate::store::notifications::{Level, Notification};
 
 /// Text that is safe between tags and within quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
@@ -13,11 +13,11 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-fn icon(level: &str) -> &'static str {
+fn icon(level: Level) -> &'static str {
     match level {
-        "high" => "⚠",
-        "low" => "·",
-        _ => "ℹ",
+        Level::High => "⚠",
+        Level::Low => "·",
+        Level::Normal => "ℹ",
     }
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn item(one: &Notification) -> String {
         "<div class=\"{class}\" data-id=\"{}\"><div class=\"notif-title\"><span class=\"notif-icon\" title=\"{}\">{}</span> \
         {title}</div><div class=\"notif-meta\"><span class=\"notif-message\">{}</span> · <span class=\"notif-source\">{}</span>",
         escape(&one.id),
-        escape(&one.level),
-        icon(&one.level),
+        one.level,
+        icon(one.level),
         escape(&one.message),
         escape(&one.source),
     );
@@ -69,7 +69,7 @@ mod tests {
             agent_id: Some(own()),
             source: own(),
             app_origin: Some(own()),
-            level: own(),
+            level: Level::Normal,
             title: own(),
             message: own(),
             action_url: Some(own()),

@@ -17,7 +17,7 @@ use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::notifications::{Inbox, Notification};
+use crate::store::notifications::{Inbox, Level, Notification};
 use crate::time::Micros;
 
 /// The page on sending.
@@ -30,7 +30,7 @@ const AFTER: Field = Field::text("after", 36, "The id of a notification: only ne
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::text(name, usize::MAX, about).required()
+    Field::unbounded(name, about).required()
 }
 
 /// A notification's record.
@@ -38,7 +38,7 @@ const RECORD: &[Field] = &[
     text("id", "The id."),
     Field::integer("timestamp", 0, i64::MAX, "When it was sent, in seconds since 1970.").required(),
     text("created_at", "When it was sent."),
-    Field::word("level", &["low", "normal", "high"], "The priority it was sent with.").required(),
+    Field::word("level", Level::SLUGS, "The priority it was sent with.").required(),
     text("title", "One line."),
     text("message", "The text."),
     Field::flag("read", "Whether its user has read it.").required(),

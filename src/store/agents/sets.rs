@@ -1,0 +1,52 @@
+//! The words that an agent's row may hold.
+
+use crate::closed_set::closed_set;
+
+closed_set! {
+    /// Where an agent stands.
+    pub enum AgentStatus {
+        Registered "registered" "It has no container.";
+        Deploying "deploying" "Its container is being made.";
+        Running "running" "Its container runs, paused or not.";
+        Stopped "stopped" "Its container is stopped.";
+        Failed "failed" "Its deployment failed, or its container is broken.";
+    }
+}
+
+closed_set! {
+    /// Which way an agent came.
+    pub enum AgentOrigin {
+        SpaceAgent "space_agent" "A person made it.";
+        Cloud "cloud" "It runs elsewhere.";
+        ExternalGateway "external_gateway" "It comes through a gateway.";
+        Agentcore "agentcore" "An agent made it.";
+        Mcp "mcp" "An aX client made it.";
+    }
+}
+
+closed_set! {
+    /// What became of the last delivery of an agent's token.
+    pub enum TokenDelivery {
+        Delivered "delivered" "The container has it.";
+        PendingRestart "pending_restart" "The container has it; its processes see it after a restart.";
+        NotInjected "not_injected" "It was issued by hand: whoever asked for it has it.";
+        Failed "failed" "The container did not get it.";
+    }
+}
+
+closed_set! {
+    /// What to do when an agent's worker fails.
+    pub enum OnWorkerFailure {
+        Pause "pause" "Pause the agent.";
+        Fallback "fallback" "Use the next model.";
+        EscalateImmediately "escalate-immediately" "Tell a person at once.";
+    }
+}
+
+closed_set! {
+    /// What keeps an agent's memory.
+    pub enum MemoryPlugin {
+        Taosmd "taosmd" "The box.";
+        None "none" "Nothing.";
+    }
+}
