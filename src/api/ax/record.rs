@@ -15,7 +15,7 @@ use crate::time::Micros;
 const SPACE: &[Field] = &[
     text("space_id", "The space's id."),
     text("name", "Its name."),
-    Field::flag("is_default", "Whether the agent works there if nothing is said.").required(),
+    Field::flag("is_default", "Whether it is the agent's default space.").required(),
 ];
 
 /// The record's fields.
@@ -33,7 +33,7 @@ pub const FIELDS: &[Field] = &[
     text("owner_space_id", "The space of its owner it was made in."),
     text("description", "What it is for."),
     text("bio", "A few words about it."),
-    text("specialization", "What it is good at."),
+    text("specialization", "Its specialization."),
     text("model", "The model it uses.").nullable(),
     text("avatar_url", "Its picture.").nullable(),
     Field::flag("pinned", "Whether it is kept at the top of its space.").required(),
@@ -41,7 +41,7 @@ pub const FIELDS: &[Field] = &[
     text("created_at", "When it was made."),
     text("updated_at", "When it was last changed."),
     text("last_seen_at", "When it was last seen.").nullable(),
-    Field::text("system_prompt", usize::MAX, "What it is told first; for its owner and editors."),
+    Field::text("system_prompt", usize::MAX, "Its system prompt; only for its owner and editors."),
 ];
 
 const CONTROL: &[Field] = &[

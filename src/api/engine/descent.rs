@@ -25,13 +25,13 @@ closed_set! {
 pub const CASCADE: Field = Field::word(
     "cascade",
     Cascade::SLUGS,
-    "What dies with it: the user keys it made (keys, also if absent), all, none.",
+    "What else ends: keys (default, the user keys that it made), all or none.",
 );
 /// A credential that another was used to make, as told.
 pub const MADE: &[Field] = &[
     Field::text("credential_id", usize::MAX, "Its id.").required(),
     Field::text("kind", usize::MAX, "Its kind.").required(),
-    Field::text("name", usize::MAX, "What people call it.").required(),
+    Field::text("name", usize::MAX, "Its name for people.").required(),
     Field::text("agent_id", usize::MAX, "The agent it is.").required().nullable(),
 ];
 
@@ -80,7 +80,7 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
         && credentials::is_below(tx.conn, &own, id)?
     {
         return Err(ApiError::new(codes::FORBIDDEN).detail(
-            "The caller's own credential was made with this one and dies with it: cascade=none is not its to ask.",
+            "This credential made the caller's own credential, so the caller may not use cascade=none.",
         ));
     }
     let mut ended = Ended::default();

@@ -21,9 +21,9 @@ use crate::store::{self, agents, users};
 
 const DOC: &str = "concepts/permissions#grants";
 const PRINCIPAL: Field =
-    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+    Field::text("principal", 128, "The principal: user:NAME or agent:NAME, with the name or the id.")
         .told(r#"{"pattern": "^(user|agent):."}"#);
-const RESOURCE: Field = Field::text("resource", 128, "On what: agent:ID, or agent:* for the role creator.")
+const RESOURCE: Field = Field::text("resource", 128, "The resource: agent:ID, or agent:* for the role creator.")
     .told(r#"{"pattern": "^agent:."}"#);
 const ROLE: Field = Field::word(
     "role",
@@ -49,7 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsCreate, create),
         id: "grants_create",
         title: "Give a role",
-        about: "By an owner of the agent; on agent:* by an admin. A role given before is changed.",
+        about: "An owner of the agent may do this, on agent:* an admin. The new role replaces an earlier one.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
@@ -65,7 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsList, list),
         id: "grants_list",
         title: "List grants",
-        about: "Those the caller may give: on agents it owns; an admin sees all.",
+        about: "The grants that the caller may give: on agents that it owns. An admin sees all.",
         repeat: Repeat::Safe,
         query: &[PRINCIPAL, RESOURCE, LIMIT, CURSOR],
         body: BodyKind::None,
@@ -81,7 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsDelete, delete),
         id: "grants_delete",
         title: "Take a role back",
-        about: "By whoever may give it.",
+        about: "Everyone who may give the grant may delete it.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,

@@ -26,10 +26,10 @@ const DOC: &str = "recipes/users-and-tokens#tokens";
 const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::text("id", usize::MAX, "The token's id.").required();
-const LABEL: Field = Field::text("label", 64, "What people call it.").line();
+const LABEL: Field = Field::text("label", 64, "Its name for people.").line();
 const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
 const CREATED: Field = Field::text("created_at", usize::MAX, "When it was issued.").required();
-const EXPIRES: Field = Field::text("expires_at", usize::MAX, "Until when it is good.").required().nullable();
+const EXPIRES: Field = Field::text("expires_at", usize::MAX, "When it expires.").required().nullable();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -40,14 +40,13 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenIssue, issue),
         id: "users_token_issue",
         title: "Issue a user's token",
-        about: "Shows the token once. It never grants more than the caller holds; one's own never outlives the credential \
-                it is made with.",
+        about: "Shows the token once. Its scope never exceeds the caller's. Your own token never outlives the credential that made it.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[
             LABEL,
             Field::of("scope", Type::Scopes, "Its scopes; the caller's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days it is good for; 90 if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days until it expires; 90 if absent."),
         ]),
         example: r#"{"label": "laptop", "scope": ["agents.*"], "expires_in_days": 30}"#,
         answer: (
@@ -71,7 +70,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenList, list),
         id: "users_token_list",
         title: "List a user's tokens",
-        about: "Those that are not revoked, oldest first. Never the tokens themselves.",
+        about: "The tokens that are not revoked, oldest first, without their secrets.",
         repeat: Repeat::Safe,
         query: &[LIMIT, CURSOR],
         body: BodyKind::None,
@@ -99,7 +98,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersTokenRevoke, revoke),
         id: "users_token_revoke",
         title: "Revoke a user's token",
-        about: "It is dead from the next request on, and with it the tokens and keys that were made with it.",
+        about: "The daemon refuses it from the next request on, and also the tokens and keys that it made.",
         repeat: Repeat::Safe,
         query: &[descent::CASCADE],
         body: BodyKind::None,

@@ -27,7 +27,7 @@ const USERNAME: Field =
         .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
         .required();
 const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
-const ROLE: Field = Field::word("role", ROLES, "admin runs the box, member has what it was granted; member if absent.");
+const ROLE: Field = Field::word("role", ROLES, "admin may do everything, member what grants allow; member if absent.");
 
 /// A user's record.
 const RECORD: &[Field] = &[
@@ -81,7 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersRead, get),
         id: "users_get",
         title: "Read a user",
-        about: "Members may read themselves only.",
+        about: "A member may read only itself.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -97,7 +97,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersUpdate, update),
         id: "users_update",
         title: "Change a user",
-        about: "Disabling a user ends the use of its credentials, and of its agents', until it is enabled again.",
+        about: "While a user is disabled, the daemon refuses its credentials and those of its agents.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[ROLE, DISPLAY_NAME, Field::flag("disabled", "Whether its credentials are refused.")]),
@@ -113,7 +113,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersDelete, delete),
         id: "users_delete",
         title: "Delete a user",
-        about: "With its tokens and grants. A user that owns agents cannot be deleted.",
+        about: "Deletes the user with its tokens and grants. A user that owns agents cannot be deleted.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,

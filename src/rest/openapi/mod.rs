@@ -326,7 +326,7 @@ fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
 fn pending(repeatable: bool) -> Value {
     const FIELDS: &[Field] = &[
         Field::word("status", &["pending"], "It goes on.").required(),
-        Field::text("operation_id", usize::MAX, "The operation to follow.").required(),
+        Field::text("operation_id", usize::MAX, "The id of the operation to follow.").required(),
         Field::text("name", usize::MAX, "The agent's slug."),
     ];
     json!({

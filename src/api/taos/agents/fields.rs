@@ -12,7 +12,7 @@ pub(crate) const HOST: Field = Field::text("host", 255, "Where it runs; free tex
 pub(crate) const QMD_INDEX: Field = Field::text("qmd_index", 255, "Which index it reads; free text.");
 pub(crate) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrggbb; #888888 if absent.")
     .told(r#"{"pattern": "^#[0-9A-Fa-f]{6}$"}"#);
-pub(crate) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text clears it.");
+pub(crate) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text removes it.");
 pub(crate) const MEMORY: Field =
     Field::flag("can_read_user_memory", "Whether it may read its user's memory; false if absent.");
 pub(crate) const MODEL: Field =
@@ -53,7 +53,7 @@ pub(crate) const EMPTY_LISTS: [Field; 2] = [
 
 pub(crate) const ARCHIVED: &[Field] = &[
     Field::text("id", usize::MAX, "The agent's id.").required(),
-    Field::text("archived_slug", usize::MAX, "The slug it had.").required(),
+    Field::text("archived_slug", usize::MAX, "The slug before it was archived.").required(),
     Field::text("display_name", usize::MAX, "Name for people.").required(),
     Field::text("archived_at", usize::MAX, "When it was archived.").required(),
     Field::text("snapshot_name", usize::MAX, "Its container's snapshot.").required().nullable(),
