@@ -105,7 +105,7 @@ fn there_is(database: &Path) -> Result<(), DaemonError> {
     match fs::metadata(database) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(DaemonError::Failed(format!(
-            "there is no {}; name the daemon's data directory with --data-dir, or its file with --config",
+            "{} does not exist; name the daemon's data directory with --data-dir, or its file with --config",
             database.display()
         ))),
         Err(error) => Err(DaemonError::Io(database.display().to_string(), error)),
@@ -121,13 +121,13 @@ fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), DaemonError>
     };
     let refused = |why: &str| Err(DaemonError::Failed(format!("{} {why}", file.display())));
     if !found.is_file() {
-        return refused("is no file; name the file the backup shall be");
+        return refused("is not a file; name a file for the backup");
     }
     if (found.dev(), found.ino()) == (own.dev(), own.ino()) {
         return refused("is the database itself; name another file");
     }
     if found.len() > 0 && store::identify(file).is_err() {
-        return refused("exists and is no taosd database; it stays as it is. Name another file");
+        return refused("exists and is not a taosd database. Name another file");
     }
     Ok(())
 }

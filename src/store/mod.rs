@@ -330,7 +330,7 @@ impl Store {
 fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
     let kept = backup_dir(dir)?.join(format!("before-schema-{VERSION}.db"));
     copy_to(path, &kept)?;
-    log::info!("{} is about to be upgraded; as it is now it stays as {}", path.display(), kept.display());
+    log::info!("{} will be upgraded; the old database is kept as {}", path.display(), kept.display());
     Ok(())
 }
 

@@ -37,7 +37,7 @@ impl Gate {
         }
         if kind == Kind::UserToken {
             return Err(
-                ApiError::new(codes::CLASS_NOT_ALLOWED).detail("A user's token is used as it is, not exchanged.")
+                ApiError::new(codes::CLASS_NOT_ALLOWED).detail("Send a user's token directly: it cannot be exchanged.")
             );
         }
         Ok(Exchanger { caller, hash })

@@ -140,7 +140,7 @@ impl SigningKeys {
         match write(&self.path, &turned) {
             Ok(()) => *keys = turned,
             Err(error) => {
-                log::error!("{}: {error}; the signing key of before goes on", self.path.display());
+                log::error!("{}: {error}; the old signing key stays in use", self.path.display());
                 keys.present.since = now - PERIOD + 60;
             }
         }

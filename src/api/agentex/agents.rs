@@ -64,7 +64,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 "Sorts by this field; updated_at if absent.",
             ),
             DIRECTION,
-            Field::text("task_id", usize::MAX, "There are no tasks here: with it the list is empty."),
+            Field::text("task_id", usize::MAX, "Not supported: with it the list is empty."),
             Field::text(
                 "agent_card_metadata",
                 CARD_FILTER_BYTES,

@@ -73,10 +73,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "Clients report here that somebody used a decoy key. The daemon logs the report.",
             DOC,
         )
-        .taking(
-            &[Field::text("provider_pattern", 64, "The format of the key.")],
-            r#"{"provider_pattern": "aws-iam"}"#,
-        )
+        .taking(&[Field::text("provider_pattern", 64, "The format of the key.")], r#"{"provider_pattern": "aws-iam"}"#)
         .answering(202, OK),
 ];
 

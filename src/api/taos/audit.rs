@@ -83,7 +83,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
                 text("at", "When."),
                 text("actor", "The principal, with its name at that time."),
-                text("actor_id", "Who, by id: user:ID or agent:ID; null of what is no principal.").nullable(),
+                text("actor_id", "The principal by id: user:ID or agent:ID; null if there is none.").nullable(),
                 text("action", "Which action."),
                 text("resource", "On what."),
                 text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),

@@ -201,7 +201,7 @@ impl Rest {
     /// could not be taken back before. The runtimes finish most kinds once they have begun.
     fn cancel(&self, operation: &str, deadline: Instant) -> Result<(), Error> {
         if let Err(error) = self.send(Request::new("DELETE", operation, deadline)) {
-            log::debug!("an operation of the container runtime goes on to its end: {error:?}");
+            log::debug!("an operation of the container runtime continues: {error:?}");
         }
         while !self.has_ended(operation, deadline)? {
             if Instant::now() + CANCEL_PAUSE >= deadline {

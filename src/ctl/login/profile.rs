@@ -76,7 +76,7 @@ fn file(name: &str) -> String {
 /// [`Failure::Usage`].
 pub fn check_name(name: &str) -> Result<(), Failure> {
     let fix = "Use letters, digits, - and _, at most 64, a letter or digit first.";
-    if is_name(name) { Ok(()) } else { Err(Failure::usage("That is no name for a profile.", fix)) }
+    if is_name(name) { Ok(()) } else { Err(Failure::usage("This profile name is not valid.", fix)) }
 }
 
 /// The names of all profiles.
@@ -203,7 +203,7 @@ pub fn verify(profile: &SavedProfile) -> Result<Plaintext, Vec<String>> {
         match end.parse::<Timestamp>() {
             Ok(end) if end > Timestamp::now() => {}
             Ok(_) => problems.push(format!("Its token expired at {end}.")),
-            Err(_) => problems.push("Its expiry is no time.".to_owned()),
+            Err(_) => problems.push("Its expiry is not a time.".to_owned()),
         }
     }
     token.filter(|_| problems.is_empty()).ok_or(problems)

@@ -18,12 +18,10 @@ pub const COLUMNS: &[Column] = &[
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
-    about: "Who may do what with which agent",
+    about: "Roles on agents",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record)),
-        CommandEntry::Verb(
-            Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Take grant {} back?"),
-        ),
+        CommandEntry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Delete grant {}?")),
     ],
 };

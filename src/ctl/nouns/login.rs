@@ -37,7 +37,7 @@ fn command(name: &'static str) -> Command {
              the server accepts it, for its owner's eyes alone. A user's key is exchanged from then on by itself; an \
              agent's key is no login: make a profile of it.",
         )
-        .arg(space.help("Where to work if nothing is said: id, slug or name; the default space if absent"))
+        .arg(space.help("The space to work in: id, slug or name; the default space if absent"))
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -88,7 +88,7 @@ fn token(context: &Context) -> Result<Plaintext, Failure> {
         None if io::stdin().is_terminal() => ask::token(),
         None => read_token("-").map_err(|_| {
             let fix = "Name a file with --token-file, or write the token to stdin.";
-            Failure::usage("There is no terminal to ask for the token on, and none on stdin.", fix)
+            Failure::usage("There is no terminal to prompt for the token, and no token on stdin.", fix)
         }),
     }
 }

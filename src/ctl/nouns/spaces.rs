@@ -12,7 +12,7 @@ const MEMBERS: &[Column] = &[Column("ID", "id"), Column("NAME", "username"), Col
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
-    about: "Where agents live",
+    about: "Spaces, which separate agents",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
         CommandEntry::Verb(Verb::new("get", "spaces_read", Show::Record)),

@@ -24,7 +24,7 @@ pub struct Keep {
 pub fn args() -> [Arg; 2] {
     let save = Arg::new("save-to").long("save-to").value_name("FILE").value_parser(NonEmptyStringValueParser::new());
     let print = Arg::new("print-token").long("print-token").action(ArgAction::SetTrue);
-    [save.help("Write the token to this file, for your eyes alone"), print.help("Print the token")]
+    [save.help("Write the token to this file, which only you can read"), print.help("Print the token")]
 }
 
 impl Keep {

@@ -325,12 +325,12 @@ fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
 /// The promise of slow work that has not ended yet.
 fn pending(repeatable: bool) -> Value {
     const FIELDS: &[Field] = &[
-        Field::word("status", &["pending"], "It goes on.").required(),
+        Field::word("status", &["pending"], "The operation continues.").required(),
         Field::text("operation_id", usize::MAX, "The id of the operation to follow.").required(),
         Field::text("name", usize::MAX, "The agent's slug."),
     ];
     json!({
-        "description": "The work goes on as an operation.",
+        "description": "The work continues as an operation.",
     "headers": headers::of_success(repeatable, &["Location"]),
         "content": {"application/json": {"schema": object_schema(FIELDS)}},
     })

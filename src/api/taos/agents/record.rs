@@ -33,7 +33,7 @@ pub const FIELDS: &[Field] = &[
     Field::flag("paused", "Whether its owner paused it.").required(),
     Field::of(
         "container",
-        Type::Object(&[text("name", "Its name."), text("runtime", "The source it belongs to.")]),
+        Type::Object(&[text("name", "Its name."), text("runtime", "The container runtime.")]),
         "Its container.",
     )
     .required()
