@@ -41,7 +41,7 @@ pub struct Gate {
     notifications: Throttle,
     pub(super) last_used: LastUsed,
     pub(super) denials: Denials,
-    /// What the same principal does again and again, for the audit.
+    /// Repeated actions of a principal, which the audit counts.
     pub(super) repeats: Denials,
     /// What principals may write.
     pub allowance: Allowance,
@@ -49,7 +49,7 @@ pub struct Gate {
     pub backups: Throttle,
     pub(super) known: CredentialCache,
     pub(super) fingerprints: Fingerprints,
-    /// What becomes of a credential on another agent's socket.
+    /// How to treat a credential of one agent on another agent's socket.
     pub(super) bind_credentials: Watched<BindCredentials>,
     pub(super) clock: Arc<Clock>,
     /// The keys that sign short-lived tokens.
@@ -167,7 +167,7 @@ impl Gate {
         Ok(caller)
     }
 
-    /// The caller, where what is in memory says yes to everything. `None` says nothing: [`Gate::admit`] has to look.
+    /// The caller, if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`].
     pub fn admit_known(&self, head: &Head, action: Action) -> Option<Caller> {
         let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
         let who = self.known.get(&hash, self.store.version(), head.arrived)?;
@@ -185,7 +185,7 @@ impl Gate {
         Some(caller)
     }
 
-    /// Whether a caller admitted some time ago would be let in again: for what outlasts its request.
+    /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
     pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
         if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
             return false;
@@ -203,7 +203,7 @@ impl Gate {
         match found {
             Ok(now) => now.is_some_and(|now| may(&now, action)),
             Err(error) => {
-                log::warn!("a credential could not be looked at again: {error}");
+                log::warn!("a credential could not be checked again: {error}");
                 false
             }
         }
@@ -217,7 +217,7 @@ impl Gate {
         };
         taken.map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This principal has used up its requests of this minute.")
+                .detail("This principal has sent too many requests in this minute.")
                 .retry_after(seconds)
         })
     }
@@ -225,12 +225,12 @@ impl Gate {
     fn throttle_notifications(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This principal has used up its notifications of this minute.")
+                .detail("This principal has sent too many notifications in this minute.")
                 .retry_after(seconds)
         })
     }
 
-    /// Counts a request of a peer at a public route that could be flooded.
+    /// Counts a peer's request to a public route that needs a rate limit.
     ///
     /// # Errors
     /// `rate_limited`.
@@ -242,7 +242,7 @@ impl Gate {
     }
 }
 
-/// True if the caller's scopes and role do for an action.
+/// True if the caller's scopes and role allow an action.
 fn may(caller: &Caller, action: Action) -> bool {
     caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())
 }

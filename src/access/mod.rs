@@ -1,4 +1,4 @@
-//! Access: who calls, and may they. Only this room can make a [`Caller`], so no handler runs unchecked.
+//! Authentication and authorization. Only this room can make a [`Caller`], so no handler runs without a check.
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 

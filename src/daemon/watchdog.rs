@@ -33,7 +33,7 @@ impl Watchdog {
             while stopped.recv_timeout(period / 2) == Err(RecvTimeoutError::Timeout) {
                 match trouble(&app, &edge) {
                     None => drop(sd_notify::notify(&[sd_notify::NotifyState::Watchdog])),
-                    Some(why) => log::error!("no sign of life for the watchdog: {why}"),
+                    Some(why) => log::error!("the watchdog is not notified: {why}"),
                 }
             }
         })?;

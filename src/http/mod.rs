@@ -1,7 +1,7 @@
-//! HTTP: the edge that faces the network, the pool that runs handlers, and what a table of routes is made of.
+//! The HTTP server: the edge that faces the network, and the pool that runs handlers.
 //!
 //! Nothing outside this room names hyper's connections or tokio. Handlers see an [`crate::rest::input::Input`] and return a
-//! [`crate::rest::reply::Reply`]; what the network does to a connection is the edge's business alone.
+//! [`crate::rest::reply::Reply`]; only the edge handles connections.
 
 pub mod access_log;
 pub mod edge;

@@ -118,7 +118,7 @@ impl Store {
         };
         let medium = open::medium(&path).map_err(|e| OpenError::Io(path.clone(), e))?;
         if medium == Medium::Frozen {
-            log::error!("{} lies on a read-only file system: reads are served, writes refused", path.display());
+            log::error!("{} is on a read-only file system: the daemon serves reads and refuses writes", path.display());
         }
         let mut conn = open::writing(&path, medium).map_err(|e| store(e.into()))?;
         let unfit = |error: MigrateError| match error {

@@ -55,7 +55,7 @@ fn messages_say_what_is_wrong() {
         (&br#"{"name":"a","host":"x","host":"y"}"#[..], "the key \"host\" stands twice"),
         (br#"{"name":"a\u001bb"}"#, "control character"),
         (br#"{"name":"  "}"#, "empty"),
-        (br#"{"name":"\u65e5"}"#, "none of a-z and 0-9"),
+        (br#"{"name":"\u65e5"}"#, "no letter a-z or digit"),
     ] {
         let detail = post(body);
         assert!(detail.as_str().expect("a detail").contains(told), "{detail}");

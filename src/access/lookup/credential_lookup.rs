@@ -89,9 +89,8 @@ impl Gate {
         let missing = unauthenticated(need.dialect);
         let Peer::Unix { uid, gid, .. } = head.peer else { return Err(missing.into()) };
         if !self.operators.admit(uid, gid) {
-            return Err(
-                ApiError::new(missing).detail("This user is not root, not the daemon's own and not in group taosd.")
-            );
+            return Err(ApiError::new(missing)
+                .detail("The Unix user is not root, not the daemon's own user and not in the group taosd."));
         }
         let Some(user) = self.store.lookup(users::operator)? else {
             return Err(self.refuse_credential(head, need, Bad::Dead));

@@ -110,7 +110,10 @@ impl SigningKeys {
                     Err(error) => Some(error.to_string()),
                 };
                 if let Some(why) = why {
-                    log::warn!("{}: {why}; making a new signing key, tokens signed before end now", path.display());
+                    log::warn!(
+                        "{}: {why}; making a new signing key, so all earlier tokens are invalid",
+                        path.display()
+                    );
                 }
                 let (present, next) = (Key::generate(now), Key::generate(now));
                 let keys = Keys { present, next, before: None, epoch: epoch.to_owned() };

@@ -145,7 +145,7 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: &str) -> Result<(
         let scopes = forward.intersection(tx.caller.issuer_scopes());
         if scopes.is_empty() {
             return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
-                .detail("An external key has requests sent on: the caller's own scopes do not cover agents.forward.")
+                .detail("An external key forwards requests, and the caller's own scopes do not cover agents.forward.")
                 .with("scope", Action::AgentsForward.slug()));
         }
         scopes.stored()

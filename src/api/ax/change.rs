@@ -145,7 +145,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field.name).is_some());
             if own != live.agent.id || foreign {
                 return Err(ApiError::new(codes::FORBIDDEN)
-                    .detail(format!("An agent may change only of itself, and only {}.", OWN.join(", "))));
+                    .detail(format!("An agent may change only its own record, and only {}.", OWN.join(", "))));
             }
         }
         let before = profiles::of(tx.conn, &live.agent.id)?;

@@ -271,7 +271,7 @@ fn create(app: &App, call: Call) -> Handled {
         // A manager's token makes keys for agents alone.
         if tx.caller.token_class() == Some(Class::Admin) {
             return Err(ApiError::new(codes::INSUFFICIENT_SCOPE)
-                .detail("A user_admin token makes agents' keys only: name bound_agent_id, or use user_access."));
+                .detail("A user_admin token can make only agents' keys: send bound_agent_id, or use user_access."));
         }
         let (scopes, admin) =
             issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;

@@ -136,6 +136,6 @@ fn honeypot(app: &App, input: Input) -> Handled {
     app.gate.throttle_public(&input.head)?;
     let pattern: String =
         input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
-    log::warn!("request {}: a planted key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
+    log::warn!("request {}: a decoy key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({"ok": true})).into())
 }

@@ -110,12 +110,12 @@ impl App {
         });
         match released {
             Ok(0) => {}
-            Ok(count) => log::info!("released {count} idempotency keys of a run that ended in the middle"),
+            Ok(count) => log::info!("released {count} idempotency keys of an interrupted run"),
             // A read-only disk is no reason not to serve reads.
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
         if let Err(error) = core_knowledge::ingest(&store) {
-            log::error!("the documentation could not be made knowledge: {error}");
+            log::error!("the documentation could not be stored as knowledge: {error}");
         }
         let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
         let keys = SigningKeys::open(&config.runtime_dir, &epoch, Micros::now().0 / Micros::SECOND)

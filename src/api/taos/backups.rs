@@ -69,7 +69,9 @@ fn create(app: &App, call: Call) -> Handled {
         .backups
         .take(if call.caller.credential_id().is_some() { "tokens" } else { "socket" }, Instant::now())
         .map_err(|seconds| {
-            ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("The maximum number of backups per hour is reached.")
+                .retry_after(seconds)
         })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {

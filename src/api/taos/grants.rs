@@ -136,7 +136,7 @@ fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, A
 fn may_give(conn: &Connection, caller: &Caller, agent_id: Option<&str>) -> Result<(), ApiError> {
     match agent_id {
         None if caller.is_admin() => Ok(()),
-        None => Err(ApiError::new(codes::FORBIDDEN).detail("Giving roles on agent:* needs the role admin.")),
+        None => Err(ApiError::new(codes::FORBIDDEN).detail("Only an admin can grant roles on agent:*.")),
         Some(id) => {
             agents::by_id(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
             access::require(conn, caller, id, AgentRole::Owner)

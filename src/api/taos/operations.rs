@@ -156,7 +156,8 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     let parts = if op.kind == "bulk" { operations::children(conn, &op.id)? } else { Vec::new() };
     let agents: Vec<&String> = parts.iter().chain([op]).filter_map(|op| op.agent_id.as_ref()).collect();
     if agents.is_empty() && !is_own(caller, op) {
-        return Err(ApiError::new(codes::FORBIDDEN).detail("Only who asked for it, or an admin, may cancel it."));
+        return Err(ApiError::new(codes::FORBIDDEN)
+            .detail("Only the user who started the operation, or an admin, may cancel it."));
     }
     for agent in agents {
         // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.

@@ -323,7 +323,7 @@ fn revoke(app: &App, call: Call) -> Handled {
             // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
             let id = agent.id.clone();
             if jobs.run(Some(&id), move |jobs| delivery::withdraw(jobs, &agent)).is_err() {
-                log::warn!("a revoked token stays in the container of agent {id}: too much is waiting");
+                log::warn!("the revoked token of agent {id} stays in its container: the queue of deliveries is full");
             }
             Outcome::Done(reply)
         });

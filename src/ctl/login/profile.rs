@@ -75,7 +75,7 @@ fn file(name: &str) -> String {
 /// # Errors
 /// [`Failure::Usage`].
 pub fn check_name(name: &str) -> Result<(), Failure> {
-    let fix = "Use letters, digits, - and _, at most 64, a letter or digit first.";
+    let fix = "Use at most 64 letters, digits, - and _, and begin with a letter or digit.";
     if is_name(name) { Ok(()) } else { Err(Failure::usage("This profile name is not valid.", fix)) }
 }
 
@@ -177,7 +177,7 @@ pub fn kept(home: &Home, name: &str) -> Result<Kept, Failure> {
 
 /// The failure of a profile with these problems.
 pub fn unverified(name: &str, problems: &[String]) -> Failure {
-    let fix = format!("Mend it, add it again, or leave it: taosctl profile remove {name}");
+    let fix = format!("Correct the differences, add the profile again, or run taosctl profile remove {name}");
     Failure::login(format!("The profile {name} does not verify: {}", problems.join(" ")), fix)
 }
 

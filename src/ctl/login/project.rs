@@ -41,7 +41,7 @@ fn load(folder: &Path) -> Result<Kept, Failure> {
     let file = folder.join(CONFIG);
     private::check_dir(folder)?;
     let wrong = |what: &str| {
-        let fix = "Write it anew with taosctl token mint … --save-to, or remove it.";
+        let fix = "Write it again with taosctl token mint … --save-to, or remove it.";
         Failure::login(format!("{}: {what}.", file.display()), fix)
     };
     let bytes = private::read(&file)?.ok_or_else(|| wrong("it is gone"))?;

@@ -45,7 +45,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
     let token = token(context)?;
     if is_agent_key(token.reveal()) {
-        let fix = "Log in with a user's key, and make a profile of this one: taosctl profile add.";
+        let fix = "Log in with a user's key, or add a profile for this one with taosctl profile add.";
         return Err(Failure::login("That is an agent's key, or an enrollment: not a person's login.", fix));
     }
     let copy = Plaintext::new(token.reveal().to_owned());

@@ -104,7 +104,7 @@ fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
     let dir = matches.get_one::<String>("save-to").map(Path::new);
     if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
         let detail = format!("{} is not a directory.", dir.display());
-        return Err(Failure::usage(detail, "Make it first, or name another with --save-to."));
+        return Err(Failure::usage(detail, "Create it first, or name another directory with --save-to."));
     }
     let profile = matches.get_one::<String>("profile").map(String::as_str);
     profile.map_or(Ok(()), profile::check_name)?;

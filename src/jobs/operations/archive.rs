@@ -230,7 +230,7 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
     jobs.store.write(move |conn| {
         if agents::name_is_taken(conn, &slug)? {
             return Err(ApiError::new(codes::SLUG_COLLISION_UNRESOLVABLE)
-                .detail("The name was taken while the agent was restored."));
+                .detail("Another agent took the name during the restore."));
         }
         let now = Micros::now();
         agents::restore(conn, &agent.id, &slug, now)?;

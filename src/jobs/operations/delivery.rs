@@ -320,7 +320,7 @@ fn activate_row(
     let delivery = if boot.is_some() { "pending_restart" } else { "delivered" };
     jobs.store.write(move |conn| {
         let now = Micros::now();
-        let revoked = || ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked while it was delivered.");
+        let revoked = || ApiError::new(codes::DELIVERY_FAILED).detail("The token was revoked during its delivery.");
         let agent = agents::by_id(conn, &agent_id)?.ok_or_else(revoked)?.agent;
         if !credentials::is_pending(conn, &id)? {
             return Err(revoked());

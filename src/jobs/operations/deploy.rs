@@ -55,7 +55,7 @@ pub struct DeploySpec {
 fn unusable(what: impl ToString) -> ApiError {
     ApiError {
         cause: Some(what.to_string()),
-        ..ApiError::new(codes::CONTAINER_FAILED).detail("The deployment cannot be used.")
+        ..ApiError::new(codes::CONTAINER_FAILED).detail("The stored deployment is not valid.")
     }
 }
 

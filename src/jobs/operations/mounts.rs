@@ -110,7 +110,7 @@ pub fn start(jobs: &Arc<Jobs>, driver: &dyn Driver, name: &ContainerName, until:
     driver.start(name, until)?;
     let swapped = match hold(&roots, &sources) {
         Ok(after) if after == before => return Ok(()),
-        Ok(_) => ApiError::new(codes::CONTAINER_FAILED).detail("A mounted folder was swapped during the start."),
+        Ok(_) => ApiError::new(codes::CONTAINER_FAILED).detail("A mounted folder was replaced during the start."),
         Err(error) => error,
     };
     log::error!("container {name} is stopped again: {}", swapped.detail);

@@ -69,10 +69,10 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
         cut.into_iter().partition(|op| matches!(op.kind.as_str(), "bulk" | "migrate"));
     for op in parts {
         let id = op.id.clone();
-        log::info!("operation {id} ({}) was cut by the end of the last run", op.kind);
+        log::info!("operation {id} ({}) was interrupted by the end of the last run", op.kind);
         let agent_id = op.agent_id.clone();
         if let Err(error) = jobs.run(agent_id.as_deref(), move |jobs| end(jobs, &op)) {
-            log::error!("operation {id} could not be taken up: {error}");
+            log::error!("operation {id} could not be continued: {error}");
         }
     }
     if whole.is_empty() {
@@ -168,7 +168,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
             part.one_less(jobs);
         });
         if let Err(error) = queued {
-            log::warn!("an agent was left out of the start-up migration, the next start tries again: {error}");
+            log::warn!("the start-up migration skipped an agent, the next start tries again: {error}");
             tally.one_less(jobs);
         }
     }
@@ -278,7 +278,7 @@ fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, ApiError> {
         && let Err(error) = mounts::check(&jobs.mount_roots.now(), &state.mounts)
     {
         // The runtime has started it by itself, such as at boot; what it sees is for a person to judge.
-        log::error!("agent {} runs with a mount that the daemon would not start it with: {}", agent.slug, error.detail);
+        log::error!("agent {} runs with a mount that the daemon would refuse: {}", agent.slug, error.detail);
     }
     lifecycle::open_way(jobs, driver.as_ref(), agent, &name)?;
     if delivery::is_due(jobs, agent)? {

@@ -60,7 +60,7 @@ impl HealthChecks {
                     continue;
                 }
                 if let Err(error) = checker.round() {
-                    log::debug!("agents' health could not be looked at: {error}");
+                    log::debug!("the health of the agents could not be checked: {error}");
                 }
             }
         })?;

@@ -36,7 +36,7 @@ impl Reconciler {
                 let Some(jobs) = jobs.upgrade() else { return };
                 start_up::migrate_if_due(&jobs);
                 if let Err(error) = look(&jobs) {
-                    log::debug!("containers could not be looked at: {error}");
+                    log::debug!("the containers could not be read: {error}");
                 }
             }
         })?;
@@ -72,7 +72,7 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), ApiError> {
         }
         start_up::note_status(jobs, &agent, state.status)?;
         if let Err(error) = catch_up(jobs, driver.as_ref(), &agent, state) {
-            log::debug!("container {} could not be looked at: {error}", state.name);
+            log::debug!("container {} could not be read: {error}", state.name);
         }
     }
     Ok(())
