@@ -154,7 +154,7 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
 /// # Errors
 /// It cannot be read, is longer than the daemon takes, or is not UTF-8.
 pub fn read_file(path: &str) -> Result<String, Failure> {
-    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a file of text.");
+    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a text file.");
     let reader: Box<dyn Read> =
         if path == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(|e| failure(&e))?) };
     let mut text = String::new();

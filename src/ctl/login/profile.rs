@@ -94,7 +94,7 @@ pub fn load(home: &Home, name: &str) -> Result<SavedProfile, Failure> {
     let list = "See taosctl profile list.";
     let bytes = home.read(&file(name))?;
     let bytes = bytes.ok_or_else(|| Failure::login(format!("There is no profile {name}."), list))?;
-    let broken = || Failure::login(format!("The profile {name} is broken."), "Remove it and add it again.");
+    let broken = || Failure::login(format!("The profile {name} is not readable."), "Remove it and add it again.");
     texts::parse(&bytes).and_then(|texts| from_texts(name, &texts)).ok_or_else(broken)
 }
 

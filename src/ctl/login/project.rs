@@ -44,7 +44,7 @@ fn load(folder: &Path) -> Result<Kept, Failure> {
         let fix = "Write it again with taosctl token mint … --save-to, or remove it.";
         Failure::login(format!("{}: {what}.", file.display()), fix)
     };
-    let bytes = private::read(&file)?.ok_or_else(|| wrong("it is gone"))?;
+    let bytes = private::read(&file)?.ok_or_else(|| wrong("the file does not exist"))?;
     let texts = texts::parse(&bytes).ok_or_else(|| wrong("it is not a TOML file of strings"))?;
     let text = |name: &str| texts.get(name).map(String::as_str).ok_or_else(|| wrong(&format!("{name} is missing")));
     let server = Server::parse(text("url")?).map_err(|_| wrong("url is not one of a taosd"))?;

@@ -46,7 +46,10 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let token = token(context)?;
     if is_agent_key(token.reveal()) {
         let fix = "Log in with a user's key, or add a profile for this one with taosctl profile add.";
-        return Err(Failure::login("That is an agent's key, or an enrollment: not a person's login.", fix));
+        return Err(Failure::login(
+            "This is an agent's key or an enrollment. You can log in only with a user's credential.",
+            fix,
+        ));
     }
     let copy = Plaintext::new(token.reveal().to_owned());
     let session = Session::new(context, Connection::new(server.clone(), Some(copy), "login"));

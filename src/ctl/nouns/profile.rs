@@ -79,10 +79,10 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     profile::check_name(name(matches))?;
     let url = context.given.url.as_deref().ok_or_else(|| wanted("--url"))?;
     let file = context.given.token_file.as_deref().filter(|file| *file != "-").ok_or_else(|| wanted("--token-file"))?;
-    let unreadable = |error| Failure::login(format!("{file}: {error}"), "Name a file that holds the token alone.");
+    let unreadable = |error| Failure::login(format!("{file}: {error}"), "Name a file that contains only the token.");
     // Not through a link: what it leads to could be changed.
     let path = std::path::absolute(Path::new(file)).map_err(unreadable)?;
-    let missing = || Failure::login(format!("{file} is not there."), "Name a file that holds the token alone.");
+    let missing = || Failure::login(format!("{file} does not exist."), "Name a file that contains only the token.");
     let token = checked(&String::from_utf8_lossy(&private::read(&path)?.ok_or_else(missing)?))?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let new = SavedProfile {

@@ -114,7 +114,7 @@ fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
     }
     if matches.get_flag("no-print-token") && !saves {
         let fix = "Add --save-to DIR or --profile NAME, or leave out --no-print-token.";
-        return Err(Failure::usage("Nobody would ever see the key.", fix));
+        return Err(Failure::usage("The key would be lost: it is neither saved nor printed.", fix));
     }
     let print = matches.get_flag("print-token") || !saves;
     let agent = matches.get_one::<String>("name").map_or("", String::as_str);

@@ -37,7 +37,7 @@ impl Keep {
         let print = matches.get_flag("print-token");
         if file.is_none() && !print {
             let fix = "Add --save-to FILE, or --print-token.";
-            return Err(Failure::usage("Nobody would ever see the token.", fix));
+            return Err(Failure::usage("The token would be lost: it is neither saved nor printed.", fix));
         }
         file.iter().try_for_each(|file| private::probe(file))?;
         Ok(Self { file, print })
