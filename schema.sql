@@ -87,6 +87,8 @@ CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_
 CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS NULL;
 CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
+CREATE INDEX agents_by_space ON agents (space_id, created_at, id);
+CREATE INDEX agents_by_owner_space ON agents (owner_space_id);
 
 -- What the aX clients keep of an agent beside the registry's own; an agent without a row has the defaults.
 CREATE TABLE agent_profiles (
@@ -214,21 +216,28 @@ CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
--- Who may do what to which agent. agent_id NULL stands for all agents and takes the role creator alone.
+-- Who may do what to which agent, and who is a member of which space. Without agent and space it is about all agents and
+-- takes the role creator alone. A grant past its end counts as none from that moment on.
 CREATE TABLE grants (
     id                 TEXT PRIMARY KEY,
     principal_user_id  TEXT REFERENCES users (id) ON DELETE CASCADE,
     principal_agent_id TEXT REFERENCES agents (id) ON DELETE CASCADE,
     agent_id           TEXT REFERENCES agents (id) ON DELETE CASCADE,
-    role               TEXT NOT NULL CHECK (role IN ('owner', 'editor', 'viewer', 'creator')),
+    space_id           TEXT REFERENCES spaces (id) ON DELETE CASCADE,
+    role               TEXT NOT NULL CHECK (role = 'owner' OR role = 'editor' OR role = 'viewer' OR role = 'creator'),
     granted_by         TEXT NOT NULL,
     granted_at         INTEGER NOT NULL,
+    expires_at         INTEGER,
     CHECK ((principal_user_id IS NULL) <> (principal_agent_id IS NULL)),
-    CHECK ((agent_id IS NULL) = (role = 'creator'))
+    CHECK (agent_id IS NULL OR space_id IS NULL),
+    CHECK ((agent_id IS NULL AND space_id IS NULL) = (role = 'creator'))
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, '*')) WHERE principal_user_id IS NOT NULL;
-CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, '*')) WHERE principal_agent_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, 'space:' || space_id, '*'))
+    WHERE principal_user_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'))
+    WHERE principal_agent_id IS NOT NULL;
 CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX grants_on_space ON grants (space_id, granted_at, id) WHERE space_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
 
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
@@ -402,3 +411,285 @@ BEGIN
         VALUES ('delete', old.seq, old.title, old.content);
     INSERT INTO knowledge_words (rowid, title, content) VALUES (new.seq, new.title, new.content);
 END;
+
+-- What a space, and the box as a whole, holds of what is bounded, so that nobody ever counts rows.
+CREATE TABLE workspace_usage (
+    holder       TEXT PRIMARY KEY CHECK (holder = 'box' OR holder GLOB 'space:*'),
+    context_keys INTEGER NOT NULL DEFAULT 0,
+    context_bytes INTEGER NOT NULL DEFAULT 0,
+    uploads      INTEGER NOT NULL DEFAULT 0,
+    upload_bytes INTEGER NOT NULL DEFAULT 0,
+    open_tasks   INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER workspace_usage_of_a_space_goes AFTER DELETE ON spaces
+BEGIN
+    DELETE FROM workspace_usage WHERE holder = 'space:' || old.id;
+END;
+
+-- What an agent has added on one day, in UTC.
+CREATE TABLE agent_allowances (
+    agent_id TEXT PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    day      INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL CHECK (bytes >= 0),
+    rows     INTEGER NOT NULL CHECK (rows >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- Shared context: values by key, each until its end. Without an end it was promoted.
+CREATE TABLE context (
+    space_id      TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    key           TEXT NOT NULL CHECK (length(key) BETWEEN 1 AND 512),
+    value         TEXT NOT NULL,
+    bytes         INTEGER NOT NULL CHECK (bytes >= 0),
+    ttl           INTEGER,
+    expires_at    INTEGER,
+    artifact_type TEXT,
+    created_by    TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    CHECK ((ttl IS NULL) = (expires_at IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX context_by_key ON context (space_id, key);
+CREATE INDEX context_by_expiry ON context (expires_at) WHERE expires_at IS NOT NULL;
+CREATE TRIGGER context_counts_up AFTER INSERT ON context
+BEGIN
+    INSERT INTO workspace_usage (holder, context_keys, context_bytes) VALUES ('space:' || new.space_id, 1, new.bytes)
+        ON CONFLICT (holder) DO UPDATE SET context_keys = context_keys + 1, context_bytes = context_bytes + new.bytes;
+END;
+CREATE TRIGGER context_counts_bytes AFTER UPDATE OF bytes ON context WHEN new.bytes <> old.bytes
+BEGIN
+    UPDATE workspace_usage SET context_bytes = context_bytes + new.bytes - old.bytes
+        WHERE holder = 'space:' || new.space_id;
+END;
+CREATE TRIGGER context_counts_down AFTER DELETE ON context
+BEGIN
+    UPDATE workspace_usage SET context_keys = context_keys - 1, context_bytes = context_bytes - old.bytes
+        WHERE holder = 'space:' || old.space_id;
+END;
+
+-- The bytes of files, once for each space. Without a hash it is an upload that has not ended.
+CREATE TABLE upload_contents (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    space_id TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    hash     BLOB CHECK (length(hash) = 32),
+    size     INTEGER NOT NULL CHECK (size >= 0),
+    begun_at INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX upload_contents_by_hash ON upload_contents (space_id, hash) WHERE hash IS NOT NULL;
+CREATE INDEX upload_contents_unfinished ON upload_contents (begun_at) WHERE hash IS NULL;
+CREATE TABLE upload_chunks (
+    content_id INTEGER NOT NULL REFERENCES upload_contents (id) ON DELETE CASCADE,
+    number     INTEGER NOT NULL CHECK (number >= 0),
+    bytes      BLOB NOT NULL CHECK (length(bytes) BETWEEN 1 AND 262144)
+) STRICT;
+CREATE UNIQUE INDEX upload_chunks_in_order ON upload_chunks (content_id, number);
+
+-- Files as they were uploaded; two with the same bytes share them.
+CREATE TABLE uploads (
+    id           TEXT PRIMARY KEY,
+    space_id     TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    content_id   INTEGER NOT NULL REFERENCES upload_contents (id) ON DELETE CASCADE,
+    filename     TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uploads_of_content ON uploads (content_id);
+CREATE INDEX uploads_of_space ON uploads (space_id, id);
+-- A name counts as 512 bytes: many files with the same bytes cost room as well.
+CREATE TRIGGER uploads_count_up AFTER INSERT ON uploads
+BEGIN
+    INSERT INTO workspace_usage (holder, uploads, upload_bytes) VALUES ('space:' || new.space_id, 1, 512), ('box', 1, 512)
+        ON CONFLICT (holder) DO UPDATE SET uploads = uploads + 1, upload_bytes = upload_bytes + 512;
+END;
+CREATE TRIGGER uploads_count_down AFTER DELETE ON uploads
+BEGIN
+    UPDATE workspace_usage SET uploads = uploads - 1, upload_bytes = upload_bytes - 512
+        WHERE holder = 'space:' || old.space_id OR holder = 'box';
+END;
+CREATE TRIGGER upload_contents_count_up AFTER UPDATE OF size ON upload_contents WHEN new.size <> old.size
+BEGIN
+    INSERT INTO workspace_usage (holder, upload_bytes)
+        VALUES ('space:' || new.space_id, new.size - old.size), ('box', new.size - old.size)
+        ON CONFLICT (holder) DO UPDATE SET upload_bytes = upload_bytes + new.size - old.size;
+END;
+CREATE TRIGGER upload_contents_count_down AFTER DELETE ON upload_contents
+BEGIN
+    UPDATE workspace_usage SET upload_bytes = upload_bytes - old.size
+        WHERE holder = 'space:' || old.space_id OR holder = 'box';
+END;
+
+-- What is to be done. `assignee` is empty where anybody may do it; `holder` is who has the lease now, as user:ID or
+-- agent:ID. `fence` only grows: what was claimed under a smaller one is over. `waiting_on` is how many of the tasks it
+-- depends on are neither done nor cancelled.
+CREATE TABLE tasks (
+    seq           INTEGER PRIMARY KEY AUTOINCREMENT,
+    id            TEXT NOT NULL UNIQUE,
+    space_id      TEXT NOT NULL REFERENCES spaces (id) ON DELETE CASCADE,
+    title         TEXT NOT NULL,
+    description   TEXT NOT NULL DEFAULT '',
+    status        TEXT NOT NULL,
+    priority      INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 3),
+    assignee      TEXT NOT NULL DEFAULT '',
+    requirements  TEXT CHECK (requirements IS NULL OR json_valid(requirements)),
+    deadline      INTEGER,
+    creator       TEXT NOT NULL,
+    creator_name  TEXT NOT NULL,
+    owner_user_id TEXT NOT NULL,
+    fence         INTEGER NOT NULL DEFAULT 0,
+    holder        TEXT,
+    holder_name   TEXT,
+    lease_seconds INTEGER,
+    lease_until   INTEGER,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    max_attempts  INTEGER NOT NULL DEFAULT 5 CHECK (max_attempts BETWEEN 1 AND 100),
+    waiting_on    INTEGER NOT NULL DEFAULT 0 CHECK (waiting_on >= 0),
+    changes       INTEGER NOT NULL DEFAULT 0,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    finished_at   INTEGER,
+    CHECK ((holder IS NULL) = (lease_until IS NULL)),
+    CHECK ((finished_at IS NOT NULL) = (status = 'done' OR status = 'cancelled')),
+    CHECK (holder IS NULL OR finished_at IS NULL)
+) STRICT;
+CREATE INDEX tasks_of_space ON tasks (space_id, seq);
+CREATE INDEX tasks_by_status ON tasks (space_id, status, seq);
+CREATE INDEX tasks_by_assignee ON tasks (space_id, assignee, seq) WHERE assignee <> '';
+CREATE INDEX tasks_free ON tasks (space_id, status, assignee, priority, seq) WHERE holder IS NULL AND waiting_on = 0;
+CREATE INDEX tasks_held ON tasks (holder) WHERE holder IS NOT NULL;
+CREATE INDEX tasks_finished ON tasks (finished_at) WHERE finished_at IS NOT NULL;
+CREATE TRIGGER tasks_count_up AFTER INSERT ON tasks WHEN new.finished_at IS NULL
+BEGIN
+    INSERT INTO workspace_usage (holder, open_tasks) VALUES ('space:' || new.space_id, 1)
+        ON CONFLICT (holder) DO UPDATE SET open_tasks = open_tasks + 1;
+END;
+CREATE TRIGGER tasks_count_changed AFTER UPDATE OF finished_at ON tasks
+    WHEN (new.finished_at IS NULL) <> (old.finished_at IS NULL)
+BEGIN
+    UPDATE workspace_usage SET open_tasks = open_tasks + iif(new.finished_at IS NULL, 1, -1)
+        WHERE holder = 'space:' || new.space_id;
+END;
+CREATE TRIGGER tasks_count_down AFTER DELETE ON tasks WHEN old.finished_at IS NULL
+BEGIN
+    UPDATE workspace_usage SET open_tasks = open_tasks - 1 WHERE holder = 'space:' || old.space_id;
+END;
+
+-- Which tasks a task has to wait for.
+CREATE TABLE task_dependencies (
+    task       INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    depends_on INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    PRIMARY KEY (task, depends_on),
+    CHECK (task <> depends_on)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_dependencies_back ON task_dependencies (depends_on, task);
+
+-- What became of a task, the last changes of each. `number` counts the task's changes.
+CREATE TABLE task_history (
+    task       INTEGER NOT NULL REFERENCES tasks (seq) ON DELETE CASCADE,
+    number     INTEGER NOT NULL,
+    at         INTEGER NOT NULL,
+    actor      TEXT NOT NULL,
+    field      TEXT NOT NULL,
+    from_value TEXT,
+    to_value   TEXT,
+    PRIMARY KEY (task, number)
+) STRICT, WITHOUT ROWID;
+
+-- Messages. `place` is the order of all; `seq` is the place in the space, given without gaps. A direct message has an
+-- addressee: that one and the author alone read it. Principals are user:ID or agent:ID. A message outlives its author.
+CREATE TABLE messages (
+    place            INTEGER PRIMARY KEY AUTOINCREMENT,
+    id               TEXT NOT NULL UNIQUE,
+    space_id         TEXT NOT NULL,
+    seq              INTEGER NOT NULL,
+    channel          TEXT NOT NULL,
+    message_type     TEXT NOT NULL,
+    parent_id        TEXT,
+    conversation_id  TEXT NOT NULL,
+    author           TEXT NOT NULL CHECK (author GLOB 'user:*' OR author GLOB 'agent:*'),
+    author_name      TEXT NOT NULL,
+    addressee        TEXT CHECK (addressee GLOB 'user:*' OR addressee GLOB 'agent:*'),
+    content          TEXT NOT NULL,
+    mentions         TEXT NOT NULL CHECK (json_valid(mentions)),
+    attachments      TEXT NOT NULL CHECK (json_valid(attachments)),
+    metadata         TEXT NOT NULL CHECK (json_valid(metadata)),
+    reactions        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(reactions)),
+    bytes            INTEGER NOT NULL,
+    pinned           INTEGER NOT NULL DEFAULT 0 CHECK (pinned = 0 OR pinned = 1),
+    expects_reply_by INTEGER,
+    -- Whether somebody still waits for that reply.
+    awaits_reply     INTEGER NOT NULL DEFAULT 0 CHECK (awaits_reply = 0 OR awaits_reply = 1),
+    created_at       INTEGER NOT NULL,
+    updated_at       INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX messages_in_order ON messages (space_id, seq);
+CREATE INDEX messages_by_reader ON messages (space_id, addressee, seq);
+CREATE INDEX messages_of_channel ON messages (space_id, channel, seq) WHERE addressee IS NULL;
+CREATE INDEX messages_direct ON messages (space_id, author, seq) WHERE addressee IS NOT NULL;
+CREATE INDEX messages_direct_of_channel ON messages (space_id, author, channel, seq) WHERE addressee IS NOT NULL;
+CREATE INDEX messages_replies ON messages (parent_id, place) WHERE parent_id IS NOT NULL;
+CREATE INDEX messages_due ON messages (expects_reply_by) WHERE awaits_reply = 1;
+CREATE INDEX messages_pinned ON messages (space_id, seq) WHERE pinned = 1;
+
+-- The words of messages. `scope` is the space, or space and reader of a direct message, so that a search walks through
+-- nothing else.
+CREATE VIRTUAL TABLE message_words USING fts5 (
+    scope, content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+);
+
+-- What a space holds of messages, so that nobody ever counts rows. `open` are those that all members read.
+CREATE TABLE message_counts (
+    space_id TEXT PRIMARY KEY,
+    last_seq INTEGER NOT NULL,
+    messages INTEGER NOT NULL CHECK (messages >= 0),
+    open     INTEGER NOT NULL CHECK (open BETWEEN 0 AND messages),
+    bytes    INTEGER NOT NULL CHECK (bytes >= 0)
+) STRICT, WITHOUT ROWID;
+
+-- How far a principal has read. All up to `watermark` is read, and what the bits say beyond it, the first of them for
+-- the next message. `seen` of the open messages that there are it has read or written.
+CREATE TABLE message_readers (
+    space_id      TEXT NOT NULL,
+    principal     TEXT NOT NULL,
+    watermark     INTEGER NOT NULL DEFAULT 0,
+    seen          INTEGER NOT NULL DEFAULT 0,
+    direct_unread INTEGER NOT NULL DEFAULT 0,
+    all_read_at   INTEGER,
+    PRIMARY KEY (space_id, principal)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE message_read_bits (
+    space_id  TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    bits      BLOB NOT NULL,
+    PRIMARY KEY (space_id, principal)
+) STRICT;
+
+-- What became of a message at each of its recipients.
+CREATE TABLE message_receipts (
+    place     INTEGER NOT NULL REFERENCES messages (place) ON DELETE CASCADE,
+    principal TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    space_id  TEXT NOT NULL,
+    seq       INTEGER NOT NULL,
+    state     TEXT NOT NULL CHECK (state = 'queued' OR state = 'fetched' OR state = 'read' OR state = 'answered'),
+    at        INTEGER NOT NULL,
+    PRIMARY KEY (place, principal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_receipts_of ON message_receipts (principal, space_id, seq);
+
+-- Who reacted to a message, and how.
+CREATE TABLE message_reactions (
+    place     INTEGER NOT NULL REFERENCES messages (place) ON DELETE CASCADE,
+    principal TEXT NOT NULL,
+    emoji     TEXT NOT NULL,
+    PRIMARY KEY (place, principal, emoji)
+) STRICT, WITHOUT ROWID;
+
+-- What a client called its message, so that a repeat within a day is not a second one.
+CREATE TABLE message_client_ids (
+    author     TEXT NOT NULL,
+    client_id  TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (author, client_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX message_client_ids_by_age ON message_client_ids (created_at);

@@ -5,6 +5,7 @@
 
 pub use crate::access::lookup::agentex::presented as presented_by_agentex;
 pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
+pub use crate::api::ax::mentions::names as mentioned_names;
 use crate::api::engine::paging;
 use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};
@@ -23,6 +24,10 @@ pub fn cursor(list: &str, at: Micros, id: &str) -> String {
 
 pub fn read_cursor(cursor: &str, list: &str) -> Option<(Micros, String)> {
     paging::decode(cursor, list)
+}
+
+pub fn is_context_key(key: &str) -> bool {
+    crate::api::ax::context::key(key).is_ok()
 }
 
 pub fn is_action_url(url: &str) -> bool {

@@ -234,6 +234,82 @@ pub const KNOWLEDGE_SOURCES_OF_USER: u64 = 64;
 pub const KNOWLEDGE_BYTES_OF_AGENT: u64 = 16 * 1024 * 1024;
 /// Bytes of text in the sources that one member owns.
 pub const KNOWLEDGE_BYTES_OF_USER: u64 = 64 * 1024 * 1024;
+/// Changes kept of one task, the newest.
+pub const TASK_HISTORY: i64 = 200;
+/// Characters of a value in a task's history.
+pub const TASK_HISTORY_CHARS: usize = 200;
+/// Characters of a task's title.
+pub const TASK_TITLE_CHARS: usize = 200;
+/// Characters of a task's status.
+pub const TASK_STATUS_CHARS: usize = 32;
+/// Bytes of what a task asks for, as JSON.
+pub const TASK_REQUIREMENTS_BYTES: usize = 16 * 1024;
+/// Tasks that one task may wait for.
+pub const TASK_DEPENDENCIES: usize = 32;
+/// Seconds of a lease, at the least, at the most and where nothing is said.
+pub const LEASE_SECONDS: (i64, i64, i64) = (10, 86_400, 300);
+/// Seconds that a request for the next task waits.
+pub const TASK_WAIT: i64 = 60;
+/// How long a finished task is kept.
+pub const FINISHED_TASK_LIFE: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Characters of a key of the context.
+pub const CONTEXT_KEY_CHARS: usize = 512;
+/// Bytes of a value of the context.
+pub const CONTEXT_VALUE_BYTES: usize = 384 * 1024;
+/// Seconds until a value of the context ends, at the most and where nothing is said.
+pub const CONTEXT_TTL: (i64, i64) = (30 * 86_400, 86_400);
+/// Uploads on their way at once, and those of one principal.
+pub const UPLOADS: (usize, usize) = (8, 4);
+/// Downloads on their way at once, and those of one principal.
+pub const DOWNLOADS: (usize, usize) = (32, 8);
+/// Bytes of an upload's body beside its file.
+pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
+/// Characters of a file's name.
+pub const FILE_NAME_CHARS: usize = 255;
+/// How long an upload may take before what came of it is swept.
+pub const UNFINISHED_UPLOAD_LIFE: Duration = Duration::from_secs(2 * 3600);
+/// Characters of a time.
+pub const TIME_CHARS: usize = 40;
+/// Characters of a message's channel, `dm:` and a name included.
+pub const CHANNEL_CHARS: usize = 72;
+/// Characters of a message's type.
+pub const MESSAGE_TYPE_CHARS: usize = 32;
+/// Bytes of a message's metadata, as JSON.
+pub const MESSAGE_METADATA_BYTES: usize = 64 * 1024;
+/// Attachments of one message.
+pub const ATTACHMENTS: usize = 10;
+/// Names after `@` that are looked up in one message.
+pub const MENTION_NAMES: usize = 256;
+/// Members that one message may mention.
+pub const MENTIONS: usize = 64;
+/// Characters of what a client calls its message.
+pub const CLIENT_ID_CHARS: usize = 64;
+/// How long what a client calls its message is remembered.
+pub const CLIENT_ID_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// Seconds in which a reply may be expected.
+pub const REPLY_SECONDS: i64 = 30 * 86_400;
+/// Seconds a list of messages may be waited for.
+pub const MESSAGE_WAIT: i64 = 60;
+/// Characters of a search in messages, and messages that it finds.
+pub const MESSAGE_QUERY_CHARS: usize = 256;
+/// Messages that a search finds.
+pub const MESSAGES_FOUND: i64 = 100;
+/// Messages of a space that are pinned.
+pub const PINNED_MESSAGES: u64 = 1000;
+/// Reactions of one principal to one message.
+pub const REACTIONS: u64 = 10;
+/// Different reactions to one message.
+pub const REACTION_KINDS: usize = 50;
+/// Characters of a reaction.
+pub const REACTION_CHARS: usize = 32;
+/// Messages that a stream gives to a client that comes back.
+pub const REPLAYED_MESSAGES: u64 = 500;
+/// Bytes of what an agent says about its work, as JSON.
+pub const PROCESSING_BYTES: usize = 8 * 1024;
+/// Members of one space beside its owner and the agents that live there.
+pub const SPACE_MEMBERS: u64 = 500;
+/// Seconds after which a grant ends at the latest, where it has an end.
+pub const GRANT_SECONDS: i64 = 365 * 86_400;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.

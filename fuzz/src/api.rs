@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use rusqlite::Connection;
 use taosd::fuzzing::{
-    AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, read_cursor, slug_of, wants_html,
+    self, AcpUrl, cursor as write_cursor, display_name, given_name, is_action_url, is_slug, mentioned_names,
+    read_cursor, slug_of, wants_html,
 };
+use taosd::http::edge::check;
 use taosd::store::knowledge::{Document, ItemFilter, Replacement, replace, search as find};
 use taosd::store::page::Page;
 use taosd::time::Micros;
@@ -54,6 +56,18 @@ pub fn action_url(data: &[u8]) {
     assert!(!text.contains(['\\', ' ', '\n', '\t', '\0']));
     let authority = text.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or("");
     assert!(path || !authority.contains('@'));
+}
+
+/// Names that stand in the text after an `@`, each once, and no more than are looked up.
+pub fn mentions(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let names = mentioned_names(text);
+    assert!(names.len() <= limits::MENTION_NAMES);
+    for (at, name) in names.iter().enumerate() {
+        assert!(!name.is_empty() && name.len() <= limits::NAME_CHARS && name.is_ascii());
+        assert!(text.contains(&format!("@{name}")));
+        assert!(!names[..at].iter().any(|before| before.eq_ignore_ascii_case(name)));
+    }
 }
 
 /// A slug is the slug of itself and safe in a path; a given name is taken as it is.
@@ -113,4 +127,16 @@ fn knowledge() -> Connection {
     let replacement = Replacement { source_id: "s", source_type: "guide", author: "t", documents: &documents };
     replace(&conn, &replacement, Micros(1)).expect("two documents");
     conn
+}
+
+/// A key as it comes in a path: what is taken has no control character and is found again under its own encoding.
+pub fn context_key(data: &[u8]) {
+    let Some(segment) = text(data).filter(|text| !text.contains('/')) else { return };
+    let Ok((segments, _)) = check::segments(&format!("/{segment}")) else { return };
+    let Some(key) = segments.first().filter(|key| fuzzing::is_context_key(key)) else { return };
+    assert!(!key.is_empty() && key.chars().count() <= 512 && !key.contains(char::is_control));
+    let encoded: String = key.bytes().map(|b| format!("%{b:02X}")).collect();
+    let (again, at) = check::segments(&format!("/{encoded}")).expect("what was encoded whole");
+    assert_eq!(&again[0], key);
+    assert_eq!(at.is_empty(), !key.contains(['.', '/', '\\']));
 }

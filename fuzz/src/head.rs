@@ -31,11 +31,11 @@ fn check_host(text: &str) {
 }
 
 fn check_path(text: &str) {
-    let Ok((segments, slash)) = check::segments(text) else { return };
-    for segment in &segments {
-        assert!(!segment.is_empty() && segment != "." && segment != "..");
-        assert!(!segment.chars().any(char::is_control) && !segment.contains('\\'));
-        assert!(slash || !segment.contains('/'));
+    let Ok((segments, encoded)) = check::segments(text) else { return };
+    for (at, segment) in segments.iter().enumerate() {
+        assert!(!segment.is_empty() && !segment.chars().any(char::is_control));
+        let plain = segment != "." && segment != ".." && !segment.contains(['/', '\\']);
+        assert!(plain || encoded.contains(&at));
     }
 }
 

@@ -1,8 +1,9 @@
-//! Bodies and queries.
+//! Bodies, forms and queries.
 
 use serde_json::{Map, Value};
 use taosd::limits;
 use taosd::rest::field::{self, Field, Type, Unknown};
+use taosd::rest::multipart::{Event, Malformed, Multipart, PartHead};
 
 use super::text;
 
@@ -90,5 +91,41 @@ pub fn query(data: &[u8]) {
     let Some(query) = text(data) else { return };
     for unknown in [Unknown::Refused, Unknown::Ignored] {
         check(field::check_query(FIELDS, query, unknown));
+    }
+}
+
+/// What is read of a form.
+fn parts(pieces: &[&[u8]]) -> Result<Vec<(PartHead, Vec<u8>)>, Malformed> {
+    let mut parser = Multipart::new("multipart/form-data; boundary=b").expect("a boundary");
+    let (mut parts, mut open) = (Vec::<(PartHead, Vec<u8>)>::new(), false);
+    for piece in pieces {
+        parser.feed(piece, &mut |event| {
+            match event {
+                Event::Part(head) => {
+                    assert!(!std::mem::replace(&mut open, true) && parts.len() < 64);
+                    parts.push((head, Vec::new()));
+                }
+                Event::Data(bytes) => {
+                    assert!(open && !bytes.is_empty());
+                    parts.last_mut().expect("a part").1.extend_from_slice(bytes);
+                }
+                Event::End => assert!(std::mem::replace(&mut open, false)),
+            }
+            Ok::<(), Malformed>(())
+        })?;
+    }
+    parser.finish().map(|()| parts)
+}
+
+/// A form is read the same in one piece and in many; the first byte says where it is cut.
+pub fn multipart(data: &[u8]) {
+    let Some((cut, body)) = data.split_first() else { return };
+    let whole = parts(&[body]);
+    let size = usize::from(*cut).max(1);
+    assert_eq!(parts(&body.chunks(size).collect::<Vec<_>>()), whole);
+    for (head, content) in whole.into_iter().flatten() {
+        assert!(!content.windows(5).any(|window| window == b"\r\n--b"));
+        let name = taosd::api::safe_file_name(head.filename.as_deref().unwrap_or(""));
+        assert!((1..=255).contains(&name.len()) && name != "." && name != ".." && !name.contains(['/', '\\', '\0']));
     }
 }

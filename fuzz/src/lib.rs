@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
         containers::name,
         &[b"taos-agent-a", b"images:debian/12", b"/run/taos/token", b"A_1", b"512MiB"],
     ),
+    ("context_key", api::context_key, &[b"spec%3Aa%2Fb", b"..", b"%2e%2e%5c", b"caf%C3%A9", b"a%0ab"]),
     (
         "credential",
         access::credential,
@@ -55,6 +56,15 @@ pub const TARGETS: &[Target] = &[
         &[LXC, b"a RUNNING 12 1.50MB 10.0.3.2, fe80::1", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
     ),
     ("lxd", containers::lxd, &[LXD, b"/1.0/operations/0a-1?project=x"]),
+    ("mentions", api::mentions, &[b"@bob, ask @Ann-! a@b.example", b"@@x @-y @z_ @a.b", "é@x (@ü)".as_bytes()]),
+    (
+        "multipart",
+        http::multipart,
+        &[
+            b"\x05--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../x\"\r\n\r\nx\r\n--b--\r\n",
+            b"\x01--b\r\ncontent-disposition: form-data; name=f; filename*=UTF-8''%C3%A9\r\n\r\n\r\n--b\r\n",
+        ],
+    ),
     ("query", http::query, &[b"text=a%20b+c&n=5&f=1", b"n=x&n=1&%zz=1", b"text=%00"]),
     ("scope", access::scope, &[b"agents.* ui.notify *", b"messages:write tasks api:read", b"agents.*.x"]),
     ("search", api::search, &[b"plain words", b"\"quoted\" AND (NOT x*) ^a:b", b"a\0b NEAR/2"]),

@@ -311,6 +311,14 @@ impl Caller {
         &self.who.account
     }
 
+    /// The name the principal signs with: an agent's name, a user's username.
+    pub fn name(&self) -> &str {
+        match self.principal() {
+            Principal::User(user) => &user.username,
+            Principal::Agent { name, .. } => name,
+        }
+    }
+
     /// The principal as people know it: `user:NAME` or `agent:SLUG`.
     pub fn source(&self) -> String {
         match self.principal() {

@@ -11,7 +11,7 @@ use super::denials::Denials;
 use super::fingerprints::Fingerprints;
 use super::last_used::LastUsed;
 use super::lookup::agentex;
-use super::lookup::bearer::{Presented, presented};
+use super::lookup::bearer::{Presented, in_query, presented};
 use super::lookup::cookie;
 use super::lookup::credential_cache::CredentialCache;
 use super::lookup::credential_lookup::is_good_key;
@@ -92,6 +92,7 @@ impl Gate {
         let refuse = |bad| Err(self.refuse_credential(head, need, bad));
         let presented = match need.dialect {
             Dialect::Agentex => agentex::presented(head)?,
+            _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
             _ => presented(head),
         };
         match presented {

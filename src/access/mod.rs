@@ -14,6 +14,7 @@ pub mod presence;
 mod record;
 mod role;
 pub mod scopes;
+pub mod space;
 mod throttle;
 pub mod tokens;
 
@@ -34,6 +35,7 @@ pub use presence::Presence;
 pub use record::Watch;
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
+pub use space::{SpaceRole, default_space, require_space, resolve_space, space_role_on};
 pub use throttle::Throttle;
 pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;

@@ -5,7 +5,9 @@ use rusqlite::Connection;
 use super::caller::Caller;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::store::grants::On;
 use crate::store::{self, grants};
+use crate::time::Micros;
 
 /// What a principal may do with one agent; each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +46,7 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     if caller.is_admin() {
         return Ok(Some(AgentRole::Owner));
     }
-    let granted = grants::role_of(conn, &caller.grantee(), Some(agent_id))?;
+    let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;
     let own = (caller.agent_id() == Some(agent_id)).then_some(AgentRole::Editor);
     Ok(granted.as_deref().and_then(AgentRole::named).max(own))
 }
@@ -74,7 +76,7 @@ pub fn may_create(conn: &Connection, caller: &Caller) -> Result<(), ApiError> {
     if caller.only_agents().is_some() {
         return Err(codes::CREATE_NOT_ALLOWED.into());
     }
-    if caller.is_admin() || grants::role_of(conn, &caller.grantee(), None)?.is_some() {
+    if caller.is_admin() || grants::role_of(conn, &caller.grantee(), &On::AllAgents, Micros::now())?.is_some() {
         return Ok(());
     }
     Err(codes::CREATE_NOT_ALLOWED.into())

@@ -12,11 +12,13 @@
 
 pub(crate) mod agentex;
 pub mod agents;
-mod ax;
+pub(crate) mod ax;
 pub mod engine;
 mod table;
 pub mod taos;
 
+pub use ax::task_ended;
+pub use ax::uploads::{Kind as FileKind, safe_name as safe_file_name};
 pub use engine::api_route::ApiRoute;
 pub use engine::app::{App, StartError};
 pub use engine::dispatch::Dispatcher;

@@ -9,10 +9,13 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,13 +67,35 @@ pub struct Request {
     body: Vec<u8>,
     deadline: Instant,
     max_response: usize,
+    progress: Option<Progress>,
+}
+
+/// Told how many bytes of a body have passed, and of how many, where that is known: of the request's on its way out, of
+/// the answer's on its way in.
+pub type Progress = Arc<dyn Fn(Way, u64, Option<u64>) + Send + Sync>;
+
+/// Which way a body goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To the server.
+    Out,
+    /// From the server.
+    In,
 }
 
 impl Request {
     /// A request for `path` (with its query, already percent-encoded) that must be answered in full by `deadline`.
     pub fn new(method: &str, path: impl Into<String>, deadline: Instant) -> Self {
         let (method, path) = (method.to_owned(), path.into());
-        Self { method, path, headers: Vec::new(), body: Vec::new(), deadline, max_response: DEFAULT_MAX_RESPONSE }
+        Self {
+            method,
+            path,
+            headers: Vec::new(),
+            body: Vec::new(),
+            deadline,
+            max_response: DEFAULT_MAX_RESPONSE,
+            progress: None,
+        }
     }
 
     /// Adds a header. `Host` and `Content-Length` are set by the client unless given.
@@ -101,10 +126,24 @@ impl Request {
         self
     }
 
-    fn into_hyper(self, target: &Target) -> Result<hyper::Request<Full<Bytes>>, ClientError> {
+    /// Sets another deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Has somebody told how far the bodies are.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    fn into_hyper(self, target: &Target) -> Result<hyper::Request<Outgoing>, ClientError> {
         let invalid = |what: &str| ClientError::Invalid(what.to_owned());
         let length = self.body.len();
-        let mut request = hyper::Request::new(Full::new(Bytes::from(self.body)));
+        let mut request = hyper::Request::new(Outgoing::new(self.body, self.progress));
         *request.method_mut() = self.method.parse().map_err(|_| invalid("the method"))?;
         if !self.path.starts_with('/') {
             return Err(invalid("the path"));
@@ -216,7 +255,8 @@ pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> 
 
 /// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
 pub(crate) async fn send(target: &Target, request: Request) -> Result<Response, ClientError> {
-    let (deadline, limit) = (request.deadline, request.max_response);
+    let (deadline, limit) =
+        (request.deadline, Limit { bytes: request.max_response, progress: request.progress.clone() });
     let request = request.into_hyper(target)?;
     let work = async move {
         match target {
@@ -242,7 +282,7 @@ fn run<T>(work: impl Future<Output = Result<T, ClientError>>) -> Result<T, Clien
     runtime.block_on(work)
 }
 
-async fn exchange<S>(stream: S, request: hyper::Request<Full<Bytes>>, limit: usize) -> Result<Response, ClientError>
+async fn exchange<S>(stream: S, request: hyper::Request<Outgoing>, limit: Limit) -> Result<Response, ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -266,15 +306,70 @@ impl Drop for Connection {
     }
 }
 
-async fn collect(mut incoming: Incoming, limit: usize) -> Result<Vec<u8>, ClientError> {
+/// What an answer may have, and who is told how far it is.
+struct Limit {
+    bytes: usize,
+    progress: Option<Progress>,
+}
+
+async fn collect(mut incoming: Incoming, limit: Limit) -> Result<Vec<u8>, ClientError> {
+    let total = incoming.size_hint().exact();
     let mut body = Vec::new();
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| ClientError::from_hyper(&error))?;
         let Some(data) = frame.data_ref() else { continue };
-        if body.len() + data.len() > limit {
-            return Err(ClientError::TooLarge(limit));
+        if body.len() + data.len() > limit.bytes {
+            return Err(ClientError::TooLarge(limit.bytes));
         }
         body.extend_from_slice(data);
+        if let Some(progress) = &limit.progress {
+            progress(Way::In, body.len() as u64, total);
+        }
     }
     Ok(body)
+}
+
+/// Bytes of a request's body that are handed over at once.
+const PIECE: usize = 64 * 1024;
+
+/// A request's body on its way out.
+struct Outgoing {
+    rest: Bytes,
+    total: u64,
+    progress: Option<Progress>,
+}
+
+impl Outgoing {
+    fn new(body: Vec<u8>, progress: Option<Progress>) -> Self {
+        Self { total: body.len() as u64, rest: body.into(), progress }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::convert::Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let most = if self.progress.is_some() { PIECE } else { usize::MAX };
+        let piece = self.rest.len().min(most);
+        let piece = self.rest.split_to(piece);
+        if let Some(progress) = &self.progress {
+            progress(Way::Out, self.total - self.rest.len() as u64, Some(self.total));
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
 }

@@ -199,6 +199,96 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        table: "workspace",
+        name: "messages_per_space",
+        env: "TAOSD_WORKSPACE_MESSAGES_PER_SPACE",
+        default: "100000",
+        example: "100000",
+        about: "Messages that a space keeps; beyond that the oldest unpinned ones are deleted.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "message_bytes_per_space",
+        env: "TAOSD_WORKSPACE_MESSAGE_BYTES_PER_SPACE",
+        default: "268435456",
+        example: "268435456",
+        about: "Bytes of messages that a space keeps.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "message_days",
+        env: "TAOSD_WORKSPACE_MESSAGE_DAYS",
+        default: "365",
+        example: "365",
+        about: "Days to keep a message.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "context_keys",
+        env: "TAOSD_WORKSPACE_CONTEXT_KEYS",
+        default: "10000",
+        example: "10000",
+        about: "Keys of a space's context.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "context_bytes",
+        env: "TAOSD_WORKSPACE_CONTEXT_BYTES",
+        default: "67108864",
+        example: "67108864",
+        about: "Bytes of a space's context, keys included.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "upload_bytes_per_space",
+        env: "TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE",
+        default: "268435456",
+        example: "268435456",
+        about: "Bytes of a space's uploads.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "upload_bytes",
+        env: "TAOSD_WORKSPACE_UPLOAD_BYTES",
+        default: "1073741824",
+        example: "1073741824",
+        about: "Bytes of all uploads of the box.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "open_tasks",
+        env: "TAOSD_WORKSPACE_OPEN_TASKS",
+        default: "10000",
+        example: "10000",
+        about: "Tasks of a space that are neither done nor cancelled.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "agent_bytes_per_day",
+        env: "TAOSD_WORKSPACE_AGENT_BYTES_PER_DAY",
+        default: "67108864",
+        example: "67108864",
+        about: "Bytes of messages, tasks, context and uploads that one agent may add per day.",
+        ..TOP
+    },
+    SettingKey {
+        table: "workspace",
+        name: "agent_rows_per_day",
+        env: "TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY",
+        default: "10000",
+        example: "10000",
+        about: "Messages, tasks, keys and files that one agent may add per day.",
+        ..TOP
+    },
+    SettingKey {
         table: "webhook",
         name: "url",
         default: "none",

@@ -17,6 +17,7 @@ pub mod paths;
 mod settings;
 mod source;
 mod webhook;
+mod workspace;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
@@ -26,6 +27,7 @@ pub use log::filter as log_filter;
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
 pub use webhook::WebhookSettings;
+pub use workspace::Workspace;
 
 use crate::http::edge::check::split_host;
 use crate::limits::Limits;
@@ -66,6 +68,8 @@ pub struct Config {
     pub ax: Ax,
     /// What the Agentex dialect leaves to the operator.
     pub agentex: Agentex,
+    /// What spaces and the agents in them may hold.
+    pub workspace: Workspace,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<WebhookSettings>>,
     /// The file that is touched whenever a time server sets the clock.
@@ -170,6 +174,7 @@ impl Config {
             containers: ContainerSettings::from_sources(flags, &mut sources),
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
+            workspace: Workspace::from_sources(&mut sources),
             webhook: WebhookSettings::from_sources(&mut sources).map(Arc::new),
             time_sync_file: time_sync_file(&mut sources),
             new_box: false,

@@ -94,6 +94,9 @@ impl Config {
         add("ax.max_agent_pats", self.ax.max_agent_pats.to_string());
         add("agentex.health_checks", self.agentex.health_checks.to_string());
         add("agentex.health_interval", self.agentex.health_interval.to_string());
+        for (name, value) in self.workspace.values() {
+            add(&format!("workspace.{name}"), value.to_string());
+        }
         for key in Limits::KEYS {
             add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
         }

@@ -82,7 +82,7 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     logger::set(&config.log);
     // Before the store opens: an open database always looks changed.
     let backup_is_fresh = backups::is_fresh(&config.data_dir);
-    let app = Arc::new(App::start(config, api::routes(), api::show_notification)?);
+    let app = Arc::new(App::start(config, api::routes(), api::show_notification, api::task_ended)?);
     let config = app.config.now();
     let expiry = Expiry(app.notifier());
     let (store, gate) = (Arc::clone(&app.store), Arc::clone(&app.gate));
@@ -143,6 +143,7 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
         .map_err(|e| DaemonError::Io("the signal thread".into(), e))?;
     drop(waiter);
     running.join();
+    app.fetched.stop();
     drop(watchdog);
     drop(reconciler);
     drop(health);

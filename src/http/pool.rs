@@ -167,7 +167,6 @@ impl<T: Send + 'static> Pool<T> {
     /// # Errors
     /// [`PoolFull`], at once.
     pub fn submit(&self, work: Box<dyn FnOnce() -> T + Send>) -> Result<oneshot::Receiver<PoolAnswer<T>>, PoolFull> {
-        let (to, answer) = oneshot::channel();
         let mut queue = lock(&self.inner.queue);
         let capacity = self.inner.capacity.load(Ordering::Relaxed);
         if queue.jobs.len() >= capacity {
@@ -177,15 +176,43 @@ impl<T: Send + 'static> Pool<T> {
                 return Err(PoolFull);
             }
         }
+        Ok(self.push(queue, work))
+    }
+
+    /// Queues the rest of work that has begun, however many jobs wait; there is at most one a connection.
+    pub fn resume(&self, work: Box<dyn FnOnce() -> T + Send>) -> oneshot::Receiver<PoolAnswer<T>> {
+        self.push(lock(&self.inner.queue), work)
+    }
+
+    /// The same where the answer is waited for already. From any thread.
+    pub fn resume_for(&self, to: oneshot::Sender<Answer<T>>, work: Box<dyn FnOnce() -> T + Send>) {
+        self.push_for(to, lock(&self.inner.queue), work);
+    }
+
+    fn push(
+        &self,
+        queue: MutexGuard<'_, Queue<T>>,
+        work: Box<dyn FnOnce() -> T + Send>,
+    ) -> oneshot::Receiver<PoolAnswer<T>> {
+        let (to, answer) = oneshot::channel();
+        self.push_for(to, queue, work);
+        answer
+    }
+
+    fn push_for(
+        &self,
+        to: oneshot::Sender<Answer<T>>,
+        mut queue: MutexGuard<'_, Queue<T>>,
+        work: Box<dyn FnOnce() -> T + Send>,
+    ) {
         let now = Instant::now();
         queue.jobs.push_back(Job { queued: now, work, to });
         self.inner.states.queued.store(queue.jobs.len() as u64, Ordering::Relaxed);
         let nobody = queue.idle == self.threads.len() || now.duration_since(queue.taken) >= PATIENCE;
         self.inner.wake_one(queue, nobody);
-        if !self.inner.watching.swap(true, Ordering::Relaxed) {
+        if !self.inner.watching.swap(true, Ordering::SeqCst) {
             self.inner.watch.notify_one();
         }
-        Ok(answer)
     }
 
     /// Hands answers to those who wait for them; runs for ever on the runtime thread.
@@ -209,9 +236,12 @@ impl<T: Send + 'static> Pool<T> {
             loop {
                 tokio::time::sleep(PATIENCE).await;
                 if !self.inner.look() {
-                    // Submitting happens on this thread, so none can slip in between.
-                    self.inner.watching.store(false, Ordering::Relaxed);
-                    break;
+                    self.inner.watching.store(false, Ordering::SeqCst);
+                    // Work that another thread queued in between is looked after as well.
+                    if !self.inner.look() {
+                        break;
+                    }
+                    self.inner.watching.store(true, Ordering::SeqCst);
                 }
             }
         }

@@ -22,7 +22,40 @@ struct Places {
     /// How many each principal holds; nobody with none is in here.
     held: HashMap<u64, usize>,
     total: usize,
-    waiting: VecDeque<(u64, oneshot::Sender<Place>)>,
+    waiting: VecDeque<(u64, Waiter)>,
+}
+
+/// Who waits for a place.
+enum Waiter {
+    /// Somebody who is told.
+    Told(oneshot::Sender<Place>),
+    /// Work that is queued with its place; closed when nobody wants it any more.
+    Queued(oneshot::Sender<()>, Queue),
+}
+
+/// Queues work with its place. Quick; from any thread.
+pub type Queue = Box<dyn FnOnce(Place) + Send>;
+
+impl Waiter {
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Told(give) => give.is_closed(),
+            Self::Queued(wanted, _) => wanted.is_closed(),
+        }
+    }
+
+    fn give(self, place: Place) {
+        match self {
+            Self::Told(give) => drop(give.send(place)),
+            Self::Queued(_, queue) => queue(place),
+        }
+    }
+}
+
+impl std::fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waiter")
+    }
 }
 
 /// A place on the pool; given back on drop.
@@ -59,8 +92,22 @@ impl WorkerShares {
             return Ok(self.place(principal));
         }
         let (give, wait) = oneshot::channel();
-        places.waiting.push_back((principal, give));
+        places.waiting.push_back((principal, Waiter::Told(give)));
         Err(wait)
+    }
+
+    /// Queues work as soon as the principal may have a place, straight from whoever gives one back: no other thread is
+    /// woken in between. What is returned is held for as long as the work is wanted.
+    pub fn enter_later(self: &Arc<Self>, principal: u64, queue: Queue) -> oneshot::Receiver<()> {
+        let (wanted, keep) = oneshot::channel();
+        let mut places = self.places();
+        if places.take(principal, self.workers) {
+            drop(places);
+            queue(self.place(principal));
+        } else {
+            places.waiting.push_back((principal, Waiter::Queued(wanted, queue)));
+        }
+        keep
     }
 
     fn place(self: &Arc<Self>, principal: u64) -> Place {
@@ -102,8 +149,8 @@ impl Places {
     }
 
     /// The first who waits and may have a place now, which is taken.
-    fn next(&mut self, workers: usize) -> Option<(u64, oneshot::Sender<Place>)> {
-        self.waiting.retain(|(_, give)| !give.is_closed());
+    fn next(&mut self, workers: usize) -> Option<(u64, Waiter)> {
+        self.waiting.retain(|(_, waiter)| !waiter.is_gone());
         let at = self.waiting.iter().position(|(principal, _)| self.may(*principal, workers))?;
         let next = self.waiting.remove(at)?;
         self.take(next.0, workers);
@@ -115,10 +162,10 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.shares.places();
         places.give_back(self.principal);
-        while let Some((principal, give)) = places.next(self.shares.workers) {
+        while let Some((principal, waiter)) = places.next(self.shares.workers) {
             // Given outside the lock: a place that nobody takes any more comes back here.
             drop(places);
-            let _ = give.send(self.shares.place(principal));
+            waiter.give(self.shares.place(principal));
             places = self.shares.places();
         }
     }
@@ -169,6 +216,24 @@ mod tests {
         assert!(third.try_recv().is_err());
         drop(place);
         assert!(third.try_recv().is_ok());
+    }
+
+    #[test]
+    fn work_is_queued_by_who_gives_a_place_back_while_it_is_wanted() {
+        let shares = WorkerShares::new(2);
+        let (told, queued) = std::sync::mpsc::channel();
+        let work = |number: u32| -> Queue {
+            let told = told.clone();
+            Box::new(move |place| told.send((number, place)).unwrap())
+        };
+        let _first = shares.enter_later(1, work(1));
+        let (_, place) = queued.try_recv().unwrap();
+        let (gone, _third) = (shares.enter_later(1, work(2)), shares.enter_later(1, work(3)));
+        drop(gone);
+        assert!(queued.try_recv().is_err());
+        drop(place);
+        assert_eq!(queued.try_recv().unwrap().0, 3);
+        assert!(queued.try_recv().is_err());
     }
 
     #[test]

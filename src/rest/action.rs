@@ -93,6 +93,7 @@ actions! {
     SpacesList "spaces.list" "List spaces.";
     SpacesRead "spaces.read" "Read a space.";
     SpacesCreate "spaces.create" "Create a space.";
+    SpacesMembers "spaces.members" "Let members into a space, and remove them.";
     MessagesSend "messages.send" "Send messages.";
     MessagesList "messages.list" "List messages.";
     MessagesRead "messages.read" "Read a message.";

@@ -13,6 +13,8 @@ pub enum Class {
     Agent,
     /// Not a token's class: a key presented as it is, on the one route that takes keys.
     Key,
+    /// Not a token's class either: the one route that also takes a short-lived token from its query.
+    InQuery,
 }
 
 /// Routes for users at work.
@@ -21,6 +23,10 @@ pub const UA: &[Class] = &[Class::User];
 pub const AD: &[Class] = &[Class::Admin];
 /// Routes for users and agents at work.
 pub const UA_AG: &[Class] = &[Class::User, Class::Agent];
+/// Routes for agents at work.
+pub const AG: &[Class] = &[Class::Agent];
+/// The route for users and agents at work that also takes their token from its query.
+pub const UA_AG_IN_QUERY: &[Class] = &[Class::User, Class::Agent, Class::InQuery];
 /// Routes for users at work and for management.
 pub const UA_AD: &[Class] = &[Class::User, Class::Admin];
 /// Routes for every token.
@@ -41,6 +47,7 @@ impl Class {
             Self::Admin => "user_admin",
             Self::Agent => "agent_access",
             Self::Key => "key",
+            Self::InQuery => "query",
         }
     }
 

@@ -91,8 +91,8 @@ codes! {
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
     BROWSER_REFUSED 403 "browser_refused" "The request came over the operator's Unix socket with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
-    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body has a content type that this route does not accept, or it is compressed."
-        "Send the body as plain JSON with Content-Type: application/json and without Content-Encoding." in "getting-started#request-shape" ;
+    UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body, or a file in it, has a content type that this route does not accept, or it is compressed."
+        "Send the body without Content-Encoding and with the type that the error names, usually Content-Type: application/json." in "getting-started#request-shape" ;
     INVALID_JSON 400 "invalid_json" "The body is not valid JSON, has a duplicate key, or is nested too deep."
         "Send one well-formed JSON object in UTF-8." in "getting-started#request-shape" ;
     VALIDATION_ERROR 422 "validation_error" "A field or query parameter is missing, unknown, of the wrong type or out of bounds."
@@ -235,6 +235,12 @@ codes! {
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The caller may not use this space."
         "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
+    TOO_MANY_MEMBERS 409 "too_many_members" "The space has the maximum number of members."
+        "Remove a member that the space does not need." in "concepts/workspace#members" ;
+    MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."
+        "List the members with GET /api/v1/spaces/ID/members." in "concepts/workspace#members" ;
+    MEMBER_AT_HOME 409 "member_at_home" "The member owns the space, or is an agent that has no other space."
+        "Put the agent into another space first." in "concepts/workspace#members" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "The credential cannot open a web session: only a user's token can."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."
@@ -261,6 +267,36 @@ codes! {
         "Delete a source that you do not need with DELETE /api/knowledge/sources/ID." in "concepts/knowledge#sources" ;
     SOURCE_FORBIDDEN 403 "source_forbidden" "The source belongs to somebody else."
         "Write to a source of your own, or ask its owner or an admin." in "concepts/knowledge#sources" ;
+
+    // The workspace: messages.
+    MESSAGE_NOT_FOUND 404 "message_not_found" "There is no such message, or the caller may not see it."
+        "List the messages with GET /api/v1/messages." in "recipes/talking-to-another-agent#read" ;
+    TOO_MANY_PINNED 409 "too_many_pinned" "The space has the maximum number of pinned messages."
+        "Unpin a message that you do not need." in "recipes/talking-to-another-agent#change" ;
+    TOO_MANY_REACTIONS 409 "too_many_reactions" "The message has the maximum number of reactions, in total or from the caller."
+        "Reply to the message instead." in "recipes/talking-to-another-agent#reactions" ;
+
+    // The workspace: tasks, context, files.
+    TASK_NOT_FOUND 404 "task_not_found" "There is no such task, or the caller may not see it."
+        "List the tasks with GET /api/v1/tasks." in "recipes/working-off-a-queue#tasks" ;
+    TASK_CLAIMED 409 "task_claimed" "Another principal has the lease of this task; the error says who, and until when."
+        "Take another task with POST /api/v1/tasks/next, or wait until the lease ends." in "recipes/working-off-a-queue#claim" ;
+    TASK_NOT_FREE 409 "task_not_free" "The task is finished, blocked, for somebody else, or waits for other tasks."
+        "Take another task with POST /api/v1/tasks/next." in "recipes/working-off-a-queue#claim" ;
+    LEASE_LOST 409 "lease_lost" "The lease with this fence has ended, or the fence is missing, so the change is not accepted."
+        "Discard the work, and claim the task again if it is still open." in "recipes/working-off-a-queue#fences" ;
+    TOO_MANY_TASKS 409 "too_many_tasks" "The space has the maximum number of open tasks."
+        "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/tasks-context-files#bounds" ;
+    CONTEXT_NOT_FOUND 404 "context_not_found" "There is no such key in this space, or it has expired."
+        "List the keys with GET /api/v1/context." in "recipes/sharing-a-file#context" ;
+    UPLOAD_NOT_FOUND 404 "upload_not_found" "There is no such file, or the caller may not see it."
+        "Use the address from the reply to the upload." in "recipes/sharing-a-file#download" ;
+    QUOTA_EXCEEDED 413 "quota_exceeded" "The space or the box has used all its storage."
+        "Delete data that you do not need, or raise the setting that the error names in taosd.toml." in "concepts/tasks-context-files#bounds" ;
+    PAYLOAD_TOO_LARGE 413 "payload_too_large" "The upload or the value is too large."
+        "Send a smaller one, or split it into parts." in "concepts/tasks-context-files#bounds" ;
+    ALLOWANCE_USED 429 "allowance_used" "The agent has reached the maximum amount of data that it may add in a day."
+        "Wait until the time in opens_at, or raise the setting that the error names in taosd.toml." in "concepts/tasks-context-files#bounds" ;
 
     // Builds, deployments, agents' keys and forwarding.
     UNAUTHENTICATED 401 "unauthenticated" "The request has no credential, or an unknown, expired or revoked one."

@@ -61,8 +61,8 @@ pub struct Head {
     /// The path as sent, still percent-encoded, without the query.
     pub raw_path: String,
     /// The path's segments, each decoded once; a trailing slash leaves no empty last segment.
-    /// Kept free of control characters, `.` and `..`; `/` inside a segment only by `%2F`, which only a route
-    /// that declares the segment free text accepts.
+    /// Kept free of control characters. `.`, `..`, `/` and `\\` stand in a segment only where they were sent in
+    /// percent-encoding and the route declares the segment free text.
     pub segments: Vec<String>,
     /// The query as sent, without `?`; empty if there is none.
     pub query: String,

@@ -116,6 +116,7 @@ impl Input {
         let fields = match route.body {
             BodyKind::Json(fields) => json_object(fields, body, unknown).map_err(refused)?,
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
+            BodyKind::Multipart(_) => Map::new(),
             BodyKind::None | BodyKind::Raw => json_object(&[], body, unknown).map_err(refused)?,
         };
         let (query, body, raw) = (Fields(query), Fields(fields), Bytes::new());

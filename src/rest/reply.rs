@@ -1,5 +1,7 @@
 //! A reply as handlers make it. The edge adds what every reply carries and writes it.
 
+use std::sync::{Arc, Mutex};
+
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::StatusCode;
@@ -12,6 +14,31 @@ pub enum Body {
     Bytes(Bytes),
     /// A stream that lives on the runtime thread and costs no pool thread.
     Stream(super::stream::StreamBody),
+    /// A body of known length that is fetched piece by piece, as fast as the client takes it.
+    Pulled(Pulled),
+}
+
+/// Where a body comes from that is never whole in memory.
+pub trait Source: Send {
+    /// The next piece, never empty; `None` at the end. On a pool thread.
+    ///
+    /// # Errors
+    /// What stands in the way; the reply is cut off there.
+    fn next(&mut self) -> std::io::Result<Option<Bytes>>;
+}
+
+/// A body that is fetched piece by piece.
+pub struct Pulled {
+    /// Its length; `Content-Length` says it.
+    pub length: u64,
+    /// Where it comes from.
+    pub source: Arc<Mutex<dyn Source>>,
+}
+
+impl std::fmt::Debug for Pulled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes, fetched piece by piece", self.length)
+    }
 }
 
 /// A reply: status, headers beyond the standard ones, body.
@@ -84,11 +111,12 @@ impl Reply {
         }
     }
 
-    /// Bytes of the body; 0 for a stream.
+    /// Bytes of the body that are in memory; 0 for a stream.
     pub fn bytes(&self) -> usize {
         match &self.body {
             Body::Bytes(bytes) => bytes.len(),
-            Body::Stream(_) => 0,
+            // Its pieces are read as they are sent.
+            Body::Pulled(_) | Body::Stream(_) => 0,
         }
     }
 

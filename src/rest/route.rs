@@ -8,6 +8,10 @@ use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
 
+/// The name of a path's parameter that is free text: its segment may hold a slash, a backslash and dots, if they are sent
+/// in percent-encoding.
+pub const FREE_TEXT: &str = "{context_key}";
+
 /// What a repeat of the request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
@@ -26,6 +30,8 @@ pub enum BodyKind {
     None,
     /// Any bytes, with any query: both are the handler's alone.
     Raw,
+    /// `multipart/form-data`, taken piece by piece as it comes: never whole in memory.
+    Multipart(&'static [Field]),
     /// A JSON object with these fields; may be left out if none is required.
     Json(&'static [Field]),
 }

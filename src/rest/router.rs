@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use hyper::http::Method;
 
-use super::route::Route;
+use super::route::{FREE_TEXT, Route};
 
 /// The values of a path's parameters, in the order of the path.
 pub type Params = Vec<String>;
@@ -23,6 +23,7 @@ pub enum Found<P: 'static, C: 'static, A: 'static> {
 enum Segment {
     Literal(&'static str),
     One,
+    FreeText,
     Rest,
 }
 
@@ -42,10 +43,16 @@ fn segments(path: &'static str) -> Vec<Segment> {
         .filter(|segment| !segment.is_empty())
         .map(|segment| match segment.strip_prefix('{') {
             Some(name) if name.ends_with("...}") => Segment::Rest,
+            Some(_) if segment == FREE_TEXT => Segment::FreeText,
             Some(_) => Segment::One,
             None => Segment::Literal(segment),
         })
         .collect()
+}
+
+/// True if the segment of a path at this place is free text.
+pub fn is_free_text(path: &'static str, at: usize) -> bool {
+    segments(path).get(at) == Some(&Segment::FreeText)
 }
 
 impl<P, C, A> Entry<P, C, A> {
@@ -58,7 +65,7 @@ impl<P, C, A> Entry<P, C, A> {
             Segment::Literal(literal) => literal == given,
             // Only a route that says so takes a separator inside a segment.
             Segment::One => !given.contains('/'),
-            Segment::Rest => true,
+            Segment::FreeText | Segment::Rest => true,
         })
     }
 
@@ -67,7 +74,7 @@ impl<P, C, A> Entry<P, C, A> {
         for (at, segment) in self.segments.iter().enumerate() {
             match segment {
                 Segment::Literal(_) => {}
-                Segment::One => params.push(path[at].clone()),
+                Segment::One | Segment::FreeText => params.push(path[at].clone()),
                 Segment::Rest => params.push(path[at..].join("/")),
             }
         }
@@ -92,7 +99,9 @@ impl<P, C, A> Router<P, C, A> {
         }
         for entries in router.by_length.values_mut() {
             // The more literal a path begins, the earlier it is tried.
-            entries.sort_by_key(|entry| entry.segments.iter().map(|s| *s == Segment::One).collect::<Vec<_>>());
+            entries.sort_by_key(|entry| {
+                entry.segments.iter().map(|s| matches!(s, Segment::One | Segment::FreeText)).collect::<Vec<_>>()
+            });
         }
         router
     }

@@ -7,6 +7,7 @@ use hyper::body::Bytes;
 
 use super::error::ApiError;
 use super::head::Head;
+use super::intake::Taken;
 use super::reply::Reply;
 use super::stream::{Promise, Wait};
 
@@ -47,8 +48,15 @@ pub trait Service: Send + Sync + 'static {
     /// 404, 405 and what else the head alone decides; also the 204 of OPTIONS. The edge sends it as it is.
     fn plan(&self, head: &Head) -> Result<(Self::Plan, u64), Reply>;
 
-    /// True if the plan's route declares the path segment of this index free text, which may hold `%2F`.
-    fn takes_slash(&self, _plan: &Self::Plan, _segment: usize) -> bool {
+    /// True if the plan's route declares the path segment of this index free text, which may hold `%2F`, `%5C` and
+    /// encoded dots.
+    fn is_free_text(&self, _plan: &Self::Plan, _segment: usize) -> bool {
+        false
+    }
+
+    /// True if the plan's route takes its body piece by piece: then [`Service::begin`] is called instead of
+    /// [`Service::run`], and the body is never whole in memory.
+    fn is_streamed(&self, _plan: &Self::Plan) -> bool {
         false
     }
 
@@ -80,6 +88,11 @@ pub trait Service: Send + Sync + 'static {
     /// Runs the handler. On a pool thread; may panic, the pool catches it. The edge keeps the head beside it, for
     /// errors and the log.
     fn run(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted, body: Bytes) -> Outcome;
+
+    /// Begins a request whose body comes piece by piece. On a pool thread, before any of it is read.
+    fn begin(&self, head: Arc<Head>, plan: Self::Plan, admitted: Self::Admitted) -> Taken {
+        Taken::Ended(self.run(head, plan, admitted, Bytes::new()))
+    }
 
     /// Renders an error of the edge's own in the dialect of the request's path; `head` is `None` where the request
     /// could not be read.

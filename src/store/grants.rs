@@ -1,4 +1,4 @@
-//! Grants: who may do what to which agent.
+//! Grants: who may do what to which agent, and who is a member of which space (DESIGN D9).
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -6,25 +6,36 @@ use super::Result;
 use super::page::{Page, Take, each};
 use crate::time::Micros;
 
-const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.role, g.granted_by, g.granted_at
+const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.space_id, g.role, g.granted_by, g.granted_at,
+        g.expires_at
     FROM grants g
     LEFT JOIN users u ON u.id = g.principal_user_id
     LEFT JOIN agents p ON p.id = g.principal_agent_id";
-const UPSERT_USER: &str = "INSERT INTO grants (id, principal_user_id, agent_id, role, granted_by, granted_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-    ON CONFLICT (principal_user_id, coalesce(agent_id, '*')) WHERE principal_user_id IS NOT NULL
-    DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at
-        WHERE role <> excluded.role";
-const UPSERT_AGENT: &str = "INSERT INTO grants (id, principal_agent_id, agent_id, role, granted_by, granted_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-    ON CONFLICT (principal_agent_id, coalesce(agent_id, '*')) WHERE principal_agent_id IS NOT NULL
-    DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at
-        WHERE role <> excluded.role";
-const ROLE_OF_USER: &str = "SELECT role FROM grants WHERE principal_user_id = ?1 AND coalesce(agent_id, '*') = ?2";
-const ROLE_OF_AGENT: &str = "SELECT role FROM grants WHERE principal_agent_id = ?1 AND coalesce(agent_id, '*') = ?2";
+const UPSERT_USER: &str =
+    "INSERT INTO grants (id, principal_user_id, agent_id, space_id, role, granted_by, granted_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (principal_user_id, coalesce(agent_id, 'space:' || space_id, '*')) WHERE principal_user_id IS NOT NULL
+    DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at,
+        expires_at = excluded.expires_at";
+const UPSERT_AGENT: &str =
+    "INSERT INTO grants (id, principal_agent_id, agent_id, space_id, role, granted_by, granted_at, expires_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*')) WHERE principal_agent_id IS NOT NULL
+    DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at,
+        expires_at = excluded.expires_at";
+const ROLE_OF_USER: &str = "SELECT role FROM grants
+    WHERE principal_user_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
+        AND (expires_at IS NULL OR expires_at > ?3)";
+const ROLE_OF_AGENT: &str = "SELECT role FROM grants
+    WHERE principal_agent_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
+        AND (expires_at IS NULL OR expires_at > ?3)";
 const COUNT_ON_AGENT: &str = "SELECT count(*) FROM grants WHERE agent_id = ?1";
 const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
+const DELETE_MEMBER: &str = "DELETE FROM grants
+    WHERE space_id = ?1 AND (principal_user_id = ?2 OR principal_agent_id = ?2)";
+/// Counts up to a bound, so that the work does too.
+const COUNT_ON_SPACE: &str = "SELECT count(*) FROM (SELECT 1 FROM grants WHERE space_id = ?1 LIMIT ?2)";
 
 /// Whom a grant is given to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +46,66 @@ pub enum Grantee {
     Agent(String),
 }
 
+impl Grantee {
+    /// The principal's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::User(id) | Self::Agent(id) => id,
+        }
+    }
+}
+
+/// What a grant is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum On {
+    /// All agents.
+    AllAgents,
+    /// One agent, by id.
+    Agent(String),
+    /// One space, by id.
+    Space(String),
+}
+
+impl On {
+    /// An agent.
+    pub fn agent(id: &str) -> Self {
+        Self::Agent(id.to_owned())
+    }
+
+    /// A space.
+    pub fn space(id: &str) -> Self {
+        Self::Space(id.to_owned())
+    }
+
+    /// As the indexes know it.
+    fn selector(&self) -> String {
+        match self {
+            Self::AllAgents => "*".to_owned(),
+            Self::Agent(id) => id.clone(),
+            Self::Space(id) => format!("space:{id}"),
+        }
+    }
+
+    fn agent_id(&self) -> Option<&str> {
+        if let Self::Agent(id) = self { Some(id) } else { None }
+    }
+
+    fn space_id(&self) -> Option<&str> {
+        if let Self::Space(id) = self { Some(id) } else { None }
+    }
+}
+
+impl std::fmt::Display for On {
+    /// As the wire and the audit know it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AllAgents => f.write_str("agent:*"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
+            Self::Space(id) => write!(f, "space:{id}"),
+        }
+    }
+}
+
 /// A grant as told: principals by name.
 #[derive(Debug, Clone)]
 pub struct Grant {
@@ -42,32 +113,62 @@ pub struct Grant {
     pub id: String,
     /// `user:NAME` or `agent:SLUG`.
     pub principal: String,
-    /// The agent it is about; `None` for all.
-    pub agent_id: Option<String>,
+    /// What it is about.
+    pub on: On,
     /// The role's name.
     pub role: String,
     /// Who gave it.
     pub granted_by: String,
     /// When.
     pub granted_at: Micros,
+    /// When it ends; `None`: not by itself.
+    pub expires_at: Option<Micros>,
+}
+
+impl Grant {
+    /// True while it counts.
+    pub fn is_live(&self, now: Micros) -> bool {
+        self.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Grant> {
     let (user, agent): (Option<String>, Option<String>) = (row.get(1)?, row.get(2)?);
+    let (agent_id, space_id): (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
     Ok(Grant {
         id: row.get(0)?,
         principal: match (user, agent) {
             (Some(username), _) => format!("user:{username}"),
             (None, slug) => format!("agent:{}", slug.unwrap_or_default()),
         },
-        agent_id: row.get(3)?,
-        role: row.get(4)?,
-        granted_by: row.get(5)?,
-        granted_at: row.get(6)?,
+        on: match (agent_id, space_id) {
+            (Some(id), _) => On::Agent(id),
+            (None, Some(id)) => On::Space(id),
+            (None, None) => On::AllAgents,
+        },
+        role: row.get(5)?,
+        granted_by: row.get(6)?,
+        granted_at: row.get(7)?,
+        expires_at: row.get(8)?,
     })
 }
 
-/// Gives a role, or changes the one given before. An equal grant is left as it is.
+/// A role to be given.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// To whom.
+    pub grantee: &'a Grantee,
+    /// On what.
+    pub on: &'a On,
+    /// The role's name.
+    pub role: &'a str,
+    /// By whom.
+    pub granted_by: &'a str,
+    /// When it ends; `None`: not by itself.
+    pub expires_at: Option<Micros>,
+}
+
+/// Gives a role without an end, or changes the one given before.
 ///
 /// # Errors
 /// The store's.
@@ -75,42 +176,59 @@ pub fn put(
     conn: &Connection,
     id: &str,
     grantee: &Grantee,
-    agent_id: Option<&str>,
+    on: &On,
     role: &str,
     granted_by: &str,
     now: Micros,
 ) -> Result<()> {
-    let (sql, principal) = match grantee {
-        Grantee::User(principal) => (UPSERT_USER, principal),
-        Grantee::Agent(principal) => (UPSERT_AGENT, principal),
+    give(conn, id, &Given { grantee, on, role, granted_by, expires_at: None }, now)
+}
+
+/// Gives a role, or changes the one given before.
+///
+/// # Errors
+/// The store's.
+pub fn give(conn: &Connection, id: &str, given: &Given<'_>, now: Micros) -> Result<()> {
+    let sql = match given.grantee {
+        Grantee::User(_) => UPSERT_USER,
+        Grantee::Agent(_) => UPSERT_AGENT,
     };
-    conn.prepare_cached(sql)?.execute(params![id, principal, agent_id, role, granted_by, now])?;
+    conn.prepare_cached(sql)?.execute(params![
+        id,
+        given.grantee.id(),
+        given.on.agent_id(),
+        given.on.space_id(),
+        given.role,
+        given.granted_by,
+        now,
+        given.expires_at
+    ])?;
     Ok(())
 }
 
-/// The role a principal was given on an agent, or on all (`None`).
+/// The role a principal holds on something at this time.
 ///
 /// # Errors
 /// The store's.
-pub fn role_of(conn: &Connection, grantee: &Grantee, agent_id: Option<&str>) -> Result<Option<String>> {
-    let (sql, principal) = match grantee {
-        Grantee::User(principal) => (ROLE_OF_USER, principal),
-        Grantee::Agent(principal) => (ROLE_OF_AGENT, principal),
+pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Result<Option<String>> {
+    let sql = match grantee {
+        Grantee::User(_) => ROLE_OF_USER,
+        Grantee::Agent(_) => ROLE_OF_AGENT,
     };
-    Ok(conn.prepare_cached(sql)?.query_row([principal, agent_id.unwrap_or("*")], |row| row.get(0)).optional()?)
+    Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), on.selector(), now], |row| row.get(0)).optional()?)
 }
 
-/// The grant a principal holds on an agent, or on all (`None`).
+/// The grant a principal was given on something, one past its end too.
 ///
 /// # Errors
 /// The store's.
-pub fn of(conn: &Connection, grantee: &Grantee, agent_id: Option<&str>) -> Result<Option<Grant>> {
-    let (column, principal) = match grantee {
-        Grantee::User(principal) => ("g.principal_user_id", principal),
-        Grantee::Agent(principal) => ("g.principal_agent_id", principal),
+pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>> {
+    let column = match grantee {
+        Grantee::User(_) => "g.principal_user_id",
+        Grantee::Agent(_) => "g.principal_agent_id",
     };
-    let sql = format!("{SELECT} WHERE {column} = ?1 AND coalesce(g.agent_id, '*') = ?2");
-    Ok(conn.prepare_cached(&sql)?.query_row([principal, agent_id.unwrap_or("*")], read).optional()?)
+    let sql = format!("{SELECT} WHERE {column} = ?1 AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = ?2");
+    Ok(conn.prepare_cached(&sql)?.query_row([grantee.id(), &on.selector()], read).optional()?)
 }
 
 /// How many grants there are on an agent.
@@ -135,24 +253,34 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
 pub struct GrantFilter {
     /// Only this principal's.
     pub grantee: Option<Grantee>,
-    /// Only those on this agent (`Some(None)`: on all).
-    pub agent_id: Option<Option<String>>,
-    /// Only those on agents that this principal owns; `None`: every one.
+    /// Only those on this.
+    pub on: Option<On>,
+    /// Only those on agents and spaces that this principal owns; `None`: every one.
     pub owned_by: Option<Grantee>,
 }
 
-/// Grants, oldest first.
+/// Grants, oldest first. Those past their end are listed too: they say so.
 ///
 /// # Errors
 /// The store's.
-pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, take: Take<'_, Grant>) -> Result<()> {
+pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, now: Micros, take: Take<'_, Grant>) -> Result<()> {
     let sql = format!(
         "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
             AND (?4 IS NULL OR g.principal_user_id = ?4)
             AND (?5 IS NULL OR g.principal_agent_id = ?5)
-            AND (?6 IS NULL OR coalesce(g.agent_id, '*') = ?6)
-            AND ((?7 IS NULL AND ?8 IS NULL) OR EXISTS (SELECT 1 FROM grants o WHERE o.agent_id = g.agent_id
-                AND o.role = 'owner' AND (o.principal_user_id = ?7 OR o.principal_agent_id = ?8)))
+            AND (?6 IS NULL OR coalesce(g.agent_id, 'space:' || g.space_id, '*') = ?6)
+            AND ((?7 IS NULL AND ?8 IS NULL)
+                OR EXISTS (SELECT 1 FROM spaces s WHERE s.id = g.space_id AND s.owner_user_id = ?7)
+                OR EXISTS (SELECT 1 FROM grants o
+                    WHERE o.principal_user_id = ?7
+                        AND coalesce(o.agent_id, 'space:' || o.space_id, '*')
+                            = coalesce(g.agent_id, 'space:' || g.space_id, '*')
+                        AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > ?9))
+                OR EXISTS (SELECT 1 FROM grants o
+                    WHERE o.principal_agent_id = ?8
+                        AND coalesce(o.agent_id, 'space:' || o.space_id, '*')
+                            = coalesce(g.agent_id, 'space:' || g.space_id, '*')
+                        AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > ?9)))
             ORDER BY g.granted_at, g.id LIMIT ?3"
     );
     let ids = |grantee: &Option<Grantee>| match grantee {
@@ -162,10 +290,10 @@ pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, take: Take<'_,
     };
     let (user, agent) = ids(&filter.grantee);
     let (owner_user, owner_agent) = ids(&filter.owned_by);
-    let resource = filter.agent_id.as_ref().map(|id| id.as_deref().unwrap_or("*"));
+    let on = filter.on.as_ref().map(On::selector);
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![at, id, page.fetch(), user, agent, resource, owner_user, owner_agent];
+    let values = params![at, id, page.fetch(), user, agent, on, owner_user, owner_agent, now];
     each(&mut statement, values, read, take)
 }
 
@@ -185,4 +313,20 @@ pub fn delete(conn: &Connection, id: &str) -> Result<()> {
 pub fn delete_of_agent(conn: &Connection, agent_id: &str) -> Result<()> {
     conn.prepare_cached(DELETE_OF_AGENT)?.execute([agent_id])?;
     Ok(())
+}
+
+/// Ends a principal's membership of a space; false if it had none.
+///
+/// # Errors
+/// The store's.
+pub fn delete_member(conn: &Connection, space_id: &str, principal_id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(DELETE_MEMBER)?.execute([space_id, principal_id])? > 0)
+}
+
+/// How many grants there are on a space, counted up to `most`.
+///
+/// # Errors
+/// The store's.
+pub fn count_on_space(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_ON_SPACE)?.query_row(params![space_id, most], |row| row.get(0))?)
 }

@@ -290,13 +290,16 @@ pub fn list(
     let sql = format!(
         "SELECT {COLUMNS} FROM operations WHERE (created_at, id) < (?1, ?2)
             AND (?4 OR actor_id = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
-                AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
+                AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
+                AND (g.expires_at IS NULL OR g.expires_at > ?11)))
             AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
             ORDER BY created_at DESC, id DESC LIMIT ?3"
     );
     let (at, id) = page.newest_first();
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent];
+    let now = Micros::now();
+    let values =
+        params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent, now];
     each(&mut statement, values, read, take)
 }
 

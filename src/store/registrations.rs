@@ -158,7 +158,7 @@ fn eyes(seen: &Seen) -> (bool, Option<&str>, Option<&str>) {
 
 /// An agent sees itself alone here, whatever its grants; a restricted credential what it is restricted to.
 const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
-        WHERE g.agent_id = a.id AND g.principal_user_id = ?4))
+        WHERE g.agent_id = a.id AND g.principal_user_id = ?4 AND (g.expires_at IS NULL OR g.expires_at > ?7)))
     AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
 
 /// A page of live agents; `only`: of these ids, as a JSON array. Their order is found without what they say of
@@ -187,7 +187,8 @@ pub fn list(
     );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let ids = statement.query_map(params![page.limit, page.offset, all, user, agent, only], |row| row.get(0))?;
+    let values = params![page.limit, page.offset, all, user, agent, only, Micros::now()];
+    let ids = statement.query_map(values, |row| row.get(0))?;
     let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
     for id in ids {
         if by_id(conn, &id)?.is_some_and(|entry| !take(entry)) {
@@ -211,7 +212,8 @@ pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>, take: Take<'_, 
     );
     let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![-1, 0, all, user, agent, only], |row| Ok((row.get(0)?, row.get(1)?)), take)
+    let values = params![-1, 0, all, user, agent, only, Micros::now()];
+    each(&mut statement, values, |row| Ok((row.get(0)?, row.get(1)?)), take)
 }
 
 /// Stores what is kept of an agent.

@@ -32,6 +32,24 @@ const TABLES: &[(&str, &str)] = &[
     ("webhook_outbox", "texts on their way"),
     ("knowledge_items", "texts"),
     ("knowledge_words", "their index"),
+    ("knowledge_sources", "whose they are: as it is now"),
+    ("workspace_usage", "numbers"),
+    ("agent_allowances", "numbers of one day"),
+    ("context", "values"),
+    ("upload_contents", "files"),
+    ("upload_chunks", "files"),
+    ("uploads", "files"),
+    ("tasks", "records; a lease that has ended since ends by its time"),
+    ("task_dependencies", "records"),
+    ("task_history", "records"),
+    ("messages", "texts; who may read them is said by the spaces' memberships in grants"),
+    ("message_words", "their index"),
+    ("message_counts", "numbers"),
+    ("message_readers", "what was read"),
+    ("message_read_bits", "what was read"),
+    ("message_receipts", "what was read"),
+    ("message_reactions", "records"),
+    ("message_client_ids", "records"),
 ];
 
 /// A right that the backup gives and the restored database does not, or gives less of.
@@ -102,8 +120,17 @@ record! {
     struct Grant from "grants g" {
         id: String = "g.id",
         to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
-        on: String = "coalesce(g.agent_id, '*')",
+        on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
         role: String = "g.role",
+        expires_at: Option<Micros> = "g.expires_at",
+    }
+}
+
+record! {
+    struct Source from "knowledge_sources k" {
+        id: String = "k.source_id",
+        user: Option<String> = "k.owner_user_id",
+        agent: Option<String> = "k.owner_agent_id",
     }
 }
 
@@ -115,6 +142,7 @@ pub struct Rights {
     agents: Vec<Agent>,
     credentials: Vec<Credential>,
     grants: Vec<Grant>,
+    sources: Vec<Source>,
     /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
     /// a restore that is undone, who is unknown here was not taken away.
     descends: bool,
@@ -136,6 +164,7 @@ impl Rights {
             agents: all(conn, Agent::SELECT, Agent::read)?,
             credentials: all(conn, &live, Credential::read)?,
             grants: all(conn, Grant::SELECT, Grant::read)?,
+            sources: all(conn, Source::SELECT, Source::read)?,
             descends: true,
         })
     }
@@ -152,13 +181,14 @@ impl Rights {
         Ok(Self { descends, ..Self::read(conn)? })
     }
 
-    /// True if there is such a user or agent, or it was taken away: one that was never here has lost nothing.
+    /// True if there is such a user, agent or space, or it was taken away: one that was never here has lost nothing.
     fn knows(&self, whom: &str) -> bool {
         let id = whom.split_once(' ').map_or(whom, |(_, id)| id);
         self.descends
             || id == "*"
             || self.users.iter().any(|user| user.id == id)
             || self.agents.iter().any(|agent| agent.id == id)
+            || self.spaces.iter().any(|space| space.id == id)
     }
 }
 
@@ -180,6 +210,7 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
     lesser.agents()?;
     lesser.credentials()?;
     lesser.grants()?;
+    lesser.sources()?;
     lesser.last_admin()?;
     Ok(lesser.taken)
 }
@@ -357,29 +388,74 @@ impl Lesser<'_> {
         let present: HashMap<(&str, &str), &Grant> =
             self.now.grants.iter().map(|grant| ((grant.to.as_str(), grant.on.as_str()), grant)).collect();
         for grant in self.backup.grants.iter().filter(|grant| self.now.knows(&grant.to) && self.now.knows(&grant.on)) {
-            let now = present.get(&(grant.to.as_str(), grant.on.as_str())).map(|now| now.role.as_str());
-            if now.is_some_and(|now| rank(now) >= rank(&grant.role)) {
+            let now = present.get(&(grant.to.as_str(), grant.on.as_str())).copied();
+            let less = now.map(|now| grant.lesser(now, rank));
+            if less.as_ref().is_some_and(|(role, end)| *role == grant.role && *end == grant.expires_at) {
                 continue;
             }
-            let right = format!("grant to {} on {}", self.named(&grant.to), self.named(&format!("agent {}", grant.on)));
-            self.note(right, &grant.role, now.unwrap_or("none"));
-            match now {
+            let told = |role: &str, end: Option<Micros>| match end {
+                Some(end) => format!("{role} until {}", end.millis()),
+                None => role.to_owned(),
+            };
+            let after = less.as_ref().map_or_else(|| "none".to_owned(), |(role, end)| told(role, *end));
+            let right = format!("grant to {} on {}", self.named(&grant.to), self.named(&grant.on));
+            self.note(right, told(&grant.role, grant.expires_at), after);
+            match less {
                 None => self.conn.execute("DELETE FROM grants WHERE id = ?1", [&grant.id])?,
-                Some(role) => {
-                    self.conn.execute("UPDATE grants SET role = ?2 WHERE id = ?1", params![grant.id, role])?
-                }
+                Some((role, end)) => self.conn.execute(
+                    "UPDATE grants SET role = ?2, expires_at = ?3 WHERE id = ?1",
+                    params![grant.id, role, end],
+                )?,
             };
         }
         Ok(())
     }
 
-    /// `user ID` or `agent ID` with the name in the place of the id.
+    /// Whose a source of knowledge is: as it is now. One that came to somebody whom the backup does not know is nobody's.
+    fn sources(&mut self) -> Result<()> {
+        let present: HashMap<&str, &Source> = self.now.sources.iter().map(|one| (one.id.as_str(), one)).collect();
+        for source in &self.backup.sources {
+            let Some(now) = present.get(source.id.as_str()) else { continue };
+            if now.user == source.user && now.agent == source.agent {
+                continue;
+            }
+            let (before, after) = (self.owner(source), self.owner(now));
+            self.note(format!("source {}: owner", source.id), before, after);
+            let sql = "UPDATE knowledge_sources SET owner_user_id = (SELECT id FROM users WHERE id = ?2),
+                owner_agent_id = (SELECT id FROM agents WHERE id = ?3) WHERE source_id = ?1";
+            self.conn.execute(sql, params![source.id, now.user, now.agent])?;
+        }
+        Ok(())
+    }
+
+    fn owner(&self, source: &Source) -> String {
+        match (&source.user, &source.agent) {
+            (Some(id), _) => self.named(&format!("user {id}")),
+            (None, Some(id)) => self.named(&format!("agent {id}")),
+            (None, None) => "nobody".to_owned(),
+        }
+    }
+
+    /// `user ID`, `agent ID` or `space ID` with the name in the place of the id.
     fn named(&self, whom: &str) -> String {
         let (what, id) = whom.split_once(' ').unwrap_or(("", whom));
         let user = || self.backup.users.iter().find(|user| user.id == id).map(|user| &user.name);
         let agent = || self.backup.agents.iter().find(|agent| agent.id == id).map(|agent| &agent.slug);
-        let name = if what == "user" { user() } else { agent() };
+        let space = || self.backup.spaces.iter().find(|space| space.id == id).map(|space| &space.slug);
+        let name = match what {
+            "user" => user(),
+            "space" => space(),
+            _ => agent(),
+        };
         format!("{what} {}", name.map_or(id, String::as_str))
+    }
+}
+
+impl Grant {
+    /// The lesser role and the earlier end of two states of one grant.
+    fn lesser(&self, now: &Self, rank: impl Fn(&str) -> Option<usize>) -> (String, Option<Micros>) {
+        let role = if rank(&now.role) < rank(&self.role) { &now.role } else { &self.role };
+        (role.clone(), [self.expires_at, now.expires_at].into_iter().flatten().min())
     }
 }
 

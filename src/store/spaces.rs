@@ -3,9 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::grants::Grantee;
 use super::page::{Page, Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
+use crate::limits::SPACE_MEMBERS;
 use crate::time::Micros;
 
 const INSERT: &str =
@@ -14,6 +16,34 @@ const INSERT: &str =
 const SELECT_DEFAULT: &str = "SELECT id FROM spaces WHERE owner_user_id = ?1 AND is_default = 1";
 const SLUG_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM spaces WHERE slug = ?1)";
 const COUNT: &str = "SELECT count(*) FROM spaces WHERE owner_user_id = ?1";
+const OWNER: &str = "SELECT owner_user_id FROM spaces WHERE id = ?1";
+/// Spaces looked at where all of a principal are meant.
+const LISTED: u64 = 1000;
+const OF_USER: &str = "WHERE s.id IN (
+        SELECT id FROM spaces WHERE owner_user_id = ?1
+        UNION ALL SELECT space_id FROM grants WHERE principal_user_id = ?1 AND space_id IS NOT NULL
+            AND (expires_at IS NULL OR expires_at > ?2))
+    AND (iif(s.owner_user_id = ?1 AND s.is_default, 0, s.created_at), s.id) > (?3, ?4)
+    ORDER BY iif(s.owner_user_id = ?1 AND s.is_default, 0, s.created_at), s.id LIMIT ?5";
+const OF_AGENT: &str = "WHERE s.id IN (
+        SELECT space_id FROM agents WHERE id = ?1
+        UNION ALL SELECT space_id FROM grants WHERE principal_agent_id = ?1 AND space_id IS NOT NULL
+            AND (expires_at IS NULL OR expires_at > ?2))
+    AND (s.created_at, s.id) > (?3, ?4) ORDER BY s.created_at, s.id LIMIT ?5";
+const MEMBERS: &str = "SELECT u.id, u.username, 1, 'owner', NULL FROM spaces s JOIN users u ON u.id = s.owner_user_id
+        WHERE s.id = ?1
+    UNION ALL SELECT * FROM (
+        SELECT coalesce(u.id, a.id), coalesce(u.username, a.given_name, a.slug), u.id IS NOT NULL, g.role, g.expires_at
+        FROM grants g LEFT JOIN users u ON u.id = g.principal_user_id LEFT JOIN agents a ON a.id = g.principal_agent_id
+        WHERE g.space_id = ?1 AND (g.expires_at IS NULL OR g.expires_at > ?2)
+        ORDER BY g.granted_at, g.id LIMIT ?3)
+    UNION ALL SELECT * FROM (
+        SELECT a.id, coalesce(a.given_name, a.slug), 0, 'editor', NULL FROM agents a
+        WHERE a.space_id = ?1 AND a.archived_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.principal_agent_id = a.id
+                AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = 'space:' || ?1
+                AND (g.expires_at IS NULL OR g.expires_at > ?2))
+        ORDER BY a.created_at, a.id LIMIT ?3)";
 
 record! {
     /// A space.
@@ -115,16 +145,92 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Space>> {
     Ok(conn.prepare_cached(&format!("{} WHERE s.id = ?1", Space::SELECT))?.query_row([id], Space::read).optional()?)
 }
 
-/// A user's spaces, oldest first: the default one was made with the user.
+/// The space of this id or slug.
 ///
 /// # Errors
 /// The store's.
-pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, Space>) -> Result<()> {
-    let sql = format!(
-        "{} WHERE s.owner_user_id = ?1 AND (s.created_at, s.id) > (?2, ?3) ORDER BY s.created_at, s.id LIMIT ?4",
-        Space::SELECT
-    );
+pub fn by_id_or_slug(conn: &Connection, text: &str) -> Result<Option<Space>> {
+    match by_id(conn, text)? {
+        Some(space) => Ok(Some(space)),
+        None => Ok(conn
+            .prepare_cached(&format!("{} WHERE s.slug = ?1", Space::SELECT))?
+            .query_row([text], Space::read)
+            .optional()?),
+    }
+}
+
+/// The id of a space's owner; `None` if there is no such space.
+///
+/// # Errors
+/// The store's.
+pub fn owner_of(conn: &Connection, id: &str) -> Result<Option<String>> {
+    Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?)
+}
+
+/// The spaces of a principal, oldest first: a user's own, the default one before all others, and those it has joined; the
+/// one an agent lives in and those it was let into.
+///
+/// # Errors
+/// The store's.
+pub fn of(conn: &Connection, principal: &Grantee, page: &Page, now: Micros, take: Take<'_, Space>) -> Result<()> {
+    let condition = match principal {
+        Grantee::User(_) => OF_USER,
+        Grantee::Agent(_) => OF_AGENT,
+    };
+    let mut statement = conn.prepare_cached(&format!("{} {condition}", Space::SELECT))?;
     let (at, id) = page.oldest_first();
-    let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, params![user_id, at, id, page.fetch()], Space::read, take)
+    each(&mut statement, params![principal.id(), now, at, id, page.fetch()], Space::read, take)
+}
+
+/// A space's place in the list of a principal ([`of`]).
+pub fn place(space: &Space, principal: &Grantee) -> (Micros, String) {
+    let is_home = space.is_default && *principal == Grantee::User(space.owner_user_id.clone());
+    (if is_home { Micros(0) } else { space.created_at }, space.id.clone())
+}
+
+/// The same as a list: the first [`LISTED`].
+///
+/// # Errors
+/// The store's.
+pub fn all_of(conn: &Connection, principal: &Grantee, now: Micros) -> Result<Vec<Space>> {
+    let mut all = Vec::new();
+    let page = Page { limit: LISTED, after: None };
+    of(conn, principal, &page, now, &mut |space| {
+        all.push(space);
+        (all.len() as u64) < LISTED
+    })?;
+    Ok(all)
+}
+
+/// Who belongs to a space.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The user's or agent's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is a user.
+    pub is_user: bool,
+    /// The role's name.
+    pub role: String,
+    /// When its membership ends.
+    pub expires_at: Option<Micros>,
+}
+
+/// A space's members: its owner, those who were let in, the agents that live there.
+///
+/// # Errors
+/// The store's.
+pub fn members(conn: &Connection, id: &str, now: Micros) -> Result<Vec<Member>> {
+    let mut statement = conn.prepare_cached(MEMBERS)?;
+    let rows = statement.query_map(params![id, now, SPACE_MEMBERS], |row| {
+        Ok(Member {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            is_user: row.get(2)?,
+            role: row.get(3)?,
+            expires_at: row.get(4)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -11,6 +11,14 @@ const INSERT: &str =
     "INSERT INTO users (id, username, display_name, role, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
 const UPDATE: &str = "UPDATE users SET display_name = ?2, role = ?3, disabled = ?4, updated_at = ?5 WHERE id = ?1";
 const DELETE: &str = "DELETE FROM users WHERE id = ?1";
+/// Agents of others that live in the user's spaces go home before those are removed.
+const SEND_HOME: &[&str] = &[
+    "UPDATE agents SET space_id = (SELECT id FROM spaces WHERE owner_user_id = agents.owner_user_id AND is_default = 1)
+    WHERE space_id IN (SELECT id FROM spaces WHERE owner_user_id = ?1) AND owner_user_id <> ?1",
+    "UPDATE agents SET owner_space_id =
+        (SELECT id FROM spaces WHERE owner_user_id = agents.owner_user_id AND is_default = 1)
+    WHERE owner_space_id IN (SELECT id FROM spaces WHERE owner_user_id = ?1) AND owner_user_id <> ?1",
+];
 const COUNT_OTHER_ADMINS: &str = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled = 0 AND id <> ?1";
 const ENABLED_ADMINS: &str = "SELECT id FROM users WHERE role = 'admin' AND disabled = 0 ORDER BY created_at, id";
 const ARE_AT_LEAST: &str = "SELECT EXISTS (SELECT 1 FROM users LIMIT 1 OFFSET ?1)";
@@ -158,11 +166,14 @@ pub fn update(conn: &Connection, user: &User) -> Result<()> {
     Ok(())
 }
 
-/// Removes a user with its credentials, grants and spaces.
+/// Removes a user with its credentials, grants and spaces. Agents of others that live there move to their owners'.
 ///
 /// # Errors
 /// `Constraint` while it owns agents.
 pub fn delete(conn: &Connection, id: &str) -> Result<()> {
+    for sql in SEND_HOME {
+        conn.prepare_cached(sql)?.execute([id])?;
+    }
     conn.prepare_cached(DELETE)?.execute([id])?;
     Ok(())
 }

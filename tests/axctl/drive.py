@@ -282,6 +282,105 @@ def a_profile_of_taosctl_is_an_identity_for_axctl(w):
 
 
 @step
+def tasks_are_made_listed_read_and_changed(w):
+    for who in (w.user, w.agent):
+        made = who.json("tasks", "create", "Count the files", "--description", "all of them", "--priority", "high")
+        check(made["status"] == "not_started" and made["space_id"] == w.space, made)
+        check(any(t["id"] == made["id"] for t in who.json("tasks", "list", "--limit", "5")), "list")
+        check(who.json("tasks", "get", made["id"])["description"] == "all of them", "get")
+        changed = who.json("tasks", "update", made["id"], "--status", "in_progress", "--priority", "urgent")
+        check((changed["status"], changed["priority"]) == ("in_progress", "urgent"), changed)
+        who.run("tasks", "update", made["id"], "--status", "done")
+        stored = get(f"/api/v1/tasks/{made['id']}", OPERATOR)
+        check(stored["status"] == "done" and stored["finished_at"], stored)
+        who.run("tasks", "update", made["id"], "--priority", "at once", status=1)
+    given = w.user.json("tasks", "create", "For the builder", "--assign", w.agent_id)
+    check(get(f"/api/v1/tasks/{given['id']}", OPERATOR)["assignee_id"] == w.agent_id, given)
+
+
+@step
+def context_is_set_read_listed_and_deleted(w):
+    for who, key in ((w.user, "spec:a/b"), (w.agent, "notes with space")):
+        who.run("context", "set", key, "a value", "--ttl", "600")
+        check(who.json("context", "get", key)["value"] == "a value", key)
+        rows = who.json("context", "list", "--prefix", key[:4])
+        check([row["key"] for row in rows] == [key] and rows[0]["ttl"] == 600, rows)
+        who.run("context", "list")
+        who.run("context", "delete", key)
+        who.run("context", "get", key, status=1)
+
+
+@step
+def files_are_uploaded_and_downloaded(w):
+    for who, name in ((w.user, "plan.md"), (w.agent, "table.csv")):
+        content = f"# {name}\n" * 20_000  # too long to be put into the context whole
+        (who.dir / name).write_text(content)
+        sent = who.json("upload", "file", name, "--no-message", "--key", f"file:{name}")
+        check(sent["filename"] == name and sent["size"] == len(content), sent)
+        who.run("context", "download", f"file:{name}", "--output", "back")
+        check((who.dir / "back").read_text() == content, "it came back changed")
+        kept = who.json("context", "upload-file", name, "--vault", "--key", f"kept:{name}")
+        check(kept, "upload-file")
+        stored = get(f"/api/v1/context/kept%3A{name}", OPERATOR)
+        check(stored["expires_at"] is None and stored["artifact_type"] == "RESEARCH", stored)
+        (who.dir / "x.bin").write_bytes(b"\0\1\2")
+        who.run("upload", "file", "x.bin", "--no-message", status=1)
+
+
+@step
+def messages_are_sent_read_changed_and_searched(w):
+    for who, name in ((w.user, "operator"), (w.agent, "builder")):
+        who.run("send", f"a word from {name} to @builder", "--no-wait")
+        stored = get("/api/v1/messages?limit=1", OPERATOR)["messages"][0]
+        check(stored["content"] == f"a word from {name} to @builder" and stored["display_name"] == name, stored)
+        check(stored["space_id"] == w.space and stored["mentions"] == ["builder"], stored)
+        listed = who.json("messages", "list", "--limit", "5")
+        check(listed[0]["id"] == stored["id"], listed)
+        check(who.json("messages", "get", stored["id"])["content"] == stored["content"], "get")
+        check(who.json("messages", "edit", stored["id"], f"{name} thought again")["content"].endswith("again"), "edit")
+        found = who.json("messages", "search", f"{name} thought", "--limit", "3")
+        check([m["id"] for m in found] == [stored["id"]], found)
+        check(who.json("messages", "read", stored["id"])["status"] == "success", "read")
+        who.run("messages", "read", "--all")
+        check(who.json("messages", "list", "--unread") == [], "all is read")
+        who.run("messages", "list", "--mark-read")
+        who.run("messages", "delete", stored["id"])
+        who.run("messages", "get", stored["id"], status=1)
+    w.user.run("send", "into the dark", "--space-id", "00000000-0000-7000-8000-000000000000", "--no-wait", status=1)
+    (w.user.dir / "plan.txt").write_text("step one\n")
+    w.user.run("send", "see the file", "--file", "plan.txt", "--no-wait")
+    stored = get("/api/v1/messages?limit=1", OPERATOR)["messages"][0]
+    check(stored["attachments"][0]["filename"] == "plan.txt", stored)
+
+
+def began(who, *args):
+    return subprocess.Popen(
+        [AXCTL, *args], cwd=who.dir, env=who.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )
+
+
+@step
+def a_reply_is_waited_for_and_a_stream_is_watched(w):
+    asking = began(w.user, "send", "how far are you?", "--to", "builder", "--timeout", "40", "--json")
+    asked = None
+    while asked is None and asking.poll() is None:
+        for message in w.agent.json("messages", "list", "--unread"):
+            if message["content"] == "@builder how far are you?":
+                asked = message
+    check(asked, "the question never came")
+    w.agent.run("send", "nearly done", "--reply-to", asked["id"], "--no-wait")
+    out, err = asking.communicate(timeout=60)
+    # It shows on the same output how long it has waited.
+    check(asking.returncode == 0 and '"content": "nearly done"' in out, f"{out}\n{err}")
+    watching = began(w.agent, "watch", "--mention", "--timeout", "40", "--json", "--quiet")
+    while watching.poll() is None:
+        w.user.run("send", "look here", "--to", "builder", "--no-wait")
+    out, err = watching.communicate(timeout=60)
+    check(watching.returncode == 0 and "look here" in out, f"{out}\n{err}")
+
+
+@step
 def a_revoked_key_is_dead_at_once(w):
     w.user.run("keys", "revoke", w.pat_id)
     w.user.run("login", "--url", URL, "--token", w.pat, status=1)

@@ -20,8 +20,9 @@ enum Made {
 
 fn made(route: &ApiRoute, parameter: &str) -> Option<Made> {
     Some(match parameter {
-        "id" | "credential" | "space" | "key" | "item" => Made::Here,
-        "path" | "rest" => Made::Free,
+        "id" | "credential" | "space" | "key" | "item" | "task" | "file" => Made::Here,
+        // A key of the context may hold anything: its segment is free text.
+        "path" | "rest" | "context_key" => Made::Free,
         // A slug is made of the name; the other dialects' names are sent as they are.
         "name" if route.path.starts_with("/api/") => Made::By("agents_create", "name"),
         "name" => Made::By("agentex_agents_register", "name"),

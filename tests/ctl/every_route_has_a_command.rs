@@ -44,12 +44,16 @@ const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("ax_manage_update", TWIN),
     ("ax_roster", TWIN),
     ("ax_place", "axctl alone moves agents between spaces"),
+    ("tasks_create_here", "tasks create does the same, and names the space if need be"),
     ("ax_placement", "axctl alone moves agents between spaces"),
     ("agents_availability", "what other clients show; an agent's record tells its status"),
     ("agents_presence", "what other clients show; an agent's record tells its status"),
     ("agents_presence_list", "what other clients show; an agent's record tells its status"),
     ("agents_state", "what other clients show; an agent's record tells its status"),
     ("agents_heartbeat", "agents call it"),
+    ("agents_processing", "agents call it"),
+    ("tool_calls", "agents call it"),
+    ("messages_stream", "programs follow it; messages list --follow waits on messages_list"),
     ("ax_health", "a probe asks it"),
     ("ax_honeypot", "programs tell it"),
 ];
@@ -116,6 +120,39 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("spaces_create", "spaces create --name Workshop", 0),
     ("spaces_read", "spaces get {space}", 0),
     ("spaces_members", "spaces members {space}", 0),
+    ("spaces_usage", "spaces usage {space}", 0),
+    ("spaces_members_add", "spaces let-in {space} --agent mailer --role viewer", 0),
+    ("spaces_members_remove", "spaces remove-member {space} nobody --yes", 1),
+    ("messages_send", "send hello", 0),
+    ("messages_list", "send hello --wait --timeout 1", 1),
+    ("messages_receipts", "send @mailer --wait-read --timeout 1", 1),
+    ("messages_list", "messages list --limit 3", 0),
+    ("messages_list", "inbox", 0),
+    ("messages_get", "messages get {message}", 0),
+    ("messages_edit", "messages edit {message} hello!", 0),
+    ("messages_mark_read", "messages read {message}", 0),
+    ("messages_mark_all_read", "messages read-all", 0),
+    ("messages_replies", "messages replies {message} --limit 3", 0),
+    ("messages_receipts", "messages receipts {message}", 0),
+    ("messages_react", "messages react {message} +1", 0),
+    ("messages_search", "messages search hello --limit 3", 0),
+    ("messages_delete", "messages delete {message} --yes", 0),
+    ("tasks_create", "tasks create Sweep --priority high", 0),
+    ("tasks_list", "tasks list --limit 3", 0),
+    ("tasks_read", "tasks get {task}", 0),
+    ("tasks_history", "tasks history {task}", 0),
+    ("tasks_next", "tasks next --lease-seconds 60 --wait 1", 0),
+    ("tasks_renew", "tasks renew {task} --fence 1", 0),
+    ("tasks_release", "tasks release {task} --fence 1", 0),
+    ("tasks_claim", "tasks claim {task}", 0),
+    ("tasks_update", "tasks update {task} --status done --fence 2", 0),
+    ("context_set", "context set a/b value --ttl 60", 0),
+    ("context_list", "context list --prefix a", 0),
+    ("context_read", "context get a/b", 0),
+    ("context_promote", "context promote a/b", 0),
+    ("context_delete", "context rm a/b", 0),
+    ("uploads_create", "upload {file}", 0),
+    ("uploads_read", "download {upload} --dir {dir}", 0),
     ("keys_create", "keys create --name x --print-token", 0),
     ("keys_list", "keys list", 0),
     ("keys_rotate", "keys rotate {key} --print-token", 0),
@@ -176,7 +213,10 @@ fn every_command_calls_its_route() {
         let line = line.replace("{notification}", &newest(&daemon, "/api/notifications"));
         let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
+        let line = line.replace("{task}", &task(&daemon)).replace("{file}", &ctl.file("notes.txt", "notes"));
+        let line = line.replace("{upload}", &upload(&daemon)).replace("{dir}", &dir(&ctl));
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
+        let line = line.replace("{message}", &message(&daemon));
         if *id == "credentials_fingerprint" {
             // It becomes the active one, but the environment comes first.
             ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
@@ -196,6 +236,24 @@ fn guides(ctl: &Ctl) -> String {
     dir.to_str().expect("UTF-8").to_owned()
 }
 
+/// The newest task.
+fn task(daemon: &Daemon) -> String {
+    let tasks = daemon.operator().get("/api/v1/tasks?limit=1").expect(200).json();
+    tasks["tasks"][0]["id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A file that was uploaded.
+fn upload(daemon: &Daemon) -> String {
+    daemon.text("SELECT coalesce(max(id), '') FROM uploads", [])
+}
+
+/// A folder for what is downloaded.
+fn dir(ctl: &Ctl) -> String {
+    let dir = ctl.home().join("got");
+    std::fs::create_dir_all(&dir).expect("a folder");
+    dir.to_str().expect("UTF-8").to_owned()
+}
+
 fn archived_agent(daemon: &Daemon) -> String {
     newest(daemon, "/api/agents/archived")
 }
@@ -208,6 +266,12 @@ fn newest(daemon: &Daemon, list: &str) -> String {
 
 fn space(daemon: &Daemon) -> String {
     daemon.operator().get("/auth/me").json()["space_id"].as_str().unwrap().to_owned()
+}
+
+/// The newest message.
+fn message(daemon: &Daemon) -> String {
+    let all = daemon.operator().get("/api/v1/messages?limit=1").json();
+    all["messages"][0]["id"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The newest live key.

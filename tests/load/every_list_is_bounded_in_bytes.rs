@@ -18,11 +18,15 @@ const FEW: &[(&str, &str)] = &[
     ("api_index", "a row for each route there is"),
     ("backups_list", "seven are kept"),
     ("jwks", "two signing keys at the most"),
-    ("spaces_members", "a space has one member, its owner"),
+    ("spaces_members", "short rows; a space lets 500 in"),
+    ("messages_list", "goes on with after_seq and before_seq; more says so; bounded in bytes"),
+    ("messages_replies", "goes on with after; more says so; bounded in bytes"),
+    ("messages_receipts", "one a recipient, 64 at the most"),
+    ("tasks_history", "the newest 200 changes, each of 200 characters"),
     ("knowledge_prompt", "at most 500 documents are named, by id and title"),
 ];
 /// Lists within a record, bounded with it.
-const WITHIN: &[&str] = &["allowed_spaces"];
+const WITHIN: &[&str] = &["allowed_spaces", "attachments"];
 /// The smallest page that can be set.
 const PAGE: usize = 16 * 1024;
 
@@ -92,6 +96,11 @@ fn fill(daemon: &Daemon) -> (String, String) {
         operator.post("/api/sessions", json!({"token": daemon.token})).expect(200);
         let key = json!({"agent_name": "one", "name": format!("{number}{}", "k".repeat(100))});
         operator.post("/agent_api_keys", key).expect(200);
+    }
+    for number in 0..ROWS {
+        let task = json!({"title": format!("task {number}"), "description": long});
+        operator.post("/api/v1/tasks", task).expect(201);
+        operator.post("/api/v1/context", json!({"key": format!("key {number}"), "value": long})).expect(200);
     }
     deployments(daemon, &agent, ROWS, &json!({"text": long}).to_string());
     knowledge(daemon, ROWS, 1, |_| format!("word {long}"));
@@ -179,7 +188,7 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
 
 /// What tells a row from others.
 fn name_of(row: &Value) -> String {
-    match ["id", "credential_id", "source_id", "seq"].iter().find(|key| !row[**key].is_null()) {
+    match ["id", "credential_id", "source_id", "seq", "key"].iter().find(|key| !row[**key].is_null()) {
         Some(key) => row[*key].to_string(),
         None => text(&row["raw_presence"], "id"),
     }

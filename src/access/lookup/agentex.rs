@@ -20,8 +20,9 @@ use crate::rest::route::Need;
 use crate::secret::{AgentKey, Kind, SecretHash};
 use crate::store;
 use crate::store::credentials::{self, Holder};
-use crate::store::grants::{self, Grantee};
+use crate::store::grants::{self, Grantee, On};
 use crate::store::users::{self, Role};
+use crate::time::Micros;
 
 /// True if the request carries more than one credential: which one counts would be a guess.
 fn are_two(head: &Head) -> bool {
@@ -63,7 +64,7 @@ fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<bool> {
     let (Some(maker), Some(agent)) = (&holder.issuer_id, &holder.agent) else { return Ok(true) };
     let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
     let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
-    let role = grants::role_of(conn, &Grantee::User(user.id), Some(&agent.id))?;
+    let role = grants::role_of(conn, &Grantee::User(user.id), &On::agent(&agent.id), Micros::now())?;
     Ok(user.role == Role::Admin || role.as_deref().and_then(AgentRole::named) >= Some(AgentRole::Editor))
 }
 

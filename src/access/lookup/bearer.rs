@@ -38,6 +38,16 @@ pub fn presented(head: &Head) -> Presented<'_> {
     }
 }
 
+/// What the parameter `token` of a query presents where no header does; no secret but a short-lived token is taken there.
+/// `None` if there is no such parameter.
+pub(crate) fn in_query(head: &Head) -> Option<Presented<'_>> {
+    if head.headers.contains_key(AUTHORIZATION) {
+        return None;
+    }
+    let token = head.query.split('&').find_map(|pair| pair.strip_prefix("token="))?;
+    Some(if jwt::looks_like_one(token) { Presented::Token(token) } else { Presented::Malformed })
+}
+
 /// What a text given as a secret is.
 pub fn secret_of(token: &str) -> Presented<'_> {
     if token.starts_with(KEY_PREFIX) {

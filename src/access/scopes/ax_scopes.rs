@@ -104,7 +104,7 @@ fn baseline(class: Class) -> &'static [&'static str] {
         Class::User => USER_BASELINE,
         Class::Agent => AGENT_BASELINE,
         Class::Admin => &["auth.whoami", "credentials.fingerprint"],
-        Class::Key => &["credentials.fingerprint"],
+        Class::Key | Class::InQuery => &["credentials.fingerprint"],
     }
 }
 

@@ -4,8 +4,8 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{change, checked, default_space, own_space, record, text};
-use crate::access::{Action, AgentRole, Class};
+use super::{change, checked, record, text};
+use crate::access::{self, Action, AgentRole, Class, SpaceRole};
 use crate::api::agents::{seen_by, visible};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -166,7 +166,10 @@ pub fn listed(
     let page = list.page();
     app.store.read(|conn| {
         let space_id = match space {
-            Some(id) => Some(own_space(conn, &call.caller, id)?.id),
+            Some(id) => {
+                access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+                Some(id.to_owned())
+            }
             None => None,
         };
         let filter = AgentFilter { space_id, ..visible(&call.caller) };
@@ -197,7 +200,7 @@ fn list(app: &App, call: Call) -> Handled {
     let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
     // Without a space a user sees all it may read, an agent the space it lives in.
     let own = match call.caller.agent_id() {
-        Some(_) => Some(app.store.lookup(|conn| default_space(conn, &call.caller))?),
+        Some(_) => Some(app.store.lookup(|conn| access::default_space(conn, &call.caller))?),
         None => None,
     };
     let space = query.text("space_id").filter(|id| !id.is_empty()).or(own.as_deref());

@@ -6,8 +6,8 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{own_space, record};
-use crate::access::{self, AgentRole, Caller, Scopes};
+use super::record;
+use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::agents::archive::Ending;
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::name;
@@ -72,7 +72,7 @@ fn make(
         return Err(codes::NAME_CONFLICT.into());
     }
     if let Some(id) = &space_id {
-        own_space(tx.conn, tx.caller, id).map_err(foreign)?;
+        access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
     }
     let scopes = Scopes::agent_default().intersection(issuer);
     let birth = Birth {
@@ -87,11 +87,6 @@ fn make(
     agent.model = model;
     create::add(tx, &agent).map_err(|error| error.in_dialect(Dialect::Ax))?;
     Ok(agent)
-}
-
-/// Writing into a space that is not the caller's is refused, whether or not there is one.
-fn foreign(error: ApiError) -> ApiError {
-    if error.code == codes::SPACE_NOT_FOUND { codes::SPACE_FORBIDDEN.into() } else { error }
 }
 
 /// Puts what was sent into a profile.
@@ -180,9 +175,9 @@ pub(super) fn place(app: &App, call: Call) -> Handled {
         let mut live = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?;
         let mut profile = profiles::of(tx.conn, &live.agent.id)?;
         if let Some(id) = body.text("space_id") {
-            let space = own_space(tx.conn, tx.caller, id).map_err(foreign)?;
-            agents::place(tx.conn, &live.agent.id, &space.id, tx.now)?;
-            live.agent.space_id = space.id;
+            access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
+            agents::place(tx.conn, &live.agent.id, id, tx.now)?;
+            live.agent.space_id = id.to_owned();
             live.agent.updated_at = tx.now;
         }
         if let Some(pinned) = body.flag("pinned") {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ID_CHARS, change, default_space, row, text};
+use super::{ID_CHARS, change, row, text};
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, Claims};
 use crate::access::{self, Action, Class, Gate, Scopes};
@@ -210,7 +210,7 @@ fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -
     let exp = end.map_or(iat + lifetime, |at| (iat + lifetime).min(at.0 / Micros::SECOND).max(iat + 1));
     let space_id = match agent {
         Some(agent) => agent.space_id.clone(),
-        None => default_space(tx.conn, tx.caller)?,
+        None => access::default_space(tx.conn, tx.caller)?,
     };
     Ok(Claims {
         sub: agent.map_or_else(|| holder.user.id.clone(), |agent| agent.id.clone()),

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::issue::{self, KeyRequest};
 use super::rotate::rotate;
-use super::{ID_CHARS, change, checked, own_space, text};
-use crate::access::{self, Action, AgentRole, Caller, Class};
+use super::{ID_CHARS, change, checked, text};
+use crate::access::{self, Action, AgentRole, Caller, Class, SpaceRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
@@ -242,7 +242,10 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
         issue::check_count(tx, max, &user_id, None)?;
         let space_id = match body.text("space_id").filter(|id| !id.is_empty()) {
             None => None,
-            Some(id) => Some(own_space(tx.conn, tx.caller, id).map_err(|_| codes::SPACE_FORBIDDEN)?.id),
+            Some(id) => {
+                access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
+                Some(id.to_owned())
+            }
         };
         let wanted = KeyRequest {
             kind: Kind::Enrollment,

@@ -3,8 +3,8 @@
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{checked, default_space, fingerprint, record, row, text};
-use crate::access::{Action, Caller, Principal};
+use super::{checked, fingerprint, record, row, text};
+use crate::access::{self, Action, Caller, Principal};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -89,7 +89,7 @@ pub fn credential_scope(caller: &Caller) -> Value {
 fn me(app: &App, call: Call) -> Handled {
     let caller = &call.caller;
     let shown = app.store.read(|conn| {
-        let space_id = default_space(conn, caller)?;
+        let space_id = access::default_space(conn, caller)?;
         let mut shown = json!({
             "email": null,
             "space_id": space_id,
@@ -107,7 +107,7 @@ fn me(app: &App, call: Call) -> Handled {
             }
             Principal::Agent { id, name, owner, .. } => {
                 let display_name = agents::by_id(conn, id)?.map(|live| live.agent.display_name);
-                let spaces = record::allowed_spaces(conn, &space_id)?;
+                let spaces = record::allowed_spaces(conn, id, &space_id)?;
                 shown["id"] = json!(id);
                 shown["username"] = json!(name);
                 shown["full_name"] = json!(display_name.as_deref().unwrap_or(name));
@@ -118,7 +118,7 @@ fn me(app: &App, call: Call) -> Handled {
                     "agent_id": id,
                     "agent_name": name,
                     "default_space_id": space_id,
-                    "default_space_name": spaces[0]["name"],
+                    "default_space_name": default_name(&spaces),
                     "allowed_spaces": spaces,
                 });
             }
@@ -126,6 +126,12 @@ fn me(app: &App, call: Call) -> Handled {
         Ok::<_, ApiError>(shown)
     })?;
     Ok(Reply::ok(&shown).into())
+}
+
+/// The name of the space that is the default one among an agent's.
+fn default_name(spaces: &Value) -> Value {
+    let default = spaces.as_array().and_then(|all| all.iter().find(|space| space["is_default"] == true));
+    default.map_or(Value::Null, |space| space["name"].clone())
 }
 
 fn health(_: &App, _: Input) -> Handled {

@@ -2,37 +2,45 @@
 //! spaces are the same as everywhere.
 
 mod agents;
+pub mod allowance;
 mod change;
+pub mod context;
 mod exchange;
 mod fingerprint;
 mod issue;
 mod keys;
 mod me;
+mod members;
+mod messages;
 mod presence;
 mod record;
 mod rotate;
 mod spaces;
+mod tasks;
+pub mod uploads;
 
 pub use agents::ROUTES as AGENTS;
+pub use context::ROUTES as CONTEXT;
 pub use exchange::ROUTES as EXCHANGE;
 pub use keys::ROUTES as KEYS;
 pub use me::ROUTES as ME;
+pub use members::ROUTES as MEMBERS;
+pub use messages::ROUTES as MESSAGES;
+pub(crate) use messages::mentions;
 pub use presence::ROUTES as PRESENCE;
 pub use spaces::ROUTES as SPACES;
+pub use tasks::{ROUTES as TASKS, ended as task_ended};
+pub use uploads::ROUTES as UPLOADS;
 
 use hyper::http::Method;
-use rusqlite::Connection;
 
 use super::engine::app::App;
 use super::engine::call::{Call, Handled};
-use crate::access::{Action, Caller, Class, Principal};
+use crate::access::{Action, Class};
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
-use crate::rest::codes;
-use crate::rest::error::{ApiError, Dialect};
+use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store;
-use crate::store::spaces as stored_spaces;
 
 /// A text of a reply.
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -75,22 +83,4 @@ const fn checked(
     handler: fn(&App, Call) -> Handled,
 ) -> ApiRoute {
     row(method, path, Access::Class(classes, action, handler))
-}
-
-/// The space a caller works in where nothing is said: an agent's own, a user's default.
-fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
-    match caller.principal() {
-        Principal::Agent { space_id, .. } => Ok(space_id.clone()),
-        Principal::User(user) => stored_spaces::default_of(conn, &user.id),
-    }
-}
-
-/// The caller's space of this id.
-fn own_space(conn: &Connection, caller: &Caller, id: &str) -> Result<stored_spaces::Space, ApiError> {
-    let space = stored_spaces::by_id(conn, id)?.filter(|space| match caller.principal() {
-        Principal::User(user) => space.owner_user_id == user.id,
-        // An agent knows the space it lives in, not its owner's others.
-        Principal::Agent { space_id, .. } => space.id == *space_id,
-    });
-    space.ok_or_else(|| codes::SPACE_NOT_FOUND.into())
 }

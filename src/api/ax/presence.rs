@@ -82,6 +82,7 @@ fn row(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
 fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let raw = row(app, live, agent_type, now);
     let online = raw["presence"] == "online";
+    let listens = app.streams.listening.is_anywhere(&format!("agent:{}", live.agent.id));
     let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
         (true, ..) => ("blocked", "Paused"),
         (false, true, _) => ("live", "Online"),
@@ -96,7 +97,7 @@ fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
             "badge_state": badge,
             "badge_label": label,
             "connection_path": "unknown",
-            "expected_response": "unknown",
+            "expected_response": if listens { "immediate" } else { "unknown" },
             "confidence": if online { "high" } else { "low" },
             "last_seen_at": raw["last_active"],
         },

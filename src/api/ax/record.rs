@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use super::text;
 use crate::access::{self, AgentRole, Caller, Presence};
 use crate::rest::field::{Field, Type};
+use crate::store;
 use crate::store::agents::{Agent, LiveAgent};
+use crate::store::grants::Grantee;
 use crate::store::profiles::{self, AgentProfile};
-use crate::store::{self, spaces};
+use crate::store::spaces::{self, Space};
 use crate::time::Micros;
 
 /// A space as an agent's record names it.
@@ -71,10 +73,11 @@ pub fn control(agent: &Agent) -> Value {
     })
 }
 
-/// The spaces an agent may work in: its own.
-pub fn allowed_spaces(conn: &Connection, space_id: &str) -> store::Result<Value> {
-    let name = spaces::by_id(conn, space_id)?.map(|space| space.name);
-    Ok(json!([{"space_id": space_id, "name": name, "is_default": true}]))
+/// The spaces an agent may work in: its own, and those it was let into.
+pub fn allowed_spaces(conn: &Connection, agent_id: &str, space_id: &str) -> store::Result<Value> {
+    let all = spaces::all_of(conn, &Grantee::Agent(agent_id.to_owned()), Micros::now())?;
+    let show = |space: &Space| json!({"space_id": space.id, "name": space.name, "is_default": space.id == space_id});
+    Ok(all.iter().map(show).collect())
 }
 
 /// The record as the caller may see it.
@@ -95,7 +98,7 @@ pub fn show(conn: &Connection, caller: &Caller, presence: &Presence, live: &Live
         "agent_type": agent_type,
         "status": if active { "active" } else { "inactive" },
         "space_id": a.space_id,
-        "allowed_spaces": allowed_spaces(conn, &a.space_id)?,
+        "allowed_spaces": allowed_spaces(conn, &a.id, &a.space_id)?,
         "owner_user_id": a.owner_user_id,
         "owner_space_id": a.owner_space_id,
         "description": description,

@@ -1,10 +1,11 @@
 //! Spaces (aX contract, section 7).
 
 use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{checked, default_space, own_space, text};
-use crate::access::{Action, Principal};
+use super::{checked, text};
+use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -17,8 +18,10 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::store::messages::reading;
 use crate::store::spaces::{self, Space, Visibility};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, usage};
+use crate::time::Micros;
 
 const DOC: &str = "recipes/bootstrap#spaces";
 
@@ -28,10 +31,33 @@ const SPACE: &[Field] = &[
     text("slug", "The unique short name."),
     text("description", "What it is for."),
     text("visibility", "private, invite_only or public."),
-    Field::integer("member_count", 1, i64::MAX, "How many users belong to it.").required(),
+    Field::integer("member_count", 1, i64::MAX, "How many users and agents belong to it.").required(),
     Field::flag("is_default", "Whether the caller works there if nothing is said.").required(),
     Field::flag("is_personal", "Whether it is its owner's own, made with the user.").required(),
     text("created_at", "When it was made."),
+];
+
+const USAGE_DOC: &str = "concepts/workspace#bounds";
+
+/// What is held, and how much of it there may be.
+const HOLDING: &[Field] = &[
+    Field::integer("held", 0, i64::MAX, "What there is.").required(),
+    Field::integer("most", 0, i64::MAX, "What there may be.").required(),
+];
+
+const fn holding(name: &'static str, about: &'static str) -> Field {
+    Field::of(name, Type::Object(HOLDING), about).required()
+}
+
+const USAGE: &[Field] = &[
+    holding("messages", "Messages; the oldest make room."),
+    holding("message_bytes", "Bytes of messages; the oldest make room."),
+    holding("context_keys", "Keys of shared context."),
+    holding("context_bytes", "Bytes of shared context."),
+    holding("upload_bytes", "Bytes of files."),
+    holding("open_tasks", "Tasks that are neither done nor cancelled."),
+    Field::integer("uploads", 0, i64::MAX, "Files.").required(),
+    Field::integer("message_days", 1, i64::MAX, "Days a message is kept.").required(),
 ];
 
 /// The rows of the table.
@@ -45,17 +71,9 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
         .failing(&[codes::SPACE_NOT_FOUND]),
-    checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, members)
-        .described("spaces_members", "List a space's members", "The users who belong to it.", DOC)
-        .answering(
-            200,
-            Answer::Object(&[Field::of(
-                "members",
-                Type::Objects(&[text("id", "The id."), text("username", "The name."), text("role", "owner.")]),
-                "The members.",
-            )
-            .required()]),
-        )
+    checked(Method::GET, "/api/v1/spaces/{space}/usage", UA, Action::SpacesRead, usage)
+        .described("spaces_usage", "See what a space holds", "And what it may hold at the most.", USAGE_DOC)
+        .answering(200, Answer::Object(USAGE))
         .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::POST, "/api/spaces/create", UA, Action::SpacesCreate, create)
         .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
@@ -71,50 +89,70 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::NAME_CONFLICT, codes::LIMIT_REACHED]),
 ];
 
-fn show(space: &Space, default: &str) -> Value {
-    json!({
+fn show(conn: &Connection, space: &Space, default: &str, now: Micros) -> store::Result<Value> {
+    Ok(json!({
         "id": space.id,
         "name": space.name,
         "slug": space.slug,
         "description": space.description,
         "visibility": space.visibility.slug(),
-        "member_count": 1,
+        "member_count": spaces::members(conn, &space.id, now)?.len(),
         "is_default": space.id == default,
         "is_personal": space.is_default,
         "created_at": space.created_at.micros(),
-    })
+    }))
 }
 
-/// A user's own, an agent's one.
+/// Those the caller belongs to: a user's own and the joined ones, an agent's one and those it was let into.
 fn list(app: &App, call: Call) -> Handled {
+    let now = Micros::now();
     let mut list = Listing::of(&call.input, "spaces")?.at_most(PAGE_MAX).under("spaces", false);
-    let page = list.page();
+    let (page, me) = (list.page(), call.caller.grantee());
     app.store.read(|conn| {
-        let default = default_space(conn, &call.caller)?;
-        let mut take = |space: Space| list.push((space.created_at, space.id.clone()), &show(&space, &default));
-        match call.caller.principal() {
-            Principal::User(user) => spaces::of_user(conn, &user.id, &page, &mut take)?,
-            Principal::Agent { space_id, .. } => {
-                spaces::by_id(conn, space_id)?.map(take);
+        let default = access::default_space(conn, &call.caller)?;
+        let mut failed = None;
+        let mut take = |space: Space| match show(conn, &space, &default, now) {
+            Ok(row) => list.push(spaces::place(&space, &me), &row),
+            Err(error) => {
+                failed = Some(error);
+                false
             }
-        }
-        Ok::<_, ApiError>(())
+        };
+        spaces::of(conn, &me, &page, now, &mut take)?;
+        failed.map_or(Ok(()), |error| Err(ApiError::from(error)))
     })?;
     Ok(list.reply(&call.input).into())
 }
 
 fn get(app: &App, call: Call) -> Handled {
+    let id = call.input.param(0);
     let shown = app.store.read(|conn| {
-        let space = own_space(conn, &call.caller, call.input.param(0))?;
-        Ok::<_, ApiError>(show(&space, &default_space(conn, &call.caller)?))
+        access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+        let space = spaces::by_id(conn, id)?.ok_or(codes::SPACE_NOT_FOUND)?;
+        let default = access::default_space(conn, &call.caller)?;
+        Ok::<_, ApiError>(show(conn, &space, &default, Micros::now())?)
     })?;
     Ok(Reply::ok(&shown).into())
 }
 
-fn members(app: &App, call: Call) -> Handled {
-    let space = app.store.read(|conn| own_space(conn, &call.caller, call.input.param(0)))?;
-    let owner = json!({"id": space.owner_user_id, "username": space.owner, "role": "owner"});
-    Ok(Reply::ok(&json!({"members": [owner]})).into())
+fn usage(app: &App, call: Call) -> Handled {
+    let (id, settings) = (call.input.param(0), app.config.read(|now| now.workspace));
+    let ((messages, bytes), held) = app.store.read(|conn| {
+        access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+        Ok::<_, ApiError>((reading::held(conn, id)?, usage::of(conn, usage::Holder::Space(id))?))
+    })?;
+    let holding = |held: u64, most: u64| json!({"held": held, "most": most});
+    Ok(Reply::ok(&json!({
+        "messages": holding(messages, settings.messages_per_space),
+        "message_bytes": holding(bytes, settings.message_bytes_per_space),
+        "context_keys": holding(held.context_keys, settings.context_keys),
+        "context_bytes": holding(held.context_bytes, settings.context_bytes),
+        "upload_bytes": holding(held.upload_bytes, settings.upload_bytes_per_space),
+        "open_tasks": holding(held.open_tasks, settings.open_tasks),
+        "uploads": held.uploads,
+        "message_days": settings.message_days,
+    }))
+    .into())
 }
 
 fn create(app: &App, call: Call) -> Handled {
@@ -151,6 +189,6 @@ fn create(app: &App, call: Call) -> Handled {
             inserted => inserted?,
         }
         tx.audit(format!("space:{}", space.id))?;
-        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(&space, "")})))
+        Ok(Reply::json(StatusCode::CREATED, &json!({"space": show(tx.conn, &space, "", tx.now)?})))
     })
 }

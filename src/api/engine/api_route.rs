@@ -54,6 +54,13 @@ impl ApiRoute {
         self
     }
 
+    /// Its body is a form with these fields, taken piece by piece.
+    pub(crate) const fn taking_multipart(mut self, fields: &'static [Field], example: &'static str) -> Self {
+        self.body = BodyKind::Multipart(fields);
+        self.example = example;
+        self
+    }
+
     /// Its query.
     pub(crate) const fn asking(mut self, query: &'static [Field]) -> Self {
         self.query = query;

@@ -16,13 +16,19 @@ use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
+use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
+use crate::jobs::events::places::Places;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::webhook::{ShowNotification, WebhookSender};
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::backup_scheduler::BackupHealth;
+use crate::jobs::upkeep::leases::{self, Leases};
+use crate::jobs::upkeep::messages::Upkeep;
+use crate::jobs::upkeep::sweeper;
+use crate::limits;
 use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
 use crate::time::{Clock, Micros};
 
@@ -48,6 +54,16 @@ pub struct App {
     pub log_tail: LogTail,
     /// Event streams and waits.
     pub streams: Arc<Streams>,
+    /// Fetches of messages that are not on disk yet.
+    pub fetched: Arc<Fetched>,
+    /// What becomes of messages by themselves.
+    pub upkeep: Arc<Upkeep>,
+    /// The clock of leases on tasks.
+    pub leases: Arc<Leases>,
+    /// Uploads on their way.
+    pub uploads: Arc<Places>,
+    /// Downloads on their way.
+    pub downloads: Arc<Places>,
     /// Deliveries to the webhook, where there is one.
     pub webhook: Arc<WebhookSender>,
     /// Counters.
@@ -82,7 +98,8 @@ pub enum StartError {
 }
 
 impl App {
-    /// Opens the store and makes what the first start needs. `show` is how the webhook shows a notification.
+    /// Opens the store and makes what the first start needs. `show` is how the webhook shows a notification, `task_ended`
+    /// how a space hears of a lease that has run out.
     ///
     /// # Errors
     /// [`StartError`].
@@ -90,6 +107,7 @@ impl App {
         config: Config,
         routes: &'static [&'static [ApiRoute]],
         show: ShowNotification,
+        task_ended: fn(&Streams, &leases::Ended),
     ) -> Result<Self, StartError> {
         let live = Arc::new(LiveConfig::new(config));
         let config = live.now();
@@ -114,6 +132,7 @@ impl App {
             // A read-only disk is no reason not to serve reads.
             Err(error) => log::error!("reservations of the last run could not be released: {error}"),
         }
+        sweeper::drop_unfinished_uploads(&store);
         if let Err(error) = core_knowledge::ingest(&store) {
             log::error!("the documentation could not be stored as knowledge: {error}");
         }
@@ -153,7 +172,24 @@ impl App {
         let runtime = config.containers.runtime.clone();
         let jobs = Jobs::start(Arc::clone(&store), Arc::clone(&clock), cut, runtime, roots, sockets)
             .map_err(|error| StartError::Io("the runner's threads".into(), error))?;
-        let (jobs, streams) = (Arc::new(jobs), Arc::new(streams));
+        let (jobs, streams, webhook) = (Arc::new(jobs), Arc::new(streams), Arc::new(webhook));
+        let notifier = || {
+            let to_webhook = live.watch(|now| now.webhook.is_some());
+            Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)
+        };
+        let fetched =
+            Fetched::start(Arc::clone(&store)).map_err(|error| StartError::Io("the receipts' thread".into(), error))?;
+        let upkeep =
+            Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live))
+                .map_err(|error| StartError::Io("the thread that looks after messages".into(), error))?;
+        let telling = Arc::clone(&streams);
+        let leases =
+            Leases::start(&store, notifier(), move |ended| task_ended(&telling, ended)).map_err(
+                |error| match error {
+                    leases::StartError::Store(error) => StartError::Store(error),
+                    leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
+                },
+            )?;
         let log_tail = LogTail::start(&jobs, Arc::clone(&streams))
             .map_err(|error| StartError::Io("the thread that follows logs".into(), error))?;
         let forwarder = Forwarder::start().map_err(|error| StartError::Io("the forwarder's thread".into(), error))?;
@@ -164,7 +200,12 @@ impl App {
             gate,
             streams,
             log_tail,
-            webhook: Arc::new(webhook),
+            webhook,
+            fetched: Arc::new(fetched),
+            upkeep: Arc::new(upkeep),
+            leases: Arc::new(leases),
+            uploads: Places::new(limits::UPLOADS),
+            downloads: Places::new(limits::DOWNLOADS),
             in_flight: Arc::default(),
             instance: store::new_id().into(),
             metrics: RequestMetrics::default(),

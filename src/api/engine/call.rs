@@ -12,6 +12,7 @@ use super::idempotency::{self, Claim, Reservation, Slot};
 use crate::access::{Action, Amount, Caller, Watch};
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
+use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
@@ -24,6 +25,8 @@ pub enum Step {
     Reply(Reply),
     /// The reply comes from elsewhere, later.
     Later(Outcome),
+    /// The body is taken piece by piece: of a route of [`crate::rest::route::BodyKind::Multipart`].
+    Intake(Box<dyn Intake>),
 }
 
 impl From<Reply> for Step {
@@ -144,6 +147,11 @@ impl Call {
             Growth::Adds | Growth::AddsWords => self.watch.gate().allowance.check(&self.caller, Instant::now()),
             Growth::Reads | Growth::Frees => Ok(()),
         }
+    }
+
+    /// Charges what a transaction has written that the call does not end in: rows, and bytes beside them.
+    pub fn charge(&self, rows: u64, bytes: usize) {
+        self.watch.gate().allowance.charge(&self.caller, self.growth.cost(rows, bytes, 0), Instant::now());
     }
 
     /// Charges the row of an `Idempotency-Key`, written before the work, and a refusal that may be kept in it.

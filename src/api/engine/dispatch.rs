@@ -14,13 +14,15 @@ use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::edge::host;
+use crate::limits::UPLOAD_OVERHEAD;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
 use crate::rest::input::Input;
+use crate::rest::intake::Taken;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Repeat};
-use crate::rest::router::{Found, Params, Router};
+use crate::rest::route::{Access, BodyKind, Repeat};
+use crate::rest::router::{self, Found, Params, Router};
 use crate::rest::service::{Outcome, Service};
 use crate::rest::stream;
 use crate::store::idempotency::RequestKey;
@@ -125,7 +127,10 @@ impl Service for Dispatcher {
         }
         match found {
             Found::Route(route, params) => {
-                let most = self.app.config.read(|now| now.limits.max_body_bytes);
+                let most = self.app.config.read(|now| match route.body {
+                    BodyKind::Multipart(_) => now.limits.max_upload_bytes + UPLOAD_OVERHEAD,
+                    _ => now.limits.max_body_bytes,
+                });
                 Ok((Plan { route, params }, most))
             }
             Found::Nothing => Err(refuse(codes::NOT_FOUND.into())),
@@ -140,6 +145,37 @@ impl Service for Dispatcher {
                         .header(ALLOW, allow),
                 ))
             }
+        }
+    }
+
+    fn is_free_text(&self, plan: &Plan, segment: usize) -> bool {
+        router::is_free_text(plan.route.path, segment)
+    }
+
+    fn is_streamed(&self, plan: &Plan) -> bool {
+        matches!(plan.route.body, BodyKind::Multipart(_))
+    }
+
+    fn begin(&self, head: Arc<Head>, plan: Plan, admitted: Admitted) -> Taken {
+        let (route, request_id) = (plan.route, head.request_id.clone());
+        let (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) =
+            (&route.access, admitted)
+        else {
+            return Taken::Ended(Outcome::Done(render(&codes::INTERNAL.into(), route.dialect, &request_id)));
+        };
+        let input = match Input::new(head, route, plan.params, &Bytes::new()) {
+            Ok(input) => input,
+            Err(error) => return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id))),
+        };
+        let mut call = Call::of(&self.app, *caller, input, *action);
+        call.growth = growth::of(route);
+        if let Err(error) = call.check_allowance() {
+            return Taken::Ended(Outcome::Done(render(&error, route.dialect, &request_id)));
+        }
+        let watch = Arc::clone(&call.watch);
+        match handler(&self.app, call) {
+            Ok(Step::Intake(intake)) => Taken::More(intake),
+            handled => Taken::Ended(finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)),
         }
     }
 
@@ -255,6 +291,8 @@ fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, 
 fn finish(handled: Handled, reservation: &Slot, watch: Option<&Watch>, dialect: Dialect, request_id: &str) -> Outcome {
     let (reply, kept) = match handled {
         Ok(Step::Later(outcome)) => return outcome,
+        // Only a route whose body comes in pieces has one, and that is begun elsewhere.
+        Ok(Step::Intake(_)) => return Outcome::Done(render(&codes::INTERNAL.into(), dialect, request_id)),
         Ok(Step::Reply(reply)) => (reply, true),
         Err(error) => {
             if let Some(watch) = watch {

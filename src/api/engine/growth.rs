@@ -34,7 +34,17 @@ impl Growth {
 }
 
 /// Routes that only take away, or mark, though their method does not say so.
-const FREES: &[&str] = &["notifications_read", "notifications_read_all", "operations_cancel"];
+const FREES: &[&str] = &[
+    "notifications_read",
+    "notifications_read_all",
+    "operations_cancel",
+    "messages_mark_read",
+    "messages_mark_all_read",
+    "tasks_release",
+];
+
+/// Routes whose texts are indexed by their words.
+const WORDS: &[&str] = &["knowledge_put", "messages_send", "messages_edit"];
 
 /// Routes that write nothing to disk, though their method does not say so.
 const READS: &[&str] = &[
@@ -50,6 +60,9 @@ const READS: &[&str] = &[
     "agentex_schedules_put",
     "agentex_schedules_delete",
     "agentex_webhook_trigger",
+    "messages_search",
+    "agents_processing",
+    "tool_calls",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.
@@ -59,7 +72,7 @@ pub fn of<P, C, A>(route: &Route<P, C, A>) -> Growth {
         _ if READS.contains(&route.id) => Growth::Reads,
         Method::DELETE => Growth::Frees,
         _ if FREES.contains(&route.id) => Growth::Frees,
-        _ if route.id == "knowledge_put" => Growth::AddsWords,
+        _ if WORDS.contains(&route.id) => Growth::AddsWords,
         _ => Growth::Adds,
     }
 }
@@ -248,6 +261,77 @@ pub const BOUNDS: &[Bound] = &[
         routes: &["spaces_create"],
         adds: "A space",
         most: || format!("{} per user, then 409 `limit_reached`", limits::SPACES_OF_USER),
+    },
+    Bound {
+        routes: &["spaces_members_add"],
+        adds: "A membership, which is a grant",
+        most: || format!("{} of a space, 409 `too_many_members`", limits::SPACE_MEMBERS),
+    },
+    Bound {
+        routes: &["messages_send"],
+        adds: "A message, its index, its mentions' receipts",
+        most: || {
+            "`workspace.messages_per_space` and `workspace.message_bytes_per_space` of a space, the oldest make room; \
+             `workspace.message_days`; an agent's day, 429 `allowance_used`"
+                .to_owned()
+        },
+    },
+    Bound {
+        routes: &["messages_edit"],
+        adds: "Bytes of a message; 409 `too_many_pinned`",
+        most: || {
+            format!(
+                "Those of its space, the oldest make room; {} pinned ones of a space; an agent's day, 429 \
+                 `allowance_used`",
+                limits::PINNED_MESSAGES
+            )
+        },
+    },
+    Bound {
+        routes: &["messages_react"],
+        adds: "A reaction",
+        most: || {
+            format!(
+                "{} of a principal to one message, {} different ones; 409 `too_many_reactions`",
+                limits::REACTIONS,
+                limits::REACTION_KINDS
+            )
+        },
+    },
+    Bound {
+        routes: &["tasks_create", "tasks_create_here"],
+        adds: "A task",
+        most: || {
+            "`workspace.open_tasks` of a space, 409 `too_many_tasks`; finished ones go after a year; an agent's day, \
+             429 `allowance_used`"
+                .to_owned()
+        },
+    },
+    Bound {
+        routes: &["tasks_update", "tasks_next", "tasks_claim", "tasks_renew"],
+        adds: "A change in the task's history; the task is changed in place",
+        most: || format!("{} changes of one task, its oldest go", limits::TASK_HISTORY),
+    },
+    Bound {
+        routes: &["context_set", "context_promote"],
+        adds: "A value",
+        most: || {
+            "`workspace.context_keys` and `workspace.context_bytes` of a space, 413 `quota_exceeded`; an agent's day, \
+             429 `allowance_used`"
+                .to_owned()
+        },
+    },
+    Bound {
+        routes: &["uploads_create"],
+        adds: "A file in chunks of 256 KiB",
+        most: || {
+            format!(
+                "`limits.max_upload_bytes` of one; `workspace.upload_bytes_per_space`, `workspace.upload_bytes` of all \
+                 spaces, 413 `quota_exceeded`; an agent's day, 429 `allowance_used`; {} at once, {} of a principal",
+                limits::UPLOADS.0,
+                limits::UPLOADS.1
+            )
+        },
     },
     Bound {
         routes: &["ui_notify"],

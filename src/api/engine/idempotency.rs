@@ -240,7 +240,7 @@ fn stored(reply: &Reply) -> StoredReply {
         .collect();
     let body = match &reply.body {
         Body::Bytes(bytes) => bytes.to_vec(),
-        Body::Stream(_) => Vec::new(),
+        Body::Stream(_) | Body::Pulled(_) => Vec::new(),
     };
     StoredReply { status: reply.status.as_u16(), headers: Value::Object(headers).to_string(), body }
 }

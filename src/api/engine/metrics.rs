@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::app::App;
 use crate::http::edge::Worker;
+use crate::store::usage;
 use crate::time::Micros;
 
 /// Upper bounds of the duration buckets, in microseconds.
@@ -92,6 +93,20 @@ pub fn page(app: &App) -> String {
     }
     if let Ok(bytes) = app.store.file_bytes() {
         gauge(&mut out, "taosd_database_bytes", "Bytes of the database file.", bytes);
+    }
+    head(
+        &mut out,
+        "taosd_messages_removed_total",
+        "counter",
+        "Messages removed because they were too old or too many.",
+    );
+    let _ = writeln!(out, "taosd_messages_removed_total {}", app.upkeep.removed());
+    gauge(&mut out, "taosd_task_leases", "Leases on tasks that are given now.", app.leases.count());
+    gauge(&mut out, "taosd_uploads_in_flight", "Uploads on their way.", app.uploads.count());
+    gauge(&mut out, "taosd_downloads_in_flight", "Downloads on their way.", app.downloads.count());
+    if let Ok(held) = app.store.lookup(|conn| usage::of(conn, usage::Holder::Box)) {
+        gauge(&mut out, "taosd_uploads", "Files that were uploaded.", held.uploads);
+        gauge(&mut out, "taosd_upload_bytes", "Bytes of files, unfinished ones included.", held.upload_bytes);
     }
     let backups = app.backups.read();
     if let Some(made) = backups.made {

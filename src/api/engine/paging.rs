@@ -47,6 +47,11 @@ pub fn set_page_bytes(bytes: u64) {
     BUDGET.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
 }
 
+/// Bytes of a page at the most, for the lists whose rows have places of their own.
+pub fn page_bytes() -> usize {
+    BUDGET.load(Ordering::Relaxed)
+}
+
 /// How the rows stand in the body.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
@@ -73,6 +78,8 @@ pub struct Listing {
     seen: u64,
     last: Option<(Micros, String)>,
     more: bool,
+    /// Whether the body names the next page's cursor.
+    tells_cursor: bool,
 }
 
 impl Listing {
@@ -86,15 +93,33 @@ impl Listing {
 
     /// A bare array for a page that is known.
     pub fn new(list: &'static str, page: Page) -> Self {
-        let budget = BUDGET.load(Ordering::Relaxed);
+        let budget = page_bytes();
         let body = Vec::with_capacity(4096);
-        Self { list, page, budget, shape: Shape::Array, body, rows: 0, seen: 0, last: None, more: false }
+        Self {
+            list,
+            page,
+            budget,
+            shape: Shape::Array,
+            body,
+            rows: 0,
+            seen: 0,
+            last: None,
+            more: false,
+            tells_cursor: false,
+        }
     }
 
     /// The same within an object, as the aX clients want it.
     #[must_use]
     pub fn under(mut self, key: &'static str, counted: bool) -> Self {
         self.shape = Shape::Object { key, counted };
+        self
+    }
+
+    /// The same with `next_cursor` in the object, beside the `Link`, where there is another page.
+    #[must_use]
+    pub fn telling_cursor(mut self) -> Self {
+        self.tells_cursor = true;
         self
     }
 
@@ -181,6 +206,7 @@ impl Listing {
 
     /// The reply, with a link to the next page if there is one.
     pub fn reply(mut self, input: &Input) -> Reply {
+        let next = self.last.take().filter(|_| self.more).map(|(at, id)| encode(self.list, at, &id));
         let content_type = match self.shape {
             Shape::Text(content_type) => content_type,
             Shape::Array => {
@@ -189,20 +215,26 @@ impl Listing {
             }
             Shape::Object { key, counted } => {
                 let open = if self.rows == 0 { format!("{{\"{key}\":[") } else { String::new() };
+                // Nothing in a cursor needs an escape.
+                let told = next.as_ref().filter(|_| self.tells_cursor);
+                let cursor = told.map_or_else(String::new, |next| format!(",\"next_cursor\":\"{next}\""));
                 let count = if counted { format!(",\"count\":{}", self.rows) } else { String::new() };
-                self.body.extend_from_slice(format!("{open}]{count}}}").as_bytes());
+                self.body.extend_from_slice(format!("{open}]{count}{cursor}}}").as_bytes());
                 "application/json"
             }
         };
         self.body.shrink_to_fit();
         let reply = Reply::typed(StatusCode::OK, content_type, self.body);
-        match self.last {
-            Some((at, id)) if self.more => {
-                reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, &encode(self.list, at, &id))))
-            }
-            _ => reply,
+        match next {
+            Some(next) => with_next(reply, input, &next),
+            None => reply,
         }
     }
+}
+
+/// The reply with the `Link` to the page that begins at this cursor.
+fn with_next(reply: Reply, input: &Input, cursor: &str) -> Reply {
+    reply.with(LINK, &format!("<{}>; rel=\"next\"", next_url(input, cursor)))
 }
 
 pub(crate) fn encode(list: &str, at: Micros, id: &str) -> String {

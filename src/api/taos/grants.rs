@@ -1,30 +1,34 @@
-//! Grants: who may do what to which agent (taOS contract, section 2; DESIGN D9).
+//! Grants: who may do what to which agent, and who is in which space (taOS contract, section 2; DESIGN D9).
 
 use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::access::{self, Action, AgentRole, Caller};
+use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::limits::GRANTS_OF_AGENT;
+use crate::limits::{GRANT_SECONDS, GRANTS_OF_AGENT, SPACE_MEMBERS};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::grants::{self, Grant, GrantFilter, Grantee};
-use crate::store::{self, agents, users};
+use crate::store::grants::{self, Given, Grant, GrantFilter, Grantee, On};
+use crate::store::{self, agents, spaces, users};
+use crate::time::Micros;
 
 const DOC: &str = "concepts/permissions#grants";
 const PRINCIPAL: Field =
     Field::text("principal", 128, "The principal: user:NAME or agent:NAME, with the name or the id.")
         .told(r#"{"pattern": "^(user|agent):."}"#);
-const RESOURCE: Field = Field::text("resource", 128, "The resource: agent:ID, or agent:* for the role creator.")
-    .told(r#"{"pattern": "^agent:."}"#);
+const RESOURCE: Field =
+    Field::text("resource", 128, "The resource: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.")
+        .told(r#"{"pattern": "^(agent|space):."}"#);
+const EXPIRES_IN: Field =
+    Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the grant ends; never if absent.");
 const ROLE: Field = Field::word(
     "role",
     &["viewer", "editor", "owner", "creator"],
@@ -38,6 +42,7 @@ const RECORD: &[Field] = &[
     ROLE.required(),
     Field::text("granted_by", usize::MAX, "Who gave it.").required(),
     Field::text("granted_at", usize::MAX, "When.").required(),
+    Field::text("expires_at", usize::MAX, "When it ends by itself.").required().nullable(),
 ];
 
 /// The rows of the table.
@@ -49,13 +54,20 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsCreate, create),
         id: "grants_create",
         title: "Give a role",
-        about: "An owner of the agent may do this, on agent:* an admin. The new role replaces an earlier one.",
+        about: "An owner of the agent or space may do this, on agent:* an admin. The new role and its end replace earlier ones.",
         repeat: Repeat::Safe,
         query: &[],
-        body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required()]),
+        body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required(), EXPIRES_IN]),
         example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
         answer: (201, Answer::Upsert(RECORD)),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND, codes::LIMIT_REACHED],
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::SPACE_FORBIDDEN,
+            codes::FORBIDDEN,
+            codes::PRINCIPAL_NOT_FOUND,
+            codes::TOO_MANY_MEMBERS,
+            codes::LIMIT_REACHED,
+        ],
         doc: DOC,
     },
     Route {
@@ -65,7 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsList, list),
         id: "grants_list",
         title: "List grants",
-        about: "The grants that the caller may give: on agents that it owns. An admin sees all.",
+        about: "The grants that the caller may give: on agents and spaces that it owns. An admin sees all.",
         repeat: Repeat::Safe,
         query: &[PRINCIPAL, RESOURCE, LIMIT, CURSOR],
         body: BodyKind::None,
@@ -96,19 +108,24 @@ fn show(grant: &Grant) -> Value {
     json!({
         "id": grant.id,
         "principal": grant.principal,
-        "resource": format!("agent:{}", grant.agent_id.as_deref().unwrap_or("*")),
+        "resource": grant.on.to_string(),
         "role": grant.role,
         "granted_by": grant.granted_by,
         "granted_at": grant.granted_at.millis(),
+        "expires_at": grant.expires_at.map(Micros::millis),
     })
 }
 
-/// The agent of a resource `agent:ID`; `None` for `agent:*`.
-fn resource(text: &str) -> Result<Option<&str>, ApiError> {
-    match text.strip_prefix("agent:") {
-        Some("*") => Ok(None),
-        Some(id) if !id.is_empty() => Ok(Some(id)),
-        _ => Err(ApiError::field("resource", "must be agent:ID or agent:*")),
+/// What a resource names: `agent:*`, `agent:ID`, `space:ID` or `space:SLUG`. A space that there is not is named by
+/// the text itself, so that it is refused like one of others.
+fn resource(conn: &Connection, text: &str) -> Result<On, ApiError> {
+    match text.split_once(':') {
+        Some(("agent", "*")) => Ok(On::AllAgents),
+        Some(("agent", id)) if !id.is_empty() => Ok(On::agent(id)),
+        Some(("space", name)) if !name.is_empty() => {
+            Ok(On::Space(spaces::by_id_or_slug(conn, name)?.map_or_else(|| name.to_owned(), |space| space.id)))
+        }
+        _ => Err(ApiError::field("resource", "must be agent:ID, agent:*, space:ID or space:SLUG")),
     }
 }
 
@@ -132,59 +149,73 @@ fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, A
     }
 }
 
-/// Lets the caller pass if it may give roles on this agent, or on all (`None`).
-fn may_give(conn: &Connection, caller: &Caller, agent_id: Option<&str>) -> Result<(), ApiError> {
-    match agent_id {
-        None if caller.is_admin() => Ok(()),
-        None => Err(ApiError::new(codes::FORBIDDEN).detail("Only an admin can grant roles on agent:*.")),
-        Some(id) => {
+/// Lets the caller pass if it may give roles on this.
+fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
+    match on {
+        On::AllAgents if caller.is_admin() => Ok(()),
+        On::AllAgents => Err(ApiError::new(codes::FORBIDDEN).detail("Only an admin can grant roles on agent:*.")),
+        On::Agent(id) => {
             agents::by_id(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
             access::require(conn, caller, id, AgentRole::Owner)
         }
+        On::Space(id) => access::require_space(conn, caller, id, SpaceRole::Owner),
     }
 }
 
 fn create(app: &App, call: Call) -> Handled {
-    let body = &call.input.body;
-    let agent_id = resource(body.text("resource").unwrap_or(""))?.map(str::to_owned);
-    let role = body.text("role").unwrap_or("").to_owned();
-    if agent_id.is_none() != (role == "creator") {
-        return Err(ApiError::field("role", "must be creator on agent:*, and viewer, editor or owner on agent:ID"));
-    }
     call.write(app, move |tx| {
-        let agent_id = agent_id.as_deref();
-        may_give(tx.conn, tx.caller, agent_id)?;
-        let grantee = receiver(tx.conn, tx.caller, tx.input.body.text("principal").unwrap_or(""))?;
-        let before = grants::role_of(tx.conn, &grantee, agent_id)?;
-        if let (None, Some(id)) = (&before, agent_id)
-            && grants::count_on_agent(tx.conn, id)? >= GRANTS_OF_AGENT
-        {
-            return Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT));
+        let body = &tx.input.body;
+        let on = resource(tx.conn, body.text("resource").unwrap_or(""))?;
+        let role = body.text("role").unwrap_or("");
+        if (on == On::AllAgents) != (role == "creator") {
+            let problem = "must be creator on agent:*, and viewer, editor or owner on one agent or space";
+            return Err(ApiError::field("role", problem));
         }
-        if before.as_deref() != Some(role.as_str()) {
-            grants::put(tx.conn, &store::new_id(), &grantee, agent_id, &role, &tx.caller.actor(), tx.now)?;
-            tx.audit(format!("agent:{}", agent_id.unwrap_or("*")))?;
+        may_give(tx.conn, tx.caller, &on)?;
+        let grantee = receiver(tx.conn, tx.caller, body.text("principal").unwrap_or(""))?;
+        let expires_at = body.integer("expires_in_seconds").map(|seconds| tx.now.plus(seconds * Micros::SECOND));
+        let before = grants::of(tx.conn, &grantee, &on)?;
+        if before.is_none() {
+            has_room(tx.conn, &on)?;
         }
-        let grant = grants::of(tx.conn, &grantee, agent_id)?.ok_or(codes::INTERNAL)?;
-        let status = if before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(Reply::json(status, &show(&grant)))
+        if before.as_ref().is_none_or(|grant| grant.role != role || grant.expires_at != expires_at) {
+            let given = Given { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
+            grants::give(tx.conn, &store::new_id(), &given, tx.now)?;
+            tx.audit(on.to_string())?;
+        }
+        let grant = grants::of(tx.conn, &grantee, &on)?.ok_or(codes::INTERNAL)?;
+        let was_there = before.is_some_and(|grant| grant.is_live(tx.now));
+        Ok(Reply::json(if was_there { StatusCode::OK } else { StatusCode::CREATED }, &show(&grant)))
     })
+}
+
+/// Lets one more grant pass if there is room for it.
+fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
+    match on {
+        On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
+            Err(codes::TOO_MANY_MEMBERS.into())
+        }
+        On::Agent(id) if grants::count_on_agent(conn, id)? >= GRANTS_OF_AGENT => {
+            Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "grants")?;
     let page = list.page();
     let query = &call.input.query;
-    let agent_id = query.text("resource").map(resource).transpose()?.map(|id| id.map(str::to_owned));
     app.store.read(|conn| {
+        let on = query.text("resource").map(|text| resource(conn, text)).transpose()?;
         let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
             Some(None) => return Ok(()),
             other => other.flatten(),
         };
         let owned_by = (!call.caller.is_admin()).then(|| call.caller.grantee());
-        let filter = GrantFilter { grantee, agent_id, owned_by };
+        let filter = GrantFilter { grantee, on, owned_by };
         let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
-        Ok::<_, ApiError>(grants::list(conn, &filter, &page, &mut take)?)
+        Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
     })?;
     Ok(list.reply(&call.input).into())
 }
@@ -194,7 +225,7 @@ fn delete(app: &App, call: Call) -> Handled {
         let id = tx.input.param(0);
         let grant = grants::by_id(tx.conn, id)?.ok_or(codes::GRANT_NOT_FOUND)?;
         // Who may not give it is not told that it exists.
-        may_give(tx.conn, tx.caller, grant.agent_id.as_deref()).map_err(|error| match error.code.status {
+        may_give(tx.conn, tx.caller, &grant.on).map_err(|error| match error.code.status {
             403 | 404 => codes::GRANT_NOT_FOUND.into(),
             _ => error,
         })?;

@@ -84,6 +84,7 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         // A single object has no flag; a verb that needs one takes its body from a file.
         Type::Object(_) | Type::EmptyList | Type::Number => Vec::new(),
         Type::AnyObject => vec![arg.value_name("JSON")],
+        Type::Due { .. } => vec![arg.value_name("TIME|SECONDS")],
     }
 }
 
@@ -116,6 +117,9 @@ fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<
         Type::Texts { .. } | Type::Scopes => {
             matches.get_many::<String>(&id).map(|texts| texts.map(String::as_str).collect::<Value>())
         }
+        Type::Due { .. } => matches
+            .get_one::<String>(&id)
+            .map(|text| text.parse::<i64>().map_or_else(|_| Value::from(text.as_str()), Value::from)),
         Type::AnyObject => matches.get_one::<String>(&id).map(|text| any_object(field, text)).transpose()?,
         Type::Objects(fields) => match matches.get_many::<String>(&id) {
             Some(texts) => Some(Value::Array(texts.map(|text| object(fields, text)).collect::<Result<_, _>>()?)),

@@ -50,16 +50,32 @@ impl<'a> Session<'a> {
     /// # Errors
     /// No answer, or a refusal.
     pub fn send(&self, route: &ApiRoute, target: &str, body: Option<&Value>) -> Result<Response, Failure> {
+        self.send_dressed(route, target, &|request| match body {
+            Some(body) => request.with_body("application/json", body.to_string()),
+            None => request,
+        })
+    }
+
+    /// Like [`Session::send`], with whatever `dress` gives the request beside its credential.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_dressed(
+        &self,
+        route: &ApiRoute,
+        target: &str,
+        dress: &dyn Fn(Request) -> Request,
+    ) -> Result<Response, Failure> {
         let token = self.connection.token.as_ref();
         match exchange::bearer(route, token.map(Plaintext::reveal)) {
-            Bearer::None => self.send_as(None, route, target, body),
-            Bearer::AsItIs => self.send_as(token.map(Plaintext::reveal), route, target, body),
+            Bearer::None => self.send_as(None, route, target, dress),
+            Bearer::AsItIs => self.send_as(token.map(Plaintext::reveal), route, target, dress),
             Bearer::Token(class) => {
                 let jwt = self.jwt(class, false)?;
-                match self.send_as(Some(jwt.reveal()), route, target, body) {
+                match self.send_as(Some(jwt.reveal()), route, target, dress) {
                     Err(Failure::Refused(refusal)) if refusal.status == 401 => {
                         let fresh = self.jwt(class, true)?;
-                        self.send_as(Some(fresh.reveal()), route, target, body)
+                        self.send_as(Some(fresh.reveal()), route, target, dress)
                     }
                     result => result,
                 }
@@ -88,14 +104,14 @@ impl<'a> Session<'a> {
         bearer: Option<&str>,
         route: &ApiRoute,
         target: &str,
-        body: Option<&Value>,
+        dress: &dyn Fn(Request) -> Request,
     ) -> Result<Response, Failure> {
         let targets = self.connection.server.targets()?;
         let changes = route.method != "GET";
         let mut pauses = PAUSES.iter();
         let mut cut_off = false;
         loop {
-            let result = self.try_each(&targets, || self.request(bearer, route, target, body));
+            let result = self.try_each(&targets, || dress(self.request(bearer, route, target)));
             let pause = match &result {
                 Ok(reply) if reply.status == 503 => pauses.next().map(|pause| longer(*pause, reply)),
                 Err(ClientError::Unreachable(_)) => pauses.next().copied(),
@@ -139,7 +155,7 @@ impl<'a> Session<'a> {
         result
     }
 
-    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str, body: Option<&Value>) -> Request {
+    fn request(&self, bearer: Option<&str>, route: &ApiRoute, path: &str) -> Request {
         let mut request = Request::new(route.method.as_str(), path, Instant::now() + self.context.timeout)
             .with_header("host", self.connection.server.host())
             .with_header("user-agent", concat!("taosctl/", env!("CARGO_PKG_VERSION")))
@@ -150,10 +166,7 @@ impl<'a> Session<'a> {
         if route.method != "GET" {
             request = request.with_header("idempotency-key", self.context.key.clone());
         }
-        match body {
-            Some(body) => request.with_body("application/json", body.to_string()),
-            None => request,
-        }
+        request
     }
 
     fn failure(&self, error: &ClientError) -> Failure {

@@ -13,12 +13,13 @@ pub const COLUMNS: &[Column] = &[
     Column("ROLE", "role"),
     Column("BY", "granted_by"),
     Column("AT", "granted_at"),
+    Column("UNTIL", "expires_at"),
 ];
 
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
-    about: "Roles on agents",
+    about: "Roles on agents and in spaces",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record)),

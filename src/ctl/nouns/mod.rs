@@ -7,18 +7,25 @@ mod agents;
 mod audit;
 mod auth;
 mod backup;
+mod context;
 mod credentials;
 mod docs;
+mod download;
 mod grants;
+mod inbox;
 mod keys;
 mod knowledge;
 mod login;
+mod messages;
 mod notifications;
 mod operations;
 mod profile;
+mod send;
 mod spaces;
+mod tasks;
 mod token;
 mod ui;
+mod upload;
 mod user_token;
 mod users;
 
@@ -37,7 +44,14 @@ pub const ALL: &[CommandEntry] = &[
     credentials::ENTRY,
     token::ENTRY,
     profile::ENTRY,
+    send::ENTRY,
+    inbox::ENTRY,
+    messages::ENTRY,
     spaces::ENTRY,
+    tasks::ENTRY,
+    context::ENTRY,
+    upload::ENTRY,
+    download::ENTRY,
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,

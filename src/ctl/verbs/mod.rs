@@ -1,6 +1,7 @@
 //! How a verb becomes requests, and their replies output.
 
 pub(crate) mod entry;
+pub(crate) mod follow;
 pub(crate) mod keep;
 pub(crate) mod paging;
 pub(crate) mod show;

@@ -101,7 +101,7 @@ impl Verb {
             let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
             command = command.arg(yes.help("Do not ask"));
         }
-        if route.query.iter().any(|field| field.name == "limit") {
+        if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
             command = command.arg(limit());
         }
         if matches!(self.show, Show::Kept) {
@@ -132,7 +132,14 @@ impl Verb {
         let parameters: Vec<&str> =
             names.iter().filter_map(|name| matches.get_one::<String>(name)).map(String::as_str).collect();
         let mut query = flags::read(route.query, self.flags, matches)?;
-        let body = self.body(matches)?;
+        let mut body = self.body(matches)?;
+        // A table asks page after page; what is shown otherwise is one answer.
+        if let Some(limit) = rows_wanted(matches).filter(|_| !matches!(self.show, Show::Table(_))) {
+            match &mut body {
+                Some(Value::Object(fields)) => fields.insert("limit".to_owned(), Value::from(limit)),
+                _ => query.insert("limit".to_owned(), Value::from(limit)),
+            };
+        }
         if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
             ask::confirm(&question.replace("{}", parameters.last().unwrap_or(&"")))?;
         }

@@ -1,5 +1,5 @@
-//! Collecting a request's body on the runtime thread, within its limit, its deadline and the memory that its caller
-//! and all callers may hold. No pool thread is held meanwhile.
+//! Collecting a request's body on the runtime thread, whole or piece by piece, within its limit, its deadline and the
+//! memory that its caller and all callers may hold. No pool thread is held meanwhile.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -12,6 +12,9 @@ use super::io::Wire;
 
 /// Turns of the event loop after which a body that was sent along with its head has come through the parser.
 const TURNS: u32 = 4;
+
+/// Bytes of one piece of a body that is taken in pieces.
+pub(super) const PIECE_BYTES: usize = 128 * 1024;
 
 /// Why a body was not collected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,26 +90,15 @@ impl Collecting {
         bounds: Bounds,
     ) -> Result<Bytes, BodyError> {
         loop {
-            let frame = poll_fn(|cx| {
-                if held.poll_cut(cx) {
-                    return Poll::Ready(Err(BodyError::Full));
-                }
-                if wire.body_is_late() {
-                    return Poll::Ready(Err(BodyError::Late));
-                }
-                Pin::new(&mut self.body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
-            });
-            let Some(frame) = frame.await? else {
+            let Some(data) = next_data(&mut self.body, wire, held).await? else {
                 held.is_whole();
                 return Ok(std::mem::take(&mut self.all).into());
             };
-            // What is not data are trailers, which nothing here reads.
-            let Ok(data) = frame.into_data() else { continue };
             if (self.all.len() + data.len()) as u64 > limit {
                 return Err(BodyError::TooLarge);
             }
             let only = self.all.is_empty() && self.body.is_end_stream();
-            let room = if only { data.len() } else { self.growth(data.len()) };
+            let room = if only { data.len() } else { growth(&self.all, data.len(), self.expected) };
             if !held.more(room as u64, bounds) {
                 return Err(BodyError::Full);
             }
@@ -118,16 +110,60 @@ impl Collecting {
             self.all.extend_from_slice(&data);
         }
     }
+}
 
-    /// By how much the memory grows for `more` bytes: with what has come, never by what was merely declared.
-    fn growth(&self, more: usize) -> usize {
-        let (has, room) = (self.all.len(), self.all.capacity() - self.all.len());
-        if room >= more {
-            return 0;
-        }
-        let declared = self.expected.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
-        has.max(more).min(declared.saturating_sub(has)).max(more)
+/// By how much the memory grows for `more` bytes: with what has come, never by what was merely `expected`.
+fn growth(all: &Vec<u8>, more: usize, expected: Option<u64>) -> usize {
+    let (has, room) = (all.len(), all.capacity() - all.len());
+    if room >= more {
+        return 0;
     }
+    let declared = expected.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    has.max(more).min(declared.saturating_sub(has)).max(more)
+}
+
+/// The next data of a body, however little; `None` at its end.
+async fn next_data(body: &mut Incoming, wire: &Wire, held: &Held) -> Result<Option<Bytes>, BodyError> {
+    loop {
+        let frame = poll_fn(|cx| {
+            if held.poll_cut(cx) {
+                return Poll::Ready(Err(BodyError::Full));
+            }
+            if wire.body_is_late() {
+                return Poll::Ready(Err(BodyError::Late));
+            }
+            Pin::new(&mut *body).poll_frame(cx).map(|frame| frame.transpose().map_err(|_| fault(wire)))
+        });
+        let Some(frame) = frame.await? else { return Ok(None) };
+        // What is not data are trailers, which nothing here reads.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+}
+
+/// Reads the next piece of a body: about `PIECE_BYTES` of it, or what there is until its end; `None` behind the end.
+/// `left` is what the whole may still have. `held` counts the piece.
+pub(super) async fn piece(
+    body: &mut Incoming,
+    left: &mut u64,
+    wire: &Wire,
+    held: &mut Held,
+    bounds: Bounds,
+) -> Result<Option<Bytes>, BodyError> {
+    let mut all: Vec<u8> = Vec::new();
+    while all.len() < PIECE_BYTES {
+        let Some(data) = next_data(body, wire, held).await? else { break };
+        *left = left.checked_sub(data.len() as u64).ok_or(BodyError::TooLarge)?;
+        let room = growth(&all, data.len(), None);
+        if !held.more(room as u64, bounds) {
+            return Err(BodyError::Full);
+        }
+        all.reserve_exact(room);
+        all.extend_from_slice(&data);
+    }
+    held.is_whole();
+    Ok((!all.is_empty()).then(|| all.into()))
 }
 
 /// A chunked body that ends early is a client that has gone; anything else wrong is wrong in the coding.

@@ -30,8 +30,8 @@ impl Refusal {
 pub struct CheckedHead {
     /// The path's segments, decoded once.
     pub segments: Vec<String>,
-    /// True if a segment holds a slash that was sent as `%2F`.
-    pub encoded_slash: bool,
+    /// Which segments hold a slash, backslash or dot that was sent in percent-encoding, by their index.
+    pub encoded: Vec<usize>,
     /// The client waits for `100 Continue`.
     pub expects_continue: bool,
     /// The body is chunked.
@@ -60,8 +60,8 @@ pub fn head(
     content_length(headers)?;
     let expects_continue = expect(version, headers)?;
     form(method, uri, host)?;
-    let (segments, encoded_slash) = if uri.path() == "*" { (Vec::new(), false) } else { segments(uri.path())? };
-    Ok(CheckedHead { segments, encoded_slash, expects_continue, chunked })
+    let (segments, encoded) = if uri.path() == "*" { (Vec::new(), Vec::new()) } else { segments(uri.path())? };
+    Ok(CheckedHead { segments, encoded, expects_continue, chunked })
 }
 
 fn target_length(uri: &Uri) -> usize {
@@ -167,27 +167,31 @@ fn form(method: &Method, uri: &Uri, host: Option<&str>) -> Result<(), Refusal> {
     }
 }
 
-/// Splits a path at its slashes and decodes each segment once. One trailing slash is dropped. True beside it if a
-/// segment holds an encoded slash.
+/// Splits a path at its slashes and decodes each segment once. One trailing slash is dropped. Beside it the indexes of the
+/// segments with an encoded slash, backslash or dot, which only free text may have.
 ///
 /// # Errors
 /// `invalid_path`; the framing is sound, so the connection may stay.
-pub fn segments(path: &str) -> Result<(Vec<String>, bool), Refusal> {
+pub fn segments(path: &str) -> Result<(Vec<String>, Vec<usize>), Refusal> {
     let invalid = |detail| Refusal { code: codes::INVALID_PATH, detail, close: false };
     let path = path.strip_prefix('/').ok_or(invalid("the path does not start with a slash"))?;
-    let mut slash = false;
+    let mut encoded = Vec::new();
     if path.is_empty() {
-        return Ok((Vec::new(), slash));
+        return Ok((Vec::new(), encoded));
     }
     let path = path.strip_suffix('/').unwrap_or(path);
     let mut segments = Vec::with_capacity(6);
-    for raw in path.split('/') {
-        segments.push(segment(raw, &mut slash).map_err(invalid)?);
+    for (at, raw) in path.split('/').enumerate() {
+        let mut is_encoded = false;
+        segments.push(segment(raw, &mut is_encoded).map_err(invalid)?);
+        if is_encoded {
+            encoded.push(at);
+        }
     }
-    Ok((segments, slash))
+    Ok((segments, encoded))
 }
 
-fn segment(raw: &str, slash: &mut bool) -> Result<String, &'static str> {
+fn segment(raw: &str, encoded: &mut bool) -> Result<String, &'static str> {
     if raw.is_empty() || raw == "." || raw == ".." {
         return Err("a segment of the path is empty, . or ..");
     }
@@ -208,14 +212,9 @@ fn segment(raw: &str, slash: &mut bool) -> Result<String, &'static str> {
                 let (Some(high), Some(low)) = (digit(), digit()) else {
                     return Err("a percent-escape of the path is broken");
                 };
-                match (high * 16 + low) as u8 {
-                    b'.' | b'\\' => return Err("the path has an encoded dot or backslash"),
-                    b'/' => {
-                        *slash = true;
-                        decoded.push(b'/');
-                    }
-                    byte => decoded.push(byte),
-                }
+                let byte = (high * 16 + low) as u8;
+                *encoded |= matches!(byte, b'.' | b'/' | b'\\');
+                decoded.push(byte);
             }
             byte => decoded.push(byte),
         }
@@ -338,7 +337,9 @@ mod tests {
         assert_eq!(segments("/a/%C3%A9%20b/").unwrap().0, ["a", "é b"]);
         assert_eq!(segments("/").unwrap().0, Vec::<String>::new());
         assert_eq!(segments("/a/%2525").unwrap().0, ["a", "%25"]);
-        assert_eq!(segments("/k/a%2Fb").unwrap(), (vec!["k".into(), "a/b".into()], true));
+        assert_eq!(segments("/k/a%2Fb").unwrap(), (vec!["k".into(), "a/b".into()], vec![1]));
+        assert_eq!(segments("/%2e%2E/k%5c").unwrap(), (vec!["..".into(), "k\\".into()], vec![0, 1]));
+        assert_eq!(segments("/k/a.b").unwrap().1, Vec::<usize>::new());
         for path in [
             "",
             "a",
@@ -347,10 +348,7 @@ mod tests {
             "/a//",
             "/.",
             "/a/../b",
-            "/%2e",
-            "/a%2Eb",
             "/a\\b",
-            "/a%5cb",
             "/%00",
             "/%0a",
             "/%",

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::body::Bytes;
 use hyper::server::conn::http1;
 use tokio::sync::Notify;
 
@@ -18,6 +19,7 @@ use super::stalled::Stalled;
 use crate::http::pool::Pool;
 use crate::http::worker_shares::WorkerShares;
 use crate::limits::Limits;
+use crate::rest::intake::Taken;
 use crate::rest::service::{Outcome, Service, Work};
 
 /// What comes back from the pool.
@@ -28,6 +30,10 @@ pub(super) enum PoolAnswer<S: Service> {
     Crowded(Work, u64),
     /// The request is done, or postponed; whose share the work counted in.
     Outcome(Outcome, Option<u64>),
+    /// What came of a piece of a body.
+    Taken(Taken),
+    /// The next piece of a reply; `None` at its end.
+    Piece(std::io::Result<Option<Bytes>>),
 }
 
 /// What a reload may change.

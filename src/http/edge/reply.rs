@@ -76,10 +76,15 @@ pub(super) fn is_bodyless(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
+/// A piece that is being fetched; `None` at the end, or where it cannot be had.
+pub(super) type Fetching = Pin<Box<dyn Future<Output = Option<Bytes>>>>;
+
 /// A reply's body on its way to hyper.
 pub(super) enum ReplyBody {
     /// All of it; `None` once taken.
     Whole(Option<Bytes>, Rc<Wire>),
+    /// Pieces, each fetched when the one before has been taken.
+    Pulled { left: u64, fetch: Box<dyn FnMut() -> Fetching>, fetching: Option<Fetching>, wire: Rc<Wire> },
     /// Chunks as they come.
     Stream { chunks: mpsc::Receiver<Bytes>, wire: Rc<Wire>, gate: Rc<Gate>, _open: Gauge },
 }
@@ -94,6 +99,17 @@ impl HttpBody for ReplyBody {
                 wire.handed_over();
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
             }
+            Self::Pulled { left, fetch, fetching, wire } => {
+                let next = std::task::ready!(fetching.get_or_insert_with(&mut *fetch).as_mut().poll(cx));
+                *fetching = None;
+                let piece = next.filter(|piece| piece.len() as u64 <= *left);
+                *left -= piece.as_ref().map_or(0, Bytes::len) as u64;
+                // One that ends too early has hyper cut the connection: its length was promised.
+                if *left == 0 {
+                    wire.handed_over();
+                }
+                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+            }
             Self::Stream { chunks, wire, gate, .. } => {
                 let next = if gate.is_closed() { Poll::Ready(None) } else { chunks.poll_recv(cx) };
                 if let Poll::Ready(None) = next {
@@ -107,6 +123,7 @@ impl HttpBody for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Pulled { left, .. } => *left == 0,
             Self::Stream { .. } => false,
         }
     }
@@ -114,6 +131,7 @@ impl HttpBody for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Pulled { left, .. } => SizeHint::with_exact(*left),
             Self::Stream { .. } => SizeHint::default(),
         }
     }
@@ -130,7 +148,7 @@ pub(super) fn refusal_bytes(mut reply: Reply, request_id: &str) -> Vec<u8> {
     strip_framing(&mut reply.headers);
     let body = match reply.body {
         Body::Bytes(bytes) => bytes,
-        Body::Stream(_) => Bytes::new(),
+        Body::Stream(_) | Body::Pulled(_) => Bytes::new(),
     };
     let reason = reply.status.canonical_reason().unwrap_or("Error");
     let mut out = format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_str()).into_bytes();

@@ -4,15 +4,16 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use hyper::http::{Method, Request, Response, StatusCode};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::{BodyError, Collecting};
+use super::body::{self, BodyError, Collecting};
 use super::body_shares::{Bounds, Held};
 use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
@@ -20,11 +21,13 @@ use super::gate::Gate;
 use super::host;
 use super::io::{READ_BYTES, Wire};
 use super::meters::{Gauge, count};
-use super::reply::{ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use crate::http::pool;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
-use crate::rest::reply::{Body, Reply};
+use crate::rest::intake::Taken;
+use crate::rest::reply::{Body, Reply, Source};
 use crate::rest::service::{Outcome, Service, Work};
 
 /// What a method list says where no route is concerned.
@@ -119,8 +122,8 @@ pub(super) async fn answer<S: Service>(
 }
 
 /// Refuses a body that announces more than `limit` bytes.
-fn check_length(declared: Option<u64>, limit: u64) -> Result<(), Halt> {
-    if declared.is_some_and(|bytes| bytes > limit) { Err(codes::BODY_TOO_LARGE.into()) } else { Ok(()) }
+fn check_length(declared: Option<u64>, limit: u64, too_large: &'static Code) -> Result<(), Halt> {
+    if declared.is_some_and(|bytes| bytes > limit) { Err(too_large.into()) } else { Ok(()) }
 }
 
 struct Exchange<S: Service> {
@@ -142,13 +145,19 @@ impl<S: Service> Exchange<S> {
         if head.raw_path == "*" {
             return Ok(Reply::no_content().with(ALLOW, ALL_METHODS));
         }
-        let (plan, limit) = self.core.service.plan(&head).map_err(Halt::Reply)?;
-        if checked.encoded_slash {
-            self.check_slashes(&head, &plan)?;
+        let planned = self.core.service.plan(&head);
+        if !checked.encoded.is_empty() {
+            self.check_encoded(&checked.encoded, planned.as_ref().ok().map(|(plan, _)| plan))?;
         }
+        let (plan, limit) = planned.map_err(Halt::Reply)?;
+        let streamed = self.core.service.is_streamed(&plan);
         let nobodys = limit.min(self.core.rules().limits.max_anonymous_body_bytes);
         let declared = body.size_hint().exact();
-        check_length(declared, if head.names_a_credential() { limit } else { nobodys })?;
+        let too_large = if streamed { codes::PAYLOAD_TOO_LARGE } else { codes::BODY_TOO_LARGE };
+        check_length(declared, if head.names_a_credential() { limit } else { nobodys }, too_large)?;
+        if streamed {
+            return self.take_in(plan, body, (limit, nobodys)).await;
+        }
         if body.is_end_stream()
             && let Some(reply) = self.core.service.at_once(&head, &plan)
         {
@@ -203,7 +212,7 @@ impl<S: Service> Exchange<S> {
                     }
                     None => nobodys,
                 };
-                check_length(body.declared(), limit)?;
+                check_length(body.declared(), limit, codes::BODY_TOO_LARGE)?;
                 let body = self.collect(&mut body, limit, &mut held).await?;
                 let run = move || service.run(head, plan, admitted, body);
                 self.trip_in_share(Box::new(run), Some(share)).await?
@@ -213,14 +222,100 @@ impl<S: Service> Exchange<S> {
         self.settle(answer).await
     }
 
-    /// An encoded slash is only for segments that a route declares free text.
-    fn check_slashes(&self, head: &Head, plan: &S::Plan) -> Result<(), Halt> {
-        let bad =
-            |(index, segment): (usize, &String)| segment.contains('/') && !self.core.service.takes_slash(plan, index);
-        if head.segments.iter().enumerate().any(bad) {
-            return Err(Halt::Error(ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash")));
+    /// Encoded slashes, backslashes and dots are only for segments that a route declares free text.
+    fn check_encoded(&self, segments: &[usize], plan: Option<&S::Plan>) -> Result<(), Halt> {
+        let is_fine = |at: &usize| match plan {
+            Some(plan) => self.core.service.is_free_text(plan, *at),
+            // A path that does not exist, with a slash in it or without.
+            None => self.head.segments.get(*at).is_some_and(|segment| segment.contains('/')),
+        };
+        if segments.iter().all(is_fine) {
+            return Ok(());
+        }
+        let error = ApiError::new(codes::INVALID_PATH).detail("the path has an encoded slash, backslash or dot");
+        Err(Halt::Error(error))
+    }
+
+    /// Has a body taken piece by piece, as it comes.
+    async fn take_in(
+        &mut self,
+        plan: S::Plan,
+        mut body: Incoming,
+        (limit, nobodys): (u64, u64),
+    ) -> Result<Reply, Halt> {
+        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
+        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
+        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
+            Ok(admitted) => PoolAnswer::Admitted(admitted),
+            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
+        };
+        let admitted = match self.trip(Box::new(admit)).await? {
+            PoolAnswer::Admitted(admitted) => admitted,
+            refused => return self.settle(refused).await,
+        };
+        let principal = service.principal(&admitted);
+        let mut left = if principal.is_some() { limit } else { nobodys };
+        check_length(body.size_hint().exact(), left, codes::PAYLOAD_TOO_LARGE)?;
+        let caller = principal.unwrap_or_else(|| format!("peer:{}", self.link.key));
+        let share = self.core.shares.key(&caller);
+        let begin = Box::new(move || PoolAnswer::Taken(service.begin(head, plan, admitted)));
+        let mut answer = self.in_share(begin, Some(share)).await?;
+        loop {
+            let intake = match answer {
+                PoolAnswer::Taken(Taken::More(intake)) => intake,
+                PoolAnswer::Taken(Taken::Later(later)) => {
+                    answer = PoolAnswer::Taken(later.said().await.ok_or(codes::INTERNAL)?);
+                    continue;
+                }
+                PoolAnswer::Taken(Taken::Ended(outcome)) => {
+                    self.read_off(body, left, &caller).await?;
+                    return self.settle(PoolAnswer::Outcome(outcome, Some(share))).await;
+                }
+                other => return self.settle(other).await,
+            };
+            // Held until the piece is taken.
+            let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);
+            let work: Box<dyn FnOnce() -> PoolAnswer<S> + Send> =
+                match self.piece(&mut body, &mut left, &mut held).await? {
+                    Some(piece) => Box::new(move || PoolAnswer::Taken(intake.piece(piece))),
+                    None => {
+                        self.unread = false;
+                        Box::new(move || PoolAnswer::Outcome(intake.end(), Some(share)))
+                    }
+                };
+            answer = self.in_share(work, Some(share)).await?;
+        }
+    }
+
+    /// Reads the rest of a body whose outcome is known, within one body's time: a client that is still sending would not
+    /// see the reply.
+    async fn read_off(&mut self, mut body: Incoming, mut left: u64, caller: &str) -> Result<(), Halt> {
+        let until = self.link.wire.now() + crate::limits::seconds(self.core.rules().limits.body_timeout);
+        while std::time::Instant::now() < until {
+            let mut held = self.core.bodies.open(caller.to_owned(), &self.core.meters);
+            match self.piece(&mut body, &mut left, &mut held).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    self.unread = false;
+                    break;
+                }
+                Err(Halt::Gone) => return Err(Halt::Gone),
+                // The outcome stands, and the connection ends with it.
+                Err(_) => break,
+            }
         }
         Ok(())
+    }
+
+    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
+        let wire = &self.link.wire;
+        wire.awaiting_body();
+        let read = body::piece(body, left, wire, held, self.bounds(body::PIECE_BYTES as u64)).await;
+        wire.handling();
+        read.map_err(|error| match error {
+            BodyError::TooLarge => codes::PAYLOAD_TOO_LARGE.into(),
+            error => self.halt(error),
+        })
     }
 
     /// A body that came along with its head; `None` if it has to be waited for.
@@ -251,14 +346,18 @@ impl<S: Service> Exchange<S> {
     }
 
     fn collected(&mut self, read: Result<Bytes, BodyError>) -> Result<Bytes, Halt> {
-        let error = match read {
+        match read {
             Ok(bytes) => {
                 self.unread = false;
-                return Ok(bytes);
+                Ok(bytes)
             }
-            Err(error) => error,
-        };
-        Err(match error {
+            Err(error) => Err(self.halt(error)),
+        }
+    }
+
+    /// What a body that cannot be had means for its request.
+    fn halt(&self, error: BodyError) -> Halt {
+        match error {
             BodyError::Gone => Halt::Gone,
             BodyError::Late => {
                 count(&self.core.meters.timeouts);
@@ -273,7 +372,7 @@ impl<S: Service> Exchange<S> {
                 count(&self.core.meters.malformed);
                 Halt::Error(ApiError::new(codes::BAD_REQUEST).detail("the chunked body is malformed"))
             }
-        })
+        }
     }
 
     /// Has work done on the pool.
@@ -282,6 +381,14 @@ impl<S: Service> Exchange<S> {
             count(&self.core.meters.refused_busy);
             return Err(codes::BUSY.into());
         };
+        self.answered(answer).await
+    }
+
+    /// What came of work on the pool.
+    async fn answered(
+        &self,
+        answer: oneshot::Receiver<pool::PoolAnswer<PoolAnswer<S>>>,
+    ) -> Result<PoolAnswer<S>, Halt> {
         match answer.await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(panic)) => {
@@ -292,8 +399,17 @@ impl<S: Service> Exchange<S> {
         }
     }
 
-    /// Has work done on the pool once its principal has a place there.
+    /// Has a request's work done on the pool once its principal has a place there.
     async fn trip_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        self.in_share(Box::new(move || PoolAnswer::Outcome(work(), principal)), principal).await
+    }
+
+    /// Has work done on the pool once its principal has a place there.
+    async fn in_share(
+        &self,
+        work: Box<dyn FnOnce() -> PoolAnswer<S> + Send>,
+        principal: Option<u64>,
+    ) -> Result<PoolAnswer<S>, Halt> {
         let place = match principal.map(|principal| self.core.shares.enter_or_wait(principal)) {
             None => None,
             Some(Ok(place)) => Some(place),
@@ -309,11 +425,32 @@ impl<S: Service> Exchange<S> {
             },
         };
         let run = move || {
-            let outcome = work();
+            let answer = work();
             drop(place);
-            PoolAnswer::Outcome(outcome, principal)
+            answer
         };
         self.trip(Box::new(run)).await
+    }
+
+    /// Has the rest of work done that has begun and waited. It finds room in any case, however many one piece of news
+    /// has woken, and waits for its principal's place as long as that takes.
+    async fn resume_in_share(&self, work: Work, principal: Option<u64>) -> Result<PoolAnswer<S>, Halt> {
+        let run = move || PoolAnswer::Outcome(work(), principal);
+        let Some(principal) = principal else {
+            return self.answered(self.core.pool.resume(Box::new(run))).await;
+        };
+        let (to, answer) = oneshot::channel();
+        let pool = Arc::clone(&self.core.pool);
+        let queue = move |place| {
+            let run = move || {
+                let answer = run();
+                drop(place);
+                answer
+            };
+            pool.resume_for(to, Box::new(run));
+        };
+        let _wanted = self.core.shares.enter_later(principal, Box::new(queue));
+        self.answered(answer).await
     }
 
     /// Follows postponed work to its reply.
@@ -325,7 +462,9 @@ impl<S: Service> Exchange<S> {
                     answer = self.trip_in_share(rest, Some(principal)).await?;
                     continue;
                 }
-                PoolAnswer::Admitted(..) => return Err(codes::INTERNAL.into()),
+                PoolAnswer::Admitted(..) | PoolAnswer::Taken(_) | PoolAnswer::Piece(_) => {
+                    return Err(codes::INTERNAL.into());
+                }
             };
             let more: Work = match outcome {
                 Outcome::Done(reply) => return Ok(reply),
@@ -342,7 +481,7 @@ impl<S: Service> Exchange<S> {
                     None => return Err(codes::INTERNAL.into()),
                 },
             };
-            answer = self.trip_in_share(more, principal).await?;
+            answer = self.resume_in_share(more, principal).await?;
         }
     }
 
@@ -398,18 +537,57 @@ impl<S: Service> Exchange<S> {
                 let gate = self.link.gate.clone();
                 (ReplyBody::Stream { chunks: stream.chunks, wire, gate, _open: open }, 0)
             }
+            (Body::Pulled(pulled), _) if !silent => {
+                wire.streaming();
+                let fetch = fetch(self.core.clone(), pulled.source);
+                (ReplyBody::Pulled { left: pulled.length, fetch, fetching: None, wire }, pulled.length)
+            }
             (Body::Bytes(bytes), _) if !silent => {
                 let length = bytes.len() as u64;
                 wire.writing(bytes.is_empty(), self.core.stalled.make_room(length, &self.core.meters));
                 (ReplyBody::Whole(Some(bytes), wire), length)
             }
             (body, _) => {
-                if let (Body::Bytes(bytes), false) = (&body, is_bodyless(status)) {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+                let length = match &body {
+                    Body::Bytes(bytes) => Some(bytes.len() as u64),
+                    Body::Pulled(pulled) => Some(pulled.length),
+                    Body::Stream(_) => None,
+                };
+                if let Some(length) = length.filter(|_| !is_bodyless(status)) {
+                    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
                 }
                 wire.writing(true, None);
                 (ReplyBody::Whole(None, wire), 0)
             }
         }
     }
+}
+
+/// How long a reply's next piece waits where the pool's queue is full.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+
+/// Fetches a reply's pieces on the pool, one at a time.
+fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn Source>>) -> Box<dyn FnMut() -> Fetching> {
+    Box::new(move || {
+        let (core, source) = (core.clone(), Arc::clone(&source));
+        Box::pin(async move {
+            loop {
+                let source = Arc::clone(&source);
+                let next = move || PoolAnswer::Piece(source.lock().unwrap_or_else(PoisonError::into_inner).next());
+                match core.pool.submit(Box::new(next)) {
+                    Err(_) => tokio::time::sleep(QUEUE_FULL).await,
+                    Ok(answer) => {
+                        return match answer.await {
+                            Ok(Ok(PoolAnswer::Piece(Ok(piece)))) => piece,
+                            Ok(Ok(PoolAnswer::Piece(Err(error)))) => {
+                                log::error!("a reply had to be cut off: {error}");
+                                None
+                            }
+                            _ => None,
+                        };
+                    }
+                }
+            }
+        })
+    })
 }

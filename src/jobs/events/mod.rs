@@ -1,7 +1,10 @@
 //! What tells others: streams, the notifier, the webhook, logs that are followed.
 
+pub mod fetched;
+pub mod listening;
 pub mod log_tail;
 pub mod notifier;
+pub mod places;
 pub(crate) mod space;
 pub mod streams;
 pub mod webhook;

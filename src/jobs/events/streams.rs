@@ -4,7 +4,7 @@
 //! What is on a stream is its [`Feed`]'s business. What belongs to every stream is here: a sign of life every 15 s, an
 //! end within 5 s of its credential's, a bound for each principal, and little memory for a client that reads slowly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use hyper::body::Bytes;
 use hyper::http::StatusCode;
 use rusqlite::Connection;
+use serde_json::Value;
 
+use super::listening::{Ear, Listening};
 use crate::access::{Action, Caller, Gate};
 use crate::config::Watched;
 use crate::limits::STREAM_HEARTBEAT;
@@ -23,6 +25,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply};
 use crate::rest::stream::{self, Signal, StreamSender, Wait};
 use crate::store::{self, Store};
+use crate::time::Micros;
 
 /// Bytes of one chunk and chunks in waiting: what a client that does not read costs.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -35,6 +38,8 @@ const TURN: Duration = Duration::from_secs(1);
 const BLOCKED_TURN: Duration = Duration::from_millis(20);
 /// Events of one stream in one turn: one that catches up does not hold up the others.
 const EVENTS_A_TURN: usize = 64;
+/// Events of the moment that may wait for one stream; a client that reads more slowly is cut.
+const EVENTS_IN_WAITING: usize = 512;
 /// What a stream begins with: the head is sent at once, and clients come back after 2 s.
 const HELLO: &str = "retry: 2000\n\n";
 const HEARTBEAT: &str = ": still here\n\n";
@@ -42,6 +47,36 @@ const HEARTBEAT: &str = ": still here\n\n";
 /// The topic of a user's notifications and those of its agents, for [`Streams::wake`].
 pub fn notifications_of(user_id: &str) -> String {
     format!("notifications:{user_id}")
+}
+
+/// The topic of what happens in a space.
+pub fn space(space_id: &str) -> String {
+    format!("space:{space_id}")
+}
+
+/// Something that happens and is not kept: those who listen now hear it, on the streams of its topic.
+#[derive(Debug, Clone)]
+pub struct Event {
+    text: Bytes,
+    to: Option<Vec<String>>,
+}
+
+impl Event {
+    /// An event of this name for all who listen.
+    pub fn new(name: &str, data: &Value) -> Self {
+        Self { text: event(name, data).into(), to: None }
+    }
+
+    /// For these principals alone, each as [`Caller::principal_key`] names it.
+    #[must_use]
+    pub fn only_to(self, principals: Vec<String>) -> Self {
+        Self { to: Some(principals), ..self }
+    }
+}
+
+/// An event as it goes over the wire. JSON has no line break of its own, so the data is one line.
+pub fn event(name: &str, data: &Value) -> String {
+    format!("event: {name}\ndata: {data}\n\n")
 }
 
 /// What a stream tells.
@@ -56,11 +91,31 @@ pub trait Feed: Send {
     fn is_over(&self) -> bool {
         false
     }
+
+    /// True while the caller may hear of this topic at all. Asked every few seconds, and before each event of the
+    /// moment.
+    ///
+    /// # Errors
+    /// The store's; the stream asks again later.
+    fn may_be_heard(&self, _conn: &Connection) -> store::Result<bool> {
+        Ok(true)
+    }
+
+    /// What the stream begins with.
+    fn hello(&self) -> String {
+        String::new()
+    }
+
+    /// What says every 15 s that the stream is alive.
+    fn heartbeat(&self) -> String {
+        HEARTBEAT.to_owned()
+    }
 }
 
 enum Order {
     Open(Box<Stream>),
     Wake(String),
+    Tell(String, Event),
 }
 
 /// All open streams, and the topics that can be waited for.
@@ -71,6 +126,8 @@ pub struct Streams {
     closing: AtomicBool,
     places: Places,
     per_principal: Watched<u64>,
+    /// Who listens now.
+    pub listening: Arc<Listening>,
 }
 
 /// How many streams each principal holds.
@@ -114,6 +171,7 @@ impl Streams {
             closing: AtomicBool::new(false),
             places: Arc::default(),
             per_principal,
+            listening: Arc::default(),
         })
     }
 
@@ -125,14 +183,18 @@ impl Streams {
         let place = self.place(caller)?;
         let (sender, body) = stream::stream(CHUNKS);
         let now = Instant::now();
+        let principal = caller.principal_key();
         let stream = Stream {
             sender,
+            rest: format!("{HELLO}{}", feed.hello()).into(),
+            _ear: self.listening.start(&principal, &topic),
             topic,
             feed,
+            principal,
             caller: caller.clone(),
             action,
             awake: true,
-            rest: Bytes::from_static(HELLO.as_bytes()),
+            waiting: VecDeque::new(),
             beat_at: now + STREAM_HEARTBEAT,
             look_at: now + LOOK_AGAIN,
             _place: place,
@@ -168,6 +230,11 @@ impl Streams {
         self.order(Order::Wake(topic.to_owned()));
     }
 
+    /// Tells those who listen to a topic of something that is not kept. Quick; from any thread.
+    pub fn tell(&self, topic: &str, event: Event) {
+        self.order(Order::Tell(topic.to_owned(), event));
+    }
+
     /// Ends every wait: the daemon stops.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -201,7 +268,11 @@ struct Stream {
     topic: String,
     feed: Box<dyn Feed>,
     caller: Caller,
+    /// The caller, as events name those they are for.
+    principal: String,
     action: Action,
+    /// Events of the moment that it has not been told yet.
+    waiting: VecDeque<Bytes>,
     /// The feed may have something.
     awake: bool,
     /// What of the last event is not yet sent.
@@ -209,6 +280,7 @@ struct Stream {
     beat_at: Instant,
     look_at: Instant,
     _place: Place,
+    _ear: Ear,
 }
 
 /// How a stream stands after its turn.
@@ -257,6 +329,9 @@ impl Hub {
             Order::Wake(topic) => {
                 self.open.iter_mut().filter(|stream| stream.topic == topic).for_each(|stream| stream.awake = true);
             }
+            Order::Tell(topic, event) => {
+                self.open.iter_mut().filter(|stream| stream.topic == topic).for_each(|stream| stream.hear(&event));
+            }
         }
     }
 
@@ -283,8 +358,11 @@ impl Stream {
         if self.sender.is_closed() {
             return Turn::Ended;
         }
+        if self.waiting.len() > EVENTS_IN_WAITING || self.caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+            return Turn::Ended;
+        }
         if now >= self.look_at {
-            if !gate.is_still_good(&self.caller, self.action) {
+            if !gate.is_still_good(&self.caller, self.action) || !self.may_be_heard(store) {
                 return Turn::Ended;
             }
             self.look_at = now + LOOK_AGAIN;
@@ -295,6 +373,13 @@ impl Stream {
             }
             if self.feed.is_over() {
                 return Turn::Ended;
+            }
+            if let Some(event) = self.waiting.pop_front() {
+                if !self.may_be_heard(store) {
+                    return Turn::Ended;
+                }
+                self.rest = event;
+                continue;
             }
             if !self.awake {
                 return self.beat(now);
@@ -309,6 +394,22 @@ impl Stream {
             }
         }
         Turn::More
+    }
+
+    /// Puts an event of the moment in waiting, if it is for this caller. One more than may wait ends the stream.
+    fn hear(&mut self, event: &Event) {
+        let is_for_me = event.to.as_ref().is_none_or(|principals| principals.contains(&self.principal));
+        if is_for_me && self.waiting.len() <= EVENTS_IN_WAITING {
+            self.waiting.push_back(event.text.clone());
+        }
+    }
+
+    /// Where the store does not answer, nothing is told.
+    fn may_be_heard(&self, store: &Store) -> bool {
+        store.lookup(|conn| self.feed.may_be_heard(conn)).unwrap_or_else(|error| {
+            log::warn!("an event stream's caller could not be looked at again: {error}");
+            false
+        })
     }
 
     /// Sends what is left of an event; how the turn ends if it could not all be sent.
@@ -329,7 +430,7 @@ impl Stream {
 
     fn beat(&mut self, now: Instant) -> Turn {
         if now >= self.beat_at {
-            self.rest = Bytes::from_static(HEARTBEAT.as_bytes());
+            self.rest = self.feed.heartbeat().into();
             return self.send_rest(now).unwrap_or(Turn::Rests);
         }
         Turn::Rests

@@ -19,9 +19,9 @@ use crate::limits::PURGE_BATCH;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent};
-use crate::store::grants::{self, Grantee};
+use crate::store::grants::{self, Grantee, On};
 use crate::store::operations::Operation;
-use crate::store::{self, Store, credentials, deployments};
+use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
 
 const GRACE: Duration = Duration::from_secs(10);
@@ -144,12 +144,13 @@ fn archive_record(jobs: &Arc<Jobs>, agent: &Agent, moved: Moved) -> Ended {
     Ok(ended)
 }
 
-/// Archives the record: every credential, grant and deployment ends.
+/// Archives the record: every credential, grant and deployment ends, and the tasks it was at are free.
 ///
 /// # Errors
 /// The store's.
 pub fn end_record(conn: &Connection, agent_id: &str, now: Micros) -> store::Result<()> {
     agents::archive(conn, agent_id, now)?;
+    tasks::free_all_of_agent(conn, agent_id, now)?;
     deployments::expire_all(conn, agent_id)?;
     credentials::revoke_all_of_agent(conn, agent_id, now)?;
     grants::delete_of_agent(conn, agent_id)
@@ -237,7 +238,7 @@ fn revive(jobs: &Arc<Jobs>, op: &Operation, agent: &Agent, slug: &str, to: &Cont
         let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
         agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), "stopped", now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(conn, &store::new_id(), &owner, Some(&agent.id), "owner", &actor, now)?;
+        grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &actor, now)?;
         Ok(agents::by_id(conn, &agent.id)?.ok_or(codes::AGENT_NOT_FOUND)?.agent)
     })
 }

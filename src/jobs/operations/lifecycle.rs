@@ -11,9 +11,9 @@ use crate::containers::{ContainerName, Driver};
 use crate::jobs::operations::{Jobs, within};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store;
 use crate::store::agents::{self, Agent, Delivery};
 use crate::store::operations::Operation;
+use crate::store::{self, tasks};
 use crate::time::Micros;
 
 /// How long a container may take to shut down by itself.
@@ -91,6 +91,9 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, kind: &str) -> Result<(), ApiError> {
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
         agents::set_status(conn, &id, &status, paused, now)?;
+        if paused {
+            tasks::free_all_of_agent(conn, &id, now)?;
+        }
         if fresh {
             agents::set_delivery(conn, &id, &Delivery::state("delivered"), now)?;
         }

@@ -52,7 +52,15 @@ fn create_operator(conn: &Connection, issued: &Issued) -> Result<()> {
     spaces::insert_default(conn, &store::new_id(), OPERATOR, &user.id, now)?;
     meta::set(conn, meta::INSTALL_ID, &store::new_id())?;
     insert_token(conn, &user, issued, now)?;
-    grants::put(conn, &store::new_id(), &grants::Grantee::User(user.id.clone()), None, "creator", "system", now)?;
+    grants::put(
+        conn,
+        &store::new_id(),
+        &grants::Grantee::User(user.id.clone()),
+        &grants::On::AllAgents,
+        "creator",
+        "system",
+        now,
+    )?;
     record(conn, "users.create", format!("user:{}", user.id), now)
 }
 

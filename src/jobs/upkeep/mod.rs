@@ -5,5 +5,7 @@ pub mod audit_head;
 pub mod backup_scheduler;
 pub mod expiry;
 pub mod health;
+pub mod leases;
+pub mod messages;
 pub mod reconcile;
 pub mod sweeper;

@@ -11,8 +11,12 @@ use super::alarms::Alarms;
 use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::LiveConfig;
-use crate::limits::{IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, seconds};
-use crate::store::{self, Store, StoreError, audit, credentials, idempotency, notifications, operations};
+use crate::limits::{
+    FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, UNFINISHED_UPLOAD_LIFE, seconds,
+};
+use crate::store::{
+    self, Store, StoreError, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
+};
 use crate::time::{Clock, Micros};
 
 /// How long an operation stays after its end.
@@ -54,6 +58,7 @@ impl Sweeper {
                 sweep(&store, now);
                 trim_audit(&store, limits.audit_retention_days, limits.audit_max_bytes, now);
                 sweep_notifications(&store, now);
+                sweep_workspace(&store, now);
                 expiry.warn(&store, now);
                 alarms.tell(&store, &clock, &expiry.0);
                 if stopped.recv_timeout(seconds(limits.sweep_interval)) != Err(RecvTimeoutError::Timeout) {
@@ -146,6 +151,60 @@ fn sweep_notifications(store: &Store, now: Micros) {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} notifications"),
             Err(error) => return log::warn!("old notifications could not be deleted: {error}"),
+        }
+    }
+}
+
+/// A time so long ago.
+fn ago(now: Micros, life: std::time::Duration) -> Micros {
+    now.plus(-i64::try_from(life.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Removes context that has expired, tasks that were finished long ago, and uploads that never were.
+fn sweep_workspace(store: &Store, now: Micros) {
+    let (finished, unfinished) = (ago(now, FINISHED_TASK_LIFE), ago(now, UNFINISHED_UPLOAD_LIFE));
+    repeat(
+        store,
+        "context",
+        move |conn| context::is_due(conn, now),
+        move |conn| context::sweep(conn, now, SWEEP_BATCH),
+    );
+    repeat(
+        store,
+        "tasks",
+        move |conn| tasks::is_due(conn, finished),
+        move |conn| tasks::sweep(conn, finished, SWEEP_BATCH),
+    );
+    drop_uploads_before(store, unfinished);
+}
+
+/// Removes what is left of uploads: before the daemon serves none is on its way.
+pub fn drop_unfinished_uploads(store: &Store) {
+    drop_uploads_before(store, Micros(i64::MAX));
+}
+
+fn drop_uploads_before(store: &Store, before: Micros) {
+    // Each may have a hundred chunks of 256 KiB.
+    repeat(store, "uploads", move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before, 1));
+}
+
+/// Removes in small transactions, so that other writes hardly wait, for as long as something is due.
+fn repeat(
+    store: &Store,
+    what: &str,
+    is_due: impl Fn(&Connection) -> store::Result<bool>,
+    sweep: impl Fn(&Connection) -> store::Result<usize> + Copy + Send + 'static,
+) {
+    loop {
+        match store.lookup(&is_due) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return log::warn!("sweeping {what}: {error}"),
+        }
+        match store.write(move |conn| sweep(conn)) {
+            Ok(0) => return,
+            Ok(count) => log::debug!("swept {count} rows of {what}"),
+            Err(error) => return log::warn!("sweeping {what}: {error}"),
         }
     }
 }

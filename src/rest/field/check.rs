@@ -82,6 +82,14 @@ fn check_value(field: &Field, value: Value, unknown: Unknown) -> Result<Value, V
         (Type::Objects(fields), Value::Array(list)) => check_objects(field, fields, list, unknown),
         (Type::EmptyList, Value::Array(list)) if list.is_empty() => Ok(Value::Array(list)),
         (Type::AnyObject, value @ Value::Object(_)) => Ok(value),
+        (Type::Due { .. }, Value::String(text)) => match text_problem(&text, 1, limits::TIME_CHARS) {
+            None => Ok(Value::String(text)),
+            Some(text) => problem(text),
+        },
+        (Type::Due { seconds }, Value::Number(number)) => match number.as_i64() {
+            Some(n) if (1..=seconds).contains(&n) => Ok(Value::Number(number)),
+            _ => problem(format!("must be a whole number of seconds from 1 to {seconds}, or a time as in RFC 3339")),
+        },
         (Type::EmptyList, _) => problem("must be an empty list".into()),
         (kind, _) => problem(format!("must be {}", wanted(kind))),
     }
@@ -135,6 +143,7 @@ fn wanted(kind: Type) -> &'static str {
         Type::Flag => "true or false",
         Type::Texts { .. } | Type::Scopes => "a list of strings",
         Type::Object(_) | Type::AnyObject => "an object",
+        Type::Due { .. } => "a time as in RFC 3339 or a whole number of seconds",
         Type::Objects(_) => "a list of objects",
         Type::EmptyList => "an empty list",
     }

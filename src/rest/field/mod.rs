@@ -50,6 +50,11 @@ pub enum Type {
     EmptyList,
     /// Any object.
     AnyObject,
+    /// A time as in RFC 3339, or so many seconds from now.
+    Due {
+        /// Most seconds.
+        seconds: i64,
+    },
 }
 
 /// What a text must be beyond its length.
@@ -248,6 +253,10 @@ impl Field {
             Type::Objects(fields) => json!({"type": "array", "items": object_schema(fields)}),
             Type::EmptyList => json!({"type": "array", "maxItems": 0}),
             Type::AnyObject => json!({"type": "object"}),
+            Type::Due { seconds } => json!({"anyOf": [
+                {"type": "string", "maxLength": limits::TIME_CHARS},
+                {"type": "integer", "minimum": 1, "maximum": seconds},
+            ]}),
         };
         if let Form::Told(keywords) = self.form
             && let (Some(schema), Ok(Value::Object(told))) = (schema.as_object_mut(), serde_json::from_str(keywords))

@@ -118,10 +118,14 @@ fn operation<P, C, A>(route: &Route<P, C, A>) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = Value::Array(parameters);
     }
-    if let BodyKind::Json(fields) = route.body
-        && !fields.is_empty()
-    {
-        operation["requestBody"] = request_body(route, fields);
+    match route.body {
+        BodyKind::Json(fields) if !fields.is_empty() => {
+            operation["requestBody"] = request_body(route, "application/json", fields);
+        }
+        BodyKind::Multipart(fields) => {
+            operation["requestBody"] = request_body(route, "multipart/form-data", fields);
+        }
+        _ => {}
     }
     operation
 }
@@ -134,12 +138,12 @@ fn security<P, C, A>(route: &Route<P, C, A>) -> Value {
     }
 }
 
-fn request_body<P, C, A>(route: &Route<P, C, A>, fields: &[Field]) -> Value {
+fn request_body<P, C, A>(route: &Route<P, C, A>, media_type: &str, fields: &[Field]) -> Value {
     let mut media = json!({"schema": request_schema(fields, route.dialect == Dialect::Taos)});
     if let Ok(example) = serde_json::from_str::<Value>(route.example) {
         media["example"] = example;
     }
-    json!({"required": fields.iter().any(|field| field.required), "content": {"application/json": media}})
+    json!({"required": fields.iter().any(|field| field.required), "content": {media_type: media}})
 }
 
 fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {

@@ -13,7 +13,8 @@ const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
 const NAMED: &str = "SELECT a.id, a.slug, a.container_name FROM agents a WHERE a.archived_at IS NULL
         AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
-            AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)))
+            AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)
+            AND (g.expires_at IS NULL OR g.expires_at > ?5)))
     ORDER BY a.created_at, a.id LIMIT ?4";
 const LIST_ARCHIVED: &str =
     "SELECT a.id, a.slug, a.display_name, a.archived_at, a.snapshot_name, a.container_name, o.username
@@ -172,7 +173,8 @@ pub fn list(
     let sql = join(
         "a.archived_at IS NULL AND (a.created_at, a.id) > (?1, ?2)
         AND (?4 OR a.id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
-            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)))
+            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
+            AND (g.expires_at IS NULL OR g.expires_at > ?11)))
         AND (?7 IS NULL OR a.status = ?7)
         AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
         AND (?9 IS NULL OR a.space_id = ?9)
@@ -183,7 +185,8 @@ pub fn list(
     let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
     let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only];
+    let now = Micros::now();
+    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only, now];
     each(&mut statement, values, read_live, take)
 }
 
@@ -209,7 +212,7 @@ pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
         Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
     };
     let mut statement = conn.prepare_cached(NAMED)?;
-    let rows = statement.query_map(params![all, user, agent, limit], |row| {
+    let rows = statement.query_map(params![all, user, agent, limit, Micros::now()], |row| {
         Ok(Named { id: row.get(0)?, slug: row.get(1)?, container: row.get(2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

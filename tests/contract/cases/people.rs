@@ -178,6 +178,33 @@ pub const CASES: &[Case] = &[
     case("grants_create", "principal_not_found", |w| {
         w.operator().post("/api/grants", json!({"principal": "user:nobody", "resource": "agent:*", "role": "creator"}))
     }),
+    case("grants_create", "space_forbidden", |w| {
+        let space = text(&w.operator().get("/auth/me").expect(200).json(), "space_id");
+        let on = |resource: String| json!({"principal": "user:operator", "resource": resource, "role": "viewer"});
+        let reply = w.member().post("/api/grants", on(format!("space:{space}")));
+        let unknown = w.member().post("/api/grants", on("space:nowhere".to_owned())).expect(403);
+        assert_eq!(unknown.body, reply.body, "nothing tells whether there is such a space");
+        reply
+    }),
+    case("grants_create", "too_many_members", |w| {
+        let made = w.operator().post("/api/spaces/create", json!({"name": "Full"})).expect(201).json();
+        let space = text(&made["space"], "id");
+        let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)";
+        let users = format!("{numbers} INSERT INTO users SELECT 'f' || i, 'filler' || i, '', 'member', 0, 0, 0 FROM n");
+        w.daemon.execute(&users, []);
+        let grants = format!(
+            "{numbers} INSERT INTO grants (id, principal_user_id, space_id, role, granted_by, granted_at)
+                SELECT 'g' || i, 'f' || i, ?1, 'viewer', 'x', 0 FROM n"
+        );
+        w.daemon.execute(&grants, [&space]);
+        let one_more = json!({"principal": "user:operator", "resource": format!("space:{space}"), "role": "viewer"});
+        let reply = w.operator().post("/api/grants", one_more);
+        w.daemon.execute(
+            "DELETE FROM users WHERE id IN (SELECT principal_user_id FROM grants WHERE space_id = ?1)",
+            [&space],
+        );
+        reply
+    }),
     case("grants_create", "limit_reached", |_| {
         let w = World::new();
         let (agent, user) = (w.agent(), w.user());

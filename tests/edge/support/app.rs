@@ -113,7 +113,7 @@ impl Service for App {
         Ok((route, if route == Route::Uploads { self.max_upload } else { self.max_body }))
     }
 
-    fn takes_slash(&self, plan: &Route, segment: usize) -> bool {
+    fn is_free_text(&self, plan: &Route, segment: usize) -> bool {
         *plan == Route::Free && segment == 2
     }
 

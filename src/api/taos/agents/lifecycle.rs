@@ -11,9 +11,9 @@ use crate::jobs::operations::lifecycle;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
-use crate::store;
 use crate::store::agents::{self, Agent, Named, Seen};
 use crate::store::operations::{self, Operation};
+use crate::store::{self, tasks};
 
 /// Agents of one bulk operation at the most.
 const BULK: u64 = 10_000;
@@ -60,6 +60,9 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, kind: &str) -> Result<Reply, Ap
     };
     if agents::set_status(tx.conn, &agent.id, &agent.status, paused, tx.now)? {
         tx.audit(format!("agent:{}", agent.id))?;
+    }
+    if paused {
+        tasks::free_all_of_agent(tx.conn, &agent.id, tx.now)?;
     }
     Ok(Reply::ok(&lifecycle::result(kind, agent)))
 }

@@ -1,0 +1,111 @@
+//! Spaces are walls: who is in a space, and as what (workspace contract, section 1). Every route that touches something
+//! of a space asks here, and nowhere else.
+
+use rusqlite::Connection;
+
+use super::caller::{Caller, Principal};
+use crate::closed_set::closed_set;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::store::grants::{Grantee, On};
+use crate::store::users::{Role, User};
+use crate::store::{self, grants, spaces};
+use crate::time::Micros;
+
+closed_set! {
+    /// What a member may do in a space; each role includes those before it.
+    pub enum SpaceRole {
+        Viewer "viewer" "Reads what is in the space.";
+        Editor "editor" "Also writes: messages, tasks, context, files.";
+        Owner "owner" "Also has a say over members and over what others wrote.";
+    }
+}
+
+/// The caller's role in a space at this time; `None` if it is no member, or if there is no such space.
+///
+/// # Errors
+/// The store's.
+pub fn space_role_on(
+    conn: &Connection,
+    caller: &Caller,
+    space_id: &str,
+    now: Micros,
+) -> store::Result<Option<SpaceRole>> {
+    if caller.is_admin() {
+        return Ok(spaces::owner_of(conn, space_id)?.map(|_| SpaceRole::Owner));
+    }
+    match caller.principal() {
+        Principal::User(user) => role_of_user(conn, &user.id, space_id, now),
+        Principal::Agent { id, space_id: own, owner, .. } => {
+            let at_home = if own == space_id { role_at_home(conn, owner, space_id, now)? } else { None };
+            Ok(granted(conn, &Grantee::Agent(id.clone()), space_id, now)?.max(at_home))
+        }
+    }
+}
+
+/// The role of a user who is no admin.
+fn role_of_user(conn: &Connection, user_id: &str, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
+    if spaces::owner_of(conn, space_id)?.as_deref() == Some(user_id) {
+        return Ok(Some(SpaceRole::Owner));
+    }
+    granted(conn, &Grantee::User(user_id.to_owned()), space_id, now)
+}
+
+/// The role of an agent in the space it lives in: it may write there, as far as its owner may.
+fn role_at_home(conn: &Connection, owner: &User, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
+    let of_owner = match owner.role {
+        Role::Admin => Some(SpaceRole::Owner),
+        Role::Member => role_of_user(conn, &owner.id, space_id, now)?,
+    };
+    Ok(of_owner.min(Some(SpaceRole::Editor)))
+}
+
+fn granted(conn: &Connection, grantee: &Grantee, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
+    // A word that is none of ours is no right.
+    let role = grants::role_of(conn, grantee, &On::space(space_id), now)?;
+    Ok(role.and_then(|word| word.parse().ok()))
+}
+
+/// Lets the caller pass if it has at least `needed` in the space.
+///
+/// # Errors
+/// For who is no member, the same whether there is such a space or not: `space_not_found` where `needed` is viewer,
+/// `space_forbidden` where it is more. `forbidden` for a member whose role is too small. Or the store's.
+pub fn require_space(conn: &Connection, caller: &Caller, space_id: &str, needed: SpaceRole) -> Result<(), ApiError> {
+    match space_role_on(conn, caller, space_id, Micros::now())? {
+        None if needed == SpaceRole::Viewer => Err(codes::SPACE_NOT_FOUND.into()),
+        None => Err(codes::SPACE_FORBIDDEN.into()),
+        Some(role) if role < needed => Err(ApiError::new(codes::FORBIDDEN)
+            .detail(format!("This needs the role {needed} in the space; the caller has {role}."))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The space a caller works in where nothing is said: an agent's own, a user's default.
+///
+/// # Errors
+/// The store's.
+pub fn default_space(conn: &Connection, caller: &Caller) -> store::Result<String> {
+    match caller.principal() {
+        Principal::Agent { space_id, .. } => Ok(space_id.clone()),
+        Principal::User(user) => spaces::default_of(conn, &user.id),
+    }
+}
+
+/// The id of the space that a request names, or of the caller's default one, where the caller has at least `needed`.
+///
+/// # Errors
+/// Those of [`require_space`].
+pub fn resolve_space(
+    conn: &Connection,
+    caller: &Caller,
+    named: Option<&str>,
+    needed: SpaceRole,
+) -> Result<String, ApiError> {
+    let space_id = match named {
+        Some(id) => id.to_owned(),
+        None => default_space(conn, caller)?,
+    };
+    require_space(conn, caller, &space_id, needed)?;
+    Ok(space_id)
+}

@@ -1,0 +1,223 @@
+//! Shared context: values that the members of a space leave each other (aX contract, section 10).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use super::{ID_CHARS, allowance, checked, text};
+use crate::access::{Action, SpaceRole, resolve_space};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{self, Listing};
+use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
+use crate::rest::class::UA_AG;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
+use crate::store::context::{self, Entry, NewEntry, Part};
+use crate::time::Micros;
+
+const DOC: &str = "recipes/sharing-a-file#context";
+
+pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");
+
+const ENTRY: &[Field] = &[
+    text("key", "The key."),
+    text("value", "The value."),
+    text("space_id", "The space's id."),
+    Field::integer("ttl", 1, CONTEXT_TTL.0, "For how many seconds it was set.").required().nullable(),
+    text("expires_at", "When it ends; null once it was promoted.").nullable(),
+    text("artifact_type", "What it was promoted as.").nullable(),
+    text("created_by", "Who set it last."),
+    text("created_at", "When it was first set."),
+    text("updated_at", "When it was last set."),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/api/v1/context", UA_AG, Action::ContextWrite, set)
+        .described(
+            "context_set",
+            "Set a value of the context",
+            "Under its key in the space, in place of the one before; it ends after ttl seconds.",
+            DOC,
+        )
+        .taking(
+            &[
+                Field::text("key", CONTEXT_KEY_CHARS, "The key, without control characters.").required().not_empty(),
+                Field::text("value", CONTEXT_VALUE_BYTES, "The value, at most 384 KiB.").required(),
+                SPACE,
+                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until it ends; 86400 if absent."),
+            ],
+            r#"{"key": "spec:build", "value": "ready", "ttl": 3600}"#,
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::flag("ok", "Always true.").required(),
+                text("key", "The key."),
+                text("space_id", "The space's id."),
+                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until it ends.").required(),
+                text("expires_at", "When it ends."),
+            ]),
+        )
+        .repeatable()
+        .failing(WRITE),
+    checked(Method::GET, "/api/v1/context", UA_AG, Action::ContextList, list)
+        .described(
+            "context_list",
+            "List the context",
+            "By key. A page ends after max_page_bytes as well; Link leads to the next.",
+            DOC,
+        )
+        .asking(&[
+            Field::text("prefix", CONTEXT_KEY_CHARS, "What the keys begin with."),
+            SPACE,
+            paging::LIMIT,
+            Field::text(
+                "cursor",
+                6 * CONTEXT_KEY_CHARS,
+                "Where to go on: taken from the Link header of the page before.",
+            ),
+        ])
+        .answering(200, Answer::List(ENTRY))
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
+    checked(Method::GET, "/api/v1/context/{context_key}", UA_AG, Action::ContextRead, get)
+        .described("context_read", "Read a value of the context", "The key in percent-encoding, slashes too.", DOC)
+        .asking(&[SPACE])
+        .answering(200, Answer::Object(ENTRY))
+        .failing(&[codes::SPACE_NOT_FOUND, codes::CONTEXT_NOT_FOUND]),
+    checked(Method::DELETE, "/api/v1/context/{context_key}", UA_AG, Action::ContextDelete, delete)
+        .described("context_delete", "Delete a value of the context", "The key in percent-encoding, slashes too.", DOC)
+        .asking(&[SPACE])
+        .answering(204, Answer::Empty)
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/spaces/{space}/intelligence/promote", UA_AG, Action::ContextWrite, promote)
+        .described("context_promote", "Keep a value of the context for good", "It stops expiring.", DOC)
+        .taking(
+            &[
+                Field::text("key", CONTEXT_KEY_CHARS, "The key.").required().not_empty(),
+                Field::text("artifact_type", 64, "What it is, such as RESEARCH.").required().not_empty(),
+                Field::text("agent_id", ID_CHARS, "Ignored: the credential says who promotes."),
+            ],
+            r#"{"key": "spec:build", "artifact_type": "RESEARCH"}"#,
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::flag("ok", "Always true.").required(),
+                text("key", "The key."),
+                text("artifact_type", "What it was promoted as."),
+            ]),
+        )
+        .repeatable()
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND]),
+];
+
+/// What a change of a space may be refused with.
+const WRITE: &[&crate::rest::codes::Code] =
+    &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PAYLOAD_TOO_LARGE, codes::QUOTA_EXCEEDED, codes::ALLOWANCE_USED];
+
+fn show(entry: &Entry) -> Value {
+    json!({
+        "key": entry.key,
+        "value": entry.value,
+        "space_id": entry.space_id,
+        "ttl": entry.ttl,
+        "expires_at": entry.expires_at.map(Micros::micros),
+        "artifact_type": entry.artifact_type,
+        "created_by": entry.created_by,
+        "created_at": entry.created_at.micros(),
+        "updated_at": entry.updated_at.micros(),
+    })
+}
+
+/// A key that may be set.
+///
+/// # Errors
+/// 422 for one that is empty, too long, or has control characters.
+pub fn key(text: &str) -> Result<&str, ApiError> {
+    if text.is_empty() || text.chars().count() > CONTEXT_KEY_CHARS || text.contains(char::is_control) {
+        let problem = format!("must have 1 to {CONTEXT_KEY_CHARS} characters, none of them a control character");
+        return Err(ApiError::field("key", problem).in_dialect(Dialect::Ax));
+    }
+    Ok(text)
+}
+
+fn set(app: &App, call: Call) -> Handled {
+    key(call.input.body.text("key").unwrap_or(""))?;
+    if call.input.body.text("value").is_some_and(|value| value.len() > CONTEXT_VALUE_BYTES) {
+        return Err(
+            ApiError::new(codes::PAYLOAD_TOO_LARGE).detail(format!("A value has at most {CONTEXT_VALUE_BYTES} bytes."))
+        );
+    }
+    let settings = app.config.read(|now| now.workspace);
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let space_id = resolve_space(tx.conn, tx.caller, body.text("space_id"), SpaceRole::Editor)?;
+        let (key, value) = (body.text("key").unwrap_or(""), body.text("value").unwrap_or(""));
+        let ttl = body.integer("ttl").unwrap_or(CONTEXT_TTL.1);
+        let entry = NewEntry { space_id: &space_id, key, value, ttl, created_by: tx.caller.name() };
+        allowance::spend(tx, &settings, context::bytes_of(key, value), 1)?;
+        let expires_at = context::set(tx.conn, &entry, settings.context_keys, settings.context_bytes, tx.now)?
+            .ok_or_else(|| full(settings.context_keys, settings.context_bytes))?;
+        Ok(Reply::ok(
+            &json!({"ok": true, "key": key, "space_id": space_id, "ttl": ttl, "expires_at": expires_at.micros()}),
+        ))
+    })
+}
+
+fn full(keys: u64, bytes: u64) -> ApiError {
+    ApiError::new(codes::QUOTA_EXCEEDED)
+        .detail(format!("A space's context holds at most {keys} keys and {bytes} bytes."))
+        .with("setting", "workspace.context_keys, workspace.context_bytes")
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let mut list = Listing::of(&call.input, "context")?;
+    let after = list.page().after.map(|(_, key)| key);
+    let prefix = query.text("prefix").unwrap_or("");
+    // A place before the first key of this prefix would show what others begin with.
+    let after = after.as_deref().filter(|after| *after >= prefix);
+    app.store.read(|conn| {
+        let space_id = resolve_space(conn, &call.caller, query.text("space_id"), SpaceRole::Viewer)?;
+        let mut take = |entry: Entry| list.push((Micros(0), entry.key.clone()), &show(&entry));
+        Ok::<_, ApiError>(context::list(conn, &space_id, Part { prefix, after }, Micros::now(), &mut take)?)
+    })?;
+    Ok(list.reply(&call.input).into())
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let found = app.store.read(|conn| {
+        let named = call.input.query.text("space_id");
+        let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
+        Ok::<_, ApiError>(context::get(conn, &space_id, call.input.param(0), Micros::now())?)
+    })?;
+    Ok(Reply::ok(&show(&found.ok_or(codes::CONTEXT_NOT_FOUND)?)).into())
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let named = tx.input.query.text("space_id");
+        let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
+        if !context::delete(tx.conn, &space_id, tx.input.param(0), tx.now)? {
+            return Err(codes::CONTEXT_NOT_FOUND.into());
+        }
+        Ok(Reply::no_content())
+    })
+}
+
+fn promote(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let body = &tx.input.body;
+        let space_id = resolve_space(tx.conn, tx.caller, Some(tx.input.param(0)), SpaceRole::Editor)?;
+        let (key, kind) = (body.text("key").unwrap_or(""), body.text("artifact_type").unwrap_or(""));
+        if !context::promote(tx.conn, &space_id, key, kind, tx.now)? {
+            return Err(codes::CONTEXT_NOT_FOUND.into());
+        }
+        Ok(Reply::ok(&json!({"ok": true, "key": key, "artifact_type": kind})))
+    })
+}

@@ -1,0 +1,174 @@
+//! Members of spaces (workspace contract, section 1): whom a space's owner lets in, and who leaves.
+
+use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::{change, checked, text};
+use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::limits::{GRANT_SECONDS, NAME_CHARS, SPACE_MEMBERS};
+use crate::rest::class::{UA, UA_AG};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
+use crate::store::grants::{Given, Grantee, On};
+use crate::store::spaces::{self, Member};
+use crate::store::{self, agents, grants, users};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/workspace#members";
+
+/// What a member is known by.
+const MEMBER: &[Field] = &[
+    text("id", "The id."),
+    text("username", "The name."),
+    Field::word("type", &["user", "agent"], "What it is.").required(),
+    Field::word("role", SpaceRole::SLUGS, "What it may do.").required(),
+    text("expires_at", "When its membership ends.").nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, list)
+        .described("spaces_members", "List a space's members", "Its owner, who was let in, who lives there.", DOC)
+        .answering(200, Answer::Object(&[Field::of("members", Type::Objects(MEMBER), "The members.").required()]))
+        .failing(&[codes::SPACE_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/spaces/{space}/members", UA, Action::SpacesMembers, add)
+        .described(
+            "spaces_members_add",
+            "Let somebody into a space",
+            "By its owner; one who is in gets the role and the end that are named now.",
+            DOC,
+        )
+        .taking(
+            &[
+                Field::text("username", NAME_CHARS, "The user."),
+                Field::text("agent", NAME_CHARS, "Or the agent, by id or name."),
+                Field::word("role", SpaceRole::SLUGS, "viewer reads, editor writes, owner manages.").required(),
+                Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "When it ends by itself."),
+            ],
+            r#"{"username": "ann", "role": "editor"}"#,
+        )
+        .answering(201, Answer::Upsert(MEMBER))
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::PRINCIPAL_NOT_FOUND, codes::TOO_MANY_MEMBERS]),
+    checked(Method::DELETE, "/api/v1/spaces/{space}/members/{id}", UA, Action::SpacesMembers, remove)
+        .described(
+            "spaces_members_remove",
+            "Remove a member from a space",
+            "By its owner, or by the member itself. An agent that lives there moves to its owner's default space.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::MEMBER_NOT_FOUND, codes::MEMBER_AT_HOME]),
+];
+
+fn show(member: &Member) -> Value {
+    json!({
+        "id": member.id,
+        "username": member.name,
+        "type": if member.is_user { "user" } else { "agent" },
+        "role": member.role,
+        "expires_at": member.expires_at.map(Micros::micros),
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let space_id = call.input.param(0);
+    let members = app.store.read(|conn| {
+        access::require_space(conn, &call.caller, space_id, SpaceRole::Viewer)?;
+        Ok::<_, ApiError>(spaces::members(conn, space_id, Micros::now())?)
+    })?;
+    Ok(Reply::ok(&json!({"members": members.iter().map(show).collect::<Vec<_>>()})).into())
+}
+
+/// Whom the request names. An agent that the caller may not see is none.
+fn named(conn: &Connection, caller: &Caller, username: Option<&str>, agent: Option<&str>) -> Result<Named, ApiError> {
+    let unknown = || ApiError::from(codes::PRINCIPAL_NOT_FOUND);
+    match (username, agent) {
+        (Some(name), None) => {
+            let user = users::by_username(conn, name)?.ok_or_else(unknown)?;
+            Ok(Named { name: user.username, grantee: Grantee::User(user.id) })
+        }
+        (None, Some(name)) => {
+            let live = change::find(conn, caller, name, AgentRole::Viewer).map_err(|_| unknown())?;
+            let name = live.agent.given_name.unwrap_or(live.agent.slug);
+            Ok(Named { name, grantee: Grantee::Agent(live.agent.id) })
+        }
+        _ => Err(ApiError::field("username", "must be there, or agent, and not both").in_dialect(Dialect::Ax)),
+    }
+}
+
+struct Named {
+    name: String,
+    grantee: Grantee,
+}
+
+fn add(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let (space_id, body) = (tx.input.param(0), &tx.input.body);
+        access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
+        let Named { name, grantee } = named(tx.conn, tx.caller, body.text("username"), body.text("agent"))?;
+        let role = body.text("role").unwrap_or("");
+        let expires_at = body.integer("expires_in_seconds").map(|seconds| tx.now.plus(seconds * Micros::SECOND));
+        let on = On::space(space_id);
+        let before = grants::of(tx.conn, &grantee, &on)?;
+        if before.is_none() && grants::count_on_space(tx.conn, space_id, SPACE_MEMBERS)? >= SPACE_MEMBERS {
+            return Err(codes::TOO_MANY_MEMBERS.into());
+        }
+        if before.as_ref().is_none_or(|grant| grant.role != role || grant.expires_at != expires_at) {
+            let given = Given { grantee: &grantee, on: &on, role, granted_by: &tx.caller.actor(), expires_at };
+            grants::give(tx.conn, &store::new_id(), &given, tx.now)?;
+            tx.audit(on.to_string())?;
+        }
+        let is_new = before.is_none_or(|grant| !grant.is_live(tx.now));
+        let member = Member {
+            id: grantee.id().to_owned(),
+            name,
+            is_user: matches!(grantee, Grantee::User(_)),
+            role: role.to_owned(),
+            expires_at,
+        };
+        Ok(Reply::json(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &show(&member)))
+    })
+}
+
+fn remove(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let (space_id, id) = (tx.input.param(0), tx.input.param(1));
+        // Who leaves needs no role beyond being in.
+        let leaves = tx.caller.grantee().id() == id;
+        let needed = if leaves { SpaceRole::Viewer } else { SpaceRole::Owner };
+        access::require_space(tx.conn, tx.caller, space_id, needed).map_err(|error| match error.code.status {
+            404 => codes::SPACE_FORBIDDEN.into(),
+            _ => error,
+        })?;
+        if spaces::owner_of(tx.conn, space_id)?.as_deref() == Some(id) {
+            return Err(codes::MEMBER_AT_HOME.into());
+        }
+        let was_let_in = grants::delete_member(tx.conn, space_id, id)?;
+        let lived_there = move_out(tx, space_id, id)?;
+        if !was_let_in && !lived_there {
+            return Err(codes::MEMBER_NOT_FOUND.into());
+        }
+        tx.audit(format!("space:{space_id}"))?;
+        Ok(Reply::no_content())
+    })
+}
+
+/// Puts an agent that lives in the space into its owner's default one; false if it does not live there.
+fn move_out(tx: &Tx<'_>, space_id: &str, agent_id: &str) -> Result<bool, ApiError> {
+    let Some(live) = agents::by_id(tx.conn, agent_id)?.filter(|live| live.agent.space_id == space_id) else {
+        return Ok(false);
+    };
+    let home = spaces::default_of(tx.conn, &live.agent.owner_user_id)?;
+    if home == space_id {
+        return Err(codes::MEMBER_AT_HOME.into());
+    }
+    agents::place(tx.conn, agent_id, &home, tx.now)?;
+    Ok(true)
+}

@@ -1,0 +1,107 @@
+//! Editing, pinning and deleting messages.
+
+use serde_json::json;
+
+use super::send::{Tools, bad, mentioned_in};
+use super::show::{mentioned, owns_space, require, show, visible};
+use crate::access::SpaceRole;
+use crate::api::ax::allowance;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Tx, Written};
+use crate::jobs::events::streams::{self, Event};
+use crate::limits::{PINNED_MESSAGES, TEXT_BYTES};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store::messages::receipts::{self, At};
+use crate::store::messages::{self as rows, Message, find};
+
+/// An event about a message, for those who may read it.
+pub(super) fn between(message: &Message, event: Event) -> Event {
+    match &message.addressee {
+        Some(to) => event.only_to(vec![message.author.clone(), to.clone()]),
+        None => event,
+    }
+}
+
+pub(super) fn edit(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    if body.text("content").is_none() && body.flag("pinned").is_none() {
+        return Err(bad("content", "must be there, or pinned"));
+    }
+    if body.text("content").is_some_and(|text| text.len() > TEXT_BYTES) {
+        return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
+    }
+    let tools = Tools::of(app);
+    call.write(app, move |tx| {
+        let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
+        require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
+        if let Some(content) = tx.input.body.text("content") {
+            rewrite(tx, &tools, &message, content)?;
+        }
+        if let Some(pinned) = tx.input.body.flag("pinned") {
+            pin(tx, &message, pinned)?;
+        }
+        let changed = find::by_place(tx.conn, message.place)?.ok_or(codes::INTERNAL)?;
+        let shown = show(&changed);
+        let (topic, event) =
+            (streams::space(&message.space_id), between(&message, Event::new("message_edited", &shown)));
+        let tell: After = Box::new(move |reply, _| {
+            tools.streams.tell(&topic, event);
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::ok(&shown), tell))
+    })
+}
+
+/// Who wrote it alone changes its text. Who is mentioned now and was not before has a message to fetch.
+fn rewrite(tx: &Tx<'_>, tools: &Tools, message: &Message, content: &str) -> Result<(), ApiError> {
+    let me = tx.caller.principal_key();
+    if message.author != me {
+        return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author changes a message's text."));
+    }
+    let readers = message.addressee.as_deref().map(|to| [me.as_str(), to]);
+    let mentions = mentioned_in(tx.conn, &message.space_id, content, readers, tx.now)?;
+    allowance::spend(tx, &tools.settings, content.len() as u64, 1)?;
+    rows::edit(tx.conn, message, content, &json!(mentions).to_string(), tx.now)?;
+    let before = mentioned(message);
+    let at = At { place: message.place, space_id: &message.space_id, seq: message.seq };
+    for named in mentions.iter().filter(|named| named.principal != me && !before.contains(named)) {
+        receipts::add(tx.conn, at, &named.principal, &named.name, tx.now)?;
+    }
+    Ok(())
+}
+
+fn pin(tx: &Tx<'_>, message: &Message, pinned: bool) -> Result<(), ApiError> {
+    if message.author != tx.caller.principal_key() && !owns_space(tx.conn, tx.caller, message)? {
+        return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space pin a message."));
+    }
+    if pinned && !message.pinned && rows::count_pinned(tx.conn, &message.space_id, PINNED_MESSAGES)? >= PINNED_MESSAGES
+    {
+        return Err(codes::TOO_MANY_PINNED.into());
+    }
+    Ok(rows::pin(tx.conn, message.place, pinned)?)
+}
+
+pub(super) fn delete(app: &App, call: Call) -> Handled {
+    let tools = Tools::of(app);
+    call.write(app, move |tx| {
+        let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
+        if message.author != tx.caller.principal_key() && !owns_space(tx.conn, tx.caller, &message)? {
+            return Err(
+                ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space delete a message.")
+            );
+        }
+        require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
+        rows::delete(tx.conn, &message)?;
+        let told = json!({"message_id": message.id, "space_id": message.space_id, "seq": message.seq});
+        let event = between(&message, Event::new("message_deleted", &told));
+        let topic = streams::space(&message.space_id);
+        let tell: After = Box::new(move |reply, _| {
+            tools.streams.tell(&topic, event);
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::no_content(), tell))
+    })
+}

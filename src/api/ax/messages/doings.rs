@@ -1,0 +1,79 @@
+//! What agents say about their work: passed on to who listens, and not kept (aX contract, section 9).
+
+use std::sync::Arc;
+
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::change::between;
+use super::send::bad;
+use super::show::visible;
+use crate::access::{self, SpaceRole, resolve_space};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::jobs::events::streams::{self, Event};
+use crate::limits::PROCESSING_BYTES;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+
+/// What an agent says about its work on a message.
+pub(super) const PROCESSING: &[Field] = &[
+    Field::text("message_id", 64, "The message it works on.").required(),
+    Field::text("status", 64, "A word: accepted, thinking, working, completed, error.").not_empty().required(),
+    Field::text("space_id", 64, "The space; the message's, or the agent's own, if absent."),
+    Field::text("activity", 500, "What it is doing, for people."),
+    Field::text("tool_name", 128, "The tool it uses."),
+    Field::of("progress", Type::AnyObject, "How far it is."),
+    Field::of("detail", Type::AnyObject, "Anything else."),
+    Field::text("reason", 500, "Why."),
+    Field::text("error_message", 1000, "What went wrong."),
+    Field::integer("retry_after_seconds", 0, i64::MAX, "When it tries again."),
+    Field::text("parent_message_id", 64, "The message above that one."),
+];
+
+/// What an agent says about a tool it called.
+pub(super) const TOOL_CALL: &[Field] = &[
+    Field::text("tool_name", 128, "The tool.").required(),
+    Field::text("tool_call_id", 128, "The call."),
+    Field::text("status", 64, "How it went."),
+    Field::text("message_id", 64, "The message it was for."),
+    Field::text("space_id", 64, "The space."),
+];
+
+fn accepted() -> Reply {
+    Reply::json(StatusCode::ACCEPTED, &json!({"ok": true}))
+}
+
+pub(super) fn processing(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let mut told: Map<String, Value> =
+        PROCESSING.iter().filter_map(|field| Some((field.name.to_owned(), body.value(field.name)?.clone()))).collect();
+    told.insert("agent_id".into(), json!(call.caller.agent_id()));
+    told.insert("agent_name".into(), json!(call.caller.name()));
+    let told = Value::Object(told);
+    if told.to_string().len() > PROCESSING_BYTES {
+        return Err(bad("detail", format!("all fields together must be at most {PROCESSING_BYTES} bytes of JSON")));
+    }
+    let event = Event::new("agent_processing", &told);
+    let (space_id, event) =
+        app.store.read(|conn| match visible(conn, &call.caller, body.text("message_id").unwrap_or("")) {
+            Ok(message) => {
+                access::require_space(conn, &call.caller, &message.space_id, SpaceRole::Editor)?;
+                let event = between(&message, event);
+                Ok((message.space_id, event))
+            }
+            Err(error) if error.code == codes::MESSAGE_NOT_FOUND => {
+                let named = body.text("space_id").filter(|id| !id.is_empty());
+                Ok((resolve_space(conn, &call.caller, named, SpaceRole::Editor)?, event))
+            }
+            Err(error) => Err::<_, ApiError>(error),
+        })?;
+    Arc::clone(&app.streams).tell(&streams::space(&space_id), event);
+    Ok(accepted().into())
+}
+
+pub(super) fn tool_call(_: &App, _: Call) -> Handled {
+    Ok(accepted().into())
+}

@@ -1,0 +1,274 @@
+//! Reading messages: lists, one, replies, receipts, search. What is given to a recipient counts as fetched; that is noted
+//! in memory, so that a read writes nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::send::Tools;
+use super::show::{owns_space, parts, show, visible};
+use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::dispatch::render;
+use crate::api::engine::paging;
+use crate::jobs::events::fetched::Fetched;
+use crate::jobs::events::listening::Ear;
+use crate::jobs::events::streams;
+use crate::limits::PAGE_DEFAULT;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::store::messages::find::{self, Found, Span, Wanted};
+use crate::store::messages::receipts::{self, State};
+use crate::store::messages::{Message, reading, search as found_words};
+use crate::store::{self, Store, spaces};
+use crate::time::Micros;
+
+/// Notes those of these messages that their reader was to be given.
+pub(super) fn note(conn: &Connection, fetched: &Fetched, me: &str, messages: &[Message]) -> store::Result<()> {
+    for message in messages.iter().filter(|message| message.author != me) {
+        if receipts::is_queued(conn, message.place, me)? {
+            fetched.note(message.place, me);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn get(app: &App, call: Call) -> Handled {
+    let shown = app.store.read(|conn| {
+        let message = visible(conn, &call.caller, call.input.param(0))?;
+        note(conn, &app.fetched, &call.caller.principal_key(), std::slice::from_ref(&message))?;
+        Ok::<_, ApiError>(show(&message))
+    })?;
+    Ok(Reply::ok(&shown).into())
+}
+
+pub(super) fn replies(app: &App, call: Call) -> Handled {
+    let (query, me) = (&call.input.query, call.caller.principal_key());
+    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
+    let reply = app.store.read(|conn| {
+        let parent = visible(conn, &call.caller, call.input.param(0))?;
+        let after = match query.text("after").filter(|id| !id.is_empty()) {
+            Some(id) => visible(conn, &call.caller, id)?.place,
+            None => parent.place,
+        };
+        let found = find::replies(conn, &parent.id, &me, after, limit, paging::page_bytes())?;
+        note(conn, &app.fetched, &me, &found.messages)?;
+        let messages: Vec<Value> = found.messages.iter().map(show).collect();
+        Ok::<_, ApiError>(json!({"count": messages.len(), "messages": messages, "more": found.more}))
+    })?;
+    Ok(Reply::ok(&reply).into())
+}
+
+pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
+    let reply = app.store.read(|conn| {
+        let message = visible(conn, &call.caller, call.input.param(0))?;
+        if message.author != call.caller.principal_key() && !owns_space(conn, &call.caller, &message)? {
+            return Err(ApiError::new(codes::FORBIDDEN)
+                .detail("Receipts are told to the message's author and to owners of the space."));
+        }
+        let mut all = Vec::new();
+        for receipt in receipts::of(conn, message.place)? {
+            let (kind, id) = parts(&receipt.principal);
+            let mut state = app.fetched.state(message.place, &receipt.principal, receipt.state);
+            let mut at = receipt.at;
+            if state < State::Read {
+                // Who marks all as read writes no receipt for each.
+                let reader = reading::reader(conn, &message.space_id, &receipt.principal)?;
+                if reader.read.contains(message.seq) {
+                    (state, at) = (State::Read, reader.all_read_at.unwrap_or(at).max(at));
+                }
+            }
+            all.push(json!({"id": id, "name": receipt.name, "type": kind, "state": state, "at": at.micros()}));
+        }
+        Ok(json!({"receipts": all}))
+    })?;
+    Ok(Reply::ok(&reply).into())
+}
+
+pub(super) fn search(app: &App, call: Call) -> Handled {
+    let (body, me) = (&call.input.body, call.caller.principal_key());
+    let limit = body.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(20);
+    let results = app.store.read(|conn| {
+        let spaces = match body.text("space_id").filter(|id| !id.is_empty()) {
+            Some(id) => {
+                access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
+                vec![id.to_owned()]
+            }
+            None => {
+                let mut own = Vec::new();
+                for space in spaces::all_of(conn, &call.caller.grantee(), Micros::now())? {
+                    if access::space_role_on(conn, &call.caller, &space.id, Micros::now())?.is_some() {
+                        own.push(space.id);
+                    }
+                }
+                own
+            }
+        };
+        let found = found_words(conn, body.text("query").unwrap_or(""), &spaces, &me, limit, paging::page_bytes())?;
+        note(conn, &app.fetched, &me, &found)?;
+        Ok::<_, ApiError>(found.iter().map(show).collect::<Vec<Value>>())
+    })?;
+    Ok(Reply::ok(&json!({"count": results.len(), "results": results})).into())
+}
+
+pub(super) fn list(app: &App, call: Call) -> Handled {
+    let query = &call.input.query;
+    let wait = query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let named = query.text("space_id").filter(|id| !id.is_empty());
+    let flag = |name| query.flag(name).unwrap_or(false);
+    let (space_id, span) = app.store.read(|conn| {
+        let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
+        let span = match (query.integer("after_seq"), query.integer("before_seq")) {
+            (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
+            (Some(seq), None) => Span::After(seq),
+            (None, Some(seq)) => Span::Before(seq),
+            // Who waits without a place waits for what comes from now on, or for what is unread.
+            (None, None) if wait > 0 && !flag("unread_only") => Span::After(reading::counts(conn, &space_id)?.0),
+            (None, None) => Span::Before(i64::MAX),
+        };
+        Ok((space_id, span))
+    })?;
+    let topic = streams::space(&space_id);
+    let me = call.caller.principal_key();
+    let ear = (wait > 0).then(|| app.streams.listening.start(&me, &topic));
+    let listing = Listing {
+        store: Arc::clone(&app.store),
+        gate: Arc::clone(&app.gate),
+        tools: Tools::of(app),
+        topic,
+        me,
+        space_id,
+        span,
+        marks: flag("mark_read"),
+        until: Instant::now() + Duration::from_secs(wait),
+        _ear: ear,
+        call,
+    };
+    Ok(Step::Later(listing.look()?))
+}
+
+/// A list that may be waited for.
+struct Listing {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    tools: Tools,
+    topic: String,
+    me: String,
+    space_id: String,
+    span: Span,
+    marks: bool,
+    until: Instant,
+    call: Call,
+    _ear: Option<Ear>,
+}
+
+impl Listing {
+    /// Answers if there is something, or if the time is up; otherwise waits.
+    fn look(self) -> Result<Outcome, ApiError> {
+        // The wait begins before the look: what is committed in between is not missed.
+        let wait = self.tools.streams.wait(&self.topic);
+        let (found, shown) = self.store.read(|conn| {
+            access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
+            let found = self.find(conn)?;
+            let shown = self.shown(conn, &found, 0)?;
+            Ok::<_, ApiError>((found, shown))
+        })?;
+        if found.messages.is_empty() && Instant::now() < self.until && !self.tools.streams.is_closing() {
+            let until = self.until;
+            return Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) });
+        }
+        if self.marks && !found.messages.is_empty() {
+            return Ok(self.marked());
+        }
+        Ok(Outcome::Done(Reply::ok(&shown)))
+    }
+
+    /// Looks again, for a caller who would still be let in.
+    fn again(self) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        let looked = if self.gate.is_still_good(&self.call.caller, Action::MessagesList) {
+            self.look()
+        } else {
+            Err(codes::INVALID_TOKEN.into())
+        };
+        looked.unwrap_or_else(|error| Outcome::Done(render(&error, dialect, &request_id)))
+    }
+
+    fn find(&self, conn: &Connection) -> store::Result<Found> {
+        let query = &self.call.input.query;
+        let reader = match query.flag("unread_only") {
+            Some(true) => Some(reading::reader(conn, &self.space_id, &self.me)?),
+            _ => None,
+        };
+        let wanted = Wanted {
+            space_id: &self.space_id,
+            reader: &self.me,
+            channel: query.text("channel").filter(|text| !text.is_empty()),
+            addressed: query.flag("addressed").unwrap_or(false),
+            unread: reader.as_ref().map(|reader| &reader.read),
+            limit: query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),
+            max_bytes: paging::page_bytes(),
+        };
+        let found = find::list(conn, &wanted, self.span)?;
+        note(conn, &self.tools.fetched, &self.me, &found.messages)?;
+        Ok(found)
+    }
+
+    fn shown(&self, conn: &Connection, found: &Found, marked: u64) -> store::Result<Value> {
+        let reader = reading::reader(conn, &self.space_id, &self.me)?;
+        let messages: Vec<Value> = found.messages.iter().map(show).collect();
+        Ok(json!({
+            "count": messages.len(),
+            "messages": messages,
+            "unread_count": reader.unread(conn, &self.space_id)?,
+            "marked_read_count": marked,
+            "more": found.more,
+            "last_seq": reading::counts(conn, &self.space_id)?.0,
+        }))
+    }
+
+    /// Lists within the transaction that marks what is listed as read.
+    fn marked(self) -> Outcome {
+        let (fulfiller, promise) = stream::promise();
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        let store = Arc::clone(&self.store);
+        let work = move |conn: &Connection| -> Result<Value, ApiError> {
+            access::require_space(conn, &self.call.caller, &self.space_id, SpaceRole::Viewer)?;
+            let before = conn.total_changes();
+            let found = self.find(conn)?;
+            let whole = self.whole(&found.messages);
+            let marked = reading::mark(conn, &self.space_id, &self.me, &found.messages, whole, Micros::now())?;
+            self.call.charge(conn.total_changes() - before, 0);
+            Ok(self.shown(conn, &found, marked)?)
+        };
+        store.submit(work, move |result| {
+            fulfiller.keep(Outcome::Done(match result {
+                Ok(shown) => Reply::ok(&shown),
+                Err(error) => render(&error, dialect, &request_id),
+            }));
+        });
+        Outcome::Pending(promise)
+    }
+
+    /// The span in which these messages are all that the caller can ever read.
+    fn whole(&self, messages: &[Message]) -> Option<(i64, i64)> {
+        let query = &self.call.input.query;
+        let narrowed = query.text("channel").is_some_and(|text| !text.is_empty())
+            || ["unread_only", "addressed"].iter().any(|name| query.flag(name) == Some(true));
+        if narrowed {
+            return None;
+        }
+        let seqs = || messages.iter().map(|message| message.seq);
+        let (lowest, highest) = (seqs().min()?, seqs().max()?);
+        match self.span {
+            Span::After(seq) => Some((seq.saturating_add(1).max(1), highest)),
+            Span::Before(_) => Some((lowest, highest)),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Sending: one transaction writes the message with its mentions and receipts, then those who listen are woken.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::mentions;
+use super::show::{mentioned, parts, show, visible};
+use crate::access::{SpaceRole, resolve_space};
+use crate::api::ax::allowance;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Tx, Written};
+use crate::config::Workspace;
+use crate::jobs::events::fetched::Fetched;
+use crate::jobs::events::streams::{self, Streams};
+use crate::jobs::upkeep::messages::Upkeep;
+use crate::limits::{ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store;
+use crate::store::messages::members::{self, Named};
+use crate::store::messages::receipts::{self, At, State};
+use crate::store::messages::{self as rows, Message, NewMessage, find};
+use crate::time::Micros;
+
+/// The channel of who names none.
+const MAIN: &str = "main";
+/// What a direct message's channel starts with.
+const DIRECT: &str = "dm:";
+
+/// A refused field.
+pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
+    ApiError::field(field, problem).in_dialect(Dialect::Ax)
+}
+
+/// What sending needs beside its transaction.
+#[derive(Clone)]
+pub(super) struct Tools {
+    pub streams: Arc<Streams>,
+    pub fetched: Arc<Fetched>,
+    pub upkeep: Arc<Upkeep>,
+    pub settings: Workspace,
+}
+
+impl Tools {
+    pub(super) fn of(app: &App) -> Self {
+        Self {
+            streams: Arc::clone(&app.streams),
+            fetched: Arc::clone(&app.fetched),
+            upkeep: Arc::clone(&app.upkeep),
+            settings: app.config.read(|now| now.workspace),
+        }
+    }
+}
+
+pub(super) fn send(app: &App, call: Call) -> Handled {
+    check(&call.input.body)?;
+    let tools = Tools::of(app);
+    call.write(app, move |tx| {
+        let (reply, sent) = write(tx, &tools)?;
+        let Some(Sent { space_id, due, too_full }) = sent else { return Ok(Written::Reply(reply)) };
+        let after: After = Box::new(move |reply, _| {
+            tools.streams.wake(&streams::space(&space_id));
+            if let Some(due) = due {
+                tools.upkeep.expect(due);
+            }
+            if too_full {
+                tools.upkeep.nudge(&space_id);
+            }
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(reply, after))
+    })
+}
+
+/// What is to be done once a message is on disk.
+struct Sent {
+    space_id: String,
+    due: Option<Micros>,
+    too_full: bool,
+}
+
+/// Checks what the table of fields cannot say.
+fn check(body: &Fields) -> Result<(), ApiError> {
+    if body.text("content").is_some_and(|text| text.len() > TEXT_BYTES) {
+        return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
+    }
+    if body.value("metadata").is_some_and(|value| value.to_string().len() > MESSAGE_METADATA_BYTES) {
+        return Err(bad("metadata", format!("must be at most {MESSAGE_METADATA_BYTES} bytes of JSON")));
+    }
+    if body.value("attachments").and_then(Value::as_array).is_some_and(|all| all.len() > ATTACHMENTS) {
+        return Err(bad("attachments", format!("must hold at most {ATTACHMENTS} entries")));
+    }
+    let is_slug = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
+    if body.text("message_type").is_some_and(|text| !is_slug(text)) {
+        return Err(bad("message_type", "must be letters, digits, ., _ and -"));
+    }
+    if body.text("channel").is_some_and(|text| text.contains(char::is_control)) {
+        return Err(bad("channel", "must not hold control characters"));
+    }
+    Ok(())
+}
+
+/// Until when a reply is expected.
+fn due(body: &Fields, now: Micros) -> Result<Option<Micros>, ApiError> {
+    let field = "expects_reply_by";
+    let Some(value) = body.value(field) else { return Ok(None) };
+    if let Some(seconds) = value.as_i64() {
+        return Ok(Some(now.plus(seconds * Micros::SECOND)));
+    }
+    let time = value.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let at = Micros(time.ok_or_else(|| bad(field, "must be a time as in RFC 3339, or seconds"))?.as_microsecond());
+    let latest = now.plus(REPLY_SECONDS * Micros::SECOND);
+    if at <= now || at > latest {
+        return Err(bad(field, format!("must lie ahead, at most {} days", REPLY_SECONDS / 86_400)));
+    }
+    Ok(Some(at))
+}
+
+/// Whom a message is for, and where it stands.
+struct Aim {
+    channel: String,
+    addressee: Option<Named>,
+    parent: Option<Message>,
+}
+
+fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
+    let body = &tx.input.body;
+    let parent = match body.text("parent_id").filter(|id| !id.is_empty()) {
+        Some(id) => Some(visible(tx.conn, tx.caller, id)?),
+        None => None,
+    };
+    if parent.as_ref().is_some_and(|parent| parent.space_id != space_id) {
+        return Err(codes::MESSAGE_NOT_FOUND.into());
+    }
+    // The answer to a direct message stays between the two, whatever channel is named.
+    if let Some(other) = parent.as_ref().and_then(|parent| other_of(parent, me)) {
+        return Ok(Aim { channel: format!("{DIRECT}{}", other.name), addressee: Some(other), parent });
+    }
+    let named = body.text("channel").filter(|text| !text.is_empty());
+    let channel = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN).to_owned();
+    let addressee = match channel.strip_prefix(DIRECT) {
+        None => None,
+        Some(name) => {
+            let found = members::named(tx.conn, space_id, name, tx.now)?.into_iter().next();
+            Some(found.ok_or_else(|| bad("channel", "names no member of the space"))?)
+        }
+    };
+    // One channel for each pair: the name as it is, in whatever case it was written.
+    let channel = addressee.as_ref().map_or(channel, |named| format!("{DIRECT}{}", named.name));
+    Ok(Aim { channel, addressee, parent })
+}
+
+/// The other one of the two between whom a message is direct.
+fn other_of(message: &Message, me: &str) -> Option<Named> {
+    let addressee = message.addressee.clone()?;
+    Some(if message.author == me {
+        Named { principal: addressee, name: message.channel.trim_start_matches(DIRECT).to_owned() }
+    } else {
+        Named { principal: message.author.clone(), name: message.author_name.clone() }
+    })
+}
+
+/// The members that a text mentions; of a direct message, those of the two alone.
+///
+/// # Errors
+/// `invalid_request` for too many, or the store's.
+pub(super) fn mentioned_in(
+    conn: &Connection,
+    space_id: &str,
+    text: &str,
+    readers: Option<[&str; 2]>,
+    now: Micros,
+) -> Result<Vec<Named>, ApiError> {
+    let mut all: Vec<Named> = Vec::new();
+    for name in mentions::names(text) {
+        let mut found = members::named(conn, space_id, name, now)?;
+        if let Some(bare) = mentions::without_dashes(name).filter(|_| found.is_empty()) {
+            found = members::named(conn, space_id, bare, now)?;
+        }
+        found.retain(|one| readers.is_none_or(|two| two.contains(&one.principal.as_str())) && !all.contains(one));
+        all.append(&mut found);
+        if all.len() > MENTIONS {
+            return Err(bad("content", format!("mentions more than {MENTIONS} members")));
+        }
+    }
+    Ok(all)
+}
+
+fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> {
+    let (body, me) = (&tx.input.body, tx.caller.principal_key());
+    let named = body.text("space_id").filter(|id| !id.is_empty());
+    let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
+    let client_id = body.text("client_id");
+    if let Some(first) = client_id.map(|id| sent_before(tx, &me, id)).transpose()?.flatten() {
+        let mut reply = told(tx.conn, &first, tools)?;
+        reply["duplicate"] = json!(true);
+        return Ok((Reply::ok(&reply), None));
+    }
+    let due = due(body, tx.now)?;
+    let Aim { channel, addressee, parent } = aim(tx, &space_id, &me)?;
+    let content = body.text("content").unwrap_or("");
+    let readers = addressee.as_ref().map(|to| [me.as_str(), to.principal.as_str()]);
+    let mentions = mentioned_in(tx.conn, &space_id, content, readers, tx.now)?;
+    let id = store::new_id();
+    let mentions_text = json!(mentions).to_string();
+    let list = |name, empty: &str| body.value(name).map_or_else(|| empty.to_owned(), Value::to_string);
+    let (attachments, metadata) = (list("attachments", "[]"), list("metadata", "{}"));
+    let bytes = Message::bytes_of(content, &mentions_text, &attachments, &metadata);
+    allowance::spend(tx, &tools.settings, bytes, 1)?;
+    let stored = rows::insert(
+        tx.conn,
+        &NewMessage {
+            id: &id,
+            space_id: &space_id,
+            channel: &channel,
+            message_type: body.text("message_type").filter(|text| !text.is_empty()).unwrap_or("text"),
+            parent_id: parent.as_ref().map(|parent| parent.id.as_str()),
+            conversation_id: parent.as_ref().map_or(&id, |parent| &parent.conversation_id),
+            author: &me,
+            author_name: tx.caller.name(),
+            addressee: addressee.as_ref().map(|to| to.principal.as_str()),
+            content,
+            mentions: &mentions_text,
+            attachments: &attachments,
+            metadata: &metadata,
+            expects_reply_by: due,
+            created_at: tx.now,
+        },
+    )?;
+    let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
+    let of_parent = parent.as_ref().map(|parent| (parent.author.as_str(), parent.author_name.as_str()));
+    let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
+    for (principal, name) in mentioned.chain(of_parent).filter(|(principal, _)| *principal != me) {
+        receipts::add(tx.conn, at, principal, name, tx.now)?;
+    }
+    if let Some(parent) = parent.as_ref().filter(|parent| parent.author != me) {
+        rows::settle(tx.conn, parent.place)?;
+        receipts::advance(tx.conn, parent.place, &me, State::Answered, tx.now)?;
+    }
+    if let Some(client_id) = client_id {
+        rows::put_client_id(tx.conn, &me, client_id, &id, tx.now)?;
+    }
+    let message = find::by_place(tx.conn, stored.place)?.ok_or(codes::INTERNAL)?;
+    let reply = Reply::ok(&told(tx.conn, &message, tools)?);
+    let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
+    let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
+    Ok((reply, Some(Sent { space_id, due, too_full })))
+}
+
+/// What this author sent under this client id within a day, if it is still there to be read.
+fn sent_before(tx: &Tx<'_>, me: &str, client_id: &str) -> Result<Option<Message>, ApiError> {
+    let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
+    let Some(id) = rows::by_client_id(tx.conn, me, client_id, tx.now.plus(-life))? else { return Ok(None) };
+    match visible(tx.conn, tx.caller, &id) {
+        Ok(message) => Ok(Some(message)),
+        Err(error) if error.code == codes::MESSAGE_NOT_FOUND => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The message and whom it reaches.
+fn told(conn: &Connection, message: &Message, tools: &Tools) -> Result<Value, ApiError> {
+    let topic = streams::space(&message.space_id);
+    let listening = &tools.streams.listening;
+    let mut anybody = false;
+    let mut recipients = Vec::new();
+    for receipt in receipts::of(conn, message.place)? {
+        let listens = listening.is(&receipt.principal, &topic);
+        anybody |= listens;
+        recipients.push(json!({
+            "id": parts(&receipt.principal).1,
+            "name": receipt.name,
+            "state": tools.fetched.state(message.place, &receipt.principal, receipt.state),
+            "listening": listens,
+        }));
+    }
+    // What is for nobody in particular is for whoever is there.
+    if recipients.is_empty() && mentioned(message).is_empty() {
+        anybody = message.addressee.is_none() && listening.others(&message.author, &topic);
+    }
+    Ok(json!({
+        "message": show(message),
+        "delivery": {"recipients": recipients, "nobody_listening": !anybody},
+    }))
+}

@@ -1,0 +1,128 @@
+//! Messages as Server-Sent Events (aX contract, section 9; workspace contract, section 2): every message once, in order,
+//! over disconnects and restarts. An event's id is `SPACE.SEQ`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hyper::header::HeaderName;
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::read::note;
+use super::send::bad;
+use super::show::{mentioned, show};
+use crate::access::{self, Action, Caller, SpaceRole, resolve_space};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::jobs::events::fetched::Fetched;
+use crate::jobs::events::streams::{self, Feed, event};
+use crate::limits::REPLAYED_MESSAGES;
+use crate::rest::error::ApiError;
+use crate::store;
+use crate::store::messages::{Message, find, reading};
+use crate::time::Micros;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Messages found in one go.
+const BATCH: u64 = 32;
+
+/// The messages of a space that a caller has not been given yet.
+struct News {
+    space_id: String,
+    caller: Caller,
+    me: String,
+    after: i64,
+    /// From which place on there is something to give, after a gap.
+    gap_to: Option<i64>,
+    /// Places found and not given yet.
+    found: VecDeque<(i64, i64)>,
+    /// The message that was given last: on its way once the next is asked for.
+    given: Option<Message>,
+    fetched: Arc<Fetched>,
+}
+
+impl News {
+    fn is_member(&self, conn: &Connection) -> store::Result<bool> {
+        Ok(access::space_role_on(conn, &self.caller, &self.space_id, Micros::now())?.is_some())
+    }
+
+    fn shown(&self, message: &Message) -> String {
+        let shown = show(message);
+        let mut text = format!("id: {}.{}\n{}", self.space_id, message.seq, event("message", &shown));
+        if message.author != self.me && mentioned(message).iter().any(|named| named.principal == self.me) {
+            text.push_str(&event("mention", &shown));
+        }
+        text
+    }
+}
+
+impl Feed for News {
+    fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
+        if let Some(given) = self.given.take() {
+            note(conn, &self.fetched, &self.me, &[given])?;
+        }
+        if let Some(next) = self.gap_to.take() {
+            let gap = json!({"after_seq": self.after, "next_seq": next});
+            self.after = next - 1;
+            return Ok(Some(event("gap", &gap)));
+        }
+        loop {
+            if self.found.is_empty() {
+                self.found = find::after(conn, &self.space_id, &self.me, self.after, BATCH)?.into();
+            }
+            let Some((place, seq)) = self.found.pop_front() else { return Ok(None) };
+            self.after = seq;
+            // One that was deleted meanwhile is no news.
+            let Some(message) = find::by_place(conn, place)? else { continue };
+            // Nothing written after the caller has left is for it; the stream itself ends a little later.
+            if !self.is_member(conn)? {
+                self.found.clear();
+                return Ok(None);
+            }
+            let text = self.shown(&message);
+            self.given = Some(message);
+            return Ok(Some(text));
+        }
+    }
+
+    fn may_be_heard(&self, conn: &Connection) -> store::Result<bool> {
+        self.is_member(conn)
+    }
+
+    fn hello(&self) -> String {
+        event("connected", &json!({"space_id": self.space_id, "after_seq": self.after}))
+    }
+
+    fn heartbeat(&self) -> String {
+        event("heartbeat", &json!({"server_time": Micros::now().micros()}))
+    }
+}
+
+/// The place that a client names that comes back to this space.
+fn resumed(space_id: &str, id: &str) -> Result<i64, ApiError> {
+    let seq = id.split_once('.').filter(|(space, _)| *space == space_id).and_then(|(_, seq)| seq.parse::<i64>().ok());
+    seq.filter(|seq| *seq >= 0).ok_or_else(|| bad("Last-Event-ID", "must be the id of an event of this space's stream"))
+}
+
+pub(super) fn open(app: &App, call: Call) -> Handled {
+    let (query, me) = (&call.input.query, call.caller.principal_key());
+    let named = query.text("space_id").filter(|id| !id.is_empty());
+    // A client that comes back names the last event it has seen; that is newer than the URL it began with.
+    let last =
+        call.input.head.headers.contains_key(&LAST_EVENT_ID).then(|| call.input.header(&LAST_EVENT_ID).unwrap_or(""));
+    let news = app.store.read(|conn| {
+        let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
+        let (newest, _) = reading::counts(conn, &space_id)?;
+        let after = match last {
+            Some(id) => resumed(&space_id, id)?,
+            None => query.integer("after_seq").unwrap_or(newest),
+        };
+        // A place that was not given yet is one of a database that was restored from before.
+        let after = after.min(newest);
+        let gap_to = find::first_of_the_newest(conn, &space_id, &me, after, REPLAYED_MESSAGES)?;
+        let (caller, fetched) = (call.caller.clone(), Arc::clone(&app.fetched));
+        Ok::<_, ApiError>(News { space_id, caller, me, after, gap_to, found: VecDeque::new(), given: None, fetched })
+    })?;
+    let topic = streams::space(&news.space_id);
+    Ok(app.streams.open(&call.caller, Action::EventsRead, topic, Box::new(news))?.into())
+}

@@ -1,0 +1,79 @@
+//! Changing a task: by its holder under its fence, or by who has a say over it.
+
+use super::create::{
+    bad, check_assignee, deadline, depend, description, priority, requirements, status, title, too_many,
+};
+use super::lease::lost;
+use super::read::find;
+use super::show::{Teller, actor, shown};
+use crate::access::{Caller, SpaceRole};
+use crate::api::ax::allowance;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Written};
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::store::tasks::{self, Change, IN_PROGRESS, Task};
+
+pub(super) fn update(app: &App, call: Call) -> Handled {
+    let (teller, settings) = (Teller::new(app), app.config.read(|now| now.workspace));
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
+        check_fence(tx.caller, &task, body.integer("fence"))?;
+        if let Some(assignee) = body.text("assignee_id") {
+            check_assignee(tx.conn, &task.space_id, assignee, tx.now)?;
+        }
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let change = Change {
+            title: owned(title(body)?),
+            description: owned(description(body)?),
+            status: owned(status(body)?),
+            priority: priority(body),
+            assignee: owned(body.text("assignee_id")),
+            requirements: requirements(body)?,
+            deadline: deadline(body)?,
+            max_attempts: body.integer("max_attempts"),
+        };
+        let reopens = change.status.as_deref().is_some_and(|status| task.is_finished() && !tasks::is_final(status));
+        if reopens && !tasks::has_room(tx.conn, &task.space_id, settings.open_tasks)? {
+            return Err(too_many(settings.open_tasks));
+        }
+        if task.waiting_on > 0 && change.status.as_deref() == Some(IN_PROGRESS) {
+            return Err(bad("status", "cannot be in_progress while the task waits for others"));
+        }
+        let texts = [&change.title, &change.description, &change.requirements];
+        let bytes: usize = texts.into_iter().flatten().map(String::len).sum();
+        if bytes > 0 {
+            allowance::spend(tx, &settings, bytes as u64, 1)?;
+        }
+        let changed = tasks::change(tx.conn, &task, change, &actor(tx.caller), tx.now)?;
+        let changed = depend(tx.conn, changed, body)?;
+        let view = shown(tx.conn, &changed)?;
+        let after = {
+            let view = view.clone();
+            move |reply, _| {
+                let blocked = changed.status == tasks::BLOCKED && task.status != tasks::BLOCKED;
+                teller.tell(if blocked { "blocked" } else { "updated" }, &changed, &view);
+                if changed.is_finished() && !task.is_finished() {
+                    // Those that waited for it may be free now.
+                    teller.wake(&changed.space_id);
+                }
+                Outcome::Done(reply)
+            }
+        };
+        Ok(Written::Then(Reply::ok(&view), Box::new(after)))
+    })
+}
+
+/// Lets pass whose word counts now: of a claimed task its holder's alone, under its fence; a user needs none, but one
+/// that is named must be right.
+fn check_fence(caller: &Caller, task: &Task, fence: Option<i64>) -> Result<(), ApiError> {
+    let holds = task.holder.as_deref() == Some(caller.principal_key().as_str()) && fence == Some(task.fence);
+    match (task.holder.is_some(), fence) {
+        _ if holds => Ok(()),
+        (false, None) => Ok(()),
+        (true, None) if caller.agent_id().is_none() => Ok(()),
+        _ => Err(lost(task)),
+    }
+}

@@ -1,0 +1,222 @@
+//! Tasks: made, listed, changed (aX contract, section 10), claimed and released (workspace contract, section 3).
+
+mod change;
+mod create;
+mod lease;
+mod next;
+mod read;
+mod show;
+
+use hyper::http::Method;
+
+use super::context::SPACE;
+use super::{ID_CHARS, checked, text};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::paging;
+use crate::limits::{
+    LEASE_SECONDS, PAGE_MAX, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TITLE_CHARS, TASK_WAIT, TEXT_BYTES,
+};
+use crate::rest::class::UA_AG;
+use crate::rest::codes::{self, Code};
+use crate::rest::field::{Field, Type};
+use crate::rest::route::Answer;
+use crate::store::tasks::Priority;
+
+pub use show::ended;
+
+const DOC: &str = "recipes/working-off-a-queue#tasks";
+const DOC_CLAIM: &str = "recipes/working-off-a-queue#claim";
+const DOC_FENCES: &str = "recipes/working-off-a-queue#fences";
+
+const PERSON: &[Field] = &[
+    text("id", "The id."),
+    Field::word("type", &["agent", "user"], "What it is.").required(),
+    text("name", "The name."),
+];
+
+const LEASE: &[Field] = &[
+    Field::of("holder", Type::Object(PERSON), "Who is at it.").required(),
+    Field::integer("fence", 1, i64::MAX, "Under which fence; it grows with every claim.").required(),
+    text("until", "Until when."),
+];
+
+const TASK: &[Field] = &[
+    text("id", "The id."),
+    text("space_id", "The space's id."),
+    text("title", "One line."),
+    text("description", "What is to be done."),
+    text("status", "not_started, in_progress, blocked, done, cancelled, or a word of the space's own."),
+    Field::word("priority", Priority::SLUGS, "How urgent it is.").required(),
+    text("assignee_id", "The agent or user it is for.").nullable(),
+    Field::of("requirements", Type::AnyObject, "What its creator asks for.").required().nullable(),
+    text("deadline", "When it should be done.").nullable(),
+    Field::texts("depends_on", usize::MAX, usize::MAX, "The tasks that have to be finished before.").required(),
+    Field::integer("waiting_on", 0, i64::MAX, "How many of them are not finished.").required(),
+    Field::integer("attempts", 0, i64::MAX, "Leases that ended before it was finished.").required(),
+    Field::integer("max_attempts", 1, 100, "How many of them block it.").required(),
+    Field::of("created_by", Type::Object(PERSON), "Who made it.").required(),
+    Field::of("lease", Type::Object(LEASE), "Who is at it now.").required().nullable(),
+    text("created_at", "When it was made."),
+    text("updated_at", "When it last changed."),
+    text("finished_at", "When it was done or cancelled.").nullable(),
+];
+
+const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "One line.").not_empty();
+const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "What is to be done.");
+const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "How urgent it is; medium if absent.");
+const ASSIGNEE: Field = Field::text("assignee_id", ID_CHARS, "The agent or user it is for, a member of the space.");
+const REQUIREMENTS: Field = Field::of("requirements", Type::AnyObject, "What is asked for, at most 16 KiB.");
+const DEADLINE: Field = Field::text("deadline", 40, "When it should be done, as RFC 3339.");
+const DEPENDS_ON: Field =
+    Field::texts("depends_on", TASK_DEPENDENCIES, ID_CHARS, "Tasks of the space that have to be finished before.");
+const MAX_ATTEMPTS: Field =
+    Field::integer("max_attempts", 1, 100, "Leases that may end before it is blocked; 5 if absent.");
+const STATUS: Field = Field::text("status", TASK_STATUS_CHARS, "A word of a-z, digits, _ and -.").not_empty();
+const FENCE: Field = Field::integer("fence", 1, i64::MAX, "The fence of the caller's lease.");
+const SECONDS: Field =
+    Field::integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1, "Seconds of the lease; 300 if absent.");
+
+const NEW: &[Field] =
+    &[TITLE.required(), SPACE, DESCRIPTION, PRIORITY, ASSIGNEE, REQUIREMENTS, DEADLINE, DEPENDS_ON, MAX_ATTEMPTS];
+const NEW_EXAMPLE: &str = r#"{"title": "Read the log of last night", "priority": "high"}"#;
+const CHANGE: &[Field] =
+    &[STATUS, PRIORITY, ASSIGNEE, TITLE, DESCRIPTION, REQUIREMENTS, DEADLINE, DEPENDS_ON, MAX_ATTEMPTS, FENCE];
+const FILTER: &[Field] = &[
+    Field::text("status", TASK_STATUS_CHARS, "Tasks with this status; not_started if absent.").not_empty(),
+    Field::word("priority", Priority::SLUGS, "Tasks at least this urgent."),
+];
+
+const CLAIMED: &[Field] = &[
+    Field::of("task", Type::Object(TASK), "The task.").required(),
+    Field::of("lease", Type::Object(LEASE), "The caller's lease.").required(),
+];
+const NEXT: &[Field] = &[
+    Field::of("task", Type::Object(TASK), "The task; null if there is none.").required().nullable(),
+    Field::of("lease", Type::Object(LEASE), "The caller's lease."),
+];
+const CHANGED: &[Field] = &[
+    text("at", "When."),
+    text("actor", "Who, as user:ID or agent:ID; taosd for the daemon itself."),
+    text("field", "What of the task."),
+    text("from", "What it was.").nullable(),
+    text("to", "What it is since.").nullable(),
+];
+
+const CREATE_ERRORS: &[&Code] =
+    &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::TOO_MANY_TASKS, codes::ALLOWANCE_USED];
+const LEASE_ERRORS: &[&Code] = &[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::LEASE_LOST];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/api/v1/tasks", UA_AG, Action::TasksCreate, create::create)
+        .described("tasks_create", "Create a task", "In a space of the caller's.", DOC)
+        .taking(NEW, NEW_EXAMPLE)
+        .answering(201, Answer::Object(TASK))
+        .repeatable()
+        .failing(CREATE_ERRORS),
+    checked(Method::POST, "/api/tasks", UA_AG, Action::TasksCreate, create::create)
+        .described(
+            "tasks_create_here",
+            "Create a task where the caller works",
+            "In the caller's default space, or the one that requirements.space_id_hint names.",
+            DOC,
+        )
+        .taking(NEW, NEW_EXAMPLE)
+        .answering(201, Answer::Object(TASK))
+        .repeatable()
+        .failing(CREATE_ERRORS),
+    checked(Method::GET, "/api/v1/tasks", UA_AG, Action::TasksList, read::list)
+        .described(
+            "tasks_list",
+            "List tasks",
+            "Of one space, newest first; by status or by assignee, not both. next_cursor is there if there are more.",
+            DOC,
+        )
+        .asking(&[
+            Field::integer("limit", 1, PAGE_MAX as i64, "Tasks at the most; 100 if absent."),
+            SPACE,
+            Field::text("status", TASK_STATUS_CHARS, "Those with this status."),
+            Field::text("assignee_id", ID_CHARS, "Those for this agent or user."),
+            paging::CURSOR,
+        ])
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::of("tasks", Type::Objects(TASK), "The tasks.").required(),
+                Field::text("next_cursor", usize::MAX, "Where to go on."),
+            ]),
+        )
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
+    checked(Method::POST, "/api/v1/tasks/next", UA_AG, Action::TasksUpdate, next::next)
+        .described(
+            "tasks_next",
+            "Claim the next task",
+            "The most urgent free one, the oldest of these; no two callers get the same. Without one the reply comes when \
+                there is one, after wait seconds at the latest.",
+            DOC_CLAIM,
+        )
+        .taking(
+            &[
+                SPACE,
+                Field::of("filter", Type::Object(FILTER), "Which tasks."),
+                SECONDS,
+                Field::integer("wait", 0, TASK_WAIT, "Seconds to wait for a task; 0 if absent."),
+            ],
+            r#"{"lease_seconds": 300, "wait": 0}"#,
+        )
+        .answering(200, Answer::Object(NEXT))
+        .repeatable()
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN]),
+    checked(Method::GET, "/api/v1/tasks/{task}", UA_AG, Action::TasksRead, read::get)
+        .described("tasks_read", "Read a task", "Of a space of the caller's.", DOC)
+        .answering(200, Answer::Object(TASK))
+        .failing(&[codes::TASK_NOT_FOUND]),
+    checked(Method::PATCH, "/api/v1/tasks/{task}", UA_AG, Action::TasksUpdate, change::update)
+        .described(
+            "tasks_update",
+            "Change a task",
+            "An agent changes a task that is claimed only with the fence of its own lease. An empty assignee_id or \
+                deadline takes it away.",
+            DOC_FENCES,
+        )
+        .taking(CHANGE, r#"{"status": "done"}"#)
+        .answering(200, Answer::Object(TASK))
+        .repeatable()
+        .failing(&[
+            codes::TASK_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::LEASE_LOST,
+            codes::TOO_MANY_TASKS,
+            codes::ALLOWANCE_USED,
+        ]),
+    checked(Method::GET, "/api/v1/tasks/{task}/history", UA_AG, Action::TasksRead, read::history)
+        .described("tasks_history", "Read what became of a task", "Its last 200 changes, oldest first.", DOC)
+        .answering(
+            200,
+            Answer::Object(&[Field::of("history", Type::Objects(CHANGED), "The changes.").required()]),
+        )
+        .failing(&[codes::TASK_NOT_FOUND]),
+    checked(Method::POST, "/api/v1/tasks/{task}/claim", UA_AG, Action::TasksUpdate, lease::claim)
+        .described("tasks_claim", "Claim a task", "For so many seconds; nobody else gets it meanwhile.", DOC_CLAIM)
+        .taking(&[SECONDS], r#"{"lease_seconds": 300}"#)
+        .answering(200, Answer::Object(CLAIMED))
+        .repeatable()
+        .failing(&[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::TASK_CLAIMED, codes::TASK_NOT_FREE]),
+    checked(Method::POST, "/api/v1/tasks/{task}/renew", UA_AG, Action::TasksUpdate, lease::renew)
+        .described("tasks_renew", "Renew the lease of a task", "From now on for so many seconds.", DOC_FENCES)
+        .taking(&[FENCE.required(), SECONDS], r#"{"fence": 1, "lease_seconds": 300}"#)
+        .answering(200, Answer::Object(CLAIMED))
+        .failing(LEASE_ERRORS),
+    checked(Method::POST, "/api/v1/tasks/{task}/release", UA_AG, Action::TasksUpdate, lease::release)
+        .described(
+            "tasks_release",
+            "Give a task back",
+            "It is free again. A user who may write in the space needs no fence: so a task is taken away from an agent.",
+            DOC_FENCES,
+        )
+        .taking(&[FENCE], r#"{"fence": 1}"#)
+        .answering(200, Answer::Object(&[Field::of("task", Type::Object(TASK), "The task.").required()]))
+        .repeatable()
+        .failing(LEASE_ERRORS),
+];

@@ -1,0 +1,162 @@
+//! The next task: claimed in one transaction, or waited for without holding a thread.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::create::{bad, priority, status};
+use super::lease::{given, seconds};
+use super::show::{Teller, actor, shown, topic};
+use crate::access::{Action, Gate, SpaceRole, require_space, resolve_space};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::dispatch::render;
+use crate::api::engine::idempotency::Reservation;
+use crate::jobs::events::streams::Streams;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::store::tasks::{self, NOT_STARTED, Priority, Task, is_final};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+/// How often it is looked again without being woken: what an archived agent held becomes free without a word.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Which task is wanted.
+#[derive(Debug, Clone)]
+struct Wanted {
+    space_id: String,
+    status: String,
+    least: Priority,
+    /// The caller's id: what is assigned to it comes with what is for anybody.
+    assignee: String,
+}
+
+impl Wanted {
+    fn best(&self, conn: &Connection) -> store::Result<Option<Task>> {
+        let best = tasks::next_free(conn, &self.space_id, &self.status, &self.assignee)?;
+        Ok(best.filter(|task| task.priority <= self.least.rank()))
+    }
+}
+
+pub(super) fn next(app: &App, call: Call) -> Handled {
+    call.check_allowance()?;
+    let body = &call.input.body;
+    let filter = body.object("filter").unwrap_or_default();
+    let status = status(&filter)?.unwrap_or(NOT_STARTED).to_owned();
+    if is_final(&status) || status == tasks::BLOCKED {
+        return Err(bad("filter.status", "must be one under which tasks are offered"));
+    }
+    let named = body.text("space_id");
+    let space_id = app.store.read(|conn| resolve_space(conn, &call.caller, named, SpaceRole::Editor))?;
+    let wait = body.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let search = Search {
+        store: Arc::clone(&app.store),
+        gate: Arc::clone(&app.gate),
+        streams: Arc::clone(&app.streams),
+        teller: Teller::new(app),
+        wanted: Wanted {
+            space_id,
+            status,
+            least: priority(&filter).unwrap_or(Priority::Low),
+            assignee: call.caller.grantee().id().to_owned(),
+        },
+        until: Instant::now() + Duration::from_secs(wait),
+        reservation: call.reservation.take(),
+        call,
+    };
+    Ok(Step::Later(search.look()))
+}
+
+/// A search for a task, as long as it may last.
+struct Search {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    streams: Arc<Streams>,
+    teller: Teller,
+    wanted: Wanted,
+    until: Instant,
+    reservation: Option<Reservation>,
+    call: Call,
+}
+
+impl Search {
+    /// Claims a task if there is one, answers without one if the time is up, waits otherwise.
+    fn look(self) -> Outcome {
+        // The wait begins before the look: what is committed in between is not missed.
+        let wait = self.streams.wait(&topic(&self.wanted.space_id));
+        match self.store.lookup(|conn| self.wanted.best(conn)) {
+            Err(error) => self.refuse(&error.into()),
+            Ok(Some(_)) => self.claim(),
+            Ok(None) if Instant::now() >= self.until || self.streams.is_closing() => self.nothing(),
+            Ok(None) => {
+                let until = self.until.min(Instant::now() + LOOK_AGAIN);
+                Outcome::Later { wait, until, again: Box::new(move || self.again()) }
+            }
+        }
+    }
+
+    /// Looks again, for a caller who would still be let in.
+    fn again(self) -> Outcome {
+        if !self.gate.is_still_good(&self.call.caller, Action::TasksUpdate) {
+            return self.refuse(&codes::INVALID_TOKEN.into());
+        }
+        self.look()
+    }
+
+    fn refuse(self, error: &ApiError) -> Outcome {
+        self.call.watch.saw(error);
+        Outcome::Done(render(error, self.call.input.dialect, self.call.caller.request_id()))
+    }
+
+    fn nothing(self) -> Outcome {
+        let reply = Reply::ok(&json!({"task": null}));
+        if let Some(reservation) = self.reservation {
+            reservation.store(&reply);
+        }
+        Outcome::Done(reply)
+    }
+
+    /// Claims the best task there is by then. Another may have taken the one that was seen: then the search goes on.
+    fn claim(mut self) -> Outcome {
+        let (fulfiller, promise) = stream::promise();
+        let (wanted, caller, seconds) = (self.wanted.clone(), self.call.caller.clone(), seconds(&self.call.input.body));
+        let reserved = self.reservation.as_ref().map(Reservation::claim);
+        let store = Arc::clone(&self.store);
+        let work = move |conn: &Connection| -> Result<_, ApiError> {
+            let before = conn.total_changes();
+            // The wait may have outlasted the membership.
+            require_space(conn, &caller, &wanted.space_id, SpaceRole::Editor)?;
+            let Some(free) = wanted.best(conn)? else { return Ok(None) };
+            let Some(task) = tasks::claim(conn, &free, &actor(&caller), seconds, Micros::now())? else {
+                return Ok(None);
+            };
+            let view = shown(conn, &task)?;
+            let reply = Reply::ok(&given(&task, &view));
+            if let Some(reserved) = reserved {
+                reserved.complete(conn, &reply)?;
+            }
+            Ok(Some((task, view, reply, conn.total_changes() - before)))
+        };
+        store.submit(work, move |result| {
+            fulfiller.keep(match result {
+                Ok(Some((task, view, reply, rows))) => {
+                    self.call.charge(rows, self.call.input.body_bytes);
+                    if let Some(reservation) = self.reservation.take() {
+                        reservation.settle(true);
+                    }
+                    self.teller.tell("claimed", &task, &view);
+                    Outcome::Done(reply)
+                }
+                Ok(None) => Outcome::Again(Box::new(move || self.look())),
+                Err(error) => self.refuse(&error),
+            });
+        });
+        Outcome::Pending(promise)
+    }
+}

@@ -1,0 +1,389 @@
+//! Taking a file: its bytes go into the database in chunks, each in a transaction of its own, and are published in the
+//! last one. Whatever ends it before leaves nothing.
+
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
+use hyper::http::StatusCode;
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::{Kind, Looker, safe_name};
+use crate::access::{Caller, SpaceRole, require_space, resolve_space};
+use crate::api::ax::{ID_CHARS, allowance};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::dispatch::render;
+use crate::config::Workspace;
+use crate::jobs::events::places::Place;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::intake::{Intake, Taken, later};
+use crate::rest::multipart::{Event, Malformed, Multipart, PartHead};
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::store::uploads::{self, CHUNK_BYTES, NAME_COUNTS, NewUpload, Quota};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+/// What a file is called that came without a name.
+const UNNAMED: &str = "file";
+
+fn bad(field: &str, problem: impl Into<String>) -> ApiError {
+    ApiError::field(field, problem).in_dialect(Dialect::Ax)
+}
+
+impl From<Malformed> for ApiError {
+    fn from(why: Malformed) -> Self {
+        bad("body", format!("is not multipart/form-data: {why}"))
+    }
+}
+
+fn wrong_kind() -> ApiError {
+    let types = Kind::SLUGS.join(", ");
+    ApiError::new(codes::UNSUPPORTED_MEDIA_TYPE)
+        .detail(format!("A file is of one of these types, and its content must be what its type says: {types}."))
+}
+
+pub(super) fn begin(app: &App, call: Call) -> Handled {
+    let parser = call.input.header(&CONTENT_TYPE).and_then(Multipart::new).ok_or_else(|| {
+        ApiError::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("The body must be multipart/form-data with a boundary.")
+    })?;
+    let place = app.uploads.take(&call.caller.principal_key()).ok_or_else(|| {
+        ApiError::new(codes::BUSY).detail("As many uploads are on their way as there may be at once.")
+    })?;
+    let (settings, most) = app.config.read(|now| (now.workspace, now.limits.max_upload_bytes));
+    Ok(Step::Intake(Box::new(Upload {
+        parser,
+        reading: Reading::default(),
+        job: Job { store: Arc::clone(&app.store), settings, most, call, _place: place },
+    })))
+}
+
+/// An upload on its way.
+struct Upload {
+    parser: Multipart,
+    reading: Reading,
+    job: Job,
+}
+
+/// What all of its steps need.
+struct Job {
+    store: Arc<Store>,
+    settings: Workspace,
+    /// Bytes of one file.
+    most: u64,
+    call: Call,
+    _place: Place,
+}
+
+/// What has been read of the body.
+#[derive(Default)]
+struct Reading {
+    part: Part,
+    space: Option<Vec<u8>>,
+    file: Option<File>,
+}
+
+/// Which part is being read.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Other,
+    Space,
+    File,
+}
+
+/// A file that is being read.
+struct File {
+    space_id: String,
+    name: String,
+    looker: Looker,
+    hasher: blake3::Hasher,
+    size: u64,
+    /// Bytes that are not written yet.
+    buffer: Vec<u8>,
+    chunks: u64,
+    content: Unfinished,
+}
+
+/// The content that is being written; dropped unpublished, it is removed.
+struct Unfinished {
+    store: Arc<Store>,
+    id: Option<i64>,
+}
+
+impl Unfinished {
+    /// It is published: nothing is to be removed.
+    fn keep(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            self.store.submit(
+                move |conn| uploads::abandon(conn, id),
+                |done: store::Result<()>| {
+                    if let Err(error) = done {
+                        log::warn!("what is left of an upload could not be removed, the sweeper will: {error}");
+                    }
+                },
+            );
+        }
+    }
+}
+
+impl Job {
+    fn quota(&self) -> Quota {
+        Quota { space: self.settings.upload_bytes_per_space, all: self.settings.upload_bytes }
+    }
+
+    fn refuse(&self, error: &ApiError) -> Outcome {
+        self.call.watch.saw(error);
+        Outcome::Done(render(error, self.call.input.dialect, self.call.caller.request_id()))
+    }
+
+    /// The file that a part's headers announce.
+    fn open(&self, head: &PartHead, space: Option<&[u8]>) -> Result<File, ApiError> {
+        let kind = Kind::named(head.content_type.as_deref()).ok_or_else(wrong_kind)?;
+        let named = space.map(|bytes| std::str::from_utf8(bytes).unwrap_or("")).filter(|id| !id.is_empty());
+        let quota = self.quota();
+        let space_id = self.store.read(|conn| {
+            let space_id = resolve_space(conn, &self.call.caller, named, SpaceRole::Editor)?;
+            if uploads::has_room(conn, &space_id, NAME_COUNTS, quota)? { Ok(space_id) } else { Err(full(quota)) }
+        })?;
+        Ok(File {
+            space_id,
+            name: safe_name(head.filename.as_deref().unwrap_or(UNNAMED)),
+            looker: Looker::new(kind),
+            hasher: blake3::Hasher::new(),
+            size: 0,
+            buffer: Vec::new(),
+            chunks: 0,
+            content: Unfinished { store: Arc::clone(&self.store), id: None },
+        })
+    }
+}
+
+fn full(quota: Quota) -> ApiError {
+    ApiError::new(codes::QUOTA_EXCEEDED)
+        .detail(format!("A space holds at most {} bytes of files, all spaces together {}.", quota.space, quota.all))
+        .with("setting", "workspace.upload_bytes_per_space, workspace.upload_bytes")
+}
+
+impl Reading {
+    fn take(&mut self, event: Event<'_>, job: &Job) -> Result<(), ApiError> {
+        match event {
+            Event::Part(head) => self.begin_part(&head, job),
+            Event::Data(bytes) => self.go_on(bytes, job.most),
+            Event::End => {
+                self.part = Part::Other;
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_part(&mut self, head: &PartHead, job: &Job) -> Result<(), ApiError> {
+        self.part = match head.name.as_str() {
+            "file" if self.file.is_some() => return Err(bad("file", "is there twice; send one file")),
+            "file" => {
+                self.file = Some(job.open(head, self.space.as_deref())?);
+                Part::File
+            }
+            "space_id" if self.file.is_some() => return Err(bad("space_id", "must come before the file")),
+            "space_id" if self.space.is_some() => return Err(bad("space_id", "is there twice")),
+            "space_id" => {
+                self.space = Some(Vec::new());
+                Part::Space
+            }
+            _ => Part::Other,
+        };
+        Ok(())
+    }
+
+    fn go_on(&mut self, bytes: &[u8], most: u64) -> Result<(), ApiError> {
+        match (self.part, &mut self.file, &mut self.space) {
+            (Part::File, Some(file), _) => file.go_on(bytes, most),
+            (Part::Space, _, Some(space)) if space.len() + bytes.len() > ID_CHARS => {
+                Err(bad("space_id", "is not the id of a space"))
+            }
+            (Part::Space, _, Some(space)) => {
+                space.extend_from_slice(bytes);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl File {
+    fn go_on(&mut self, bytes: &[u8], most: u64) -> Result<(), ApiError> {
+        self.size += bytes.len() as u64;
+        if self.size > most {
+            return Err(ApiError::new(codes::PAYLOAD_TOO_LARGE).detail(format!("A file has at most {most} bytes.")));
+        }
+        if !self.looker.goes_on(bytes) {
+            return Err(wrong_kind());
+        }
+        self.hasher.update(bytes);
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The next chunk, if there is a whole one.
+    fn chunk(&mut self) -> Option<Vec<u8>> {
+        if self.buffer.len() < CHUNK_BYTES {
+            return None;
+        }
+        let rest = self.buffer.split_off(CHUNK_BYTES);
+        Some(std::mem::replace(&mut self.buffer, rest))
+    }
+}
+
+/// What a chunk's transaction needs.
+struct Adding {
+    caller: Caller,
+    settings: Workspace,
+    quota: Quota,
+    space_id: String,
+    content_id: Option<i64>,
+    number: u64,
+}
+
+impl Adding {
+    fn new(job: &Job, file: &File) -> Self {
+        Self {
+            caller: job.call.caller.clone(),
+            settings: job.settings,
+            quota: job.quota(),
+            space_id: file.space_id.clone(),
+            content_id: file.content.id,
+            number: file.chunks,
+        }
+    }
+
+    /// Writes a chunk; the content's id.
+    fn add(&self, conn: &Connection, bytes: &[u8], now: Micros) -> Result<i64, ApiError> {
+        // A membership may have ended on the way.
+        require_space(conn, &self.caller, &self.space_id, SpaceRole::Editor)?;
+        if !uploads::has_room(conn, &self.space_id, bytes.len() as u64 + NAME_COUNTS, self.quota)? {
+            return Err(full(self.quota));
+        }
+        allowance::spend_as(conn, &self.caller, &self.settings, (bytes.len() as u64, 0), now)?;
+        let id = self.content_id.map_or_else(|| uploads::begin(conn, &self.space_id, now), Ok)?;
+        if uploads::add(conn, id, self.number, bytes)? {
+            return Ok(id);
+        }
+        Err(ApiError { cause: Some("an unfinished upload was swept".into()), ..codes::INTERNAL.into() })
+    }
+}
+
+impl Intake for Upload {
+    fn piece(mut self: Box<Self>, bytes: Bytes) -> Taken {
+        let (reading, job) = (&mut self.reading, &self.job);
+        if let Err(error) = self.parser.feed(&bytes, &mut |event| reading.take(event, job)) {
+            return Taken::Ended(self.job.refuse(&error));
+        }
+        self.write_out()
+    }
+
+    fn end(mut self: Box<Self>) -> Outcome {
+        let complete = self.parser.finish().map_err(ApiError::from);
+        let file = complete.and_then(|()| {
+            let file = self.reading.file.take().ok_or_else(|| bad("file", "is missing"))?;
+            if file.looker.ends() { Ok(file) } else { Err(wrong_kind()) }
+        });
+        match file {
+            Ok(file) => publish(self.job, file),
+            Err(error) => self.job.refuse(&error),
+        }
+    }
+}
+
+impl Upload {
+    /// Writes whole chunks, one after the other, and goes on with the body then.
+    fn write_out(mut self: Box<Self>) -> Taken {
+        let Some(file) = &mut self.reading.file else { return Taken::More(self) };
+        let adding = Adding::new(&self.job, file);
+        let Some(chunk) = file.chunk() else { return Taken::More(self) };
+        file.chunks += 1;
+        let (sayer, later) = later();
+        let store = Arc::clone(&self.job.store);
+        store.submit(
+            move |conn| {
+                let before = conn.total_changes();
+                let id = adding.add(conn, &chunk, Micros::now())?;
+                Ok((id, conn.total_changes() - before))
+            },
+            move |added| {
+                sayer.say(match added {
+                    Ok((id, rows)) => {
+                        self.job.call.charge(rows, CHUNK_BYTES);
+                        if let Some(file) = &mut self.reading.file {
+                            file.content.id = Some(id);
+                        }
+                        Upload::write_out(self)
+                    }
+                    Err(error) => Taken::Ended(self.job.refuse(&error)),
+                });
+            },
+        );
+        Taken::Later(later)
+    }
+}
+
+/// Writes the rest of a file and publishes it, in one transaction.
+fn publish(job: Job, mut file: File) -> Outcome {
+    let (fulfiller, promise) = stream::promise();
+    let adding = Adding::new(&job, &file);
+    let rest = std::mem::take(&mut file.buffer);
+    let mut upload = NewUpload {
+        id: store::new_id(),
+        space_id: file.space_id.clone(),
+        content_id: file.content.id,
+        hash: *file.hasher.finalize().as_bytes(),
+        filename: file.name.clone(),
+        content_type: file.looker.kind().slug(),
+        created_by: job.call.caller.name().to_owned(),
+    };
+    let (size, content) = (file.size, file.content);
+    let store = Arc::clone(&job.store);
+    let left = rest.len();
+    let work = move |conn: &Connection| -> Result<(Reply, u64), ApiError> {
+        let (now, before) = (Micros::now(), conn.total_changes());
+        if rest.is_empty() {
+            require_space(conn, &adding.caller, &adding.space_id, SpaceRole::Editor)?;
+        } else {
+            upload.content_id = Some(adding.add(conn, &rest, now)?);
+        }
+        allowance::spend_as(conn, &adding.caller, &adding.settings, (0, 1), now)?;
+        uploads::publish(conn, &upload, now)?;
+        let reply = Reply::json(
+            StatusCode::CREATED,
+            &json!({
+                "attachment_id": upload.id,
+                "url": format!("/api/v1/uploads/files/{}", upload.id),
+                "content_type": upload.content_type,
+                "size": size,
+                "original_filename": upload.filename,
+                "space_id": upload.space_id,
+            }),
+        );
+        Ok((reply, conn.total_changes() - before))
+    };
+    store.submit(work, move |published| {
+        fulfiller.keep(match published {
+            Ok((reply, rows)) => {
+                job.call.charge(rows, left);
+                content.keep();
+                Outcome::Done(reply)
+            }
+            Err(error) => job.refuse(&error),
+        });
+    });
+    Outcome::Pending(promise)
+}

@@ -1,0 +1,148 @@
+//! What kinds of files there are, and how a file is looked at: by its first bytes, or by being UTF-8 throughout.
+
+use crate::closed_set::closed_set;
+
+closed_set! {
+    /// A kind of file that is taken. What a browser would run, such as HTML and SVG, is not among them.
+    pub enum Kind {
+        Png "image/png" "A PNG picture.";
+        Jpeg "image/jpeg" "A JPEG picture.";
+        Gif "image/gif" "A GIF picture.";
+        Webp "image/webp" "A WebP picture.";
+        Pdf "application/pdf" "A PDF document.";
+        Json "application/json" "JSON, in UTF-8.";
+        Markdown "text/markdown" "Markdown, in UTF-8.";
+        Plain "text/plain" "Text, in UTF-8.";
+        Csv "text/csv" "A table, in UTF-8.";
+    }
+}
+
+impl Kind {
+    /// The kind that a `Content-Type` names; a part without one is text (RFC 7578, 4.4).
+    pub fn named(content_type: Option<&str>) -> Option<Self> {
+        let Some(text) = content_type else { return Some(Self::Plain) };
+        let media = text.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        media.parse().ok()
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Self::Json | Self::Markdown | Self::Plain | Self::Csv)
+    }
+
+    /// True if a file of this kind may begin like this.
+    fn begins(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Png => bytes.starts_with(b"\x89PNG\r\n\x1a\n"),
+            Self::Jpeg => bytes.starts_with(b"\xff\xd8\xff"),
+            Self::Gif => bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a"),
+            Self::Webp => bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP"),
+            Self::Pdf => bytes.starts_with(b"%PDF-"),
+            _ => true,
+        }
+    }
+}
+
+/// Bytes that tell a kind.
+const BEGINNING: usize = 12;
+
+/// Looks at a file as it comes.
+#[derive(Debug)]
+pub struct Looker {
+    kind: Kind,
+    beginning: Vec<u8>,
+    /// The bytes of a character that is not whole yet.
+    broken: Vec<u8>,
+}
+
+impl Looker {
+    /// For a file that is said to be of this kind.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, beginning: Vec::with_capacity(BEGINNING), broken: Vec::with_capacity(4) }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// True while the file may be of its kind.
+    pub fn goes_on(&mut self, bytes: &[u8]) -> bool {
+        if self.kind.is_text() {
+            return !bytes.contains(&0) && self.is_utf_8(bytes);
+        }
+        if self.beginning.len() < BEGINNING {
+            let more = bytes.len().min(BEGINNING - self.beginning.len());
+            self.beginning.extend_from_slice(&bytes[..more]);
+            return self.beginning.len() < BEGINNING || self.kind.begins(&self.beginning);
+        }
+        true
+    }
+
+    /// True if the whole file is of its kind.
+    pub fn ends(&self) -> bool {
+        self.broken.is_empty() && (self.kind.is_text() || self.kind.begins(&self.beginning))
+    }
+
+    fn is_utf_8(&mut self, mut bytes: &[u8]) -> bool {
+        while let (false, Some((first, rest))) = (self.broken.is_empty(), bytes.split_first()) {
+            self.broken.push(*first);
+            bytes = rest;
+            match std::str::from_utf8(&self.broken) {
+                Ok(_) => self.broken.clear(),
+                Err(error) if error.error_len().is_some() => return false,
+                Err(_) => {}
+            }
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => true,
+            Err(error) => {
+                self.broken.extend_from_slice(&bytes[error.valid_up_to()..]);
+                error.error_len().is_none()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn is(kind: Kind, pieces: &[&[u8]]) -> bool {
+        let mut looker = Looker::new(kind);
+        pieces.iter().all(|piece| looker.goes_on(piece)) && looker.ends()
+    }
+
+    #[test]
+    fn a_file_is_what_its_first_bytes_say() {
+        assert!(is(Kind::Png, &[b"\x89PN", b"G\r\n\x1a\n....rest"]));
+        assert!(is(Kind::Webp, &[b"RIFF1234WEBPVP8 "]) && is(Kind::Pdf, &[b"%PDF-1.7 and more"]));
+        assert!(is(Kind::Gif, &[b"GIF89a"]), "a short one is looked at in the end");
+        for kind in [Kind::Png, Kind::Jpeg, Kind::Gif, Kind::Webp, Kind::Pdf] {
+            assert!(!is(kind, &[b"<svg xmlns='x'></svg>"]) && !is(kind, &[]), "{kind}");
+        }
+        assert!(!is(Kind::Plain, &[b"a\0b"]) && !is(Kind::Csv, &[b"\xff"]) && !is(Kind::Json, &[b"caf\xc3"]));
+        assert!(is(Kind::Markdown, &[b"caf\xc3", b"\xa9"]) && is(Kind::Plain, &[]));
+    }
+
+    #[test]
+    fn kinds_are_named_with_and_without_parameters_and_others_are_none() {
+        assert_eq!(Kind::named(Some("Text/Plain; charset=utf-8")), Some(Kind::Plain));
+        assert_eq!(Kind::named(None), Some(Kind::Plain));
+        for other in ["text/html", "image/svg+xml", "application/octet-stream", "", "application/zip"] {
+            assert_eq!(Kind::named(Some(other)), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_is_utf_8_however_it_is_cut(bytes in prop::collection::vec(any::<u8>(), 0..40), text in any::<String>(), at in any::<usize>()) {
+            for all in [bytes, text.replace('\0', "").into_bytes()] {
+                let at = at % (all.len() + 1);
+                let whole = !all.contains(&0) && std::str::from_utf8(&all).is_ok();
+                prop_assert_eq!(is(Kind::Plain, &[&all[..at], &all[at..]]), whole);
+                prop_assert_eq!(is(Kind::Plain, &all.chunks(1).collect::<Vec<_>>()), whole);
+            }
+        }
+    }
+}

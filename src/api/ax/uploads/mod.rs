@@ -1,0 +1,64 @@
+//! Files: uploaded into the database as they come, read back as the client takes them (aX contract, section 10).
+
+mod download;
+mod intake;
+mod kind;
+mod name;
+
+use hyper::http::Method;
+
+use super::{ID_CHARS, checked, text};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::rest::class::UA_AG;
+use crate::rest::codes;
+use crate::rest::field::Field;
+use crate::rest::route::Answer;
+
+pub use kind::{Kind, Looker};
+pub use name::safe as safe_name;
+
+const DOC: &str = "recipes/sharing-a-file#upload";
+const DOC_DOWNLOAD: &str = "recipes/sharing-a-file#download";
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    checked(Method::POST, "/api/v1/uploads", UA_AG, Action::UploadsCreate, intake::begin)
+        .described(
+            "uploads_create",
+            "Upload a file",
+            "multipart/form-data with space_id, if any, before one file of png, jpeg, gif, webp, pdf, json, markdown, \
+                plain text or csv. The same bytes are kept once in a space.",
+            DOC,
+        )
+        .taking_multipart(
+            &[
+                Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent. Before the file."),
+                Field::text("file", usize::MAX, "The file with its name and type, at most 25 MiB.").required(),
+            ],
+            r##"{"file": "# Plan"}"##,
+        )
+        .answering(
+            201,
+            Answer::Object(&[
+                text("attachment_id", "The file's id."),
+                text("url", "Where it is read, on this daemon."),
+                text("content_type", "Its type."),
+                Field::integer("size", 0, i64::MAX, "Its bytes.").required(),
+                text("original_filename", "Its name, without any path."),
+                text("space_id", "The space's id."),
+            ]),
+        )
+        .failing(&[
+            codes::SPACE_FORBIDDEN,
+            codes::FORBIDDEN,
+            codes::PAYLOAD_TOO_LARGE,
+            codes::QUOTA_EXCEEDED,
+            codes::ALLOWANCE_USED,
+            codes::BUSY,
+        ]),
+    checked(Method::GET, "/api/v1/uploads/files/{file}", UA_AG, Action::UploadsRead, download::get)
+        .described("uploads_read", "Download a file", "Its bytes, as an attachment under its own name.", DOC_DOWNLOAD)
+        .answering(200, Answer::Other(Kind::SLUGS))
+        .failing(&[codes::UPLOAD_NOT_FOUND, codes::BUSY]),
+];

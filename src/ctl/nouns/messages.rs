@@ -1,0 +1,109 @@
+//! `taosctl messages`: what is written in a space.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use serde_json::{Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table::{self, Column};
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::follow::{List, Wanted, print, seq_of};
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
+use crate::limits::PAGE_MAX;
+
+/// The columns of a list of messages.
+pub const COLUMNS: &[Column] = &[
+    Column("SEQ", "seq"),
+    Column("ID", "id"),
+    Column("FROM", "sender_handle"),
+    Column("CONTENT", "content"),
+    Column("AT", "created_at"),
+];
+const RECEIPTS: &[Column] =
+    &[Column("NAME", "name"), Column("TYPE", "type"), Column("STATE", "state"), Column("AT", "at")];
+const PLACES: &[Flag] = &[Flag::Place("emoji"), Flag::Place("query"), Flag::Place("content")];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "messages",
+    about: "What is written in a space",
+    entries: &[
+        CommandEntry::Own { name: "list", routes: &["messages_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "messages_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("edit", "messages_edit", Show::Record).flags(PLACES)),
+        CommandEntry::Verb(
+            Verb::new("delete", "messages_delete", Show::Done("deleted", None)).ask("Delete message {}?"),
+        ),
+        CommandEntry::Verb(Verb::new("read", "messages_mark_read", Show::Done("read", None))),
+        CommandEntry::Verb(Verb::new("read-all", "messages_mark_all_read", Show::Said("read", "marked_read"))),
+        CommandEntry::Verb(Verb::new("replies", "messages_replies", Show::Rows("messages", COLUMNS))),
+        CommandEntry::Verb(Verb::new("receipts", "messages_receipts", Show::Rows("receipts", RECEIPTS))),
+        CommandEntry::Verb(Verb::new("react", "messages_react", Show::Done("reacted", None)).flags(PLACES)),
+        CommandEntry::Verb(Verb::new("search", "messages_search", Show::Rows("results", COLUMNS)).flags(PLACES)),
+    ],
+};
+
+const LIST_FLAGS: &[Flag] = &[Flag::Named("unread_only", "unread"), Flag::Also("space_id", "space")];
+
+fn list_command(name: &'static str) -> Command {
+    let route = path::route("messages_list");
+    Command::new(name).about(route.title).after_help(route.about).args(flags::args(route.query, LIST_FLAGS)).args([
+        Arg::new("limit")
+            .long("limit")
+            .value_name("N")
+            .default_value("20")
+            .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
+            .help("Messages at the most"),
+        Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help(
+            "Go on with those that come, until interrupted; every message once, also over restarts of the daemon",
+        ),
+    ])
+}
+
+/// The query that the flags ask for, in the space that the login names if they name none.
+///
+/// # Errors
+/// A flag that cannot be used.
+pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Result<serde_json::Map<String, Value>, Failure> {
+    let mut query = flags::read(path::route("messages_list").query, LIST_FLAGS, matches)?;
+    if let Some(space) = session.connection.space_id.clone() {
+        query.entry("space_id").or_insert(json!(space));
+    }
+    Ok(query)
+}
+
+fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let mut query = query(&session, matches)?;
+    let mut first = query.clone();
+    first.insert("limit".to_owned(), json!(matches.get_one::<u64>("limit").copied().unwrap_or(20)));
+    let route = path::route("messages_list");
+    let reply = session.send_for_json(route, &path::target(route, &[], &first), None)?;
+    if !matches.get_flag("follow") {
+        if context.json {
+            return Ok(Output::text(text::json_line(&reply)));
+        }
+        let unread = reply["unread_count"].clone();
+        let messages = List::read(reply)?.messages;
+        return Ok(
+            Output::text(table::table(COLUMNS, &messages)).with_note(&format!("unread: {}", text::plain(&unread)))
+        );
+    }
+    let mut list = List::read(reply)?;
+    list.messages.sort_by_key(|message| seq_of(message).unwrap_or(0));
+    for message in &list.messages {
+        if !print(message, context.json)? {
+            return Ok(Output::default());
+        }
+    }
+    let last = list.messages.last().map(seq_of).transpose()?.unwrap_or(0).max(list.last_seq);
+    query.shift_remove("before_seq");
+    query.shift_remove("after_seq");
+    Wanted { query }.each(&session, last, None, |message| Ok(!print(message, context.json)?))?;
+    Ok(Output::default())
+}

@@ -1,0 +1,128 @@
+//! `taosctl tasks`: what is to be done in a space, and being at it.
+
+use std::time::{Duration, Instant};
+
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use serde_json::{Map, Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::path;
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session;
+use crate::ctl::show::table::{self, Column};
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::{self, Verb};
+use crate::limits::{PAGE_MAX, TASK_WAIT};
+use crate::rest::route::BodyKind;
+use crate::store::tasks::Priority;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("STATUS", "status"),
+    Column("PRIORITY", "priority"),
+    Column("ASSIGNEE", "assignee_id"),
+    Column("TITLE", "title"),
+];
+const CHANGES: &[Column] =
+    &[Column("AT", "at"), Column("WHO", "actor"), Column("WHAT", "field"), Column("FROM", "from"), Column("TO", "to")];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "tasks",
+    about: "What is to be done in a space",
+    entries: &[
+        CommandEntry::Own { name: "list", routes: &["tasks_list"], command: list_command, run: list },
+        CommandEntry::Verb(Verb::new("get", "tasks_read", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "tasks_create", Show::Record).flags(&[Flag::Place("title")])),
+        CommandEntry::Verb(Verb::new("update", "tasks_update", Show::Record)),
+        CommandEntry::Verb(Verb::new("claim", "tasks_claim", Show::Record)),
+        CommandEntry::Own { name: "next", routes: &["tasks_next"], command: next_command, run: next },
+        CommandEntry::Verb(Verb::new("renew", "tasks_renew", Show::Record)),
+        CommandEntry::Verb(Verb::new("release", "tasks_release", Show::Part("task"))),
+        CommandEntry::Verb(Verb::new("history", "tasks_history", Show::Rows("history", CHANGES))),
+    ],
+};
+
+fn list_command(name: &'static str) -> Command {
+    let route = path::route("tasks_list");
+    Command::new(name).about(route.title).after_help(route.about).arg(verb::limit()).args(flags::args(route.query, &[]))
+}
+
+fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let (route, session) = (path::route("tasks_list"), context.session()?);
+    let mut query = flags::read(route.query, &[], matches)?;
+    let wanted = verb::rows_wanted(matches).unwrap_or(usize::MAX);
+    let mut tasks: Vec<Value> = Vec::new();
+    loop {
+        query.insert("limit".into(), json!(PAGE_MAX.min((wanted - tasks.len()) as u64)));
+        let mut page = session.send_for_json(route, &path::target(route, &[], &query), None)?;
+        let Value::Array(rows) = page["tasks"].take() else {
+            return Err(Failure::Unexpected("The answer has no tasks.".to_owned()));
+        };
+        let more = page.get("next_cursor").cloned().filter(|_| !rows.is_empty());
+        tasks.extend(rows);
+        match more.filter(|cursor| tasks.len() < wanted && query.get("cursor") != Some(cursor)) {
+            Some(cursor) => query.insert("cursor".into(), cursor),
+            None => break,
+        };
+    }
+    tasks.truncate(wanted);
+    if context.json {
+        return Ok(show::one_line(&json!({"tasks": tasks})));
+    }
+    Ok(Output::text(table::table(COLUMNS, &tasks)))
+}
+
+fn next_command(name: &'static str) -> Command {
+    let route = path::route("tasks_next");
+    let text = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("TEXT").help(help);
+    let wait =
+        Arg::new("wait").long("wait").value_name("SECONDS").value_parser(value_parser!(i64).range(0..=TASK_WAIT));
+    let priority = Arg::new("priority").long("priority").value_name("WORD");
+    Command::new(name)
+        .about(route.title)
+        .after_help("Ends with 1 if there is none.")
+        .args(flags::args(next_fields(), &[]))
+        .arg(text("status", "Tasks with this status; not_started if absent"))
+        .arg(priority.value_parser(PossibleValuesParser::new(Priority::SLUGS)).help("Tasks at least this urgent"))
+        .arg(wait.help("Seconds to wait for one; 0 if absent"))
+}
+
+fn next_fields() -> &'static [crate::rest::field::Field] {
+    match path::route("tasks_next").body {
+        BodyKind::Json(fields) => fields,
+        _ => &[],
+    }
+}
+
+fn next(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let (route, session) = (path::route("tasks_next"), context.session()?);
+    let mut body = flags::read(next_fields(), &[], matches)?;
+    let mut filter = Map::new();
+    for name in ["status", "priority"] {
+        if let Some(word) = matches.get_one::<String>(name) {
+            filter.insert(name.to_owned(), json!(word));
+        }
+    }
+    if !filter.is_empty() {
+        body.insert("filter".into(), Value::Object(filter));
+    }
+    let wait = matches.get_one::<i64>("wait").copied().unwrap_or(0);
+    body.insert("wait".into(), json!(wait));
+    let body = Value::Object(body).to_string();
+    let patience = context.timeout + Duration::from_secs(u64::try_from(wait).unwrap_or(0));
+    let reply = session.send_dressed(route, route.path, &|request| {
+        request.with_body("application/json", body.clone()).with_deadline(Instant::now() + patience)
+    })?;
+    let reply = session::json(&reply)?;
+    if reply["task"].is_null() {
+        let nothing =
+            if context.json { show::one_line(&reply) } else { Output::default().with_note("There is no task.") };
+        return Ok(nothing.failing());
+    }
+    if context.json { Ok(show::one_line(&reply)) } else { show::record(&reply) }
+}

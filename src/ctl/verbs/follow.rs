@@ -1,0 +1,159 @@
+//! Following messages over disconnects and restarts: each request waits a while at the daemon, names the place to go on
+//! from, and is repeated with growing pauses while nobody answers.
+
+use std::io::{self, Write};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::path;
+use crate::ctl::core::text;
+use crate::ctl::login::session::Session;
+use crate::say::complain;
+
+/// Seconds that one request waits for news at the most.
+const WAIT: u64 = 30;
+/// The first pause after nobody answered, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// Asks until there is an answer, or until `end`. A daemon that is away, stopping or overloaded is waited for.
+///
+/// # Errors
+/// A refusal; or that nobody answers once `end` has come.
+pub fn patiently<T>(end: Option<Instant>, mut ask: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    let mut pause = PAUSES.0;
+    let mut told = false;
+    loop {
+        let failure = match ask() {
+            Err(failure) if is_passing(&failure) => failure,
+            result => return result,
+        };
+        if end.is_some_and(|end| Instant::now() + pause >= end) {
+            return Err(failure);
+        }
+        if !told {
+            complain(&format!("note: {failure} Waiting until the daemon answers again.\n"));
+            told = true;
+        }
+        sleep(pause);
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// True for a failure that time may mend.
+fn is_passing(failure: &Failure) -> bool {
+    match failure {
+        Failure::Unreachable(_) => true,
+        Failure::Refused(refusal) => matches!(refusal.status, 429 | 503),
+        _ => false,
+    }
+}
+
+/// Which messages are followed.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What the list is asked beside its place.
+    pub query: Map<String, Value>,
+}
+
+impl Wanted {
+    /// A list of messages, waited for until `end`.
+    ///
+    /// # Errors
+    /// A refusal, an answer that is no list of messages, or nobody answers until `end`.
+    pub fn wait(&self, session: &Session<'_>, after: Option<i64>, end: Option<Instant>) -> Result<List, Failure> {
+        let route = path::route("messages_list");
+        // Never so long that the answer would miss its own deadline.
+        let most = WAIT.min(session.context.timeout.as_secs() / 2).max(1);
+        patiently(end, || {
+            let left = end.map_or(most, |end| end.saturating_duration_since(Instant::now()).as_secs());
+            let mut query = self.query.clone();
+            query.insert("wait".to_owned(), json!(left.min(most)));
+            if let Some(seq) = after {
+                query.insert("after_seq".to_owned(), json!(seq));
+            }
+            List::read(session.send_for_json(route, &path::target(route, &[], &query), None)?)
+        })
+    }
+
+    /// Hands over every message after `after`, oldest first, until `take` has enough or `end` has come. True if it had.
+    ///
+    /// # Errors
+    /// Those of [`Wanted::wait`], and those of `take`.
+    pub fn each(
+        &self,
+        session: &Session<'_>,
+        mut after: i64,
+        end: Option<Instant>,
+        mut take: impl FnMut(&Value) -> Result<bool, Failure>,
+    ) -> Result<bool, Failure> {
+        loop {
+            let list = self.wait(session, Some(after), end)?;
+            for message in &list.messages {
+                after = after.max(seq_of(message)?);
+                if take(message)? {
+                    return Ok(true);
+                }
+            }
+            if list.messages.is_empty() && end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// A list as it was answered.
+#[derive(Debug)]
+pub struct List {
+    /// The messages.
+    pub messages: Vec<Value>,
+    /// The last place that was given in the space.
+    pub last_seq: i64,
+}
+
+impl List {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`Failure::Unexpected`].
+    pub fn read(mut reply: Value) -> Result<Self, Failure> {
+        let wrong = || Failure::Unexpected("The answer is no list of messages.".to_owned());
+        let last_seq = reply["last_seq"].as_i64().ok_or_else(wrong)?;
+        match reply["messages"].take() {
+            Value::Array(messages) => Ok(Self { messages, last_seq }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// A message's place in its space.
+///
+/// # Errors
+/// [`Failure::Unexpected`] if it has none.
+pub fn seq_of(message: &Value) -> Result<i64, Failure> {
+    message["seq"].as_i64().ok_or_else(|| Failure::Unexpected("A message has no place.".to_owned()))
+}
+
+/// Prints a message on its own: a record on one line, or a line for people. False once nobody reads any more.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn print(message: &Value, as_json: bool) -> Result<bool, Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(line(message, as_json).as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Output(error)),
+    }
+}
+
+/// A message on one line.
+pub fn line(message: &Value, as_json: bool) -> String {
+    if as_json {
+        return format!("{}\n", text::json_line(message));
+    }
+    let field = |name: &str| text::clean(&text::plain(&message[name]));
+    format!("{}  {}  {}  {}\n", field("created_at"), field("id"), field("sender_handle"), field("content"))
+}

@@ -1,0 +1,138 @@
+//! Which messages were fetched by whom, until it is on disk: a read writes nothing, so this is collected and written at
+//! most a second later, and at the end. After a crash a receipt may say less than was, never more.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::store::messages::receipts::{self, State};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+/// How long fetches are collected before they are written together.
+const COLLECTED: Duration = Duration::from_millis(900);
+/// Fetches in memory at the most; further ones are not noted and stay queued.
+const MOST: usize = 100_000;
+
+/// The fetches that are not on disk yet.
+#[derive(Default)]
+struct Collected {
+    noted: HashMap<(i64, String), Micros>,
+    /// What is being written now: it still counts.
+    written: HashMap<(i64, String), Micros>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<Collected>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Collects fetches and writes them.
+pub struct Fetched {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Fetched {
+    /// Starts the thread that writes.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: Arc<Store>) -> std::io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        let serving = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("receipts".into()).spawn(move || serve(&serving, &store))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Notes that a recipient was given a message. Quick; from any thread.
+    pub fn note(&self, place: i64, principal: &str) {
+        let mut state = self.shared.lock();
+        if state.noted.len() >= MOST {
+            return;
+        }
+        let first = state.noted.is_empty();
+        if let Entry::Vacant(free) = state.noted.entry((place, principal.to_owned())) {
+            free.insert(Micros::now());
+        }
+        if first {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// The state of a receipt that is `stored` on disk, with what is not there yet.
+    pub fn state(&self, place: i64, principal: &str, stored: State) -> State {
+        let key = (place, principal.to_owned());
+        let state = self.shared.lock();
+        let noted = state.noted.contains_key(&key) || state.written.contains_key(&key);
+        if noted { stored.max(State::Fetched) } else { stored }
+    }
+
+    /// Writes what is left and ends the thread.
+    pub fn stop(&self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(shared: &Shared, store: &Store) {
+    loop {
+        let mut state = shared.lock();
+        while state.noted.is_empty() && !state.closed {
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.closed {
+            let waited = shared.changed.wait_timeout_while(state, COLLECTED, |state| !state.closed);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let closed = state.closed;
+        state.written = std::mem::take(&mut state.noted);
+        let batch: Vec<(i64, String, Micros)> =
+            state.written.iter().map(|((place, principal), at)| (*place, principal.clone(), *at)).collect();
+        drop(state);
+        let result = write(store, batch);
+        let mut state = shared.lock();
+        let written = std::mem::take(&mut state.written);
+        if let Err(error) = result {
+            log::warn!("receipts could not be written, trying again: {error}");
+            for (key, at) in written {
+                state.noted.entry(key).or_insert(at);
+            }
+        }
+        if closed {
+            return;
+        }
+    }
+}
+
+fn write(store: &Store, batch: Vec<(i64, String, Micros)>) -> store::Result<()> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    store.write(move |conn| {
+        for (place, principal, at) in &batch {
+            receipts::advance(conn, *place, principal, State::Fetched, *at)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,251 @@
+//! The clock of leases: one thread that ends each lease when its time is up by the monotonic clock, so that no jump of
+//! the host's clock ends or lengthens one (DESIGN D20). After a restart each has what was left of it, and never more than
+//! it was given for.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::store::tasks::{self, BLOCKED, Lease, Task};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+/// Leases that end in one transaction.
+const BATCH: usize = 128;
+/// How long to wait after a transaction that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// A lease that ran out, and what its task is now.
+#[derive(Debug)]
+pub struct Ended {
+    /// The task.
+    pub task: Task,
+    /// The ids of those it depends on.
+    pub depends_on: Vec<String>,
+}
+
+#[derive(Default)]
+struct State {
+    by_task: HashMap<String, (Lease, Instant)>,
+    by_end: BTreeSet<(Instant, String)>,
+    closed: bool,
+}
+
+impl State {
+    fn put(&mut self, lease: Lease, ends: Instant) {
+        self.remove(&lease.task_id);
+        self.by_end.insert((ends, lease.task_id.clone()));
+        self.by_task.insert(lease.task_id.clone(), (lease, ends));
+    }
+
+    fn remove(&mut self, task_id: &str) {
+        if let Some((lease, ends)) = self.by_task.remove(task_id) {
+            self.by_end.remove(&(ends, lease.task_id));
+        }
+    }
+
+    fn due(&self, now: Instant) -> Vec<Lease> {
+        let due = self.by_end.iter().take_while(|(ends, _)| *ends <= now).take(BATCH);
+        due.filter_map(|(_, task_id)| self.by_task.get(task_id)).map(|(lease, _)| lease.clone()).collect()
+    }
+
+    /// Removes leases that were ended, but for those given anew meanwhile.
+    fn settle(&mut self, ended: &[Lease]) {
+        for lease in ended {
+            let same = |(held, _): &(Lease, Instant)| held.fence == lease.fence && held.until == lease.until;
+            if self.by_task.get(&lease.task_id).is_some_and(same) {
+                self.remove(&lease.task_id);
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every lease that is given, and the thread that ends them.
+pub struct Leases {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why the clock cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The leases of the last run cannot be read.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// There is no thread to be had.
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
+}
+
+impl Leases {
+    /// Takes up the leases of the last run and starts the thread. `ended` is told each that runs out, after the commit.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        store: &Store,
+        notifier: Notifier,
+        ended: impl Fn(&Ended) + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let (now, clock) = (Micros::now(), Instant::now());
+        let mut state = State::default();
+        for lease in store.lookup(tasks::held_leases)? {
+            let ends = clock + left(&lease, now);
+            state.put(lease, ends);
+        }
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let serving = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("leases".into()).spawn(move || serve(&serving, &notifier, &ended))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Notes a lease that was given or lengthened now. Quick; from any thread.
+    pub fn note(&self, lease: Lease) {
+        let ends = Instant::now() + Duration::from_secs(u64::try_from(lease.seconds).unwrap_or(0));
+        let mut state = self.shared.lock();
+        let sooner = state.by_end.first().is_none_or(|(first, _)| ends < *first);
+        state.put(lease, ends);
+        drop(state);
+        if sooner {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Forgets the lease of a task that nobody is at any more. Quick; from any thread.
+    pub fn forget(&self, task_id: &str) {
+        self.shared.lock().remove(task_id);
+    }
+
+    /// How many leases are given now.
+    pub fn count(&self) -> usize {
+        self.shared.lock().by_task.len()
+    }
+}
+
+impl Drop for Leases {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What is left of a lease of the last run, as far as the host's clock can tell.
+fn left(lease: &Lease, now: Micros) -> Duration {
+    let given = lease.seconds.saturating_mul(Micros::SECOND);
+    let left = lease.until.0.saturating_sub(now.0).clamp(0, given.max(0));
+    Duration::from_micros(u64::try_from(left).unwrap_or(0))
+}
+
+fn serve(shared: &Shared, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
+    let mut state = shared.lock();
+    let mut pause = Duration::ZERO;
+    while !state.closed {
+        let now = Instant::now();
+        let due = if pause.is_zero() { state.due(now) } else { Vec::new() };
+        if due.is_empty() {
+            let next = state.by_end.first().map(|(ends, _)| ends.saturating_duration_since(now));
+            let wait = next.unwrap_or(Duration::from_secs(3600)).max(pause);
+            state = shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            pause = Duration::ZERO;
+            continue;
+        }
+        drop(state);
+        let done = end_all(notifier, due.clone());
+        state = shared.lock();
+        match done {
+            Ok(tasks) => {
+                state.settle(&due);
+                drop(state);
+                tasks.iter().for_each(ended);
+                state = shared.lock();
+            }
+            Err(error) => {
+                log::warn!("leases that have run out could not be ended, trying again: {error}");
+                pause = AGAIN;
+            }
+        }
+    }
+}
+
+/// Ends leases in one transaction, and tells the people whose tasks are blocked by it.
+fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>> {
+    let told: Arc<Mutex<Vec<Ended>>> = Arc::default();
+    let telling = Arc::clone(&told);
+    notifier.tell(move |conn| {
+        let mut notices = Vec::new();
+        let mut all = Vec::new();
+        for lease in &leases {
+            let Some(task) = tasks::end_lease(conn, lease, Micros::now())? else { continue };
+            if task.status == BLOCKED {
+                notices.push((task.owner_user_id.clone(), notice(&task)));
+            }
+            let depends_on = tasks::dependencies_of(conn, task.seq)?;
+            all.push(Ended { task, depends_on });
+        }
+        *telling.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        Ok(notices)
+    })?;
+    Ok(std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner)))
+}
+
+/// What the creator, or its owner, is told of a blocked task.
+fn notice(task: &Task) -> Notice {
+    Notice {
+        level: "normal",
+        title: "A task is blocked".to_owned(),
+        message: format!(
+            "\"{}\" ({}) was begun {} times and never finished: it is not offered any more. Made by {}.",
+            task.title, task.id, task.attempts, task.creator_name
+        ),
+        page: "/docs/agents/recipes/working-off-a-queue#attempts",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(until: i64, seconds: i64) -> Lease {
+        Lease { task_id: "t".into(), fence: 1, seconds, until: Micros(until * Micros::SECOND) }
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ends_no_lease_later_than_it_was_given_for() {
+        let now = Micros(1000 * Micros::SECOND);
+        assert_eq!(left(&lease(1100, 300), now), Duration::from_secs(100));
+        assert_eq!(left(&lease(900, 300), now), Duration::ZERO);
+        assert_eq!(left(&lease(1_000_000, 300), now), Duration::from_secs(300));
+        assert_eq!(left(&lease(i64::MAX / Micros::SECOND, 300), Micros(i64::MIN)), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_lease_that_was_given_anew_is_not_settled_by_the_end_of_the_old_one() {
+        let (mut state, now) = (State::default(), Instant::now());
+        state.put(lease(1, 10), now);
+        assert_eq!(state.due(now).len(), 1);
+        state.put(lease(2, 10), now + Duration::from_secs(5));
+        assert!(state.due(now).is_empty());
+        state.settle(&[lease(1, 10)]);
+        assert_eq!((state.by_task.len(), state.by_end.len()), (1, 1));
+        state.settle(&[lease(2, 10)]);
+        assert_eq!((state.by_task.len(), state.by_end.len()), (0, 0));
+    }
+}

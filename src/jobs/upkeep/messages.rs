@@ -1,0 +1,260 @@
+//! What becomes of messages by themselves: replies that are overdue are told once, and what a space may not keep goes in
+//! small batches, never inside a request (workspace contract, sections 2 and 5).
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::config::LiveConfig;
+use crate::jobs::events::notifier::{Notice, Notifier};
+use crate::jobs::events::streams::{Event, Streams, space};
+use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
+use crate::store::messages::overdue::{self, Overdue};
+use crate::store::messages::retention::{self, Keep};
+use crate::store::messages::settle;
+use crate::store::{self, Store};
+use crate::time::{Clock, Micros};
+
+/// Overdue messages told in one transaction.
+const TOLD: u64 = 100;
+/// Messages removed in one transaction.
+const BATCH: u64 = 200;
+/// Spaces looked at in one round; the next round goes on behind them.
+const SPACES: u64 = 500;
+/// The longest rest where a reply is due later: a clock that was set wrong meanwhile is noticed.
+const LONGEST: Duration = Duration::from_secs(60);
+/// How long to wait after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct State {
+    /// Spaces that hold more than they may.
+    full: BTreeSet<String>,
+    /// When the next reply is due, as far as is known.
+    due: Option<Micros>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    removed: AtomicU64,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread that looks after messages; dropping it ends it.
+pub struct Upkeep {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: Arc<Store>,
+        streams: Arc<Streams>,
+        notifier: Notifier,
+        clock: Arc<Clock>,
+        config: Arc<LiveConfig>,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::<Shared>::default();
+        // What was due while the daemon was off is told now.
+        shared.lock().due = Some(Micros(0));
+        let fulfiller =
+            Keeper { shared: Arc::clone(&shared), store, streams, notifier, clock, config, after: String::new() };
+        let thread = std::thread::Builder::new().name("messages".into()).spawn(move || fulfiller.serve())?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Notes that a reply is due at this time. Quick; from any thread.
+    pub fn expect(&self, due: Micros) {
+        let mut state = self.shared.lock();
+        if state.due.is_none_or(|known| due < known) {
+            state.due = Some(due);
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Notes that a space holds more than it may. Quick; from any thread.
+    pub fn nudge(&self, space_id: &str) {
+        let mut state = self.shared.lock();
+        if !state.full.contains(space_id) {
+            state.full.insert(space_id.to_owned());
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Messages removed since the start because they were too old or too many.
+    pub fn removed(&self) -> u64 {
+        self.shared.removed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    store: Arc<Store>,
+    streams: Arc<Streams>,
+    notifier: Notifier,
+    /// What is due by a clock that is in doubt is not: nothing goes or is told for its age meanwhile.
+    clock: Arc<Clock>,
+    config: Arc<LiveConfig>,
+    /// The last space that was looked at.
+    after: String,
+}
+
+impl Keeper {
+    fn serve(mut self) {
+        let mut next_round = Instant::now();
+        loop {
+            let now = Instant::now();
+            if now >= next_round {
+                self.round();
+                next_round = now + seconds(self.config.read(|now| now.limits.sweep_interval));
+            }
+            let judged = self.clock.judging();
+            let told = self.tell_overdue(judged).inspect_err(|error| log::warn!("overdue replies: {error}"));
+            let mut state = self.shared.lock();
+            if let Ok(due) = &told {
+                // What was sent meanwhile may be due sooner.
+                state.due = state.due.filter(|at| *at > judged).into_iter().chain(*due).min();
+            }
+            while !state.closed && state.full.is_empty() {
+                let now = Instant::now();
+                let judged = self.clock.judging();
+                let until_due =
+                    state.due.map(|at| Duration::from_micros(at.0.saturating_sub(judged.0).max(0).unsigned_abs()));
+                let until_due = if told.is_err() { Some(AGAIN) } else { until_due };
+                let rest = next_round.saturating_duration_since(now).min(until_due.unwrap_or(LONGEST)).min(LONGEST);
+                if rest.is_zero() {
+                    break;
+                }
+                let waited = self.shared.changed.wait_timeout(state, rest);
+                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                state = guard;
+                if timeout.timed_out() {
+                    break;
+                }
+            }
+            if state.closed {
+                return;
+            }
+            let full = std::mem::take(&mut state.full);
+            drop(state);
+            full.iter().for_each(|space_id| self.trim(space_id));
+        }
+    }
+
+    /// Tells what is overdue; when the next reply is due.
+    fn tell_overdue(&self, now: Micros) -> store::Result<Option<Micros>> {
+        loop {
+            let Some(next) = self.store.lookup(overdue::next)? else { return Ok(None) };
+            if next > now {
+                return Ok(Some(next));
+            }
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let telling = Arc::clone(&told);
+            self.notifier.tell(move |conn| {
+                let due = overdue::due(conn, now, TOLD)?;
+                let mut notices = Vec::new();
+                for one in &due {
+                    settle(conn, one.place)?;
+                    notices.extend(one.user_id(conn)?.map(|user_id| (user_id, notice(one))));
+                }
+                *telling.lock().unwrap_or_else(PoisonError::into_inner) = due;
+                Ok(notices)
+            })?;
+            let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+            told.iter().for_each(|one| self.streams.tell(&space(&one.space_id), event(one)));
+        }
+    }
+
+    /// Looks at the next spaces, and at what clients called their messages.
+    fn round(&mut self) {
+        let spaces = match self.store.lookup(|conn| retention::spaces_after(conn, &self.after, SPACES)) {
+            Ok(spaces) => spaces,
+            Err(error) => return log::warn!("sweeping messages: {error}"),
+        };
+        self.after =
+            if spaces.len() as u64 == SPACES { spaces.last().cloned().unwrap_or_default() } else { String::new() };
+        spaces.iter().for_each(|space_id| self.trim(space_id));
+        let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
+        let before = self.clock.judging().plus(-life);
+        while !self.shared.lock().closed {
+            match self.store.lookup(|conn| retention::client_ids_are_due(conn, before)) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return log::warn!("sweeping client ids: {error}"),
+            }
+            if let Err(error) = self.store.write(move |conn| retention::sweep_client_ids(conn, before, SWEEP_BATCH)) {
+                return log::warn!("sweeping client ids: {error}");
+            }
+        }
+    }
+
+    /// Removes what a space may not keep, so few at a time that other writes hardly wait.
+    fn trim(&self, space_id: &str) {
+        let settings = self.config.read(|now| now.workspace);
+        let days = i64::try_from(settings.message_days).unwrap_or(i64::MAX);
+        let keep = Keep {
+            messages: settings.messages_per_space,
+            bytes: settings.message_bytes_per_space,
+            since: self.clock.judging().plus(-days.saturating_mul(Micros::DAY)),
+        };
+        while !self.shared.lock().closed {
+            match self.store.lookup(|conn| retention::is_due(conn, space_id, keep)) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return log::warn!("sweeping messages: {error}"),
+            }
+            let space = space_id.to_owned();
+            match self.store.write(move |conn| retention::sweep(conn, &space, keep, BATCH)) {
+                Ok(count) => {
+                    self.shared.removed.fetch_add(count as u64, Ordering::Relaxed);
+                }
+                Err(error) => return log::warn!("sweeping messages: {error}"),
+            }
+        }
+    }
+}
+
+fn notice(one: &Overdue) -> Notice {
+    Notice {
+        level: "normal",
+        title: format!("Nobody has replied to {} in time", one.author_name),
+        message: format!("Message {} was to be answered and was not: {}", one.id, one.beginning),
+        page: "/docs/agents/recipes/talking-to-another-agent#overdue",
+    }
+}
+
+fn event(one: &Overdue) -> Event {
+    let data = json!({
+        "message_id": one.id,
+        "space_id": one.space_id,
+        "seq": one.seq,
+        "expects_reply_by": one.expects_reply_by.map(Micros::micros),
+    });
+    Event::new("message_overdue", &data).only_to(vec![one.author.clone()])
+}

@@ -1,0 +1,53 @@
+//! Bodies that are taken piece by piece: the edge reads a piece, a pool thread takes it, and where a piece has to be
+//! written first, nobody holds a thread meanwhile.
+
+use hyper::body::Bytes;
+use tokio::sync::oneshot;
+
+use super::service::Outcome;
+
+/// Takes a body. Dropped before its end, it undoes what it has done: the client has gone, or was refused.
+pub trait Intake: Send {
+    /// Takes the next piece. On a pool thread.
+    fn piece(self: Box<Self>, bytes: Bytes) -> Taken;
+
+    /// The body is complete. On a pool thread.
+    fn end(self: Box<Self>) -> Outcome;
+}
+
+/// What came of a piece.
+pub enum Taken {
+    /// The next one, please.
+    More(Box<dyn Intake>),
+    /// It is being worked on; nobody waits on a thread.
+    Later(Later),
+    /// What else comes does not matter: this is the outcome.
+    Ended(Outcome),
+}
+
+/// What another thread will say of a piece.
+pub struct Later(oneshot::Receiver<Taken>);
+
+/// Says what came of a piece; dropping it says nothing, and the request fails.
+pub struct Sayer(oneshot::Sender<Taken>);
+
+/// A wait for what another thread says, and who says it.
+pub fn later() -> (Sayer, Later) {
+    let (sayer, later) = oneshot::channel();
+    (Sayer(sayer), Later(later))
+}
+
+impl Sayer {
+    /// Says it, from any thread.
+    pub fn say(self, taken: Taken) {
+        // Where the client has gone, the intake is dropped here.
+        let _ = self.0.send(taken);
+    }
+}
+
+impl Later {
+    /// What was said; `None` if nobody will. Runtime thread only.
+    pub(crate) async fn said(self) -> Option<Taken> {
+        self.0.await.ok()
+    }
+}

@@ -1,0 +1,213 @@
+//! Shared context of a space: values by key, each until its end, or for good once it is promoted.
+//!
+//! What has expired is not there, whether or not it was swept yet.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::page::{Take, each};
+use super::row::record;
+use super::usage::{self, Holder};
+use crate::time::Micros;
+
+const UPSERT: &str = "INSERT INTO context
+    (space_id, key, value, bytes, ttl, expires_at, created_by, created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+    ON CONFLICT (space_id, key) DO UPDATE SET value = excluded.value, bytes = excluded.bytes, ttl = excluded.ttl,
+        expires_at = excluded.expires_at, artifact_type = NULL, created_by = excluded.created_by,
+        created_at = iif(expires_at <= excluded.created_at, excluded.created_at, created_at),
+        updated_at = excluded.updated_at";
+const PROMOTE: &str = "UPDATE context SET ttl = NULL, expires_at = NULL, artifact_type = ?3, updated_at = ?4
+    WHERE space_id = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?4)";
+const DELETE: &str =
+    "DELETE FROM context WHERE space_id = ?1 AND key = ?2 RETURNING expires_at IS NULL OR expires_at > ?3";
+const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM context WHERE expires_at <= ?1)";
+const SWEEP: &str = "DELETE FROM context WHERE rowid IN (SELECT rowid FROM context WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+const BYTES_OF: &str = "SELECT bytes FROM context WHERE space_id = ?1 AND key = ?2";
+
+record! {
+    /// A value under its key.
+    pub struct Entry from "context" {
+        /// The key.
+        pub key: String = "key",
+        /// The value.
+        pub value: String = "value",
+        /// The space's id.
+        pub space_id: String = "space_id",
+        /// For how many seconds it was set; `None` once promoted.
+        pub ttl: Option<i64> = "ttl",
+        /// When it ends; `None` once promoted.
+        pub expires_at: Option<Micros> = "expires_at",
+        /// What it was promoted as.
+        pub artifact_type: Option<String> = "artifact_type",
+        /// Who set it last, by name.
+        pub created_by: String = "created_by",
+        /// When it was first set.
+        pub created_at: Micros = "created_at",
+        /// When it was last set.
+        pub updated_at: Micros = "updated_at",
+    }
+}
+
+/// What is set.
+#[derive(Debug)]
+pub struct NewEntry<'a> {
+    /// The space's id.
+    pub space_id: &'a str,
+    /// The key.
+    pub key: &'a str,
+    /// The value.
+    pub value: &'a str,
+    /// Seconds until it ends.
+    pub ttl: i64,
+    /// Who sets it, by name.
+    pub created_by: &'a str,
+}
+
+/// Bytes that an entry counts as.
+pub fn bytes_of(key: &str, value: &str) -> u64 {
+    (key.len() + value.len()) as u64
+}
+
+/// Sets a key's value; `false`, and nothing set, where the space may hold no more keys or bytes than these. When it ends.
+///
+/// # Errors
+/// The store's.
+pub fn set(
+    conn: &Connection,
+    entry: &NewEntry<'_>,
+    most_keys: u64,
+    most_bytes: u64,
+    now: Micros,
+) -> Result<Option<Micros>> {
+    if !fits(conn, entry, most_keys, most_bytes)? {
+        // What has expired makes room before anybody is refused.
+        sweep(conn, now, crate::limits::SWEEP_BATCH)?;
+        if !fits(conn, entry, most_keys, most_bytes)? {
+            return Ok(None);
+        }
+    }
+    let expires_at = now.plus(entry.ttl.saturating_mul(Micros::SECOND));
+    conn.prepare_cached(UPSERT)?.execute(params![
+        entry.space_id,
+        entry.key,
+        entry.value,
+        bytes_of(entry.key, entry.value),
+        entry.ttl,
+        expires_at,
+        entry.created_by,
+        now
+    ])?;
+    Ok(Some(expires_at))
+}
+
+fn fits(conn: &Connection, entry: &NewEntry<'_>, most_keys: u64, most_bytes: u64) -> Result<bool> {
+    let mut statement = conn.prepare_cached(BYTES_OF)?;
+    let there: Option<u64> = statement.query_row(params![entry.space_id, entry.key], |row| row.get(0)).optional()?;
+    let held = usage::of(conn, Holder::Space(entry.space_id))?;
+    let bytes = held.context_bytes.saturating_sub(there.unwrap_or(0)) + bytes_of(entry.key, entry.value);
+    let keys = held.context_keys + u64::from(there.is_none());
+    // One that gets smaller is taken even where a setting was lowered below what is held.
+    let shrinks = there.is_some_and(|old| bytes_of(entry.key, entry.value) <= old);
+    Ok(shrinks || (keys <= most_keys && bytes <= most_bytes))
+}
+
+/// The live value under a key.
+///
+/// # Errors
+/// The store's.
+pub fn get(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<Option<Entry>> {
+    let sql = format!("{} WHERE space_id = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)", Entry::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row(params![space_id, key, now], Entry::read).optional()?)
+}
+
+/// A part of a space's live entries, in the order of their keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// What the keys begin with.
+    pub prefix: &'a str,
+    /// The last key of the part before.
+    pub after: Option<&'a str>,
+}
+
+/// The live entries of a part, until no more are wanted.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros, take: Take<'_, Entry>) -> Result<()> {
+    let from = part.after.unwrap_or(part.prefix);
+    let (compare, end) = (if part.after.is_some() { ">" } else { ">=" }, successor(part.prefix));
+    let below = if end.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
+    let sql = format!(
+        "{} WHERE space_id = ?1 AND key {compare} ?2 {below} AND (expires_at IS NULL OR expires_at > ?4) ORDER BY key",
+        Entry::SELECT
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    each(&mut statement, params![space_id, from, end, now], Entry::read, take)
+}
+
+/// The smallest text that is greater than every text with this prefix; `None` if there is none.
+fn successor(prefix: &str) -> Option<String> {
+    let mut text = prefix.to_owned();
+    while let Some(last) = text.pop() {
+        // Surrogates are no characters: the one before them is followed by the one behind them.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            text.push(next);
+            return Some(text);
+        }
+    }
+    None
+}
+
+/// Keeps a live value for good; false if there is none under this key.
+///
+/// # Errors
+/// The store's.
+pub fn promote(conn: &Connection, space_id: &str, key: &str, artifact_type: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(PROMOTE)?.execute(params![space_id, key, artifact_type, now])? > 0)
+}
+
+/// Deletes a key; false if there was no live value under it.
+///
+/// # Errors
+/// The store's.
+pub fn delete(conn: &Connection, space_id: &str, key: &str, now: Micros) -> Result<bool> {
+    let mut statement = conn.prepare_cached(DELETE)?;
+    Ok(statement.query_row(params![space_id, key, now], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
+/// True if something has expired and is still stored.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(IS_DUE)?.query_row([now], |row| row.get(0))?)
+}
+
+/// Removes at most `most` of what has expired; how many.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, now: Micros, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![now, most])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_successor_is_greater_than_all_with_the_prefix_and_no_greater_than_others(
+            prefix in any::<String>(), rest in any::<String>(), other in any::<String>(),
+        ) {
+            let end = successor(&prefix);
+            let inside = |text: &str| text >= prefix.as_str() && end.as_deref().is_none_or(|end| text < end);
+            let longer = prefix.clone() + &rest;
+            prop_assert!(inside(&longer));
+            prop_assert_eq!(inside(&other), other.starts_with(&prefix));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Finding messages: one by its id, and parts of a space's order as one reader may see it.
+
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::Message;
+use super::reading::Read;
+use crate::store::Result;
+
+/// Rows looked at in one go for those that are unread, and how often at the most.
+const CHUNK: u64 = 500;
+const CHUNKS: usize = 64;
+
+/// The message of this id, whosever it is to read.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Message>> {
+    let mut statement = conn.prepare_cached(&format!("{} WHERE m.id = ?1", Message::SELECT))?;
+    Ok(statement.query_row([id], Message::read).optional()?)
+}
+
+/// The message at this place of the order of all.
+///
+/// # Errors
+/// The store's.
+pub fn by_place(conn: &Connection, place: i64) -> Result<Option<Message>> {
+    let mut statement = conn.prepare_cached(&format!("{} WHERE m.place = ?1", Message::SELECT))?;
+    Ok(statement.query_row([place], Message::read).optional()?)
+}
+
+/// The messages at these places, up to the one with which their texts exceed `max_bytes`; at least one.
+pub(super) fn by_places(
+    conn: &Connection,
+    places: impl Iterator<Item = rusqlite::Result<i64>>,
+    max_bytes: usize,
+) -> Result<Vec<Message>> {
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    for place in places {
+        let Some(message) = by_place(conn, place?)? else { continue };
+        bytes += usize::try_from(message.bytes).unwrap_or(usize::MAX);
+        if bytes > max_bytes && !found.is_empty() {
+            break;
+        }
+        found.push(message);
+    }
+    Ok(found)
+}
+
+/// Which part of a space's order to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// Newest first, those before this place.
+    Before(i64),
+    /// Oldest first, those after this place.
+    After(i64),
+}
+
+/// Which messages to list.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The space.
+    pub space_id: &'a str,
+    /// Whose eyes it is seen with.
+    pub reader: &'a str,
+    /// Only those of this channel.
+    pub channel: Option<&'a str>,
+    /// Only those addressed to the reader: it is mentioned, answered or written to directly.
+    pub addressed: bool,
+    /// Only those that the reader has not read.
+    pub unread: Option<&'a Read>,
+    /// Messages at the most.
+    pub limit: u64,
+    /// Bytes of all of them together, roughly.
+    pub max_bytes: usize,
+}
+
+/// What was found, and whether there is more of it.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The messages.
+    pub messages: Vec<Message>,
+    /// Whether there may be more in the same direction.
+    pub more: bool,
+}
+
+/// A part of a space's order, as its reader may see it.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, wanted: &Wanted<'_>, span: Span) -> Result<Found> {
+    let Some(read) = wanted.unread else {
+        let mut places = places(conn, wanted, span, wanted.limit + 1)?;
+        let more = places.len() as u64 > wanted.limit;
+        places.truncate(usize::try_from(wanted.limit).unwrap_or(usize::MAX));
+        let all = places.len();
+        let messages = by_places(conn, places.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
+        return Ok(Found { more: more || messages.len() < all, messages });
+    };
+    let (mut found, mut span) = (Vec::new(), span);
+    let limit = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+    let mut more = true;
+    for _ in 0..CHUNKS {
+        let chunk = places(conn, wanted, span, CHUNK)?;
+        more = chunk.len() as u64 == CHUNK;
+        found.extend(chunk.iter().filter(|(_, seq)| !read.contains(*seq)));
+        match chunk.last() {
+            Some((_, seq)) if more && found.len() < limit => span = span.from(*seq),
+            _ => break,
+        }
+    }
+    more |= found.len() > limit;
+    // What it wrote itself is nobody's news, and is seldom much.
+    let mut messages = by_places(conn, found.into_iter().map(|(place, _)| Ok(place)), wanted.max_bytes)?;
+    messages.retain(|message| message.author != wanted.reader);
+    more |= messages.len() > limit;
+    messages.truncate(limit);
+    Ok(Found { messages, more })
+}
+
+impl Span {
+    fn from(self, seq: i64) -> Self {
+        match self {
+            Self::Before(_) => Self::Before(seq),
+            Self::After(_) => Self::After(seq),
+        }
+    }
+}
+
+/// Places of messages with their place in the space. Each part of the union is a walk along one index that ends at the
+/// limit.
+fn places(conn: &Connection, wanted: &Wanted<'_>, span: Span, limit: u64) -> Result<Vec<(i64, i64)>> {
+    let (compare, seq, order) = match span {
+        Span::Before(seq) => ("<", seq, "DESC"),
+        Span::After(seq) => (">", seq, "ASC"),
+    };
+    let walk = |from: &str| {
+        format!(
+            "SELECT * FROM (SELECT place, seq FROM {from} AND seq {compare} :seq ORDER BY seq {order} LIMIT :limit)"
+        )
+    };
+    let parts: Vec<String> = match (wanted.addressed, wanted.channel) {
+        (true, None) => vec![walk("message_receipts WHERE principal = :me AND space_id = :space")],
+        (true, Some(_)) => vec![walk(
+            "(SELECT r.place, r.seq FROM message_receipts r JOIN messages m ON m.place = r.place
+                WHERE r.principal = :me AND r.space_id = :space AND m.channel = :channel) WHERE 1",
+        )],
+        (false, None) => vec![
+            walk("messages WHERE space_id = :space AND addressee IS NULL"),
+            walk("messages WHERE space_id = :space AND addressee = :me"),
+            walk("messages WHERE space_id = :space AND author = :me AND addressee IS NOT NULL AND addressee <> :me"),
+        ],
+        (false, Some(_)) => vec![
+            walk("messages WHERE space_id = :space AND channel = :channel AND addressee IS NULL"),
+            walk("messages WHERE space_id = :space AND addressee = :me AND channel = :channel"),
+            walk(
+                "messages WHERE space_id = :space AND author = :me AND channel = :channel AND addressee IS NOT NULL
+                    AND addressee <> :me",
+            ),
+        ],
+    };
+    let sql = format!("{} ORDER BY seq {order} LIMIT :limit", parts.join(" UNION ALL "));
+    let mut statement = conn.prepare_cached(&sql)?;
+    let all = named_params! {
+        ":space": wanted.space_id, ":me": wanted.reader, ":channel": wanted.channel, ":seq": seq, ":limit": limit,
+    };
+    for (name, value) in all {
+        if let Some(index) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(index, value)?;
+        }
+    }
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((row.get(0)?, row.get(1)?));
+    }
+    Ok(found)
+}
+
+/// The places of the messages after `after` that a reader may see, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn after(conn: &Connection, space_id: &str, reader: &str, after: i64, limit: u64) -> Result<Vec<(i64, i64)>> {
+    let wanted =
+        Wanted { space_id, reader, channel: None, addressed: false, unread: None, limit, max_bytes: usize::MAX };
+    places(conn, &wanted, Span::After(after), limit)
+}
+
+/// Of the messages after `after` that a reader may see, the place in the space of the newest but `kept - 1`; `None` if
+/// there are no more than `kept`.
+///
+/// # Errors
+/// The store's.
+pub fn first_of_the_newest(
+    conn: &Connection,
+    space_id: &str,
+    reader: &str,
+    after: i64,
+    kept: u64,
+) -> Result<Option<i64>> {
+    let wanted =
+        Wanted { space_id, reader, channel: None, addressed: false, unread: None, limit: kept, max_bytes: usize::MAX };
+    let newest = places(conn, &wanted, Span::Before(i64::MAX), kept + 1)?;
+    let beyond = newest.len() as u64 > kept && newest.last().is_some_and(|(_, seq)| *seq > after);
+    let at = usize::try_from(kept).unwrap_or(usize::MAX).saturating_sub(1);
+    Ok(newest.get(at).map(|(_, seq)| *seq).filter(|_| beyond))
+}
+
+/// Replies to a message that a reader may see, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn replies(
+    conn: &Connection,
+    parent_id: &str,
+    reader: &str,
+    after_place: i64,
+    limit: u64,
+    max_bytes: usize,
+) -> Result<Found> {
+    let sql = "SELECT place FROM messages WHERE parent_id = ?1 AND place > ?2
+        AND (addressee IS NULL OR addressee = ?3 OR author = ?3) ORDER BY place LIMIT ?4";
+    let mut statement = conn.prepare_cached(sql)?;
+    let places = statement.query_map(params![parent_id, after_place, reader, limit + 1], |row| row.get(0))?;
+    let mut messages = by_places(conn, places, max_bytes)?;
+    let more = messages.len() as u64 > limit;
+    messages.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(Found { messages, more })
+}

@@ -1,0 +1,320 @@
+//! Messages: writing, changing and removing them, with all that is kept beside them: words, counts, how far each member
+//! has read, receipts.
+
+pub mod find;
+pub mod members;
+pub mod overdue;
+pub mod reading;
+pub mod receipts;
+pub mod retention;
+
+mod bits;
+#[cfg(test)]
+mod plans;
+mod words;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::row::record;
+use crate::time::Micros;
+
+pub use words::search;
+
+const COUNT_UP: &str =
+    "INSERT INTO message_counts (space_id, last_seq, messages, open, bytes) VALUES (?1, 1, 1, ?2, ?3)
+    ON CONFLICT (space_id) DO UPDATE SET last_seq = last_seq + 1, messages = messages + 1, open = open + excluded.open,
+        bytes = bytes + excluded.bytes
+    RETURNING last_seq, messages, bytes";
+const COUNT_DOWN: &str = "UPDATE message_counts SET messages = messages - ?2, open = open - ?3, bytes = bytes - ?4
+    WHERE space_id = ?1";
+const COUNT_BYTES: &str = "UPDATE message_counts SET bytes = bytes + ?2 WHERE space_id = ?1";
+const INSERT: &str =
+    "INSERT INTO messages (id, space_id, seq, channel, message_type, parent_id, conversation_id, author,
+        author_name, addressee, content, mentions, attachments, metadata, bytes, expects_reply_by, awaits_reply,
+        created_at, updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)";
+const EDIT: &str = "UPDATE messages SET content = ?2, mentions = ?3, bytes = ?4, updated_at = ?5 WHERE place = ?1";
+const PIN: &str = "UPDATE messages SET pinned = ?2 WHERE place = ?1";
+const COUNT_PINNED: &str = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE space_id = ?1 AND pinned = 1 LIMIT ?2)";
+const DELETE: &str = "DELETE FROM messages WHERE place = ?1";
+const ANSWERED: &str = "UPDATE messages SET awaits_reply = 0 WHERE place = ?1 AND awaits_reply = 1";
+const CLIENT_ID: &str = "SELECT message_id FROM message_client_ids WHERE author = ?1 AND client_id = ?2
+    AND created_at > ?3";
+const PUT_CLIENT_ID: &str = "INSERT INTO message_client_ids (author, client_id, message_id, created_at)
+    VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (author, client_id) DO UPDATE SET message_id = excluded.message_id, created_at = excluded.created_at";
+const REACT: &str =
+    "INSERT INTO message_reactions (place, principal, emoji) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+const REACTED: &str = "SELECT count(*), coalesce(sum(emoji = ?3), 0) FROM message_reactions
+    WHERE place = ?1 AND principal = ?2";
+const PUT_REACTIONS: &str = "UPDATE messages SET reactions = ?2 WHERE place = ?1";
+/// What a row costs beside its texts, roughly.
+const ROW_BYTES: usize = 256;
+
+record! {
+    /// A message.
+    pub struct Message from "messages m" {
+        /// Its place in the order of all.
+        pub place: i64 = "m.place",
+        /// The id.
+        pub id: String = "m.id",
+        /// The space.
+        pub space_id: String = "m.space_id",
+        /// Its place in the space.
+        pub seq: i64 = "m.seq",
+        /// The channel.
+        pub channel: String = "m.channel",
+        /// A slug.
+        pub message_type: String = "m.message_type",
+        /// What it replies to.
+        pub parent_id: Option<String> = "m.parent_id",
+        /// The first message of its thread.
+        pub conversation_id: String = "m.conversation_id",
+        /// Who wrote it, `user:ID` or `agent:ID`.
+        pub author: String = "m.author",
+        /// The author's name when it was written.
+        pub author_name: String = "m.author_name",
+        /// Whom a direct message is for.
+        pub addressee: Option<String> = "m.addressee",
+        /// The text.
+        pub content: String = "m.content",
+        /// The mentioned members, a JSON list of `{principal, name}`.
+        pub mentions: String = "m.mentions",
+        /// A JSON list.
+        pub attachments: String = "m.attachments",
+        /// A JSON object.
+        pub metadata: String = "m.metadata",
+        /// How often each reaction was given, a JSON object.
+        pub reactions: String = "m.reactions",
+        /// What it counts for in the space.
+        pub bytes: i64 = "m.bytes",
+        /// Whether it stays when others go.
+        pub pinned: bool = "m.pinned",
+        /// Until when its author expects a reply.
+        pub expects_reply_by: Option<Micros> = "m.expects_reply_by",
+        /// When it was sent.
+        pub created_at: Micros = "m.created_at",
+        /// When its text was last changed.
+        pub updated_at: Micros = "m.updated_at",
+    }
+}
+
+impl Message {
+    /// True if this member of its space may read it.
+    pub fn is_for(&self, principal: &str) -> bool {
+        self.addressee.as_deref().is_none_or(|to| to == principal || self.author == principal)
+    }
+
+    /// As which of its bytes the row counts.
+    fn weight(content: &str, others: [&str; 3]) -> i64 {
+        let bytes = content.len() + others.iter().map(|text| text.len()).sum::<usize>() + ROW_BYTES;
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+
+    /// Bytes that a message of these texts counts for.
+    pub fn bytes_of(content: &str, mentions: &str, attachments: &str, metadata: &str) -> u64 {
+        u64::try_from(Self::weight(content, [mentions, attachments, metadata])).unwrap_or(u64::MAX)
+    }
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub struct NewMessage<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The space.
+    pub space_id: &'a str,
+    /// The channel.
+    pub channel: &'a str,
+    /// A slug.
+    pub message_type: &'a str,
+    /// What it replies to.
+    pub parent_id: Option<&'a str>,
+    /// The first message of its thread.
+    pub conversation_id: &'a str,
+    /// Who writes it, `user:ID` or `agent:ID`.
+    pub author: &'a str,
+    /// The author's name.
+    pub author_name: &'a str,
+    /// Whom a direct message is for.
+    pub addressee: Option<&'a str>,
+    /// The text.
+    pub content: &'a str,
+    /// A JSON list of `{principal, name}`.
+    pub mentions: &'a str,
+    /// A JSON list.
+    pub attachments: &'a str,
+    /// A JSON object.
+    pub metadata: &'a str,
+    /// Until when a reply is expected.
+    pub expects_reply_by: Option<Micros>,
+    /// Now.
+    pub created_at: Micros,
+}
+
+/// Where a message came to stand, and what its space holds with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Stored {
+    /// Its place in the order of all.
+    pub place: i64,
+    /// Its place in the space.
+    pub seq: i64,
+    /// Messages of the space.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Stores a message at the end of its space.
+///
+/// # Errors
+/// The store's.
+pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<Stored> {
+    let bytes = Message::weight(new.content, [new.mentions, new.attachments, new.metadata]);
+    let is_open = new.addressee.is_none();
+    let (seq, messages, total) = conn
+        .prepare_cached(COUNT_UP)?
+        .query_row(params![new.space_id, is_open, bytes], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        new.space_id,
+        seq,
+        new.channel,
+        new.message_type,
+        new.parent_id,
+        new.conversation_id,
+        new.author,
+        new.author_name,
+        new.addressee,
+        new.content,
+        new.mentions,
+        new.attachments,
+        new.metadata,
+        bytes,
+        new.expects_reply_by,
+        new.expects_reply_by.is_some(),
+        new.created_at
+    ])?;
+    let place = conn.last_insert_rowid();
+    words::add(conn, place, &words::scopes(new.space_id, new.author, new.addressee), new.content)?;
+    reading::wrote(conn, new.space_id, new.author, new.addressee)?;
+    Ok(Stored { place, seq, messages, bytes: total })
+}
+
+/// Changes a message's text and whom it mentions.
+///
+/// # Errors
+/// The store's.
+pub fn edit(conn: &Connection, message: &Message, content: &str, mentions: &str, now: Micros) -> Result<()> {
+    let bytes = Message::weight(content, [mentions, &message.attachments, &message.metadata]);
+    conn.prepare_cached(EDIT)?.execute(params![message.place, content, mentions, bytes, now])?;
+    conn.prepare_cached(COUNT_BYTES)?.execute(params![message.space_id, bytes - message.bytes])?;
+    words::remove(conn, message.place)?;
+    let scopes = words::scopes(&message.space_id, &message.author, message.addressee.as_deref());
+    words::add(conn, message.place, &scopes, content)
+}
+
+/// Makes a message stay, or go with the others.
+///
+/// # Errors
+/// The store's.
+pub fn pin(conn: &Connection, place: i64, pinned: bool) -> Result<()> {
+    conn.prepare_cached(PIN)?.execute(params![place, pinned])?;
+    Ok(())
+}
+
+/// How many messages of a space are pinned, counted up to `most`.
+///
+/// # Errors
+/// The store's.
+pub fn count_pinned(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_PINNED)?.query_row(params![space_id, most], |row| row.get(0))?)
+}
+
+/// What of a message is needed to take it out of all that is counted.
+#[derive(Debug, Clone)]
+pub struct Gone {
+    place: i64,
+    seq: i64,
+    author: String,
+    addressee: Option<String>,
+    bytes: i64,
+}
+
+/// Removes messages of one space.
+///
+/// # Errors
+/// The store's.
+pub fn remove(conn: &Connection, space_id: &str, gone: &[Gone]) -> Result<()> {
+    for one in gone {
+        words::remove(conn, one.place)?;
+        conn.prepare_cached(DELETE)?.execute([one.place])?;
+    }
+    reading::removed(conn, space_id, gone)?;
+    let open = gone.iter().filter(|one| one.addressee.is_none()).count();
+    let bytes: i64 = gone.iter().map(|one| one.bytes).sum();
+    conn.prepare_cached(COUNT_DOWN)?.execute(params![space_id, gone.len(), open, bytes])?;
+    Ok(())
+}
+
+/// Removes one message.
+///
+/// # Errors
+/// The store's.
+pub fn delete(conn: &Connection, message: &Message) -> Result<()> {
+    let gone = Gone {
+        place: message.place,
+        seq: message.seq,
+        author: message.author.clone(),
+        addressee: message.addressee.clone(),
+        bytes: message.bytes,
+    };
+    remove(conn, &message.space_id, &[gone])
+}
+
+/// Nobody has to wait for a reply to this message any more.
+///
+/// # Errors
+/// The store's.
+pub fn settle(conn: &Connection, place: i64) -> Result<()> {
+    conn.prepare_cached(ANSWERED)?.execute([place])?;
+    Ok(())
+}
+
+/// The id of the message that this author sent under this client id after `since`.
+///
+/// # Errors
+/// The store's.
+pub fn by_client_id(conn: &Connection, author: &str, client_id: &str, since: Micros) -> Result<Option<String>> {
+    let mut statement = conn.prepare_cached(CLIENT_ID)?;
+    Ok(statement.query_row(params![author, client_id, since], |row| row.get(0)).optional()?)
+}
+
+/// Notes what a client calls its message.
+///
+/// # Errors
+/// The store's.
+pub fn put_client_id(conn: &Connection, author: &str, client_id: &str, message_id: &str, now: Micros) -> Result<()> {
+    conn.prepare_cached(PUT_CLIENT_ID)?.execute(params![author, client_id, message_id, now])?;
+    Ok(())
+}
+
+/// Reactions of one principal to a message, and whether this one is among them.
+///
+/// # Errors
+/// The store's.
+pub fn reactions_of(conn: &Connection, place: i64, principal: &str, emoji: &str) -> Result<(u64, bool)> {
+    let mut statement = conn.prepare_cached(REACTED)?;
+    Ok(statement.query_row(params![place, principal, emoji], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? > 0)))?)
+}
+
+/// Adds a reaction; `all`: how often each was given, with this one.
+///
+/// # Errors
+/// The store's.
+pub fn react(conn: &Connection, place: i64, principal: &str, emoji: &str, all: &str) -> Result<()> {
+    conn.prepare_cached(REACT)?.execute(params![place, principal, emoji])?;
+    conn.prepare_cached(PUT_REACTIONS)?.execute(params![place, all])?;
+    Ok(())
+}

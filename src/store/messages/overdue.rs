@@ -1,0 +1,68 @@
+//! Messages whose author waits for a reply that does not come.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::store::Result;
+use crate::store::row::record;
+use crate::time::Micros;
+
+const NEXT: &str = "SELECT expects_reply_by FROM messages WHERE awaits_reply = 1 ORDER BY expects_reply_by LIMIT 1";
+const OWNER: &str = "SELECT owner_user_id FROM agents WHERE id = ?1";
+
+record! {
+    /// A message that has not been replied to in time.
+    pub struct Overdue from "messages m" {
+        /// Its place in the order of all.
+        pub place: i64 = "m.place",
+        /// The id.
+        pub id: String = "m.id",
+        /// The space.
+        pub space_id: String = "m.space_id",
+        /// Its place there.
+        pub seq: i64 = "m.seq",
+        /// Who waits, `user:ID` or `agent:ID`.
+        pub author: String = "m.author",
+        /// That one's name.
+        pub author_name: String = "m.author_name",
+        /// The beginning of the text.
+        pub beginning: String = "substr(m.content, 1, 200)",
+        /// Until when a reply was expected.
+        pub expects_reply_by: Option<Micros> = "m.expects_reply_by",
+    }
+}
+
+/// When the next reply is due.
+///
+/// # Errors
+/// The store's.
+pub fn next(conn: &Connection) -> Result<Option<Micros>> {
+    Ok(conn.prepare_cached(NEXT)?.query_row([], |row| row.get(0)).optional()?)
+}
+
+/// Up to `limit` messages that are overdue now.
+///
+/// # Errors
+/// The store's.
+pub fn due(conn: &Connection, now: Micros, limit: u64) -> Result<Vec<Overdue>> {
+    let sql = format!(
+        "{} WHERE m.awaits_reply = 1 AND m.expects_reply_by <= ?1 ORDER BY m.expects_reply_by LIMIT ?2",
+        Overdue::SELECT
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![now, limit], Overdue::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+impl Overdue {
+    /// The id of the user who is told: the author, or the owner of the agent that is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn user_id(&self, conn: &Connection) -> Result<Option<String>> {
+        match self.author.split_once(':') {
+            Some(("agent", id)) => Ok(conn.prepare_cached(OWNER)?.query_row([id], |row| row.get(0)).optional()?),
+            Some((_, id)) => Ok(crate::store::users::by_id(conn, id)?.map(|user| user.id)),
+            None => Ok(None),
+        }
+    }
+}

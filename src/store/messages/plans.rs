@@ -1,0 +1,142 @@
+//! Every statement on messages finds its rows by an index: none walks through a table that grows.
+
+use std::cell::RefCell;
+
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::find::{self, Span, Wanted};
+use super::retention::Keep;
+use super::{members, overdue, reading, receipts, retention, search};
+use crate::store::messages::*;
+
+thread_local! {
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn note(event: TraceEvent<'_>) {
+    if let TraceEvent::Stmt(_, sql) = event {
+        SEEN.with(|seen| seen.borrow_mut().push(sql.to_owned()));
+    }
+}
+
+fn open() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(include_str!("../../../schema.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO users VALUES ('u', 'ann', '', 'member', 0, 0, 0);
+        INSERT INTO spaces (id, slug, name, visibility, owner_user_id, created_at) VALUES ('s', 's', 's', 'private', 'u', 0)",
+    )
+    .unwrap();
+    conn
+}
+
+fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>) -> Stored {
+    let id = format!("m{n}");
+    let new = NewMessage {
+        id: &id,
+        space_id: "s",
+        channel: "main",
+        message_type: "text",
+        parent_id: parent,
+        conversation_id: parent.unwrap_or(&id),
+        author: "user:u",
+        author_name: "ann",
+        addressee,
+        content: "some words",
+        mentions: "[]",
+        attachments: "[]",
+        metadata: "{}",
+        expects_reply_by: Some(Micros(n)),
+        created_at: Micros(n),
+    };
+    insert(conn, &new).unwrap()
+}
+
+/// Everything that is done with messages, once.
+fn everything(conn: &Connection) {
+    let first = send(conn, 1, None, None);
+    send(conn, 2, Some("agent:a"), Some("m1"));
+    send(conn, 3, None, Some("m1"));
+    let (now, me) = (Micros(10), "agent:a");
+    let at = receipts::At { place: first.place, space_id: "s", seq: first.seq };
+    receipts::add(conn, at, me, "a", now).unwrap();
+    receipts::is_queued(conn, first.place, me).unwrap();
+    for state in receipts::State::ALL {
+        receipts::advance(conn, first.place, me, *state, now).unwrap();
+    }
+    receipts::of(conn, first.place).unwrap();
+    members::named(conn, "s", "ann", now).unwrap();
+    let message = find::by_id(conn, "m1").unwrap().unwrap();
+    let read = reading::reader(conn, "s", me).unwrap().read;
+    for (channel, addressed, unread) in [
+        (None, false, None),
+        (Some("main"), false, None),
+        (None, true, None),
+        (Some("main"), true, None),
+        (None, false, Some(&read)),
+    ] {
+        let wanted = Wanted { space_id: "s", reader: me, channel, addressed, unread, limit: 10, max_bytes: 1000 };
+        find::list(conn, &wanted, Span::Before(i64::MAX)).unwrap();
+        find::list(conn, &wanted, Span::After(0)).unwrap();
+    }
+    find::after(conn, "s", me, 0, 10).unwrap();
+    find::first_of_the_newest(conn, "s", me, 0, 10).unwrap();
+    find::replies(conn, "m1", me, 0, 10, 1000).unwrap();
+    search(conn, "some words", &["s".to_owned()], me, 10, 1000).unwrap();
+    reading::mark(conn, "s", me, std::slice::from_ref(&message), None, now).unwrap();
+    reading::mark_all(conn, "s", me, now).unwrap();
+    reading::held(conn, "s").unwrap();
+    edit(conn, &message, "other words", "[]", now).unwrap();
+    pin(conn, message.place, true).unwrap();
+    count_pinned(conn, "s", 10).unwrap();
+    reactions_of(conn, message.place, me, "+").unwrap();
+    react(conn, message.place, me, "+", "{}").unwrap();
+    put_client_id(conn, me, "c", "m1", now).unwrap();
+    by_client_id(conn, me, "c", Micros(0)).unwrap();
+    overdue::next(conn).unwrap();
+    overdue::due(conn, now, 10).unwrap();
+    settle(conn, message.place).unwrap();
+    let keep = Keep { messages: 1, bytes: 1, since: Micros(5) };
+    retention::spaces_after(conn, "", 10).unwrap();
+    retention::is_due(conn, "s", keep).unwrap();
+    retention::sweep(conn, "s", keep, 10).unwrap();
+    retention::client_ids_are_due(conn, now).unwrap();
+    retention::sweep_client_ids(conn, now, 10).unwrap();
+    delete(conn, &message).unwrap();
+}
+
+#[test]
+fn no_statement_walks_through_a_table_that_grows() {
+    let mut conn = open();
+    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
+    everything(&conn);
+    conn.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+    let mut all = SEEN.with(RefCell::take);
+    all.sort();
+    all.dedup();
+    let own = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    let mut looked_at = 0;
+    for sql in
+        all.iter().filter(|sql| own.iter().any(|word| sql.starts_with(word)) && !sql.contains("'main'.'message_words"))
+    {
+        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let (mut rows, mut lines) = (plan.raw_query(), Vec::<String>::new());
+        while let Some(row) = rows.next().unwrap() {
+            lines.push(row.get(3).unwrap());
+        }
+        looked_at += 1;
+        for line in &lines {
+            // The first of an index is no walk.
+            let is_first = sql.ends_with("LIMIT 1") && line.contains("INDEX");
+            let walks = line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE INDEX") && !is_first;
+            // A result that was bounded by a limit may be walked through, and so may a constant row.
+            let bounded = line.contains("subquery") || line.contains("CONSTANT ROW") || line.contains("SCAN (");
+            assert!(!walks || bounded, "{sql}\n{lines:#?}");
+            // A sort is of what a limit has bounded: the union of a list.
+            let sorts = line.contains("TEMP B-TREE") && !sql.contains("UNION ALL");
+            assert!(!sorts, "{sql}\n{lines:#?}");
+        }
+    }
+    assert!(looked_at > 40, "{looked_at}");
+}

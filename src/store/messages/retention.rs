@@ -1,0 +1,113 @@
+//! What goes by itself: messages that are too old or too many, and all of a space that is no more. In small batches.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Gone, remove};
+use crate::store::Result;
+use crate::time::Micros;
+
+const SPACES: &str = "SELECT space_id FROM message_counts WHERE space_id > ?1 ORDER BY space_id LIMIT ?2";
+const HELD: &str = "SELECT messages, bytes, EXISTS (SELECT 1 FROM spaces WHERE id = ?1) FROM message_counts
+    WHERE space_id = ?1";
+const OLDEST: &str = "SELECT place, seq, author, addressee, bytes, created_at FROM messages
+    WHERE space_id = ?1 AND (pinned = 0 OR ?3) ORDER BY seq LIMIT ?2";
+const FORGET: &[&str] = &[
+    "DELETE FROM message_counts WHERE space_id = ?1",
+    "DELETE FROM message_readers WHERE space_id = ?1",
+    "DELETE FROM message_read_bits WHERE space_id = ?1",
+];
+const OLD_CLIENT_IDS: &str = "DELETE FROM message_client_ids WHERE (author, client_id) IN
+    (SELECT author, client_id FROM message_client_ids WHERE created_at < ?1 ORDER BY created_at LIMIT ?2)";
+const CLIENT_IDS_ARE_DUE: &str = "SELECT EXISTS (SELECT 1 FROM message_client_ids WHERE created_at < ?1)";
+
+/// How much a space may keep.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// None from before this time.
+    pub since: Micros,
+}
+
+/// Up to `limit` spaces with messages, after this one, in the order of their ids.
+///
+/// # Errors
+/// The store's.
+pub fn spaces_after(conn: &Connection, after: &str, limit: u64) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(SPACES)?;
+    let rows = statement.query_map(params![after, limit], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Up to `batch` messages of a space that may not stay. `None`: the space is gone, and so is all of it.
+fn surplus(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<Option<Vec<Gone>>> {
+    let held = conn
+        .prepare_cached(HELD)?
+        .query_row([space_id], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?, row.get::<_, bool>(2)?)));
+    let Some((messages, bytes, exists)) = held.optional()? else { return Ok(Some(Vec::new())) };
+    let (mut too_many, mut too_much) = (messages.saturating_sub(keep.messages), bytes.saturating_sub(keep.bytes));
+    let mut statement = conn.prepare_cached(OLDEST)?;
+    let mut rows = statement.query(params![space_id, batch, !exists])?;
+    let mut gone = Vec::new();
+    while let Some(row) = rows.next()? {
+        let one = Gone {
+            place: row.get(0)?,
+            seq: row.get(1)?,
+            author: row.get(2)?,
+            addressee: row.get(3)?,
+            bytes: row.get(4)?,
+        };
+        if exists && too_many == 0 && too_much == 0 && row.get::<_, Micros>(5)? >= keep.since {
+            break;
+        }
+        too_many = too_many.saturating_sub(1);
+        too_much = too_much.saturating_sub(u64::try_from(one.bytes).unwrap_or(0));
+        gone.push(one);
+    }
+    Ok(if gone.is_empty() && !exists { None } else { Some(gone) })
+}
+
+/// True if [`sweep`] would find something in a space.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, space_id: &str, keep: Keep) -> Result<bool> {
+    Ok(surplus(conn, space_id, keep, 1)?.is_none_or(|gone| !gone.is_empty()))
+}
+
+/// Removes up to `batch` messages of a space that may not stay. How many.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, space_id: &str, keep: Keep, batch: u64) -> Result<usize> {
+    match surplus(conn, space_id, keep, batch)? {
+        Some(gone) => {
+            remove(conn, space_id, &gone)?;
+            Ok(gone.len())
+        }
+        None => {
+            for sql in FORGET {
+                conn.prepare_cached(sql)?.execute([space_id])?;
+            }
+            Ok(0)
+        }
+    }
+}
+
+/// True if [`sweep_client_ids`] would find something.
+///
+/// # Errors
+/// The store's.
+pub fn client_ids_are_due(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(CLIENT_IDS_ARE_DUE)?.query_row([before], |row| row.get(0))?)
+}
+
+/// Removes up to `batch` client ids from before this time. How many.
+///
+/// # Errors
+/// The store's.
+pub fn sweep_client_ids(conn: &Connection, before: Micros, batch: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(OLD_CLIENT_IDS)?.execute(params![before, batch])?)
+}

@@ -1,0 +1,69 @@
+//! What became of a task: one row a change, the last ones of each.
+
+use rusqlite::{Connection, params};
+
+use crate::limits::{TASK_HISTORY, TASK_HISTORY_CHARS};
+use crate::store::Result;
+use crate::store::row::record;
+use crate::time::Micros;
+
+const NUMBER: &str = "UPDATE tasks SET changes = changes + ?2 WHERE seq = ?1 RETURNING changes";
+const INSERT: &str = "INSERT INTO task_history (task, number, at, actor, field, from_value, to_value)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const TRIM: &str = "DELETE FROM task_history WHERE task = ?1 AND number <= ?2";
+
+record! {
+    /// A change.
+    pub struct Entry from "task_history" {
+        /// When.
+        pub at: Micros = "at",
+        /// Who, as `user:ID`, `agent:ID` or `taosd`.
+        pub actor: String = "actor",
+        /// What of the task.
+        pub field: String = "field",
+        /// What it was.
+        pub from: Option<String> = "from_value",
+        /// What it is since.
+        pub to: Option<String> = "to_value",
+    }
+}
+
+/// A field, what it was and what it is.
+pub(super) type Changed = (&'static str, Option<String>, Option<String>);
+
+/// Notes changes of a task, and forgets the oldest where there are too many.
+pub(super) fn note(conn: &Connection, seq: i64, changes: &[Changed], actor: &str, now: Micros) -> Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = conn.prepare_cached(NUMBER)?.query_row(params![seq, changes.len()], |row| row.get(0))?;
+    let first = last - i64::try_from(changes.len()).unwrap_or(0) + 1;
+    let mut insert = conn.prepare_cached(INSERT)?;
+    for (number, (field, from, to)) in (first..).zip(changes) {
+        insert.execute(params![seq, number, now, actor, field, cut(from.as_deref()), cut(to.as_deref())])?;
+    }
+    if last > TASK_HISTORY {
+        conn.prepare_cached(TRIM)?.execute(params![seq, last - TASK_HISTORY])?;
+    }
+    Ok(())
+}
+
+/// A value as the history keeps it: its beginning, where it is long.
+fn cut(text: Option<&str>) -> Option<String> {
+    let text = text?;
+    match text.char_indices().nth(TASK_HISTORY_CHARS) {
+        Some((end, _)) => Some(format!("{}…", &text[..end])),
+        None => Some(text.to_owned()),
+    }
+}
+
+/// A task's changes, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn of(conn: &Connection, seq: i64) -> Result<Vec<Entry>> {
+    let sql = format!("{} WHERE task = ?1 ORDER BY number LIMIT ?2", Entry::SELECT);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![seq, TASK_HISTORY], Entry::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,181 @@
+//! Uploaded files: their bytes in rows of at most 256 KiB, the same bytes once in a space.
+//!
+//! A file is written as an unfinished content, chunk by chunk in transactions of its own, and published in the last one:
+//! until then nobody can read it, and what was never finished is swept.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::row::record;
+use super::usage::{self, Holder};
+use crate::time::Micros;
+
+/// Bytes of one row.
+pub const CHUNK_BYTES: usize = 256 * 1024;
+/// What a file's name counts as, in bytes; the schema's triggers say the same.
+pub const NAME_COUNTS: u64 = 512;
+
+const BEGIN: &str = "INSERT INTO upload_contents (space_id, size, begun_at) VALUES (?1, 0, ?2) RETURNING id";
+const ADD: &str = "INSERT INTO upload_chunks (content_id, number, bytes) VALUES (?1, ?2, ?3)";
+const GROW: &str = "UPDATE upload_contents SET size = size + ?2 WHERE id = ?1 AND hash IS NULL";
+const SAME: &str = "SELECT id FROM upload_contents WHERE space_id = ?1 AND hash = ?2";
+const FINISH: &str = "UPDATE upload_contents SET hash = ?2 WHERE id = ?1 AND hash IS NULL";
+const DROP: &str = "DELETE FROM upload_contents WHERE id = ?1 AND hash IS NULL";
+const INSERT: &str = "INSERT INTO uploads (id, space_id, content_id, filename, content_type, created_by, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const CHUNK: &str = "SELECT bytes FROM upload_chunks WHERE content_id = ?1 AND number = ?2";
+const UNFINISHED: &str = "SELECT EXISTS (SELECT 1 FROM upload_contents WHERE hash IS NULL AND begun_at < ?1)";
+const SWEEP: &str = "DELETE FROM upload_contents WHERE id IN
+    (SELECT id FROM upload_contents WHERE hash IS NULL AND begun_at < ?1 ORDER BY begun_at LIMIT ?2)";
+
+record! {
+    /// A file.
+    pub struct Upload from "uploads u JOIN upload_contents c ON c.id = u.content_id" {
+        /// The attachment's id.
+        pub id: String = "u.id",
+        /// The space's id.
+        pub space_id: String = "u.space_id",
+        /// Where its bytes are.
+        pub content_id: i64 = "u.content_id",
+        /// The name it was given.
+        pub filename: String = "u.filename",
+        /// Its type.
+        pub content_type: String = "u.content_type",
+        /// Its bytes' number.
+        pub size: u64 = "c.size",
+        /// Who uploaded it, by name.
+        pub created_by: String = "u.created_by",
+        /// When.
+        pub created_at: Micros = "u.created_at",
+    }
+}
+
+/// What is published.
+#[derive(Debug)]
+pub struct NewUpload {
+    /// The attachment's id.
+    pub id: String,
+    /// The space's id.
+    pub space_id: String,
+    /// The unfinished content; `None` for a file without a byte.
+    pub content_id: Option<i64>,
+    /// The hash of all its bytes.
+    pub hash: [u8; 32],
+    /// The name.
+    pub filename: String,
+    /// The type.
+    pub content_type: &'static str,
+    /// Who uploads it, by name.
+    pub created_by: String,
+}
+
+/// What may be held at the most.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Bytes of one space.
+    pub space: u64,
+    /// Bytes of the box.
+    pub all: u64,
+}
+
+/// True if the space and the box have room for so many bytes more.
+///
+/// # Errors
+/// The store's.
+pub fn has_room(conn: &Connection, space_id: &str, bytes: u64, quota: Quota) -> Result<bool> {
+    let space = usage::of(conn, Holder::Space(space_id))?.upload_bytes;
+    let all = usage::of(conn, Holder::Box)?.upload_bytes;
+    Ok(space.saturating_add(bytes) <= quota.space && all.saturating_add(bytes) <= quota.all)
+}
+
+/// Begins a content.
+///
+/// # Errors
+/// The store's.
+pub fn begin(conn: &Connection, space_id: &str, now: Micros) -> Result<i64> {
+    Ok(conn.prepare_cached(BEGIN)?.query_row(params![space_id, now], |row| row.get(0))?)
+}
+
+/// Adds the next chunk to an unfinished content; false if it is not there any more.
+///
+/// # Errors
+/// The store's.
+pub fn add(conn: &Connection, content_id: i64, number: u64, bytes: &[u8]) -> Result<bool> {
+    if conn.prepare_cached(GROW)?.execute(params![content_id, bytes.len()])? == 0 {
+        return Ok(false);
+    }
+    conn.prepare_cached(ADD)?.execute(params![content_id, number, bytes])?;
+    Ok(true)
+}
+
+/// Publishes a file. Where the space has these bytes already, the new ones go.
+///
+/// # Errors
+/// The store's.
+pub fn publish(conn: &Connection, upload: &NewUpload, now: Micros) -> Result<()> {
+    let same = conn.prepare_cached(SAME)?.query_row(params![upload.space_id, upload.hash], |row| row.get(0));
+    let content_id: i64 = match (same.optional()?, upload.content_id) {
+        (Some(there), unfinished) => {
+            if let Some(unfinished) = unfinished {
+                abandon(conn, unfinished)?;
+            }
+            there
+        }
+        (None, unfinished) => {
+            let content_id = unfinished.map_or_else(|| begin(conn, &upload.space_id, now), Ok)?;
+            conn.prepare_cached(FINISH)?.execute(params![content_id, upload.hash])?;
+            content_id
+        }
+    };
+    conn.prepare_cached(INSERT)?.execute(params![
+        upload.id,
+        upload.space_id,
+        content_id,
+        upload.filename,
+        upload.content_type,
+        upload.created_by,
+        now
+    ])?;
+    Ok(())
+}
+
+/// Removes an unfinished content.
+///
+/// # Errors
+/// The store's.
+pub fn abandon(conn: &Connection, content_id: i64) -> Result<()> {
+    conn.prepare_cached(DROP)?.execute([content_id])?;
+    Ok(())
+}
+
+/// The file of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Upload>> {
+    Ok(conn.prepare_cached(&format!("{} WHERE u.id = ?1", Upload::SELECT))?.query_row([id], Upload::read).optional()?)
+}
+
+/// A chunk's bytes; `None` past the last one.
+///
+/// # Errors
+/// The store's.
+pub fn chunk(conn: &Connection, content_id: i64, number: u64) -> Result<Option<Vec<u8>>> {
+    Ok(conn.prepare_cached(CHUNK)?.query_row(params![content_id, number], |row| row.get(0)).optional()?)
+}
+
+/// True if an upload that began before `before` was never finished.
+///
+/// # Errors
+/// The store's.
+pub fn is_due(conn: &Connection, before: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(UNFINISHED)?.query_row([before], |row| row.get(0))?)
+}
+
+/// Removes at most `most` contents that began before `before` and were never finished; how many.
+///
+/// # Errors
+/// The store's.
+pub fn sweep(conn: &Connection, before: Micros, most: u64) -> Result<usize> {
+    Ok(conn.prepare_cached(SWEEP)?.execute(params![before, most])?)
+}

@@ -1,0 +1,142 @@
+//! Every statement on tasks, context and files finds its rows by an index: none walks through a table that grows.
+
+use std::cell::RefCell;
+
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::tasks::{self, Actor, Change, NewTask, Priority, Which};
+use super::uploads::{NewUpload, Quota};
+use super::{context, uploads, usage};
+use crate::time::Micros;
+
+thread_local! {
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn note(event: TraceEvent<'_>) {
+    if let TraceEvent::Stmt(_, sql) = event {
+        SEEN.with(|seen| seen.borrow_mut().push(sql.to_owned()));
+    }
+}
+
+fn open() -> Connection {
+    let conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(include_str!("../../schema.sql")).unwrap();
+    conn.execute_batch(
+        "INSERT INTO users VALUES ('u', 'ann', '', 'member', 0, 0, 0);
+        INSERT INTO spaces (id, slug, name, visibility, owner_user_id, created_at) VALUES ('s', 's', 's', 'private', 'u', 0)",
+    )
+    .unwrap();
+    conn
+}
+
+fn with_tasks(conn: &Connection, now: Micros) {
+    let by = Actor { key: "agent:a".into(), name: "a".into() };
+    let made: Vec<_> = ["one", "two"]
+        .map(|id| {
+            let new = NewTask {
+                id,
+                space_id: "s",
+                title: "t",
+                description: "",
+                status: tasks::NOT_STARTED,
+                priority: Priority::Medium,
+                assignee: "",
+                requirements: None,
+                deadline: None,
+                max_attempts: 5,
+                owner_user_id: "u",
+            };
+            tasks::insert(conn, &new, &by, 10, now).unwrap().unwrap()
+        })
+        .into();
+    tasks::set_dependencies(conn, made[1].seq, &[made[0].seq]).unwrap().unwrap();
+    tasks::dependencies_of(conn, made[1].seq).unwrap();
+    for which in [Which::All, Which::Status("done"), Which::Assignee("a")] {
+        tasks::list(conn, "s", which, i64::MAX, 10, &mut |_| true).unwrap();
+    }
+    let free = tasks::next_free(conn, "s", tasks::NOT_STARTED, "a").unwrap().unwrap();
+    let held = tasks::claim(conn, &free, &by, 60, now).unwrap().unwrap();
+    let held = tasks::renew(conn, &held, held.fence, 60, now).unwrap().unwrap();
+    tasks::free_all_of_agent(conn, "a", now).unwrap();
+    let free = tasks::by_id(conn, &held.id).unwrap().unwrap();
+    let held = tasks::claim(conn, &free, &by, 60, now).unwrap().unwrap();
+    let lease =
+        tasks::Lease { task_id: held.id.clone(), fence: held.fence, seconds: 60, until: held.lease_until.unwrap() };
+    let free = tasks::end_lease(conn, &lease, now).unwrap().unwrap();
+    let held = tasks::claim(conn, &free, &by, 60, now).unwrap().unwrap();
+    let change = Change { status: Some(tasks::DONE.into()), ..Change::default() };
+    tasks::change(conn, &held, change, &by, now).unwrap();
+    tasks::history_of(conn, held.seq).unwrap();
+    assert!(tasks::is_due(conn, now.plus(1)).unwrap());
+    tasks::sweep(conn, now.plus(1), 10).unwrap();
+}
+
+fn with_context(conn: &Connection, now: Micros) {
+    let entry = context::NewEntry { space_id: "s", key: "k", value: "v", ttl: 60, created_by: "a" };
+    context::set(conn, &entry, 10, 1000, now).unwrap();
+    context::set(conn, &entry, 0, 0, now).unwrap();
+    context::get(conn, "s", "k", now).unwrap();
+    for (prefix, after) in [("", None), ("k", None), ("k", Some("k")), ("", Some("k"))] {
+        context::list(conn, "s", context::Part { prefix, after }, now, &mut |_| true).unwrap();
+    }
+    context::promote(conn, "s", "k", "x", now).unwrap();
+    context::delete(conn, "s", "k", now).unwrap();
+    context::is_due(conn, now).unwrap();
+    context::sweep(conn, now, 10).unwrap();
+}
+
+fn with_uploads(conn: &Connection, now: Micros) {
+    uploads::has_room(conn, "s", 1, Quota { space: 10, all: 10 }).unwrap();
+    for id in ["a", "b"] {
+        let content_id = uploads::begin(conn, "s", now).unwrap();
+        assert!(uploads::add(conn, content_id, 0, b"bytes").unwrap());
+        let upload = NewUpload {
+            id: id.into(),
+            space_id: "s".into(),
+            content_id: Some(content_id),
+            hash: [1; 32],
+            filename: "f".into(),
+            content_type: "text/plain",
+            created_by: "a".into(),
+        };
+        uploads::publish(conn, &upload, now).unwrap();
+    }
+    let file = uploads::by_id(conn, "a").unwrap().unwrap();
+    assert_eq!(uploads::chunk(conn, file.content_id, 0).unwrap().as_deref(), Some(&b"bytes"[..]));
+    uploads::is_due(conn, now).unwrap();
+    uploads::sweep(conn, now, 10).unwrap();
+    assert_eq!(usage::of(conn, usage::Holder::Box).unwrap().upload_bytes, 5 + 2 * uploads::NAME_COUNTS);
+}
+
+#[test]
+fn no_statement_walks_through_a_table_that_grows() {
+    let mut conn = open();
+    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
+    let now = Micros(1_000_000);
+    with_tasks(&conn, now);
+    with_context(&conn, now);
+    with_uploads(&conn, now);
+    conn.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+    let mut all = SEEN.with(RefCell::take);
+    all.sort();
+    all.dedup();
+    let own = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+    let mut looked_at = 0;
+    for sql in all.iter().filter(|sql| own.iter().any(|word| sql.starts_with(word))) {
+        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let (mut rows, mut lines) = (plan.raw_query(), Vec::<String>::new());
+        while let Some(row) = rows.next().unwrap() {
+            lines.push(row.get(3).unwrap());
+        }
+        looked_at += 1;
+        for line in &lines {
+            // What a limit has bounded may be walked through, and so may a constant row.
+            let bounded = line.contains("subquery") || line.contains("CONSTANT ROW") || line.contains("SCAN (");
+            assert!(!line.starts_with("SCAN ") || bounded, "{sql}\n{lines:#?}");
+            assert!(!line.contains("TEMP B-TREE"), "{sql}\n{lines:#?}");
+        }
+    }
+    assert!(looked_at > 40, "{looked_at}");
+}

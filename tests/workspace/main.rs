@@ -1,0 +1,19 @@
+//! The workspace through the real binary: spaces and their walls, messages, receipts, streams.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../notify/events.rs"]
+mod events;
+
+mod a_killed_daemon_loses_no_message;
+mod direct_messages_stay_between_two;
+mod many_may_listen_at_once;
+mod members_come_and_go;
+mod messages_are_sent_read_and_found;
+mod no_marker_crosses_the_wall;
+mod receipts_only_go_forward;
+mod retries_speak_once;
+mod streams_give_every_message_once;
+mod what_a_space_may_hold_is_bounded;
+mod world;

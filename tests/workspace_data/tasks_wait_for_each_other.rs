@@ -1,0 +1,58 @@
+//! A task that depends on others is offered when they are finished, and nothing waits for itself.
+
+use serde_json::{Value, json};
+
+use crate::support::{Daemon, text};
+use crate::world::{AxReply, member};
+
+#[test]
+fn a_task_is_offered_when_what_it_waits_for_is_finished() {
+    let daemon = Daemon::start();
+    let ann = member(&daemon, "ann");
+    let make = |title: &str, on: &[&str]| {
+        let made = ann.client.post("/api/v1/tasks", json!({"title": title, "depends_on": on, "priority": "high"}));
+        text(&made.expect(201).json(), "id")
+    };
+    let change = |id: &str, body: Value| ann.client.patch(&format!("/api/v1/tasks/{id}"), body);
+    let next = || ann.client.post("/api/v1/tasks/next", json!({})).expect(200).json()["task"]["id"].clone();
+    let first = make("first", &[]);
+    let second = make("second", &[]);
+    let last = make("last", &[&first, &second]);
+    let shown = ann.client.get(&format!("/api/v1/tasks/{last}")).expect(200).json();
+    assert_eq!((&shown["depends_on"], &shown["waiting_on"]), (&json!([first, second]), &json!(2)));
+    ann.client.post(&format!("/api/v1/tasks/{last}/claim"), json!({})).expect_ax(409, "task_not_free");
+    change(&last, json!({"status": "in_progress"})).expect_ax(422, "invalid_request");
+    assert_eq!((next(), next(), next()), (json!(first), json!(second), Value::Null));
+    change(&first, json!({"status": "done"})).expect(200);
+    assert_eq!(next(), Value::Null);
+    change(&second, json!({"status": "cancelled"})).expect(200);
+    assert_eq!(next(), json!(last));
+    ann.client.post(&format!("/api/v1/tasks/{last}/release"), json!({})).expect(200);
+    // What is open again is waited for again.
+    change(&first, json!({"status": "not_started"})).expect(200);
+    assert_eq!(ann.client.get(&format!("/api/v1/tasks/{last}")).expect(200).json()["waiting_on"], 1);
+    assert_eq!((next(), next()), (json!(first), Value::Null));
+}
+
+#[test]
+fn circles_and_tasks_of_other_spaces_are_refused() {
+    let daemon = Daemon::start();
+    let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
+    let make = |on: &[&String]| {
+        text(&ann.client.post("/api/v1/tasks", json!({"title": "t", "depends_on": on})).expect(201).json(), "id")
+    };
+    let a = make(&[]);
+    let b = make(&[&a]);
+    let c = make(&[&b, &b]);
+    let on = |id: &str, on: Value| ann.client.patch(&format!("/api/v1/tasks/{id}"), json!({"depends_on": on}));
+    for circle in [json!([a]), json!([b]), json!([c])] {
+        on(&a, circle).expect_ax(422, "invalid_request");
+    }
+    let foreign = text(&bob.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201).json(), "id");
+    let refused = on(&a, json!([foreign])).expect_ax(422, "invalid_request");
+    assert_eq!(on(&a, json!(["nothing"])).expect_ax(422, "invalid_request"), refused);
+    let many: Vec<String> = (0..33).map(|_| a.clone()).collect();
+    on(&c, json!(many)).expect_ax(422, "invalid_request");
+    assert_eq!(on(&c, json!([])).expect(200).json()["waiting_on"], 0);
+    on(&a, json!([c])).expect(200);
+}

@@ -1,0 +1,57 @@
+//! Quotas of spaces and of the box, and what one agent may add a day.
+
+use serde_json::json;
+
+use crate::form::upload;
+use crate::support::Daemon;
+use crate::world::{AxReply, agent, member};
+
+#[test]
+fn uploads_stop_at_the_quota_of_the_space_and_of_the_box() {
+    let env = [("TAOSD_WORKSPACE_UPLOAD_BYTES_PER_SPACE", "1000000"), ("TAOSD_WORKSPACE_UPLOAD_BYTES", "1500000")];
+    let daemon = Daemon::with(&[], &env);
+    let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
+    upload(&ann.client, "a.txt", "text/plain", &vec![b'a'; 800_000]).expect(201);
+    upload(&ann.client, "b.txt", "text/plain", &vec![b'b'; 300_000]).expect_ax(413, "quota_exceeded");
+    let refused = upload(&bob.client, "c.txt", "text/plain", &vec![b'c'; 900_000]).expect_ax(413, "quota_exceeded");
+    assert!(refused["setting"].as_str().unwrap().contains("upload_bytes"), "{refused}");
+    upload(&bob.client, "d.txt", "text/plain", &vec![b'd'; 600_000]).expect(201);
+    for _ in 0..200 {
+        if daemon.number("SELECT count(*) FROM upload_contents", []) == 2 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let used = daemon.number("SELECT upload_bytes FROM workspace_usage WHERE holder = 'box'", []);
+    assert_eq!(used, 1_400_000 + 2 * 512);
+}
+
+#[test]
+fn an_agent_that_has_added_its_share_waits_for_the_next_day_and_people_do_not() {
+    let env = [("TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY", "3"), ("TAOSD_WORKSPACE_AGENT_BYTES_PER_DAY", "10000")];
+    let daemon = Daemon::with(&[], &env);
+    let ann = member(&daemon, "ann");
+    let (a, b, c) = (agent(&daemon, &ann, "a"), agent(&daemon, &ann, "b"), agent(&daemon, &ann, "c"));
+    for n in 0..3 {
+        a.client.post("/api/v1/context", json!({"key": format!("k{n}"), "value": "v"})).expect(200);
+    }
+    let used = a.client.post("/api/v1/tasks", json!({"title": "t"}));
+    let wait: u64 = used.header("retry-after").expect("when it opens again").parse().unwrap();
+    assert!((1..=86_401).contains(&wait));
+    let detail = used.expect_ax(429, "allowance_used");
+    assert_eq!(detail["setting"], "workspace.agent_rows_per_day");
+    assert!(detail["opens_at"].as_str().unwrap().ends_with("T00:00:00.000000Z"), "{detail}");
+    upload(&a.client, "a.txt", "text/plain", b"a").expect_ax(429, "allowance_used");
+    b.client.post("/api/v1/context", json!({"key": "large", "value": "v".repeat(9000)})).expect(200);
+    let detail = b.client.post("/api/v1/context", json!({"key": "more", "value": "v".repeat(2000)}));
+    assert_eq!(detail.expect_ax(429, "allowance_used")["setting"], "workspace.agent_bytes_per_day");
+    // Work is no addition.
+    ann.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201);
+    a.client.post("/api/v1/tasks/next", json!({})).expect(200);
+    c.client.post("/api/v1/context", json!({"key": "another", "value": "v"})).expect(200);
+    for n in 0..5 {
+        ann.client.post("/api/v1/context", json!({"key": format!("p{n}"), "value": "v".repeat(9000)})).expect(200);
+    }
+    daemon.execute("UPDATE agent_allowances SET day = day - 1", []);
+    a.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201);
+}
