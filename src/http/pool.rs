@@ -185,7 +185,7 @@ impl<T: Send + 'static> Pool<T> {
     }
 
     /// The same where the answer is waited for already. From any thread.
-    pub fn resume_for(&self, to: oneshot::Sender<Answer<T>>, work: Box<dyn FnOnce() -> T + Send>) {
+    pub fn resume_for(&self, to: oneshot::Sender<PoolAnswer<T>>, work: Box<dyn FnOnce() -> T + Send>) {
         self.push_for(to, lock(&self.inner.queue), work);
     }
 
@@ -201,7 +201,7 @@ impl<T: Send + 'static> Pool<T> {
 
     fn push_for(
         &self,
-        to: oneshot::Sender<Answer<T>>,
+        to: oneshot::Sender<PoolAnswer<T>>,
         mut queue: MutexGuard<'_, Queue<T>>,
         work: Box<dyn FnOnce() -> T + Send>,
     ) {
