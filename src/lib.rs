@@ -1,23 +1,23 @@
 //! `taosd`: identity authority and control plane for the AI agents on one small box.
 //!
-//! The rooms, from the top down. A room uses only rooms below it, so no two use each other; `tests/house.rs` holds it.
+//! The rooms, from the top down. A room uses only rooms below it, so no two use each other; `tests/house.rs` checks this.
 //!
-//! - [`fuzzing`] - what the fuzz targets reach of the parsers
-//! - [`offline`] - the commands beside serving: check, backup, restore
+//! - [`fuzzing`] - the parsers that the fuzz targets call
+//! - [`offline`] - the commands that do not serve: check, backup, restore
 //! - [`daemon`] - the composition root: builds every part, wires them; reload, watchdog, stop
 //! - [`ctl`] - `taosctl`
 //! - [`api`] - handlers, a folder a dialect, each with its rows of the route table
 //! - [`jobs`] - work that no request waits for
 //! - [`access`] - who calls, and may they
 //! - [`config`] - what can be set
-//! - [`containers`] - what a container runtime can do, and a driver for each
+//! - [`containers`] - the interface of a container runtime, and a driver for each
 //! - [`http`] - the server: the edge that faces the network, and the pool that runs handlers
 //! - [`client`] - requests to others
-//! - [`rest`] - what a route, a request and a reply are
+//! - [`rest`] - the types for routes, requests and replies
 //! - [`store`] - the only room that knows SQL
 //! - [`docs`] - the pages that the daemon serves
 //! - [`limits`] - every bound
-//! - [`secret`] - the formats of secrets: made, parsed, hashed, never printed
+//! - [`secret`] - the formats of secrets: how to make, parse and hash them
 //! - `say` - what the two programs print
 //! - [`time`] - times as the database keeps them
 //! - [`threads`] - locks, and threads that work from time to time

@@ -85,53 +85,54 @@ limits! {
     max_body_bytes: 1024 * 1024, 1024, 64 * 1024 * 1024;
     /// Bytes of a request body on an upload route.
     max_upload_bytes: 25 * 1024 * 1024, 1024, 1024 * 1024 * 1024;
-    /// Bytes of a request body without a good credential in the head.
+        /// Bytes of a request body without a valid credential in the headers.
     max_anonymous_body_bytes: 64 * 1024, 1024, 1024 * 1024;
-    /// Body bytes held in memory over all connections; one caller holds a quarter, or one body of the largest size.
+        /// Body bytes in memory over all connections; one caller can use a quarter, or one body of the largest size.
     max_body_bytes_in_flight: 32 * 1024 * 1024, 64 * 1024, 1024 * 1024 * 1024;
-    /// Seconds from a request's first byte (a new connection: from accept) to the end of its head.
+        /// Seconds from the first byte of a request (on a new connection: from accept) to the end of its headers.
     head_timeout: 10, 1, 3600;
-    /// Seconds from the end of the head to the end of the body.
+        /// Seconds from the end of the headers to the end of the body.
     body_timeout: 30, 1, 3600;
-    /// Seconds a connection may rest after a reply.
+        /// Seconds that a connection may be idle after a reply.
     idle_timeout: 60, 1, 86_400;
-    /// Seconds from a reply's first byte to its last; of a stream, without progress.
+        /// Seconds from the first byte of a reply to the last; for a stream, seconds without progress.
     write_timeout: 30, 1, 3600;
     /// Requests waiting for a worker.
     queue_length: 256, 1, 65_536;
     /// Worker threads; 0 means the larger of 4 and the number of cores.
     workers: 0, 0, 256;
-    /// Milliseconds that reading the database may take in one request.
+        /// Milliseconds that one request may read the database.
     read_timeout_ms: 2000, 10, 600_000;
-    /// Bytes of one page of a list; a page that would be longer ends earlier and links to the next.
+        /// Bytes of one page of a list; a longer page ends earlier and links to the next.
     max_page_bytes: 1024 * 1024, 16 * 1024, 16 * 1024 * 1024;
     /// Event streams open at once.
     max_streams: 128, 0, 65_536;
-    /// Event streams of one principal, whatever credentials it uses.
+        /// Event streams of one principal, over all its credentials.
     max_streams_per_credential: 8, 0, 65_536;
-    /// Requests a minute of one principal: a user, an agent, or a peer on the operator's socket; 0 switches the rate off.
+        /// Requests per minute of one principal: a user, an agent, or a peer on the operator's socket; 0 switches the rate off.
+
     requests_per_minute: 6000, 0, 1_000_000_000;
-    /// Failed credentials a minute of one peer; 0 switches the rate off.
+        /// Failed credentials per minute of one peer; 0 switches the rate off.
     failed_logins_per_minute: 60, 0, 1_000_000_000;
-    /// Notifications a minute of one principal; 0, or no request rate, switches it off.
+        /// Notifications per minute of one principal; 0, or a request rate of 0, switches it off.
     notify_per_minute: 120, 0, 1_000_000_000;
-    /// Rows an agent may write an hour; four times as many a day, eight times as many for a user; 0, or no request rate, switches it off.
+        /// Rows that an agent may write per hour, and four times as many per day; eight times as many for a user; 0, or a request rate of 0, switches it off.
     write_rows_per_hour: 20_000, 0, 1_000_000_000;
-    /// Bytes an agent may write an hour; four times as many a day, eight times as many for a user; 0, or no request rate, switches it off.
+        /// Bytes that an agent may write per hour, and four times as many per day; eight times as many for a user; 0, or a request rate of 0, switches it off.
     write_bytes_per_hour: 16 * 1024 * 1024, 0, 1_000_000_000_000;
-    /// Seconds a stop waits for what runs.
+        /// Seconds that a stop waits for running requests.
     stop_timeout: 10, 0, 600;
     /// Seconds between two rounds of flushing and sweeping.
     sweep_interval: 60, 1, 3600;
-    /// Seconds between two automatic backups, made only if something has changed; 0 makes none.
+        /// Seconds between two automatic backups, which the daemon makes only after a change; 0 switches them off.
     backup_interval: 15 * 60, 0, 86_400;
-    /// Days an audit row is kept.
+        /// Days to keep an audit row.
     audit_retention_days: 400, 1, 36_500;
-    /// Bytes of audit rows that are kept, whatever their age.
+        /// Bytes of audit rows to keep, whatever their age.
     audit_max_bytes: 256 * 1024 * 1024, 64 * 1024, 1_000_000_000_000;
     /// Milliseconds from which a statement is logged as slow.
     slow_query_ms: 250, 1, 600_000;
-    /// Bytes that must be free on the data directory's file system for `/readyz` to say ready.
+        /// Bytes that must be free on the file system of the data directory; with less, `/readyz` answers 503.
     min_free_bytes: 16 * 1024 * 1024, 0, 1_000_000_000_000;
 }
 

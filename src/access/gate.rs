@@ -122,7 +122,7 @@ impl Gate {
         Ok(caller)
     }
 
-    /// The caller, where what is in memory says yes to everything. `None` says nothing: [`Gate::admit`] has to look.
+    /// The caller, if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`].
     pub fn admit_known(&self, head: &Head, action: Action) -> Option<Caller> {
         let caller = self.lookup.cached(head)?;
         // Where it comes from is looked at with more time.
@@ -135,12 +135,12 @@ impl Gate {
         Some(caller)
     }
 
-    /// Whether a caller admitted some time ago would be let in again: for what outlasts its request.
+    /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
     pub fn is_still_good(&self, caller: &Caller, action: Action) -> bool {
         match self.lookup.find_again(caller) {
             Ok(now) => now.is_some_and(|now| authorize::may(&now, action)),
             Err(error) => {
-                log::warn!("a credential could not be looked at again: {error}");
+                log::warn!("a credential could not be checked again: {error}");
                 false
             }
         }
@@ -277,7 +277,7 @@ impl Gate {
         };
         taken.map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This principal has used up its requests of this minute.")
+                .detail("This principal has sent too many requests in this minute.")
                 .retry_after(seconds)
         })
     }
@@ -285,12 +285,12 @@ impl Gate {
     fn throttle_notifications(&self, head: &Head, caller: &Caller) -> Result<(), ApiError> {
         self.notifications.take(&caller.principal_key(), head.arrived).map_err(|seconds| {
             ApiError::new(codes::RATE_LIMITED)
-                .detail("This principal has used up its notifications of this minute.")
+                .detail("This principal has sent too many notifications in this minute.")
                 .retry_after(seconds)
         })
     }
 
-    /// Counts a request of a peer at a public route that could be flooded.
+    /// Counts a peer's request to a public route that needs a rate limit.
     ///
     /// # Errors
     /// `rate_limited`.

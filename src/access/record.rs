@@ -100,7 +100,7 @@ impl CallRecord {
             }
         });
         if let Err(error) = written {
-            log::warn!("the last uses of credentials could not be written, trying again later: {error}");
+            log::warn!("the times of last use could not be written, trying again later: {error}");
             self.last_used.put_back(uses);
             self.fingerprints.put_back(fingerprints);
         }

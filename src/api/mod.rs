@@ -1,8 +1,8 @@
-//! Handlers: one file a noun, each with its rows of the route table. They read like the contract: checks in its order,
+//! Handlers: one file per noun, with its rows of the route table. A handler follows the contract: checks in its order,
 //! one transaction, one reply. Each room uses only those before it:
 //!
-//! 1. [`engine`] - what carries a request through a handler
-//! 2. [`agents`] - agents, as every dialect treats them
+//! 1. [`engine`] - the steps that every request takes around a handler
+//! 2. [`agents`] - the code for agents that all dialects share
 //! 3. [`taos`] - the taOS dialect
 //! 4. `ax` - the aX dialect
 //! 5. `agentex` - the Agentex dialect

@@ -109,7 +109,7 @@ fn given(flags: &Flags, sources: &mut Sources) -> Option<Choice> {
     sources.flag("containers.runtime", "--containers");
     let found = RUNTIMES.iter().find(|(word, _)| word == text).map(|(_, choice)| *choice);
     if found.is_none() {
-        let why = format!("{} is none of auto, incus, lxd, lxc and none", shown(text));
+        let why = format!("{} is not auto, incus, lxd, lxc or none", shown(text));
         sources.wrong(&Origin::Flag("--containers"), why);
     }
     found
@@ -153,7 +153,7 @@ fn mount_root(value: Value) -> Result<MountRoot, String> {
     };
     match table.into_keys().next() {
         None => Ok(MountRoot { path, users, agents }),
-        Some(other) => Err(format!("takes path, users and agents, and {} is none of them", shown(&other))),
+        Some(other) => Err(format!("accepts only path, users and agents, not {}", shown(&other))),
     }
 }
 

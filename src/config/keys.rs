@@ -35,7 +35,7 @@ pub const KEYS: &[SettingKey] = &[
         flag: "--data-dir",
         default: "`$STATE_DIRECTORY`, else `$XDG_STATE_HOME/taosd`, else `~/.local/state/taosd`",
         example: "\"/var/lib/taosd\"",
-        about: "Where everything is kept.",
+        about: "The data directory: the database, tokens and backups.",
         reloads: false,
         ..TOP
     },
@@ -45,7 +45,7 @@ pub const KEYS: &[SettingKey] = &[
         flag: "--listen, repeatable",
         default: "`127.0.0.1:6969`",
         example: "[\"127.0.0.1:6969\"]",
-        about: "Addresses to listen on; port 0 picks a free one. In the environment separated by commas.",
+        about: "Addresses to listen on; port 0 picks a free one. In the environment, separate them with commas.",
         reloads: false,
         ..TOP
     },
@@ -64,7 +64,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_ALLOWED_HOSTS",
         default: "none",
         example: "[\"box.lan\"]",
-        about: "More names for this machine that a browser may use, without scheme; a port does not matter.",
+        about: "More names of this machine that a browser may use, without scheme; the port is ignored.",
         ..TOP
     },
     SettingKey {
@@ -72,8 +72,8 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_LOG",
         default: "`$RUST_LOG`, else `info`",
         example: "\"info\"",
-        about: "What is logged to stderr: off, error, warn, info, debug or trace, and module=level pairs. \
-            Whether there is a line a request (access=info) is decided at the start.",
+        about: "What to log to stderr: off, error, warn, info, debug or trace, and module=level pairs. \
+            A change of the line for each request (access=info) needs a restart.",
         ..TOP
     },
     SettingKey {
@@ -81,7 +81,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_TIME_SYNC_FILE",
         default: "`/run/systemd/timesync/synchronized`",
         example: "\"/run/systemd/timesync/synchronized\"",
-        about: "A file that is touched whenever a time server sets the clock; a clock that jumped is believed again then.",
+        about: "A file that changes whenever a time server sets the clock. After a change the daemon trusts a clock that has jumped.",
         reloads: false,
         ..TOP
     },
@@ -91,7 +91,7 @@ pub const KEYS: &[SettingKey] = &[
         flag: "--containers-socket",
         default: "the usual places",
         example: "\"/var/snap/lxd/common/lxd/unix.socket\"",
-        about: "Where the container runtime's socket is; for lxc, the folder of the containers.",
+        about: "The socket of the container runtime; for lxc, the folder of the containers.",
         reloads: false,
         ..TOP
     },
@@ -119,7 +119,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "image",
         default: "none",
         example: "\"debian12\"",
-        about: "The image of a deployment that names none.",
+        about: "The image for deployments that name none.",
         ..TOP
     },
     SettingKey {
@@ -127,7 +127,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "bind_credentials",
         default: "`deny`",
         example: "\"deny\"",
-        about: "A credential of one agent on another agent's socket: deny, warn (let through, with a line in the log) or off.",
+        about: "How to treat a credential of one agent on another agent's socket: deny, warn (accept with a log line) or off (accept).",
         ..TOP
     },
     SettingKey {
@@ -135,7 +135,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "mount_roots",
         default: "none",
         example: "[\"/srv/agents\"]",
-        about: "Folders of the host's below which deployments of admins may mount, as absolute paths; `{ path = \"/srv/ann\", users = [\"ann\"] }` opens one to the users named (`*`: all), `agents` narrows it to the agents named.",
+        about: "Folders of the box below which deployments of admins may mount, as absolute paths; `{ path = \"/srv/ann\", users = [\"ann\"] }` also opens one to the listed users (`*`: all), and `agents` limits it to the listed agents.",
         ..TOP
     },
     SettingKey {
@@ -151,7 +151,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "env",
         default: "none",
         example: "{ HERMES_MODE = \"quiet\" }",
-        about: "Environment of the processes in their containers; never shown by taosd config show.",
+        about: "Environment of the processes in their containers; taosd config show does not print it.",
         ..TOP
     },
     SettingKey {
@@ -159,7 +159,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "NAME",
         default: "no table: models are not checked",
         example: "[\"controller\", \"worker-1\"]",
-        about: "A model, and the hosts that serve it: controller is this box, cloud a provider.",
+        about: "A model, and the hosts that serve it: controller is this box, cloud is a provider.",
         ..TOP
     },
     SettingKey {
@@ -168,7 +168,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_AX_FINGERPRINT_POLICY",
         default: "`warn`",
         example: "\"warn\"",
-        about: "A key used from a new place: warn (told in the audit) or deny.",
+        about: "How to treat a key with a new fingerprint: warn (write an audit row) or deny.",
         ..TOP
     },
     SettingKey {
@@ -177,7 +177,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_AX_MAX_AGENT_PATS",
         default: "3",
         example: "3",
-        about: "Active keys of one agent, 1 to 100.",
+        about: "Maximum number of active keys of one agent, 1 to 100.",
         ..TOP
     },
     SettingKey {
@@ -186,7 +186,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_AGENTEX_HEALTH_CHECKS",
         default: "`false`",
         example: "false",
-        about: "Whether registered agents are asked for their health, at /healthz of their acp_url.",
+        about: "Whether the daemon checks the health of registered agents, at /healthz of their acp_url.",
         ..TOP
     },
     SettingKey {
@@ -195,7 +195,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_AGENTEX_HEALTH_INTERVAL",
         default: "30",
         example: "30",
-        about: "Seconds between two rounds of questions, 1 to 3600; after 5 misses in a row an agent is unhealthy.",
+        about: "Seconds between two health checks, 1 to 3600; after 5 failures in a row an agent is unhealthy.",
         ..TOP
     },
     SettingKey {
@@ -204,7 +204,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_WORKSPACE_MESSAGES_PER_SPACE",
         default: "100000",
         example: "100000",
-        about: "Messages that a space keeps; the oldest that nobody pinned make room.",
+        about: "Messages that a space keeps; beyond that the oldest unpinned ones are deleted.",
         ..TOP
     },
     SettingKey {
@@ -222,7 +222,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_WORKSPACE_MESSAGE_DAYS",
         default: "365",
         example: "365",
-        about: "Days that a message is kept.",
+        about: "Days to keep a message.",
         ..TOP
     },
     SettingKey {
@@ -276,7 +276,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_WORKSPACE_AGENT_BYTES_PER_DAY",
         default: "67108864",
         example: "67108864",
-        about: "Bytes of messages, tasks, context and uploads that one agent may add a day.",
+        about: "Bytes of messages, tasks, context and uploads that one agent may add per day.",
         ..TOP
     },
     SettingKey {
@@ -285,7 +285,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY",
         default: "10000",
         example: "10000",
-        about: "Messages, tasks, keys and files that one agent may add a day.",
+        about: "Messages, tasks, keys and files that one agent may add per day.",
         ..TOP
     },
     SettingKey {
@@ -293,7 +293,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "url",
         default: "none",
         example: "\"http://127.0.0.1:9000/hook\"",
-        about: "Where notifications are delivered as well: plain http; the path is not shown by taosd config show.",
+        about: "The URL that also receives notifications: plain http; taosd config show does not print its path.",
         ..TOP
     },
     SettingKey {
@@ -301,7 +301,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "secret_file",
         default: "none",
         example: "\"/etc/taosd/webhook.secret\"",
-        about: "A file with the secret of 16 to 1024 bytes that deliveries are signed with. Needed with url.",
+        about: "A file with the secret of 16 to 1024 bytes that signs deliveries. Required with url.",
         ..TOP
     },
 ];

@@ -28,7 +28,7 @@ fn problem(text: &str) -> Option<String> {
         }
         let levels = LEVELS.join(", ");
         return Some(match level {
-            None => format!("{} is no level; the levels are {levels}", shown(name)),
+            None => format!("{} is not a level; the levels are {levels}", shown(name)),
             Some(_) => {
                 format!("nothing called {} writes lines; a target is taosd, a part of it, or access", shown(name))
             }

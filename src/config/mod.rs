@@ -309,7 +309,7 @@ pub(crate) fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> Result<P
     }
     match base("HOME") {
         Some(home) => Ok(home?.join(".local/state/taosd")),
-        None => Err("there is no HOME to keep the data under; name a directory with --data-dir".into()),
+        None => Err("HOME is not set; name a data directory with --data-dir".into()),
     }
 }
 

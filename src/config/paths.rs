@@ -17,7 +17,7 @@ pub fn whole(path: &Path) -> Result<PathBuf, String> {
         return Ok(path.to_owned());
     }
     if text.starts_with('~') {
-        return Err(format!("{shown} begins with ~, which stands for nothing here; write the path from / on"));
+        return Err(format!("{shown} begins with ~, which is not expanded here; write an absolute path"));
     }
     if text.starts_with('$') {
         return Err(format!("{shown} begins with a variable, which is not looked up here; write the path from / on"));

@@ -257,7 +257,7 @@ impl Sources {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant);
         if found.is_none() {
             let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            self.wrong(&origin, format_args!("{} is none of {}: {}", name(path), all.join(", "), shown(&text)));
+            self.wrong(&origin, format_args!("{} must be one of {}, not {}", name(path), all.join(", "), shown(&text)));
         }
         found
     }
@@ -266,7 +266,7 @@ impl Sources {
     pub(super) fn finish(mut self) -> Result<BTreeMap<String, Origin>, ConfigError> {
         for variable in self.env.keys().filter(|name| !keys::is_known_variable(name)).cloned().collect::<Vec<_>>() {
             let meant = keys::meant_variable(&variable);
-            self.wrong(&Origin::Variable(variable), format_args!("is no setting{meant}"));
+            self.wrong(&Origin::Variable(variable), format_args!("is not a setting{meant}"));
         }
         let left = std::mem::take(&mut self.file);
         for (key, node) in left {

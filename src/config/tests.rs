@@ -85,11 +85,11 @@ fn all_that_is_wrong_is_told_at_once_with_its_place() {
         error.problems().iter().map(start).collect::<Vec<_>>(),
         [
             "TAOSD_WORKERS: workers must be a whole number from 0 to 256",
-            "TAOSD_LISTN: is no setting",
+            "TAOSD_LISTN: is not a setting",
             "taosd.toml:1: unknown key lisen",
             "taosd.toml:2: idle_timeout must be a whole number from 1 to 86400",
             "taosd.toml:3: string values must be quoted",
-            "taosd.toml:5: containers.runtime is none of auto",
+            "taosd.toml:5: containers.runtime must be one of auto",
             "taosd.toml:6: unknown key listen in [containers]",
             "taosd.toml:8: unknown key images in [frameworks.a]",
             "taosd.toml:10: ax.max_agent_pats must be between 1 and 100",

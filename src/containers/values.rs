@@ -208,7 +208,7 @@ impl CreateSpec {
             return Err(super::Error::refused("the owner is not a valid id"));
         }
         if self.cpus == Some(0) || self.memory_bytes == Some(0) {
-            return Err(super::Error::refused("a limit of nothing is no limit"));
+            return Err(super::Error::refused("a limit must not be 0"));
         }
         self.mounts.iter().try_for_each(|mount| host_path(&mount.source).map(|_| ()))
     }

@@ -33,17 +33,17 @@ fn globals() -> impl Iterator<Item = Arg> {
     };
     let args = [
         text("url", "URL", "The daemon: http://HOST:PORT or unix:PATH"),
-        text("token", "TOKEN", "The credential; others can read it in the process list, prefer --token-file"),
+        text("token", "TOKEN", "The credential; others can see it in the process list, so prefer --token-file"),
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
-        text("profile", "NAME", "The profile to use, whatever else is set"),
-        text("idempotency-key", "KEY", "Key that makes running a changing command twice safe; random if absent"),
+        text("profile", "NAME", "The profile to use; overrides all other sources"),
+        text("idempotency-key", "KEY", "Key that makes a repeat of a changing command safe; random if absent"),
         Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
         Arg::new("timeout")
             .long("timeout")
             .value_name("SECONDS")
             .default_value(TIMEOUT)
             .value_parser(value_parser!(u64).range(1..=3600))
-            .help("Seconds an answer may take"),
+            .help("Seconds to wait for a reply"),
     ];
     args.into_iter().map(|arg| arg.global(true).help_heading("Options of every command"))
 }

@@ -1,4 +1,4 @@
-//! The command line of `taosd`: what can be said, not what it does. The manual and the shells' completions are made of it.
+//! The command line of `taosd`: its commands and flags. The manual and the shell completions are generated from it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::config::{Config, Flags};
 #[command(name = "taosd", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
-    /// What to do; serving if absent.
+    /// The command; serve if absent.
     pub command: Option<Command>,
     #[command(flatten)]
     /// The settings of a serve without a command.
@@ -23,47 +23,47 @@ pub struct Cli {
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Serve (what happens without a command).
+    /// Serve requests (the default command).
     Serve(Serving),
-    /// Check a database, in use or not: schema, structure, foreign keys, audit chain, free space.
+    /// Check a database, even while it is in use: schema, structure, foreign keys, audit chain, free space.
     Check {
         /// Where the data is.
         #[command(flatten)]
         settings: Settings,
-        /// The file to check; the data directory's if absent.
+        /// The file to check; the database in the data directory if absent.
         file: Option<PathBuf>,
-        /// Also prove that the audit goes on from a head that was told once: the reply of GET /api/audit/head, or a file
-        /// with it or with the log's lines.
+        /// Also prove that the audit continues from an earlier head: the reply of GET /api/audit/head, or a file that
+        /// contains it or lines of the log.
         #[arg(long, value_name = "FILE|VALUE")]
         head: Option<String>,
     },
-    /// Write a checked copy of the database to a file; the daemon may be running.
+    /// Write a checked copy of the database to a file, even while the daemon runs.
     Backup {
         /// Where the data is.
         #[command(flatten)]
         settings: Settings,
-        /// Where to; an older backup there is replaced.
+        /// The file to write; replaces an older backup.
         file: PathBuf,
     },
-    /// Put a backup in the place of the database; the daemon must not be running.
+    /// Replace the database with a backup; stop the daemon first.
     Restore {
         /// Where the data is.
         #[command(flatten)]
         settings: Settings,
-        /// The backup.
+        /// The backup to restore.
         file: PathBuf,
-        /// Only say what it would change.
+        /// Only print what the restore would change.
         #[arg(long)]
         dry_run: bool,
-        /// Say it as one JSON object.
+        /// Print the changes as one JSON object.
         #[arg(long)]
         json: bool,
     },
-    /// Make the database as small as what it holds; the daemon must not be running.
+    /// Remove free space from the database file; stop the daemon first.
     Compact(Settings),
-    /// Look at the settings a start would read.
+    /// Check or show the settings.
     Config {
-        /// What about them.
+        /// What to do with the settings.
         #[command(subcommand)]
         command: ConfigCommand,
     },
@@ -72,18 +72,18 @@ pub enum Command {
         /// Where the data is.
         #[command(flatten)]
         settings: Settings,
-        /// Replace it first; the daemon must not be running.
+        /// Replace the token first; stop the daemon first.
         #[arg(long)]
         rotate: bool,
     },
 }
 
-/// What can be asked about the settings.
+/// The commands for settings.
 #[derive(Subcommand)]
 pub enum ConfigCommand {
-    /// Say what is read from where, and everything that is wrong.
+    /// List where the settings come from, and every mistake in them.
     Check(Settings),
-    /// Print every setting with its value and where it was set; secrets are not shown.
+    /// Print every setting with its value and origin, without secrets.
     Show(Settings),
 }
 
@@ -93,7 +93,7 @@ pub struct Serving {
     /// The settings.
     #[command(flatten)]
     pub settings: Settings,
-    /// Make an empty box where the database is lost and its token, WAL or backups are still there.
+    /// Start with an empty database, although a token, a WAL or backups of a lost one exist.
     #[arg(long)]
     pub new_box: bool,
 }
@@ -114,7 +114,7 @@ pub struct Settings {
     /// Configuration file.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where everything is kept.
+    /// The data directory.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Address to listen on; may be given several times. Port 0 picks a free one.
@@ -126,7 +126,7 @@ pub struct Settings {
     /// Container runtime: auto, incus, lxd, lxc or none.
     #[arg(long, value_name = "RUNTIME")]
     pub containers: Option<String>,
-    /// Where that runtime's socket is.
+    /// The socket of the container runtime.
     #[arg(long, value_name = "PATH")]
     pub containers_socket: Option<PathBuf>,
 }

@@ -111,7 +111,10 @@ fn bind_socket(path: &Path) -> io::Result<UnixListener> {
         && fs::metadata(path)?.gid() != group
         && let Err(error) = chown(path, None, Some(group))
     {
-        log::warn!("{} keeps its group, members of group taosd cannot use it: {error}", path.display());
+        log::warn!(
+            "the group of {} could not be changed, so members of the group taosd cannot use it: {error}",
+            path.display()
+        );
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
     Ok(listener)

@@ -28,7 +28,7 @@ use crate::store::{OpenError, StoreError};
 pub use compose::StartError;
 use compose::{DataUpkeep, ServingUpkeep};
 
-/// How the daemon ended badly; each has its exit code (DESIGN section 3).
+/// Why the daemon failed; each error has its exit code (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// A setting cannot be used.
@@ -67,7 +67,7 @@ impl DaemonError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; SIGHUP has the settings read again.
+/// Serves until SIGTERM or SIGINT; reads the settings again on SIGHUP.
 ///
 /// # Errors
 /// [`DaemonError`], before the ready line.
@@ -143,14 +143,14 @@ fn close(app: Arc<App>, config: &Config) {
     let store = Arc::downgrade(&app.store);
     drop(app);
     if store.strong_count() > 0 {
-        log::warn!("something still holds the database; its WAL stays beside it");
+        log::warn!("the database is still in use; its WAL stays beside it");
     }
     if keeps_a_copy {
         backup_scheduler::refresh_at_stop(&config.data_dir, covered);
     }
 }
 
-/// Prints the one line that says that the daemon answers now.
+/// Prints the line that says that the daemon is ready to answer.
 fn announce(config: &Config, addresses: &[SocketAddr]) {
     let address = addresses.first().map_or_else(|| "-".to_owned(), ToString::to_string);
     let (data, socket) = (config.data_dir.display(), config.socket.display());

@@ -25,7 +25,7 @@ fn read_again(app: &App) -> String {
         Ok(new) => new,
         Err(error) => {
             error.problems().iter().for_each(|problem| log::error!("reload: {problem}"));
-            return format!("reload refused, the settings stay: {} cannot be used", error.count());
+            return format!("reload refused, the settings stay unchanged: {} cannot be used", error.count());
         }
     };
     let (taken, waiting): (Vec<_>, Vec<_>) = old.differences(&new).into_iter().partition(|change| change.reloads);

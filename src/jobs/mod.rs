@@ -5,9 +5,8 @@
 //! 3. [`events`] - what tells others
 //! 4. [`start_up`] - what a start does
 //! 5. [`upkeep`] - what keeps the box in order
-//!
-//! Everything slow runs on the [`operations::runner`]'s threads, never on the pool that answers requests: a container
-//! runtime that hangs holds up its own agents and nobody else.
+//! Everything slow runs on the threads of [`operations::runner`], never on the pool that answers requests. A container
+//! runtime that hangs delays only its own agents.
 
 pub mod endpoints;
 pub mod events;

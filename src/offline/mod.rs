@@ -1,4 +1,4 @@
-//! What `taosd` does beside serving, each a command that prints what it did: check, backup, restore, operator-token.
+//! The commands of `taosd` other than `serve`: check, backup, restore, operator-token. Each prints what it did.
 
 mod audit_head;
 mod compact;
@@ -27,7 +27,7 @@ pub fn database(config: &Config) -> PathBuf {
     config.data_dir.join(FILE)
 }
 
-/// `taosd check`: looks at a database, in use or not, and prints what it finds. Writes nothing.
+/// `taosd check`: checks a database, even while it is in use, and prints the result. Writes nothing.
 ///
 /// # Errors
 /// [`DaemonError::Damaged`] if anything is wrong with the database; [`DaemonError::Failed`] if there is none, or no room for it
@@ -64,7 +64,7 @@ fn line(name: &str, result: &Result<String, String>) -> String {
     }
 }
 
-/// Prints what a command came to. `done` says what was done all the same, should that not be possible.
+/// Prints the result of a command. If printing fails, the error contains `done`, which says what the command has done.
 fn say(text: String, done: &str) -> Result<(), DaemonError> {
     say::out(&text).map(drop).map_err(|error| DaemonError::Output(done.to_owned(), error))
 }
@@ -78,7 +78,7 @@ fn room_beside(path: &Path, min_free: u64) -> Result<String, String> {
     Ok(format!("{free} bytes"))
 }
 
-/// `taosd backup`: writes a checked copy of the database, in use or not, to a file of the caller's choice.
+/// `taosd backup`: writes a checked copy of the database, even while it is in use, to the given file.
 ///
 /// # Errors
 /// There is no database, the file is something else, or the store's.
@@ -94,7 +94,7 @@ pub fn backup(config: &Config, file: &Path) -> Result<(), DaemonError> {
     say(format!("{done}\n"), &format!("{done}; "))
 }
 
-/// What root writes into the data directory belongs to the one whose directory it is.
+/// Gives a file that root wrote into the data directory to the owner of the directory.
 fn own_inside(data_dir: &Path, file: &Path) -> io::Result<()> {
     let (dir, file) = (data_dir.canonicalize()?, file.canonicalize()?);
     if file.starts_with(&dir) { store::own(&dir, &file) } else { Ok(()) }
@@ -104,14 +104,14 @@ fn there_is(database: &Path) -> Result<(), DaemonError> {
     match fs::metadata(database) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(DaemonError::Failed(format!(
-            "there is no {}; name the daemon's data directory with --data-dir, or its file with --config",
+            "{} does not exist; name the daemon's data directory with --data-dir, or its file with --config",
             database.display()
         ))),
         Err(error) => Err(DaemonError::Io(database.display().to_string(), error)),
     }
 }
 
-/// A backup takes the place of an older one, and of nothing else.
+/// A backup replaces only an older backup, never another file.
 fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), DaemonError> {
     let io = |error: io::Error| DaemonError::Io(file.display().to_string(), error);
     let (found, own) = match fs::metadata(file) {
@@ -120,13 +120,13 @@ fn is_free_for_a_backup(file: &Path, database: &Path) -> Result<(), DaemonError>
     };
     let refused = |why: &str| Err(DaemonError::Failed(format!("{} {why}", file.display())));
     if !found.is_file() {
-        return refused("is no file; name the file the backup shall be");
+        return refused("is not a file; name a file for the backup");
     }
     if (found.dev(), found.ino()) == (own.dev(), own.ino()) {
         return refused("is the database itself; name another file");
     }
     if found.len() > 0 && store::identify(file).is_err() {
-        return refused("exists and is no taosd database; it stays as it is. Name another file");
+        return refused("exists and is not a taosd database. Name another file");
     }
     Ok(())
 }

@@ -43,7 +43,10 @@ fn warnings(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(config.log_warning());
     for root in config.containers.mount_roots.iter().map(|root| &root.path).filter(|root| !root.is_dir()) {
-        found.push(format!("containers.mount_roots: {} is no folder; nothing below it can be mounted", root.display()));
+        found.push(format!(
+            "containers.mount_roots: {} is not a folder; deployments cannot mount anything below it",
+            root.display()
+        ));
     }
     if let Some(socket) = config.containers.runtime.socket.as_ref().filter(|socket| !socket.exists()) {
         found.push(format!("containers_socket: {} is not there", socket.display()));

@@ -94,7 +94,7 @@ impl<'de> Visitor<'de> for Strict {
             if object.contains_key(&key) {
                 let key = text::shown(&key);
                 return Err(de::Error::custom(format_args!(
-                    "not good JSON: the key \"{key}\" stands twice in one object"
+                    "invalid JSON: the key \"{key}\" occurs twice in one object"
                 )));
             }
             object.insert(key, value);
@@ -114,7 +114,7 @@ mod tests {
         assert!(parse(deep(32).as_bytes()).is_ok());
         assert!(parse(deep(33).as_bytes()).unwrap_err().contains("32 deep"));
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());
-        assert!(parse(br#"{"a":1,"a":2}"#).unwrap_err().contains("\"a\" stands twice"));
+        assert!(parse(br#"{"a":1,"a":2}"#).unwrap_err().contains("\"a\" occurs twice"));
         assert!(parse(br#"{"a":{"b":1,"b":2}}"#).is_err());
         assert!(parse(br#"{"a":1} x"#).is_err());
         assert!(parse(b"{\"a\":\"\xff\"}").is_err());

@@ -1,4 +1,4 @@
-//! What a route, a request and a reply are. No handler, no socket, no SQL.
+//! The types for routes, requests and replies. This room has no handlers, no sockets and no SQL.
 
 pub(crate) mod action;
 pub mod class;

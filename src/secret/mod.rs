@@ -1,7 +1,6 @@
 //! Secrets: the kinds the box issues, their text formats, generation and hashing (DESIGN D5).
-//!
-//! One type a file. A plaintext exists only as a [`Plaintext`] on its way out to the one who asked for it; everything
-//! else in the daemon knows a [`SecretHash`]. What does not belong here: who may use a secret, and where it is stored.
+//! One type per file. A plaintext exists only as a [`Plaintext`] on its way to the client that requested it. All other
+//! code uses a [`SecretHash`]. What does not belong here: who may use a secret, and where it is stored.
 
 mod agent_key;
 mod agent_token;

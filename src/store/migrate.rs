@@ -90,7 +90,7 @@ fn create(conn: &mut Connection) -> Result<(), MigrateError> {
 }
 
 fn upgrade(conn: &mut Connection, from: i64) -> Result<(), MigrateError> {
-    log::info!("bringing the database from schema version {from} to {VERSION}");
+    log::info!("upgrading the database from schema version {from} to {VERSION}");
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     remake(&tx)?;
     for change in CHANGES.iter().filter(|change| from < change.version) {

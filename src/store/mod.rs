@@ -125,7 +125,7 @@ impl Store {
         };
         let medium = open::medium(&path).map_err(|e| OpenError::Io(path.clone(), e))?;
         if medium == Medium::Frozen {
-            log::error!("{} lies on a read-only file system: reads are served, writes refused", path.display());
+            log::error!("{} is on a read-only file system: the daemon serves reads and refuses writes", path.display());
         }
         let mut conn = open::writing(&path, medium).map_err(|e| store(e.into()))?;
         let unfit = |error: MigrateError| match error {
@@ -337,7 +337,7 @@ impl Store {
 fn keep_before_upgrade(path: &Path, dir: &Path) -> Result<()> {
     let kept = backup_dir(dir)?.join(format!("before-schema-{VERSION}.db"));
     copy_to(path, &kept)?;
-    log::info!("{} is about to be upgraded; as it is now it stays as {}", path.display(), kept.display());
+    log::info!("{} will be upgraded; the old database is kept as {}", path.display(), kept.display());
     Ok(())
 }
 

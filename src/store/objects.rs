@@ -135,7 +135,7 @@ fn read(conn: &Connection) -> Result<Objects> {
         }
         let sql = plain(&sql);
         let kind =
-            Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("there is no such thing as a {word}")))?;
+            Kind::of(&word, &sql).ok_or_else(|| StoreError::Damaged(format!("unknown kind of object: {word}")))?;
         if objects.insert((kind, name.clone()), (table, sql)).is_some() {
             return Err(StoreError::Damaged(format!("two objects have the name {name}")));
         }

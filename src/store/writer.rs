@@ -282,10 +282,10 @@ fn save_elsewhere(conn: &Connection) {
     let path = conn.path().unwrap_or_default();
     match rescue::rescue(conn, Path::new(path)) {
         Ok(place) => log::error!(
-            "{path} is gone; all that it held is in {}: stop the daemon and restore that file",
+            "{path} is missing; its content is in {}: stop the daemon and restore that file",
             place.display()
         ),
-        Err(error) => log::error!("{path} is gone, and what it held could not be saved: {error}"),
+        Err(error) => log::error!("{path} is missing, and its content could not be saved: {error}"),
     }
 }
 
@@ -320,7 +320,7 @@ fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dy
 /// One answer that panics must not take the others, or the thread, with it.
 fn finish(job: Box<dyn Job>, outcome: Result<()>) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
-        log::error!("telling the end of a write panicked: {}", text_of(&*panic));
+        log::error!("the callback at the end of a write panicked: {}", text_of(&*panic));
     }
 }
 

@@ -79,7 +79,7 @@ closed_set! {
         Ahead "ahead" "It went forward against the time since boot.";
         Back "back" "It went back against the time since boot.";
         Early "early" "The machine started with a clock that is earlier than what is known.";
-        Away "away" "The machine was off for more than a day, or its clock is wrong: nobody can tell.";
+        Away "away" "The machine was off for more than a day, or its clock is wrong.";
     }
 }
 
@@ -305,7 +305,7 @@ impl Clock {
                 state.alarm = Some(text);
             }
             Turn::Undone => log::warn!("the clock is right again: {is}"),
-            Turn::Confirmed(how) => log::warn!("the clock is believed as it is, {is}: {how}"),
+            Turn::Confirmed(how) => log::warn!("the daemon trusts the clock, {is}: {how}"),
         }
     }
 

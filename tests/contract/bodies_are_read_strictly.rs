@@ -52,10 +52,10 @@ fn messages_say_what_is_wrong() {
     let daemon = Daemon::start();
     let post = |body: &[u8]| daemon.operator().send("POST", "/api/agents", Some(body)).json()["detail"].clone();
     for (body, told) in [
-        (&br#"{"name":"a","host":"x","host":"y"}"#[..], "the key \"host\" stands twice"),
+        (&br#"{"name":"a","host":"x","host":"y"}"#[..], "the key \"host\" occurs twice"),
         (br#"{"name":"a\u001bb"}"#, "control character"),
         (br#"{"name":"  "}"#, "empty"),
-        (br#"{"name":"\u65e5"}"#, "none of a-z and 0-9"),
+        (br#"{"name":"\u65e5"}"#, "no letter a-z or digit"),
     ] {
         let detail = post(body);
         assert!(detail.as_str().expect("a detail").contains(told), "{detail}");

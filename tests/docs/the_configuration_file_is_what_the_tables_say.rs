@@ -18,14 +18,15 @@ const FILE: &str = "packaging/taosd.toml";
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
-# The settings of taosd. Every line with a setting is commented out with # and no blank; it shows the default, or an
-# example where there is none.
+# The settings of taosd. Every setting is commented out with # and no blank after it. It shows the default, or an
+# example if there is no default.
 #
-# A flag beats the environment, which beats this file. An unknown key or a value out of bounds refuses the start.
-# After a change: taosd config check --config FILE, then systemctl reload taosd. What is marked (restart) takes
-# effect with systemctl restart taosd. A file with a mistake leaves a running daemon as it is; its log says why.
+# A flag overrides an environment variable, and both override this file. The daemon does not start with an unknown key
+# or a value out of bounds. After a change run taosd config check --config FILE, then systemctl reload taosd. Settings
+# marked (restart) need systemctl restart taosd. If the file has a mistake, a running daemon changes nothing, and its
+# log lists the mistakes.
 #
-# Keys of the top stand before the first [table]. A table needs its own line, such as [containers], uncommented too.
+# Keep the keys of the top before the first [table]. Uncomment the line of a table, such as [containers], as well.
 ";
 
 /// Text as comments of a readable width.
@@ -62,13 +63,13 @@ fn about_limit(key: &LimitKey) -> String {
 
 fn file() -> String {
     let mut out = HEAD.to_owned();
-    let _ = writeln!(out, "\n# --- What runs where ---");
+    let _ = writeln!(out, "\n# --- Places and addresses ---");
     for key in KEYS.iter().filter(|key| key.table.is_empty()) {
         let _ = write!(out, "\n{}#{} = {}\n", comment(&about(key)), key.name, key.example);
     }
     let _ = writeln!(
         out,
-        "\n# --- Limits: times are seconds, sizes bytes, rates a minute; also TAOSD_NAME in the environment ---"
+        "\n# --- Limits: times in seconds, sizes in bytes, rates per minute; also TAOSD_NAME in the environment ---"
     );
     for key in Limits::KEYS {
         let _ = write!(out, "\n{}#{} = {}\n", comment(&about_limit(key)), key.name, key.default);

@@ -84,8 +84,8 @@ fn the_exit_codes_are_those_of_the_table() {
     let (damaged, data, fresh) = (damaged.display(), daemon.data.display(), dir.path().join("fresh"));
     let fresh = fresh.display();
     for (arguments, code, what) in [
-        ("--help".to_owned(), 0, "all is well"),
-        (format!("operator-token --data-dir {fresh}"), 1, "it failed"),
+        ("--help".to_owned(), 0, "success"),
+        (format!("operator-token --data-dir {fresh}"), 1, "failure"),
         ("serve --no-such-flag".to_owned(), 2, "a flag"),
         (format!("serve --data-dir {data} --listen 127.0.0.1:0"), 3, "another daemon"),
         (format!("config check --config {damaged}"), 2, "a flag"),

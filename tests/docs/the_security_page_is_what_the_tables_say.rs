@@ -41,8 +41,8 @@ fn the_allowances_are_those_in_the_code() {
     table += &row(&["A peer without a credential", "denials alone", "", "", ""]);
     table += &row(&["The operator's Unix socket", "not bounded", "", "", ""]);
     table += &format!(
-        "\nA changed row is charged {WRITE_ROW_BYTES} bytes, a body its length, text whose words are indexed {WORDS_FACTOR} times its \
-        length, a reply kept for an `Idempotency-Key` its length.\n"
+        "\nThe charge is {WRITE_ROW_BYTES} bytes for a changed row, the length of the body, {WORDS_FACTOR} times the length of indexed text, \
+        and the length of a reply that is stored for an `Idempotency-Key`.\n"
     );
     section(FILE, "allowances", &table);
 }
@@ -54,9 +54,9 @@ fn the_audit_is_bounded_as_the_limits_say() {
         FILE,
         "audit",
         &format!(
-            "The audit keeps {} days and {} (`audit_retention_days`, `audit_max_bytes`), whichever is less. One principal's \
-            denials make at most {AGGREGATES_PER_HOUR} rows an hour of their own and one more a minute after that; so do what it \
-            repeats and is counted.",
+            "The audit keeps rows for {} days (`audit_retention_days`) and at most {} of rows (`audit_max_bytes`). The denials \
+            of one principal make at most {AGGREGATES_PER_HOUR} separate rows per hour, and after that one row per minute. The same \
+            applies to its repeated actions that the audit counts.",
             limits.audit_retention_days,
             mebibytes(limits.audit_max_bytes)
         ),
@@ -81,7 +81,7 @@ fn the_table_of_writing_routes_is_the_one_in_the_code() {
             }
         }
     }
-    table += "\nThese only take away, or mark what is there, and are let through when the allowance is used up: ";
+    table += "\nThe following routes only delete or mark records, and still work when the allowance is used up: ";
     section(FILE, "routes", &format!("{table}{}.", frees.join(", ")));
 }
 

@@ -37,7 +37,7 @@ fn each_mistake_has_its_place_and_a_start_says_the_same() {
         let text = said(&output);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         for problem in [
-            "TAOSD_HEAD_TIMOUT: is no setting; did you mean TAOSD_HEAD_TIMEOUT?".to_owned(),
+            "TAOSD_HEAD_TIMOUT: is not a setting; did you mean TAOSD_HEAD_TIMEOUT?".to_owned(),
             "TAOSD_LISTEN: listen: here is not an ADDRESS:PORT".to_owned(),
             format!("{path}:1: unknown key lisen; did you mean listen?"),
             format!("{path}:2: workers must be a whole number from 0 to 256"),

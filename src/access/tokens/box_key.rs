@@ -44,7 +44,9 @@ impl BoxKey {
         };
         let meta = file.metadata()?;
         if !meta.is_file() || meta.mode() & 0o077 != 0 {
-            return Err(io::Error::other("others may have read it or written to it; chmod 600 it if nobody did"));
+            return Err(io::Error::other(
+                "others may have read or changed it; if you are sure that nobody did, chmod 600 it",
+            ));
         }
         let mut text = Zeroizing::new(String::new());
         file.take(MAX_FILE).read_to_string(&mut text)?;

@@ -111,7 +111,10 @@ impl SigningKeys {
                     Err(error) => Some(error.to_string()),
                 };
                 if let Some(why) = why {
-                    log::warn!("{}: {why}; making a new signing key, tokens signed before end now", path.display());
+                    log::warn!(
+                        "{}: {why}; making a new signing key, so all earlier tokens are invalid",
+                        path.display()
+                    );
                 }
                 let (present, next) = (Key::generate(now), Key::generate(now));
                 let keys = Keys { present, next, before: None, epoch: epoch.to_owned() };
@@ -141,7 +144,7 @@ impl SigningKeys {
         match write(&self.path, &turned) {
             Ok(()) => *keys = turned,
             Err(error) => {
-                log::error!("{}: {error}; the signing key of before goes on", self.path.display());
+                log::error!("{}: {error}; the old signing key stays in use", self.path.display());
                 keys.present.since = now - PERIOD + 60;
             }
         }

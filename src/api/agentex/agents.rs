@@ -51,7 +51,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agentex_agents_list",
             "List agents, for Agentex clients",
-            "The agents the caller may read, by number of page. An agent sees itself.",
+            "The agents that the caller may read, by page number. An agent sees itself.",
             RECIPE,
         )
         .asking(&[
@@ -60,7 +60,7 @@ pub const ROUTES: &[ApiRoute] = &[
             Field::word(
                 "order_by",
                 &["updated_at", "created_at", "registered_at", "name", "id"],
-                "What they are ordered by; updated_at if absent.",
+                "Sorts by this field; updated_at if absent.",
             ),
             DIRECTION,
             Field::unbounded("task_id", "There are no tasks here: with it the list is empty."),
@@ -77,7 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agentex_agents_register_build",
             "Register a build",
-            "Makes an agent that is not deployed yet. A name the caller can read is given back as it is.",
+            "Creates an agent that is not deployed yet. If the caller can read an agent with this name, the reply is that agent, unchanged.",
             RECIPE,
         )
         .taking(&[NAME.required(), DESCRIPTION.required(), METADATA, INPUT], r#"{"name": "mailer", "description": "Sends mail"}"#)
@@ -88,7 +88,7 @@ pub const ROUTES: &[ApiRoute] = &[
     .described(
         "agentex_agents_register",
         "Register what runs",
-        "Says where an agent answers, or that one of its deployments is ready. The owner's first one tells a key.",
+        "Registers the address of an agent, or that one of its deployments is ready. The owner's first registration returns a key.",
         RECIPE,
     )
     .taking(

@@ -84,7 +84,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agentex_deployments_promote",
             "Put a deployment into production",
-            "The agent answers where the deployment does; the one before is out. Again: no change.",
+            "Requests to the agent then go to this deployment, not to the previous one. Repeating changes nothing.",
             DOC,
         )
         .answering(200, Answer::Object(FIELDS))

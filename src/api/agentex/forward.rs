@@ -73,7 +73,7 @@ fn forward(app: &App, input: Input) -> Handled {
     }
     let request = request(&input, &url.0)?;
     let place = app.forwarder.place(&entry.id, FORWARDS).ok_or_else(|| {
-        ApiError::new(codes::BUSY).detail("As many requests are on their way to this agent as one may have.")
+        ApiError::new(codes::BUSY).detail("The agent has the maximum number of forwarded requests at the moment.")
     })?;
     let (fulfiller, promise) = stream::promise();
     let job = ForwardJob { fulfiller, place, request_id: input.head.request_id.clone() };
@@ -157,7 +157,7 @@ fn request(input: &Input, url: &AcpUrl) -> Result<Request, ApiError> {
     // The fifth segment and what follows, as it was sent.
     let path = head.raw_path.split('/').skip(5).collect::<Vec<_>>().join("/");
     if path.split('/').any(is_dots) {
-        return Err(ApiError::new(codes::INVALID_PATH).detail("The path has a dot segment, if need be after decoding."));
+        return Err(ApiError::new(codes::INVALID_PATH).detail("The path has a dot segment, possibly percent-encoded."));
     }
     let method = if head.method == Method::POST { "POST" } else { "GET" };
     let deadline = head.arrived + FORWARD_TIMEOUT;
@@ -278,6 +278,6 @@ fn reply(answer: Response) -> Reply {
 /// Why there is no answer, in fixed words.
 fn failed(error: ClientError) -> ApiError {
     let code = if matches!(error, ClientError::Deadline) { codes::FORWARD_TIMEOUT } else { codes::FORWARD_FAILED };
-    log::info!("a request could not be sent on: {error}");
+    log::info!("a request could not be forwarded: {error}");
     code.into()
 }

@@ -39,7 +39,7 @@ const AT: Field = told("created_at", "When it was made.");
 const CALLED: Field = told("name", "Its name.").nullable();
 const SECRET: Field = told("api_key", "The key itself, told this once.");
 
-const ABOUT_DELETE: &str = "It is dead from the next request on.";
+const ABOUT_DELETE: &str = "The daemon refuses it from the next request on.";
 const GONE: &[&crate::rest::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
 const GONE_BY_NAME: &[&crate::rest::codes::Code] =
     &[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
@@ -50,14 +50,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agentex_keys_create",
             "Make a key of an agent",
-            "An internal key is the agent; an external one only has requests sent on to it. Told this once.",
+            "An internal key acts as the agent. An external key can only forward requests to it. The reply is the only one that contains the key.",
             DOC,
         )
         .taking(
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "What people call it; it can be looked up by it.")
+                Field::text("name", 120, "Its name for people; can be used to look it up.")
                     .required()
                     .not_empty()
                     .addressable(),
@@ -81,7 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agentex_keys_list",
             "List an agent's keys",
-            "Live ones, oldest first; never the keys themselves.",
+            "The live keys, oldest first, without their secrets.",
             DOC,
         )
         .asking(&[
@@ -147,7 +147,7 @@ pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: KeyType) -> Resul
         let scopes = forward.intersection(tx.caller.issuer_scopes());
         if scopes.is_empty() {
             return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
-                .detail("An external key has requests sent on: the caller's own scopes do not cover agents.forward.")
+                .detail("An external key forwards requests, and the caller's own scopes do not cover agents.forward.")
                 .with("scope", Action::AgentsForward.slug()));
         }
         scopes.stored()

@@ -32,8 +32,7 @@ pub const FIELDS: &[Field] = &[
 ];
 
 /// What it said of itself.
-pub const METADATA: Field =
-    Field::of("registration_metadata", Type::AnyObject, "What it says of itself; at most 64 KiB.");
+pub const METADATA: Field = Field::of("registration_metadata", Type::AnyObject, "Its own description; at most 64 KiB.");
 
 /// Stored JSON as it is, without a look at what it holds: it may be long.
 pub fn stored(text: Option<&String>) -> Option<&RawValue> {

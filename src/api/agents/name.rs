@@ -28,7 +28,7 @@ pub fn display_name(text: &str) -> Result<String, ApiError> {
         "" => "The name is empty.".to_owned(),
         _ if name.chars().count() > NAME_CHARS => format!("The name is longer than {NAME_CHARS} characters."),
         _ if name.contains(char::is_control) => "The name has a control character.".to_owned(),
-        _ if slug.is_empty() => "The name has none of a-z and 0-9, so no slug can be made from it.".to_owned(),
+        _ if slug.is_empty() => "The name contains no letter a-z or digit, so it cannot become a slug.".to_owned(),
         _ if is_id(&slug) => "The name looks like an id, and an id is never a name.".to_owned(),
         _ => return Ok(name.to_owned()),
     };

@@ -29,13 +29,13 @@ const NEW: &[Field] = &[
         .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
         .required(),
     Field::text("description", 4096, "What it is for."),
-    Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
+    Field::text("system_prompt", TEXT_BYTES, "Its system prompt."),
     Field::text("model", 128, "The model it uses."),
     SPACE_ID,
     Field::word("origin", AgentOrigin::SLUGS, "Which way it comes; mcp if absent."),
     Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
     Field::text("bio", 4096, "A few words about it."),
-    Field::text("specialization", 255, "What it is good at."),
+    Field::text("specialization", 255, "Its specialization."),
 ];
 const NEW_EXAMPLE: &str = r#"{"name": "backend_sentinel", "description": "Watches the backend"}"#;
 
@@ -46,7 +46,7 @@ const fn creating(path: &'static str, id: &'static str, classes: &'static [Class
         .described(
             id,
             "Create an agent",
-            "Owner and spaces are the caller's, whatever the body says. A name is never taken over.",
+            "The agent gets the caller's owner and spaces, even if the body names others. The name must be free.",
             "recipes/bootstrap#create-an-agent",
         )
         .taking(NEW, NEW_EXAMPLE)
@@ -74,7 +74,7 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
         .described(
             id,
             "Change an agent",
-            "What is not sent stays. An agent may change its own description, bio, specialization and avatar_url.",
+            "Fields that are not sent stay unchanged. An agent may change its own description, bio, specialization and avatar_url.",
             DOC,
         )
         .taking(change::CHANGEABLE, r#"{"bio": "Infra and operations", "status": "active"}"#)
@@ -109,7 +109,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "ax_agents_delete",
             "Delete an agent",
-            "Archives it: its name is free, and every credential it has is dead at once.",
+            "Archives the agent. Its name becomes free, and all its credentials end at once.",
             DOC,
         )
         .answering(200, Answer::Object(&[text("message", "What was done."), text("id", "The agent's id.")]))
@@ -143,7 +143,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     Field::texts("enabled_tools", usize::MAX, usize::MAX, "None are known.").required(),
                     Field::texts("capabilities_list", usize::MAX, usize::MAX, "None are known.").required(),
                 ]),
-                "Who is there.",
+                "The agents.",
             )
             .required()]),
         )

@@ -32,9 +32,9 @@ const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
 pub const CHANGEABLE: &[Field] = &[
     Field::text("description", 4096, "What it is for."),
     Field::text("bio", 4096, "A few words about it."),
-    Field::text("specialization", 255, "What it is good at."),
-    Field::text("avatar_url", 512, "Its picture; an empty text clears it."),
-    Field::text("system_prompt", TEXT_BYTES, "What it is told before anything else."),
+    Field::text("specialization", 255, "Its specialization."),
+    Field::text("avatar_url", 512, "Its picture; an empty text removes it."),
+    Field::text("system_prompt", TEXT_BYTES, "Its system prompt."),
     Field::text("model", 128, "The model it uses."),
     Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
     Field::word("status", &["active", "inactive"], "Whether its owner wants it at work."),
@@ -136,7 +136,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field.name).is_some());
             if own != live.agent.id || foreign {
                 return Err(ApiError::new(codes::FORBIDDEN)
-                    .detail(format!("An agent may change only of itself, and only {}.", OWN.join(", "))));
+                    .detail(format!("An agent may change only its own record, and only {}.", OWN.join(", "))));
             }
         }
         let before = profiles::of(tx.conn, &live.agent.id)?;

@@ -57,7 +57,7 @@ pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Opti
         return Ok(());
     }
     Err(ApiError::new(codes::CLEANUP_REQUIRED)
-        .detail(format!("The {whose} has {count} active keys; {max} are allowed."))
+        .detail(format!("The {whose} has {count} active keys; at most {max} are allowed."))
         .with("active", count)
         .with("max", max))
 }
@@ -190,7 +190,7 @@ pub fn scopes_for_user(tx: &Tx<'_>, asked: Option<Vec<&str>>) -> Result<(Scopes,
     exceeds(tx.caller.issuer_scopes(), &scopes)?;
     if admin && !may {
         return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
-            .detail("Only a user's own token makes a key that may manage agents and credentials."));
+            .detail("Only a user's own token can make a key that may manage agents and credentials."));
     }
     Ok((scopes, admin))
 }

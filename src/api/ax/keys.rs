@@ -39,16 +39,16 @@ const RECORD: &[Field] = &{
     [
         text("credential_id", "The id."),
         text("key_id", "The key's public name."),
-        text("name", "What people call it."),
+        text("name", "Its name for people."),
         text("kind", "user_pat, agent_pat or enrollment."),
         text("audience", "What it may be exchanged for: cli, mcp or both."),
         text("bound_agent_id", "The agent it is bound to.").nullable(),
         Field::texts("scopes", usize::MAX, usize::MAX, "What it may do.").required(),
         Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents it is restricted to.").required(),
-        Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Where it stands.")
+        Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Its state.")
             .required(),
         text("created_at", "When it was made."),
-        text("expires_at", "Until when it is good."),
+        text("expires_at", "When it expires."),
         text("last_used_at", "When it was last used, to the minute.").nullable(),
         text("revoked_at", "When it was revoked.").nullable(),
         text("created_by", "Who made it."),
@@ -66,7 +66,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "credentials_agent_pat",
             "Issue an agent's key",
-            "Needs the role editor on the agent. The key is shown once.",
+            "Needs the role editor on the agent. The reply is the only one that contains the key.",
             DOC,
         )
         .taking(
@@ -85,7 +85,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "credentials_enrollment",
             "Issue an enrollment",
-            "A key without an agent: the first exchange with a name makes the agent and binds the key to it.",
+            "An enrollment is a key without an agent. The first exchange with a name creates the agent and binds the key to it.",
             "concepts/authentication#enrollment",
         )
         .taking(
@@ -124,7 +124,7 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 text("status", "Always revoked."),
                 text("credential_id", "The id."),
-                Field::of("revoked_with_it", Type::Objects(descent::MADE), "What was made with it and died too.")
+                Field::of("revoked_with_it", Type::Objects(descent::MADE), "The credentials that it made and that also ended.")
                     .required(),
                 Field::of("still_live", Type::Objects(descent::MADE), "What was made with it and still lives.").required(),
             ]),
@@ -134,7 +134,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "keys_create",
             "Make a key",
-            "Never more than the caller may do; bound to an agent it is that agent's. The key is shown once.",
+            "The key never exceeds the caller's rights. Bound to an agent, it is that agent's key. The reply is the only one that contains it.",
             DOC,
         )
         .taking(
@@ -160,7 +160,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "keys_rotate",
             "Rotate a key",
-            "A new key with the same rights and lifetime; the old one is dead at once.",
+            "Makes a new key with the same rights and lifetime. The old key ends at once.",
             DOC,
         )
         .secret()
@@ -170,7 +170,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "keys_revoke",
             "Revoke a key",
-            "Every token exchanged for it dies at once, and with it the user keys it made.",
+            "Ends the key at once, with every token exchanged for it and the user keys that it made.",
             DOC,
         )
         .asking(&[descent::CASCADE])
@@ -274,7 +274,7 @@ fn create(app: &App, call: Call) -> Handled {
         // A manager's token makes keys for agents alone.
         if tx.caller.token_class() == Some(Class::Admin) {
             return Err(ApiError::new(codes::INSUFFICIENT_SCOPE)
-                .detail("A user_admin token makes agents' keys only: name bound_agent_id, or use user_access."));
+                .detail("A user_admin token can make only agents' keys: send bound_agent_id, or use user_access."));
         }
         let (scopes, admin) =
             issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;

@@ -22,7 +22,7 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 
 const CREDENTIAL_SCOPE: &[Field] = &[
     Field::word("agent_scope", &["all", "agents", "agent"], "Which agents the credential may touch.").required(),
-    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "Those, unless it is all.").required(),
+    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The allowed ids, unless it is all.").required(),
 ];
 
 /// The rows of the table.
@@ -38,7 +38,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("full_name", "Name for people."),
                 Field::word("role", &["admin", "member", "agent"], "The user's role; agent for an agent.").required(),
                 Field::word("principal_type", &["user", "agent"], "Who acts.").required(),
-                text("space_id", "Where it works if nothing is said."),
+                text("space_id", "The space used if a request names none."),
                 text("resolved_space_id", "The same."),
                 Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "What it is restricted to.").required(),
                 Field::of("bound_agent", Type::AnyObject, "The agent that acts; null for a user.")
@@ -57,26 +57,23 @@ pub const ROUTES: &[ApiRoute] = &[
     .described(
         "credentials_fingerprint",
         "Tell where a key is used",
-        "Takes the key itself or a token of it. A signal for its owner, no protection.",
+        "Accepts the key itself or a token of it. The fingerprint is a hint for the owner, not a protection.",
         "concepts/authentication#fingerprints",
     )
     .taking(fingerprint::FIELDS, fingerprint::EXAMPLE)
     .answering(201, Answer::Upsert(&[Field::flag("ok", "Always true.").required()]))
     .failing(&[codes::FINGERPRINT_MISMATCH, codes::BINDING_NOT_ALLOWED, codes::INVALID_CREDENTIAL]),
     row(Method::GET, "/health", Access::Public(health))
-        .described("ax_health", "Ask whether the daemon answers", "Looks at nothing else.", DOC)
+        .described("ax_health", "Ask whether the daemon answers", "Answers 200 whenever the process runs.", DOC)
         .answering(200, Answer::Object(&[Field::word("status", &["ok"], "Always ok.").required()])),
     row(Method::POST, "/api/v1/security/honeypot", Access::Public(honeypot))
         .described(
             "ax_honeypot",
             "Report a planted key",
-            "What clients tell when somebody uses a key that was laid out as a trap. It goes to the log.",
+            "Clients report here that somebody used a decoy key. The daemon logs the report.",
             DOC,
         )
-        .taking(
-            &[Field::text("provider_pattern", 64, "What the key looks like.")],
-            r#"{"provider_pattern": "aws-iam"}"#,
-        )
+        .taking(&[Field::text("provider_pattern", 64, "The format of the key.")], r#"{"provider_pattern": "aws-iam"}"#)
         .answering(202, OK),
 ];
 
@@ -145,6 +142,6 @@ fn honeypot(app: &App, input: Input) -> Handled {
     app.gate.throttle_public(&input.head)?;
     let pattern: String =
         input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
-    log::warn!("request {}: a planted key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
+    log::warn!("request {}: a decoy key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({"ok": true})).into())
 }

@@ -17,7 +17,7 @@ use crate::time::Micros;
 const SPACE: &[Field] = &[
     text("space_id", "The space's id."),
     text("name", "Its name."),
-    Field::flag("is_default", "Whether the agent works there if nothing is said.").required(),
+    Field::flag("is_default", "Whether it is the agent's default space.").required(),
 ];
 
 /// The record's fields.
@@ -35,7 +35,7 @@ pub const FIELDS: &[Field] = &[
     text("owner_space_id", "The space of its owner it was made in."),
     text("description", "What it is for."),
     text("bio", "A few words about it."),
-    text("specialization", "What it is good at."),
+    text("specialization", "Its specialization."),
     text("model", "The model it uses.").nullable(),
     text("avatar_url", "Its picture.").nullable(),
     Field::flag("pinned", "Whether it is kept at the top of its space.").required(),

@@ -56,7 +56,7 @@ fn hanging(tx: &Tx<'_>, key: &PatRecord) -> Result<Maker, ApiError> {
     }
     if credentials::is_below(tx.conn, own, &key.id)? {
         return Err(ApiError::new(codes::INSUFFICIENT_SCOPE)
-            .detail("The caller's own key was made with this one, and dies with it: it cannot rotate it."));
+            .detail("This key made the caller's own key, so the caller cannot rotate it."));
     }
     Ok(caller)
 }
@@ -83,5 +83,5 @@ fn check_not_wider(tx: &Tx<'_>, key: &PatRecord) -> Result<(), ApiError> {
     {
         return Ok(());
     }
-    Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("The key holds more than the caller."))
+    Err(ApiError::new(codes::INSUFFICIENT_SCOPE).detail("The key has more scopes than the caller."))
 }

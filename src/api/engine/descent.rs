@@ -17,16 +17,13 @@ closed_set! {
     pub enum Cascade {
         Keys "keys" "The user's tokens and keys that were made with it.";
         All "all" "Those, and the credentials of agents.";
-        None "none" "Nothing: what was made with it goes on with what it was made with itself.";
+        None "none" "Nothing. What it made then depends on its own maker.";
     }
 }
 
 /// The query parameter of the routes that revoke.
-pub const CASCADE: Field = Field::word(
-    "cascade",
-    Cascade::SLUGS,
-    "What dies with it: the user keys it made (keys, also if absent), all, none.",
-);
+pub const CASCADE: Field =
+    Field::word("cascade", Cascade::SLUGS, "What else ends: keys (default, the user keys that it made), all or none.");
 /// A credential that another was used to make, as told.
 pub const MADE: &[Field] = &[
     Field::unbounded("credential_id", "Its id.").required(),
@@ -79,9 +76,8 @@ pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
         && own != id
         && credentials::is_below(tx.conn, &own, id)?
     {
-        return Err(ApiError::new(codes::FORBIDDEN).detail(
-            "The caller's own credential was made with this one and dies with it: cascade=none is not its to ask.",
-        ));
+        return Err(ApiError::new(codes::FORBIDDEN)
+            .detail("This credential made the caller's own credential, so the caller may not use cascade=none."));
     }
     let mut ended = Ended::default();
     for made in credentials::kept_below(tx.conn, id, tx.now)? {

@@ -141,7 +141,7 @@ impl Service for Dispatcher {
                 }
                 Err(refuse(
                     ApiError::new(codes::METHOD_NOT_ALLOWED)
-                        .detail(format!("This path takes {allow}."))
+                        .detail(format!("This path supports only {allow}."))
                         .header(ALLOW, allow),
                 ))
             }

@@ -142,20 +142,22 @@ const OPERATIONS: &[&str] = &[
 pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: AGENTS,
-        adds: "An agent, its owner's grant",
-        most: || format!("{} agents of one owner, archived ones included; 409 `limit_reached`", limits::AGENTS_OF_USER),
+        adds: "An agent and its owner's grant",
+        most: || {
+            format!("{} agents per owner, archived ones included; then 409 `limit_reached`", limits::AGENTS_OF_USER)
+        },
     },
     Bound {
         routes: AGENTS_CHANGED,
-        adds: "Nothing: one row is changed in place",
-        most: || "Each text has its length".to_owned(),
+        adds: "Nothing: one row changes",
+        most: || "Each text has a maximum length".to_owned(),
     },
     Bound {
         routes: OPERATIONS,
         adds: "An operation",
         most: || {
             format!(
-                "One at work for each agent; {} finished ones of a principal, its oldest go; 30 days",
+                "One running per agent; {} finished ones per principal, then its oldest are deleted; 30 days",
                 limits::OPERATIONS_KEPT
             )
         },
@@ -163,13 +165,21 @@ pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: &["backups_create"],
         adds: "An operation and a copy of the database",
-        most: || format!("{} an hour, 429 `rate_limited`; the newest 7 files are kept", limits::BACKUPS_PER_HOUR),
+        most: || {
+            format!(
+                "{} per hour, then 429 `rate_limited`; the daemon keeps the newest 7 files",
+                limits::BACKUPS_PER_HOUR
+            )
+        },
     },
     Bound {
         routes: &["agents_token_issue"],
         adds: "A credential",
         most: || {
-            format!("1 active and 1 in its grace; {} dead ones of an agent, the oldest go", limits::DEAD_CREDENTIALS)
+            format!(
+                "1 active and 1 in its grace; {} dead ones per agent, then the oldest are deleted",
+                limits::DEAD_CREDENTIALS
+            )
         },
     },
     Bound {
@@ -177,7 +187,7 @@ pub const BOUNDS: &[Bound] = &[
         adds: "A credential",
         most: || {
             format!(
-                "{} live ones of a user, 409 `limit_reached`; {} dead ones, the oldest go",
+                "{} live ones per user, then 409 `limit_reached`; {} dead ones, then the oldest are deleted",
                 limits::USER_TOKENS,
                 limits::DEAD_CREDENTIALS
             )
@@ -186,11 +196,11 @@ pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: &["sessions_open"],
         adds: "A session",
-        most: || format!("{} of a user; the one of that user idle for longest ends", limits::SESSIONS),
+        most: || format!("{} per user; then the one that was idle longest ends", limits::SESSIONS),
     },
     Bound {
         routes: &["auth_exchange"],
-        adds: "Nothing: a token is signed, not stored; the first exchange of an enrollment makes its agent",
+        adds: "Nothing: the daemon signs a token but does not store it; the first exchange of an enrollment creates its agent",
         most: || "The audit counts repeats".to_owned(),
     },
     Bound {
@@ -198,23 +208,22 @@ pub const BOUNDS: &[Bound] = &[
         adds: "A key",
         most: || {
             format!(
-                "`ax.max_agent_pats` live ones of an agent or a user, 409 `cleanup_required`; {} dead ones, the oldest \
-                 go",
+                "`ax.max_agent_pats` live ones per agent, 20 per user, then 409 `cleanup_required`; {} dead ones, then the oldest are deleted",
                 limits::DEAD_CREDENTIALS
             )
         },
     },
     Bound {
         routes: &["credentials_fingerprint"],
-        adds: "Nothing: the key's row is changed in place",
-        most: || "16 fingerprints and 16 audit rows a day of one key".to_owned(),
+        adds: "Nothing: the row of the key changes",
+        most: || "16 fingerprints and 16 audit rows per day and key".to_owned(),
     },
     Bound {
         routes: &["agentex_keys_create"],
         adds: "A key",
         most: || {
             format!(
-                "{} live ones of an agent, 409 `too_many_keys`; {} dead ones, the oldest go",
+                "{} live ones per agent, then 409 `too_many_keys`; {} dead ones, then the oldest are deleted",
                 limits::AGENT_KEYS,
                 limits::DEAD_CREDENTIALS
             )
@@ -222,10 +231,10 @@ pub const BOUNDS: &[Bound] = &[
     },
     Bound {
         routes: &["agentex_agents_register"],
-        adds: "An item of the agent's history, a deployment where one is named; a new name makes an agent",
+        adds: "An item in the history of the agent; a deployment if the request names one; an agent if the name is new",
         most: || {
             format!(
-                "1000 items of an agent, its oldest go; {} deployments, 409 `too_many_deployments`",
+                "1000 items per agent, then its oldest are deleted; {} deployments, then 409 `too_many_deployments`",
                 limits::DEPLOYMENTS
             )
         },
@@ -233,29 +242,25 @@ pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: &["agentex_deployments_create", "agentex_deployments_promote"],
         adds: "A deployment of at most 64 KiB",
-        most: || format!("{} of an agent, deleted ones included; 409 `too_many_deployments`", limits::DEPLOYMENTS),
+        most: || format!("{} per agent, deleted ones included; then 409 `too_many_deployments`", limits::DEPLOYMENTS),
     },
     Bound {
         routes: &["users_create"],
         adds: "A user and its space",
-        most: || format!("{}, 409 `limit_reached`; admins alone", limits::USERS),
+        most: || format!("{}, then 409 `limit_reached`; only for admins", limits::USERS),
     },
-    Bound {
-        routes: &["users_update"],
-        adds: "Nothing: one row is changed in place",
-        most: || "Admins alone".to_owned(),
-    },
+    Bound { routes: &["users_update"], adds: "Nothing: one row changes", most: || "Only for admins".to_owned() },
     Bound {
         routes: &["grants_create"],
         adds: "A grant",
         most: || {
-            format!("One of a principal on an agent; {} on an agent, 409 `limit_reached`", limits::GRANTS_OF_AGENT)
+            format!("One per principal on an agent; {} on an agent, then 409 `limit_reached`", limits::GRANTS_OF_AGENT)
         },
     },
     Bound {
         routes: &["spaces_create"],
         adds: "A space",
-        most: || format!("{} of a user, 409 `limit_reached`", limits::SPACES_OF_USER),
+        most: || format!("{} per user, then 409 `limit_reached`", limits::SPACES_OF_USER),
     },
     Bound {
         routes: &["spaces_members_add"],
@@ -333,7 +338,7 @@ pub const BOUNDS: &[Bound] = &[
         adds: "A notification of at most 64 KiB",
         most: || {
             format!(
-                "`notify_per_minute`; {} of one agent, {} for one user, 30 days; whoever sent most makes room",
+                "`notify_per_minute`; {} from one agent, {} for one user, 30 days; then those of the largest sender are deleted",
                 limits::NOTIFICATION_ROWS_OF_AGENT,
                 limits::NOTIFICATION_ROWS
             )
@@ -344,7 +349,7 @@ pub const BOUNDS: &[Bound] = &[
         adds: "A source's items",
         most: || {
             format!(
-                "{} sources; {} and {} of text of an agent, {} and {} of a member; 409 `too_many_sources`",
+                "{} sources; {} with {} of text per agent, {} with {} per member; then 409 `too_many_sources`",
                 limits::KNOWLEDGE_SOURCES,
                 limits::KNOWLEDGE_SOURCES_OF_AGENT,
                 mebibytes(limits::KNOWLEDGE_BYTES_OF_AGENT),

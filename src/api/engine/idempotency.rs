@@ -221,7 +221,7 @@ impl Claim {
             },
             |done: store::Result<()>| {
                 if let Err(error) = done {
-                    log::warn!("a later reply could not be stored, repeats get the first one: {error}");
+                    log::warn!("a later reply could not be stored, so repeats get the first one: {error}");
                 }
             },
         );

@@ -20,7 +20,8 @@ use crate::time::Micros;
 /// How many rows.
 pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of this page, 1 to 500; 100 if absent.");
 /// Where to go on.
-pub const CURSOR: Field = Field::text("cursor", 200, "Where to go on: taken from the Link header of the page before.");
+pub const CURSOR: Field =
+    Field::text("cursor", 200, "Position in the list, from the Link header of the previous page.");
 
 /// What of a query may not stand as it is between `<` and `>` in a header.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'"');

@@ -26,7 +26,7 @@ use crate::store::{self, agents::Agent};
 
 /// How long to wait for the end.
 pub const WAIT: Field =
-    Field::integer("wait", 0, 60, "Seconds to wait for slow work before the reply is a 202; 0 if absent.");
+    Field::integer("wait", 0, 60, "Seconds to wait for the operation before the reply is 202; 0 if absent.");
 
 /// Rows that an operation on one agent writes after it was promised: its steps, its end, a credential, the audit.
 pub const ROWS: u64 = 8;

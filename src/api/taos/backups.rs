@@ -37,7 +37,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::BackupsCreate, create),
         id: "backups_create",
         title: "Make a backup",
-        about: "A checked copy of the database in its directory `backup`. The newest 7 are kept.",
+        about: "Writes a checked copy of the database into its directory `backup`. The daemon keeps the newest 7.",
         repeat: Repeat::Key,
         query: &[WAIT],
         body: BodyKind::Json(&[]),
@@ -53,7 +53,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::BackupsList, list),
         id: "backups_list",
         title: "List backups",
-        about: "Those that were asked for, newest first.",
+        about: "The requested backups, newest first.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -69,7 +69,9 @@ fn create(app: &App, call: Call) -> Handled {
         .backups
         .take(if call.caller.credential_id().is_some() { "tokens" } else { "socket" }, Instant::now())
         .map_err(|seconds| {
-            ApiError::new(codes::RATE_LIMITED).detail("The backups of this hour are used up.").retry_after(seconds)
+            ApiError::new(codes::RATE_LIMITED)
+                .detail("The maximum number of backups per hour is reached.")
+                .retry_after(seconds)
         })?;
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {

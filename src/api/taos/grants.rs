@@ -22,13 +22,13 @@ use crate::time::Micros;
 
 const DOC: &str = "concepts/permissions#grants";
 const PRINCIPAL: Field =
-    Field::text("principal", 128, "Who gets it: user:NAME or agent:NAME; an id may stand for the name.")
+    Field::text("principal", 128, "The principal: user:NAME or agent:NAME, with the name or the id.")
         .told(r#"{"pattern": "^(user|agent):."}"#);
 const RESOURCE: Field =
-    Field::text("resource", 128, "On what: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.")
+    Field::text("resource", 128, "The resource: agent:ID, space:ID or space:SLUG, or agent:* for the role creator.")
         .told(r#"{"pattern": "^(agent|space):."}"#);
 const EXPIRES_IN: Field =
-    Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "When it ends by itself; absent: it does not.");
+    Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the grant ends; never if absent.");
 const ROLE: Field = Field::word(
     "role",
     &["viewer", "editor", "owner", "creator"],
@@ -54,7 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsCreate, create),
         id: "grants_create",
         title: "Give a role",
-        about: "By an owner of the agent or space; on agent:* by an admin. A role given before is changed, its end too.",
+        about: "An owner of the agent or space may do this, on agent:* an admin. The new role and its end replace earlier ones.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required(), EXPIRES_IN]),
@@ -77,7 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsList, list),
         id: "grants_list",
         title: "List grants",
-        about: "Those the caller may give: on agents and spaces it owns; an admin sees all.",
+        about: "The grants that the caller may give: on agents and spaces that it owns. An admin sees all.",
         repeat: Repeat::Safe,
         query: &[PRINCIPAL, RESOURCE, LIMIT, CURSOR],
         body: BodyKind::None,
@@ -93,7 +93,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::GrantsDelete, delete),
         id: "grants_delete",
         title: "Take a role back",
-        about: "By whoever may give it.",
+        about: "Everyone who may give the grant may delete it.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -153,7 +153,7 @@ fn receiver(conn: &Connection, caller: &Caller, text: &str) -> Result<Grantee, A
 fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
     match on {
         On::AllAgents if caller.is_admin() => Ok(()),
-        On::AllAgents => Err(ApiError::new(codes::FORBIDDEN).detail("Giving roles on agent:* needs the role admin.")),
+        On::AllAgents => Err(ApiError::new(codes::FORBIDDEN).detail("Only an admin can grant roles on agent:*.")),
         On::Agent(id) => {
             agents::by_id(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
             access::require(conn, caller, id, AgentRole::Owner)

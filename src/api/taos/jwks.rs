@@ -26,7 +26,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     access: Access::Public(keys),
     id: "jwks",
     title: "Read the keys that verify tokens",
-    about: "The present key, the next one, and the one before while tokens of it live.",
+    about: "The current key, the next key, and the previous key until its last token expires.",
     repeat: Repeat::Safe,
     query: &[],
     body: BodyKind::None,

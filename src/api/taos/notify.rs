@@ -45,7 +45,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     access: Access::Action(Action::UiNotify, notify),
     id: "ui_notify",
     title: "Notify the user",
-    about: "An agent tells its owner; a user tells itself. delivered means stored: it will be seen.",
+    about: "An agent notifies its owner; a user notifies itself. delivered means that the notification is on disk.",
     repeat: Repeat::Key,
     query: &[],
     body: BodyKind::Json(&[TITLE, BODY, PRIORITY, APP_ORIGIN, ACTION_URL]),

@@ -38,7 +38,7 @@ const RECORD: &[Field] = &[
     Field::word("status", OperationStatus::SLUGS, "Where it stands.").required(),
     text("agent_id", "The agent it is about.").nullable(),
     text("agent_name", "That agent's slug.").nullable(),
-    text("step", "What it is at."),
+    text("step", "What it works on."),
     Field::integer("progress", 0, 100, "Percent.").required(),
     Field::flag("cancellable", "Whether it can be cancelled now.").required(),
     Field::of("result", Type::AnyObject, "What its route answers.").required().nullable(),
@@ -57,7 +57,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OperationsRead, list),
         id: "operations_list",
         title: "List operations",
-        about: "Newest first: those about agents the caller may read, and those it asked for.",
+        about: "Newest first. The operations on agents that the caller may read, and those that it started.",
         repeat: Repeat::Safe,
         query: &[
             Field::word("status", OperationStatus::SLUGS, "Only those in this status."),
@@ -79,7 +79,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OperationsRead, get),
         id: "operations_get",
         title: "Follow an operation",
-        about: "With wait, the reply comes when it has ended, or after so many seconds.",
+        about: "With wait, the reply comes when the operation has ended, or after that many seconds.",
         repeat: Repeat::Safe,
         query: &[WAIT],
         body: BodyKind::None,
@@ -95,8 +95,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OperationsCancel, cancel),
         id: "operations_cancel",
         title: "Cancel an operation",
-        about: "One that waits, or a deployment: what it had done is taken back. Needs the role that the operation itself \
-                needs.",
+        about: "Cancels a queued operation, or a deployment and undoes its work. Needs the same role as the operation itself.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[]),
@@ -154,7 +153,8 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
     let parts = if op.kind == OperationKind::Bulk { operations::children(conn, &op.id)? } else { Vec::new() };
     let agents: Vec<&String> = parts.iter().chain([op]).filter_map(|op| op.agent_id.as_ref()).collect();
     if agents.is_empty() && !is_own(caller, op) {
-        return Err(ApiError::new(codes::FORBIDDEN).detail("Only who asked for it, or an admin, may cancel it."));
+        return Err(ApiError::new(codes::FORBIDDEN)
+            .detail("Only the user who started the operation, or an admin, may cancel it."));
     }
     for agent in agents {
         // Its agent may be out of sight by now: whoever sees the operation is told of the role it lacks.

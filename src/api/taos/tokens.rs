@@ -46,13 +46,13 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsTokenIssue, issue),
         id: "agents_token_issue",
         title: "Issue an agent's token",
-        about: "Shows the token once and replaces the one before. One token an agent is active, whatever happens.",
+        about: "Shows the token once and replaces the old one. An agent never has more than one active token.",
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[
             Field::of("scope", Type::Scopes, "Its scopes; the agent's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days it is good for; for ever if absent."),
-            Field::integer("grace_seconds", 0, 3600, "Seconds the token before goes on working; 0 if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days until it expires; never if absent."),
+            Field::integer("grace_seconds", 0, 3600, "Seconds that the old token stays valid; 0 if absent."),
             Field::flag("deliver", "Whether to put it into the agent's container; true if it has one."),
         ]),
         example: r#"{"grace_seconds": 60}"#,
@@ -64,8 +64,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::unbounded("issued_at", "When.").required(),
                 text("expires_at", "Until when it is good."),
                 Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
-                text("token_delivery", "What became of the delivery."),
-                text("previous_valid_until", "Until when the token before goes on working."),
+                text("token_delivery", "The state of the delivery."),
+                text("previous_valid_until", "Until when the old token stays valid."),
             ]),
         ),
         errors: &[
@@ -85,7 +85,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsTokenRead, show),
         id: "agents_token_show",
         title: "Show what is known of an agent's token",
-        about: "Never the token itself.",
+        about: "The record does not contain the token itself.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -93,15 +93,15 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::Object(&[
-                Field::flag("has_token", "Whether it has a token that is good now.").required(),
+                Field::flag("has_token", "Whether it has a valid token.").required(),
                 text("credential_id", "The active token's id."),
                 text("key_id", "The active token's public name."),
                 Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
                 text("issued_at", "When it was issued."),
                 text("issued_by", "Who issued it."),
-                text("expires_at", "Until when it is good."),
+                text("expires_at", "When it expires."),
                 text("last_used_at", "When it was last used, to the minute."),
-                text("grace_until", "Until when the token before goes on working."),
+                text("grace_until", "Until when the old token stays valid."),
                 text("token_delivery", "What became of the last delivery."),
                 text("token_delivery_at", "When that was."),
                 text("token_delivery_error", "Why it failed."),
@@ -118,10 +118,9 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsTokenRevoke, revoke),
         id: "agents_token_revoke",
         title: "Revoke an agent's token",
-        about: "Ends the active token and one in its grace at once; also fine if there is none. Where other credentials of \
-                the agent go on working, the reply is 200 and lists them; all=true ends those too.",
+        about: "Ends the active token and a token in its grace at once. Succeeds also if there is none. If other credentials of the agent are still valid, the reply is 200 and lists them; all=true ends them too.",
         repeat: Repeat::Safe,
-        query: &[Field::flag("all", "Whether the agent's personal access tokens and keys end too; false if absent.")],
+        query: &[Field::flag("all", "Also end the agent's personal access tokens and keys; false if absent.")],
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
@@ -325,7 +324,7 @@ fn revoke(app: &App, call: Call) -> Handled {
             // The token is dead already; that it also leaves the container is a courtesy nobody waits for.
             let id = agent.id.clone();
             if jobs.run(Some(&id), move |jobs| delivery::withdraw(jobs, &agent)).is_err() {
-                log::warn!("a revoked token stays in the container of agent {id}: too much is waiting");
+                log::warn!("the revoked token of agent {id} stays in its container: the queue of deliveries is full");
             }
             Outcome::Done(reply)
         });

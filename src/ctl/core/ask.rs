@@ -16,7 +16,7 @@ const ANSWER: u64 = 1024;
 /// Where there is no terminal to ask on, or the answer is not yes.
 pub fn confirm(question: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::usage("This needs a confirmation, and there is no terminal to ask on.", "Add --yes."));
+        return Err(Failure::usage("This needs a confirmation, but there is no terminal.", "Add --yes."));
     }
     complain(&format!("{} [y/N] ", text::clean(question)));
     let mut answer = String::new();
@@ -33,6 +33,6 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
 /// Where there is no terminal to ask on.
 pub fn token() -> Result<Plaintext, Failure> {
     rpassword::prompt_password("Token: ").map(Plaintext::new).map_err(|_| {
-        Failure::usage("There is no terminal to ask for the token on.", "Name a file with --token-file; - reads stdin.")
+        Failure::usage("There is no terminal to prompt for the token.", "Name a file with --token-file; - reads stdin.")
     })
 }

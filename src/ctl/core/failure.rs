@@ -81,8 +81,8 @@ impl Failure {
         let mut refusal = if object.get("error").is_some_and(Value::is_string) {
             envelope(status, object)
         } else {
-            let detail = format!("The server answered with status {status} and no reason.");
-            let fix = "Check that the URL is that of a taosd.".to_owned();
+            let detail = format!("The server answered with status {status} and gave no reason.");
+            let fix = "Check that the URL is the address of taosd.".to_owned();
             let (error, doc_url) = (format!("http_{status}"), DOC_TROUBLE.to_owned());
             ServerRefusal { status, error, detail, fix, doc_url, more: Vec::new() }
         };
@@ -113,7 +113,7 @@ impl Failure {
                 lines("unreachable", &detail, fix, DOC_TROUBLE, &[])
             }
             Self::Unexpected(_) => {
-                lines("unexpected_reply", &detail, "Check that the URL is that of a taosd.", DOC_TROUBLE, &[])
+                lines("unexpected_reply", &detail, "Check that the URL is the address of taosd.", DOC_TROUBLE, &[])
             }
             Self::Refused(r) => lines(&r.error, &r.detail, &r.fix, &r.doc_url, &r.more),
             Self::Output(_) => lines("output", &detail, "Make the output writable and run it again.", DOC_START, &[]),

@@ -67,7 +67,7 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         Type::Word(words) => vec![arg.value_parser(PossibleValuesParser::new(words)).value_name("WORD")],
         Type::Integer { min, max } => vec![arg.value_parser(value_parser!(i64).range(min..=max)).value_name("N")],
         Type::Flag => {
-            let no = Arg::new(no_id(field)).long(format!("no-{long}")).help("The opposite");
+            let no = Arg::new(no_id(field)).long(format!("no-{long}")).help("Set it to false");
             let no = no.action(ArgAction::SetTrue).overrides_with(id(field));
             vec![arg.action(ArgAction::SetTrue).overrides_with(no_id(field)), no]
         }
@@ -131,7 +131,7 @@ fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<
 
 /// An object written in JSON.
 fn any_object(field: &Field, text: &str) -> Result<Value, Failure> {
-    let wrong = || Failure::usage(format!("{} is no JSON object.", field.name), "Write it as {\"key\": \"value\"}.");
+    let wrong = || Failure::usage(format!("{} is not a JSON object.", field.name), "Write it as {\"key\": \"value\"}.");
     serde_json::from_str(text).ok().filter(Value::is_object).ok_or_else(wrong)
 }
 
@@ -147,7 +147,7 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
             Some(Type::Text { .. } | Type::Word(_)) => Some(Value::from(value)),
             _ => None,
         };
-        let wrong = || Failure::usage(format!("{pair} is no field of this flag."), "See --help for its fields.");
+        let wrong = || Failure::usage(format!("{pair} is not a field of this flag."), "See --help for its fields.");
         object.insert(field.ok_or_else(wrong)?.name.to_owned(), value.ok_or_else(wrong)?);
     }
     Ok(Value::Object(object))
@@ -158,7 +158,7 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
 /// # Errors
 /// It cannot be read, is longer than the daemon takes, or is not UTF-8.
 pub fn read_file(path: &str) -> Result<String, Failure> {
-    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a file of text.");
+    let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a text file.");
     let reader: Box<dyn Read> =
         if path == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(|e| failure(&e))?) };
     let mut text = String::new();

@@ -32,7 +32,7 @@ impl Home {
             return paths::of_variable("TAOS_CONFIG_DIR", Path::new(&dir)).map(|dir| Some(Self(dir))).map_err(|why| {
                 Failure::usage(
                     format!("{why}."),
-                    "Set TAOS_CONFIG_DIR to the path of a directory, from / on, or unset it.",
+                    "Set TAOS_CONFIG_DIR to the absolute path of a directory, or unset it.",
                 )
             });
         }

@@ -156,15 +156,12 @@ fn refuse_dir(dir: &Path, bits: u32, why: &str) -> Result<(), Failure> {
 
 fn is_a_link(path: &Path) -> Failure {
     let detail = format!("{} is a symbolic link.", path.display());
-    Failure::login(
-        detail,
-        "Put a real one in its place, or use another directory; TAOS_CONFIG_DIR names that of taosctl.",
-    )
+    Failure::login(detail, "Replace it with a real directory, or set another one with TAOS_CONFIG_DIR.")
 }
 
 fn not_owned(path: &Path) -> Failure {
     let detail = format!("{} belongs to another user.", path.display());
-    Failure::login(detail, "Remove it, or use another directory; TAOS_CONFIG_DIR names that of taosctl.")
+    Failure::login(detail, "Remove it, or set another directory with TAOS_CONFIG_DIR.")
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Failure {

@@ -31,21 +31,22 @@ impl Server {
     /// # Errors
     /// [`Failure::Usage`]: another scheme, userinfo, a path, a query.
     pub fn parse(url: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::usage("The URL is not one of a taosd.", "Write http://HOST:PORT or unix:PATH.");
+        let wrong = || Failure::usage("The URL is not the address of taosd.", "Write http://HOST:PORT or unix:PATH.");
         if let Some(path) = url.strip_prefix("unix:") {
-            let fix = "Write the socket's path from / on.";
+            let fix = "Write the absolute path of the socket.";
             return match path.chars().next() {
                 None => Err(wrong()),
-                Some('~' | '$') => {
-                    Err(Failure::usage("The socket's path begins with what a shell would replace.", fix))
-                }
+                Some('~' | '$') => Err(Failure::usage(
+                    "The path of the socket begins with ~ or $, which taosctl does not expand.",
+                    fix,
+                )),
                 // Whole at once: what is saved of it is used from other directories.
                 Some(_) => Ok(Self::Unix(std::path::absolute(path).unwrap_or_else(|_| path.into()))),
             };
         }
         let (scheme, rest) = url.split_once("://").ok_or_else(wrong)?;
         if scheme.eq_ignore_ascii_case("https") {
-            let fix = "Write http://, and bring it to this machine by a tunnel if the network is not your own.";
+            let fix = "Write http://, and use a tunnel to this machine if you do not trust the network.";
             return Err(Failure::usage("taosd itself does not speak TLS.", fix));
         }
         let authority = rest.strip_suffix('/').unwrap_or(rest);

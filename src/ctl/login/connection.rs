@@ -84,7 +84,7 @@ impl Given {
         let Some(url) = env("TAOS_URL") else { return Ok(None) };
         let socket = url.strip_prefix("unix:").filter(|path| !path.is_empty());
         if let Some(Err(why)) = socket.map(|path| paths::of_variable("TAOS_URL", Path::new(path))) {
-            return Err(Failure::usage(format!("{why}."), "Write unix: and the socket's path, from / on."));
+            return Err(Failure::usage(format!("{why}."), "Write unix: and the absolute path of the socket."));
         }
         Server::parse(&url).map(Some)
     }
@@ -95,9 +95,10 @@ impl Given {
     /// Two of them, a file that cannot be read, or something that is no token.
     pub fn token(&self) -> Result<Option<Plaintext>, Failure> {
         match (&self.token, &self.token_file) {
-            (Some(_), Some(_)) => {
-                Err(Failure::usage("--token and --token-file are both given.", "Give one of them, best --token-file."))
-            }
+            (Some(_), Some(_)) => Err(Failure::usage(
+                "--token and --token-file are both given.",
+                "Give only one of them, preferably --token-file.",
+            )),
             (Some(token), None) => checked(token.reveal()).map(Some),
             (None, Some(path)) => read_token(path).map(Some),
             (None, None) => Ok(None),
@@ -144,7 +145,7 @@ fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
         (None, Some(path)) if path == "-" => read_token(&path).map(Some),
         (None, Some(path)) => {
             let path = paths::of_variable("TAOS_TOKEN_FILE", Path::new(&path)).map_err(|why| {
-                Failure::usage(format!("{why}."), "Set TAOS_TOKEN_FILE to the file's path, from / on.")
+                Failure::usage(format!("{why}."), "Set TAOS_TOKEN_FILE to the absolute path of the file.")
             })?;
             read_token(&path.to_string_lossy()).map(Some)
         }
@@ -169,7 +170,10 @@ pub fn read_token(path: &str) -> Result<Plaintext, Failure> {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> Failure {
-    Failure::login(format!("The token cannot be read from {path}: {error}"), "Name a file that holds the token alone.")
+    Failure::login(
+        format!("The token cannot be read from {path}: {error}"),
+        "Name a file that contains only the token.",
+    )
 }
 
 /// A text that may be a token, without the blanks around it.
@@ -182,7 +186,7 @@ pub fn checked(text: &str) -> Result<Plaintext, Failure> {
         return Ok(Plaintext::new(text.to_owned()));
     }
     // The text itself is not told back: it may be a secret with a slip in it.
-    Err(Failure::login("The token is empty, too long, or has blanks in it.", "Give the token alone, on one line."))
+    Err(Failure::login("The token is empty, too long, or has blanks in it.", "Give only the token, on one line."))
 }
 
 #[cfg(test)]

@@ -95,7 +95,8 @@ impl Context {
     /// There is no place for one.
     pub fn home() -> Result<Home, Failure> {
         let fix = "Name a directory with TAOS_CONFIG_DIR.";
-        Self::find_home()?.ok_or_else(|| Failure::login("There is no HOME to keep the configuration under.", fix))
+        Self::find_home()?
+            .ok_or_else(|| Failure::login("HOME is not set, so there is no place for the configuration.", fix))
     }
 
     /// A variable of the environment; an empty one is none.

@@ -75,8 +75,8 @@ fn file(name: &str) -> String {
 /// # Errors
 /// [`Failure::Usage`].
 pub fn check_name(name: &str) -> Result<(), Failure> {
-    let fix = "Use letters, digits, - and _, at most 64, a letter or digit first.";
-    if is_name(name) { Ok(()) } else { Err(Failure::usage("That is no name for a profile.", fix)) }
+    let fix = "Use at most 64 letters, digits, - and _, and begin with a letter or digit.";
+    if is_name(name) { Ok(()) } else { Err(Failure::usage("This profile name is not valid.", fix)) }
 }
 
 /// The names of all profiles.
@@ -94,7 +94,7 @@ pub fn load(home: &Home, name: &str) -> Result<SavedProfile, Failure> {
     let list = "See taosctl profile list.";
     let bytes = home.read(&file(name))?;
     let bytes = bytes.ok_or_else(|| Failure::login(format!("There is no profile {name}."), list))?;
-    let broken = || Failure::login(format!("The profile {name} is broken."), "Remove it and add it again.");
+    let broken = || Failure::login(format!("The profile {name} is not readable."), "Remove it and add it again.");
     texts::parse(&bytes).and_then(|texts| from_texts(name, &texts)).ok_or_else(broken)
 }
 
@@ -177,7 +177,7 @@ pub fn kept(home: &Home, name: &str) -> Result<Kept, Failure> {
 
 /// The failure of a profile with these problems.
 pub fn unverified(name: &str, problems: &[String]) -> Failure {
-    let fix = format!("Mend it, add it again, or leave it: taosctl profile remove {name}");
+    let fix = format!("Correct the differences, add the profile again, or run taosctl profile remove {name}");
     Failure::login(format!("The profile {name} does not verify: {}", problems.join(" ")), fix)
 }
 
@@ -203,7 +203,7 @@ pub fn verify(profile: &SavedProfile) -> Result<Plaintext, Vec<String>> {
         match end.parse::<Timestamp>() {
             Ok(end) if end > Timestamp::now() => {}
             Ok(_) => problems.push(format!("Its token expired at {end}.")),
-            Err(_) => problems.push("Its expiry is no time.".to_owned()),
+            Err(_) => problems.push("Its expiry is not a time.".to_owned()),
         }
     }
     token.filter(|_| problems.is_empty()).ok_or(problems)

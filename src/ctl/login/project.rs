@@ -41,11 +41,11 @@ fn load(folder: &Path) -> Result<Kept, Failure> {
     let file = folder.join(CONFIG);
     private::check_dir(folder)?;
     let wrong = |what: &str| {
-        let fix = "Write it anew with taosctl token mint … --save-to, or remove it.";
+        let fix = "Write it again with taosctl token mint … --save-to, or remove it.";
         Failure::login(format!("{}: {what}.", file.display()), fix)
     };
-    let bytes = private::read(&file)?.ok_or_else(|| wrong("it is gone"))?;
-    let texts = texts::parse(&bytes).ok_or_else(|| wrong("it is no TOML file of texts"))?;
+    let bytes = private::read(&file)?.ok_or_else(|| wrong("the file does not exist"))?;
+    let texts = texts::parse(&bytes).ok_or_else(|| wrong("it is not a TOML file of strings"))?;
     let text = |name: &str| texts.get(name).map(String::as_str).ok_or_else(|| wrong(&format!("{name} is missing")));
     let server = Server::parse(text("url")?).map_err(|_| wrong("url is not one of a taosd"))?;
     let name = text("token_file")?;

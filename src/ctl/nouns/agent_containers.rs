@@ -41,7 +41,7 @@ pub const DEPLOY: CommandEntry = CommandEntry::Verb(
 /// All agents at once.
 pub const BULK: CommandEntry = CommandEntry::Noun {
     name: "bulk",
-    about: "Start, stop or restart every agent one may",
+    about: "Start, stop or restart every agent that you may edit",
     entries: &[
         CommandEntry::Verb(Verb::new("start", "agents_bulk_start", Show::Results)),
         CommandEntry::Verb(Verb::new("stop", "agents_bulk_stop", Show::Results)),

@@ -59,7 +59,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         CommandEntry::Verb(Verb::new("restore", "agents_restore", STORED)),
         CommandEntry::Verb(
             Verb::new("purge", "agents_purge", Show::Done("purged", None))
-                .ask("Remove archived agent {} for good? There is no way back."),
+                .ask("Delete archived agent {} permanently? You cannot undo this."),
         ),
         CommandEntry::Verb(Verb::new("export", "agents_export", Show::Document)),
         CommandEntry::Verb(Verb::new("register-build", "agentex_agents_register_build", Show::Record)),

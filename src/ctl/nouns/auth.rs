@@ -22,7 +22,7 @@ use crate::rest::route::BodyKind;
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "auth",
-    about: "Log in, log out, and who one is",
+    about: "Log in, log out, and show who you are",
     entries: &[
         login::ENTRY,
         CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout },
@@ -58,7 +58,7 @@ pub fn principal(whoami: &Value) -> Result<String, Failure> {
 }
 
 fn logout_command(name: &'static str) -> Command {
-    Command::new(name).about("Forget the saved login").after_help("The token itself stays good until it is revoked.")
+    Command::new(name).about("Delete the saved login").after_help("The token itself stays valid until you revoke it.")
 }
 
 fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
@@ -76,7 +76,7 @@ fn logout(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
 }
 
 fn status_command(name: &'static str) -> Command {
-    Command::new(name).about("Show the server in use, the login, and whether it is good")
+    Command::new(name).about("Show the current server and login, and whether the login is valid")
 }
 
 fn status(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
@@ -121,8 +121,8 @@ fn exchange_fields() -> &'static [Field] {
 fn exchange_command(name: &'static str) -> Command {
     let print = Arg::new("print-token").long("print-token").action(ArgAction::SetTrue);
     Command::new(name)
-        .about("Exchange the key in use and show what the token says")
-        .after_help("The other commands exchange by themselves. The token itself is shown only with --print-token.")
+        .about("Exchange the current key and show the content of the token")
+        .after_help("The other commands exchange keys automatically. Only --print-token shows the token itself.")
         .args(flags::args(exchange_fields(), EXCHANGE))
         .arg(print.help("Print the token"))
 }

@@ -50,7 +50,7 @@ fn audit_command(name: &'static str) -> Command {
         .after_help(
             "One key is ok, two are a rotation_window, three and more are cleanup_required: revoke what is old.",
         )
-        .arg(strict.help("Exit with 1 where a cleanup is required"))
+        .arg(strict.help("Exit with 1 if a cleanup is required"))
 }
 
 fn audit(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

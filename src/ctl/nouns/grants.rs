@@ -19,12 +19,10 @@ pub const COLUMNS: &[Column] = &[
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
-    about: "Who may do what with which agent, and in which space",
+    about: "Roles on agents and in spaces",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record)),
-        CommandEntry::Verb(
-            Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Take grant {} back?"),
-        ),
+        CommandEntry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Delete grant {}?")),
     ],
 };

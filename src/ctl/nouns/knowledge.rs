@@ -57,7 +57,7 @@ fn search_command(name: &'static str) -> Command {
     let option = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
     Command::new(name)
         .about(path::route("knowledge_search").title)
-        .arg(required("word", "WORD").num_args(1..).help("All of them must be in an item"))
+        .arg(required("word", "WORD").num_args(1..).help("Words that an item must contain; all of them must occur"))
         .arg(option("category", "TEXT").help("Only items with this category"))
         .arg(option("source-id", "TEXT").help("Only items of this source"))
         .arg(option("limit", "N").help("Rows to show; 100 if absent"))
@@ -80,7 +80,7 @@ fn search(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn put_command(name: &'static str) -> Command {
     Command::new(name)
         .about(path::route("knowledge_put").title)
-        .after_help("The source holds exactly the .md files below DIR afterwards, each under its path there.")
+        .after_help("Afterwards the source holds exactly the .md files below DIR, each with its path.")
         .arg(required("source", "SOURCE"))
         .arg(required("dir", "DIR"))
 }

@@ -37,7 +37,7 @@ fn command(name: &'static str) -> Command {
              the server accepts it, for its owner's eyes alone. A user's key is exchanged from then on by itself; an \
              agent's key is no login: make a profile of it.",
         )
-        .arg(space.help("Where to work if nothing is said: id, slug or name; the default space if absent"))
+        .arg(space.help("The space to work in: id, slug or name; the default space if absent"))
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -45,8 +45,11 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
     let token = token(context)?;
     if is_agent_key(token.reveal()) {
-        let fix = "Log in with a user's key, and make a profile of this one: taosctl profile add.";
-        return Err(Failure::login("That is an agent's key, or an enrollment: not a person's login.", fix));
+        let fix = "Log in with a user's key, or add a profile for this one with taosctl profile add.";
+        return Err(Failure::login(
+            "This is an agent's key or an enrollment. You can log in only with a user's credential.",
+            fix,
+        ));
     }
     let copy = Plaintext::new(token.reveal().to_owned());
     let session = Session::new(context, Connection::new(server.clone(), Some(copy), "login"));
@@ -88,7 +91,7 @@ fn token(context: &Context) -> Result<Plaintext, Failure> {
         None if io::stdin().is_terminal() => ask::token(),
         None => read_token("-").map_err(|_| {
             let fix = "Name a file with --token-file, or write the token to stdin.";
-            Failure::usage("There is no terminal to ask for the token on, and none on stdin.", fix)
+            Failure::usage("There is no terminal to prompt for the token, and no token on stdin.", fix)
         }),
     }
 }

@@ -33,7 +33,7 @@ const WAIT: u64 = 30;
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "notifications",
-    about: "What agents and users have told people",
+    about: "Notifications from agents and users",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["notifications_list"], command: list_command, run: list },
         CommandEntry::Verb(Verb::new("get", "notifications_get", Show::Record)),
@@ -49,7 +49,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 fn list_command(_: &'static str) -> Command {
     let follow = Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue);
-    LIST.command().arg(follow.help("Go on with those that come, until interrupted"))
+    LIST.command().arg(follow.help("Also show new ones until interrupted"))
 }
 
 fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -64,7 +64,7 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 }
 
 fn watch_command(name: &'static str) -> Command {
-    Command::new(name).about("Show notifications as they come, until interrupted")
+    Command::new(name).about("Show new notifications until interrupted")
 }
 
 fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {

@@ -24,7 +24,7 @@ const COLUMNS: &[Column] = &[
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "operations",
-    about: "Slow work: what runs and what became of it",
+    about: "Slow work: its progress and its results",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "operations_list", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
@@ -35,7 +35,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 fn wait_command(name: &'static str) -> Command {
     let id = Arg::new("id").value_name("ID").required(true).value_parser(NonEmptyStringValueParser::new());
-    Command::new(name).about("Wait for an operation's end; 1 if it failed").arg(id)
+    Command::new(name).about("Wait for the end of an operation; exit with 1 if it failed").arg(id)
 }
 
 fn wait(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

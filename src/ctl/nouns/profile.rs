@@ -59,14 +59,19 @@ fn add_command(name: &'static str) -> Command {
         Arg::new(id).long(id).value_name(value).value_parser(NonEmptyStringValueParser::new()).help(help)
     };
     Command::new(name)
-        .about("Add a profile for a token that lies in a file")
-        .after_help("Needs --url and --token-file. Bound to this host, and to this directory and those below it.")
+        .about("Add a profile for a token in a file")
+        .after_help("Needs --url and --token-file. Binds the profile to this host, this directory and those below it.")
         .arg(name_arg().required(true))
         .arg(option("agent-name", "NAME", "The agent").required(true))
         .arg(option("agent-id", "ID", "The agent's id"))
         .arg(option("space", "ID", "The space it works in"))
         .arg(option("expires-at", "TIME", "When the token expires, as in 2027-01-31T00:00:00Z"))
-        .arg(Arg::new("no-bind-workdir").long("no-bind-workdir").action(ArgAction::SetTrue).help("Good everywhere"))
+        .arg(
+            Arg::new("no-bind-workdir")
+                .long("no-bind-workdir")
+                .action(ArgAction::SetTrue)
+                .help("Do not bind the profile to a directory"),
+        )
 }
 
 fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -74,10 +79,10 @@ fn add(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     profile::check_name(name(matches))?;
     let url = context.given.url.as_deref().ok_or_else(|| wanted("--url"))?;
     let file = context.given.token_file.as_deref().filter(|file| *file != "-").ok_or_else(|| wanted("--token-file"))?;
-    let unreadable = |error| Failure::login(format!("{file}: {error}"), "Name a file that holds the token alone.");
+    let unreadable = |error| Failure::login(format!("{file}: {error}"), "Name a file that contains only the token.");
     // Not through a link: what it leads to could be changed.
     let path = std::path::absolute(Path::new(file)).map_err(unreadable)?;
-    let missing = || Failure::login(format!("{file} is not there."), "Name a file that holds the token alone.");
+    let missing = || Failure::login(format!("{file} does not exist."), "Name a file that contains only the token.");
     let token = checked(&String::from_utf8_lossy(&private::read(&path)?.ok_or_else(missing)?))?;
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let new = SavedProfile {
@@ -106,8 +111,8 @@ fn said(context: &Context, word: &str, name: &str) -> Result<Output, Failure> {
 
 fn verify_command(name: &'static str) -> Command {
     Command::new(name)
-        .about("Check everything a profile is bound to")
-        .after_help("File, mode, owner, hash, host, directory and expiry. Lists all that is wrong and exits with 1.")
+        .about("Check that a profile still matches what it is bound to")
+        .after_help("Checks file, mode, owner, hash, host, directory and expiry. Lists every difference and exits with 1 if there is one.")
         .arg(name_arg().help("The active one if absent"))
 }
 
@@ -136,7 +141,7 @@ fn env_command(name: &'static str) -> Command {
     let ax = Arg::new("ax").long("ax").action(ArgAction::SetTrue).help("The variables of axctl");
     Command::new(name)
         .about("Print a profile as shell commands: eval \"$(taosctl profile env NAME)\"")
-        .after_help("Nothing of another identity stays set, also where the profile does not verify.")
+        .after_help("Unsets all variables of another identity, even if the profile does not verify.")
         .arg(name_arg().required(true))
         .arg(ax)
 }
@@ -182,7 +187,7 @@ fn quoted(text: &str) -> String {
 
 fn use_command(name: &'static str) -> Command {
     Command::new(name)
-        .about("Verify a profile, tell the daemon where its key is used, and make it the active one")
+        .about("Verify a profile, register with the daemon where its key is used, and make it the active one")
         .arg(name_arg().required(true))
 }
 
@@ -230,7 +235,7 @@ fn remove_command(name: &'static str) -> Command {
     let delete = Arg::new("delete-token").long("delete-token").action(ArgAction::SetTrue);
     Command::new(name)
         .about("Remove a profile")
-        .after_help("The token stays good until it is revoked: taosctl keys revoke.")
+        .after_help("The token stays valid until you revoke it with taosctl keys revoke.")
         .arg(name_arg().required(true))
         .arg(delete.help("Remove the file of its token as well"))
 }

@@ -18,7 +18,7 @@ const MEMBERS: &[Column] = &[
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "spaces",
-    about: "Where agents live, and who is let in",
+    about: "Spaces, which separate agents, and their members",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "spaces_list", Show::Rows("spaces", COLUMNS))),
         CommandEntry::Verb(Verb::new("get", "spaces_read", Show::Record)),

@@ -21,7 +21,7 @@ use crate::ctl::verbs::keep;
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
-    about: "Make an agent's key and put it where it is needed",
+    about: "Make an agent's key and store it for the agent",
     entries: &[CommandEntry::Own {
         name: "mint",
         routes: &["ax_agents_manage_read", "ax_agents_manage_create", "credentials_agent_pat"],
@@ -39,15 +39,15 @@ fn command(name: &'static str) -> Command {
     let audience = text("audience", "WORD", "What the key may be exchanged for").default_value("both");
     let days = Arg::new("expires").long("expires").value_name("DAYS").default_value("90");
     Command::new(name)
-        .about("Issue an agent's key; with --create make the agent first")
+        .about("Issue an agent's key; with --create, create the agent first")
         .after_help(
             "Uses the user's login, not the project's or the profile's agent. The key is printed only where it is saved \
              nowhere, or with --print-token.",
         )
         .arg(agent.help("The agent, by name or id"))
-        .arg(flag("create", "Make the agent if there is none of this name"))
+        .arg(flag("create", "Create the agent if it does not exist"))
         .arg(audience.value_parser(PossibleValuesParser::new(["cli", "mcp", "both"])))
-        .arg(days.value_parser(value_parser!(i64).range(1..=365)).help("Days the key is good for"))
+        .arg(days.value_parser(value_parser!(i64).range(1..=365)).help("Days until the key expires"))
         .arg(text("label", "TEXT", "What people call the key; the agent's name if absent"))
         .arg(text("save-to", "DIR", "Write DIR/.taos/NAME.token and DIR/.taos/config.toml"))
         .arg(text("profile", "NAME", "Make a profile of it"))
@@ -103,8 +103,8 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
     let dir = matches.get_one::<String>("save-to").map(Path::new);
     if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
-        let detail = format!("{} is no directory.", dir.display());
-        return Err(Failure::usage(detail, "Make it first, or name another with --save-to."));
+        let detail = format!("{} is not a directory.", dir.display());
+        return Err(Failure::usage(detail, "Create it first, or name another directory with --save-to."));
     }
     let profile = matches.get_one::<String>("profile").map(String::as_str);
     profile.map_or(Ok(()), profile::check_name)?;
@@ -114,7 +114,7 @@ fn wanted(matches: &ArgMatches) -> Result<Wanted<'_>, Failure> {
     }
     if matches.get_flag("no-print-token") && !saves {
         let fix = "Add --save-to DIR or --profile NAME, or leave out --no-print-token.";
-        return Err(Failure::usage("Nobody would ever see the key.", fix));
+        return Err(Failure::usage("The key would be lost: it is neither saved nor printed.", fix));
     }
     let print = matches.get_flag("print-token") || !saves;
     let agent = matches.get_one::<String>("name").map_or("", String::as_str);

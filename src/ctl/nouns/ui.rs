@@ -7,6 +7,6 @@ use crate::ctl::verbs::verb::Verb;
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "ui",
-    about: "Tell people something",
+    about: "Notify people",
     entries: &[CommandEntry::Verb(Verb::new("notify", "ui_notify", Show::Said("delivered", "notification_id")))],
 };

@@ -24,7 +24,7 @@ pub struct Keep {
 pub fn args() -> [Arg; 2] {
     let save = Arg::new("save-to").long("save-to").value_name("FILE").value_parser(NonEmptyStringValueParser::new());
     let print = Arg::new("print-token").long("print-token").action(ArgAction::SetTrue);
-    [save.help("Write the token to this file, for your eyes alone"), print.help("Print the token")]
+    [save.help("Write the token to this file, which only you can read"), print.help("Print the token")]
 }
 
 impl Keep {
@@ -37,7 +37,7 @@ impl Keep {
         let print = matches.get_flag("print-token");
         if file.is_none() && !print {
             let fix = "Add --save-to FILE, or --print-token.";
-            return Err(Failure::usage("Nobody would ever see the token.", fix));
+            return Err(Failure::usage("The token would be lost: it is neither saved nor printed.", fix));
         }
         file.iter().try_for_each(|file| private::probe(file))?;
         Ok(Self { file, print })

@@ -10,7 +10,7 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 
 /// What is said beside a secret.
-pub const SHOWN_ONCE: &str = "warning: the token is shown this once; keep it where nobody else reads";
+pub const SHOWN_ONCE: &str = "warning: the token is shown only once; keep it in a private place";
 
 const RESULTS: &[Column] = &[Column("NAME", "name"), Column("DONE", "success"), Column("ERROR", "error")];
 
@@ -149,6 +149,6 @@ fn secret(json: bool, field: &str, reply: &Value) -> Result<Output, Failure> {
     };
     Ok(match secret {
         Some(_) => output.with_note(SHOWN_ONCE).must_arrive(),
-        None => output.with_note("delivered into the container; nobody is shown the token"),
+        None => output.with_note("delivered into the container; the token is not shown"),
     })
 }

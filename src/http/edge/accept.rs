@@ -1,4 +1,4 @@
-//! Taking connections in: who is at the other end, whether there is room, and what to do when accept fails.
+//! Accepting connections: identifies the peer, checks the connection limits, and handles failures of accept.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::rest::codes;
 use crate::rest::head::Peer;
 use crate::rest::service::Service;
 
-/// How long accepting rests after an error: with no descriptor left, the next try would fail as fast.
+/// The pause after a failed accept: without a free descriptor the next try would fail at once.
 const REST: Duration = Duration::from_millis(50);
 /// Refusals past the limit that may be closed politely at once; beyond, the connection is dropped.
 const REFUSALS: usize = 8;

@@ -1,8 +1,7 @@
 //! The memory that request bodies hold together, and each caller's share of it. A caller is the principal once its
 //! credential has been verified, else the peer: an unverified credential counts for nothing.
-//!
-//! Memory is counted as bytes arrive, never by what was announced. When all of it is taken, the caller that holds most
-//! gives way: the largest body that is still being read for it is refused, and whoever holds less goes on.
+//! Memory is counted as bytes arrive, not by the announced length. When all memory is used, the caller that uses most
+//! loses its largest unfinished body, and the other callers continue.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

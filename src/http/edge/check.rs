@@ -1,5 +1,5 @@
-//! The checks around the parser: what hyper lets through and the daemon does not. Pure functions over what was
-//! parsed, or over the bytes that could not be; no I/O, no state. The fuzz target `head` runs them.
+//! The checks around the parser: they refuse requests that hyper accepts but the daemon does not. Pure functions over
+//! the parsed head, or over bytes that hyper could not parse; no I/O, no state. The fuzz target `head` runs them.
 
 use hyper::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::Scheme;

@@ -1,4 +1,4 @@
-//! One connection from accept to close: polls hyper, keeps the deadlines, has the last word.
+//! One connection from accept to close: polls hyper, enforces the deadlines and sends the final refusal.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -25,7 +25,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// How long a refusal may take to leave.
 const REFUSAL_WRITE: Duration = Duration::from_secs(1);
 
-/// Why hyper is done with a connection, or is made to be.
+/// Why a connection ends.
 enum End {
     /// hyper has ended it.
     Http(hyper::Result<()>),
@@ -61,7 +61,7 @@ pub(super) async fn serve<S: Service>(core: Rc<Core<S>>, link: Rc<Link>, admissi
             count(&core.meters.malformed);
             refuse(&core, wire, code).await;
         }
-        End::Http(Err(error)) => log::debug!("a connection of {} broke: {error}", link.key),
+        End::Http(Err(error)) => log::debug!("a connection from {} failed: {error}", link.key),
         End::HeadLate => {
             drop(http);
             count(&core.meters.timeouts);

@@ -1,5 +1,5 @@
 //! The bytes of one connection: what hyper reads and writes through, which phase the exchange is in, and until when
-//! that phase may last. What happens when a deadline has passed is the connection task's business.
+//! that phase may last. The connection task handles a deadline that has passed.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};

@@ -419,7 +419,7 @@ impl<S: Service> Exchange<S> {
                     count(&self.core.meters.refused_busy);
                     return Err(Halt::Error(
                         ApiError::new(codes::BUSY)
-                            .detail("The caller's other requests hold all the workers that one caller may have."),
+                            .detail("The caller's other requests use all the workers that one caller may use."),
                     ));
                 }
             },

@@ -85,7 +85,7 @@ fn run<S: Service>(runtime: Runtime, start: Start<S>, sources: Vec<Listener>, ow
     drop(local);
     runtime.shutdown_background();
     if !pool.close(until) {
-        log::warn!("work was still running when the wait for it ended");
+        log::warn!("requests were still running when stop_timeout ended");
     }
 }
 

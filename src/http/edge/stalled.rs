@@ -40,7 +40,7 @@ impl Stalled {
                 break;
             };
             if oldest.upgrade().is_some_and(|wire| wire.give_up()) {
-                log::debug!("a client that does not read its reply is cut to make room");
+                log::debug!("a connection is closed because its client does not read the reply");
             }
         }
         Some(held)

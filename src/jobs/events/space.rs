@@ -42,8 +42,8 @@ impl Space {
         let gave = self.give_back(state);
         match gave {
             Ok(0) => {}
-            Ok(steps) => log::info!("gave room that deleted rows had left back to the disk, in {steps} steps"),
-            Err(error) => log::warn!("room that deleted rows have left could not be given back: {error}"),
+            Ok(steps) => log::info!("returned the free space of deleted rows to the disk in {steps} steps"),
+            Err(error) => log::warn!("the free space of deleted rows could not be returned to the disk: {error}"),
         }
     }
 

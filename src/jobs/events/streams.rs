@@ -208,7 +208,7 @@ impl Streams {
         let held = places.get(&key).copied().unwrap_or(0);
         if held >= self.per_principal.now() {
             return Err(ApiError::new(codes::TOO_MANY_STREAMS)
-                .detail(format!("This principal holds {held} event streams, as many as it may.")));
+                .detail(format!("This principal has {held} event streams, which is the maximum.")));
         }
         places.insert(key.clone(), held + 1);
         Ok(Place { places: Arc::clone(&self.places), key })
@@ -385,7 +385,7 @@ impl Stream {
                 Ok(Some(event)) => self.rest = event.into(),
                 Ok(None) => self.awake = false,
                 Err(error) => {
-                    log::warn!("an event stream could not be fed, trying again: {error}");
+                    log::warn!("events could not be sent to a stream, trying again: {error}");
                     return Turn::Blocked;
                 }
             }

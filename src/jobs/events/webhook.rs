@@ -230,7 +230,9 @@ fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> 
                 outbox::expire(conn, too_old)
             })?;
             if given_up > 0 {
-                log::error!("{given_up} notifications were not taken by the webhook's receiver for a day: given up");
+                log::error!(
+                    "the webhook's receiver did not accept {given_up} notifications for a day: they are dropped"
+                );
             }
             Ok(())
         }

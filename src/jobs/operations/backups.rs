@@ -115,7 +115,7 @@ pub fn tidy(data_dir: &Path) {
     let dirs = [data_dir.to_owned(), data_dir.join(BACKUPS)];
     for path in dirs.iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path()) {
         if is_part(&path) {
-            log::info!("removing {}, which a copy that was cut left behind", path.display());
+            log::info!("removing {}, left behind by an interrupted backup", path.display());
             let _ = fs::remove_file(path);
         }
     }
@@ -171,7 +171,7 @@ fn prune(dir: &Path, made: &Path, kept: usize) {
     let surplus = files.len().saturating_sub(kept);
     for path in files.iter().filter(|path| *path != made).take(surplus) {
         if let Err(error) = fs::remove_file(path) {
-            log::warn!("{}: {error}; it stays although there are more than {kept}", path.display());
+            log::warn!("{}: {error}; this backup could not be removed, so there are more than {kept}", path.display());
             continue;
         }
         let _ = fs::remove_file(path.with_extension(&HASH_SUFFIX[1..]));

@@ -68,7 +68,7 @@ fn open_below(root: &Path, below: &Path) -> Result<Held, String> {
     let mut dir = open(CWD, root)?;
     let owner = metadata(&dir)?;
     for part in below.components() {
-        let Component::Normal(name) = part else { return Err("is no plain path".into()) };
+        let Component::Normal(name) = part else { return Err("is not a plain path".into()) };
         is_safe(&metadata(&dir)?, &owner)?;
         dir = open(dir.as_fd(), Path::new(name))?;
     }

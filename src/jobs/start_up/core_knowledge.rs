@@ -21,7 +21,7 @@ pub fn ingest(store: &Store) -> Result<()> {
     }
     let changes = store.write(move |conn| knowledge::replace(conn, &replacement(&documents), Micros::now()))?;
     log::info!(
-        "documentation as knowledge: {} pages new, {} changed, {} as before, {} gone",
+        "documentation as knowledge: {} pages new, {} changed, {} unchanged, {} removed",
         changes.added,
         changes.updated,
         changes.unchanged,

@@ -84,10 +84,10 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
         cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
     for op in parts {
         let id = op.id.clone();
-        log::info!("operation {id} ({}) was cut by the end of the last run", op.kind);
+        log::info!("operation {id} ({}) was interrupted by the end of the last run", op.kind);
         let agent_id = op.agent_id.clone();
         if let Err(error) = jobs.run(agent_id.as_deref(), move |jobs| end(jobs, &op)) {
-            log::error!("operation {id} could not be taken up: {error}");
+            log::error!("operation {id} could not be continued: {error}");
         }
     }
     if whole.is_empty() {
@@ -199,7 +199,7 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
             part.one_less(jobs);
         });
         if let Err(error) = queued {
-            log::warn!("an agent was left out of the start-up migration, the next start tries again: {error}");
+            log::warn!("the start-up migration skipped an agent, the next start tries again: {error}");
             tally.one_less(jobs);
         }
     }

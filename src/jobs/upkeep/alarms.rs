@@ -39,7 +39,7 @@ impl Alarms {
     fn tell_storage(&mut self, trouble: Option<StoreError>, notifier: &Notifier) {
         let Some(error) = trouble else {
             if self.logged.take().is_some() {
-                log::warn!("the database file is well again");
+                log::warn!("the database file is usable again");
             }
             self.told = None;
             return;

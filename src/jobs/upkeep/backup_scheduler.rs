@@ -180,7 +180,7 @@ pub fn refresh_at_stop(dir: &Path, covered: bool) {
         Ok(_lock) if backups::is_fresh(dir) => {}
         Ok(_lock) if covered && !backups::is_old(dir, Micros::now()) => {
             if let Err(error) = backups::mark_as_covered(dir) {
-                log::warn!("the next start makes a backup that it need not: {error}");
+                log::warn!("the next start makes a needless backup: {error}");
             }
         }
         Ok(_lock) => {

@@ -22,12 +22,12 @@ impl Expiry {
             match store.lookup(|conn| expiry::is_due(conn, now)) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return log::warn!("looking for credentials that expire: {error}"),
+                Err(error) => return log::warn!("expiring credentials could not be read: {error}"),
             }
             match self.0.tell(move |conn| due(conn, now)) {
                 Ok(0) => return,
                 Ok(_) => {}
-                Err(error) => return log::warn!("warning of credentials that expire: {error}"),
+                Err(error) => return log::warn!("warnings about expiring credentials could not be stored: {error}"),
             }
         }
     }

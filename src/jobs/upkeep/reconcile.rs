@@ -58,7 +58,7 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
         }
         start_up::note_status(jobs, &agent, state.status)?;
         if let Err(error) = catch_up(jobs, driver.as_ref(), &agent, state) {
-            log::debug!("container {} could not be looked at: {error}", state.name);
+            log::debug!("container {} could not be read: {error}", state.name);
         }
     }
     Ok(())

@@ -73,12 +73,12 @@ fn trim_audit(store: &Store, days: u64, most: u64, now: Micros) {
         let large = match looked {
             Ok((false, false)) => return,
             Ok((_, large)) => large,
-            Err(error) => return log::warn!("trimming the audit: {error}"),
+            Err(error) => return log::warn!("the audit could not be trimmed: {error}"),
         };
         match store.write(move |conn| audit::retain(conn, before, large, AUDIT_BATCH)) {
             Ok(0) => return,
             Ok(count) => log::debug!("trimmed {count} audit rows"),
-            Err(error) => return log::warn!("trimming the audit: {error}"),
+            Err(error) => return log::warn!("the audit could not be trimmed: {error}"),
         }
         std::thread::sleep(BREATH);
     }
@@ -96,7 +96,7 @@ fn sweep(store: &Store, now: Micros) {
         let crowded = match store.read(|conn| Ok::<_, StoreError>((due(conn)?, idempotency::crowded(conn)?))) {
             Ok((false, _)) => return,
             Ok((true, crowded)) => crowded,
-            Err(error) => return log::warn!("sweeping: {error}"),
+            Err(error) => return log::warn!("old rows could not be deleted: {error}"),
         };
         // Some at a time: others' writes go in between.
         let swept = store.write(move |conn: &Connection| -> store::Result<usize> {
@@ -112,7 +112,7 @@ fn sweep(store: &Store, now: Micros) {
         match swept {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} rows"),
-            Err(error) => return log::warn!("sweeping: {error}"),
+            Err(error) => return log::warn!("old rows could not be deleted: {error}"),
         }
     }
 }
@@ -125,12 +125,12 @@ fn sweep_notifications(store: &Store, now: Micros) {
         let surplus = match store.lookup(|conn| notifications::surplus(conn, before, SWEEP_BATCH)) {
             Ok(none) if none.is_empty() => return,
             Ok(surplus) => surplus,
-            Err(error) => return log::warn!("sweeping notifications: {error}"),
+            Err(error) => return log::warn!("old notifications could not be deleted: {error}"),
         };
         match store.write(move |conn| notifications::delete_all(conn, &surplus)) {
             Ok(0) => return,
             Ok(count) => log::debug!("swept {count} notifications"),
-            Err(error) => return log::warn!("sweeping notifications: {error}"),
+            Err(error) => return log::warn!("old notifications could not be deleted: {error}"),
         }
     }
 }

@@ -334,7 +334,7 @@ fn pending(repeatable: bool) -> Value {
         Field::unbounded("name", "The agent's slug."),
     ];
     json!({
-        "description": "The work goes on as an operation.",
+        "description": "The work continues as an operation.",
     "headers": headers::of_success(repeatable, &["Location"]),
         "content": {"application/json": {"schema": object_schema(FIELDS)}},
     })

@@ -11,7 +11,7 @@ pub(crate) const HOST: Field = Field::text("host", 255, "Where it runs; free tex
 pub(crate) const QMD_INDEX: Field = Field::text("qmd_index", 255, "Which index it reads; free text.");
 pub(crate) const COLOR: Field = Field::text("color", 7, "Colour for people: #rrggbb; #888888 if absent.")
     .told(r#"{"pattern": "^#[0-9A-Fa-f]{6}$"}"#);
-pub(crate) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text clears it.");
+pub(crate) const EMOJI: Field = Field::text("emoji", 16, "Picture for people; an empty text removes it.");
 pub(crate) const MEMORY: Field =
     Field::flag("can_read_user_memory", "Whether it may read its user's memory; false if absent.");
 pub(crate) const MODEL: Field =

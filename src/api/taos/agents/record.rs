@@ -33,16 +33,16 @@ pub const FIELDS: &[Field] = &[
     Field::flag("paused", "Whether its owner paused it.").required(),
     Field::of(
         "container",
-        Type::Object(&[text("name", "Its name."), text("runtime", "What holds it.")]),
+        Type::Object(&[text("name", "Its name."), text("runtime", "The container runtime.")]),
         "Its container.",
     )
     .required()
     .nullable(),
     text("owner", "Its owner's username."),
     Field::texts("scope", usize::MAX, usize::MAX, "Scopes its tokens get.").required(),
-    Field::flag("has_token", "Whether it has a token that is good now.").required(),
+    Field::flag("has_token", "Whether it has a valid token.").required(),
     text("issued_at", "When that was issued.").nullable(),
-    text("expires_at", "Until when that is good.").nullable(),
+    text("expires_at", "When that expires.").nullable(),
     text("last_used_at", "When that was last used, to the minute.").nullable(),
     text("token_delivery", "What became of the last delivery.").nullable(),
     text("token_delivery_at", "When that was.").nullable(),

@@ -73,7 +73,7 @@ pub(crate) fn import(app: &App, call: Call) -> Handled {
     let slug = given.text("name").unwrap_or("").to_owned();
     if !name::is_slug(&slug) {
         return Err(ApiError::new(codes::INVALID_AGENT_NAME)
-            .detail("The name in an export must be a slug, and not a reserved one."));
+            .detail("The name in an export must be a slug that is not reserved."));
     }
     settings::check(&given)?;
     let scopes = scope::asked(&given)?.unwrap_or_else(Scopes::agent_default);

@@ -81,7 +81,7 @@ const PROMPT: &[Field] = &[
     Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
         .required(),
     Field::integer("omitted_count", 0, i64::MAX, "How many did not fit.").required(),
-    Field::flag("truncated", "Whether any did not fit.").required(),
+    Field::flag("truncated", "Whether any document did not fit.").required(),
 ];
 
 const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this category.");
@@ -154,7 +154,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, read::get),
         id: "knowledge_get",
         title: "Read an item of knowledge",
-        about: "With its text.",
+        about: "The item with its text.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -170,8 +170,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, read::search),
         id: "knowledge_search",
         title: "Search the knowledge",
-        about: "Items that hold every word of q, best first. Words are taken as they are: there is no syntax. The first 8 \
-            different words count.",
+        about: "The items that contain every word of q, best match first. There is no query syntax. Only the first 8 different words count.",
         repeat: Repeat::Safe,
         query: &[
             Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required(),
@@ -193,7 +192,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, sources::list),
         id: "knowledge_sources",
         title: "List sources of knowledge",
-        about: "By their ids.",
+        about: "The sources, ordered by id.",
         repeat: Repeat::Safe,
         query: &[LIMIT, CURSOR],
         body: BodyKind::None,
@@ -217,8 +216,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeWrite, sources::put),
         id: "knowledge_put",
         title: "Write a source of knowledge",
-        about: "The source holds exactly these items afterwards, or nothing is changed. An item with the same content is \
-            not written again, and a path that stays keeps its id.",
+        about: "After a success the source holds exactly these items. After a failure nothing has changed. Unchanged items are not written again, and a path keeps its id.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
@@ -236,7 +234,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
                     Field::texts("categories", 8, 64, "What it is about."),
                 ]),
-                "All items of the source, at most 500.",
+                "All items of the source; at most 500.",
             )
             .required(),
         ]),
@@ -261,7 +259,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeWrite, sources::delete),
         id: "knowledge_delete",
         title: "Delete a source of knowledge",
-        about: "With all its items.",
+        about: "Deletes the source with all its items.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -277,8 +275,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::KnowledgeRead, prompt::get),
         id: "knowledge_prompt",
         title: "Read the system prompt",
-        about: "The daemon's documents by path, then the apps', whole documents only. With Accept: text/markdown the answer \
-            is the prompt alone.",
+        about: "Whole documents: first those of the daemon by path, then those of the apps. With Accept: text/markdown the reply is the text of the prompt.",
         repeat: Repeat::Safe,
         query: &[
             Field::integer("max_bytes", 1024, 262_144, "Bytes of the prompt at the most; 32768 if absent."),

@@ -80,7 +80,7 @@ fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[Docume
         return Ok(());
     }
     Err(ApiError::new(codes::TOO_MANY_SOURCES)
-        .detail(format!("One owner may have {sources} sources with {bytes} bytes of text in all.")))
+        .detail(format!("One owner may have at most {sources} sources with {bytes} bytes of text in total.")))
 }
 
 pub(crate) fn put(app: &App, call: Call) -> Handled {

@@ -18,7 +18,7 @@ fn users_only(caller: &Caller) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::new(codes::FORBIDDEN)
-        .detail("An agent may read what it sent; only the user it was sent to may alter it."))
+        .detail("Only the recipient may change a notification. The agent that sent it may only read it."))
 }
 
 /// The notification of the path, if the caller may alter it.

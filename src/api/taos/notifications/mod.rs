@@ -25,7 +25,7 @@ pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
 const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
 
-const UNREAD_ONLY: Field = Field::flag("unread_only", "Only those not read.");
+const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread ones.");
 const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
@@ -95,8 +95,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsRead, read::list),
         id: "notifications_list",
         title: "List notifications",
-        about: "Newest first; with after or wait those that are newer, oldest first. A user sees its own, an agent what it \
-            sent. With HX-Request: true the answer is an HTML fragment.",
+        about: "Newest first; with after or wait the newer ones, oldest first. A user sees its own, an agent those that it sent. With HX-Request: true the reply is an HTML fragment.",
         repeat: Repeat::Safe,
         query: &[
             UNREAD_ONLY,
@@ -123,7 +122,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsRead, read::count),
         id: "notifications_count",
         title: "Count notifications",
-        about: "With HX-Request: true the answer is an HTML fragment.",
+        about: "With HX-Request: true the reply is an HTML fragment.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -139,8 +138,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsRead, stream::open),
         id: "notifications_stream",
         title: "Follow notifications",
-        about: "Server-Sent Events: event notification, its id, its record as data. after, or the header Last-Event-ID, \
-            first repeats what is newer than that id. Ends with the credential.",
+        about: "Server-Sent Events: event notification, its id, its record as data. With after or the header Last-Event-ID the stream starts with the notifications newer than that id. It ends when the credential ends.",
         repeat: Repeat::Safe,
         query: &[AFTER],
         body: BodyKind::None,
@@ -156,7 +154,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsRead, read::get),
         id: "notifications_get",
         title: "Read a notification",
-        about: "Reading it here does not mark it as read.",
+        about: "This request does not mark the notification as read.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -172,7 +170,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsUpdate, change::read_all),
         id: "notifications_read_all",
         title: "Mark all notifications as read",
-        about: "Of the calling user.",
+        about: "Marks all notifications of the calling user.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
