@@ -5,6 +5,7 @@
 //! 3. [`events`] - what tells others
 //! 4. [`start_up`] - what a start does
 //! 5. [`upkeep`] - what keeps the box in order
+//!
 //! Everything slow runs on the threads of [`operations::runner`], never on the pool that answers requests. A container
 //! runtime that hangs delays only its own agents.
 
