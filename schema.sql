@@ -393,8 +393,9 @@ CREATE TABLE knowledge_sources (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX knowledge_sources_of_user ON knowledge_sources (owner_user_id) WHERE owner_user_id IS NOT NULL;
 CREATE INDEX knowledge_sources_of_agent ON knowledge_sources (owner_agent_id) WHERE owner_agent_id IS NOT NULL;
+-- Without content of its own: a row is removed by its number, so that replacing a long text takes apart the new one alone.
 CREATE VIRTUAL TABLE knowledge_words USING fts5 (
-    title, content, content = 'knowledge_items', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+    title, content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE TRIGGER knowledge_items_in AFTER INSERT ON knowledge_items
 BEGIN
@@ -402,13 +403,11 @@ BEGIN
 END;
 CREATE TRIGGER knowledge_items_out AFTER DELETE ON knowledge_items
 BEGIN
-    INSERT INTO knowledge_words (knowledge_words, rowid, title, content)
-        VALUES ('delete', old.seq, old.title, old.content);
+    DELETE FROM knowledge_words WHERE rowid = old.seq;
 END;
 CREATE TRIGGER knowledge_items_changed AFTER UPDATE OF title, content ON knowledge_items
 BEGIN
-    INSERT INTO knowledge_words (knowledge_words, rowid, title, content)
-        VALUES ('delete', old.seq, old.title, old.content);
+    DELETE FROM knowledge_words WHERE rowid = old.seq;
     INSERT INTO knowledge_words (rowid, title, content) VALUES (new.seq, new.title, new.content);
 END;
 

@@ -27,7 +27,11 @@ struct Change {
     sql: &'static str,
 }
 
-const CHANGES: &[Change] = &[];
+const CHANGES: &[Change] = &[Change {
+    version: 3,
+    name: "fill the index of knowledge, which has no content of its own now",
+    sql: "INSERT INTO knowledge_words (rowid, title, content) SELECT seq, title, content FROM knowledge_items",
+}];
 
 /// What bringing a database up can end in, beside SQLite's own errors.
 #[derive(Debug, thiserror::Error)]

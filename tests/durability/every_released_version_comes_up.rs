@@ -107,6 +107,23 @@ fn numbers_that_were_given_are_not_given_again_after_an_upgrade() {
 }
 
 #[test]
+fn what_was_known_before_an_upgrade_is_found_after_it() {
+    let (mut daemon, _) = load(2);
+    let conn = Connection::open(daemon.database()).unwrap();
+    let insert = "INSERT INTO knowledge_items (id, source_type, source_id, path, title, author, summary, content,
+            categories, content_hash, created_at, updated_at)
+        VALUES ('k1', 'guide', 'app:birds', 'a.md', 'Birds', '', '', 'a kingfisher waits', '[]', zeroblob(32), 1, 1)";
+    conn.execute(insert, []).unwrap();
+    drop(conn);
+    daemon.spawn();
+    let found = daemon.operator().get("/api/knowledge/search?q=kingfisher").expect(200).json();
+    assert_eq!(found[0]["title"], "Birds", "{found}");
+    daemon.operator().delete("/api/knowledge/sources/app:birds").expect(204);
+    let found = daemon.operator().get("/api/knowledge/search?q=kingfisher").expect(200).json();
+    assert_eq!(found.as_array().map(Vec::len), Some(0), "{found}");
+}
+
+#[test]
 fn every_version_before_this_one_has_its_dump() {
     assert_eq!(released().filter(|version| *version < VERSION).count() as i64, VERSION - 1);
     assert!(!dump::path(VERSION + 1).exists());

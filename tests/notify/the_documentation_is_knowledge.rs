@@ -64,5 +64,5 @@ fn an_edited_page_changes_alone_and_ids_stay() {
         assert_eq!(daemon.operator().get(&format!("/api/knowledge/search?q={gone}")).json(), json!([]), "{gone}");
     }
     let log = daemon.log_text();
-    assert!(log.contains("1 pages new, 1 changed") && log.contains("1 gone"), "{log}");
+    assert!(log.contains("1 pages new, 1 changed") && log.contains("1 removed"), "{log}");
 }
