@@ -20,13 +20,13 @@ pub fn whole(path: &Path) -> Result<PathBuf, String> {
         return Err(format!("{shown} begins with ~, which is not expanded here; write an absolute path"));
     }
     if text.starts_with('$') {
-        return Err(format!("{shown} begins with a variable, which is not looked up here; write the path from / on"));
+        return Err(format!("{shown} begins with a variable, which is not looked up here; write an absolute path"));
     }
     if text.is_empty() {
         return Err("the path is empty".to_owned());
     }
     let instead = std::path::absolute(path).map_or_else(|_| "/…".to_owned(), |path| path.display().to_string());
-    Err(format!("{shown} depends on the working directory; write the path from / on, such as {instead}"))
+    Err(format!("{shown} depends on the working directory; write an absolute path, such as {instead}"))
 }
 
 /// A path that a variable of the environment holds, and the variable's name with what is wrong.

@@ -12,7 +12,7 @@ fn one_mistake_keeps_everything_as_it_was_and_each_is_logged_with_its_line() {
     let file = world.file.display();
     assert!(log.contains(&format!("{file}:2: unknown key hed_timeout; did you mean head_timeout?")), "{log}");
     assert!(log.contains(&format!("{file}:3: idle_timeout must be between 1 and 86400")), "{log}");
-    assert!(log.contains("reload refused, the settings stay: 2 cannot be used"), "{log}");
+    assert!(log.contains("reload refused, the settings stay unchanged: 2 cannot be used"), "{log}");
     assert_eq!((by_name("box.lan"), by_name("other.lan")), (200, 403));
     world.reload("allowed_hosts = ['other.lan']\n");
     assert_eq!((by_name("box.lan"), by_name("other.lan")), (403, 200));

@@ -39,7 +39,7 @@ fn every_path_setting_in_every_place_is_whole() {
             let output = taosd(&["config", "check", "--config", file.to_str().unwrap()], &[]);
             assert_eq!(output.status.code(), Some(2), "{}: {}", key.name, said(&output));
             assert!(
-                said(&output).contains(path) && said(&output).contains("write the path from / on"),
+                said(&output).contains(path) && said(&output).contains("write an absolute path"),
                 "{}",
                 said(&output)
             );

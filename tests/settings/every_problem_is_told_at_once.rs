@@ -60,6 +60,6 @@ fn what_a_start_puts_up_with_is_a_warning() {
     let output = taosd(&["config", "check", "--config", file.to_str().unwrap()], &[]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    assert!(text.contains("warning      containers.mount_roots: /nonexistent is no folder"), "{text}");
+    assert!(text.contains("warning      containers.mount_roots: /nonexistent is not a folder"), "{text}");
     assert!(text.contains("warning      listen: 0.0.0.0:0 can be reached from the network"), "{text}");
 }
