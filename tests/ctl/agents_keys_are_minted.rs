@@ -69,7 +69,7 @@ fn without_a_place_the_key_alone_is_on_stdout() {
     daemon.agent("atlas");
     let run = ctl.run(&["token", "mint", "atlas", "--expires", "7", "--audience", "cli", "--label", "ci"]).expect(0);
     assert!(run.stdout.starts_with("axp_a_") && run.stdout.trim().len() == KEY, "{run:?}");
-    assert!(run.stderr.contains("shown this once") && !run.stderr.contains(run.stdout.trim()));
+    assert!(run.stderr.contains("shown only once") && !run.stderr.contains(run.stdout.trim()));
     let saved = ctl.run(&["token", "mint", "atlas", "--profile", "p"]).expect(0);
     assert!(!saved.stdout.contains("axp_") && saved.field("created") == "no", "{saved:?}");
     let file = ctl.home().join(".config/taos/tokens/atlas.token");

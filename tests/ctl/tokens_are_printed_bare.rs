@@ -10,7 +10,7 @@ fn an_issued_token_is_alone_on_stdout_and_works() {
     ctl.ok(&["agents", "create", "--name", "Atlas"]);
     let issued = ctl.run(&["agents", "token", "issue", "atlas"]).expect(0);
     assert!(issued.stdout.starts_with("taos_agent_") && issued.stdout.len() == "taos_agent_".len() + 44, "{issued:?}");
-    assert!(issued.stderr.contains("warning: the token is shown this once"), "{issued:?}");
+    assert!(issued.stderr.contains("warning: the token is shown only once"), "{issued:?}");
     assert!(!issued.stderr.contains("taos_agent_"));
     let agent = Ctl::with_token(&daemon, issued.stdout.trim());
     assert_eq!(field(&agent.ok(&["whoami"]), "agent_name"), "atlas");
