@@ -106,8 +106,8 @@ fn a_backup_takes_the_place_of_an_older_one_and_of_nothing_else() {
     let diary = dir.path().join("diary.txt");
     fs::write(&diary, "Dear diary").expect("a file");
     for (to, reason) in [
-        (diary.as_path(), "no taosd database"),
-        (dir.path(), "is no file"),
+        (diary.as_path(), "not a taosd database"),
+        (dir.path(), "is not a file"),
         (&daemon.database(), "the database itself"),
         (&dir.path().join("none/b.db"), "No such file"),
     ] {

@@ -37,7 +37,7 @@ fn a_quiet_daemon_gives_room_back_by_itself() {
     assert!(bytes(&daemon.database()) > 12 * MEBIBYTE);
     daemon.spawn();
     wait_until("the file is small again", || bytes(&daemon.database()) < 3 * MEBIBYTE);
-    wait_until("the log tells it", || daemon.log_text().contains("back to the disk"));
+    wait_until("the log tells it", || daemon.log_text().contains("to the disk in"));
     daemon.operator().get("/api/agents").expect(200);
     assert_eq!(daemon.stop(), Some(0));
     daemon.check();
