@@ -47,7 +47,6 @@ fn a_damaged_table_is_a_503_and_the_others_are_served() {
     overwrite(&daemon, root_page(&daemon, "agents"));
     check_fails(&daemon);
     daemon.spawn();
-    daemon.anonymous().get("/readyz").expect(200);
     let operator = daemon.operator();
     operator.get("/api/agents").expect_error(503, "storage_damaged");
     operator.get("/api/agents/agent1").expect_error(503, "storage_damaged");
