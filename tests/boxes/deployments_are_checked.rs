@@ -35,8 +35,9 @@ fn a_container_is_made_with_what_was_asked_for(host: Host) {
     ] {
         assert!(environment.lines().any(|l| l == line), "{line} in {environment}");
     }
-    let umask = host.inside(&container, "busybox grep Umask /proc/1/status");
-    assert_eq!(umask.trim(), "Umask:\t0022", "not the daemon's own");
+    host.eventually("its umask is not the daemon's own", || {
+        host.inside(&container, "busybox grep Umask /proc/1/status").trim() == "Umask:\t0022"
+    });
     assert_eq!(host.inside(&container, "busybox cat /srv/shared/note"), "hello");
     host.inside(&container, "echo no >/srv/shared/note; true");
     assert_eq!(std::fs::read_to_string(source.join("note")).unwrap(), "hello", "it may only read");

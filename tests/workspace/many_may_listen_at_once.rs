@@ -50,8 +50,9 @@ fn a_thousand_waiting_lists_cost_no_thread_and_are_all_woken() {
     let daemon = daemon("10");
     let ann = member(&daemon, "ann");
     let before = threads(&daemon);
+    // With a place, one that the daemon only gets to after the message hears of it too.
     let head = format!(
-        "GET /api/v1/messages?wait=60 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
+        "GET /api/v1/messages?wait=60&after_seq=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
         ann.client.token()
     );
     let mut waiting: Vec<TcpStream> = (0..1000)

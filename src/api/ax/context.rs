@@ -46,7 +46,10 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::text("key", CONTEXT_KEY_CHARS, "The key, without control characters.").required().not_empty(),
+                Field::text("key", CONTEXT_KEY_CHARS, "The key, without control characters.")
+                    .required()
+                    .not_empty()
+                    .line(),
                 Field::text("value", CONTEXT_VALUE_BYTES, "The value, at most 384 KiB.").required(),
                 SPACE,
                 Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until it ends; 86400 if absent."),
@@ -98,7 +101,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("context_promote", "Keep a value of the context for good", "It stops expiring.", DOC)
         .taking(
             &[
-                Field::text("key", CONTEXT_KEY_CHARS, "The key.").required().not_empty(),
+                Field::text("key", CONTEXT_KEY_CHARS, "The key.").required().not_empty().line(),
                 Field::text("artifact_type", 64, "What it is, such as RESEARCH.").required().not_empty(),
                 Field::text("agent_id", ID_CHARS, "Ignored: the credential says who promotes."),
             ],

@@ -228,7 +228,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(OF_MESSAGE),
     checked(Method::POST, "/api/v1/messages/{id}/reactions", UA_AG, Action::MessagesMark, mark::react)
         .described("messages_react", "React to a message", "A repeat of a reaction changes nothing.", DOC_REACTIONS)
-        .taking(&[Field::text("emoji", REACTION_CHARS, "The reaction.").not_empty().required()], r#"{"emoji": "👍"}"#)
+        .taking(&[Field::text("emoji", REACTION_CHARS, "The reaction.").not_empty().visible().required()], r#"{"emoji": "👍"}"#)
         .answering(201, OK)
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN, codes::TOO_MANY_REACTIONS, codes::ALLOWANCE_USED]),
     checked(Method::POST, "/api/v1/search/messages", UA_AG, Action::MessagesSearch, read::search)

@@ -62,17 +62,21 @@ const TASK: &[Field] = &[
     text("finished_at", "When it was done or cancelled.").nullable(),
 ];
 
-const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "One line.").not_empty();
+const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "One line.").not_empty().visible();
 const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "What is to be done.");
 const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "How urgent it is; medium if absent.");
 const ASSIGNEE: Field = Field::text("assignee_id", ID_CHARS, "The agent or user it is for, a member of the space.");
 const REQUIREMENTS: Field = Field::of("requirements", Type::AnyObject, "What is asked for, at most 16 KiB.");
-const DEADLINE: Field = Field::text("deadline", 40, "When it should be done, as RFC 3339.");
+/// An empty one takes the deadline away.
+const DEADLINE_KEYWORDS: &str = r#"{"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}"#;
+const DEADLINE: Field = Field::text("deadline", 40, "When it should be done, as RFC 3339.").told(DEADLINE_KEYWORDS);
 const DEPENDS_ON: Field =
     Field::texts("depends_on", TASK_DEPENDENCIES, ID_CHARS, "Tasks of the space that have to be finished before.");
 const MAX_ATTEMPTS: Field =
     Field::integer("max_attempts", 1, 100, "Leases that may end before it is blocked; 5 if absent.");
-const STATUS: Field = Field::text("status", TASK_STATUS_CHARS, "A word of a-z, digits, _ and -.").not_empty();
+const STATUS: Field =
+    Field::text("status", TASK_STATUS_CHARS, "A word of a-z, digits, _ and -.").not_empty().told(STATUS_KEYWORDS);
+const STATUS_KEYWORDS: &str = r#"{"pattern": "^[a-z][a-z0-9_-]*$"}"#;
 const FENCE: Field = Field::integer("fence", 1, i64::MAX, "The fence of the caller's lease.");
 const SECONDS: Field =
     Field::integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1, "Seconds of the lease; 300 if absent.");
@@ -83,7 +87,9 @@ const NEW_EXAMPLE: &str = r#"{"title": "Read the log of last night", "priority":
 const CHANGE: &[Field] =
     &[STATUS, PRIORITY, ASSIGNEE, TITLE, DESCRIPTION, REQUIREMENTS, DEADLINE, DEPENDS_ON, MAX_ATTEMPTS, FENCE];
 const FILTER: &[Field] = &[
-    Field::text("status", TASK_STATUS_CHARS, "Tasks with this status; not_started if absent.").not_empty(),
+    Field::text("status", TASK_STATUS_CHARS, "Tasks with this status; not_started if absent.")
+        .not_empty()
+        .told(STATUS_KEYWORDS),
     Field::word("priority", Priority::SLUGS, "Tasks at least this urgent."),
 ];
 
