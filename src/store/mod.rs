@@ -28,6 +28,8 @@ mod objects;
 mod open;
 pub mod operations;
 pub mod page;
+#[cfg(test)]
+mod plans;
 pub mod profiles;
 mod readers;
 pub mod registrations;

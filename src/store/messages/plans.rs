@@ -1,35 +1,12 @@
 //! Every statement on messages finds its rows by an index: none walks through a table that grows.
 
-use std::cell::RefCell;
-
 use rusqlite::Connection;
-use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::find::{self, Span, Wanted};
 use super::retention::Keep;
 use super::{members, overdue, reading, receipts, retention, search};
 use crate::store::messages::*;
-
-thread_local! {
-    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-fn note(event: TraceEvent<'_>) {
-    if let TraceEvent::Stmt(_, sql) = event {
-        SEEN.with(|seen| seen.borrow_mut().push(sql.to_owned()));
-    }
-}
-
-fn open() -> Connection {
-    let conn = Connection::open_in_memory().unwrap();
-    conn.execute_batch(include_str!("../../../schema.sql")).unwrap();
-    conn.execute_batch(
-        "INSERT INTO users VALUES ('u', 'ann', '', 'member', 0, 0, 0);
-        INSERT INTO spaces (id, slug, name, visibility, owner_user_id, created_at) VALUES ('s', 's', 's', 'private', 'u', 0)",
-    )
-    .unwrap();
-    conn
-}
+use crate::store::plans;
 
 fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>) -> Stored {
     let id = format!("m{n}");
@@ -108,25 +85,10 @@ fn everything(conn: &Connection) {
 
 #[test]
 fn no_statement_walks_through_a_table_that_grows() {
-    let mut conn = open();
-    conn.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(note)).unwrap();
-    everything(&conn);
-    conn.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
-    let mut all = SEEN.with(RefCell::take);
-    all.sort();
-    all.dedup();
-    let own = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
     let mut looked_at = 0;
-    for sql in
-        all.iter().filter(|sql| own.iter().any(|word| sql.starts_with(word)) && !sql.contains("'main'.'message_words"))
-    {
-        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let (mut rows, mut lines) = (plan.raw_query(), Vec::<String>::new());
-        while let Some(row) = rows.next().unwrap() {
-            lines.push(row.get(3).unwrap());
-        }
+    for (sql, lines) in plans::of(everything).iter().filter(|(sql, _)| !sql.contains("'main'.'message_words")) {
         looked_at += 1;
-        for line in &lines {
+        for line in lines {
             // The first of an index is no walk.
             let is_first = sql.ends_with("LIMIT 1") && line.contains("INDEX");
             let walks = line.starts_with("SCAN ") && !line.contains("VIRTUAL TABLE INDEX") && !is_first;
