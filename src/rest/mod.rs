@@ -18,3 +18,4 @@ pub mod service;
 pub mod stream;
 pub mod tags;
 pub mod text;
+pub mod tool;

@@ -18,6 +18,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::messages::reading;
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError, usage};
@@ -66,7 +67,13 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
         .asking(&[CURSOR])
         .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
-        .failing(&[codes::INVALID_CURSOR]),
+        .failing(&[codes::INVALID_CURSOR])
+        .as_tool(Tool::new(
+            "spaces_list",
+            Effect::Reads,
+            "List the spaces you belong to. A space holds messages, tasks, context and files. Exactly one has is_default: \
+                true, and other tools use it if you give no space_id.",
+        )),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "One of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))

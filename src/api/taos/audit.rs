@@ -50,6 +50,7 @@ const HEAD: ApiRoute = Route {
     ),
     errors: &[codes::FORBIDDEN],
     doc: "concepts/permissions#the-head-of-the-audit",
+    tool: None,
 };
 
 /// The rows of the table.
@@ -95,6 +96,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
         doc: "concepts/permissions#audit",
+        tool: None,
     },
 ];
 

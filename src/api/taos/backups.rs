@@ -45,6 +45,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -61,6 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
 ];
 

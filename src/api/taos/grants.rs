@@ -69,6 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LIMIT_REACHED,
         ],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -85,6 +86,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -101,6 +103,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::GRANT_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -47,6 +47,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     // The same under the name that Agentex clients know.
     Route {
@@ -64,6 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: "concepts/agentex#left-out",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -86,6 +88,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::NOT_READY],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -102,6 +105,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/plain"])),
         errors: &[],
         doc: "recipes/troubleshooting#metrics",
+        tool: None,
     },
 ];
 

@@ -49,6 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -82,6 +83,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -98,6 +100,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[])),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
 ];
 

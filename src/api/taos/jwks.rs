@@ -49,6 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[],
     doc: "concepts/authentication#verifying-a-token-elsewhere",
+    tool: None,
 }];
 
 fn keys(app: &App, _: Input) -> Handled {

@@ -59,6 +59,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL],
     doc: DOC_NOTIFY,
+    tool: None,
 }];
 
 fn notify(app: &App, call: Call) -> Handled {

@@ -71,6 +71,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -87,6 +88,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::OPERATION_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -103,6 +105,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::OPERATION_NOT_FOUND, codes::FORBIDDEN, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
         doc: "concepts/operations#cancel",
+        tool: None,
     },
 ];
 

@@ -54,6 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::INVALID_TOKEN, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -80,6 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -96,6 +98,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -112,6 +115,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::SESSION_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
 ];
 

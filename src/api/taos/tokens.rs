@@ -77,6 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
         doc: "recipes/tokens-and-rotation#issue",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -110,6 +111,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/tokens-and-rotation#issue",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -126,6 +128,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
         doc: "recipes/tokens-and-rotation#revoke",
+        tool: None,
     },
 ];
 

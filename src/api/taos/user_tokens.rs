@@ -62,6 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -90,6 +91,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -106,6 +108,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -57,6 +57,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -73,6 +74,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (201, Answer::Made(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -89,6 +91,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::USER_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -105,6 +108,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -127,6 +131,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LAST_ADMIN,
         ],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -46,6 +46,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[],
     doc: "getting-started#first-call",
+    tool: None,
 }];
 
 /// The answer, its fields in the order of the documentation.

@@ -69,6 +69,7 @@ const fn lifecycle(
         answer: (200, Answer::Object(answer)),
         errors,
         doc: DOC,
+        tool: None,
     }
 }
 
@@ -191,6 +192,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#logs",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -217,6 +219,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -282,6 +285,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/deploying#deploy",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -307,5 +311,6 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::AGENT_NOT_FOUND, codes::DEPLOY_TASK_NOT_FOUND],
         doc: "recipes/deploying#deploy",
+        tool: None,
     },
 ];

@@ -39,6 +39,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(record::FIELDS)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#list-agents",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -64,6 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_REACHABLE,
         ],
         doc: "recipes/managing-agents#create-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -80,6 +82,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(ARCHIVED)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#restore-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -112,6 +115,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#restore-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -133,6 +137,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#purge-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -167,6 +172,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#import-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -183,6 +189,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -206,6 +213,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[STATUS, SLUG, REVISION])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -222,6 +230,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -238,6 +247,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -272,6 +282,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -288,6 +299,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -304,6 +316,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -338,6 +351,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -362,6 +376,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#import-agent",
+        tool: None,
     },
 ];
 

@@ -146,6 +146,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(BRIEF)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -162,6 +163,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(WHOLE)),
         errors: &[codes::KNOWLEDGE_ITEM_NOT_FOUND],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -184,6 +186,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(HIT)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_SEARCH,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -208,6 +211,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -251,6 +255,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -267,6 +272,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -286,5 +292,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
         errors: &[],
         doc: DOC_PROMPT,
+        tool: None,
     },
 ];

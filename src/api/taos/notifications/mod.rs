@@ -114,6 +114,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -130,6 +131,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::Object(COUNT), HTML)),
         errors: &[],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -146,6 +148,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/event-stream"])),
         errors: &[codes::TOO_MANY_STREAMS],
         doc: DOC_WATCH,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -162,6 +165,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::NOTIFICATION_NOT_FOUND],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -184,6 +188,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -200,6 +205,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[Field::flag("ok", "Always true.").required()])),
         errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -216,5 +222,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
 ];
