@@ -40,9 +40,9 @@ const RECORD: &[Field] = &[
     PRINCIPAL.required(),
     RESOURCE.required(),
     ROLE.required(),
-    Field::unbounded("granted_by", "Who gave it.").required(),
-    Field::unbounded("granted_at", "When.").required(),
-    Field::unbounded("expires_at", "When it ends by itself.").required().nullable(),
+    Field::unbounded("granted_by", "Who gave the role.").required(),
+    Field::unbounded("granted_at", "When the role was given.").required(),
+    Field::unbounded("expires_at", "When the grant ends; null if it does not.").required().nullable(),
 ];
 
 /// The rows of the table.

@@ -50,7 +50,10 @@ pub const ROUTES: &[ApiRoute] = &[
         example: r#"{"token": "taos_user_…"}"#,
         answer: (
             200,
-            Answer::Object(&[text("username", "Whose session it is."), text("expires_at", "When it expires.")]),
+            Answer::Object(&[
+                text("username", "The user of the session."),
+                text("expires_at", "When the session expires."),
+            ]),
         ),
         errors: &[codes::INVALID_TOKEN, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
         doc: DOC,
@@ -72,11 +75,11 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 text("id", "The session's id."),
-                text("created_at", "When it was opened."),
-                text("expires_at", "When it expires."),
-                text("last_used_at", "When it was last used, to the minute.").nullable(),
-                text("opened_with", "The label of the token it was opened with."),
-                Field::flag("current", "Whether it is the session of this request.").required(),
+                text("created_at", "When the session was opened."),
+                text("expires_at", "When the session expires."),
+                text("last_used_at", "When the session was last used, to the minute.").nullable(),
+                text("opened_with", "The label of the token that opened the session."),
+                Field::flag("current", "True for the session of this request.").required(),
             ]),
         ),
         errors: &[codes::INVALID_CURSOR],

@@ -22,12 +22,15 @@ use crate::store::{self, spaces};
 
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
-    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
+    Field::text("username", 64, "The unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
         .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
         .required();
-const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
-const ROLE: Field =
-    Field::word("role", Role::SLUGS, "admin runs the box, member has what it was granted; member if absent.");
+const DISPLAY_NAME: Field = Field::text("display_name", 64, "The display name.").visible();
+const ROLE: Field = Field::word(
+    "role",
+    Role::SLUGS,
+    "The role: an admin runs the box, a member has what it was granted; member if absent.",
+);
 
 /// A user's record.
 const RECORD: &[Field] = &[
@@ -35,9 +38,9 @@ const RECORD: &[Field] = &[
     USERNAME,
     DISPLAY_NAME.required(),
     ROLE.required(),
-    Field::flag("disabled", "Whether its credentials are refused.").required(),
-    Field::unbounded("created_at", "When it was made.").required(),
-    Field::unbounded("updated_at", "When it was last changed.").required(),
+    Field::flag("disabled", "True if the daemon refuses the user's credentials.").required(),
+    Field::unbounded("created_at", "When the user was created.").required(),
+    Field::unbounded("updated_at", "When the user was last changed.").required(),
 ];
 
 /// The rows of the table.
@@ -66,7 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersCreate, create),
         id: "users_create",
         title: "Create a user",
-        about: "Also makes its default space.",
+        about: "Also creates the user's default space.",
         repeat: Repeat::Key,
         query: &[],
         body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
@@ -103,7 +106,11 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "While a user is disabled, the daemon refuses its credentials and those of its agents.",
         repeat: Repeat::Safe,
         query: &[],
-        body: BodyKind::Json(&[ROLE, DISPLAY_NAME, Field::flag("disabled", "Whether its credentials are refused.")]),
+        body: BodyKind::Json(&[
+            ROLE,
+            DISPLAY_NAME,
+            Field::flag("disabled", "True if the daemon refuses the user's credentials."),
+        ]),
         example: r#"{"display_name": "Ann B.", "disabled": false}"#,
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN],

@@ -29,7 +29,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", AgentStatus::SLUGS, "Only agents in this status."),
+            Field::word("status", AgentStatus::SLUGS, "Only agents in this state."),
             Field::text("q", 64, "Only agents whose name contains this, in any case."),
             LIMIT,
             CURSOR,
@@ -103,7 +103,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 AGENT_ID,
                 SLUG,
                 DISPLAY,
-                Field::flag("container_renamed", "Whether its container has its name again.").required(),
+                Field::flag("container_renamed", "True if the container has its former name again.").required(),
             ]),
         ),
         errors: &[
@@ -123,7 +123,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Action(Action::AgentsPurge, archive::purge),
         id: "agents_purge",
-        title: "Remove an archived agent for good",
+        title: "Delete an archived agent permanently",
         about: "Deletes the record permanently.",
         repeat: Repeat::Safe,
         query: &[WAIT],
@@ -202,7 +202,7 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text("display_name", 64, "Name for people.").visible(),
+            Field::text("display_name", 64, "The display name.").visible(),
             HOST,
             QMD_INDEX,
             COLOR,
@@ -268,7 +268,10 @@ pub const ROUTES: &[ApiRoute] = &[
                 SLUG,
                 Field::of(
                     "permissions",
-                    Type::Object(&[MEMORY.required(), Field::of("scope", Type::Scopes, "Its scopes.").required()]),
+                    Type::Object(&[
+                        MEMORY.required(),
+                        Field::of("scope", Type::Scopes, "The scopes of the agent's tokens.").required(),
+                    ]),
                     "What it may do now.",
                 )
                 .required(),
@@ -339,7 +342,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::word("location", &["controller", "cloud", "worker"], "Where it runs; null if not checked.")
                     .required()
                     .nullable(),
-                Field::flag("resumed", "Whether the agent was paused before.").required(),
+                Field::flag("resumed", "True if the agent was paused before.").required(),
             ]),
         ),
         errors: &[
@@ -394,8 +397,8 @@ const ARCHIVE_ANSWER: (u16, Answer) = (
         STATUS,
         AGENT_ID,
         SLUG,
-        id("archived_at", "When."),
-        Field::unbounded("snapshot_name", "Its container's snapshot.").required().nullable(),
+        id("archived_at", "When the agent was archived."),
+        Field::unbounded("snapshot_name", "The snapshot of the agent's container.").required().nullable(),
     ]),
 );
 
