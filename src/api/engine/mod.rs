@@ -10,4 +10,5 @@ pub(crate) mod idempotency;
 pub(crate) mod metrics;
 pub(crate) mod paging;
 pub(crate) mod rules;
+pub(crate) mod site;
 pub(crate) mod slow;
