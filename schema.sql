@@ -239,6 +239,7 @@ CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agen
 CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX grants_on_space ON grants (space_id, granted_at, id) WHERE space_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
+CREATE INDEX grants_by_expiry ON grants (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
 CREATE TABLE operations (

@@ -352,6 +352,14 @@ pub const IDEMPOTENCY_ROWS: u64 = 10_000;
 pub const THROTTLE_ENTRIES: usize = 16_384;
 /// Credentials remembered from one request to the next.
 pub const KNOWN_CREDENTIALS: usize = 4096;
+/// Verified short-lived tokens remembered until they end.
+pub const KNOWN_TOKENS: usize = 1024;
+/// Bytes of replies that are kept to be given again, all together.
+pub const KEPT_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of them for one credential.
+pub const KEPT_BYTES_EACH: usize = 512 * 1024;
+/// Replies kept for one credential.
+pub const KEPT_REPLIES_EACH: usize = 16;
 /// From how long on a write is told in the log: others wait for it.
 pub const SLOW_WRITE: Duration = Duration::from_millis(10);
 /// Requests that may be joined in one commit.

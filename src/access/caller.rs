@@ -7,7 +7,7 @@ use super::scopes::ax_scopes;
 use super::scopes::scope::Scopes;
 use super::tokens::jwt::Claims;
 use crate::rest::class::Class;
-use crate::secret::Kind;
+use crate::secret::{Kind, SecretHash};
 use crate::store::audit;
 use crate::store::credentials::{Holder, KeyAudience, KeyType, Maker};
 use crate::store::grants::Grantee;
@@ -55,14 +55,24 @@ enum Via {
     Key,
 }
 
+/// Which rights a caller was found to have: those of what it presented, in this state of the database.
+#[derive(Debug, Clone, Copy)]
+pub struct RightsRead {
+    /// What was presented.
+    pub presented: SecretHash,
+    /// [`crate::store::Store::state`] from before the rights were read.
+    pub state: u64,
+}
+
 /// A principal that passed the access check of the route it called. Only this room makes one.
 #[derive(Debug, Clone)]
 pub struct Caller {
     who: Arc<Who>,
     via: Via,
     /// What is left of its credential's scopes and lifetime in a short-lived token.
-    narrowed: Option<(Scopes, Micros)>,
+    narrowed: Option<Arc<(Scopes, Micros)>>,
     request_id: String,
+    rights_read: Option<RightsRead>,
 }
 
 /// A principal with its credential: what many requests of a caller have in common.
@@ -126,17 +136,12 @@ impl Who {
         };
         Self { account: principal.key(), principal, scopes, credential: Some(credential) }
     }
-
-    /// True if its credential has expired.
-    pub(super) fn is_expired(&self) -> bool {
-        self.credential.as_ref().and_then(|credential| credential.expires_at).is_some_and(|at| at <= Micros::now())
-    }
 }
 
 impl Caller {
     /// One request of a principal with its own credential.
     pub(super) fn new(who: Arc<Who>, request_id: String) -> Self {
-        Self { who, via: Via::Itself, narrowed: None, request_id }
+        Self { who, via: Via::Itself, narrowed: None, request_id, rights_read: None }
     }
 
     /// The caller behind a short-lived token: never more than its words say and its credential may do.
@@ -145,12 +150,36 @@ impl Caller {
         let power = ax_scopes::power(claims.class, &claims.scope).intersection(&who.scopes);
         let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
         let end = who.credential.as_ref().and_then(|credential| credential.expires_at).map_or(end, |at| at.min(end));
-        Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed: Some((power, end)), request_id }
+        let narrowed = Some(Arc::new((power, end)));
+        Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed, request_id, rights_read: None }
+    }
+
+    /// The same caller, found in this state of the database.
+    pub(super) fn with_rights_of(mut self, presented: SecretHash, state: u64) -> Self {
+        self.rights_read = Some(RightsRead { presented, state });
+        self
+    }
+
+    /// The same caller with another request.
+    pub(super) fn again(&self, request_id: String) -> Self {
+        let (who, narrowed) = (Arc::clone(&self.who), self.narrowed.clone());
+        Self { who, via: self.via, narrowed, request_id, rights_read: self.rights_read }
+    }
+
+    /// Which rights it was found to have; `None` where they were read for this request alone.
+    pub fn rights_read(&self) -> Option<RightsRead> {
+        self.rights_read
+    }
+
+    /// True if what it presented has ended.
+    pub(super) fn is_expired(&self) -> bool {
+        self.expires_at().is_some_and(|at| at <= Micros::now())
     }
 
     /// The caller behind a key, for the routes that take one.
     pub(super) fn from_key(holder: Holder, request_id: String) -> Self {
-        Self { who: Arc::new(Who::from_holder(holder)), via: Via::Key, narrowed: None, request_id }
+        let who = Arc::new(Who::from_holder(holder));
+        Self { who, via: Via::Key, narrowed: None, request_id, rights_read: None }
     }
 
     /// The operator on its Unix socket.
@@ -268,7 +297,7 @@ impl Caller {
 
     /// What the credential may do.
     pub fn scopes(&self) -> &Scopes {
-        self.narrowed.as_ref().map_or(&self.who.scopes, |(power, _)| power)
+        self.narrowed.as_ref().map_or(&self.who.scopes, |narrowed| &narrowed.0)
     }
 
     /// The credential's id; `None` on the operator's socket.
@@ -284,7 +313,7 @@ impl Caller {
     /// Until when the credential is good.
     pub fn expires_at(&self) -> Option<Micros> {
         let own = || self.who.credential.as_ref().and_then(|credential| credential.expires_at);
-        self.narrowed.as_ref().map(|(_, end)| *end).or_else(own)
+        self.narrowed.as_ref().map(|narrowed| narrowed.1).or_else(own)
     }
 
     /// The request's id.

@@ -22,7 +22,7 @@ use crate::limits::BACKUPS_PER_HOUR;
 use crate::rest::action::Action;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
-use crate::rest::head::Head;
+use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
 use crate::store::Store;
@@ -122,17 +122,23 @@ impl Gate {
         Ok(caller)
     }
 
-    /// The caller, if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`].
-    pub fn admit_known(&self, head: &Head, action: Action) -> Option<Caller> {
+    /// The caller, if the data in memory allows the request. `None` decides nothing: call [`Gate::admit`]. Who is let in
+    /// by this is to be [counted](Gate::count).
+    pub fn admit_known(&self, head: &Head, need: &Need) -> Option<Caller> {
         let caller = self.lookup.cached(head)?;
-        // Where it comes from is looked at with more time.
+        // Where it comes from, and a second credential, is looked at with more time.
         let plain = authorize::is_own_channel(head, &caller) && !Fingerprints::are_in(head);
-        if !plain || !authorize::may(&caller, action) {
+        if !plain || head.headers.contains_key(&X_AGENT_API_KEY) {
             return None;
         }
-        self.requests.take(caller.account(), head.arrived).ok()?;
-        self.record.note(head, &caller).ok()?;
+        authorize::class(&caller, need).and_then(|()| authorize::scope_and_role(&caller, need)).ok()?;
         Some(caller)
+    }
+
+    /// Counts a request that was let in by what is known. `None`: it is to be refused with more words.
+    pub fn count(&self, head: &Head, caller: &Caller) -> Option<()> {
+        self.requests.take(caller.account(), head.arrived).ok()?;
+        self.record.note(head, caller).ok()
     }
 
     /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.
@@ -193,39 +199,6 @@ impl Gate {
         let caller = self.lookup.user_of_token(head, text).map_err(|why| self.turn_away(head, need, why))?;
         self.throttle(head, &caller)?;
         Ok(caller)
-    }
-
-    /// The user whom a one-time link logs in; `found`: what the link was made with, `None` for a dead one, which counts
-    /// as a failed login of the peer.
-    ///
-    /// # Errors
-    /// `link_invalid` or 429.
-    pub fn login_by_link(&self, head: &Head, need: &Need, found: Option<&str>) -> Result<Caller, ApiError> {
-        let dead = |gate: &Self| {
-            let refusal = gate.refuse_credential(head, need, Bad::Dead);
-            if refusal.code == codes::INVALID_TOKEN { codes::LINK_INVALID.into() } else { refusal }
-        };
-        let Some(credential) = found else { return Err(dead(self)) };
-        let caller = match self.lookup.user_of_credential(head, credential) {
-            Ok(caller) => caller,
-            Err(NotFound::Bad(_)) => return Err(dead(self)),
-            Err(why) => return Err(self.turn_away(head, need, why)),
-        };
-        self.throttle(head, &caller)?;
-        Ok(caller)
-    }
-
-    /// The user of the session that a page is opened with, where there is one.
-    ///
-    /// # Errors
-    /// `rate_limited`, or the store's.
-    pub fn viewer(&self, head: &Head) -> Result<Option<Caller>, ApiError> {
-        let Some(caller) = self.lookup.session_of(head)? else { return Ok(None) };
-        self.throttle(head, &caller)?;
-        if let Some(id) = caller.credential_id() {
-            self.record.used(id);
-        }
-        Ok(Some(caller))
     }
 
     /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.

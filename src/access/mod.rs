@@ -15,8 +15,7 @@
 //! 12. `last_used` - uses, collected
 //! 13. [`presence`] - which agents were seen lately
 //! 14. `record` - what is kept of calls
-//! 15. [`held`] - what lives in memory for minutes
-//! 16. `gate` - the whole check
+//! 15. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
@@ -26,7 +25,6 @@ mod caller;
 mod denials;
 mod fingerprints;
 mod gate;
-pub mod held;
 mod last_used;
 pub mod lookup;
 pub mod presence;
@@ -41,7 +39,7 @@ pub mod tokens;
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
 pub use allowance::{Allowance, Amount};
-pub use caller::{Caller, Principal, power_of};
+pub use caller::{Caller, Principal, RightsRead, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::{Exchanger, Gate, Sender};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::threads::lock;
 use crate::time::Micros;
@@ -9,25 +10,38 @@ use crate::time::Micros;
 /// Seconds for which an agent counts as online after it was seen.
 pub const ONLINE: i64 = 120;
 
-/// When agents were last seen in this run of the daemon.
+/// A sighting within this of the one before says nothing new.
+const GRAIN: i64 = Micros::SECOND;
+
+/// When agents were last seen in this run of the daemon, to the second.
 #[derive(Debug, Default)]
-pub struct Presence(Mutex<HashMap<String, Micros>>);
+pub struct Presence {
+    seen: Mutex<HashMap<String, Micros>>,
+    version: AtomicU64,
+}
 
 impl Presence {
     /// Notes that an agent was seen. Only agents with a live credential are, so the map is as large as the registry.
     pub fn note(&self, agent_id: &str, at: Micros) {
-        let mut seen = lock(&self.0);
+        let mut seen = lock(&self.seen);
         match seen.get_mut(agent_id) {
+            Some(last) if (0..GRAIN).contains(&(at.0 - last.0)) => return,
             Some(last) => *last = at,
             None => {
                 seen.insert(agent_id.to_owned(), at);
             }
         }
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// Grows with every sighting that says something new. What is read after this call is at least this new.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// When an agent was last seen.
     pub fn last_seen(&self, agent_id: &str) -> Option<Micros> {
-        lock(&self.0).get(agent_id).copied()
+        lock(&self.seen).get(agent_id).copied()
     }
 
     /// True if an agent was seen within [`ONLINE`] seconds.

@@ -3,6 +3,7 @@
 pub(crate) mod action;
 pub mod class;
 pub mod codes;
+pub mod document;
 pub mod error;
 pub mod field;
 pub mod head;
@@ -18,4 +19,3 @@ pub mod service;
 pub mod stream;
 pub mod tags;
 pub mod text;
-pub mod tool;

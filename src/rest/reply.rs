@@ -2,8 +2,11 @@
 
 use std::sync::{Arc, Mutex};
 
+use data_encoding::HEXLOWER;
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LINK,
+};
 use hyper::http::StatusCode;
 use serde::Serialize;
 
@@ -41,6 +44,29 @@ impl std::fmt::Debug for Pulled {
     }
 }
 
+/// What decides a reply, beside its caller, its path and its query: while that is unchanged, the same reply is due again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decided {
+    /// The database, and which grants and credentials have ended.
+    ByDatabase,
+    /// That, and which agents were seen lately.
+    ByPresence,
+}
+
+/// Bytes of a content's hash in its `ETag`.
+const TAG_BYTES: usize = 16;
+
+/// The `ETag` of a content in these parts.
+pub(crate) fn tag_of(parts: &[&[u8]]) -> HeaderValue {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    let tag = HEXLOWER.encode(&hasher.finalize().as_bytes()[..TAG_BYTES]);
+    // Hex digits between quotes may always stand in a header.
+    HeaderValue::from_str(&format!("\"{tag}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
 /// A reply: status, headers beyond the standard ones, body.
 #[derive(Debug)]
 pub struct Reply {
@@ -52,12 +78,14 @@ pub struct Reply {
     pub body: Body,
     /// Close the connection after this reply.
     pub close: bool,
+    /// What decides it, where it may be given again; `None`: it is made anew for every request.
+    pub decided: Option<Decided>,
 }
 
 impl Reply {
     /// A reply without a body.
     pub fn empty(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::new(), body: Body::Bytes(Bytes::new()), close: false }
+        Self { status, headers: HeaderMap::new(), body: Body::Bytes(Bytes::new()), close: false, decided: None }
     }
 
     /// 204 No Content.
@@ -109,6 +137,40 @@ impl Reply {
                 Self::empty(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
+    }
+
+    /// Says what decides this reply, so that it may be given again to the same caller.
+    #[must_use]
+    pub fn decided(mut self, by: Decided) -> Self {
+        self.decided = Some(by);
+        self
+    }
+
+    /// Adds a hash of the content as `ETag`, where the body is in memory and has none.
+    pub fn tag(&mut self) {
+        let Body::Bytes(body) = &self.body else { return };
+        if self.headers.contains_key(ETAG) {
+            return;
+        }
+        // Two pages may have the same rows and not the same next page.
+        let tag = tag_of(&[body, self.headers.get(LINK).map_or(b"", HeaderValue::as_bytes)]);
+        self.headers.insert(ETAG, tag);
+    }
+
+    /// 304 in the place of a reply whose `ETag` the request names in `If-None-Match` (RFC 9110, section 13.1.2).
+    #[must_use]
+    pub fn unless_known(self, request: &HeaderMap) -> Self {
+        let (Some(tag), true) = (self.headers.get(ETAG), request.contains_key(IF_NONE_MATCH)) else { return self };
+        let plain = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_owned();
+        let tag = plain(tag.as_bytes());
+        let mut named = request.get_all(IF_NONE_MATCH).iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        if !named.any(|one| one.trim_ascii() == b"*" || plain(one.trim_ascii()) == tag) {
+            return self;
+        }
+        let mut reply = Self { status: StatusCode::NOT_MODIFIED, body: Body::Bytes(Bytes::new()), ..self };
+        reply.headers.remove(CONTENT_TYPE);
+        reply.headers.remove(CONTENT_ENCODING);
+        reply
     }
 
     /// Bytes of the body that are in memory; 0 for a stream.

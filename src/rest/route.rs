@@ -7,7 +7,6 @@ use super::class::Class;
 use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
-use super::tool::Tool;
 
 /// The name of a path's parameter that is free text: its segment may hold a slash, a backslash and dots, if they are sent
 /// in percent-encoding.
@@ -48,6 +47,8 @@ pub enum Answer {
     Made(&'static [Field]),
     /// This one; who asks for HTML is sent to another page.
     OrSeeOther(&'static Answer),
+    /// This one, which stays the same while the daemon runs.
+    Fixed(&'static Answer),
     /// An object with these fields: 201 where it was made, 200 where it was there before.
     Upsert(&'static [Field]),
     /// A bare array of objects with these fields, paged by number.
@@ -125,8 +126,6 @@ pub struct Route<Public: 'static, Checked: 'static, AtOnce: 'static> {
     pub errors: &'static [&'static Code],
     /// The page that explains it, below `/docs/agents/`.
     pub doc: &'static str,
-    /// What it is as a tool of MCP clients; `None`: it is none.
-    pub tool: Option<Tool>,
 }
 
 impl<P, C, A> Route<P, C, A> {
@@ -150,6 +149,17 @@ impl<P, C, A> Route<P, C, A> {
             Access::Class(classes, ..) => classes,
             _ => &[],
         }
+    }
+
+    /// Whether its reply has a hash of the content as `ETag`, and 304 for who has it. A record's revision is for
+    /// `If-Match` alone: it does not count what a record tells of its token.
+    pub fn is_tagged(&self) -> bool {
+        if matches!(self.answer.1, Answer::Fixed(_)) {
+            return true;
+        }
+        let read = self.method == Method::GET && self.repeat != Repeat::Secret;
+        let checked = matches!(self.access, Access::Action(..) | Access::Class(..));
+        read && checked && !matches!(self.answer.1, Answer::Tagged(_) | Answer::Other(_) | Answer::Foreign)
     }
 
     /// The path up to its first parameter.

@@ -19,6 +19,10 @@ const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.o
     WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND c.state IN ('active', 'grace', 'pending_enrollment')
         AND c.state = 'active' AND c.kind <> 'session' AND c.notices < ?3 AND c.expires_at - c.issued_at > ?4
     ORDER BY c.expires_at LIMIT ?5";
+const NEXT_END: &str = "SELECT min(
+        coalesce((SELECT min(expires_at) FROM credentials
+            WHERE expires_at > ?1 AND state IN ('active', 'grace', 'pending_enrollment')), ?2),
+        coalesce((SELECT min(expires_at) FROM grants WHERE expires_at > ?1), ?2))";
 const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 
 /// A warning that a credential ends soon.
@@ -38,6 +42,14 @@ pub struct ExpiryNotice {
     pub expires_at: Micros,
     /// How many days are left at the most.
     pub days: i64,
+}
+
+/// When the next credential or grant ends: until then no right changes by itself.
+///
+/// # Errors
+/// The store's.
+pub fn next_end(conn: &Connection, now: Micros) -> Result<Micros> {
+    Ok(conn.prepare_cached(NEXT_END)?.query_row(params![now, i64::MAX], |row| row.get(0))?)
 }
 
 /// True if [`take`] would find something.

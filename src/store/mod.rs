@@ -300,6 +300,12 @@ impl Store {
         self.writer.version()
     }
 
+    /// Grows with every commit that changed anything at all, before anybody is told of it. What is read after this call is
+    /// at least this new.
+    pub fn state(&self) -> u64 {
+        self.writer.version() + self.writer.light_version()
+    }
+
     /// Looks whether the writer can begin a transaction and a reader can read. Writes nothing.
     ///
     /// # Errors

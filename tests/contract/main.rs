@@ -33,3 +33,4 @@ mod the_surface_is_described;
 mod throttles_hold_back;
 mod tokens_of_agents;
 mod users_and_their_tokens;
+mod what_is_unchanged_is_not_sent_again;

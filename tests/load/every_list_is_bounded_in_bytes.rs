@@ -34,7 +34,7 @@ const PAGE: usize = 16 * 1024;
 fn rows_of(answer: &Answer) -> Option<(&'static [Field], &'static str)> {
     match answer {
         Answer::List(fields) | Answer::Array(fields) => Some((fields, "")),
-        Answer::Or(answer, _) => rows_of(answer),
+        Answer::Or(answer, _) | Answer::Fixed(answer) => rows_of(answer),
         Answer::Object(fields) => fields.iter().find_map(|field| match field.kind {
             Type::Objects(rows) if !WITHIN.contains(&field.name) => Some((rows, field.name)),
             _ => None,

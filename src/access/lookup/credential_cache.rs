@@ -1,59 +1,114 @@
-//! Credentials looked up a moment ago: a busy client costs no database read a request.
+//! Callers found a moment ago: a busy client costs no database read a request, and no verified signature.
 //!
-//! Nothing here outlives a commit: an entry is good for the version of the database it was read at, and every commit
-//! that changes something makes a new version before anybody is told of it. So a revoke holds from its answer on.
+//! Nothing here outlives a commit: an entry is good for the state of the database it was read at, and every commit
+//! that changes something makes a new one before anybody is told of it. So a revoke holds from its answer on.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::access::caller::Who;
-use crate::limits::KNOWN_CREDENTIALS;
+use crate::access::caller::Caller;
+use crate::access::tokens::jwt::Claims;
+use crate::limits::{KNOWN_CREDENTIALS, KNOWN_TOKENS};
+use crate::rest::head::Head;
 use crate::secret::SecretHash;
 use crate::threads::lock;
 
 /// How long an entry is good where nothing is committed: bounds what is missed of a change made past the daemon.
-const LIFE: Duration = Duration::from_millis(250);
+pub const LIFE: Duration = Duration::from_millis(250);
 
-/// Live credentials by their hash. Only what was found is in it, so nobody fills it with guesses.
+/// Live callers by the hash of what they present. Only what was found is in it, so nobody fills it with guesses.
 #[derive(Debug, Default)]
 pub struct CredentialCache(Mutex<HashMap<SecretHash, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
-    who: Arc<Who>,
-    version: u64,
+    caller: Caller,
+    state: u64,
     since: Instant,
 }
 
 impl CredentialCache {
-    /// Who holds this credential, if that was looked up at this version of the database, a moment ago.
-    pub fn get(&self, hash: &SecretHash, version: u64, now: Instant) -> Option<Arc<Who>> {
+    /// Who presents this, if that was looked up in this state of the database, a moment ago.
+    pub fn get(&self, presented: &SecretHash, state: u64, head: &Head) -> Option<Caller> {
         let entries = lock(&self.0);
-        let entry = entries.get(hash)?;
-        let fresh = entry.version == version && now.saturating_duration_since(entry.since) < LIFE;
-        (fresh && !entry.who.is_expired()).then(|| Arc::clone(&entry.who))
+        let entry = entries.get(presented)?;
+        let fresh = entry.state == state && head.arrived.saturating_duration_since(entry.since) < LIFE;
+        (fresh && !entry.caller.is_expired()).then(|| entry.caller.again(head.request_id.clone()))
     }
 
-    /// Keeps what was looked up. `version` was read before the database was.
-    pub fn put(&self, hash: SecretHash, who: Arc<Who>, version: u64, now: Instant) {
+    /// Keeps who was found. `state` was read before the database was.
+    pub fn put(&self, presented: SecretHash, caller: &Caller, state: u64, now: Instant) -> Caller {
+        let caller = caller.again(caller.request_id().to_owned()).with_rights_of(presented, state);
         let mut entries = lock(&self.0);
-        if entries.len() >= KNOWN_CREDENTIALS && !entries.contains_key(&hash) {
+        if entries.len() >= KNOWN_CREDENTIALS && !entries.contains_key(&presented) {
             entries.clear();
         }
-        entries.insert(hash, Entry { who, version, since: now });
+        entries.insert(presented, Entry { caller: caller.again(String::new()), state, since: now });
+        caller
+    }
+}
+
+/// What short-lived tokens say whose signatures were verified, until they end. Whether the credential behind one still
+/// lives is asked each time.
+#[derive(Debug, Default)]
+pub struct VerifiedTokens(Mutex<HashMap<SecretHash, Arc<Claims>>>);
+
+impl VerifiedTokens {
+    /// What this token says, if it was verified and has not ended. `now` is in seconds since 1970.
+    pub fn get(&self, token: &SecretHash, now: i64) -> Option<Arc<Claims>> {
+        let mut known = lock(&self.0);
+        let claims = known.get(token)?;
+        if now < claims.exp {
+            return Some(Arc::clone(claims));
+        }
+        known.remove(token);
+        None
+    }
+
+    /// Keeps what a verified token says.
+    pub fn put(&self, token: SecretHash, claims: Arc<Claims>, now: i64) {
+        let mut known = lock(&self.0);
+        if known.len() >= KNOWN_TOKENS && !known.contains_key(&token) {
+            known.retain(|_, claims| now < claims.exp);
+            if known.len() >= KNOWN_TOKENS {
+                known.clear();
+            }
+        }
+        known.insert(token, claims);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hyper::header::HeaderMap;
+    use hyper::http::Method;
+
     use super::*;
+    use crate::access::caller::Who;
+    use crate::rest::head::Peer;
     use crate::secret::Kind;
     use crate::store::credentials::{CredentialState, Holder};
     use crate::store::users::{Role, User};
     use crate::time::Micros;
 
-    fn who(expires_at: Option<Micros>) -> Arc<Who> {
+    fn head(arrived: Instant) -> Head {
+        Head {
+            method: Method::GET,
+            raw_path: String::new(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            peer: Peer::Agent { id: "a".into() },
+            foreign_host: false,
+            request_id: "r".into(),
+            arrived,
+        }
+    }
+
+    fn caller(expires_at: Option<Micros>) -> Caller {
         let (now, text) = (Micros(0), String::new);
         let user = User {
             id: text(),
@@ -66,7 +121,7 @@ mod tests {
         };
         let scopes = "[]".to_owned();
         let kind = Kind::UserToken;
-        Arc::new(Who::from_holder(Holder {
+        let who = Who::from_holder(Holder {
             credential_id: text(),
             kind,
             scopes,
@@ -84,28 +139,58 @@ mod tests {
             parent_id: None,
             made_by: None,
             issuer_id: None,
-        }))
+        });
+        Caller::new(Arc::new(who), text())
     }
 
     #[test]
     fn an_entry_is_good_for_its_version_and_a_moment() {
         let (known, hash, start) = (CredentialCache::default(), SecretHash::of("a"), Instant::now());
-        known.put(hash, who(None), 7, start);
-        assert!(known.get(&hash, 7, start).is_some());
-        assert!(known.get(&hash, 8, start).is_none(), "something was committed");
-        assert!(known.get(&hash, 7, start + LIFE).is_none());
-        assert!(known.get(&SecretHash::of("b"), 7, start).is_none());
+        known.put(hash, &caller(None), 7, start);
+        let found = known.get(&hash, 7, &head(start)).unwrap();
+        assert_eq!((found.request_id(), found.rights_read().unwrap().state), ("r", 7));
+        assert!(known.get(&hash, 8, &head(start)).is_none(), "something was committed");
+        assert!(known.get(&hash, 7, &head(start + LIFE)).is_none());
+        assert!(known.get(&SecretHash::of("b"), 7, &head(start)).is_none());
     }
 
     #[test]
     fn an_entry_that_has_expired_is_not_good_and_the_table_is_bounded() {
         let (known, start) = (CredentialCache::default(), Instant::now());
         let hash = SecretHash::of("a");
-        known.put(hash, who(Some(Micros(1))), 1, start);
-        assert!(known.get(&hash, 1, start).is_none());
+        known.put(hash, &caller(Some(Micros(1))), 1, start);
+        assert!(known.get(&hash, 1, &head(start)).is_none());
         for n in 0..KNOWN_CREDENTIALS * 2 {
-            known.put(SecretHash::of(&n.to_string()), who(None), 1, start);
+            known.put(SecretHash::of(&n.to_string()), &caller(None), 1, start);
         }
         assert!(known.0.lock().unwrap().len() <= KNOWN_CREDENTIALS);
+    }
+
+    #[test]
+    fn a_verified_token_is_known_until_its_end_and_the_table_is_bounded() {
+        let claims = |exp| {
+            let text = String::new;
+            Arc::new(Claims {
+                sub: text(),
+                audience: crate::access::tokens::jwt::Audience::Api,
+                iat: 0,
+                exp,
+                jti: text(),
+                class: crate::rest::class::Class::User,
+                scope: text(),
+                user_id: text(),
+                credential_id: text(),
+                space_id: text(),
+                agent: None,
+            })
+        };
+        let (known, hash) = (VerifiedTokens::default(), SecretHash::of("a"));
+        known.put(hash, claims(10), 1);
+        assert!(known.get(&hash, 9).is_some());
+        assert!(known.get(&hash, 10).is_none());
+        for n in 0..KNOWN_TOKENS * 2 {
+            known.put(SecretHash::of(&n.to_string()), claims(10), 1);
+        }
+        assert!(known.0.lock().unwrap().len() <= KNOWN_TOKENS);
     }
 }

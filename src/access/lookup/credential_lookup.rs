@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::agentex;
 use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
-use super::credential_cache::CredentialCache;
+use super::credential_cache::{CredentialCache, VerifiedTokens};
 use super::operator::Operators;
 use crate::access::caller::{Caller, Who};
 use crate::access::refusal::{Bad, key_refused, nobody, unauthenticated};
@@ -26,6 +26,7 @@ use crate::time::{Clock, Micros};
 pub struct CredentialLookup {
     store: Arc<Store>,
     cache: CredentialCache,
+    verified: VerifiedTokens,
     keys: Arc<SigningKeys>,
     operators: Operators,
     clock: Arc<Clock>,
@@ -75,7 +76,8 @@ impl From<Bad> for NotFound {
 impl CredentialLookup {
     /// A lookup in this store.
     pub fn new(store: Arc<Store>, keys: Arc<SigningKeys>, clock: Arc<Clock>) -> Self {
-        Self { store, keys, clock, cache: CredentialCache::default(), operators: Operators::new() }
+        let (cache, verified) = (CredentialCache::default(), VerifiedTokens::default());
+        Self { store, keys, clock, cache, verified, operators: Operators::new() }
     }
 
     /// The principal behind a request to a route.
@@ -108,18 +110,21 @@ impl CredentialLookup {
         }
     }
 
-    /// The principal behind a secret, where that was looked up a moment ago.
+    /// The principal behind a Bearer, where that was looked up a moment ago.
     pub fn cached(&self, head: &Head) -> Option<Caller> {
-        let Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) = presented(head) else { return None };
-        let who = self.cache.get(&hash, self.store.version(), head.arrived)?;
-        Some(Caller::new(who, head.request_id.clone()))
+        let hash = match presented(head) {
+            Presented::Secret(Kind::AgentToken | Kind::UserToken, hash) => hash,
+            Presented::Token(text) => SecretHash::of(text),
+            _ => return None,
+        };
+        self.cache.get(&hash, self.store.state(), head)
     }
 
     fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> store::Result<Option<Caller>> {
         // Read before the database: a commit in between makes the entry stale, never wrong.
-        let version = self.store.version();
-        if let Some(who) = self.cache.get(hash, version, head.arrived) {
-            return Ok(Some(Caller::new(who, head.request_id.clone())));
+        let state = self.store.state();
+        if let Some(caller) = self.cache.get(hash, state, head) {
+            return Ok(Some(caller));
         }
         let Some(holder) = self.store.lookup(|conn| credentials::find(conn, hash))? else { return Ok(None) };
         let now = Micros::now();
@@ -130,9 +135,7 @@ impl CredentialLookup {
         if holder.kind != kind || holder.user.disabled {
             return Ok(None);
         }
-        let who = Arc::new(Who::from_holder(holder));
-        self.cache.put(*hash, Arc::clone(&who), version, head.arrived);
-        Ok(Some(Caller::new(who, head.request_id.clone())))
+        Ok(Some(self.cache.put(*hash, &caller_of(head, holder), state, head.arrived)))
     }
 
     /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
@@ -159,12 +162,33 @@ impl CredentialLookup {
 
     /// The principal of a short-lived token.
     fn token(&self, head: &Head, text: &str) -> Result<Found, NotFound> {
-        let claims = self.keys.verify(text, Micros::now().0 / Micros::SECOND).map_err(|refused| match refused {
+        let (hash, state) = (SecretHash::of(text), self.store.state());
+        if let Some(caller) = self.cache.get(&hash, state, head) {
+            return Ok(Found::Caller(caller, Audience::Api));
+        }
+        let claims = self.verified(text, hash)?;
+        let holder = self.behind_token(&claims)?.ok_or(Bad::Dead)?;
+        let caller = Caller::from_token(holder, &claims, head.request_id.clone());
+        // What is for others is refused by every route, so it is not worth a place.
+        let caller = match claims.audience {
+            Audience::Api => self.cache.put(hash, &caller, state, head.arrived),
+            Audience::Mcp => caller,
+        };
+        Ok(Found::Caller(caller, claims.audience))
+    }
+
+    /// What a short-lived token says. Its signature is verified once.
+    fn verified(&self, text: &str, hash: SecretHash) -> Result<Arc<Claims>, Bad> {
+        let now = Micros::now().0 / Micros::SECOND;
+        if let Some(claims) = self.verified.get(&hash, now) {
+            return Ok(claims);
+        }
+        let claims = self.keys.verify(text, now).map(Arc::new).map_err(|refused| match refused {
             Refused::Invalid => Bad::Unverifiable,
             Refused::Expired => Bad::Expired,
         })?;
-        let holder = self.behind_token(&claims)?.ok_or(Bad::Dead)?;
-        Ok(Found::Caller(Caller::from_token(holder, &claims, head.request_id.clone()), claims.audience))
+        self.verified.put(hash, Arc::clone(&claims), now);
+        Ok(claims)
     }
 
     /// The live credential that a token was made of, if it still belongs to whom the token says.
@@ -267,31 +291,6 @@ impl CredentialLookup {
         }
         let holder = found.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
         Ok(caller_of(head, holder))
-    }
-
-    /// The user behind a token by its id, to open a session with a login link.
-    ///
-    /// # Errors
-    /// [`NotFound`].
-    pub fn user_of_credential(&self, head: &Head, id: &str) -> Result<Caller, NotFound> {
-        let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
-        let holder = holder.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
-        Ok(caller_of(head, holder))
-    }
-
-    /// The user of the session that a page was opened with; `None` without one, or with one that is no more. Reading a
-    /// page changes nothing, so no rule about origins applies.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn session_of(&self, head: &Head) -> store::Result<Option<Caller>> {
-        if head.foreign_host {
-            return Ok(None);
-        }
-        let Some(Some(hash)) = cookie::session(head) else { return Ok(None) };
-        let now = Micros::now();
-        let found = self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?;
-        Ok(found.filter(|holder| is_good(holder, Kind::Session)).map(|holder| caller_of(head, holder)))
     }
 
     /// A caller found some time ago with what its credential may do now; `None`: it is no longer good.

@@ -272,7 +272,7 @@ fn reply(answer: Response) -> Reply {
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     let policy = HeaderName::from_static("content-security-policy");
     headers.insert(policy, HeaderValue::from_static("sandbox; default-src 'none'"));
-    Reply { status, headers, body: Body::Bytes(answer.body.into()), close: false }
+    Reply { status, headers, body: Body::Bytes(answer.body.into()), close: false, decided: None }
 }
 
 /// Why there is no answer, in fixed words.

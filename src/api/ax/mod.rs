@@ -71,7 +71,6 @@ const fn row(
         answer: (200, Answer::Object(&[])),
         errors: &[],
         doc: "",
-        tool: None,
     }
 }
 

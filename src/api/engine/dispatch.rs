@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use hyper::header::ALLOW;
-use hyper::http::Method;
+use hyper::http::{Method, StatusCode};
 
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
+use super::kept::Before;
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::edge::host;
 use crate::limits::UPLOAD_OVERHEAD;
@@ -67,6 +68,34 @@ impl Dispatcher {
             Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
         }
     }
+}
+
+impl Dispatcher {
+    /// What a reply to this caller goes by, if its rights are known by more than this request.
+    fn before(&self, caller: &Caller) -> Option<Before> {
+        Some(Before { rights: caller.rights_read()?, seen: self.app.gate.presence.version() })
+    }
+
+    /// Tags what a read answers, and keeps it where it may be given again.
+    fn keep(&self, ended: Outcome, route: &ApiRoute, head: &Head, before: Option<Before>) -> Outcome {
+        match ended {
+            Outcome::Done(mut reply) if reply.status == StatusCode::OK && route.method == Method::GET => {
+                if route.is_tagged() {
+                    reply.tag();
+                }
+                if let Some(before) = before {
+                    self.app.kept.put(&self.app.store, head, before, &reply);
+                }
+                Outcome::Done(unless_known(reply, route, head))
+            }
+            other => other,
+        }
+    }
+}
+
+/// 304 where the client has this content.
+fn unless_known(reply: Reply, route: &ApiRoute, head: &Head) -> Reply {
+    if route.is_tagged() { reply.unless_known(&head.headers) } else { reply }
 }
 
 /// What the paths of Agentex clients start with, those of their routes that are left out here included.
@@ -180,9 +209,18 @@ impl Service for Dispatcher {
     }
 
     fn at_once(&self, head: &Head, plan: &Plan) -> Option<Reply> {
+        let need = plan.route.need()?;
         match &plan.route.access {
-            Access::AtOnce(action, handler) if head.query.is_empty() => {
-                Some(handler(&self.app.gate.admit_known(head, *action)?))
+            Access::AtOnce(_, handler) if head.query.is_empty() => {
+                let caller = self.app.gate.admit_known(head, &need)?;
+                self.app.gate.count(head, &caller)?;
+                Some(handler(&caller))
+            }
+            Access::Action(..) | Access::Class(..) if plan.route.method == Method::GET => {
+                let caller = self.app.gate.admit_known(head, &need)?;
+                let reply = self.app.kept.get(head, self.before(&caller)?)?;
+                self.app.gate.count(head, &caller)?;
+                Some(unless_known(reply, plan.route, head))
             }
             _ => None,
         }
@@ -236,6 +274,7 @@ impl Service for Dispatcher {
                 finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
+                let (head, before) = (Arc::clone(&input.head), self.before(&caller));
                 let mut call = Call::of(&self.app, *caller, input, *action);
                 call.growth = growth::of(route);
                 let watch = Arc::clone(&call.watch);
@@ -243,7 +282,8 @@ impl Service for Dispatcher {
                     Err(error) => refuse(error),
                     Ok(None) => {
                         let handled = handler(&self.app, call);
-                        finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id)
+                        let ended = finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id);
+                        self.keep(ended, route, &head, before)
                     }
                     // A key is a row as well.
                     Ok(Some(key)) => {

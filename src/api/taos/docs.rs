@@ -32,7 +32,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/markdown", "text/html"])),
         errors: &[],
         doc: DOC,
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -49,7 +48,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/css"])),
         errors: &[],
         doc: DOC,
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -66,7 +64,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/markdown", "text/html"])),
         errors: &[codes::DOC_NOT_FOUND],
         doc: DOC,
-        tool: None,
     },
 ];
 

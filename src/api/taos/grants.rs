@@ -14,7 +14,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store::grants::{self, Given, Grant, GrantFilter, Grantee, On};
 use crate::store::{self, agents, spaces, users};
@@ -40,9 +40,9 @@ const RECORD: &[Field] = &[
     PRINCIPAL.required(),
     RESOURCE.required(),
     ROLE.required(),
-    Field::unbounded("granted_by", "Who gave the role.").required(),
-    Field::unbounded("granted_at", "When the role was given.").required(),
-    Field::unbounded("expires_at", "When the grant ends; null if it does not.").required().nullable(),
+    Field::unbounded("granted_by", "Who gave it.").required(),
+    Field::unbounded("granted_at", "When.").required(),
+    Field::unbounded("expires_at", "When it ends by itself.").required().nullable(),
 ];
 
 /// The rows of the table.
@@ -69,7 +69,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LIMIT_REACHED,
         ],
         doc: DOC,
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -86,7 +85,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
-        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -103,7 +101,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::GRANT_NOT_FOUND],
         doc: DOC,
-        tool: None,
     },
 ];
 
@@ -220,7 +217,7 @@ fn list(app: &App, call: Call) -> Handled {
         let mut take = |grant: Grant| list.push((grant.granted_at, grant.id.clone()), &show(&grant));
         Ok::<_, ApiError>(grants::list(conn, &filter, &page, Micros::now(), &mut take)?)
     })?;
-    Ok(list.reply(&call.input).into())
+    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
 fn delete(app: &App, call: Call) -> Handled {

@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use hyper::body::Bytes;
 use hyper::header::{ACCEPT, LOCATION, VARY};
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
 use crate::api::engine::rules::RULES;
+use crate::rest::document::Document;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
@@ -40,7 +40,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::OrSeeOther(&Answer::Object(&[
-                text("name", "Always taosd."),
+                text("name", "taosd."),
                 text("version", "The running version."),
                 text("api", "The path of the list of routes."),
                 text("docs", "The path of the documentation."),
@@ -49,7 +49,6 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[],
         doc: "getting-started#discover",
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -65,25 +64,24 @@ pub const ROUTES: &[ApiRoute] = &[
         example: "",
         answer: (
             200,
-            Answer::Object(&[Field::of(
+            Answer::Fixed(&Answer::Object(&[Field::of(
                 "routes",
                 Type::Objects(&[
                     text("method", "The method."),
                     text("path", "The path; {name} stands for one segment."),
                     text("prefix", "The path up to its first parameter."),
                     text("action", "The action it needs; public if none."),
-                    text("title", "What the route does."),
-                    Field::flag("idempotent", "True if the route takes an Idempotency-Key.").required(),
-                    text("dialect", "The family of clients that the route is for."),
+                    text("title", "What it does."),
+                    Field::flag("idempotent", "Whether it takes an Idempotency-Key.").required(),
+                    text("dialect", "Which clients it speaks to."),
                     text("doc_url", "The page that explains it."),
                 ]),
                 "One row a route.",
             )
-            .required()]),
+            .required()])),
         ),
         errors: &[],
         doc: "getting-started#discover",
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -97,10 +95,9 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::Object(&[])),
+        answer: (200, Answer::Fixed(&Answer::Object(&[]))),
         errors: &[],
         doc: "getting-started#discover",
-        tool: None,
     },
 ];
 
@@ -135,9 +132,13 @@ fn front(_: &App, input: Input) -> Handled {
     Ok(reply.with(VARY, "Accept").into())
 }
 
-fn index(app: &App, _: Input) -> Handled {
-    let rows: Vec<Value> = app.routes.iter().flat_map(|table| table.iter()).map(row).collect();
-    Ok(Reply::ok(&json!({"routes": rows})).into())
+fn index(app: &App, input: Input) -> Handled {
+    static INDEX: OnceLock<Document> = OnceLock::new();
+    let index = INDEX.get_or_init(|| {
+        let rows: Vec<Value> = app.routes.iter().flat_map(|table| table.iter()).map(row).collect();
+        Document::new("application/json", json!({"routes": rows}).to_string())
+    });
+    Ok(index.reply(&input.head.headers).into())
 }
 
 /// The OpenAPI document of these tables of routes.
@@ -145,9 +146,8 @@ pub fn surface(tables: &[&'static [ApiRoute]]) -> Value {
     openapi::document(tables, RULES)
 }
 
-fn document(app: &App, _: Input) -> Handled {
-    // Half a megabyte that never changes: made once.
-    static DOCUMENT: OnceLock<Bytes> = OnceLock::new();
-    let document = DOCUMENT.get_or_init(|| surface(app.routes).to_string().into());
-    Ok(Reply::typed(StatusCode::OK, "application/json", document.clone()).into())
+fn document(app: &App, input: Input) -> Handled {
+    static DOCUMENT: OnceLock<Document> = OnceLock::new();
+    let document = DOCUMENT.get_or_init(|| Document::new("application/json", surface(app.routes).to_string()));
+    Ok(document.reply(&input.head.headers).into())
 }

@@ -9,7 +9,6 @@ pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod jwks;
 pub(crate) mod knowledge;
-pub(crate) mod links;
 pub(crate) mod notifications;
 pub(crate) mod notify;
 pub(crate) mod operations;

@@ -18,7 +18,6 @@ mod knowledge;
 mod login;
 mod messages;
 mod notifications;
-mod open;
 mod operations;
 mod profile;
 mod send;
@@ -56,7 +55,6 @@ pub const ALL: &[CommandEntry] = &[
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,
-    open::ENTRY,
     audit::ENTRY,
     backup::BACKUP,
     backup::BACKUPS,

@@ -7,7 +7,11 @@ use crate::rest::codes::{self, Code};
 /// Name, what it is, and the schema's type.
 const ALL: &[(&str, &str, &str)] = &[
     ("X-Request-Id", "The request's id, as in the daemon's log; the client's own where it sent a good one.", "string"),
-    ("ETag", "The record's revision in double quotes, for If-Match.", "string"),
+    (
+        "ETag",
+        "In double quotes: of a record its revision, for If-Match; of other reads a hash of the body, for If-None-Match.",
+        "string",
+    ),
     ("Location", "The path of what was made, of the operation to follow, or of the page to read.", "string"),
     ("Link", "The next page, if there is one: <URL>; rel=\"next\".", "string"),
     ("Retry-After", "Seconds to wait before the next try.", "integer"),
@@ -22,7 +26,7 @@ const ALL: &[(&str, &str, &str)] = &[
 ];
 
 /// Those that always come with their status.
-const ALWAYS: &[&str] = &["X-Request-Id", "ETag", "WWW-Authenticate", "Allow"];
+const ALWAYS: &[&str] = &["X-Request-Id", "WWW-Authenticate", "Allow"];
 
 /// `components.headers`.
 pub fn components() -> Value {

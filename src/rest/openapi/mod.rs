@@ -200,11 +200,6 @@ pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
         all.retain(|code| seen.insert(code.slug));
         return all;
     }
-    if route.dialect == Dialect::OAuth {
-        let mut seen = BTreeSet::new();
-        all.retain(|code| seen.insert(code.slug));
-        return all;
-    }
     if route.action().is_some() {
         all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
         if !route.action().is_some_and(|action| action.is_implied()) {
@@ -287,12 +282,17 @@ const EDGE: &[&Code] = &[
 /// The edge's refusals by status, where a route has none of its own under the same.
 fn edge_responses() -> Value {
     let mut all = Map::new();
-    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth] {
+    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex] {
         for (status, codes) in by_status(EDGE.iter().copied()) {
             all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
         }
     }
     let codes = [codes::METHOD_NOT_ALLOWED];
+    let unchanged = json!({
+        "description": "The reply is still the one whose ETag the request names in If-None-Match.",
+        "headers": headers::of_success(false, &["ETag"]),
+    });
+    all.insert("NotModified".to_owned(), unchanged);
     all.insert("MethodNotAllowed".to_owned(), refusal(405, &codes, Dialect::Taos, false));
     Value::Object(all)
 }
@@ -383,7 +383,7 @@ fn success(answer: &Answer, title: &str) -> Value {
         Answer::Foreign => success["content"] = json!({"*/*": {"schema": {}}}),
         Answer::Empty | Answer::EmptyOr(_) => {}
         Answer::Other(media) => success["content"] = Value::Object(media.iter().map(text).collect()),
-        Answer::OrSeeOther(answer) => return self::success(answer, title),
+        Answer::OrSeeOther(answer) | Answer::Fixed(answer) => return self::success(answer, title),
         Answer::Or(answer, media) => {
             success = self::success(answer, title);
             if let Value::Object(content) = &mut success["content"] {
@@ -400,7 +400,7 @@ fn of_answer(answer: &Answer) -> &'static [&'static str] {
         Answer::Tagged(_) => &["ETag"],
         Answer::Made(_) => &["Location"],
         Answer::List(_) => &["Link"],
-        Answer::Or(answer, _) | Answer::OrSeeOther(answer) => of_answer(answer),
+        Answer::Or(answer, _) | Answer::OrSeeOther(answer) | Answer::Fixed(answer) => of_answer(answer),
         _ => &[],
     }
 }
@@ -409,7 +409,8 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let (status, answer) = &route.answer;
     let repeatable = route.repeat == Repeat::Key;
     let mut success = success(answer, route.title);
-    success["headers"] = headers::of_success(repeatable, of_answer(answer));
+    let tag: &[&str] = if route.is_tagged() { &["ETag"] } else { &[] };
+    success["headers"] = headers::of_success(repeatable, &[of_answer(answer), tag].concat());
     let mut responses = Map::from_iter([(status.to_string(), success.clone())]);
     match answer {
         Answer::Upsert(_) => {
@@ -430,6 +431,9 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
             responses.insert("202".to_owned(), pending(repeatable));
         }
         _ => {}
+    }
+    if route.is_tagged() {
+        responses.insert("304".to_owned(), json!({"$ref": "#/components/responses/NotModified"}));
     }
     let own = codes_of(route);
     let has_own: BTreeSet<u16> = own.iter().map(|code| code.status).collect();

@@ -13,7 +13,7 @@ use crate::api::engine::slow::Slow;
 use crate::jobs::operations::archive::purge_parts;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Decided, Reply};
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
 use crate::store::grants::{self, Grantee, On};
@@ -57,7 +57,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     };
     let mut take = |row: ArchivedAgent| list.push((row.archived_at, row.id.clone()), &show(&row));
     app.store.lookup(|conn| agents::list_archived(conn, owner, &page, &mut take))?;
-    Ok(list.reply(&call.input).into())
+    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
 /// The archived agent of this id, if it is the caller's.

@@ -29,7 +29,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", AgentStatus::SLUGS, "Only agents in this state."),
+            Field::word("status", AgentStatus::SLUGS, "Only agents in this status."),
             Field::text("q", 64, "Only agents whose name contains this, in any case."),
             LIMIT,
             CURSOR,
@@ -39,7 +39,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(record::FIELDS)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#list-agents",
-        tool: None,
     },
     Route {
         method: Method::POST,
@@ -65,7 +64,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_REACHABLE,
         ],
         doc: "recipes/managing-agents#create-agent",
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -82,7 +80,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(ARCHIVED)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#restore-agent",
-        tool: None,
     },
     Route {
         method: Method::POST,
@@ -103,7 +100,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 AGENT_ID,
                 SLUG,
                 DISPLAY,
-                Field::flag("container_renamed", "True if the container has its former name again.").required(),
+                Field::flag("container_renamed", "Whether its container has its name again.").required(),
             ]),
         ),
         errors: &[
@@ -115,7 +112,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#restore-agent",
-        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -123,7 +119,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Action(Action::AgentsPurge, archive::purge),
         id: "agents_purge",
-        title: "Delete an archived agent permanently",
+        title: "Remove an archived agent for good",
         about: "Deletes the record permanently.",
         repeat: Repeat::Safe,
         query: &[WAIT],
@@ -137,7 +133,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#purge-agent",
-        tool: None,
     },
     Route {
         method: Method::POST,
@@ -172,7 +167,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#import-agent",
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -189,7 +183,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
-        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -202,7 +195,7 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text("display_name", 64, "The display name.").visible(),
+            Field::text("display_name", 64, "Name for people.").visible(),
             HOST,
             QMD_INDEX,
             COLOR,
@@ -213,7 +206,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[STATUS, SLUG, REVISION])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
-        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -230,7 +222,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
-        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -247,7 +238,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
-        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -268,10 +258,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 SLUG,
                 Field::of(
                     "permissions",
-                    Type::Object(&[
-                        MEMORY.required(),
-                        Field::of("scope", Type::Scopes, "The scopes of the agent's tokens.").required(),
-                    ]),
+                    Type::Object(&[MEMORY.required(), Field::of("scope", Type::Scopes, "Its scopes.").required()]),
                     "What it may do now.",
                 )
                 .required(),
@@ -285,7 +272,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
         doc: "recipes/managing-agents#update-agent",
-        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -302,7 +288,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
-        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -319,7 +304,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN],
         doc: "recipes/managing-agents#update-agent",
-        tool: None,
     },
     Route {
         method: Method::POST,
@@ -342,7 +326,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::word("location", &["controller", "cloud", "worker"], "Where it runs; null if not checked.")
                     .required()
                     .nullable(),
-                Field::flag("resumed", "True if the agent was paused before.").required(),
+                Field::flag("resumed", "Whether the agent was paused before.").required(),
             ]),
         ),
         errors: &[
@@ -354,7 +338,6 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#update-agent",
-        tool: None,
     },
     Route {
         method: Method::GET,
@@ -379,7 +362,6 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#import-agent",
-        tool: None,
     },
 ];
 
@@ -397,8 +379,8 @@ const ARCHIVE_ANSWER: (u16, Answer) = (
         STATUS,
         AGENT_ID,
         SLUG,
-        id("archived_at", "When the agent was archived."),
-        Field::unbounded("snapshot_name", "The snapshot of the agent's container.").required().nullable(),
+        id("archived_at", "When."),
+        Field::unbounded("snapshot_name", "Its container's snapshot.").required().nullable(),
     ]),
 );
 

@@ -8,7 +8,7 @@ use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
 use crate::rest::codes;
 use crate::rest::input::Fields;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Decided, Reply};
 use crate::store::knowledge::{self, Hit, ItemFilter, KnowledgeItem};
 
 fn filter(query: &Fields) -> ItemFilter {
@@ -22,7 +22,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
     let filter = filter(&call.input.query);
     let mut take = |item: KnowledgeItem| list.push((item.created_at, item.id.clone()), &show(&item));
     app.store.lookup(|conn| knowledge::list(conn, &filter, &page, &mut take))?;
-    Ok(list.reply(&call.input).into())
+    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
@@ -30,7 +30,7 @@ pub(crate) fn get(app: &App, call: Call) -> Handled {
     let (item, content) = found.ok_or(codes::KNOWLEDGE_ITEM_NOT_FOUND)?;
     let mut shown = show(&item);
     shown["content"] = content.into();
-    Ok(Reply::ok(&shown).into())
+    Ok(Reply::ok(&shown).decided(Decided::ByDatabase).into())
 }
 
 /// The order is that of the scores, so a place is a score and, among equals, the order of making.
@@ -46,5 +46,5 @@ pub(crate) fn search(app: &App, call: Call) -> Handled {
         list.push(hit.place, &shown)
     };
     app.store.read(|conn| knowledge::search(conn, words, &filter, &page, &mut take))?;
-    Ok(list.reply(&call.input).into())
+    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }

@@ -17,7 +17,7 @@ use crate::limits::{
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Decided, Reply};
 use crate::store::grants::Grantee;
 use crate::store::knowledge::owners::{self, Owner};
 use crate::store::knowledge::{self, CORE, Document, Replacement, Source};
@@ -36,7 +36,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         list.push((Micros(0), source.source_id), &shown)
     };
     app.store.lookup(|conn| knowledge::sources(conn, &page, &mut take))?;
-    Ok(list.reply(&call.input).into())
+    Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
 }
 
 /// The source of the path, if it may be written.

@@ -18,7 +18,7 @@ use crate::jobs::events::streams::Streams;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Decided, Reply};
 use crate::rest::service::Outcome;
 use crate::store::notifications::{self as rows, Inbox, Notification, Span};
 use crate::store::page::Page;
@@ -43,7 +43,7 @@ fn fragment(html: String) -> Reply {
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
     let found = app.store.lookup(|conn| rows::get(conn, &holder(&call.caller), call.input.param(0)))?;
-    Ok(Reply::ok(&show(&found.ok_or(codes::NOTIFICATION_NOT_FOUND)?)).into())
+    Ok(Reply::ok(&show(&found.ok_or(codes::NOTIFICATION_NOT_FOUND)?)).decided(Decided::ByDatabase).into())
 }
 
 pub(crate) fn count(app: &App, call: Call) -> Handled {
@@ -53,7 +53,7 @@ pub(crate) fn count(app: &App, call: Call) -> Handled {
     } else {
         Reply::ok(&json!({"unread": unread, "total": total}))
     };
-    Ok(reply.with(VARY, VARIES).into())
+    Ok(reply.with(VARY, VARIES).decided(Decided::ByDatabase).into())
 }
 
 /// The place in the order that `after` names.
@@ -86,7 +86,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
         };
         let unread_only = query.flag("unread_only").unwrap_or(false);
         let found = app.store.lookup(|conn| read(conn, &call.input, order, &page, &holder, span, unread_only))?;
-        return Ok(reply(&call.input, found).into());
+        return Ok(reply(&call.input, found).decided(Decided::ByDatabase).into());
     };
     let from = match cursor.or(after) {
         Some(seq) => seq,

@@ -1,0 +1,134 @@
+//! A reply says what it is by its `ETag`, and who has it already is not sent it again. What the daemon keeps of replies
+//! never outlives a write or a right, and is never another caller's.
+
+use std::io::Read;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::json;
+
+use crate::support::{Client, Reply, text};
+use crate::world::World;
+
+fn tag(reply: &Reply) -> String {
+    reply.header("etag").expect("an ETag").to_owned()
+}
+
+/// Asks twice: the first is read, the second may come from what is kept.
+fn twice(client: &Client, path: &str) -> Reply {
+    let first = client.get(path).expect(200);
+    let second = client.get(path).expect(200);
+    assert_eq!(first.body, second.body, "{path}");
+    assert_eq!(tag(&first), tag(&second), "{path}");
+    second
+}
+
+#[test]
+fn lists_and_records_are_answered_with_304_until_they_change() {
+    let world = World::new();
+    let name = world.agent();
+    let operator = world.operator();
+    for path in ["/api/agents", "/api/users", "/api/grants", "/api/v1/agents", "/agents", "/api/notifications"] {
+        let known = tag(&twice(&operator, path));
+        for line in [known.clone(), format!("\"x\", W/{known}"), "*".into()] {
+            let reply = operator.with("If-None-Match", &line).get(path).expect(304);
+            assert!(reply.body.is_empty(), "{path}");
+            assert_eq!(tag(&reply), known, "{path}");
+            assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        }
+        operator.with("If-None-Match", "\"x\"").get(path).expect(200);
+    }
+    let known = tag(&twice(&operator, "/api/agents"));
+    operator.put(&format!("/api/agents/{name}"), json!({"host": "elsewhere"})).expect(200);
+    let reply = operator.with("If-None-Match", &known).get("/api/agents").expect(200);
+    assert_eq!(text(&reply.json()[0], "host"), "elsewhere");
+    // Of a record the tag is its revision, which does not count what is told of its token.
+    let one = twice(&operator, &format!("/api/agents/{name}"));
+    operator.with("If-None-Match", &tag(&one)).get(&format!("/api/agents/{name}")).expect(200);
+}
+
+#[test]
+fn pages_that_differ_in_their_link_alone_differ_in_their_tag() {
+    let world = World::new();
+    world.agent();
+    let operator = world.operator();
+    let last = tag(&operator.get("/api/agents?limit=1").expect(200));
+    world.agent();
+    assert_ne!(tag(&operator.get("/api/agents?limit=1").expect(200)), last);
+}
+
+#[test]
+fn no_caller_gets_what_was_kept_for_another() {
+    let world = World::new();
+    let (mine, other) = (world.agent(), world.agent());
+    let names = |client: &Client| -> Vec<String> {
+        twice(client, "/api/agents").json().as_array().unwrap().iter().map(|row| text(row, "name")).collect()
+    };
+    let operator = world.operator();
+    assert_eq!(names(&operator), [mine.clone(), other.clone()]);
+    let agent = world.daemon.agent_token(&mine, &["*"]);
+    assert_eq!(names(&agent).join(","), mine);
+    assert_eq!(names(&operator), [mine, other]);
+}
+
+#[test]
+fn a_revoke_and_a_lost_grant_hold_at_once() {
+    let world = World::new();
+    let name = world.agent();
+    let user = world.name();
+    let member = world.daemon.member(&user, &["*"]);
+    let id = text(&world.daemon.record(&name), "id");
+    let grant = text(&world.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
+    let count = || twice(&member, "/api/agents").json().as_array().unwrap().len();
+    assert_eq!(count(), 1);
+    world.operator().delete(&format!("/api/grants/{grant}")).expect(204);
+    assert_eq!(count(), 0);
+    world.operator().patch(&format!("/api/users/{user}"), json!({"disabled": true})).expect(200);
+    member.get("/api/agents").expect(401);
+}
+
+#[test]
+fn a_grant_ends_on_time_though_nothing_is_written() {
+    let world = World::new();
+    let name = world.agent();
+    let user = world.name();
+    let member = world.daemon.member(&user, &["*"]);
+    let id = text(&world.daemon.record(&name), "id");
+    let grant = text(&world.daemon.grant(&format!("user:{user}"), &id, "viewer"), "id");
+    let end = SystemTime::now() + Duration::from_millis(1000);
+    let micros = i64::try_from(end.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_micros()).unwrap();
+    world.daemon.execute("UPDATE grants SET expires_at = ?2 WHERE id = ?1", (&grant, micros));
+    // What is made past the daemon it sees a moment later.
+    sleep(Duration::from_millis(300));
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let asked = SystemTime::now();
+        let rows = member.get("/api/agents").expect(200).json();
+        match rows.as_array().unwrap().len() {
+            0 => break,
+            _ => assert!(asked < end, "the grant has ended"),
+        }
+        assert!(Instant::now() < until, "the grant does not end");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn the_surface_is_compressed_for_who_takes_it() {
+    let world = World::new();
+    let nobody = world.daemon.anonymous();
+    for path in ["/openapi.json", "/api"] {
+        let plain = nobody.get(path).expect(200);
+        let zipped = nobody.with("Accept-Encoding", "br, gzip").try_send("GET", path, None).unwrap().expect(200);
+        assert_eq!(zipped.header("content-encoding"), Some("gzip"), "{path}");
+        assert_eq!(zipped.header("vary"), Some("Accept-Encoding"), "{path}");
+        assert!(zipped.body.len() * 4 < plain.body.len(), "{path}");
+        let mut text = Vec::new();
+        flate2::read::GzDecoder::new(&zipped.body[..]).read_to_end(&mut text).unwrap();
+        assert_eq!(text, plain.body, "{path}");
+        for reply in [&plain, &zipped] {
+            let client = nobody.with("If-None-Match", &tag(reply)).with("Accept-Encoding", "gzip");
+            client.try_send("GET", path, None).unwrap().expect(if tag(reply) == tag(&zipped) { 304 } else { 200 });
+        }
+    }
+}
