@@ -23,6 +23,7 @@ pages![
     "agents/concepts/workspace",
     "agents/recipes/bootstrap",
     "agents/concepts/knowledge",
+    "agents/recipes/logging-in",
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",
     "agents/recipes/build-once-and-deploy",

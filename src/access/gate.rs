@@ -201,6 +201,39 @@ impl Gate {
         Ok(caller)
     }
 
+    /// The user whom a one-time link logs in; `found`: what the link was made with, `None` for a dead one, which counts
+    /// as a failed login of the peer.
+    ///
+    /// # Errors
+    /// `link_invalid` or 429.
+    pub fn login_by_link(&self, head: &Head, need: &Need, found: Option<&str>) -> Result<Caller, ApiError> {
+        let dead = |gate: &Self| {
+            let refusal = gate.refuse_credential(head, need, Bad::Dead);
+            if refusal.code == codes::INVALID_TOKEN { codes::LINK_INVALID.into() } else { refusal }
+        };
+        let Some(credential) = found else { return Err(dead(self)) };
+        let caller = match self.lookup.user_of_credential(head, credential) {
+            Ok(caller) => caller,
+            Err(NotFound::Bad(_)) => return Err(dead(self)),
+            Err(why) => return Err(self.turn_away(head, need, why)),
+        };
+        self.throttle(head, &caller)?;
+        Ok(caller)
+    }
+
+    /// The user of the session that a page is opened with, where there is one.
+    ///
+    /// # Errors
+    /// `rate_limited`, or the store's.
+    pub fn viewer(&self, head: &Head) -> Result<Option<Caller>, ApiError> {
+        let Some(caller) = self.lookup.session_of(head)? else { return Ok(None) };
+        self.throttle(head, &caller)?;
+        if let Some(id) = caller.credential_id() {
+            self.record.used(id);
+        }
+        Ok(Some(caller))
+    }
+
     /// Who wants a request sent on to an agent. A key passes only where it is the agent's own and external.
     ///
     /// # Errors

@@ -15,7 +15,8 @@
 //! 12. `last_used` - uses, collected
 //! 13. [`presence`] - which agents were seen lately
 //! 14. `record` - what is kept of calls
-//! 15. `gate` - the whole check
+//! 15. [`held`] - what lives in memory for minutes
+//! 16. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
@@ -25,6 +26,7 @@ mod caller;
 mod denials;
 mod fingerprints;
 mod gate;
+pub mod held;
 mod last_used;
 pub mod lookup;
 pub mod presence;

@@ -6,7 +6,8 @@
 //! 3. [`taos`] - the taOS dialect
 //! 4. `ax` - the aX dialect
 //! 5. `agentex` - the Agentex dialect
-//! 6. `table` - all rows
+//! 6. `oauth` - the authorization server, and the pages where people log in
+//! 7. `table` - all rows
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
@@ -14,6 +15,7 @@ pub(crate) mod agentex;
 pub mod agents;
 pub(crate) mod ax;
 pub mod engine;
+pub(crate) mod oauth;
 mod table;
 pub mod taos;
 

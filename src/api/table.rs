@@ -19,6 +19,8 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::whoami::ROUTES,
             super::taos::sessions::ROUTES,
             super::taos::jwks::ROUTES,
+            super::taos::links::ROUTES,
+            super::oauth::LOGIN,
             super::ax::EXCHANGE,
             super::ax::ME,
             super::ax::SPACES,

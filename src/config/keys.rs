@@ -68,6 +68,14 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        name: "public_url",
+        env: "TAOSD_PUBLIC_URL",
+        default: "none",
+        example: "\"https://box.example.org\"",
+        about: "Where people reach the daemon: https with a proxy that speaks TLS. Its host is one of allowed_hosts. Links in messages begin with it, and tokens name it as their issuer.",
+        ..TOP
+    },
+    SettingKey {
         name: "log",
         env: "TAOSD_LOG",
         default: "`$RUST_LOG`, else `info`",
@@ -286,6 +294,78 @@ pub const KEYS: &[SettingKey] = &[
         default: "10000",
         example: "10000",
         about: "Messages, tasks, keys and files that one agent may add per day.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "enabled",
+        env: "TAOSD_OAUTH_ENABLED",
+        default: "`true`",
+        example: "true",
+        about: "Whether programs can log in with a person's click (OAuth 2.1).",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "insecure_http",
+        env: "TAOSD_OAUTH_INSECURE_HTTP",
+        default: "`false`",
+        example: "false",
+        about: "Whether programs can log in, and people by link, under names that are neither loopback nor the https host of public_url. Secrets then cross the network in clear.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "access_ttl",
+        env: "TAOSD_OAUTH_ACCESS_TTL",
+        default: "900",
+        example: "900",
+        about: "Seconds an access token lives, 60 to 3600.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "refresh_idle_days",
+        env: "TAOSD_OAUTH_REFRESH_IDLE_DAYS",
+        default: "30",
+        example: "30",
+        about: "Days after which a grant ends that is not used.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "refresh_days",
+        env: "TAOSD_OAUTH_REFRESH_DAYS",
+        default: "90",
+        example: "90",
+        about: "Days after which a grant ends, however often it is used.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "register",
+        env: "TAOSD_OAUTH_REGISTER",
+        default: "`true`",
+        example: "true",
+        about: "Whether programs can register themselves; otherwise only the clients of taosctl oauth clients add can log in.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "registrations_per_minute",
+        env: "TAOSD_OAUTH_REGISTRATIONS_PER_MINUTE",
+        default: "10",
+        example: "10",
+        about: "Registrations of one peer in a minute; 0 switches the rate off.",
+        ..TOP
+    },
+    SettingKey {
+        table: "oauth",
+        name: "redirect_schemes",
+        env: "TAOSD_OAUTH_REDIRECT_SCHEMES",
+        default: "`cursor`, `vscode`, `vscode-insiders`, `windsurf`",
+        example: "[\"vscode\"]",
+        about: "Private schemes of programs that may be sent a login.",
         ..TOP
     },
     SettingKey {

@@ -13,6 +13,7 @@ mod file;
 pub mod keys;
 mod live;
 mod log;
+mod oauth;
 pub mod paths;
 mod settings;
 mod source;
@@ -24,6 +25,7 @@ pub use ax::{Ax, FingerprintPolicy};
 pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
 pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
+pub use oauth::{OAuth, PublicUrl};
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
 pub use webhook::WebhookSettings;
@@ -70,6 +72,10 @@ pub struct Config {
     pub agentex: Agentex,
     /// What spaces and the agents in them may hold.
     pub workspace: Workspace,
+    /// Where people reach the box.
+    pub public_url: Option<PublicUrl>,
+    /// What the authorization server leaves to the operator.
+    pub oauth: OAuth,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<WebhookSettings>>,
     /// The file that is touched whenever a time server sets the clock.
@@ -133,6 +139,12 @@ impl Config {
             .then(|| format!("RUST_LOG: sets no level for taosd, or one that does not exist; {} is used", self.log))
     }
 
+    /// Names for this machine beside its own: `allowed_hosts`, and the one of `public_url`.
+    pub fn host_names(&self) -> Vec<String> {
+        let public = self.public_url.iter().map(|url| url.authority.clone());
+        self.allowed_hosts.iter().cloned().chain(public).collect()
+    }
+
     /// The file that was read, if any was.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -175,6 +187,8 @@ impl Config {
             ax: Ax::from_sources(&mut sources),
             agentex: Agentex::from_sources(&mut sources),
             workspace: Workspace::from_sources(&mut sources),
+            public_url: oauth::public_url(&mut sources),
+            oauth: OAuth::from_sources(&mut sources),
             webhook: WebhookSettings::from_sources(&mut sources).map(Arc::new),
             time_sync_file: time_sync_file(&mut sources),
             new_box: false,

@@ -69,6 +69,9 @@ impl Config {
         add("listen", list(&self.listen, |address| quoted(&address.to_string())));
         add("socket", path(&self.socket));
         add("allowed_hosts", list(&self.allowed_hosts, |host| quoted(host)));
+        if let Some(url) = &self.public_url {
+            add("public_url", quoted(&url.to_string()));
+        }
         add("log", quoted(&self.log));
         add("time_sync_file", path(&self.time_sync_file));
         let containers = &self.containers;
@@ -97,6 +100,15 @@ impl Config {
         for (name, value) in self.workspace.values() {
             add(&format!("workspace.{name}"), value.to_string());
         }
+        let oauth = &self.oauth;
+        add("oauth.enabled", oauth.enabled.to_string());
+        add("oauth.insecure_http", oauth.insecure_http.to_string());
+        add("oauth.access_ttl", oauth.access_ttl.to_string());
+        add("oauth.refresh_idle_days", oauth.refresh_idle_days.to_string());
+        add("oauth.refresh_days", oauth.refresh_days.to_string());
+        add("oauth.register", oauth.register.to_string());
+        add("oauth.registrations_per_minute", oauth.registrations_per_minute.to_string());
+        add("oauth.redirect_schemes", list(&oauth.redirect_schemes, |scheme| quoted(scheme)));
         for key in Limits::KEYS {
             add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
         }
@@ -183,7 +195,7 @@ mod tests {
         let file = std::env::temp_dir().join(format!("taosd-settings-{}", std::process::id()));
         std::fs::write(&file, "0123456789abcdef").unwrap();
         let text = format!(
-            "containers_socket = '/s'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
+            "containers_socket = '/s'\npublic_url = 'https://b'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
             [models]\nNAME = ['controller']\n[webhook]\nurl = 'http://a/path?key=1'\nsecret_file = '{}'\n",
             file.display()
         );

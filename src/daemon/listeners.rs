@@ -62,7 +62,7 @@ pub fn open(config: &Config) -> Result<Doors, DaemonError> {
         None => bind_socket(&config.socket)
             .map_err(|e| DaemonError::Io(format!("cannot listen on {}", config.socket.display()), e))?,
     };
-    let listeners = Listeners { tcp, operator: Some(operator), allowed_hosts: config.allowed_hosts.clone() };
+    let listeners = Listeners { tcp, operator: Some(operator), allowed_hosts: config.host_names() };
     Ok(Doors { listeners, addresses, socket: OperatorSocket { own } })
 }
 

@@ -69,6 +69,7 @@ actions! {
     UsersTokenRevoke "users.token.revoke" "Revoke a user's token; members only their own.";
     SessionsList "sessions.list" "List your own web sessions.";
     SessionsRevoke "sessions.revoke" "End one of your own web sessions.";
+    SessionsLink "sessions.link" "Make a link that logs you in once.";
     UiNotify "ui.notify" "Send the owner a notification.";
     NotificationsRead "notifications.read" "Read notifications.";
     NotificationsUpdate "notifications.update" "Mark notifications as read.";

@@ -245,6 +245,10 @@ codes! {
         "Put the agent into another space first." in "concepts/workspace#members" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "The credential cannot open a web session: only a user's token can."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
+    LINK_INVALID 401 "link_invalid" "The login link is unknown, was used before, or is older than 5 minutes."
+        "Make a new one with taosctl open, and open it once." in "recipes/logging-in#by-link" ;
+    TLS_REQUIRED 403 "tls_required" "People log in under a loopback name or over https, and the request came under another name."
+        "Open a tunnel with ssh -L 6969:127.0.0.1:6969 BOX and use http://127.0.0.1:6969, or set public_url to an https address." in "recipes/logging-in#from-a-laptop" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."
         "List the sessions with GET /api/sessions." in "concepts/authentication#web-sessions" ;
     CSRF_REFUSED 403 "csrf_refused" "The request uses the cookie to change something, but does not come from a page of this daemon."

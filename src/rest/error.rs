@@ -29,6 +29,8 @@ pub enum Dialect {
     Ax,
     /// The Agentex SDK.
     Agentex,
+    /// OAuth clients: the daemon's own, with the `error_description` of RFC 6749.
+    OAuth,
 }
 
 impl Dialect {
@@ -38,6 +40,7 @@ impl Dialect {
             Self::Taos => "taos",
             Self::Ax => "ax",
             Self::Agentex => "agentex",
+            Self::OAuth => "oauth",
         }
     }
 }
@@ -153,6 +156,12 @@ impl ApiError {
                 self.other_status = Some(400);
             }
         }
+        if dialect == Dialect::OAuth
+            && [codes::VALIDATION_ERROR, codes::INVALID_JSON, codes::UNSUPPORTED_MEDIA_TYPE].contains(&self.code)
+        {
+            self.code = codes::INVALID_REQUEST;
+            self.other_status = Some(400);
+        }
         if dialect == Dialect::Agentex && self.code == codes::INVALID_JSON {
             return Self::field("body", self.detail);
         }
@@ -174,7 +183,7 @@ impl ApiError {
     fn told(&self, dialect: Dialect) -> Value {
         let mut body = Map::new();
         match dialect {
-            Dialect::Taos => {
+            Dialect::Taos | Dialect::OAuth => {
                 body.insert("error".into(), json!(self.code.slug));
                 body.insert("detail".into(), json!(self.detail));
             }
@@ -196,6 +205,9 @@ impl ApiError {
         }
         if dialect == Dialect::Agentex && self.code.status == 422 {
             body.insert("status_code".into(), json!(UNPROCESSABLE));
+        }
+        if dialect == Dialect::OAuth {
+            body.insert("error_description".into(), json!(described(&self.detail)));
         }
         body.insert("fix".into(), json!(self.code.fix));
         body.insert("doc_url".into(), json!(self.code.doc_url()));
@@ -234,6 +246,12 @@ impl ApiError {
         reply.close = self.close;
         reply
     }
+}
+
+/// A text in the characters that RFC 6749 leaves to `error_description`.
+fn described(detail: &str) -> String {
+    let plain = |c: char| if (' '..='~').contains(&c) && c != '\\' { c } else { '?' };
+    detail.chars().map(|c| if c == '"' { '\'' } else { plain(c) }).collect()
 }
 
 /// Cuts what looks like a secret out of every text.

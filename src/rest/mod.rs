@@ -19,3 +19,4 @@ pub mod service;
 pub mod stream;
 pub mod tags;
 pub mod text;
+pub mod tool;

@@ -7,6 +7,7 @@ use super::class::Class;
 use super::codes::Code;
 use super::error::Dialect;
 use super::field::Field;
+use super::tool::Tool;
 
 /// The name of a path's parameter that is free text: its segment may hold a slash, a backslash and dots, if they are sent
 /// in percent-encoding.
@@ -126,6 +127,8 @@ pub struct Route<Public: 'static, Checked: 'static, AtOnce: 'static> {
     pub errors: &'static [&'static Code],
     /// The page that explains it, below `/docs/agents/`.
     pub doc: &'static str,
+    /// What it is as a tool of MCP clients; `None`: it is none.
+    pub tool: Option<Tool>,
 }
 
 impl<P, C, A> Route<P, C, A> {

@@ -11,6 +11,7 @@ mod pat;
 mod plaintext;
 mod redact;
 mod session;
+mod short_lived;
 mod user_token;
 
 pub use agent_key::AgentKey;
@@ -21,6 +22,7 @@ pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;
 pub use redact::{has_own_secret, redacted};
 pub use session::SessionSecret;
+pub use short_lived::LoginLink;
 pub use user_token::UserToken;
 
 /// A secret as made for a new credential: shown once, stored as its hash.

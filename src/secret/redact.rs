@@ -9,7 +9,20 @@ use data_encoding::BASE64URL_NOPAD;
 pub const CUT: &str = "[cut]";
 
 /// What the box's own secrets start with; behind each comes the secret part.
-const PREFIXES: &[&str] = &["taos_agent_", "taos_user_", "taos_key_", "taos_session=", "axp_u_", "axp_a_"];
+const PREFIXES: &[&str] = &[
+    "taos_agent_",
+    "taos_user_",
+    "taos_key_",
+    "taos_refresh_",
+    "taos_code_",
+    "taos_device_",
+    "taos_session=",
+    "axp_u_",
+    "axp_a_",
+    LOGIN_LINK,
+];
+/// What a one-time login link starts with, behind the name of the box. It stays: only what follows is secret.
+const LOGIN_LINK: &str = "/login/";
 /// What every JWT starts with: `{"` in base64url.
 const JWT: &str = "eyJ";
 /// Characters behind a prefix from which on it is taken for a secret, or a part of one.
@@ -84,7 +97,10 @@ fn cut(text: &str) -> Cow<'_, str> {
 /// Where the next secret stands, from this byte on.
 fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     let rest = &text[from..];
-    let found = PREFIXES.iter().filter_map(|prefix| secret(rest, prefix, |_| true));
+    let found = PREFIXES.iter().filter_map(|prefix| {
+        let (start, end) = secret(rest, prefix, |_| true)?;
+        Some((if *prefix == LOGIN_LINK { start + prefix.len() } else { start }, end))
+    });
     let token = secret(rest, JWT, |found| found.contains('.'));
     found.chain(token).min().map(|(start, end)| (from + start, from + end))
 }
@@ -142,6 +158,15 @@ mod tests {
             }
         }
         assert_eq!(redacted("/a/eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJ0YW9zZCJ9.c2ln/b"), "/a/[cut]/b");
+    }
+
+    #[test]
+    fn a_login_link_keeps_its_path_alone() {
+        let link = crate::secret::LoginLink::generate();
+        let path = format!("/login/{}", link.plaintext.reveal());
+        assert_eq!(redacted(&path), "/login/[cut]");
+        assert_eq!(redacted(&format!("see http://box{path}?x=1")), "see http://box/login/[cut]?x=1");
+        assert_eq!(redacted("/login/page.js"), "/login/page.js");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum Fate {
     Hang,
     /// Silence until the rule changes; then it passes.
     Hold,
+    /// It is carried out, and the answer comes when the rule changes.
+    Late,
     /// It is carried out, and the answer is lost in silence.
     PassThenHang,
     /// It is carried out, and the answer is garbage.
@@ -122,10 +124,17 @@ fn serve(client: UnixStream, shared: &Shared) -> std::io::Result<()> {
         }
         Fate::Hold => {
             met();
-            while Arc::ptr_eq(&rule, &shared.rule.lock().unwrap()) {
-                thread::sleep(Duration::from_millis(10));
-            }
+            wait_for_change(shared, &rule);
             let upstream = forward(shared, &head, &body)?;
+            splice(client, upstream)?;
+        }
+        Fate::Late => {
+            let mut upstream = forward(shared, &head, &body)?;
+            let mut answer = vec![0; 65_536];
+            let length = upstream.read(&mut answer)?;
+            met();
+            wait_for_change(shared, &rule);
+            client.write_all(&answer[..length])?;
             splice(client, upstream)?;
         }
         Fate::Error(status) => {
@@ -153,6 +162,12 @@ fn serve(client: UnixStream, shared: &Shared) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn wait_for_change(shared: &Shared, rule: &Arc<Rule>) {
+    while Arc::ptr_eq(rule, &shared.rule.lock().unwrap()) {
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Reads a head and a body of a stated length; good for answers as well.

@@ -65,6 +65,39 @@ fn a_deployment_killed_while_it_starts_is_taken_back() {
 }
 
 #[test]
+fn a_container_that_was_listed_before_its_deployment_was_taken_back_is_not_adopted() {
+    let Some(mut host) = Host::rest() else { return };
+    let name = host.name("a");
+    host.gate().rule(|request| if crate::gate::sets_token(request) { Fate::PassThenHang } else { Fate::Pass });
+    let promised = host.daemon.operator().call("POST", "/api/agents/deploy", Some(&json!({"name": name})));
+    let operation = text(&promised.expect(202).json(), "operation_id");
+    host.gate().wait_for(Fate::PassThenHang);
+    host.daemon.kill();
+    // The next start sees the container in the list; the list arrives when the container is gone.
+    let listed = Arc::new(AtomicBool::new(false));
+    let is_listed = Arc::clone(&listed);
+    host.gate().rule(move |request| {
+        if request.starts_with("GET /1.0/instances?") {
+            return Fate::Late;
+        }
+        while request.starts_with("DELETE ") && !is_listed.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Fate::Pass
+    });
+    host.daemon.spawn();
+    host.gate().wait_for(Fate::Late);
+    listed.store(true, Ordering::Relaxed);
+    interrupted(&host.ended(&operation));
+    host.gate().open();
+    let migrated = "every agent with a container has its token";
+    host.eventually("the start is over", || host.daemon.log_text().matches(migrated).count() == 2);
+    let agent = host.daemon.record(&name);
+    assert_eq!((&agent["status"], &agent["container"]), (&json!("failed"), &Value::Null));
+    assert_eq!((host.containers(), host.sockets()), (Vec::new(), 0));
+}
+
+#[test]
 fn a_start_that_is_killed_ends_with_what_the_container_does() {
     let Some(mut host) = Host::rest() else { return };
     let name = host.name("a");

@@ -70,6 +70,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("payload_too_large", "workspace_data"),
     ("allowance_used", "workspace_data"),
     ("user_token_required", "ax"),
+    ("link_invalid", "oauth"),
+    ("tls_required", "oauth"),
     ("session_not_found", "ax"),
     ("csrf_refused", "ax"),
     ("unauthenticated", "agentex"),

@@ -124,8 +124,16 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
     }
     // Where the default can be written down, that is what the line shows.
     for change in defaults.differences(&all).iter().filter(|change| change.reloads) {
-        let is_example =
-            ["allowed_hosts", "containers.image", "containers.mount_roots", "frameworks.", "models.", "webhook."];
+        let is_example = [
+            "allowed_hosts",
+            "public_url",
+            "oauth.redirect_schemes",
+            "containers.image",
+            "containers.mount_roots",
+            "frameworks.",
+            "models.",
+            "webhook.",
+        ];
         assert!(is_example.iter().any(|start| change.key.starts_with(start)), "{}: {}", change.key, change.text);
     }
 }

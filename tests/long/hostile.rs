@@ -140,7 +140,7 @@ fn idempotency(daemon: &Daemon) -> Attack {
     Box::new(move || {
         n += 1;
         let key = format!("{n:0>255}");
-        let body = json!({"title": "t", "body": "b", "priority": "none"});
+        let body = json!({"title": "t", "body": "b", "priority": "low"});
         client.with("Idempotency-Key", &key).post("/api/ui/notify", body).status
     })
 }

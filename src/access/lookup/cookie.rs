@@ -24,10 +24,11 @@ pub fn session(head: &Head) -> Option<Option<SecretHash>> {
     found
 }
 
-/// The cookie that a browser keeps for so many seconds; 0 takes it away. The daemon speaks plain HTTP on the box, so it
-/// cannot ask for `Secure`; scripts and other sites never see it.
-pub fn set(value: &str, seconds: i64) -> String {
-    format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}")
+/// The cookie that a browser keeps for so many seconds; 0 takes it away. `secure`: the browser reaches the box over TLS
+/// and is to send it nowhere else. Scripts and other sites never see it.
+pub fn set(value: &str, seconds: i64, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{NAME}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")
 }
 
 /// True if a request by cookie may change something: it comes from a page of ours. Behind a proxy that speaks TLS a

@@ -293,6 +293,31 @@ impl CredentialLookup {
         Ok(caller_of(head, holder))
     }
 
+    /// The user behind a token by its id, to open a session with a login link.
+    ///
+    /// # Errors
+    /// [`NotFound`].
+    pub fn user_of_credential(&self, head: &Head, id: &str) -> Result<Caller, NotFound> {
+        let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
+        let holder = holder.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
+        Ok(caller_of(head, holder))
+    }
+
+    /// The user of the session that a page was opened with; `None` without one, or with one that is no more. Reading a
+    /// page changes nothing, so no rule about origins applies.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn session_of(&self, head: &Head) -> store::Result<Option<Caller>> {
+        if head.foreign_host {
+            return Ok(None);
+        }
+        let Some(Some(hash)) = cookie::session(head) else { return Ok(None) };
+        let now = Micros::now();
+        let found = self.store.lookup(|conn| credentials::find_session(conn, &hash, now))?;
+        Ok(found.filter(|holder| is_good(holder, Kind::Session)).map(|holder| caller_of(head, holder)))
+    }
+
     /// A caller found some time ago with what its credential may do now; `None`: it is no longer good.
     ///
     /// # Errors

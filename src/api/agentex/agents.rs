@@ -27,8 +27,8 @@ const NAME: Field = Field::unbounded("name", "1 to 64 of a-z 0-9 -, a letter or 
     .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
 /// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
 const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
-const DESCRIPTION: Field = Field::text("description", 65_536, "What it is for; may be empty.");
-const INPUT: Field = Field::word("agent_input_type", InputType::SLUGS, "What it takes.");
+const DESCRIPTION: Field = Field::text("description", 65_536, "The agent's purpose; may be empty.");
+const INPUT: Field = Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.");
 const AGENT_ID: Field = Field::unbounded("agent_id", "The agent to register; with another name it is renamed.");
 
 /// The fields of a registered agent.
@@ -39,9 +39,12 @@ const REGISTERED: &[Field] = &{
         fields[at] = record::FIELDS[at];
         at += 1;
     }
-    fields[12] = Field::unbounded("agent_api_key", "An internal key, told by the owner's first registration only.")
-        .required()
-        .nullable();
+    fields[12] = Field::unbounded(
+        "agent_api_key",
+        "An internal key of the agent. Only the owner's first registration returns it.",
+    )
+    .required()
+    .nullable();
     fields
 };
 
@@ -63,7 +66,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 "Sorts by this field; updated_at if absent.",
             ),
             DIRECTION,
-            Field::unbounded("task_id", "There are no tasks here: with it the list is empty."),
+            Field::unbounded("task_id", "Accepted for compatibility. The list is empty if this is set."),
             Field::text(
                 "agent_card_metadata",
                 CARD_FILTER_BYTES,
@@ -95,10 +98,10 @@ pub const ROUTES: &[ApiRoute] = &[
         &[
             NAME.required(),
             DESCRIPTION.required(),
-            Field::unbounded("acp_url", "Where it answers: an absolute http or https address.")
+            Field::unbounded("acp_url", "The address of the agent's server: an absolute http or https URL.")
                 .told(ADDRESS)
                 .required(),
-            Field::word("acp_type", AcpType::SLUGS, "How its server works.").required(),
+            Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required(),
             AGENT_ID,
             METADATA,
             INPUT,

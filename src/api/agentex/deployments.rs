@@ -29,23 +29,24 @@ const fn told(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
 
-const IMAGE: Field = Field::text("docker_image", 512, "The image.");
-const SGP: Field = Field::text("sgp_deploy_id", 256, "Kept for the client.");
-const HELM: Field = Field::text("helm_release_name", 256, "Kept for the client.");
+const IMAGE: Field = Field::text("docker_image", 512, "The container image.");
+const SGP: Field = Field::text("sgp_deploy_id", 256, "Stored unchanged for the client.");
+const HELM: Field = Field::text("helm_release_name", 256, "Stored unchanged for the client.");
 
 const FIELDS: &[Field] = &[
     told("id", "The deployment's id, unique among its agent's."),
     told("agent_id", "The agent's id."),
-    told("docker_image", "The image."),
-    Field::word("status", DeploymentStatus::SLUGS, "Ready once it has registered.").required(),
-    Field::flag("is_production", "Whether it is the one in production.").required(),
+    told("docker_image", "The container image."),
+    Field::word("status", DeploymentStatus::SLUGS, "The state of the deployment: Ready after it has registered.")
+        .required(),
+    Field::flag("is_production", "True for the deployment in production.").required(),
     METADATA.required().nullable(),
-    told("acp_url", "Where it answers.").nullable(),
+    told("acp_url", "The address of the deployment's server.").nullable(),
     SGP.required().nullable(),
     HELM.required().nullable(),
-    told("created_at", "When it was recorded.").nullable(),
-    told("promoted_at", "When it went into production last.").nullable(),
-    told("expires_at", "When it was deleted.").nullable(),
+    told("created_at", "When the deployment was recorded.").nullable(),
+    told("promoted_at", "When the deployment was last put into production.").nullable(),
+    told("expires_at", "When the deployment was deleted.").nullable(),
 ];
 
 /// The rows of the table.

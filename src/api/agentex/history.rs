@@ -26,11 +26,11 @@ const fn told(name: &'static str, about: &'static str) -> Field {
 const FIELDS: &[Field] = &[
     told("id", "The item's id."),
     told("agent_id", "The agent's id."),
-    told("author_name", "Who wrote the commit."),
-    told("author_email", "Where to reach them."),
+    told("author_name", "The name of the commit's author."),
+    told("author_email", "The e-mail address of the commit's author."),
     told("branch_name", "The branch."),
-    told("build_timestamp", "When it was built."),
-    told("deployment_timestamp", "When it first registered."),
+    told("build_timestamp", "When the build was made."),
+    told("deployment_timestamp", "When this commit was first registered."),
     told("commit_hash", "The commit."),
 ];
 

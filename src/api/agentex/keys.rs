@@ -35,9 +35,9 @@ const fn told(name: &'static str, about: &'static str) -> Field {
 const FIELDS: &[Field] = &[ID, OF, AT, CALLED, TYPE.required()];
 const ID: Field = told("id", "The key's id.");
 const OF: Field = told("agent_id", "The agent's id.");
-const AT: Field = told("created_at", "When it was made.");
-const CALLED: Field = told("name", "Its name.").nullable();
-const SECRET: Field = told("api_key", "The key itself, told this once.");
+const AT: Field = told("created_at", "When the key was made.");
+const CALLED: Field = told("name", "The key's name.").nullable();
+const SECRET: Field = told("api_key", "The key itself, shown only in this reply.");
 
 const ABOUT_DELETE: &str = "The daemon refuses it from the next request on.";
 const GONE: &[&crate::rest::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
@@ -57,12 +57,12 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 AGENT_ID,
                 AGENT_NAME,
-                Field::text("name", 120, "Its name for people; can be used to look it up.")
+                Field::text("name", 120, "The key's name. GET /agent_api_keys/name/{key_name} finds the key by it.")
                     .required()
                     .not_empty()
                     .addressable(),
                 TYPE.told(r#"{"enum": ["internal", "external"]}"#),
-                Field::unbounded("api_key", "Not taken: keys are made here.").told(r#"{"type": "null"}"#),
+                Field::unbounded("api_key", "Must be null: the daemon makes the keys.").told(r#"{"type": "null"}"#),
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )
@@ -96,11 +96,11 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(200, Answer::Array(FIELDS))
         .failing(&[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::INVALID_CURSOR]),
     checked(Method::GET, "/agent_api_keys/{key}", Action::AgentsKeysRead, get)
-        .described("agentex_keys_get", "Read what is known of a key", "By its id.", DOC)
+        .described("agentex_keys_get", "Read the record of a key", "By its id.", DOC)
         .answering(200, Answer::Object(FIELDS))
         .failing(GONE),
     checked(Method::GET, "/agent_api_keys/name/{key_name}", Action::AgentsKeysRead, get_by_name)
-        .described("agentex_keys_get_by_name", "Read what is known of a key, by name", "Of one agent and type.", DOC)
+        .described("agentex_keys_get_by_name", "Read the record of a key by name", "Of one agent and type.", DOC)
         .asking(&[AGENT_ID, AGENT_NAME, TYPE])
         .answering(200, Answer::Object(FIELDS))
         .failing(GONE_BY_NAME),

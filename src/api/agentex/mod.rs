@@ -34,9 +34,9 @@ use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 /// One of the two ways to name an agent. Of any length: what no agent has is not found.
-const AGENT_ID: Field = Field::unbounded("agent_id", "The agent by its id; or send agent_name.");
+const AGENT_ID: Field = Field::unbounded("agent_id", "The agent's id. Send this or agent_name.");
 /// The other way.
-const AGENT_NAME: Field = Field::unbounded("agent_name", "The agent by its name; or send agent_id.");
+const AGENT_NAME: Field = Field::unbounded("agent_name", "The agent's name. Send this or agent_id.");
 
 /// A route of this dialect without query, body or errors of its own.
 const fn row(
@@ -59,6 +59,7 @@ const fn row(
         answer: (200, Answer::Object(&[])),
         errors: &[],
         doc: "",
+        tool: None,
     }
 }
 
@@ -69,8 +70,8 @@ const fn checked(method: Method, path: &'static str, action: Action, handler: fn
 
 /// What a deletion answers.
 const DELETED: &[Field] = &[
-    Field::unbounded("id", "The id of what was deleted.").required(),
-    Field::unbounded("message", "What was done.").required(),
+    Field::unbounded("id", "The id of the deleted record.").required(),
+    Field::unbounded("message", "What the daemon did, as a sentence.").required(),
 ];
 
 /// The path's parameter at this place.

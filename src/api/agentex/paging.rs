@@ -11,9 +11,10 @@ use crate::store::page::{Numbered, Page};
 pub use crate::api::engine::paging::CURSOR;
 
 /// How many rows.
-pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of this page, 1 to 500; 100 if absent.");
+pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows on a page, 1 to 500; 100 if absent.");
 /// Which page.
-pub const PAGE_NUMBER: Field = Field::integer("page_number", 1, i64::MAX, "Which page; the first if absent.");
+pub const PAGE_NUMBER: Field =
+    Field::integer("page_number", 1, i64::MAX, "The number of the page, from 1; 1 if absent.");
 /// Which way round.
 pub const DIRECTION: Field = Field::text("order_direction", 8, "asc or desc, in any case.")
     .told(r#"{"pattern": "^([Aa][Ss][Cc]|[Dd][Ee][Ss][Cc])$"}"#);

@@ -18,21 +18,25 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 /// The fields of an agent.
 pub const FIELDS: &[Field] = &[
     text("id", "The agent's id."),
-    text("name", "Its name."),
-    text("description", "What it is for."),
-    Field::word("acp_type", AcpType::SLUGS, "How its server works.").required(),
-    text("created_at", "When it was made."),
-    text("updated_at", "When it was last changed."),
-    Field::word("status", STATUSES, "What it is up to.").required(),
-    text("status_reason", "Why.").nullable(),
+    text("name", "The agent's name."),
+    text("description", "The agent's purpose."),
+    Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required(),
+    text("created_at", "When the agent was created."),
+    text("updated_at", "When the agent was last changed."),
+    Field::word("status", STATUSES, "The agent's state.").required(),
+    text("status_reason", "The reason for the state.").nullable(),
     METADATA.required().nullable(),
-    text("registered_at", "When it last registered or was promoted.").nullable(),
-    Field::word("agent_input_type", InputType::SLUGS, "What it takes.").required().nullable(),
-    text("production_deployment_id", "The deployment in production.").nullable(),
+    text("registered_at", "When the agent last registered, or a deployment of it was promoted.").nullable(),
+    Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.").required().nullable(),
+    text("production_deployment_id", "The id of the deployment in production.").nullable(),
 ];
 
 /// What it said of itself.
-pub const METADATA: Field = Field::of("registration_metadata", Type::AnyObject, "Its own description; at most 64 KiB.");
+pub const METADATA: Field = Field::of(
+    "registration_metadata",
+    Type::AnyObject,
+    "What the agent sent about itself when it registered; at most 64 KiB.",
+);
 
 /// Stored JSON as it is, without a look at what it holds: it may be long.
 pub fn stored(text: Option<&String>) -> Option<&RawValue> {

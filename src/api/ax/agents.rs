@@ -28,14 +28,14 @@ const NEW: &[Field] = &[
     Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.")
         .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
         .required(),
-    Field::text("description", 4096, "What it is for."),
-    Field::text("system_prompt", TEXT_BYTES, "Its system prompt."),
+    Field::text("description", 4096, "The agent's purpose."),
+    Field::text("system_prompt", TEXT_BYTES, "The agent's system prompt."),
     Field::text("model", 128, "The model it uses."),
     SPACE_ID,
-    Field::word("origin", AgentOrigin::SLUGS, "Which way it comes; mcp if absent."),
-    Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
-    Field::text("bio", 4096, "A few words about it."),
-    Field::text("specialization", 255, "Its specialization."),
+    Field::word("origin", AgentOrigin::SLUGS, "How the agent came to the box; mcp if absent."),
+    Field::text("agent_type", 64, "The kind of agent, as a free word.").not_empty(),
+    Field::text("bio", 4096, "A short text about the agent."),
+    Field::text("specialization", 255, "The agent's specialization."),
 ];
 const NEW_EXAMPLE: &str = r#"{"name": "backend_sentinel", "description": "Watches the backend"}"#;
 
@@ -64,7 +64,7 @@ const fn managing(path: &'static str, id: &'static str) -> ApiRoute {
 
 const fn reading(path: &'static str, id: &'static str) -> ApiRoute {
     checked(Method::GET, path, ALL, Action::AgentsRead, get)
-        .described(id, "Read an agent", "By id, or by name in any case.", DOC)
+        .described(id, "Read an agent", "The path takes the agent's id, or its name in any case.", DOC)
         .answering(200, AGENT)
         .failing(&[codes::AGENT_NOT_FOUND])
 }
@@ -85,13 +85,13 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)
-        .described("ax_agents_list", "List the agents of a space", "Those the caller may read.", DOC)
-        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Agents at the most; 500 if absent."), CURSOR])
+        .described("ax_agents_list", "List the agents of a space", "The agents that the caller may read.", DOC)
+        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Maximum number of agents; 500 if absent."), CURSOR])
         .answering(
             200,
             Answer::Object(&[
                 Field::of("agents", Type::Objects(record::FIELDS), "The agents.").required(),
-                Field::integer("count", 0, i64::MAX, "How many.").required(),
+                Field::integer("count", 0, i64::MAX, "The number of agents.").required(),
             ]),
         )
         .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
@@ -112,36 +112,46 @@ pub const ROUTES: &[ApiRoute] = &[
             "Archives the agent. Its name becomes free, and all its credentials end at once.",
             DOC,
         )
-        .answering(200, Answer::Object(&[text("message", "What was done."), text("id", "The agent's id.")]))
+        .answering(
+            200,
+            Answer::Object(&[text("message", "What the daemon did, as a sentence."), text("id", "The agent's id.")]),
+        )
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::GET, "/api/v1/agents/{agent}/placement", UA, Action::AgentsRead, placement)
-        .described("ax_placement", "See where an agent lives", "Its space, and whether it is pinned there.", DOC)
+        .described(
+            "ax_placement",
+            "Read the home space of an agent",
+            "The agent's home space, and whether it is pinned there.",
+            DOC,
+        )
         .answering(200, PLACED)
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::POST, "/api/v1/agents/{agent}/placement", UA, Action::AgentsPlace, change::place)
-        .described("ax_place", "Put an agent into a space", "One of the caller's own.", DOC)
+        .described("ax_place", "Move an agent to a space", "The space must be one of the caller's own.", DOC)
         .taking(
             &[
                 Field::text("space_id", super::ID_CHARS, "The space."),
-                Field::flag("pinned", "Whether it is kept at the top of it."),
+                Field::flag("pinned", "True if the agent stays at the top of the space's list."),
             ],
             r#"{"pinned": true}"#,
         )
         .answering(200, PLACED)
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::SPACE_FORBIDDEN]),
     checked(Method::GET, "/api/v1/organizations/{space}/roster", UA_AG, Action::AgentsList, roster)
-        .described("ax_roster", "List who is in a space", "The agents the caller may read.", DOC)
-        .asking(&[Field::text("entry_type", 32, "Only entries of this type: agent."), CURSOR])
+        .described("ax_roster", "List the agents of a space as a roster", "The agents the caller may read.", DOC)
+        .asking(&[Field::text("entry_type", 32, "The type of the entries; only agent exists."), CURSOR])
         .answering(
             200,
             Answer::Object(&[Field::of(
                 "entries",
                 Type::Objects(&[
                     text("id", "The agent's id."),
-                    text("name", "Its name."),
+                    text("name", "The agent's name."),
                     text("type", "Always agent."),
-                    Field::texts("enabled_tools", usize::MAX, usize::MAX, "None are known.").required(),
-                    Field::texts("capabilities_list", usize::MAX, usize::MAX, "None are known.").required(),
+                    Field::texts("enabled_tools", usize::MAX, usize::MAX, "Always empty: the daemon records none.")
+                        .required(),
+                    Field::texts("capabilities_list", usize::MAX, usize::MAX, "Always empty: the daemon records none.")
+                        .required(),
                 ]),
                 "The agents.",
             )

@@ -30,13 +30,13 @@ const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
 
 /// The fields of a change.
 pub const CHANGEABLE: &[Field] = &[
-    Field::text("description", 4096, "What it is for."),
-    Field::text("bio", 4096, "A few words about it."),
-    Field::text("specialization", 255, "Its specialization."),
-    Field::text("avatar_url", 512, "Its picture; an empty text removes it."),
-    Field::text("system_prompt", TEXT_BYTES, "Its system prompt."),
+    Field::text("description", 4096, "The agent's purpose."),
+    Field::text("bio", 4096, "A short text about the agent."),
+    Field::text("specialization", 255, "The agent's specialization."),
+    Field::text("avatar_url", 512, "The address of the agent's picture. An empty text removes it."),
+    Field::text("system_prompt", TEXT_BYTES, "The agent's system prompt."),
     Field::text("model", 128, "The model it uses."),
-    Field::text("agent_type", 64, "A free word for its kind.").not_empty(),
+    Field::text("agent_type", 64, "The kind of agent, as a free word.").not_empty(),
     Field::word("status", &["active", "inactive"], "Whether its owner wants it at work."),
 ];
 

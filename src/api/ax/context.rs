@@ -27,12 +27,14 @@ const ENTRY: &[Field] = &[
     text("key", "The key."),
     text("value", "The value."),
     text("space_id", "The space's id."),
-    Field::integer("ttl", 1, CONTEXT_TTL.0, "For how many seconds it was set.").required().nullable(),
-    text("expires_at", "When it ends; null once it was promoted.").nullable(),
-    text("artifact_type", "What it was promoted as.").nullable(),
-    text("created_by", "Who set it last."),
-    text("created_at", "When it was first set."),
-    text("updated_at", "When it was last set."),
+    Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seconds that the value was set with.")
+        .required()
+        .nullable(),
+    text("expires_at", "When the value expires; null after a promotion.").nullable(),
+    text("artifact_type", "The type that the value was promoted as.").nullable(),
+    text("created_by", "The member that last set the value."),
+    text("created_at", "When the value was first set."),
+    text("updated_at", "When the value was last set."),
 ];
 
 /// The rows of the table.
@@ -40,8 +42,8 @@ pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/context", UA_AG, Action::ContextWrite, set)
         .described(
             "context_set",
-            "Set a value of the context",
-            "Under its key in the space, in place of the one before; it ends after ttl seconds.",
+            "Set a context value",
+            "Stores the value under its key in the space and replaces an earlier one. The value expires after ttl seconds.",
             DOC,
         )
         .taking(
@@ -52,7 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .line(),
                 Field::text("value", CONTEXT_VALUE_BYTES, "The value, at most 384 KiB.").required(),
                 SPACE,
-                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until it ends; 86400 if absent."),
+                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until the value expires; 86400 if absent."),
             ],
             r#"{"key": "spec:build", "value": "ready", "ttl": 3600}"#,
         )
@@ -62,8 +64,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::flag("ok", "Always true.").required(),
                 text("key", "The key."),
                 text("space_id", "The space's id."),
-                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until it ends.").required(),
-                text("expires_at", "When it ends."),
+                Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until the value expires.").required(),
+                text("expires_at", "When the value expires."),
             ]),
         )
         .repeatable()
@@ -72,38 +74,38 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "context_list",
             "List the context",
-            "By key. A page ends after max_page_bytes as well; Link leads to the next.",
+            "The values in the order of their keys. A page also ends after max_page_bytes; the Link header leads to the next page.",
             DOC,
         )
         .asking(&[
-            Field::text("prefix", CONTEXT_KEY_CHARS, "What the keys begin with."),
+            Field::text("prefix", CONTEXT_KEY_CHARS, "Only keys that begin with this text."),
             SPACE,
             paging::LIMIT,
             Field::text(
                 "cursor",
                 6 * CONTEXT_KEY_CHARS,
-                "Where to go on: taken from the Link header of the page before.",
+                "The position in the list, from the Link header of the previous page.",
             ),
         ])
         .answering(200, Answer::List(ENTRY))
         .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/context/{context_key}", UA_AG, Action::ContextRead, get)
-        .described("context_read", "Read a value of the context", "The key in percent-encoding, slashes too.", DOC)
+        .described("context_read", "Read a context value", "The path takes the key in percent-encoding, slashes included.", DOC)
         .asking(&[SPACE])
         .answering(200, Answer::Object(ENTRY))
         .failing(&[codes::SPACE_NOT_FOUND, codes::CONTEXT_NOT_FOUND]),
     checked(Method::DELETE, "/api/v1/context/{context_key}", UA_AG, Action::ContextDelete, delete)
-        .described("context_delete", "Delete a value of the context", "The key in percent-encoding, slashes too.", DOC)
+        .described("context_delete", "Delete a context value", "The path takes the key in percent-encoding, slashes included.", DOC)
         .asking(&[SPACE])
         .answering(204, Answer::Empty)
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND]),
     checked(Method::POST, "/api/v1/spaces/{space}/intelligence/promote", UA_AG, Action::ContextWrite, promote)
-        .described("context_promote", "Keep a value of the context for good", "It stops expiring.", DOC)
+        .described("context_promote", "Keep a context value permanently", "The value no longer expires.", DOC)
         .taking(
             &[
                 Field::text("key", CONTEXT_KEY_CHARS, "The key.").required().not_empty().line(),
-                Field::text("artifact_type", 64, "What it is, such as RESEARCH.").required().not_empty(),
-                Field::text("agent_id", ID_CHARS, "Ignored: the credential says who promotes."),
+                Field::text("artifact_type", 64, "The type of the value, such as RESEARCH.").required().not_empty(),
+                Field::text("agent_id", ID_CHARS, "Ignored: the author comes from the credential."),
             ],
             r#"{"key": "spec:build", "artifact_type": "RESEARCH"}"#,
         )
@@ -112,7 +114,7 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
                 text("key", "The key."),
-                text("artifact_type", "What it was promoted as."),
+                text("artifact_type", "The type that the value was promoted as."),
             ]),
         )
         .repeatable()

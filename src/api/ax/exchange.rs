@@ -42,11 +42,11 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
     .taking(
         &[
             Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent."),
-            Field::text("audience", 64, "ax-api for this daemon, ax-mcp for other services; ax-api if absent."),
-            Field::text("scope", 2048, "Scope words separated by blanks; all that the key covers if absent."),
-            Field::integer("requested_ttl", 1, i64::MAX, "Seconds it should live; never more than the class's."),
+            Field::text("audience", 64, "ax-api for the routes of this daemon, ax-mcp for its MCP endpoint and other services; ax-api if absent."),
+            Field::text("scope", 2048, "Scope words, separated by blanks; everything that the key covers if absent."),
+            Field::integer("requested_ttl", 1, i64::MAX, "The lifetime in seconds, at most that of the class."),
             Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
-            Field::text("agent_name", 128, "That agent's name or id; names the new agent of an enrollment."),
+            Field::text("agent_name", 128, "The agent's name or id. With an enrollment: the name of the new agent."),
         ],
         r#"{"requested_token_class": "agent_access", "scope": "messages tasks"}"#,
     )
@@ -54,16 +54,16 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
     .answering(
         200,
         Answer::Object(&[
-            text("access_token", "The token."),
+            text("access_token", "The short-lived token."),
             Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
-            Field::integer("expires_in", 1, 900, "Seconds it lives.").required(),
+            Field::integer("expires_in", 1, 900, "The lifetime of the token in seconds.").required(),
             text("scope", "The granted scope words."),
-            text("token_class", "What it is for."),
-            text("audience", "Whom it is for."),
+            text("token_class", "The class of the token."),
+            text("audience", "The audience of the token."),
             Field::word("principal_type", &["user", "agent"], "The principal that uses it.").required(),
             text("user_id", "The user, or the agent's owner."),
-            text("credential_id", "The key behind it."),
-            text("space_id", "Where it works if nothing is said."),
+            text("credential_id", "The id of the key that was exchanged."),
+            text("space_id", "The space that is used if a request names none."),
             Field::unbounded("agent_id", "The agent."),
             Field::unbounded("agent_name", "The agent's name."),
         ]),

@@ -26,7 +26,7 @@ pub const FIELDS: &[Field] = &[
     Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
         .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
         .required(),
-    Field::text("host_binding", 255, "The host it is used on."),
+    Field::text("host_binding", 255, "The host where the key is used."),
 ];
 /// An example of it.
 pub const EXAMPLE: &str =

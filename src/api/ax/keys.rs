@@ -32,30 +32,31 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 /// Keys told in one list.
 const LISTED: u64 = 2 * PAGE_MAX;
 
-const NAME: Field = Field::text("name", 64, "What people call it.").line();
-const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days it is good for; 90 if absent.");
+const NAME: Field = Field::text("name", 64, "The name of the key.").line();
+const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days until the key expires; 90 if absent.");
 
 const RECORD: &[Field] = &{
     [
-        text("credential_id", "The id."),
-        text("key_id", "The key's public name."),
-        text("name", "Its name for people."),
-        text("kind", "user_pat, agent_pat or enrollment."),
-        text("audience", "What it may be exchanged for: cli, mcp or both."),
-        text("bound_agent_id", "The agent it is bound to.").nullable(),
-        Field::texts("scopes", usize::MAX, usize::MAX, "What it may do.").required(),
-        Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents it is restricted to.").required(),
+        text("credential_id", "The id of the key."),
+        text("key_id", "The public part of the key, which identifies it."),
+        text("name", "The name of the key."),
+        text("kind", "The kind of key: user_pat, agent_pat or enrollment."),
+        text("audience", "The audience of its tokens: cli, mcp or both."),
+        text("bound_agent_id", "The agent that the key is bound to.").nullable(),
+        Field::texts("scopes", usize::MAX, usize::MAX, "The scopes of the key.").required(),
+        Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents that the key is restricted to.")
+            .required(),
         Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Its state.")
             .required(),
-        text("created_at", "When it was made."),
-        text("expires_at", "When it expires."),
-        text("last_used_at", "When it was last used, to the minute.").nullable(),
-        text("revoked_at", "When it was revoked.").nullable(),
-        text("created_by", "Who made it."),
-        text("made_by", "The credential it was made with.").nullable(),
+        text("created_at", "When the key was made."),
+        text("expires_at", "When the key expires."),
+        text("last_used_at", "When the key was last used, to the minute.").nullable(),
+        text("revoked_at", "When the key was revoked.").nullable(),
+        text("created_by", "The user or agent that made the key."),
+        text("made_by", "The credential that the key was made with.").nullable(),
         // Only where the key is made.
-        Field::unbounded("token", "The key itself; shown this once."),
-        Field::unbounded("agent_id", "The agent it is bound to.").nullable(),
+        Field::unbounded("token", "The key itself, shown only in this reply."),
+        Field::unbounded("agent_id", "The agent that the key is bound to.").nullable(),
     ]
 };
 const MADE: Answer = Answer::Object(RECORD);
@@ -73,7 +74,7 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 Field::text("agent_id", 255, "The agent, by id or name.").required(),
                 DAYS,
-                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; cli if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; cli if absent."),
                 NAME,
             ],
             r#"{"agent_id": "backend_sentinel", "expires_in_days": 30}"#,
@@ -90,8 +91,8 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::integer("expires_in_hours", 1, 168, "Hours until it must be used; 1 if absent."),
-                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; cli if absent."),
+                Field::integer("expires_in_hours", 1, 168, "Hours until the enrollment must be used; 1 if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; cli if absent."),
                 NAME,
                 Field::text("space_id", ID_CHARS, "The space of the new agent; the caller's default if absent."),
             ],
@@ -123,10 +124,10 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 text("status", "Always revoked."),
-                text("credential_id", "The id."),
-                Field::of("revoked_with_it", Type::Objects(descent::MADE), "The credentials that it made and that also ended.")
+                text("credential_id", "The id of the key."),
+                Field::of("revoked_with_it", Type::Objects(descent::MADE), "The credentials that the key made and that ended with it.")
                     .required(),
-                Field::of("still_live", Type::Objects(descent::MADE), "What was made with it and still lives.").required(),
+                Field::of("still_live", Type::Objects(descent::MADE), "The credentials that the key made and that are still valid.").required(),
             ]),
         )
         .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::FORBIDDEN]),
@@ -140,11 +141,11 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 NAME.required(),
-                Field::word("audience", KeyAudience::SLUGS, "What it may be exchanged for; both if absent."),
-                Field::of("scopes", Type::Scopes, "Scope words or scopes; all the caller may give if absent."),
+                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; both if absent."),
+                Field::of("scopes", Type::Scopes, "Scope words or scopes; everything that the caller may give if absent."),
                 DAYS,
-                Field::texts("allowed_agent_ids", 100, ID_CHARS, "Restricts it to these agents."),
-                Field::text("bound_agent_id", 255, "Makes it the key of this agent."),
+                Field::texts("allowed_agent_ids", 100, ID_CHARS, "The agents that the key is restricted to; all if absent."),
+                Field::text("bound_agent_id", 255, "The agent that the key acts as. If absent, the key acts as the caller."),
             ],
             r#"{"name": "laptop"}"#,
         )

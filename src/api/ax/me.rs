@@ -22,29 +22,35 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 
 const CREDENTIAL_SCOPE: &[Field] = &[
     Field::word("agent_scope", &["all", "agents", "agent"], "Which agents the credential may touch.").required(),
-    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The allowed ids, unless it is all.").required(),
+    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The ids of the allowed agents, or all.").required(),
 ];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/auth/me", ALL, Action::AuthWhoami, me)
-        .described("auth_me", "Ask who the token is", "Every token may, whatever its scope words.", DOC)
+        .described(
+            "auth_me",
+            "Show who the token belongs to",
+            "Every token may call this, whatever its scope words.",
+            DOC,
+        )
         .answering(
             200,
             Answer::Object(&[
                 text("id", "The user's id, or the agent's."),
                 text("username", "The user's name, or the agent's."),
                 text("email", "Always null: the daemon keeps none.").nullable(),
-                text("full_name", "Name for people."),
+                text("full_name", "The display name."),
                 Field::word("role", &["admin", "member", "agent"], "The user's role; agent for an agent.").required(),
                 Field::word("principal_type", &["user", "agent"], "Who acts.").required(),
                 text("space_id", "The space used if a request names none."),
-                text("resolved_space_id", "The same."),
-                Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "What it is restricted to.").required(),
-                Field::of("bound_agent", Type::AnyObject, "The agent that acts; null for a user.")
+                text("resolved_space_id", "The same as space_id."),
+                Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "The restrictions of the credential.")
+                    .required(),
+                Field::of("bound_agent", Type::AnyObject, "The agent that the credential acts as; null for a user.")
                     .required()
                     .nullable(),
-                Field::unbounded("owner_user_id", "The agent's owner."),
+                Field::unbounded("owner_user_id", "The id of the agent's owner."),
             ]),
         ),
     checked(
@@ -56,7 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
     )
     .described(
         "credentials_fingerprint",
-        "Tell where a key is used",
+        "Report where a key is used",
         "Accepts the key itself or a token of it. The fingerprint is a hint for the owner, not a protection.",
         "concepts/authentication#fingerprints",
     )
@@ -64,7 +70,7 @@ pub const ROUTES: &[ApiRoute] = &[
     .answering(201, Answer::Upsert(&[Field::flag("ok", "Always true.").required()]))
     .failing(&[codes::FINGERPRINT_MISMATCH, codes::BINDING_NOT_ALLOWED, codes::INVALID_CREDENTIAL]),
     row(Method::GET, "/health", Access::Public(health))
-        .described("ax_health", "Ask whether the daemon answers", "Answers 200 whenever the process runs.", DOC)
+        .described("ax_health", "Check that the daemon answers", "Answers 200 whenever the process runs.", DOC)
         .answering(200, Answer::Object(&[Field::word("status", &["ok"], "Always ok.").required()])),
     row(Method::POST, "/api/v1/security/honeypot", Access::Public(honeypot))
         .described(

@@ -25,32 +25,32 @@ const DOC: &str = "concepts/workspace#members";
 
 /// What a member is known by.
 const MEMBER: &[Field] = &[
-    text("id", "The id."),
-    text("username", "The name."),
+    text("id", "The id of the user or agent."),
+    text("username", "The name of the user or agent."),
     Field::word("type", &["user", "agent"], "What it is.").required(),
-    Field::word("role", SpaceRole::SLUGS, "What it may do.").required(),
-    text("expires_at", "When its membership ends.").nullable(),
+    Field::word("role", SpaceRole::SLUGS, "The member's role.").required(),
+    text("expires_at", "When the membership ends; null if it does not.").nullable(),
 ];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, list)
-        .described("spaces_members", "List a space's members", "Its owner, who was let in, who lives there.", DOC)
+        .described("spaces_members", "List a space's members", "The owner, the added members, and the agents whose home space it is.", DOC)
         .answering(200, Answer::Object(&[Field::of("members", Type::Objects(MEMBER), "The members.").required()]))
         .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::POST, "/api/v1/spaces/{space}/members", UA, Action::SpacesMembers, add)
         .described(
             "spaces_members_add",
-            "Let somebody into a space",
-            "By its owner; one who is in gets the role and the end that are named now.",
+            "Add a member to a space",
+            "Only an owner of the space may do this. For a present member, the new role and end replace the earlier ones.",
             DOC,
         )
         .taking(
             &[
-                Field::text("username", NAME_CHARS, "The user."),
-                Field::text("agent", NAME_CHARS, "Or the agent, by id or name."),
-                Field::word("role", SpaceRole::SLUGS, "viewer reads, editor writes, owner manages.").required(),
-                Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "When it ends by itself."),
+                Field::text("username", NAME_CHARS, "The user's name. Send this or agent."),
+                Field::text("agent", NAME_CHARS, "The agent's id or name. Send this or username."),
+                Field::word("role", SpaceRole::SLUGS, "The role: a viewer reads, an editor writes, an owner also manages members.").required(),
+                Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the membership ends; never if absent."),
             ],
             r#"{"username": "ann", "role": "editor"}"#,
         )
@@ -60,7 +60,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "spaces_members_remove",
             "Remove a member from a space",
-            "By its owner, or by the member itself. An agent that lives there moves to its owner's default space.",
+            "An owner of the space may do this, or the member itself. An agent whose home space this is moves to its owner's default space.",
             DOC,
         )
         .answering(204, Answer::Empty)

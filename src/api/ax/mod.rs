@@ -71,6 +71,7 @@ const fn row(
         answer: (200, Answer::Object(&[])),
         errors: &[],
         doc: "",
+        tool: None,
     }
 }
 

@@ -25,45 +25,56 @@ const DOC: &str = "recipes/bootstrap#agents";
 
 const ROW: &[Field] = &[
     text("id", "The agent's id."),
-    text("name", "Its name."),
+    text("name", "The agent's name."),
     Field::word("presence", &["online", "offline"], "Online if it was seen within 120 seconds.").required(),
-    text("agent_type", "A free word for its kind."),
-    text("last_active", "When it was last seen.").nullable(),
+    text("agent_type", "The kind of agent, as a free word."),
+    text("last_active", "When the agent was last seen.").nullable(),
 ];
 
 const STATE: &[Field] = &[
-    Field::of("agent_state", Type::AnyObject, "What to expect of it.").required(),
-    Field::of("raw_presence", Type::Object(ROW), "What was seen of it.").required(),
-    Field::of("control", Type::AnyObject, "What holds it back.").required(),
+    Field::of("agent_state", Type::AnyObject, "What to expect of the agent.").required(),
+    Field::of("raw_presence", Type::Object(ROW), "The observed presence of the agent.").required(),
+    Field::of("control", Type::AnyObject, "What the owner has set that holds the agent back.").required(),
 ];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents/presence", UA_AG, Action::AgentsPresence, presence_of_all)
-        .described("agents_presence_list", "See which agents are online", "Those the caller may read.", DOC)
+        .described("agents_presence_list", "See which agents are online", "The agents that the caller may read.", DOC)
         .asking(&[CURSOR])
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row an agent.").required()]))
+        .answering(
+            200,
+            Answer::Object(&[Field::of("agents", Type::Objects(ROW), "One row for each agent.").required()]),
+        )
         .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/presence", UA_AG, Action::AgentsPresence, presence_of_one)
-        .described("agents_presence", "See whether an agent is online", "By id or name.", DOC)
+        .described("agents_presence", "See whether an agent is online", "The path takes the agent's id or name.", DOC)
         .answering(200, Answer::Object(ROW))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::GET, "/api/v1/agents/availability", UA_AG, Action::AgentsPresence, state_of_all)
-        .described("agents_availability", "See what to expect of agents", "Those the caller may read.", DOC)
+        .described("agents_availability", "List what to expect of agents", "The agents that the caller may read.", DOC)
         .asking(&[CURSOR])
-        .answering(200, Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One an agent.").required()]))
+        .answering(
+            200,
+            Answer::Object(&[Field::of("agents", Type::Objects(STATE), "One entry for each agent.").required()]),
+        )
         .failing(&[codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/agents/{agent}/state", UA_AG, Action::AgentsPresence, state_of_one)
-        .described("agents_state", "See what to expect of an agent", "By id or name.", DOC)
+        .described("agents_state", "See what to expect of an agent", "The path takes the agent's id or name.", DOC)
         .answering(200, Answer::Object(STATE))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::POST, "/api/v1/agents/heartbeat", UA_AG, Action::AgentsHeartbeat, heartbeat)
-        .described("agents_heartbeat", "Say that the agent is alive", "Writes nothing; of a user it says nothing.", DOC)
+        .described(
+            "agents_heartbeat",
+            "Send a heartbeat",
+            "Marks the agent as online. Nothing is written to disk. A heartbeat of a user has no effect.",
+            DOC,
+        )
         .answering(
             200,
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
-                Field::integer("ttl_seconds", ONLINE, ONLINE, "For how long it counts.").required(),
+                Field::integer("ttl_seconds", ONLINE, ONLINE, "Seconds that the heartbeat counts.").required(),
             ]),
         ),
 ];

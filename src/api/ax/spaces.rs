@@ -18,6 +18,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::messages::reading;
 use crate::store::spaces::{self, Space, Visibility};
 use crate::store::{self, StoreError, usage};
@@ -27,22 +28,22 @@ const DOC: &str = "recipes/bootstrap#spaces";
 
 const SPACE: &[Field] = &[
     text("id", "The id."),
-    text("name", "Name for people."),
+    text("name", "The display name."),
     text("slug", "The unique short name."),
-    text("description", "What it is for."),
-    text("visibility", "private, invite_only or public."),
-    Field::integer("member_count", 1, i64::MAX, "How many users and agents belong to it.").required(),
-    Field::flag("is_default", "Whether the caller works there if nothing is said.").required(),
-    Field::flag("is_personal", "Whether it is its owner's own, made with the user.").required(),
-    text("created_at", "When it was made."),
+    text("description", "The purpose of the space."),
+    text("visibility", "Who can see the space: private, invite_only or public."),
+    Field::integer("member_count", 1, i64::MAX, "The number of members, users and agents together.").required(),
+    Field::flag("is_default", "True for the space that is used if a request names none.").required(),
+    Field::flag("is_personal", "True for the space that was created with its owner's account.").required(),
+    text("created_at", "When the space was created."),
 ];
 
 const USAGE_DOC: &str = "concepts/workspace#bounds";
 
 /// What is held, and how much of it there may be.
 const HOLDING: &[Field] = &[
-    Field::integer("held", 0, i64::MAX, "What there is.").required(),
-    Field::integer("most", 0, i64::MAX, "What there may be.").required(),
+    Field::integer("held", 0, i64::MAX, "What the space holds now.").required(),
+    Field::integer("most", 0, i64::MAX, "What the space may hold at most.").required(),
 ];
 
 const fn holding(name: &'static str, about: &'static str) -> Field {
@@ -50,14 +51,14 @@ const fn holding(name: &'static str, about: &'static str) -> Field {
 }
 
 const USAGE: &[Field] = &[
-    holding("messages", "Messages; the oldest make room."),
-    holding("message_bytes", "Bytes of messages; the oldest make room."),
-    holding("context_keys", "Keys of shared context."),
-    holding("context_bytes", "Bytes of shared context."),
-    holding("upload_bytes", "Bytes of files."),
-    holding("open_tasks", "Tasks that are neither done nor cancelled."),
+    holding("messages", "The number of messages. At the limit the oldest are deleted."),
+    holding("message_bytes", "The size of all messages in bytes. At the limit the oldest are deleted."),
+    holding("context_keys", "The number of context keys."),
+    holding("context_bytes", "The size of all context values in bytes."),
+    holding("upload_bytes", "The size of all files in bytes."),
+    holding("open_tasks", "The number of tasks that are neither done nor cancelled."),
     Field::integer("uploads", 0, i64::MAX, "Files.").required(),
-    Field::integer("message_days", 1, i64::MAX, "Days a message is kept.").required(),
+    Field::integer("message_days", 1, i64::MAX, "Days until retention deletes a message.").required(),
 ];
 
 /// The rows of the table.
@@ -66,22 +67,28 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("spaces_list", "List the caller's spaces", "Exactly one is the default.", DOC)
         .asking(&[CURSOR])
         .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
-        .failing(&[codes::INVALID_CURSOR]),
+        .failing(&[codes::INVALID_CURSOR])
+        .as_tool(Tool::new(
+            "spaces_list",
+            Effect::Reads,
+            "List the spaces you belong to. A space holds messages, tasks, context and files. Exactly one has is_default: \
+                true, and other tools use it if you give no space_id.",
+        )),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
-        .described("spaces_read", "Read a space", "One of the caller's.", DOC)
+        .described("spaces_read", "Read a space", "The space must be one of the caller's.", DOC)
         .answering(200, Answer::Object(SPACE))
         .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::GET, "/api/v1/spaces/{space}/usage", UA, Action::SpacesRead, usage)
-        .described("spaces_usage", "See what a space holds", "And what it may hold at the most.", USAGE_DOC)
+        .described("spaces_usage", "Show how full a space is", "What the space holds, and the limits.", USAGE_DOC)
         .answering(200, Answer::Object(USAGE))
         .failing(&[codes::SPACE_NOT_FOUND]),
     checked(Method::POST, "/api/spaces/create", UA, Action::SpacesCreate, create)
-        .described("spaces_create", "Create a space", "It belongs to the caller.", DOC)
+        .described("spaces_create", "Create a space", "The caller owns the new space.", DOC)
         .taking(
             &[
-                Field::text("name", NAME_CHARS, "The name, unique among the caller's.").visible().required(),
-                Field::word("visibility", Visibility::SLUGS, "private if absent."),
-                Field::text("description", 1024, "What it is for."),
+                Field::text("name", NAME_CHARS, "The name, unique among the caller's spaces.").visible().required(),
+                Field::word("visibility", Visibility::SLUGS, "Who can see the space; private if absent."),
+                Field::text("description", 1024, "The purpose of the space."),
             ],
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )

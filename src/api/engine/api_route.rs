@@ -8,6 +8,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Answer, BodyKind, Repeat, Route};
+use crate::rest::tool::Tool;
 
 /// The handler of a public route.
 pub type PublicHandler = fn(&App, Input) -> Handled;
@@ -76,6 +77,12 @@ impl ApiRoute {
     /// The reply carries a secret.
     pub(crate) const fn secret(mut self) -> Self {
         self.repeat = Repeat::Secret;
+        self
+    }
+
+    /// MCP clients see it as this tool.
+    pub(crate) const fn as_tool(mut self, tool: Tool) -> Self {
+        self.tool = Some(tool);
         self
     }
 

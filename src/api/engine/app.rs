@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::api_route::ApiRoute;
 use super::idempotency::InFlight;
 use super::kept::KeptReplies;
 use super::metrics::RequestMetrics;
 use super::paging;
+use crate::access::held::{Held, Room};
 use crate::access::{BoxKey, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
@@ -28,6 +29,9 @@ use crate::jobs::upkeep::messages::Upkeep;
 use crate::limits;
 use crate::store::{self, Store};
 use crate::time::Clock;
+
+/// Bounds of the links that log somebody in once.
+pub const LOGIN_LINKS: Room = Room { life: Duration::from_secs(300), most: 256, of_owner: 16 };
 
 /// The application.
 pub struct App {
@@ -79,7 +83,20 @@ pub struct App {
     pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
     pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
+    /// Links that log somebody in once.
+    pub login_links: Arc<Held<LoginLink>>,
     edge: OnceLock<edge::Handle>,
+}
+
+/// What a one-time login link stands for.
+#[derive(Debug, Clone)]
+pub struct LoginLink {
+    /// The user's token that the session is to hang on.
+    pub credential_id: String,
+    /// Whom it logs in, for the page.
+    pub username: String,
+    /// Where it leads.
+    pub path: String,
 }
 
 /// What an application is made of; the composition root builds it.
@@ -146,6 +163,7 @@ impl App {
             forwarder: parts.forwarder,
             box_key: parts.box_key,
             listening: parts.listening,
+            login_links: Arc::new(Held::new(LOGIN_LINKS)),
             edge: OnceLock::new(),
         }
     }
@@ -156,7 +174,7 @@ impl App {
         self.store.end_reads_after(config.limits.read_timeout_ms);
         paging::set_page_bytes(config.limits.max_page_bytes);
         if let Some(edge) = self.edge() {
-            edge.set(config.limits.clone(), config.allowed_hosts.clone());
+            edge.set(config.limits.clone(), config.host_names());
         }
         self.config.put(config);
         self.webhook.nudge();

@@ -100,6 +100,17 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Records an effect that has a name of its own in the audit, whatever the route.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn audit_as(&self, action: &'static str, resource: String) -> store::Result<()> {
+        let entry = audit::AuditEntry::new(self.caller.audited(), action, resource, self.caller.request_id());
+        audit::append(self.conn, &entry.at(self.now))
+    }
+}
+
 /// What a transaction ends in.
 pub enum Written {
     /// The reply, to be sent once it is on disk.

@@ -22,14 +22,17 @@ closed_set! {
 }
 
 /// The query parameter of the routes that revoke.
-pub const CASCADE: Field =
-    Field::word("cascade", Cascade::SLUGS, "What else ends: keys (default, the user keys that it made), all or none.");
+pub const CASCADE: Field = Field::word(
+    "cascade",
+    Cascade::SLUGS,
+    "What else ends: keys (the default: the user keys that it made), all or none.",
+);
 /// A credential that another was used to make, as told.
 pub const MADE: &[Field] = &[
-    Field::unbounded("credential_id", "Its id.").required(),
-    Field::unbounded("kind", "Its kind.").required(),
-    Field::unbounded("name", "What people call it.").required(),
-    Field::unbounded("agent_id", "The agent it is.").required().nullable(),
+    Field::unbounded("credential_id", "The id of the credential.").required(),
+    Field::unbounded("kind", "The kind of credential.").required(),
+    Field::unbounded("name", "The name or label of the credential.").required(),
+    Field::unbounded("agent_id", "The agent that the credential acts as.").required().nullable(),
 ];
 
 /// Who makes what this request makes; `bound`: with the credential it will live by.

@@ -63,6 +63,7 @@ const READS: &[&str] = &[
     "messages_search",
     "agents_processing",
     "tool_calls",
+    "sessions_link",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.

@@ -11,4 +11,5 @@ pub(crate) mod kept;
 pub(crate) mod metrics;
 pub(crate) mod paging;
 pub(crate) mod rules;
+pub(crate) mod site;
 pub(crate) mod slow;

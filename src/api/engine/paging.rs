@@ -18,7 +18,7 @@ use crate::store::page::Page;
 use crate::time::Micros;
 
 /// How many rows.
-pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows of this page, 1 to 500; 100 if absent.");
+pub const LIMIT: Field = Field::integer("limit", 1, PAGE_MAX as i64, "Rows on a page, 1 to 500; 100 if absent.");
 /// Where to go on.
 pub const CURSOR: Field =
     Field::text("cursor", 200, "Position in the list, from the Link header of the previous page.");

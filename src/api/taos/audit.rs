@@ -41,15 +41,16 @@ const HEAD: ApiRoute = Route {
     answer: (
         200,
         Answer::Object(&[
-            Field::integer("seq", 1, i64::MAX, "The last row's place in the chain.").required(),
+            Field::integer("seq", 1, i64::MAX, "The number of the last row.").required(),
             text("hash", "The last row's hash."),
-            text("at", "When it was signed."),
-            text("key_id", "Which key signed: 16 hex digits of its hash."),
-            text("signature", "Ed25519 of the box's key, base64url."),
+            text("at", "When the head was signed."),
+            text("key_id", "The signing key: the first 16 hex digits of its hash."),
+            text("signature", "The Ed25519 signature by the box's key, in base64url."),
         ]),
     ),
     errors: &[codes::FORBIDDEN],
     doc: "concepts/permissions#the-head-of-the-audit",
+    tool: None,
 };
 
 /// The rows of the table.
@@ -68,10 +69,10 @@ pub const ROUTES: &[ApiRoute] = &[
             Field::text(
                 "actor",
                 128,
-                "Only this actor: user:NAME (who has that name now), user:ID, agent:ID, peer:KEY or system.",
+                "Only rows of this actor: user:NAME (the user with that name now), user:ID, agent:ID, peer:KEY or system.",
             ),
-            Field::text("action", 64, "Only this action."),
-            Field::text("resource", 300, "Only this resource, such as agent:ID."),
+            Field::text("action", 64, "Only rows of this action."),
+            Field::text("resource", 300, "Only rows about this resource, such as agent:ID."),
             LIMIT,
             CURSOR,
         ],
@@ -80,21 +81,22 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::List(&[
-                Field::integer("seq", 1, i64::MAX, "Its place in the chain.").required(),
-                text("at", "When."),
+                Field::integer("seq", 1, i64::MAX, "The number of the row in the chain.").required(),
+                text("at", "When it happened."),
                 text("actor", "The principal, with its name at that time."),
                 text("actor_id", "The principal by id: user:ID or agent:ID; null if there is none.").nullable(),
-                text("action", "Which action."),
-                text("resource", "On what."),
+                text("action", "The action."),
+                text("resource", "The resource that the action was on."),
                 text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
-                Field::integer("count", 1, i64::MAX, "How many alike it stands for.").required(),
-                text("request_id", "The request it came with."),
+                Field::integer("count", 1, i64::MAX, "The number of equal actions that the row stands for.").required(),
+                text("request_id", "The id of the request."),
                 text("prev_hash", "The hash of the previous row."),
                 text("hash", "The hash of this row."),
             ]),
         ),
         errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
         doc: "concepts/permissions#audit",
+        tool: None,
     },
 ];
 

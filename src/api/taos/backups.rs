@@ -22,10 +22,10 @@ const DOC: &str = "recipes/backup#make-a-backup";
 
 /// A backup's record.
 const RECORD: &[Field] = &[
-    Field::unbounded("file", "Its name in the directory `backup` of the data directory.").required(),
-    Field::integer("bytes", 0, i64::MAX, "Its size.").required(),
+    Field::unbounded("file", "The name of the file in the directory `backup` of the data directory.").required(),
+    Field::integer("bytes", 0, i64::MAX, "The size in bytes.").required(),
     Field::unbounded("blake3", "The BLAKE3 hash of its bytes, hexadecimal.").required(),
-    Field::unbounded("created_at", "When it was made.").required(),
+    Field::unbounded("created_at", "When the backup was made.").required(),
 ];
 
 /// The rows of the table.
@@ -45,6 +45,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -61,6 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -32,6 +32,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/markdown", "text/html"])),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -48,6 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/css"])),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -64,6 +66,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/markdown", "text/html"])),
         errors: &[codes::DOC_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -40,9 +40,9 @@ const RECORD: &[Field] = &[
     PRINCIPAL.required(),
     RESOURCE.required(),
     ROLE.required(),
-    Field::unbounded("granted_by", "Who gave it.").required(),
-    Field::unbounded("granted_at", "When.").required(),
-    Field::unbounded("expires_at", "When it ends by itself.").required().nullable(),
+    Field::unbounded("granted_by", "Who gave the role.").required(),
+    Field::unbounded("granted_at", "When the role was given.").required(),
+    Field::unbounded("expires_at", "When the grant ends; null if it does not.").required().nullable(),
 ];
 
 /// The rows of the table.
@@ -69,6 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LIMIT_REACHED,
         ],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -85,6 +86,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -101,6 +103,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::GRANT_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -38,7 +38,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Public(healthz),
         id: "healthz",
-        title: "Ask whether the process lives",
+        title: "Check that the process runs",
         about: "Answers 200 whenever the process runs.",
         repeat: Repeat::Safe,
         query: &[],
@@ -47,6 +47,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     // The same under the name that Agentex clients know.
     Route {
@@ -55,7 +56,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Agentex,
         access: Access::Public(healthz),
         id: "agentex_healthcheck",
-        title: "Ask whether the process lives",
+        title: "Check that the process runs",
         about: "The same as GET /healthz.",
         repeat: Repeat::Safe,
         query: &[],
@@ -64,6 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(HEALTHZ)),
         errors: &[],
         doc: "concepts/agentex#left-out",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -71,7 +73,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Public(readyz),
         id: "readyz",
-        title: "Ask whether the daemon can work",
+        title: "Check that the daemon can work",
         about: "Checks the database, the disk, the queue, the workers and the automatic backups.",
         repeat: Repeat::Safe,
         query: &[],
@@ -81,11 +83,12 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 Field::word("status", &["ready"], "ready; otherwise the reply is a 503.").required(),
-                Field::of("checks", Type::AnyObject, "Each check: ok, or what is wrong.").required(),
+                Field::of("checks", Type::AnyObject, "The result of each check: ok, or what is wrong.").required(),
             ]),
         ),
         errors: &[codes::NOT_READY],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -102,6 +105,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/plain"])),
         errors: &[],
         doc: "recipes/troubleshooting#metrics",
+        tool: None,
     },
 ];
 

@@ -40,7 +40,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::OrSeeOther(&Answer::Object(&[
-                text("name", "taosd."),
+                text("name", "Always taosd."),
                 text("version", "The running version."),
                 text("api", "The path of the list of routes."),
                 text("docs", "The path of the documentation."),
@@ -49,6 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -71,9 +72,9 @@ pub const ROUTES: &[ApiRoute] = &[
                     text("path", "The path; {name} stands for one segment."),
                     text("prefix", "The path up to its first parameter."),
                     text("action", "The action it needs; public if none."),
-                    text("title", "What it does."),
-                    Field::flag("idempotent", "Whether it takes an Idempotency-Key.").required(),
-                    text("dialect", "Which clients it speaks to."),
+                    text("title", "What the route does."),
+                    Field::flag("idempotent", "True if the route takes an Idempotency-Key.").required(),
+                    text("dialect", "The family of clients that the route is for."),
                     text("doc_url", "The page that explains it."),
                 ]),
                 "One row a route.",
@@ -82,6 +83,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -98,6 +100,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Fixed(&Answer::Object(&[]))),
         errors: &[],
         doc: "getting-started#discover",
+        tool: None,
     },
 ];
 

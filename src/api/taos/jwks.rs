@@ -36,10 +36,10 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         Answer::Object(&[Field::of(
             "keys",
             Type::Objects(&[
-                text("kty", "OKP."),
-                text("crv", "Ed25519."),
-                text("use", "sig."),
-                text("alg", "EdDSA."),
+                text("kty", "The key type: OKP."),
+                text("crv", "The curve: Ed25519."),
+                text("use", "The use: sig."),
+                text("alg", "The algorithm: EdDSA."),
                 text("kid", "The key's id, as in a token's header."),
                 text("x", "The public key."),
             ]),
@@ -49,6 +49,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[],
     doc: "concepts/authentication#verifying-a-token-elsewhere",
+    tool: None,
 }];
 
 fn keys(app: &App, _: Input) -> Handled {

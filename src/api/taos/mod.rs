@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod index;
 pub(crate) mod jwks;
 pub(crate) mod knowledge;
+pub(crate) mod links;
 pub(crate) mod notifications;
 pub(crate) mod notify;
 pub(crate) mod operations;

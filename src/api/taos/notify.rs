@@ -23,18 +23,22 @@ use crate::rest::service::Outcome;
 use crate::store::notifications::{self as rows, Level, NewNotification};
 use crate::store::{self, webhook};
 
-const TITLE: Field = Field::text("title", TITLE_CHARS, "One line, 1 to 120 characters.").not_empty().required();
+const TITLE: Field =
+    Field::text("title", TITLE_CHARS, "The title, one line of 1 to 120 characters.").not_empty().required();
 const BODY: Field =
     Field::text("body", TEXT_BYTES, "The text, 1 to 65536 bytes of UTF-8. Shown as text, never as HTML.")
         .not_empty()
         .required();
 const PRIORITY: Field = Field::unbounded("priority", "low, normal or high; normal if absent.")
     .told(r#"{"enum": ["low", "normal", "high"]}"#);
-const APP_ORIGIN: Field =
-    Field::text("app_origin", 64, "The app it is about: a-z, 0-9, then also . _ and -. Shown beside the sender.")
-        .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#);
+const APP_ORIGIN: Field = Field::text(
+    "app_origin",
+    64,
+    "The app that the notification is about: a-z, 0-9, then also . _ and -. Shown beside the sender.",
+)
+.told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#);
 const ACTION_URL: Field =
-    Field::unbounded("action_url", "Where it leads: an http(s) URL, or a path on this box. At most 2048 characters.")
+    Field::unbounded("action_url", "The link of the notification: an http(s) URL, or a path on this box. At most 2048 characters.")
         .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#);
 
 /// The rows of the table.
@@ -59,6 +63,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL],
     doc: DOC_NOTIFY,
+    tool: None,
 }];
 
 fn notify(app: &App, call: Call) -> Handled {

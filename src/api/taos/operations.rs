@@ -34,18 +34,20 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 /// An operation's record.
 const RECORD: &[Field] = &[
     text("id", "The id."),
-    Field::word("kind", OperationKind::SLUGS, "What it does.").required(),
-    Field::word("status", OperationStatus::SLUGS, "Where it stands.").required(),
-    text("agent_id", "The agent it is about.").nullable(),
+    Field::word("kind", OperationKind::SLUGS, "The kind of operation.").required(),
+    Field::word("status", OperationStatus::SLUGS, "The state of the operation.").required(),
+    text("agent_id", "The id of the agent that the operation works on.").nullable(),
     text("agent_name", "That agent's slug.").nullable(),
-    text("step", "What it works on."),
-    Field::integer("progress", 0, 100, "Percent.").required(),
-    Field::flag("cancellable", "Whether it can be cancelled now.").required(),
-    Field::of("result", Type::AnyObject, "What its route answers.").required().nullable(),
-    Field::of("error", Type::AnyObject, "Why it failed: an error's envelope.").required().nullable(),
-    text("created_at", "When it was asked for."),
-    text("started_at", "When it began.").nullable(),
-    text("finished_at", "When it ended.").nullable(),
+    text("step", "The current step."),
+    Field::integer("progress", 0, 100, "The progress in percent.").required(),
+    Field::flag("cancellable", "True if the operation can be cancelled now.").required(),
+    Field::of("result", Type::AnyObject, "The reply of the route, once the operation has succeeded.")
+        .required()
+        .nullable(),
+    Field::of("error", Type::AnyObject, "The error, if the operation failed.").required().nullable(),
+    text("created_at", "When the operation was requested."),
+    text("started_at", "When the work began.").nullable(),
+    text("finished_at", "When the operation ended.").nullable(),
 ];
 
 /// The rows of the table.
@@ -60,9 +62,9 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "Newest first. The operations on agents that the caller may read, and those that it started.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", OperationStatus::SLUGS, "Only those in this status."),
-            Field::word("kind", OperationKind::SLUGS, "Only those of this kind."),
-            Field::text("agent", 64, "Only those about the agent of this slug."),
+            Field::word("status", OperationStatus::SLUGS, "Only operations in this state."),
+            Field::word("kind", OperationKind::SLUGS, "Only operations of this kind."),
+            Field::text("agent", 64, "Only operations on the agent with this slug."),
             LIMIT,
             CURSOR,
         ],
@@ -71,6 +73,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -87,6 +90,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::OPERATION_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -103,6 +107,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::OPERATION_NOT_FOUND, codes::FORBIDDEN, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
         doc: "concepts/operations#cancel",
+        tool: None,
     },
 ];
 

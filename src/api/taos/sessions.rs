@@ -1,5 +1,7 @@
 //! Web sessions by cookie (taOS contract, section 3): opened with a user's token, with its scopes, dead with it.
 
+use std::time::Instant;
+
 use hyper::header::SET_COOKIE;
 use hyper::http::Method;
 use serde_json::json;
@@ -10,6 +12,7 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::api::engine::site;
 use crate::limits::SESSIONS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -18,7 +21,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
-use crate::secret::{Kind, SessionSecret};
+use crate::secret::{Kind, LoginLink, SessionSecret};
 use crate::store;
 use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
@@ -32,7 +35,8 @@ const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
 
-const TOKEN: Field = Field::text("token", 128, "A user's token.").required();
+const TOKEN: Field = Field::text("token", 128, "A user's token.");
+const LINK: Field = Field::text("link", 64, "The secret of a login link, instead of a token.");
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -43,17 +47,22 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(open),
         id: "sessions_open",
         title: "Open a web session",
-        about: "Takes a user's token and sets the cookie taos_session for the daemon's own web page. A user can have 32 sessions. When one more opens, the session that was idle longest ends.",
+        about: "Takes a user's token, or the secret of a login link, and sets the cookie taos_session for the daemon's own web page. A user can have 32 sessions. When one more opens, the session that was idle longest ends.",
         repeat: Repeat::Secret,
         query: &[],
-        body: BodyKind::Json(&[TOKEN]),
+        body: BodyKind::Json(&[TOKEN, LINK]),
         example: r#"{"token": "taos_user_…"}"#,
         answer: (
             200,
-            Answer::Object(&[text("username", "Whose session it is."), text("expires_at", "When it expires.")]),
+            Answer::Object(&[
+                text("username", "The user of the session."),
+                text("expires_at", "When the session expires."),
+                Field::unbounded("path", "The page that the link leads to."),
+            ]),
         ),
-        errors: &[codes::INVALID_TOKEN, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
+        errors: &[codes::INVALID_TOKEN, codes::LINK_INVALID, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -71,15 +80,16 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 text("id", "The session's id."),
-                text("created_at", "When it was opened."),
-                text("expires_at", "When it expires."),
-                text("last_used_at", "When it was last used, to the minute.").nullable(),
-                text("opened_with", "The label of the token it was opened with."),
-                Field::flag("current", "Whether it is the session of this request.").required(),
+                text("created_at", "When the session was opened."),
+                text("expires_at", "When the session expires."),
+                text("last_used_at", "When the session was last used, to the minute.").nullable(),
+                text("opened_with", "The label of the token that opened the session."),
+                Field::flag("current", "True for the session of this request.").required(),
             ]),
         ),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -96,6 +106,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -112,21 +123,37 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::SESSION_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
 ];
 
 fn open(app: &App, input: Input) -> Handled {
-    let caller = app.gate.login(&input.head, &LOGIN, input.body.required(&TOKEN))?;
-    Call::of(app, caller, input, Action::AuthLogin).write(app, |tx| {
+    let (caller, link) = match (input.body.of(&TOKEN), input.body.of(&LINK)) {
+        (Some(token), None) => (app.gate.login(&input.head, &LOGIN, token)?, None),
+        (None, Some(secret)) => {
+            let link = LoginLink::parse(secret).ok().and_then(|hash| app.login_links.take(&hash, Instant::now()));
+            let credential = link.as_ref().map(|link| link.credential_id.as_str());
+            (app.gate.login_by_link(&input.head, &LOGIN, credential)?, link)
+        }
+        _ => return Err(ApiError::field("token", "Send exactly one of token and link.")),
+    };
+    let secure = site::origin(app, &input.head).is_some_and(|origin| origin.starts_with("https:"));
+    Call::of(app, caller, input, Action::AuthLogin).write(app, move |tx| {
         let parent = tx.caller.credential_id().ok_or(codes::INVALID_TOKEN)?;
         let (id, issued) = (store::new_id(), SessionSecret::generate());
         let until = tx.now.plus(LIFETIME);
         sessions::make_room(tx.conn, &tx.caller.user().id, SESSIONS - 1, tx.now)?;
         let expires_at = sessions::insert(tx.conn, &id, &issued, parent, &tx.caller.actor(), tx.now, until)?;
-        tx.audit(format!("credential:{id}"))?;
-        let body = json!({"username": tx.caller.user().username, "expires_at": expires_at.millis()});
+        let mut body = json!({"username": tx.caller.user().username, "expires_at": expires_at.millis()});
+        match link {
+            None => tx.audit(format!("credential:{id}"))?,
+            Some(link) => {
+                tx.audit_as("session.link.use", format!("credential:{id}"))?;
+                body["path"] = json!(link.path);
+            }
+        }
         let seconds = (expires_at.0 - tx.now.0) / Micros::SECOND;
-        Ok(Reply::ok(&body).with(SET_COOKIE, &cookie::set(issued.plaintext.reveal(), seconds)))
+        Ok(Reply::ok(&body).with(SET_COOKIE, &cookie::set(issued.plaintext.reveal(), seconds, secure)))
     })
 }
 
@@ -160,7 +187,7 @@ fn close(app: &App, call: Call) -> Handled {
         if sessions::revoke(tx.conn, id, &tx.caller.user().id, tx.now)? {
             tx.audit(format!("credential:{id}"))?;
         }
-        Ok(Reply::no_content().with(SET_COOKIE, &cookie::set("", 0)))
+        Ok(Reply::no_content().with(SET_COOKIE, &cookie::set("", 0, false)))
     })
 }
 

@@ -35,7 +35,8 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 
 /// What an agent holds beside its token.
 const STILL_LIVE: Field =
-    Field::of("still_live", Type::Objects(descent::MADE), "The agent's other credentials that work now.").required();
+    Field::of("still_live", Type::Objects(descent::MADE), "The agent's other credentials that are still valid.")
+        .required();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -50,22 +51,22 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Secret,
         query: &[],
         body: BodyKind::Json(&[
-            Field::of("scope", Type::Scopes, "Its scopes; the agent's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days until it expires; never if absent."),
+            Field::of("scope", Type::Scopes, "The scopes of the token; the agent's if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days until the token expires; never if absent."),
             Field::integer("grace_seconds", 0, 3600, "Seconds that the old token stays valid; 0 if absent."),
-            Field::flag("deliver", "Whether to put it into the agent's container; true if it has one."),
+            Field::flag("deliver", "Whether to deliver the token into the agent's container; true if it has one."),
         ]),
         example: r#"{"grace_seconds": 60}"#,
         answer: (
             200,
             Answer::Object(&[
-                text("token", "The token; null where it was delivered instead."),
-                Field::unbounded("credential_id", "Its id.").required(),
-                Field::unbounded("issued_at", "When.").required(),
-                text("expires_at", "Until when it is good."),
-                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
+                text("token", "The token; null if it was delivered into the container instead."),
+                Field::unbounded("credential_id", "The id of the token.").required(),
+                Field::unbounded("issued_at", "When the token was issued.").required(),
+                text("expires_at", "When the token expires; null if it does not."),
+                Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the token.").required(),
                 text("token_delivery", "The state of the delivery."),
-                text("previous_valid_until", "Until when the old token stays valid."),
+                text("previous_valid_until", "When the old token stops being valid; null if it has."),
             ]),
         ),
         errors: &[
@@ -77,6 +78,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
         doc: "recipes/tokens-and-rotation#issue",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -84,7 +86,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Action(Action::AgentsTokenRead, show),
         id: "agents_token_show",
-        title: "Show what is known of an agent's token",
+        title: "Show the record of an agent's token",
         about: "The record does not contain the token itself.",
         repeat: Repeat::Safe,
         query: &[],
@@ -93,23 +95,24 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::Object(&[
-                Field::flag("has_token", "Whether it has a valid token.").required(),
+                Field::flag("has_token", "True if the agent has a valid token.").required(),
                 text("credential_id", "The active token's id."),
-                text("key_id", "The active token's public name."),
-                Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required(),
-                text("issued_at", "When it was issued."),
-                text("issued_by", "Who issued it."),
-                text("expires_at", "When it expires."),
-                text("last_used_at", "When it was last used, to the minute."),
-                text("grace_until", "Until when the old token stays valid."),
-                text("token_delivery", "What became of the last delivery."),
-                text("token_delivery_at", "When that was."),
-                text("token_delivery_error", "Why it failed."),
+                text("key_id", "The public part of the active token, which identifies it."),
+                Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the token.").required(),
+                text("issued_at", "When the token was issued."),
+                text("issued_by", "Who issued the token."),
+                text("expires_at", "When the token expires."),
+                text("last_used_at", "When the token was last used, to the minute."),
+                text("grace_until", "When the old token stops being valid; null if it has."),
+                text("token_delivery", "The outcome of the last delivery of a token into the container."),
+                text("token_delivery_at", "When that delivery ended."),
+                text("token_delivery_error", "Why the delivery failed."),
                 STILL_LIVE,
             ]),
         ),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/tokens-and-rotation#issue",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -126,6 +129,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
         doc: "recipes/tokens-and-rotation#revoke",
+        tool: None,
     },
 ];
 

@@ -26,10 +26,10 @@ const DOC: &str = "recipes/users-and-tokens#tokens";
 const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::unbounded("id", "The token's id.").required();
-const LABEL: Field = Field::text("label", 64, "What people call it.").line();
-const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "Its scopes.").required();
-const CREATED: Field = Field::unbounded("created_at", "When it was issued.").required();
-const EXPIRES: Field = Field::unbounded("expires_at", "Until when it is good.").required().nullable();
+const LABEL: Field = Field::text("label", 64, "The label of the token.").line();
+const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the token.").required();
+const CREATED: Field = Field::unbounded("created_at", "When the token was issued.").required();
+const EXPIRES: Field = Field::unbounded("expires_at", "When the token expires.").required().nullable();
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -45,14 +45,14 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[
             LABEL,
-            Field::of("scope", Type::Scopes, "Its scopes; the caller's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days until it expires; 90 if absent."),
+            Field::of("scope", Type::Scopes, "The scopes of the token; the caller's if absent."),
+            Field::integer("expires_in_days", 1, 3650, "Days until the token expires; 90 if absent."),
         ]),
         example: r#"{"label": "laptop", "scope": ["agents.*"], "expires_in_days": 30}"#,
         answer: (
             201,
             Answer::Object(&[
-                Field::unbounded("token", "The token; shown this once.").required(),
+                Field::unbounded("token", "The token, shown only in this reply.").required(),
                 ID,
                 LABEL.required(),
                 SCOPE,
@@ -62,6 +62,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -79,17 +80,18 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 ID,
-                Field::unbounded("key_id", "The token's public name.").required(),
+                Field::unbounded("key_id", "The public part of the token, which identifies it.").required(),
                 LABEL.required(),
                 SCOPE,
-                Field::unbounded("issued_by", "Who issued it.").required(),
+                Field::unbounded("issued_by", "Who issued the token.").required(),
                 CREATED,
                 EXPIRES,
-                Field::unbounded("last_used_at", "When it was last used, to the minute.").required().nullable(),
+                Field::unbounded("last_used_at", "When the token was last used, to the minute.").required().nullable(),
             ]),
         ),
         errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -106,6 +108,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC,
+        tool: None,
     },
 ];
 

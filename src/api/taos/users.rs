@@ -22,12 +22,15 @@ use crate::store::{self, spaces};
 
 const DOC: &str = "recipes/users-and-tokens#users";
 const USERNAME: Field =
-    Field::text("username", 64, "Unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
+    Field::text("username", 64, "The unique name: a-z first, then a-z, 0-9, _ or -, at most 32 characters.")
         .told(r#"{"pattern": "^[a-z][a-z0-9_-]{0,31}$"}"#)
         .required();
-const DISPLAY_NAME: Field = Field::text("display_name", 64, "Name for people.").visible();
-const ROLE: Field =
-    Field::word("role", Role::SLUGS, "admin runs the box, member has what it was granted; member if absent.");
+const DISPLAY_NAME: Field = Field::text("display_name", 64, "The display name.").visible();
+const ROLE: Field = Field::word(
+    "role",
+    Role::SLUGS,
+    "The role: an admin runs the box, a member has what it was granted; member if absent.",
+);
 
 /// A user's record.
 const RECORD: &[Field] = &[
@@ -35,9 +38,9 @@ const RECORD: &[Field] = &[
     USERNAME,
     DISPLAY_NAME.required(),
     ROLE.required(),
-    Field::flag("disabled", "Whether its credentials are refused.").required(),
-    Field::unbounded("created_at", "When it was made.").required(),
-    Field::unbounded("updated_at", "When it was last changed.").required(),
+    Field::flag("disabled", "True if the daemon refuses the user's credentials.").required(),
+    Field::unbounded("created_at", "When the user was created.").required(),
+    Field::unbounded("updated_at", "When the user was last changed.").required(),
 ];
 
 /// The rows of the table.
@@ -57,6 +60,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(RECORD)),
         errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -65,7 +69,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::UsersCreate, create),
         id: "users_create",
         title: "Create a user",
-        about: "Also makes its default space.",
+        about: "Also creates the user's default space.",
         repeat: Repeat::Key,
         query: &[],
         body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
@@ -73,6 +77,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (201, Answer::Made(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -89,6 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::USER_NOT_FOUND],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -100,11 +106,16 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "While a user is disabled, the daemon refuses its credentials and those of its agents.",
         repeat: Repeat::Safe,
         query: &[],
-        body: BodyKind::Json(&[ROLE, DISPLAY_NAME, Field::flag("disabled", "Whether its credentials are refused.")]),
+        body: BodyKind::Json(&[
+            ROLE,
+            DISPLAY_NAME,
+            Field::flag("disabled", "True if the daemon refuses the user's credentials."),
+        ]),
         example: r#"{"display_name": "Ann B.", "disabled": false}"#,
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -127,6 +138,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LAST_ADMIN,
         ],
         doc: DOC,
+        tool: None,
     },
 ];
 

@@ -23,7 +23,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     dialect: Taos,
     access: Access::AtOnce(Action::AuthWhoami, whoami),
     id: "auth_whoami",
-    title: "Ask who the credential is",
+    title: "Show who the credential belongs to",
     about: "Every credential may call this, whatever its scopes.",
     repeat: Repeat::Safe,
     query: &[],
@@ -38,14 +38,15 @@ pub const ROUTES: &[ApiRoute] = &[Route {
             Field::word("role", Role::SLUGS, "The user's role; null for an agent.").required().nullable(),
             text("agent_id", "The agent's id.").nullable(),
             text("agent_name", "The agent's slug.").nullable(),
-            Field::texts("scope", usize::MAX, usize::MAX, "What the credential may do.").required(),
+            Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the credential.").required(),
             text("credential_id", "The credential's id; null on the operator's socket.").nullable(),
             text("kind", "The credential's kind; unix_socket on the operator's socket."),
-            text("expires_at", "When it expires.").nullable(),
+            text("expires_at", "When the credential expires.").nullable(),
         ]),
     ),
     errors: &[],
     doc: "getting-started#first-call",
+    tool: None,
 }];
 
 /// The answer, its fields in the order of the documentation.

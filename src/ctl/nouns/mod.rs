@@ -18,6 +18,7 @@ mod knowledge;
 mod login;
 mod messages;
 mod notifications;
+mod open;
 mod operations;
 mod profile;
 mod send;
@@ -55,6 +56,7 @@ pub const ALL: &[CommandEntry] = &[
     auth::ENTRY,
     login::ENTRY,
     auth::WHOAMI,
+    open::ENTRY,
     audit::ENTRY,
     backup::BACKUP,
     backup::BACKUPS,

@@ -15,7 +15,7 @@ use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, Ended};
 use super::operations::{Jobs, OperationError, within};
 use super::operations::{archive, deploy, lifecycle, mounts};
-use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
+use crate::containers::{ContainerName, ContainerState, Detail, Driver, Error, Runtime, Status};
 use crate::http::edge;
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
 use crate::store::credentials::Maker;
@@ -185,17 +185,26 @@ fn migrate(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
     }
     start_after_boot(jobs, driver.as_ref())?;
     let containers = driver.list(Detail::Brief, within(CALL))?;
-    adopt(jobs, driver.as_ref(), &containers)?;
-    let agents = jobs.store.lookup(agents::with_containers)?;
+    let mut agents: Vec<(String, Option<ContainerName>)> = Vec::new();
+    for container in containers {
+        agents.extend(claimed(jobs, &container)?.map(|agent| (agent.id, Some(container.name))));
+    }
+    let known = jobs.store.lookup(agents::with_containers)?;
+    agents.extend(known.into_iter().map(|agent| (agent.id, None)));
     let tally = Arc::new(Tally::of(agents.len()));
     if agents.is_empty() {
         tally.end(jobs);
     }
-    for agent in agents {
+    for (id, found) in agents {
         let part = Arc::clone(&tally);
-        // Under the agent's own key: a rotation that comes in meanwhile waits.
-        let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
-            serve_agent(jobs, &agent.id, &part);
+        // Under the agent's own key: a rotation that comes in meanwhile waits, and what the last run left open has ended.
+        let queued = jobs.run(Some(&id.clone()), move |jobs| {
+            match found.map_or(Ok(()), |container| adopt(jobs, &id, &container)) {
+                Ok(()) => serve_agent(jobs, &id, &part),
+                Err(error) => {
+                    log::warn!("agent {id}: a container could not be adopted: {error}; the next start tries again")
+                }
+            }
             part.one_less(jobs);
         });
         if let Err(error) = queued {
@@ -282,22 +291,30 @@ impl Tally {
     }
 }
 
-/// Takes a container that bears an agent's name for that agent's: only for agents of admins, and never one that was
+/// The agent whose name a container bears: only one of admins that has no container, and never where the container was
 /// made for another agent.
-fn adopt(jobs: &Arc<Jobs>, driver: &dyn Driver, containers: &[ContainerState]) -> Result<(), OperationError> {
-    for container in containers {
-        let Some(slug) = container.name.as_str().strip_prefix(PREFIX) else { continue };
-        let Some(agent) = jobs.store.lookup(|conn| agents::without_containers(conn, slug))? else { continue };
-        if container.owner.as_deref().is_some_and(|owner| owner != agent.id) {
-            continue;
-        }
-        log::info!("agent {} has the container {}", agent.slug, container.name);
-        let (name, runtime) = (container.name.clone(), driver.runtime().as_str());
-        let status = if container.status == Status::Stopped { AgentStatus::Stopped } else { AgentStatus::Running };
-        jobs.store.write(move |conn| {
-            agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), status, Micros::now())
-        })?;
-    }
+fn claimed(jobs: &Jobs, container: &ContainerState) -> Result<Option<Agent>, OperationError> {
+    let Some(slug) = container.name.as_str().strip_prefix(PREFIX) else { return Ok(None) };
+    let agent = jobs.store.lookup(|conn| agents::without_containers(conn, slug))?;
+    Ok(agent.filter(|agent| container.owner.as_deref().is_none_or(|owner| owner == agent.id)))
+}
+
+/// Takes a container for this agent's, if it is still there and still bears its name: since it was listed, the end of an
+/// interrupted operation may have deleted it.
+fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<(), OperationError> {
+    let driver = jobs.driver()?;
+    let state = match driver.get(container, within(CALL)) {
+        Ok(state) => state,
+        Err(Error::NotFound(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(agent) = claimed(jobs, &state)?.filter(|agent| agent.id == agent_id) else { return Ok(()) };
+    log::info!("agent {} has the container {container}", agent.slug);
+    let (name, runtime) = (container.clone(), driver.runtime().as_str());
+    let status = if state.status == Status::Stopped { AgentStatus::Stopped } else { AgentStatus::Running };
+    jobs.store.write(move |conn| {
+        agents::set_container(conn, &agent.id, Some((name.as_str(), runtime)), status, Micros::now())
+    })?;
     Ok(())
 }
 

@@ -200,6 +200,11 @@ pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
         all.retain(|code| seen.insert(code.slug));
         return all;
     }
+    if route.dialect == Dialect::OAuth {
+        let mut seen = BTreeSet::new();
+        all.retain(|code| seen.insert(code.slug));
+        return all;
+    }
     if route.action().is_some() {
         all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
         if !route.action().is_some_and(|action| action.is_implied()) {
@@ -282,7 +287,7 @@ const EDGE: &[&Code] = &[
 /// The edge's refusals by status, where a route has none of its own under the same.
 fn edge_responses() -> Value {
     let mut all = Map::new();
-    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex] {
+    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth] {
         for (status, codes) in by_status(EDGE.iter().copied()) {
             all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
         }

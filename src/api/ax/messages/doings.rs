@@ -20,25 +20,27 @@ use crate::rest::reply::Reply;
 
 /// What an agent says about its work on a message.
 pub(super) const PROCESSING: &[Field] = &[
-    Field::text("message_id", 64, "The message it works on.").required(),
-    Field::text("status", 64, "A word: accepted, thinking, working, completed, error.").not_empty().required(),
-    Field::text("space_id", 64, "The space; the message's, or the agent's own, if absent."),
-    Field::text("activity", 500, "What it is doing, for people."),
-    Field::text("tool_name", 128, "The tool it uses."),
-    Field::of("progress", Type::AnyObject, "How far it is."),
-    Field::of("detail", Type::AnyObject, "Anything else."),
-    Field::text("reason", 500, "Why."),
-    Field::text("error_message", 1000, "What went wrong."),
-    Field::integer("retry_after_seconds", 0, i64::MAX, "When it tries again."),
-    Field::text("parent_message_id", 64, "The message above that one."),
+    Field::text("message_id", 64, "The message that the agent works on.").required(),
+    Field::text("status", 64, "The state of the work: accepted, thinking, working, completed or error.")
+        .not_empty()
+        .required(),
+    Field::text("space_id", 64, "The space; if absent, that of the message, or the agent's home space."),
+    Field::text("activity", 500, "A sentence for people about the work."),
+    Field::text("tool_name", 128, "The tool in use."),
+    Field::of("progress", Type::AnyObject, "The progress of the work."),
+    Field::of("detail", Type::AnyObject, "Further details."),
+    Field::text("reason", 500, "The reason for the state."),
+    Field::text("error_message", 1000, "The error message."),
+    Field::integer("retry_after_seconds", 0, i64::MAX, "Seconds until the agent tries again."),
+    Field::text("parent_message_id", 64, "The parent of that message."),
 ];
 
 /// What an agent says about a tool it called.
 pub(super) const TOOL_CALL: &[Field] = &[
-    Field::text("tool_name", 128, "The tool.").required(),
-    Field::text("tool_call_id", 128, "The call."),
-    Field::text("status", 64, "How it went."),
-    Field::text("message_id", 64, "The message it was for."),
+    Field::text("tool_name", 128, "The tool that was called.").required(),
+    Field::text("tool_call_id", 128, "The id of the call."),
+    Field::text("status", 64, "The outcome of the call."),
+    Field::text("message_id", 64, "The message that the call was for."),
     Field::text("space_id", 64, "The space."),
 ];
 

@@ -36,50 +36,53 @@ const PERSON: &[Field] = &[
 ];
 
 const LEASE: &[Field] = &[
-    Field::of("holder", Type::Object(PERSON), "Who is at it.").required(),
-    Field::integer("fence", 1, i64::MAX, "Under which fence; it grows with every claim.").required(),
-    text("until", "Until when."),
+    Field::of("holder", Type::Object(PERSON), "The member that holds the lease.").required(),
+    Field::integer("fence", 1, i64::MAX, "The fence of the lease. It grows with every claim.").required(),
+    text("until", "When the lease ends."),
 ];
 
 const TASK: &[Field] = &[
     text("id", "The id."),
     text("space_id", "The space's id."),
-    text("title", "One line."),
-    text("description", "What is to be done."),
-    text("status", "not_started, in_progress, blocked, done, cancelled, or a word of the space's own."),
-    Field::word("priority", Priority::SLUGS, "How urgent it is.").required(),
-    text("assignee_id", "The agent or user it is for.").nullable(),
-    Field::of("requirements", Type::AnyObject, "What its creator asks for.").required().nullable(),
-    text("deadline", "When it should be done.").nullable(),
-    Field::texts("depends_on", usize::MAX, usize::MAX, "The tasks that have to be finished before.").required(),
-    Field::integer("waiting_on", 0, i64::MAX, "How many of them are not finished.").required(),
-    Field::integer("attempts", 0, i64::MAX, "Leases that ended before it was finished.").required(),
-    Field::integer("max_attempts", 1, 100, "How many of them block it.").required(),
-    Field::of("created_by", Type::Object(PERSON), "Who made it.").required(),
-    Field::of("lease", Type::Object(LEASE), "Who is at it now.").required().nullable(),
-    text("created_at", "When it was made."),
-    text("updated_at", "When it last changed."),
-    text("finished_at", "When it was done or cancelled.").nullable(),
+    text("title", "The title, one line."),
+    text("description", "The description of the work."),
+    text("status", "The status: not_started, in_progress, blocked, done, cancelled, or the space's own word."),
+    Field::word("priority", Priority::SLUGS, "The urgency.").required(),
+    text("assignee_id", "The agent or user that should do the task.").nullable(),
+    Field::of("requirements", Type::AnyObject, "Requirements from the creator, as free data.").required().nullable(),
+    text("deadline", "When the task should be done by.").nullable(),
+    Field::texts("depends_on", usize::MAX, usize::MAX, "The tasks that must be finished first.").required(),
+    Field::integer("waiting_on", 0, i64::MAX, "The number of those that are not finished.").required(),
+    Field::integer("attempts", 0, i64::MAX, "The number of leases that ended before the task was finished.").required(),
+    Field::integer("max_attempts", 1, 100, "The number of ended leases that blocks the task.").required(),
+    Field::of("created_by", Type::Object(PERSON), "The creator of the task.").required(),
+    Field::of("lease", Type::Object(LEASE), "The current lease; null if the task is free.").required().nullable(),
+    text("created_at", "When the task was created."),
+    text("updated_at", "When the task was last changed."),
+    text("finished_at", "When the task was done or cancelled.").nullable(),
 ];
 
-const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "One line.").not_empty().visible();
-const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "What is to be done.");
-const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "How urgent it is; medium if absent.");
-const ASSIGNEE: Field = Field::text("assignee_id", ID_CHARS, "The agent or user it is for, a member of the space.");
-const REQUIREMENTS: Field = Field::of("requirements", Type::AnyObject, "What is asked for, at most 16 KiB.");
+const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "The title, one line.").not_empty().visible();
+const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "The description of the work.");
+const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "The urgency; medium if absent.");
+const ASSIGNEE: Field =
+    Field::text("assignee_id", ID_CHARS, "The agent or user that should do the task; a member of the space.");
+const REQUIREMENTS: Field = Field::of("requirements", Type::AnyObject, "Requirements, as free data of at most 16 KiB.");
 /// An empty one takes the deadline away.
 const DEADLINE_KEYWORDS: &str = r#"{"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}"#;
-const DEADLINE: Field = Field::text("deadline", 40, "When it should be done, as RFC 3339.").told(DEADLINE_KEYWORDS);
+const DEADLINE: Field =
+    Field::text("deadline", 40, "When the task should be done by, as RFC 3339.").told(DEADLINE_KEYWORDS);
 const DEPENDS_ON: Field =
-    Field::texts("depends_on", TASK_DEPENDENCIES, ID_CHARS, "Tasks of the space that have to be finished before.");
+    Field::texts("depends_on", TASK_DEPENDENCIES, ID_CHARS, "The tasks of the same space that must be finished first.");
 const MAX_ATTEMPTS: Field =
-    Field::integer("max_attempts", 1, 100, "Leases that may end before it is blocked; 5 if absent.");
-const STATUS: Field =
-    Field::text("status", TASK_STATUS_CHARS, "A word of a-z, digits, _ and -.").not_empty().told(STATUS_KEYWORDS);
+    Field::integer("max_attempts", 1, 100, "The number of ended leases that blocks the task; 5 if absent.");
+const STATUS: Field = Field::text("status", TASK_STATUS_CHARS, "The new status, as a word of a-z, digits, _ and -.")
+    .not_empty()
+    .told(STATUS_KEYWORDS);
 const STATUS_KEYWORDS: &str = r#"{"pattern": "^[a-z][a-z0-9_-]*$"}"#;
 const FENCE: Field = Field::integer("fence", 1, i64::MAX, "The fence of the caller's lease.");
 const SECONDS: Field =
-    Field::integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1, "Seconds of the lease; 300 if absent.");
+    Field::integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1, "The lease in seconds; 300 if absent.");
 
 const NEW: &[Field] =
     &[TITLE.required(), SPACE, DESCRIPTION, PRIORITY, ASSIGNEE, REQUIREMENTS, DEADLINE, DEPENDS_ON, MAX_ATTEMPTS];
@@ -87,10 +90,10 @@ const NEW_EXAMPLE: &str = r#"{"title": "Read the log of last night", "priority":
 const CHANGE: &[Field] =
     &[STATUS, PRIORITY, ASSIGNEE, TITLE, DESCRIPTION, REQUIREMENTS, DEADLINE, DEPENDS_ON, MAX_ATTEMPTS, FENCE];
 const FILTER: &[Field] = &[
-    Field::text("status", TASK_STATUS_CHARS, "Tasks with this status; not_started if absent.")
+    Field::text("status", TASK_STATUS_CHARS, "Only tasks with this status; not_started if absent.")
         .not_empty()
         .told(STATUS_KEYWORDS),
-    Field::word("priority", Priority::SLUGS, "Tasks at least this urgent."),
+    Field::word("priority", Priority::SLUGS, "Only tasks of at least this urgency."),
 ];
 
 const CLAIMED: &[Field] = &[
@@ -103,10 +106,10 @@ const NEXT: &[Field] = &[
 ];
 const CHANGED: &[Field] = &[
     text("at", "When."),
-    text("actor", "Who, as user:ID or agent:ID; taosd for the daemon itself."),
-    text("field", "What of the task."),
-    text("from", "What it was.").nullable(),
-    text("to", "What it is since.").nullable(),
+    text("actor", "Who made the change, as user:ID or agent:ID; taosd for the daemon itself."),
+    text("field", "The field that changed."),
+    text("from", "The value before.").nullable(),
+    text("to", "The value after.").nullable(),
 ];
 
 const CREATE_ERRORS: &[&Code] =
@@ -116,7 +119,7 @@ const LEASE_ERRORS: &[&Code] = &[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes:
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/tasks", UA_AG, Action::TasksCreate, create::create)
-        .described("tasks_create", "Create a task", "In a space of the caller's.", DOC)
+        .described("tasks_create", "Create a task", "The space must be one of the caller's.", DOC)
         .taking(NEW, NEW_EXAMPLE)
         .answering(201, Answer::Object(TASK))
         .repeatable()
@@ -125,7 +128,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_create_here",
             "Create a task where the caller works",
-            "In the caller's default space, or the one that requirements.space_id_hint names.",
+            "Uses the caller's default space, or the one that requirements.space_id_hint names.",
             DOC,
         )
         .taking(NEW, NEW_EXAMPLE)
@@ -136,21 +139,21 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_list",
             "List tasks",
-            "Of one space, newest first; by status or by assignee, not both. next_cursor is there if there are more.",
+            "The tasks of one space, newest first. Filter by status or by assignee, not both. If there are more, next_cursor leads to them.",
             DOC,
         )
         .asking(&[
-            Field::integer("limit", 1, PAGE_MAX as i64, "Tasks at the most; 100 if absent."),
+            Field::integer("limit", 1, PAGE_MAX as i64, "Maximum number of tasks; 100 if absent."),
             SPACE,
-            Field::text("status", TASK_STATUS_CHARS, "Those with this status."),
-            Field::text("assignee_id", ID_CHARS, "Those for this agent or user."),
+            Field::text("status", TASK_STATUS_CHARS, "Only tasks with this status."),
+            Field::text("assignee_id", ID_CHARS, "Only tasks assigned to this agent or user."),
             paging::CURSOR,
         ])
         .answering(
             200,
             Answer::Object(&[
                 Field::of("tasks", Type::Objects(TASK), "The tasks.").required(),
-                Field::text("next_cursor", usize::MAX, "Where to go on."),
+                Field::text("next_cursor", usize::MAX, "The position of the next page."),
             ]),
         )
         .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
@@ -165,7 +168,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 SPACE,
-                Field::of("filter", Type::Object(FILTER), "Which tasks."),
+                Field::of("filter", Type::Object(FILTER), "Which tasks may be claimed."),
                 SECONDS,
                 Field::integer("wait", 0, TASK_WAIT, "Seconds to wait for a task; 0 if absent."),
             ],
@@ -175,7 +178,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .repeatable()
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN]),
     checked(Method::GET, "/api/v1/tasks/{task}", UA_AG, Action::TasksRead, read::get)
-        .described("tasks_read", "Read a task", "Of a space of the caller's.", DOC)
+        .described("tasks_read", "Read a task", "The task must be in one of the caller's spaces.", DOC)
         .answering(200, Answer::Object(TASK))
         .failing(&[codes::TASK_NOT_FOUND]),
     checked(Method::PATCH, "/api/v1/tasks/{task}", UA_AG, Action::TasksUpdate, change::update)
@@ -197,20 +200,20 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::ALLOWANCE_USED,
         ]),
     checked(Method::GET, "/api/v1/tasks/{task}/history", UA_AG, Action::TasksRead, read::history)
-        .described("tasks_history", "Read what became of a task", "Its last 200 changes, oldest first.", DOC)
+        .described("tasks_history", "Read the history of a task", "The last 200 changes, oldest first.", DOC)
         .answering(
             200,
             Answer::Object(&[Field::of("history", Type::Objects(CHANGED), "The changes.").required()]),
         )
         .failing(&[codes::TASK_NOT_FOUND]),
     checked(Method::POST, "/api/v1/tasks/{task}/claim", UA_AG, Action::TasksUpdate, lease::claim)
-        .described("tasks_claim", "Claim a task", "For so many seconds; nobody else gets it meanwhile.", DOC_CLAIM)
+        .described("tasks_claim", "Claim a task", "Gives the caller a lease. Nobody else can claim the task until it ends.", DOC_CLAIM)
         .taking(&[SECONDS], r#"{"lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
         .repeatable()
         .failing(&[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::TASK_CLAIMED, codes::TASK_NOT_FREE]),
     checked(Method::POST, "/api/v1/tasks/{task}/renew", UA_AG, Action::TasksUpdate, lease::renew)
-        .described("tasks_renew", "Renew the lease of a task", "From now on for so many seconds.", DOC_FENCES)
+        .described("tasks_renew", "Renew the lease of a task", "The lease lasts for lease_seconds from now.", DOC_FENCES)
         .taking(&[FENCE.required(), SECONDS], r#"{"fence": 1, "lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
         .failing(LEASE_ERRORS),
@@ -218,7 +221,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_release",
             "Give a task back",
-            "It is free again. A user who may write in the space needs no fence: so a task is taken away from an agent.",
+            "The task is free again. A user who may write in the space needs no fence and can so take a task from an agent.",
             DOC_FENCES,
         )
         .taking(&[FENCE], r#"{"fence": 1}"#)

@@ -42,10 +42,10 @@ pub const ROUTES: &[ApiRoute] = &[
             201,
             Answer::Object(&[
                 text("attachment_id", "The file's id."),
-                text("url", "Where it is read, on this daemon."),
-                text("content_type", "Its type."),
+                text("url", "The path of the file on this daemon."),
+                text("content_type", "The media type of the file."),
                 Field::integer("size", 0, i64::MAX, "Its bytes.").required(),
-                text("original_filename", "Its name, without any path."),
+                text("original_filename", "The name of the file, without any path."),
                 text("space_id", "The space's id."),
             ]),
         )
@@ -58,7 +58,12 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::BUSY,
         ]),
     checked(Method::GET, "/api/v1/uploads/files/{file}", UA_AG, Action::UploadsRead, download::get)
-        .described("uploads_read", "Download a file", "Its bytes, as an attachment under its own name.", DOC_DOWNLOAD)
+        .described(
+            "uploads_read",
+            "Download a file",
+            "The reply is the file, as an attachment with its own name.",
+            DOC_DOWNLOAD,
+        )
         .answering(200, Answer::Other(Kind::SLUGS))
         .failing(&[codes::UPLOAD_NOT_FOUND, codes::BUSY]),
 ];

@@ -69,14 +69,15 @@ const fn lifecycle(
         answer: (200, Answer::Object(answer)),
         errors,
         doc: DOC,
+        tool: None,
     }
 }
 
 const CHANGED: &[Field] = &[STATUS, SLUG];
-const PAUSED: &[Field] = &[STATUS, SLUG, Field::flag("paused", "Whether it is paused now.").required()];
+const PAUSED: &[Field] = &[STATUS, SLUG, Field::flag("paused", "True if the agent is paused now.").required()];
 const BULK: &[Field] = &[
-    text("action", "What was done."),
-    Field::of("results", Type::AnyObject, "By slug: success, or error.").required(),
+    text("action", "The action that was done."),
+    Field::of("results", Type::AnyObject, "The outcome for each slug: success or error.").required(),
 ];
 
 /// The rows of the table.
@@ -163,8 +164,12 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         about: "The journal if systemd runs in the container, else the console; at most 1 MiB, without control characters. With follow, Server-Sent Events: line for each line, gap if a slow reader has lost lines, end when the container is gone.",
         repeat: Repeat::Safe,
         query: &[
-            Field::integer("lines", 1, 2000, "Lines at the most; 100 if absent."),
-            Field::word("source", LogSource::WORDS, "Which log; the journal where there is one if absent."),
+            Field::integer("lines", 1, 2000, "Maximum number of lines; 100 if absent."),
+            Field::word(
+                "source",
+                LogSource::WORDS,
+                "The log to read; if absent, the journal, or the console where there is no journal.",
+            ),
             Field::flag("follow", "Whether to send new lines as they arrive; false if absent."),
         ],
         body: BodyKind::None,
@@ -174,10 +179,10 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Answer::Or(
                 &Answer::Object(&[
                     SLUG,
-                    text("logs", "The lines, in one text."),
-                    Field::integer("lines", 0, 2000, "How many.").required(),
-                    Field::flag("truncated", "Whether there are more.").required(),
-                    Field::word("source", LogSource::WORDS, "Which log it is.").required(),
+                    text("logs", "The lines as one text."),
+                    Field::integer("lines", 0, 2000, "The number of lines.").required(),
+                    Field::flag("truncated", "True if there are more lines.").required(),
+                    Field::word("source", LogSource::WORDS, "The log that was read.").required(),
                 ]),
                 &["text/event-stream"],
             ),
@@ -191,6 +196,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#logs",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -209,14 +215,17 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Answer::List(&[
                 text("name", "The container's name."),
                 text("agent_name", "The agent's slug."),
-                text("status", "running, frozen, stopped, error or changing."),
-                text("ip", "Its address.").nullable(),
-                Field::integer("memory_mb", 0, i64::MAX, "Memory in use, in MiB.").required().nullable(),
-                Field::integer("cpu_cores", 0, i64::MAX, "Processors it may use.").required().nullable(),
+                text("status", "The state: running, frozen, stopped, error or changing."),
+                text("ip", "The IP address of the container.").nullable(),
+                Field::integer("memory_mb", 0, i64::MAX, "The memory in use, in MiB.").required().nullable(),
+                Field::integer("cpu_cores", 0, i64::MAX, "The number of processors that it may use.")
+                    .required()
+                    .nullable(),
             ]),
         ),
         errors: &[codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE],
         doc: DOC,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -225,7 +234,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::AgentsDeploy, deploy::deploy),
         id: "agents_deploy",
         title: "Deploy an agent into a container",
-        about: "Makes the record and the container, delivers the token, starts. A failure takes all of it back but the record; while the runtime is away not even that is left.",
+        about: "Creates the record and the container, delivers the token and starts the container. If a step fails, everything but the record is undone. If the runtime is not available, nothing is created.",
         repeat: Repeat::Key,
         query: &[WAIT],
         body: BodyKind::Json(&[
@@ -242,23 +251,33 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             AGENT_MD,
             PERSONA,
             Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
-            Field::text("target_worker", 255, "Worker to pin it to."),
-            Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do when that fails; pause if absent."),
-            Field::texts("fallback_models", 8, 128, "Models to fall back to."),
+            Field::text("target_worker", 255, "The worker that the agent is pinned to."),
+            Field::word(
+                "on_worker_failure",
+                OnWorkerFailure::SLUGS,
+                "What to do if that worker fails; pause if absent.",
+            ),
+            Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available."),
             Field::text("image", 128, "The container's image; the framework's or the configured one if absent.")
                 .told(IMAGE),
-            Field::text("memory_limit", 16, "Memory it may use: 512M, 2GB.").told(SIZE),
-            Field::integer("cpu_limit", 1, 64, "Processors it may use."),
-            Field::text("root_size", 16, "Size of its root disk: 2G.").told(SIZE),
-            Field::texts("env", 64, 8 * 1024, "Environment: NAME=value. Not TAOS_ variables.").told(ENV),
+            Field::text("memory_limit", 16, "The memory limit, such as 512M or 2GB.").told(SIZE),
+            Field::integer("cpu_limit", 1, 64, "The number of processors that it may use."),
+            Field::text("root_size", 16, "The size of the root disk, such as 2G.").told(SIZE),
+            Field::texts(
+                "env",
+                64,
+                8 * 1024,
+                "Environment variables by name. Names that begin with TAOS_ are refused.",
+            )
+            .told(ENV),
             Field::of(
                 "mounts",
                 Type::Objects(&[
                     MOUNT_SOURCE,
                     MOUNT_TARGET,
-                    Field::flag("read_only", "Whether it may only read it; true if absent."),
+                    Field::flag("read_only", "Whether the mount is read-only; true if absent."),
                 ]),
-                "Folders of the box that are mounted into the container.",
+                "The folders of the box to mount into the container.",
             ),
         ]),
         example: r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
@@ -282,6 +301,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/deploying#deploy",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -289,7 +309,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Action(Action::AgentsRead, deploy::status),
         id: "agents_deploy_status",
-        title: "See how a deployment goes",
+        title: "Show the status of a deployment",
         about: "The status of the agent's latest deployment.",
         repeat: Repeat::Safe,
         query: &[],
@@ -301,11 +321,12 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 SLUG,
                 Field::word("status", &["deploying", "success", "failed"], "Its state.").required(),
                 text("operation_id", "The operation."),
-                text("step", "What it works on."),
-                Field::of("error", Type::AnyObject, "Why it failed: an error's envelope.").required().nullable(),
+                text("step", "The current step."),
+                Field::of("error", Type::AnyObject, "The error, if it failed.").required().nullable(),
             ]),
         ),
         errors: &[codes::AGENT_NOT_FOUND, codes::DEPLOY_TASK_NOT_FOUND],
         doc: "recipes/deploying#deploy",
+        tool: None,
     },
 ];

@@ -29,7 +29,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
         query: &[
-            Field::word("status", AgentStatus::SLUGS, "Only agents in this status."),
+            Field::word("status", AgentStatus::SLUGS, "Only agents in this state."),
             Field::text("q", 64, "Only agents whose name contains this, in any case."),
             LIMIT,
             CURSOR,
@@ -39,6 +39,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(record::FIELDS)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#list-agents",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -64,6 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_REACHABLE,
         ],
         doc: "recipes/managing-agents#create-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -80,6 +82,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(ARCHIVED)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#restore-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -100,7 +103,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 AGENT_ID,
                 SLUG,
                 DISPLAY,
-                Field::flag("container_renamed", "Whether its container has its name again.").required(),
+                Field::flag("container_renamed", "True if the container has its former name again.").required(),
             ]),
         ),
         errors: &[
@@ -112,6 +115,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#restore-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -119,7 +123,7 @@ pub const ROUTES: &[ApiRoute] = &[
         dialect: Taos,
         access: Access::Action(Action::AgentsPurge, archive::purge),
         id: "agents_purge",
-        title: "Remove an archived agent for good",
+        title: "Delete an archived agent permanently",
         about: "Deletes the record permanently.",
         repeat: Repeat::Safe,
         query: &[WAIT],
@@ -133,6 +137,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
         ],
         doc: "recipes/managing-agents#purge-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -167,6 +172,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#import-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -183,6 +189,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -195,7 +202,7 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text("display_name", 64, "Name for people.").visible(),
+            Field::text("display_name", 64, "The display name.").visible(),
             HOST,
             QMD_INDEX,
             COLOR,
@@ -206,6 +213,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[STATUS, SLUG, REVISION])),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -222,6 +230,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -238,6 +247,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: ARCHIVE_ANSWER,
         errors: ARCHIVE_ERRORS,
         doc: "recipes/managing-agents#delete-agent",
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -258,7 +268,10 @@ pub const ROUTES: &[ApiRoute] = &[
                 SLUG,
                 Field::of(
                     "permissions",
-                    Type::Object(&[MEMORY.required(), Field::of("scope", Type::Scopes, "Its scopes.").required()]),
+                    Type::Object(&[
+                        MEMORY.required(),
+                        Field::of("scope", Type::Scopes, "The scopes of the agent's tokens.").required(),
+                    ]),
                     "What it may do now.",
                 )
                 .required(),
@@ -272,6 +285,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -288,6 +302,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::PATCH,
@@ -304,6 +319,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: OK_AGENT,
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -326,7 +342,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::word("location", &["controller", "cloud", "worker"], "Where it runs; null if not checked.")
                     .required()
                     .nullable(),
-                Field::flag("resumed", "Whether the agent was paused before.").required(),
+                Field::flag("resumed", "True if the agent was paused before.").required(),
             ]),
         ),
         errors: &[
@@ -338,6 +354,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::MODEL_NOT_ON_WORKER,
         ],
         doc: "recipes/managing-agents#update-agent",
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -362,6 +379,7 @@ pub const ROUTES: &[ApiRoute] = &[
         ),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#import-agent",
+        tool: None,
     },
 ];
 
@@ -379,8 +397,8 @@ const ARCHIVE_ANSWER: (u16, Answer) = (
         STATUS,
         AGENT_ID,
         SLUG,
-        id("archived_at", "When."),
-        Field::unbounded("snapshot_name", "Its container's snapshot.").required().nullable(),
+        id("archived_at", "When the agent was archived."),
+        Field::unbounded("snapshot_name", "The snapshot of the agent's container.").required().nullable(),
     ]),
 );
 

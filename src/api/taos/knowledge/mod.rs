@@ -27,17 +27,17 @@ const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
 
-const ID: Field = text("id", "The id; stays as long as its source has this path.");
-const SOURCE_TYPE: Field = text("source_type", "What kind of source it is from, such as agent-docs or guide.");
+const ID: Field = text("id", "The id. It stays the same as long as the source has this path.");
+const SOURCE_TYPE: Field = text("source_type", "The type of the source, such as agent-docs or guide.");
 const SOURCE_ID: Field = text("source_id", "The source, such as taos-core or app:NAME.");
-const SOURCE_URL: Field = text("source_url", "Its path within the source.");
+const SOURCE_URL: Field = text("source_url", "The path of the item within its source.");
 const TITLE: Field = text("title", "The title.");
-const AUTHOR: Field = text("author", "Who wrote it last: taosd, user:NAME or agent:NAME.");
-const SUMMARY: Field = text("summary", "Its first paragraph, at most 200 characters.");
-const CATEGORIES: Field = Field::texts("categories", usize::MAX, usize::MAX, "What it is about.").required();
+const AUTHOR: Field = text("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");
+const SUMMARY: Field = text("summary", "The first paragraph, at most 200 characters.");
+const CATEGORIES: Field = Field::texts("categories", usize::MAX, usize::MAX, "The topics of the item.").required();
 const STATUS: Field = Field::word("status", &["ready"], "Always ready.").required();
-const CREATED_AT: Field = text("created_at", "When it was added.");
-const UPDATED_AT: Field = text("updated_at", "When it was last changed.");
+const CREATED_AT: Field = text("created_at", "When the item was added.");
+const UPDATED_AT: Field = text("updated_at", "When the item was last changed.");
 
 /// An item as listed.
 const BRIEF: &[Field] =
@@ -70,8 +70,8 @@ const HIT: &[Field] = &[
     STATUS,
     CREATED_AT,
     UPDATED_AT,
-    text("snippet", "The words around what was found."),
-    Field::of("score", Type::Number, "How well it fits; larger is better.").required(),
+    text("snippet", "The text around the match."),
+    Field::of("score", Type::Number, "The rank of the match; larger is better.").required(),
 ];
 
 /// The system prompt.
@@ -80,12 +80,12 @@ const PROMPT: &[Field] = &[
     Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
     Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
         .required(),
-    Field::integer("omitted_count", 0, i64::MAX, "How many did not fit.").required(),
-    Field::flag("truncated", "Whether any document did not fit.").required(),
+    Field::integer("omitted_count", 0, i64::MAX, "The number of documents that did not fit.").required(),
+    Field::flag("truncated", "True if a document did not fit.").required(),
 ];
 
-const CATEGORY_FILTER: Field = Field::text("category", 64, "Only with this category.");
-const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only of this source.");
+const CATEGORY_FILTER: Field = Field::text("category", 64, "Only items with this category.");
+const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only items of this source.");
 
 /// An item without its text.
 fn show(item: &KnowledgeItem) -> Value {
@@ -135,7 +135,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "Oldest first, without their text.",
         repeat: Repeat::Safe,
         query: &[
-            Field::text("source_type", 64, "Only of this kind of source."),
+            Field::text("source_type", 64, "Only items of sources of this type."),
             SOURCE_FILTER,
             CATEGORY_FILTER,
             LIMIT,
@@ -146,6 +146,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(BRIEF)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -162,6 +163,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(WHOLE)),
         errors: &[codes::KNOWLEDGE_ITEM_NOT_FOUND],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -184,6 +186,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(HIT)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_SEARCH,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -202,12 +205,13 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::List(&[
                 SOURCE_ID,
                 SOURCE_TYPE,
-                Field::integer("items", 1, i64::MAX, "How many items it has.").required(),
+                Field::integer("items", 1, i64::MAX, "The number of items.").required(),
                 UPDATED_AT,
             ]),
         ),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::PUT,
@@ -220,19 +224,18 @@ pub const ROUTES: &[ApiRoute] = &[
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[
-            Field::text(
-                "source_type",
-                64,
-                "What kind of source it is: a-z, 0-9, then also . _ and -; guide if absent.",
-            )
-            .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
+            Field::text("source_type", 64, "The type of the source: a-z, 0-9, then also . _ and -; guide if absent.")
+                .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
             Field::of(
                 "items",
                 Type::Objects(&[
-                    Field::text("path", 255, "Its name within the source, unique there.").not_empty().line().required(),
+                    Field::text("path", 255, "The path of the item, unique within the source.")
+                        .not_empty()
+                        .line()
+                        .required(),
                     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
                     Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
-                    Field::texts("categories", 8, 64, "What it is about."),
+                    Field::texts("categories", 8, 64, "The topics of the item."),
                 ]),
                 "All items of the source; at most 500.",
             )
@@ -243,14 +246,16 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 SOURCE_ID,
-                Field::integer("added", 0, KNOWLEDGE_ITEMS as i64, "New items.").required(),
-                Field::integer("updated", 0, KNOWLEDGE_ITEMS as i64, "Items with other content.").required(),
-                Field::integer("unchanged", 0, KNOWLEDGE_ITEMS as i64, "Items left as they were.").required(),
-                Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "Items that are gone.").required(),
+                Field::integer("added", 0, KNOWLEDGE_ITEMS as i64, "The number of new items.").required(),
+                Field::integer("updated", 0, KNOWLEDGE_ITEMS as i64, "The number of items with new content.")
+                    .required(),
+                Field::integer("unchanged", 0, KNOWLEDGE_ITEMS as i64, "The number of unchanged items.").required(),
+                Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "The number of removed items.").required(),
             ]),
         ),
         errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -267,6 +272,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
         doc: DOC_SOURCES,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -278,7 +284,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "Whole documents: first those of the daemon by path, then those of the apps. With Accept: text/markdown the reply is the text of the prompt.",
         repeat: Repeat::Safe,
         query: &[
-            Field::integer("max_bytes", 1024, 262_144, "Bytes of the prompt at the most; 32768 if absent."),
+            Field::integer("max_bytes", 1024, 262_144, "Maximum size of the prompt in bytes; 32768 if absent."),
             SOURCE_FILTER,
         ],
         body: BodyKind::None,
@@ -286,5 +292,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
         errors: &[],
         doc: DOC_PROMPT,
+        tool: None,
     },
 ];

@@ -25,7 +25,7 @@ pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
 const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
 
-const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread ones.");
+const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread notifications.");
 const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
@@ -36,21 +36,21 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 /// A notification's record.
 const RECORD: &[Field] = &[
     text("id", "The id."),
-    Field::integer("timestamp", 0, i64::MAX, "When it was sent, in seconds since 1970.").required(),
-    text("created_at", "When it was sent."),
-    Field::word("level", Level::SLUGS, "The priority it was sent with.").required(),
-    text("title", "One line."),
+    Field::integer("timestamp", 0, i64::MAX, "When the notification was sent, in seconds since 1970.").required(),
+    text("created_at", "When the notification was sent."),
+    Field::word("level", Level::SLUGS, "The priority.").required(),
+    text("title", "The title, one line."),
     text("message", "The text."),
-    Field::flag("read", "Whether its user has read it.").required(),
-    text("source", "Who sent it, from the credential: agent:NAME or user:NAME; taosd for the daemon itself."),
+    Field::flag("read", "True if the user has read it.").required(),
+    text("source", "The sender, from its credential: agent:NAME or user:NAME; taosd for the daemon itself."),
     text("agent_id", "The id of the agent that sent it.").nullable(),
     text("app_origin", "The app that the sender named.").nullable(),
-    text("action_url", "Where it leads.").nullable(),
+    text("action_url", "The link of the notification.").nullable(),
 ];
 
 const COUNT: &[Field] = &[
-    Field::integer("unread", 0, i64::MAX, "Those not read.").required(),
-    Field::integer("total", 0, i64::MAX, "All.").required(),
+    Field::integer("unread", 0, i64::MAX, "The number of unread notifications.").required(),
+    Field::integer("total", 0, i64::MAX, "The number of all notifications.").required(),
 ];
 
 /// What a page that sends `HX-Request: true` gets.
@@ -114,6 +114,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -130,6 +131,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Or(&Answer::Object(COUNT), HTML)),
         errors: &[],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -146,6 +148,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Other(&["text/event-stream"])),
         errors: &[codes::TOO_MANY_STREAMS],
         doc: DOC_WATCH,
+        tool: None,
     },
     Route {
         method: Method::GET,
@@ -162,6 +165,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::NOTIFICATION_NOT_FOUND],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -179,11 +183,12 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
-                Field::integer("updated", 0, i64::MAX, "How many were not read before.").required(),
+                Field::integer("updated", 0, i64::MAX, "The number of notifications that were unread.").required(),
             ]),
         ),
         errors: &[codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::POST,
@@ -192,7 +197,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsUpdate, change::read),
         id: "notifications_read",
         title: "Mark a notification as read",
-        about: "By the user it was sent to.",
+        about: "Only the recipient may do this.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -200,6 +205,7 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(&[Field::flag("ok", "Always true.").required()])),
         errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
     Route {
         method: Method::DELETE,
@@ -208,7 +214,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::NotificationsDelete, change::delete),
         id: "notifications_delete",
         title: "Delete a notification",
-        about: "By the user it was sent to.",
+        about: "Only the recipient may do this.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -216,5 +222,6 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (204, Answer::Empty),
         errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
         doc: DOC_READ,
+        tool: None,
     },
 ];

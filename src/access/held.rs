@@ -1,0 +1,163 @@
+//! What lives in memory for minutes and is found by a secret: login links, codes, requests to log in. Only the secret's
+//! hash is here. A restart forgets everything: the person clicks again.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::secret::SecretHash;
+use crate::threads::lock;
+
+/// Bounds of what is held.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// How long one is held.
+    pub life: Duration,
+    /// How many there are at the most.
+    pub most: usize,
+    /// How many of them one owner has; one more ends its oldest.
+    pub of_owner: usize,
+}
+
+/// Values by the hash of their secret. An owner is whoever had them made: a principal, or a peer without a credential.
+#[derive(Debug)]
+pub struct Held<T> {
+    room: Room,
+    all: Mutex<HashMap<SecretHash, Entry<T>>>,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    value: T,
+    owner: String,
+    made: Instant,
+}
+
+/// There is no room, and nobody has taken more of it than who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl<T: Clone> Held<T> {
+    /// Nothing yet.
+    pub fn new(room: Room) -> Self {
+        Self { room, all: Mutex::default() }
+    }
+
+    /// Holds a value. The owner's oldest makes room, or the oldest of the owner that has the most.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn put(&self, hash: SecretHash, owner: &str, value: T, now: Instant) -> Result<(), Full> {
+        let mut all = lock(&self.all);
+        all.retain(|_, entry| now.saturating_duration_since(entry.made) < self.room.life);
+        let count = |all: &HashMap<_, Entry<T>>, owner: &str| all.values().filter(|e| e.owner == owner).count();
+        let own = count(&all, owner);
+        if own >= self.room.of_owner {
+            end_oldest(&mut all, owner);
+        } else if all.len() >= self.room.most {
+            let greedy = all.values().map(|e| (count(&all, &e.owner), e.owner.clone())).max();
+            match greedy {
+                Some((most, whose)) if most > own => end_oldest(&mut all, &whose),
+                _ => return Err(Full),
+            }
+        }
+        all.insert(hash, Entry { value, owner: owner.to_owned(), made: now });
+        Ok(())
+    }
+
+    /// The value, which stays.
+    pub fn look(&self, hash: &SecretHash, now: Instant) -> Option<T> {
+        let all = lock(&self.all);
+        all.get(hash).filter(|e| now.saturating_duration_since(e.made) < self.room.life).map(|e| e.value.clone())
+    }
+
+    /// The value, which goes: a second one who asks gets nothing.
+    pub fn take(&self, hash: &SecretHash, now: Instant) -> Option<T> {
+        let entry = lock(&self.all).remove(hash)?;
+        (now.saturating_duration_since(entry.made) < self.room.life).then_some(entry.value)
+    }
+
+    /// Changes the value in its place. What `change` says; `None` if there is no such value.
+    pub fn change<R>(&self, hash: &SecretHash, now: Instant, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let mut all = lock(&self.all);
+        let entry = all.get_mut(hash)?;
+        (now.saturating_duration_since(entry.made) < self.room.life).then(|| change(&mut entry.value))
+    }
+
+    /// The values that are like this, each with its hash and the time it has left.
+    pub fn list(&self, now: Instant, like: impl Fn(&T) -> bool) -> Vec<(SecretHash, T, Duration)> {
+        let all = lock(&self.all);
+        let left = |e: &Entry<T>| self.room.life.checked_sub(now.saturating_duration_since(e.made));
+        let good = all.iter().filter(|(_, e)| like(&e.value));
+        good.filter_map(|(hash, e)| Some((*hash, e.value.clone(), left(e).filter(|l| !l.is_zero())?))).collect()
+    }
+
+    /// Forgets the values that are like this.
+    pub fn forget(&self, like: impl Fn(&T) -> bool) {
+        lock(&self.all).retain(|_, entry| !like(&entry.value));
+    }
+
+    /// How many are held.
+    pub fn len(&self) -> usize {
+        lock(&self.all).len()
+    }
+
+    /// True if nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+fn end_oldest<T>(all: &mut HashMap<SecretHash, Entry<T>>, owner: &str) {
+    let oldest = all.iter().filter(|(_, e)| e.owner == owner).min_by_key(|(_, e)| e.made).map(|(hash, _)| *hash);
+    if let Some(hash) = oldest {
+        all.remove(&hash);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(most: usize, of_owner: usize) -> Held<u32> {
+        Held::new(Room { life: Duration::from_secs(60), most, of_owner })
+    }
+
+    fn hash(of: u32) -> SecretHash {
+        SecretHash::of(&of.to_string())
+    }
+
+    #[test]
+    fn a_value_is_taken_once_and_ends_with_its_time() {
+        let (held, now) = (held(8, 8), Instant::now());
+        held.put(hash(1), "a", 1, now).unwrap();
+        held.put(hash(2), "a", 2, now).unwrap();
+        assert_eq!(held.look(&hash(1), now), Some(1));
+        assert_eq!((held.take(&hash(1), now), held.take(&hash(1), now)), (Some(1), None));
+        let late = now + Duration::from_secs(60);
+        assert_eq!((held.look(&hash(2), late), held.take(&hash(2), late)), (None, None));
+    }
+
+    #[test]
+    fn who_fills_the_room_loses_its_own_and_others_keep_theirs() {
+        let (held, now) = (held(5, 4), Instant::now());
+        held.put(hash(100), "quiet", 100, now).unwrap();
+        for n in 0..50 {
+            held.put(hash(n), "loud", n, now + Duration::from_millis(u64::from(n))).unwrap();
+        }
+        assert_eq!(held.len(), 5);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(held.look(&hash(100), later), Some(100));
+        // The room is full: the new one comes in at the cost of who has the most.
+        held.put(hash(200), "new", 200, later).unwrap();
+        assert_eq!((held.len(), held.look(&hash(46), later), held.look(&hash(100), later)), (5, None, Some(100)));
+    }
+
+    #[test]
+    fn where_all_have_as_much_there_is_no_more() {
+        let (held, now) = (held(2, 4), Instant::now());
+        held.put(hash(1), "a", 1, now).unwrap();
+        held.put(hash(2), "b", 2, now).unwrap();
+        assert_eq!(held.put(hash(3), "a", 3, now), Err(Full));
+    }
+}

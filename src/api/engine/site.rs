@@ -1,0 +1,63 @@
+//! Under which names the box may be logged in to, and where programs may ask for tokens (OAuth contract, section 2).
+//!
+//! A login over plain HTTP is safe only where nobody is in between: under a loopback name. Elsewhere a proxy has to
+//! speak TLS, and `public_url` says under which name.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::HOST;
+
+use super::app::App;
+use crate::http::edge::check::split_host;
+use crate::rest::head::{Head, Peer};
+
+/// The address of a page of ours as this request's browser sees it, if people may log in there; without a slash at the
+/// end.
+pub fn origin(app: &App, head: &Head) -> Option<String> {
+    if head.foreign_host || matches!(head.peer, Peer::Unix { .. }) {
+        return None;
+    }
+    let host = head.header(&HOST)?.to_ascii_lowercase();
+    let (name, port) = split_host(&host)?;
+    app.config.read(|now| {
+        let public = now.public_url.as_ref().filter(|url| {
+            let own = if url.tls { 443 } else { 80 };
+            url.authority == host || (port == Some(own) && url.authority == name)
+        });
+        match public {
+            Some(url) if url.tls => Some(url.to_string()),
+            _ if is_loopback(name) || now.oauth.insecure_http => Some(format!("http://{host}")),
+            _ => None,
+        }
+    })
+}
+
+/// The issuer under which the authorization server is offered to this request; `None`: it is not.
+#[allow(dead_code, reason = "discovery names it")]
+pub fn issuer(app: &App, head: &Head) -> Option<String> {
+    origin(app, head).filter(|_| app.config.read(|now| now.oauth.enabled))
+}
+
+/// The address that people are told where no request says under which name they reach the box.
+pub fn of_box(app: &App) -> String {
+    if let Some(url) = app.config.read(|now| now.public_url.as_ref().map(ToString::to_string)) {
+        return url;
+    }
+    let first = app.listening.get().and_then(|all| all.first().copied());
+    format!("http://{}", reachable(first.unwrap_or(crate::config::DEFAULT_LISTEN)))
+}
+
+/// An address to connect to: one that listens everywhere listens on loopback too.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()),
+        _ => address,
+    }
+}
+
+/// True for a host's name that never leaves the machine.
+pub fn is_loopback(name: &str) -> bool {
+    let ip = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
+}

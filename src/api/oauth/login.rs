@@ -1,0 +1,83 @@
+//! The pages where people log in: with a one-time link, or with a token (OAuth contract, section 4).
+
+use std::time::Instant;
+
+use hyper::header::LOCATION;
+use hyper::http::{Method, StatusCode};
+
+use super::{page, pages, public};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::Handled;
+use crate::api::engine::site;
+use crate::api::taos::links::is_own_path;
+use crate::rest::codes;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
+use crate::secret::LoginLink;
+
+const DOC: &str = "recipes/logging-in#by-link";
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    page(Method::GET, "/login", form)
+        .described(
+            "login_page",
+            "Open the page where people log in",
+            "Takes a user's token. next is the path on this box where the login leads.",
+            "recipes/logging-in#by-token",
+        )
+        .answering(200, Answer::OrSeeOther(&Answer::Other(&["text/html"]))),
+    page(Method::GET, "/login/{link}", link).described(
+        "login_link",
+        "Open a login link",
+        "Shows who is about to be logged in. Opening it does not use the link up: the page's button does.",
+        DOC,
+    ),
+    public(Method::GET, "/login/page.js", script)
+        .described("login_script", "Read the script of the login pages", "The script of the login pages.", DOC)
+        .answering(200, Answer::Other(&["text/javascript"])),
+    public(Method::GET, "/login/page.css", style)
+        .described("login_style", "Read the style sheet of the login pages", "The style sheet of these pages.", DOC)
+        .answering(200, Answer::Other(&["text/css"])),
+];
+
+fn script(_: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/javascript; charset=utf-8", pages::SCRIPT).into())
+}
+
+fn style(_: &App, _: Input) -> Handled {
+    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", pages::STYLE).into())
+}
+
+/// The refusal of a login under a name where somebody may listen in.
+pub(super) fn not_here() -> Reply {
+    pages::problem("Log in over a safe connection", &codes::TLS_REQUIRED.into())
+}
+
+fn form(app: &App, input: Input) -> Handled {
+    if site::origin(app, &input.head).is_none() {
+        return Ok(not_here().into());
+    }
+    let next = super::form::first(&input.head.query, "next").filter(|path| is_own_path(path));
+    let next = next.unwrap_or_else(|| "/".to_owned());
+    if app.gate.viewer(&input.head)?.is_some() {
+        return Ok(Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &next).into());
+    }
+    Ok(pages::reply(StatusCode::OK, &pages::Login { next: &next }).into())
+}
+
+fn link(app: &App, input: Input) -> Handled {
+    app.gate.throttle_public(&input.head)?;
+    if site::origin(app, &input.head).is_none() {
+        return Ok(not_here().into());
+    }
+    let secret = input.param(0);
+    let found = LoginLink::parse(secret).ok().and_then(|hash| app.login_links.look(&hash, Instant::now()));
+    let Some(link) = found else {
+        return Ok(pages::problem("This login link is dead", &codes::LINK_INVALID.into()).into());
+    };
+    let page = pages::Link { secret, username: &link.username, path: &link.path };
+    Ok(pages::reply(StatusCode::OK, &page).into())
+}

@@ -1,0 +1,70 @@
+//! The pages: one template each in one frame, every value escaped. Nothing inline, so that the policy of all pages holds.
+
+use askama::Template;
+use hyper::header::{CACHE_CONTROL, HeaderName};
+use hyper::http::StatusCode;
+
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+
+/// The script of the pages: it sends forms as JSON and goes where the answer leads.
+pub const SCRIPT: &str = include_str!("page.js");
+/// The style sheet of the pages.
+pub const STYLE: &str = include_str!("page.css");
+
+/// Logs in with a token.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/login.html")]
+pub struct Login<'a> {
+    /// Where it leads.
+    pub next: &'a str,
+}
+
+/// Logs in with a link.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/link.html")]
+pub struct Link<'a> {
+    /// The link's secret, which the form sends.
+    pub secret: &'a str,
+    /// Whom it logs in.
+    pub username: &'a str,
+    /// Where it leads.
+    pub path: &'a str,
+}
+
+/// Says what went wrong and what to do.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/problem.html")]
+pub struct Problem<'a> {
+    /// In a few words.
+    pub title: &'a str,
+    /// What went wrong.
+    pub detail: &'a str,
+    /// What to do.
+    pub fix: &'a str,
+    /// The page that explains it.
+    pub doc_url: &'a str,
+}
+
+/// A page as a reply. It is nobody's but the person's who opened it.
+pub fn reply(status: StatusCode, page: &impl Template) -> Reply {
+    match page.render() {
+        Ok(html) => Reply::typed(status, "text/html; charset=utf-8", html)
+            .with(CACHE_CONTROL, "no-store")
+            .with(HeaderName::from_static("x-frame-options"), "DENY"),
+        Err(error) => {
+            log::error!("a page could not be made: {error}");
+            Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    }
+}
+
+/// A refusal as a page.
+pub fn problem(title: &str, error: &ApiError) -> Reply {
+    let page = Problem { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
+    let mut reply = reply(error.status(), &page);
+    for (name, value) in &error.headers {
+        reply = reply.with(name.clone(), value);
+    }
+    reply
+}
