@@ -63,6 +63,10 @@ CREATE TABLE agents (
     memory_plugin        TEXT NOT NULL DEFAULT 'none' CHECK (memory_plugin IN ('taosmd', 'none')),
     status               TEXT NOT NULL CHECK (status IN ('registered', 'deploying', 'running', 'stopped', 'failed')),
     paused               INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+    -- How news wakes it, after how many idle minutes it is put to sleep (0: never), and since when it sleeps.
+    wake                 TEXT NOT NULL DEFAULT 'none' CHECK (wake IN ('none', 'start', 'resume')),
+    idle_stop_minutes    INTEGER NOT NULL DEFAULT 0 CHECK (idle_stop_minutes BETWEEN 0 AND 10080),
+    asleep_at            INTEGER,
     container_name       TEXT,
     container_runtime    TEXT CHECK (container_runtime IN ('incus', 'lxd', 'lxc')),
     scope                TEXT NOT NULL CHECK (json_valid(scope)),
@@ -89,6 +93,18 @@ CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_a
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
 CREATE INDEX agents_by_space ON agents (space_id, created_at, id);
 CREATE INDEX agents_by_owner_space ON agents (owner_space_id);
+CREATE INDEX agents_that_doze ON agents (id) WHERE idle_stop_minutes > 0 AND archived_at IS NULL;
+
+-- What there was for an agent in a container to hear of: how much so far, and since when something waits that nothing of
+-- it was listening to. `woken`: when it was woken within the last hour. `told`: its owner knows that it may not be again.
+CREATE TABLE agent_news (
+    agent_id    TEXT NOT NULL PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
+    count       INTEGER NOT NULL CHECK (count > 0),
+    waits_since INTEGER,
+    woken       TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(woken)),
+    told        INTEGER NOT NULL DEFAULT 0 CHECK (told IN (0, 1))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX agent_news_waiting ON agent_news (waits_since) WHERE waits_since IS NOT NULL;
 
 -- What the aX clients keep of an agent beside the registry's own; an agent without a row has the defaults.
 CREATE TABLE agent_profiles (
@@ -244,7 +260,7 @@ CREATE INDEX grants_by_expiry ON grants (expires_at) WHERE expires_at IS NOT NUL
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
 CREATE TABLE operations (
     id          TEXT NOT NULL PRIMARY KEY,
-    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate', 'backup')),
+    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate', 'backup', 'wake', 'sleep')),
     status      TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,
     agent_name  TEXT,

@@ -248,6 +248,10 @@ pub const TASK_REQUIREMENTS_BYTES: usize = 16 * 1024;
 pub const TASK_DEPENDENCIES: usize = 32;
 /// Seconds of a lease, at the least, at the most and where nothing is said.
 pub const LEASE_SECONDS: (i64, i64, i64) = (10, 86_400, 300);
+/// Minutes without work after which an agent is put to sleep, at the most.
+pub const IDLE_STOP_MINUTES: i64 = 7 * 24 * 60;
+/// How often an agent that sleeps is woken in an hour.
+pub const WAKES_AN_HOUR: usize = 6;
 /// Seconds that a request for the next task waits.
 pub const TASK_WAIT: i64 = 60;
 /// How long a finished task is kept.

@@ -23,6 +23,7 @@ use crate::jobs::upkeep::audit_head::Teller;
 use crate::jobs::upkeep::expiry::Expiry;
 use crate::jobs::upkeep::leases::{self, Leases};
 use crate::jobs::upkeep::messages::Upkeep;
+use crate::jobs::upkeep::sleeper::{self, Sleeper};
 use crate::jobs::upkeep::{backup_scheduler, health, reconcile, sweeper};
 use crate::limits::seconds;
 use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
@@ -88,6 +89,14 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         Upkeep::start(Arc::clone(&store), Arc::clone(&streams), notifier(), Arc::clone(&clock), Arc::clone(&live));
     let upkeep = Arc::new(having("the thread that looks after messages", upkeep)?);
     let leases = Arc::new(leases(&store, &streams, notifier())?);
+    let sleeper = Sleeper::start(sleeper::Tools {
+        store: Arc::clone(&store),
+        jobs: Arc::clone(&jobs),
+        listening: Arc::clone(&streams.listening),
+        presence: Arc::clone(&gate.presence),
+        notifier: notifier(),
+    });
+    let sleeper = Arc::new(having("the thread that wakes agents", sleeper)?);
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
     let routes = api::routes();
@@ -104,6 +113,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         fetched,
         upkeep,
         leases,
+        sleeper,
         access_log,
         forwarder,
         box_key,

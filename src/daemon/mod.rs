@@ -89,11 +89,13 @@ pub fn serve(config: Config) -> Result<(), DaemonError> {
     let _ = app.listening.set(addresses.clone());
     app.set_edge(running.handle());
     start_up::begin(&app.jobs, running.handle());
+    app.sleeper.begin();
     let serving_upkeep = ServingUpkeep::start(&app, running.handle())?;
     announce(&config, &addresses);
     answer_signals(signals, running.handle(), &app)?;
     running.join();
     app.fetched.stop();
+    app.sleeper.stop();
     drop(serving_upkeep);
     app.jobs.stop(Duration::from_secs(app.config.read(|now| now.limits.stop_timeout)));
     app.jobs.sockets.close_all();

@@ -23,6 +23,7 @@ pub mod knowledge;
 pub mod messages;
 pub mod meta;
 mod migrate;
+pub mod news;
 pub mod notifications;
 mod objects;
 mod open;

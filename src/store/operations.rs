@@ -89,6 +89,8 @@ closed_set! {
         Purge "purge" "Removes an archived agent and its container.";
         Migrate "migrate" "Delivers the tokens that are missing at a start.";
         Backup "backup" "Backs the database up.";
+        Wake "wake" "Starts or thaws the container of an agent that sleeps, because there is news for it.";
+        Sleep "sleep" "Stops or freezes the container of an agent that nobody needed for some time.";
     }
 }
 

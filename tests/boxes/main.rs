@@ -26,6 +26,7 @@ mod world;
 mod a_runtime_that_is_away_leaves_nothing;
 mod a_swapped_mount_is_not_followed;
 mod agents_come_and_go_in_parallel;
+mod agents_sleep_and_wake;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
 mod crashes_leave_one_token;

@@ -12,6 +12,7 @@ const NEEDS: &[(&str, u8)] = &[
     ("agents_token_show", 1),
     ("agents_deploy_status", 1),
     ("agents_logs", 1),
+    ("agents_wake", 2),
     ("agents_pause", 2),
     ("agents_resume", 2),
     ("agents_start", 2),

@@ -57,7 +57,8 @@ pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
 }
 
 /// Routes that succeed only with a container runtime that works, or go on working after their reply.
-pub const NEED_RUNTIME: &[&str] = &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy"];
+pub const NEED_RUNTIME: &[&str] =
+    &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy", "agents_wake"];
 
 /// The rows of the table that succeed on a box without containers, and whose replies have an end.
 pub fn plain_routes() -> impl Iterator<Item = &'static ApiRoute> {

@@ -77,6 +77,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_start", "agents start atlas", 1),
     ("agents_stop", "agents stop atlas", 1),
     ("agents_restart", "agents restart atlas --no-wait", 1),
+    ("agents_wake", "agents wake atlas --wake start", 1),
     ("agents_pause", "agents pause atlas", 0),
     ("agents_resume", "agents resume atlas", 0),
     ("agents_bulk_start", "agents bulk start", 0),

@@ -26,7 +26,12 @@ const DOC: &str = "recipes/bootstrap#agents";
 const ROW: &[Field] = &[
     text("id", "The agent's id."),
     text("name", "The agent's name."),
-    Field::word("presence", &["online", "offline"], "Online if it was seen within 120 seconds.").required(),
+    Field::word(
+        "presence",
+        &["online", "offline", "sleeping"],
+        "Online if the agent was seen within 120 seconds; sleeping if its container is stopped or frozen until there is news.",
+    )
+    .required(),
     text("agent_type", "The kind of agent, as a free word."),
     text("last_active", "When the agent was last seen.").nullable(),
 ];
@@ -81,10 +86,15 @@ pub const ROUTES: &[ApiRoute] = &[
 
 fn row(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let online = app.gate.presence.is_online(&live.agent.id, now);
+    let presence = match online {
+        _ if live.agent.sleeps() => "sleeping",
+        true => "online",
+        false => "offline",
+    };
     json!({
         "id": live.agent.id,
         "name": record::name(&live.agent),
-        "presence": if online { "online" } else { "offline" },
+        "presence": presence,
         "agent_type": agent_type,
         "last_active": record::last_seen(&app.gate.presence, live).map(Micros::micros),
     })
@@ -94,8 +104,10 @@ fn state(app: &App, live: &LiveAgent, agent_type: &str, now: Micros) -> Value {
     let raw = row(app, live, agent_type, now);
     let online = raw["presence"] == "online";
     let listens = app.streams.listening.is_anywhere(&format!("agent:{}", live.agent.id));
+    let sleeps = raw["presence"] == "sleeping";
     let (badge, label) = match (live.agent.paused, online, raw["last_active"].is_null()) {
         (true, ..) => ("blocked", "Paused"),
+        _ if sleeps => ("offline", "Sleeping"),
         (false, true, _) => ("live", "Online"),
         (false, false, false) => ("offline", "Offline"),
         (false, false, true) => ("unknown", "Never seen"),

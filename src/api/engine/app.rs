@@ -26,6 +26,7 @@ use crate::jobs::operations::Jobs;
 use crate::jobs::upkeep::backup_scheduler::BackupHealth;
 use crate::jobs::upkeep::leases::Leases;
 use crate::jobs::upkeep::messages::Upkeep;
+use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::limits;
 use crate::store::{self, Store};
 use crate::time::Clock;
@@ -63,6 +64,8 @@ pub struct App {
     pub upkeep: Arc<Upkeep>,
     /// The clock of leases on tasks.
     pub leases: Arc<Leases>,
+    /// Sleep and wake of agents.
+    pub sleeper: Arc<Sleeper>,
     /// Uploads on their way.
     pub uploads: Arc<Places>,
     /// Downloads on their way.
@@ -125,6 +128,8 @@ pub struct Parts {
     pub upkeep: Arc<Upkeep>,
     /// See [`App::leases`].
     pub leases: Arc<Leases>,
+    /// See [`App::sleeper`].
+    pub sleeper: Arc<Sleeper>,
     /// See [`App::access_log`].
     pub access_log: AccessLog,
     /// See [`App::forwarder`].
@@ -153,6 +158,7 @@ impl App {
             fetched: parts.fetched,
             upkeep: parts.upkeep,
             leases: parts.leases,
+            sleeper: parts.sleeper,
             uploads: Places::new(limits::UPLOADS),
             downloads: Places::new(limits::DOWNLOADS),
             kept: KeptReplies::default(),

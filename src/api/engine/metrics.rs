@@ -101,6 +101,8 @@ pub fn page(app: &App) -> String {
         "Messages removed because they were too old or too many.",
     );
     let _ = writeln!(out, "taosd_messages_removed_total {}", app.upkeep.removed());
+    head(&mut out, "taosd_agent_wakes_total", "counter", "Agents woken because there was news for them.");
+    let _ = writeln!(out, "taosd_agent_wakes_total {}", app.sleeper.wakes());
     gauge(&mut out, "taosd_task_leases", "Leases on tasks that are given now.", app.leases.count());
     gauge(&mut out, "taosd_uploads_in_flight", "Uploads on their way.", app.uploads.count());
     gauge(&mut out, "taosd_downloads_in_flight", "Downloads on their way.", app.downloads.count());

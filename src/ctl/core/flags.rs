@@ -82,7 +82,7 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
             vec![arg.action(ArgAction::Append).value_name("KEY=VALUE,…").help(help)]
         }
         // A single object has no flag; a verb that needs one takes its body from a file.
-        Type::Object(_) | Type::EmptyList | Type::Number => Vec::new(),
+        Type::Object(_) | Type::EmptyList | Type::Number | Type::FlagOr(_) => Vec::new(),
         Type::AnyObject => vec![arg.value_name("JSON")],
         Type::Due { .. } => vec![arg.value_name("TIME|SECONDS")],
     }

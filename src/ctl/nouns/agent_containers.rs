@@ -22,6 +22,8 @@ pub const STOP: CommandEntry = CommandEntry::Verb(Verb::new("stop", "agents_stop
 /// Restart.
 pub const RESTART: CommandEntry =
     CommandEntry::Verb(Verb::new("restart", "agents_restart", Show::Done("restarted", None)));
+/// How it sleeps and wakes.
+pub const WAKE: CommandEntry = CommandEntry::Verb(Verb::new("wake", "agents_wake", Show::Stored("agents_get", "name")));
 /// Pause.
 pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pause", Show::Done("paused", None)));
 /// Resume.

@@ -79,6 +79,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
         containers::RESTART,
         containers::PAUSE,
         containers::RESUME,
+        containers::WAKE,
         containers::BULK,
         agent_logs::ENTRY,
         containers::LIST,

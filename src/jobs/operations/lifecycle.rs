@@ -118,6 +118,7 @@ fn note(jobs: &Arc<Jobs>, agent: &Agent, action: LifecycleAction) -> Result<(), 
     jobs.store.write(move |conn| -> store::Result<()> {
         let now = Micros::now();
         agents::set_status(conn, &id, status, paused, now)?;
+        agents::sleeps_since(conn, &id, None)?;
         if paused {
             tasks::free_all_of_agent(conn, &id, now)?;
         }

@@ -5,11 +5,13 @@ pub mod backups;
 pub mod delivery;
 pub(crate) mod deploy;
 mod error;
+pub mod inbox;
 mod jobs;
 pub(crate) mod lifecycle;
 pub(crate) mod mounts;
 pub mod progress;
 pub mod runner;
+pub(crate) mod sleep;
 pub mod sockets;
 
 pub use error::OperationError;

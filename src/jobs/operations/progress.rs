@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::delivery::Asker;
 use super::deploy::Env;
 use super::lifecycle::LifecycleAction;
-use super::{archive, deploy, lifecycle};
+use super::{archive, deploy, lifecycle, sleep};
 use crate::jobs::operations::backups;
 use crate::jobs::operations::{Jobs, OperationError};
 use crate::store::agents::{self, Agent, AgentStatus};
@@ -20,7 +20,9 @@ pub type Ended = Result<Value, OperationError>;
 
 /// The audit's action for a kind of operation.
 pub fn action(kind: OperationKind) -> &'static str {
-    use OperationKind::{Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Start, Stop};
+    use OperationKind::{
+        Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop, Wake,
+    };
     match kind {
         Deploy => "agents.deploy",
         Archive => "agents.delete",
@@ -28,6 +30,8 @@ pub fn action(kind: OperationKind) -> &'static str {
         Purge => "agents.purge",
         Migrate => "agents.token.issue",
         Backup => "backups.create",
+        Wake => "agents.wake",
+        Sleep => "agents.sleep",
         Start | Stop | Restart | Pause | Resume | Bulk => "agents.lifecycle",
     }
 }
@@ -99,6 +103,8 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
         OperationKind::Restart => lifecycle::run(jobs, op, LifecycleAction::Restart),
         OperationKind::Pause => lifecycle::run(jobs, op, LifecycleAction::Pause),
         OperationKind::Resume => lifecycle::run(jobs, op, LifecycleAction::Resume),
+        OperationKind::Wake => sleep::wake(jobs, op),
+        OperationKind::Sleep => sleep::sleep(jobs, op),
         OperationKind::Deploy => deploy::deploy(jobs, op, env),
         OperationKind::Archive => archive::archive(jobs, op),
         OperationKind::Restore => archive::restore(jobs, op),

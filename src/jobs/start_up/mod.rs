@@ -137,7 +137,9 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         | OperationKind::Stop
         | OperationKind::Restart
         | OperationKind::Pause
-        | OperationKind::Resume => {
+        | OperationKind::Resume
+        | OperationKind::Wake
+        | OperationKind::Sleep => {
             // The status is read from the container.
             let agent = progress::agent_of(jobs, op)?;
             let state = jobs.driver()?.get(&lifecycle::container(&agent)?, within(CALL))?;
@@ -149,19 +151,26 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 
 /// Stores what a container does as its agent's status, if that differs.
 pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
+    let runs = status == Status::Running;
     let (status, paused) = match status {
         Status::Running => (AgentStatus::Running, false),
-        Status::Frozen => (AgentStatus::Running, true),
+        // One that the daemon has frozen sleeps; nobody has paused it.
+        Status::Frozen => (AgentStatus::Running, agent.asleep_at.is_none()),
         Status::Stopped => (AgentStatus::Stopped, agent.paused),
         Status::Error => (AgentStatus::Failed, agent.paused),
         Status::Other => return Ok(()),
     };
-    if agent.status == status && agent.paused == paused {
+    let woke = runs && agent.asleep_at.is_some();
+    if agent.status == status && agent.paused == paused && !woke {
         return Ok(());
     }
     let id = agent.id.clone();
-    jobs.store.write(move |conn| agents::set_status(conn, &id, status, paused, Micros::now()))?;
-    Ok(())
+    jobs.store.write(move |conn| {
+        if woke {
+            agents::sleeps_since(conn, &id, None)?;
+        }
+        agents::set_status(conn, &id, status, paused, Micros::now()).map(|_| ())
+    })
 }
 
 /// Starts what ran when the host went down, where the runtime leaves that to us.

@@ -8,4 +8,5 @@ pub mod health;
 pub mod leases;
 pub mod messages;
 pub mod reconcile;
+pub mod sleeper;
 pub mod sweeper;

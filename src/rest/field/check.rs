@@ -140,7 +140,7 @@ fn wanted(kind: Type) -> &'static str {
         Type::Text { .. } | Type::Word(_) => "a string",
         Type::Integer { .. } => "a whole number",
         Type::Number => "a number",
-        Type::Flag => "true or false",
+        Type::Flag | Type::FlagOr(_) => "true or false",
         Type::Texts { .. } | Type::Scopes => "a list of strings",
         Type::Object(_) | Type::AnyObject => "an object",
         Type::Due { .. } => "a time as in RFC 3339 or a whole number of seconds",

@@ -33,6 +33,8 @@ pub enum Type {
     Number,
     /// True or false.
     Flag,
+    /// True, false or one of these words; replies only.
+    FlagOr(&'static [&'static str]),
     /// A list of texts: at most so many, each of at most so many characters.
     Texts {
         /// Most entries.
@@ -244,6 +246,7 @@ impl Field {
             }
             Type::Number => json!({"type": "number"}),
             Type::Flag => json!({"type": "boolean"}),
+            Type::FlagOr(words) => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "enum": words}]}),
             Type::Texts { max, chars } => {
                 let mut list = json!({"type": "array", "items": {"type": "string"}});
                 if max < usize::MAX {

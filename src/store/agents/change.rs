@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Agent, AgentStatus, TokenDelivery};
+use super::{Agent, AgentStatus, TokenDelivery, Wake};
 use crate::store::Result;
 use crate::time::Micros;
 
@@ -31,6 +31,9 @@ const SET_CONTAINER: &str = "UPDATE agents SET container_name = ?2, container_ru
     revision = revision + 1, updated_at = ?5 WHERE id = ?1";
 const SET_STATUS: &str = "UPDATE agents SET status = ?2, paused = ?3, revision = revision + 1, updated_at = ?4
     WHERE id = ?1 AND (status <> ?2 OR paused <> ?3)";
+const SET_WAKE: &str = "UPDATE agents SET wake = ?2, idle_stop_minutes = ?3, revision = revision + 1, updated_at = ?4
+    WHERE id = ?1 AND archived_at IS NULL";
+const SLEEPS_SINCE: &str = "UPDATE agents SET asleep_at = ?2 WHERE id = ?1 AND asleep_at IS NOT ?2";
 const SET_SNAPSHOT: &str = "UPDATE agents SET snapshot_name = ?2 WHERE id = ?1";
 const TOUCH: &str = "UPDATE agents SET revision = revision + 1, updated_at = ?2 WHERE id = ?1 AND archived_at IS NULL";
 const RENAME: &str = "UPDATE agents SET slug = ?2, given_name = ?3, revision = revision + 1, updated_at = ?4
@@ -182,6 +185,24 @@ pub fn set_container(
 /// The store's.
 pub fn set_status(conn: &Connection, id: &str, status: AgentStatus, paused: bool, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(SET_STATUS)?.execute(params![id, status, paused, now])? > 0)
+}
+
+/// Notes how news wakes a live agent, and after how many idle minutes it is put to sleep.
+///
+/// # Errors
+/// The store's.
+pub fn set_wake(conn: &Connection, id: &str, wake: Wake, idle_stop_minutes: i64, now: Micros) -> Result<()> {
+    conn.prepare_cached(SET_WAKE)?.execute(params![id, wake, idle_stop_minutes, now])?;
+    Ok(())
+}
+
+/// Notes since when the daemon has an agent sleep; `None`: it does not.
+///
+/// # Errors
+/// The store's.
+pub fn sleeps_since(conn: &Connection, id: &str, since: Option<Micros>) -> Result<()> {
+    conn.prepare_cached(SLEEPS_SINCE)?.execute(params![id, since])?;
+    Ok(())
 }
 
 /// Notes the snapshot made at archiving.

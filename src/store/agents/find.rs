@@ -11,6 +11,8 @@ use crate::time::Micros;
 
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
+const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
+    AND paused = 0 AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
 const NAMED: &str = "WHERE a.archived_at IS NULL
         AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
@@ -20,6 +22,14 @@ const NAMED: &str = "WHERE a.archived_at IS NULL
 const LIST_ARCHIVED: &str =
     "WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
+
+/// True if the container of this live agent rests, and news would wake it; see [`Agent::sleeps`].
+///
+/// # Errors
+/// The store's.
+pub fn sleeps(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(SLEEPS)?.query_row([id], |row| row.get(0))?)
+}
 
 /// How many agents a user owns, archived ones included.
 ///

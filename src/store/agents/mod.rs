@@ -6,13 +6,13 @@ mod sets;
 
 pub use change::{
     Delivery, archive, forget, insert, place, purge, rename, restore, set_container, set_delivery, set_snapshot,
-    set_status, touch, update,
+    set_status, set_wake, sleeps_since, touch, update,
 };
 pub use find::{
     AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,
-    name_is_taken, named, resolve, with_containers, without_containers,
+    name_is_taken, named, resolve, sleeps, with_containers, without_containers,
 };
-pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery};
+pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 
 use super::row::record;
 use crate::time::Micros;
@@ -72,6 +72,12 @@ record! {
         pub status: AgentStatus = "a.status",
         /// Whether its owner paused it.
         pub paused: bool = "a.paused",
+        /// How news wakes it.
+        pub wake: Wake = "a.wake",
+        /// Minutes without work after which it is put to sleep; 0: never.
+        pub idle_stop_minutes: i64 = "a.idle_stop_minutes",
+        /// Since when the daemon has it sleep.
+        pub asleep_at: Option<Micros> = "a.asleep_at",
         /// The container's name, as chosen when it was made.
         pub container_name: Option<String> = "a.container_name",
         /// The runtime that holds the container.
@@ -100,6 +106,12 @@ record! {
 }
 
 impl Agent {
+    /// True if its container rests, and news would wake it. One that somebody paused does not sleep: it is held.
+    pub fn sleeps(&self) -> bool {
+        let rests = self.status == AgentStatus::Stopped || self.asleep_at.is_some();
+        rests && !self.paused && self.wake != Wake::None && self.container_name.is_some() && self.archived_at.is_none()
+    }
+
     /// A new agent with every field at its default.
     pub fn new(id: String, slug: String, display_name: String, owner: Ownership, scope: String, now: Micros) -> Self {
         Self {
@@ -129,6 +141,9 @@ impl Agent {
             memory_plugin: MemoryPlugin::None,
             status: AgentStatus::Registered,
             paused: false,
+            wake: Wake::None,
+            idle_stop_minutes: 0,
+            asleep_at: None,
             container_name: None,
             container_runtime: None,
             scope,

@@ -35,6 +35,15 @@ closed_set! {
 }
 
 closed_set! {
+    /// How news wakes an agent that sleeps, and how it is put to sleep.
+    pub enum Wake {
+        None "none" "Nothing wakes it. Put to sleep, its container is stopped.";
+        Start "start" "Its container is started. Put to sleep, it is stopped.";
+        Resume "resume" "Its container goes on. Put to sleep, it is frozen.";
+    }
+}
+
+closed_set! {
     /// What to do when an agent's worker fails.
     pub enum OnWorkerFailure {
         Pause "pause" "Pause the agent.";

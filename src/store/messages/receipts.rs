@@ -52,13 +52,12 @@ pub struct At<'a> {
     pub seq: i64,
 }
 
-/// Begins a receipt.
+/// Begins a receipt. False if there is one.
 ///
 /// # Errors
 /// The store's.
-pub fn add(conn: &Connection, at: At<'_>, principal: &str, name: &str, now: Micros) -> Result<()> {
-    conn.prepare_cached(ADD)?.execute(params![at.place, principal, name, at.space_id, at.seq, now])?;
-    Ok(())
+pub fn add(conn: &Connection, at: At<'_>, principal: &str, name: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(ADD)?.execute(params![at.place, principal, name, at.space_id, at.seq, now])? > 0)
 }
 
 /// Moves a receipt forward to this state; one that is further stays.

@@ -9,6 +9,7 @@ use crate::world::World;
 pub const CASES: &[Case] = &[
     case("agents_pause", "", |w| pause(w, "pause", "paused", true)),
     case("agents_resume", "", |w| pause(w, "resume", "resumed", false)),
+    case("agents_wake", "", wake),
     case("agents_bulk_start", "", |w| bulk(w, "start")),
     case("agents_bulk_stop", "", |w| bulk(w, "stop")),
     case("agents_bulk_restart", "", |w| bulk(w, "restart")),
@@ -153,4 +154,23 @@ fn deploy(w: &World, fields: Value) -> Reply {
 fn cancel(w: &World, status: &str) -> Reply {
     let id = w.operation("stop", status, None);
     w.operator().send("POST", &format!("/api/operations/{id}/cancel"), None)
+}
+
+fn wake(w: &World) -> Reply {
+    let request = w.request_for("agents_wake");
+    w.give_container(&request);
+    let record = || w.operator().get(request.path.trim_end_matches("/wake")).expect(200).json();
+    let set = |body: Value| w.operator().patch(&request.path, body).expect(200);
+    let reply = set(json!({"wake": "start", "idle_stop_minutes": 30}));
+    let told = reply.json();
+    assert_eq!(
+        (&told["wake"], &told["idle_stop_minutes"], &told["sleeping"]),
+        (&json!("start"), &json!(30), &json!(false))
+    );
+    let after = record();
+    assert_eq!((&after["wake"], &after["idle_stop_minutes"]), (&json!("start"), &json!(30)));
+    assert_eq!(set(json!({"wake": "resume"})).json()["idle_stop_minutes"], json!(30), "what is not sent stays");
+    let revision = record()["revision"].clone();
+    assert_eq!(set(json!({})).json()["revision"], revision, "nothing has changed");
+    reply
 }

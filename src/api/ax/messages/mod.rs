@@ -74,6 +74,13 @@ const MESSAGE: &[Field] = &[
     text("updated_at", "When the text was last changed."),
 ];
 
+const LISTENING: Field = Field::of(
+    "listening",
+    Type::FlagOr(&["sleeping"]),
+    "Whether the recipient follows the space now; sleeping if its container is stopped or frozen until there is news.",
+)
+.required();
+
 const RECIPIENT: &[Field] = &[
     text("id", "The id."),
     text("name", "The name."),
@@ -83,7 +90,7 @@ const RECIPIENT: &[Field] = &[
         "The state of the message at this recipient: queued, fetched, read or answered.",
     )
     .required(),
-    Field::flag("listening", "Whether the recipient follows the space now.").required(),
+    LISTENING,
 ];
 
 const DELIVERY: &[Field] = &[
@@ -111,6 +118,7 @@ const RECEIPT: &[Field] = &[
     )
     .required(),
     text("at", "When the receipt reached this state."),
+    LISTENING,
 ];
 
 const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");

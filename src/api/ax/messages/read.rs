@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::send::Tools;
-use super::show::{owns_space, parts, show, visible};
+use super::show::{self, owns_space, parts, show, visible};
 use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -84,7 +84,16 @@ pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
                     (state, at) = (State::Read, reader.all_read_at.unwrap_or(at).max(at));
                 }
             }
-            all.push(json!({"id": id, "name": receipt.name, "type": kind, "state": state, "at": at.micros()}));
+            let listens = app.streams.listening.is(&receipt.principal, &streams::space(&message.space_id));
+            let listening = show::listening(conn, &receipt.principal, listens)?;
+            all.push(json!({
+                "id": id,
+                "name": receipt.name,
+                "type": kind,
+                "state": state,
+                "at": at.micros(),
+                "listening": listening,
+            }));
         }
         Ok(json!({"receipts": all}))
     })?;

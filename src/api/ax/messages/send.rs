@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::mentions;
-use super::show::{mentioned, parts, show, visible};
+use super::show::{self, mentioned, parts, show, visible};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -15,16 +15,17 @@ use crate::config::Workspace;
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::streams::{self, Streams};
 use crate::jobs::upkeep::messages::Upkeep;
+use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::limits::{ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
-use crate::store;
 use crate::store::messages::members::{self, Named};
 use crate::store::messages::receipts::{self, At, State};
 use crate::store::messages::{self as rows, Message, NewMessage, find};
+use crate::store::{self, news};
 use crate::time::Micros;
 
 /// The channel of who names none.
@@ -43,6 +44,7 @@ pub(super) struct Tools {
     pub streams: Arc<Streams>,
     pub fetched: Arc<Fetched>,
     pub upkeep: Arc<Upkeep>,
+    pub sleeper: Arc<Sleeper>,
     pub settings: Workspace,
 }
 
@@ -52,6 +54,7 @@ impl Tools {
             streams: Arc::clone(&app.streams),
             fetched: Arc::clone(&app.fetched),
             upkeep: Arc::clone(&app.upkeep),
+            sleeper: Arc::clone(&app.sleeper),
             settings: app.config.read(|now| now.workspace),
         }
     }
@@ -62,7 +65,7 @@ pub(super) fn send(app: &App, call: Call) -> Handled {
     let tools = Tools::of(app);
     call.write(app, move |tx| {
         let (reply, sent) = write(tx, &tools)?;
-        let Some(Sent { space_id, due, too_full }) = sent else { return Ok(Written::Reply(reply)) };
+        let Some(Sent { space_id, due, too_full, news_for }) = sent else { return Ok(Written::Reply(reply)) };
         let after: After = Box::new(move |reply, _| {
             tools.streams.wake(&streams::space(&space_id));
             if let Some(due) = due {
@@ -70,6 +73,9 @@ pub(super) fn send(app: &App, call: Call) -> Handled {
             }
             if too_full {
                 tools.upkeep.nudge(&space_id);
+            }
+            if !news_for.is_empty() {
+                tools.sleeper.news(news_for);
             }
             Outcome::Done(reply)
         });
@@ -82,6 +88,8 @@ struct Sent {
     space_id: String,
     due: Option<Micros>,
     too_full: bool,
+    /// Agents in containers that it is for.
+    news_for: Vec<String>,
 }
 
 /// Checks what the table of fields cannot say.
@@ -235,8 +243,14 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
     let of_parent = parent.as_ref().map(|parent| (parent.author.as_str(), parent.author_name.as_str()));
     let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
+    let mut news_for = Vec::new();
     for (principal, name) in mentioned.chain(of_parent).filter(|(principal, _)| *principal != me) {
-        receipts::add(tx.conn, at, principal, name, tx.now)?;
+        if receipts::add(tx.conn, at, principal, name, tx.now)?
+            && let Some(agent_id) = principal.strip_prefix("agent:")
+            && news::note(tx.conn, agent_id, tools.streams.listening.is_anywhere(principal), tx.now)?
+        {
+            news_for.push(agent_id.to_owned());
+        }
     }
     if let Some(parent) = parent.as_ref().filter(|parent| parent.author != me) {
         rows::settle(tx.conn, parent.place)?;
@@ -249,7 +263,7 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     let reply = Reply::ok(&told(tx.conn, &message, tools)?);
     let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
     let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
-    Ok((reply, Some(Sent { space_id, due, too_full })))
+    Ok((reply, Some(Sent { space_id, due, too_full, news_for })))
 }
 
 /// What this author sent under this client id within a day, if it is still there to be read.
@@ -272,6 +286,7 @@ fn told(conn: &Connection, message: &Message, tools: &Tools) -> Result<Value, Ap
     for receipt in receipts::of(conn, message.place)? {
         let listens = listening.is(&receipt.principal, &topic);
         anybody |= listens;
+        let listens = show::listening(conn, &receipt.principal, listens)?;
         recipients.push(json!({
             "id": parts(&receipt.principal).1,
             "name": receipt.name,

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::access::{self, Caller, SpaceRole};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store;
 use crate::store::messages::members::Named;
 use crate::store::messages::{Message, find};
+use crate::store::{self, agents};
 use crate::time::Micros;
 
 /// The kind and the id of `user:ID` or `agent:ID`.
@@ -55,6 +55,18 @@ pub(super) fn show(message: &Message) -> Value {
         "created_at": message.created_at.micros(),
         "updated_at": message.updated_at.micros(),
     })
+}
+
+/// What is told of a recipient's listening: whether it does, or that its container sleeps and is being woken.
+///
+/// # Errors
+/// The store's.
+pub(super) fn listening(conn: &Connection, principal: &str, listens: bool) -> store::Result<Value> {
+    let sleeps = match principal.strip_prefix("agent:").filter(|_| !listens) {
+        Some(agent_id) => agents::sleeps(conn, agent_id)?,
+        None => false,
+    };
+    Ok(if sleeps { json!("sleeping") } else { json!(listens) })
 }
 
 /// The message of this id, if the caller may read it.

@@ -50,9 +50,12 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
         let changed = tasks::change(tx.conn, &task, change, &actor(tx.caller), tx.now)?;
         let changed = depend(tx.conn, changed, body)?;
         let view = shown(tx.conn, &changed)?;
+        let is_new = changed.assignee != task.assignee && !changed.is_finished();
+        let news = if is_new { teller.assigned(tx, &changed.assignee)? } else { None };
         let after = {
             let view = view.clone();
             move |reply, _| {
+                teller.news(news);
                 let blocked = changed.status == tasks::BLOCKED && task.status != tasks::BLOCKED;
                 teller.tell(if blocked { "blocked" } else { "updated" }, &changed, &view);
                 if changed.is_finished() && !task.is_finished() {

@@ -56,8 +56,10 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
             .ok_or_else(|| too_many(settings.open_tasks))?;
         let made = depend(tx.conn, made, body)?;
         let view = shown(tx.conn, &made)?;
+        let news = teller.assigned(tx, &made.assignee)?;
         let reply = Reply::json(StatusCode::CREATED, &view);
         let after = move |reply, _| {
+            teller.news(news);
             teller.tell("created", &made, &view);
             Outcome::Done(reply)
         };

@@ -14,6 +14,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
 use crate::api::engine::idempotency::Reservation;
+use crate::jobs::events::listening::Ear;
 use crate::jobs::events::streams::Streams;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -55,6 +56,7 @@ pub(super) fn next(app: &App, call: Call) -> Handled {
     let named = body.text("space_id");
     let space_id = app.store.read(|conn| resolve_space(conn, &call.caller, named, SpaceRole::Editor))?;
     let wait = body.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let ear = (wait > 0).then(|| app.streams.listening.start(&call.caller.principal_key(), &topic(&space_id)));
     let search = Search {
         store: Arc::clone(&app.store),
         gate: Arc::clone(&app.gate),
@@ -68,6 +70,7 @@ pub(super) fn next(app: &App, call: Call) -> Handled {
         },
         until: Instant::now() + Duration::from_secs(wait),
         reservation: call.reservation.take(),
+        _ear: ear,
         call,
     };
     Ok(Step::Later(search.look()))
@@ -83,6 +86,7 @@ struct Search {
     until: Instant,
     reservation: Option<Reservation>,
     call: Call,
+    _ear: Option<Ear>,
 }
 
 impl Search {

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use crate::access::Caller;
 use crate::api::engine::app::App;
+use crate::api::engine::call::Tx;
 use crate::jobs::events::streams::{Event, Streams, space};
 use crate::jobs::upkeep::leases::{Ended, Leases};
-use crate::store;
+use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::store::tasks::{self, Actor, Lease, Priority, Task};
+use crate::store::{self, news};
 use crate::time::Micros;
 
 /// The caller, as tasks name who acts.
@@ -77,17 +79,38 @@ pub fn topic(space_id: &str) -> String {
 pub(super) struct Teller {
     streams: Arc<Streams>,
     leases: Arc<Leases>,
+    sleeper: Arc<Sleeper>,
 }
 
 impl Teller {
     pub(super) fn new(app: &App) -> Self {
-        Self { streams: Arc::clone(&app.streams), leases: Arc::clone(&app.leases) }
+        Self { streams: Arc::clone(&app.streams), leases: Arc::clone(&app.leases), sleeper: Arc::clone(&app.sleeper) }
     }
 
     /// Tells of one task, shown as `view`.
     pub(super) fn tell(&self, action: &'static str, task: &Task, view: &Value) {
         self.note(task);
         publish(&self.streams, action, task, view);
+    }
+
+    /// Notes, within the transaction, that a task was assigned to somebody: news for an agent, if it is one and not the
+    /// caller itself. Whom to tell afterwards.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) fn assigned(&self, tx: &Tx<'_>, assignee: &str) -> store::Result<Option<String>> {
+        if assignee.is_empty() || tx.caller.agent_id() == Some(assignee) {
+            return Ok(None);
+        }
+        let heard = self.streams.listening.is_anywhere(&format!("agent:{assignee}"));
+        Ok(news::note(tx.conn, assignee, heard, tx.now)?.then(|| assignee.to_owned()))
+    }
+
+    /// Tells of news that is on disk.
+    pub(super) fn news(&self, agent: Option<String>) {
+        if let Some(agent) = agent {
+            self.sleeper.news(vec![agent]);
+        }
     }
 
     /// Wakes those who wait for a task of this space.

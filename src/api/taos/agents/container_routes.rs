@@ -6,7 +6,7 @@ use super::fields::{
     AGENT_ID, AGENT_MD, COLOR, EMOJI, FRAMEWORK, HOST, MEMORY, MODEL, MOUNT_SOURCE, MOUNT_TARGET, NAME, PERSONA,
     QMD_INDEX, SCOPE, SLUG, SOUL, STATUS,
 };
-use super::{containers, deploy, lifecycle};
+use super::{containers, deploy, lifecycle, wake};
 use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::slow::WAIT;
@@ -109,6 +109,23 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         BULK,
         BULK_ERRORS,
     ),
+    Route {
+        method: Method::PATCH,
+        path: "/api/agents/{name}/wake",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsLifecycle, wake::update),
+        id: "agents_wake",
+        title: "Choose how an agent sleeps and wakes",
+        about: "News (a mention, a direct message, a reply, a task assigned to it) wakes it when nothing of it is listening. \
+            Fields that are not sent stay unchanged.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(wake::FIELDS),
+        example: r#"{"wake": "start", "idle_stop_minutes": 30}"#,
+        answer: (200, Answer::Object(wake::ANSWER)),
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::AGENT_HAS_NO_CONTAINER],
+        doc: "recipes/an-agent-that-sleeps#wake",
+    },
     lifecycle(
         "/api/agents/{name}/start",
         "agents_start",

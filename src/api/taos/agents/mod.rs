@@ -14,6 +14,7 @@ mod record;
 mod routes;
 mod settings;
 mod transfer;
+mod wake;
 
 pub use container_routes::CONTAINER_ROUTES;
 pub use routes::ROUTES;

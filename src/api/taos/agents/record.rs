@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::limits::IDLE_STOP_MINUTES;
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{Agent, AgentStatus, LiveAgent};
+use crate::store::agents::{Agent, AgentStatus, LiveAgent, Wake};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -33,6 +34,10 @@ pub const FIELDS: &[Field] = &[
     Field::word("status", AgentStatus::SLUGS, "The state of the agent; registered means without a container.")
         .required(),
     Field::flag("paused", "True if the owner paused the agent.").required(),
+    Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required(),
+    Field::integer("idle_stop_minutes", 0, IDLE_STOP_MINUTES, "The idle minutes after which the agent sleeps; 0 means never.")
+        .required(),
+    Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
     Field::of(
         "container",
         Type::Object(&[text("name", "The name of the container."), text("runtime", "The container runtime.")]),
@@ -90,6 +95,9 @@ pub fn show(live: &LiveAgent) -> Value {
         "memory_plugin": a.memory_plugin,
         "status": a.status,
         "paused": a.paused,
+        "wake": a.wake,
+        "idle_stop_minutes": a.idle_stop_minutes,
+        "sleeping": a.sleeps(),
         "container": container_name.as_ref().map(|name| json!({"name": name, "runtime": container_runtime})),
         "owner": a.owner,
         "scope": list(&a.scope),

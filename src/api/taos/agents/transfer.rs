@@ -26,7 +26,7 @@ pub const EXPORTED: &[Field] = &{
         fields[at] = record::FIELDS[at + 1];
         at += 1;
     }
-    fields[16] = record::FIELDS[21];
+    fields[16] = record::FIELDS[24];
     fields
 };
 
