@@ -26,6 +26,7 @@ pages![
     "agents/recipes/logging-in",
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",
+    "agents/recipes/an-agent-that-sleeps",
     "agents/recipes/build-once-and-deploy",
     "agents/recipes/tokens-and-rotation",
     "agents/recipes/users-and-tokens",

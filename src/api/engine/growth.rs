@@ -120,6 +120,7 @@ const AGENTS_CHANGED: &[&str] = &[
     "agents_permissions",
     "agents_persona",
     "agents_memory",
+    "agents_wake",
     "agents_model",
     "ax_agents_manage_update",
     "ax_agents_update",

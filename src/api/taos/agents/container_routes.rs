@@ -125,6 +125,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(wake::ANSWER)),
         errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::AGENT_HAS_NO_CONTAINER],
         doc: "recipes/an-agent-that-sleeps#wake",
+        tool: None,
     },
     lifecycle(
         "/api/agents/{name}/start",

@@ -35,8 +35,13 @@ pub const FIELDS: &[Field] = &[
         .required(),
     Field::flag("paused", "True if the owner paused the agent.").required(),
     Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required(),
-    Field::integer("idle_stop_minutes", 0, IDLE_STOP_MINUTES, "The idle minutes after which the agent sleeps; 0 means never.")
-        .required(),
+    Field::integer(
+        "idle_stop_minutes",
+        0,
+        IDLE_STOP_MINUTES,
+        "The idle minutes after which the agent sleeps; 0 means never.",
+    )
+    .required(),
     Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
     Field::of(
         "container",

@@ -16,8 +16,17 @@ use crate::store::agents::{self, Wake};
 
 /// What the route takes.
 pub(crate) const FIELDS: &[Field] = &[
-    Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps frozen)."),
-    Field::integer("idle_stop_minutes", 0, IDLE_STOP_MINUTES, "The idle minutes after which the agent sleeps; 0 means never."),
+    Field::word(
+        "wake",
+        Wake::SLUGS,
+        "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps frozen).",
+    ),
+    Field::integer(
+        "idle_stop_minutes",
+        0,
+        IDLE_STOP_MINUTES,
+        "The idle minutes after which the agent sleeps; 0 means never.",
+    ),
 ];
 
 /// What it answers.
@@ -25,7 +34,13 @@ pub(crate) const ANSWER: &[Field] = &[
     STATUS,
     SLUG,
     Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required(),
-    Field::integer("idle_stop_minutes", 0, IDLE_STOP_MINUTES, "The idle minutes after which the agent sleeps; 0 means never.").required(),
+    Field::integer(
+        "idle_stop_minutes",
+        0,
+        IDLE_STOP_MINUTES,
+        "The idle minutes after which the agent sleeps; 0 means never.",
+    )
+    .required(),
     Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
     REVISION,
 ];
