@@ -8,11 +8,13 @@ import json
 import os
 import pathlib
 import re
+import select
 import shlex
 import stat
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 URL, OPERATOR, WORK, TAOSCTL = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4]
@@ -378,6 +380,61 @@ def a_reply_is_waited_for_and_a_stream_is_watched(w):
         w.user.run("send", "look here", "--to", "builder", "--no-wait")
     out, err = watching.communicate(timeout=60)
     check(watching.returncode == 0 and "look here" in out, f"{out}\n{err}")
+
+
+@step
+def the_clients_own_contracts_hold(w):
+    for who, name, author in ((w.user, "probe-user.md", "operator"), (w.agent, "probe-agent.md", "builder")):
+        (who.dir / name).write_text(f"# {name}\n")
+        told = who.json("qa", "contracts", "--write", "--upload-file", name, "--send-message")
+        failed = [check for check in told["checks"] if not check["ok"]]
+        check(told["ok"] and not failed and told["summary"]["checks_total"] == 16, failed)
+        # What the client was told is what the server has.
+        artifacts = told["artifacts"]
+        message = get(f"/api/v1/messages/{artifacts['message_id']}", OPERATOR)
+        check(name in message["content"] and message["author"]["name"] == author, message)
+        check(message["attachments"][0]["id"] == artifacts["attachment_id"], message)
+        file = urllib.request.Request(
+            f"{URL}/api/v1/uploads/files/{artifacts['attachment_id']}", headers={"Authorization": f"Bearer {OPERATOR}"}
+        )
+        with urllib.request.urlopen(file, timeout=20) as reply:
+            check(reply.read() == f"# {name}\n".encode() and reply.headers["content-type"].startswith("text/markdown"), name)
+        for key in (artifacts["context_key"], artifacts["upload_context_key"]):
+            try:
+                get(f"/api/v1/context/{urllib.parse.quote(key, safe='')}", OPERATOR)
+                raise Failed(f"{key} was to be gone")
+            except urllib.error.HTTPError as error:
+                check(error.code == 404, key)
+        check(who.json("qa", "preflight", "--write")["ok"], "preflight")
+
+
+@step
+def events_are_streamed_and_mentions_listened_for(w):
+    for who, name in ((w.user, "operator"), (w.agent, "builder")):
+        streaming = began(who, "events", "stream", "--max-events", "3", "--json")
+        while streaming.poll() is None:
+            w.user.run("send", f"for the stream of {name}", "--no-wait")
+        out, err = streaming.communicate(timeout=60)
+        events = [json.loads(line) for line in out.splitlines()]
+        check([event["event"] for event in events] == ["connected", "message", "message"], f"{out}\n{err}")
+        check(events[0]["data"]["space_id"] == w.space, events[0])
+        for event in events[1:]:
+            stored = get(f"/api/v1/messages/{event['data']['id']}", OPERATOR)
+            check(stored == event["data"], stored)
+        first, second = (event["data"]["seq"] for event in events[1:])
+        check(second == first + 1, "none was left out")
+    listening = began(w.agent, "listen", "--dry-run", "--json")
+    try:
+        heard = None
+        while heard is None and listening.poll() is None:
+            w.user.run("send", "listen to this", "--to", "builder", "--no-wait")
+            ready, _, _ = select.select([listening.stdout], [], [], 1)
+            line = listening.stdout.readline() if ready else ""
+            heard = line if "listen to this" in line else None
+        check(heard, f"nothing was heard: {listening.poll()}")
+    finally:
+        listening.terminate()
+        listening.communicate(timeout=20)
 
 
 @step
