@@ -20,7 +20,25 @@ use super::router::Params;
 use super::tags::{self, Tags};
 use crate::closed_set::UnknownWord;
 
-/// Checked fields, read by name. A field that was not sent, or was null, is absent.
+/// What a field is read by: its declaration, so that a mistyped name does not compile.
+pub trait Named {
+    /// Its name.
+    fn name(&self) -> &str;
+}
+
+impl Named for &Field {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+impl Named for &str {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
+/// Checked fields. A field that was not sent, or was null, is absent.
 #[derive(Debug, Clone, Default)]
 pub struct Fields(Map<String, Value>);
 
@@ -30,60 +48,61 @@ impl Fields {
         Self(fields)
     }
 
-    /// The text of a field by its declaration, which a mistyped name cannot miss; `None` if it was not sent.
+    /// The same as [`Fields::text`].
     pub fn of(&self, field: &Field) -> Option<&str> {
-        self.text(field.name)
+        self.text(field)
     }
 
     /// The text of a field that the route declares as required: the check has seen that it is there.
     pub fn required(&self, field: &Field) -> &str {
-        self.of(field).unwrap_or_default()
+        self.text(field).unwrap_or_default()
     }
 
     /// A text.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+    pub fn text(&self, field: impl Named) -> Option<&str> {
+        self.value(field)?.as_str()
     }
 
     /// A word of a closed set; `None` if it was not sent.
     ///
     /// # Errors
     /// `validation_failed` for a word that the set does not have.
-    pub fn word<T: FromStr<Err = UnknownWord>>(&self, name: &str) -> Result<Option<T>, ApiError> {
+    pub fn word<T: FromStr<Err = UnknownWord>>(&self, field: impl Named) -> Result<Option<T>, ApiError> {
+        let name = field.name();
         let parse = |word: &str| {
             word.parse().map_err(|UnknownWord { set, .. }| ApiError::field(name, format!("must be one of {set}")))
         };
-        self.text(name).map(parse).transpose()
+        self.0.get(name).and_then(Value::as_str).map(parse).transpose()
     }
 
     /// A whole number.
-    pub fn integer(&self, name: &str) -> Option<i64> {
-        self.0.get(name)?.as_i64()
+    pub fn integer(&self, field: impl Named) -> Option<i64> {
+        self.value(field)?.as_i64()
     }
 
     /// True or false.
-    pub fn flag(&self, name: &str) -> Option<bool> {
-        self.0.get(name)?.as_bool()
+    pub fn flag(&self, field: impl Named) -> Option<bool> {
+        self.value(field)?.as_bool()
     }
 
     /// A list of texts.
-    pub fn texts(&self, name: &str) -> Option<Vec<&str>> {
-        Some(self.0.get(name)?.as_array()?.iter().filter_map(Value::as_str).collect())
+    pub fn texts(&self, field: impl Named) -> Option<Vec<&str>> {
+        Some(self.value(field)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
     /// Whatever was sent.
-    pub fn value(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+    pub fn value(&self, field: impl Named) -> Option<&Value> {
+        self.0.get(field.name())
     }
 
     /// An object.
-    pub fn object(&self, name: &str) -> Option<Self> {
-        self.0.get(name)?.as_object().cloned().map(Self)
+    pub fn object(&self, field: impl Named) -> Option<Self> {
+        self.value(field)?.as_object().cloned().map(Self)
     }
 
     /// A list of objects; empty if it was not sent.
-    pub fn objects(&self, name: &str) -> Vec<Self> {
-        let list = self.0.get(name).and_then(Value::as_array);
+    pub fn objects(&self, field: impl Named) -> Vec<Self> {
+        let list = self.value(field).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_object).cloned().map(Self).collect()
     }
 

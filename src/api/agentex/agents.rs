@@ -23,13 +23,15 @@ use crate::store::registrations::{self, AcpType, InputType};
 
 const RECIPE: &str = "recipes/build-once-and-deploy";
 
-const NAME: Field = Field::unbounded("name", "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
+pub(super) const NAME: Field = Field::unbounded("name", "1 to 64 of a-z 0-9 -, a letter or digit first and last.")
     .told(r#"{"pattern": "^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"}"#);
 /// Of an address: a name, an IPv4 address or the loopback of IPv6, a port, a path. Other forms are taken as well.
 const ADDRESS: &str = r#"{"maxLength": 2048, "pattern": "^https?://([a-z][a-z0-9-]{0,20}|127\\.0\\.0\\.1|(10|172|192)(\\.[1-9][0-9]?){3}|\\[::1\\])(:[1-9][0-9]{0,3})?(/[A-Za-z0-9_~-]*)*$"}"#;
-const DESCRIPTION: Field = Field::text("description", 65_536, "The agent's purpose; may be empty.");
-const INPUT: Field = Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.");
-const AGENT_ID: Field = Field::unbounded("agent_id", "The agent to register; with another name it is renamed.");
+pub(super) const DESCRIPTION: Field = Field::text("description", 65_536, "The agent's purpose; may be empty.");
+pub(super) const INPUT: Field =
+    Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.");
+pub(super) const AGENT_ID: Field =
+    Field::unbounded("agent_id", "The agent to register; with another name it is renamed.");
 
 /// The fields of a registered agent.
 const REGISTERED: &[Field] = &{
@@ -48,6 +50,23 @@ const REGISTERED: &[Field] = &{
     fields
 };
 
+const AGENT_CARD_METADATA: Field = Field::text(
+    "agent_card_metadata",
+    CARD_FILTER_BYTES,
+    "A JSON object that registration_metadata.agent_card.metadata must contain.",
+);
+const TASK_ID: Field = Field::unbounded("task_id", "Accepted for compatibility. The list is empty if this is set.");
+pub(super) const ORDER_BY: Field = Field::word(
+    "order_by",
+    &["updated_at", "created_at", "registered_at", "name", "id"],
+    "Sorts by this field; updated_at if absent.",
+);
+pub(super) const ACP_TYPE: Field =
+    Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required();
+pub(super) const ACP_URL: Field =
+    Field::unbounded("acp_url", "The address of the agent's server: an absolute http or https URL.")
+        .told(ADDRESS)
+        .required();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/agents", Action::AgentsList, list)
@@ -60,18 +79,10 @@ pub const ROUTES: &[ApiRoute] = &[
         .asking(&[
             LIMIT,
             PAGE_NUMBER,
-            Field::word(
-                "order_by",
-                &["updated_at", "created_at", "registered_at", "name", "id"],
-                "Sorts by this field; updated_at if absent.",
-            ),
+            ORDER_BY,
             DIRECTION,
-            Field::unbounded("task_id", "Accepted for compatibility. The list is empty if this is set."),
-            Field::text(
-                "agent_card_metadata",
-                CARD_FILTER_BYTES,
-                "A JSON object that registration_metadata.agent_card.metadata must contain.",
-            ),
+            TASK_ID,
+            AGENT_CARD_METADATA,
             CURSOR,
         ])
         .answering(200, Answer::Array(record::FIELDS))
@@ -98,10 +109,8 @@ pub const ROUTES: &[ApiRoute] = &[
         &[
             NAME.required(),
             DESCRIPTION.required(),
-            Field::unbounded("acp_url", "The address of the agent's server: an absolute http or https URL.")
-                .told(ADDRESS)
-                .required(),
-            Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required(),
+            ACP_URL,
+            ACP_TYPE,
             AGENT_ID,
             METADATA,
             INPUT,
@@ -142,8 +151,8 @@ const ABOUT_DELETE: &str =
 
 fn list(app: &App, call: Call) -> Handled {
     let (page, mut list) = paging::page(&call.input, "agentex-agents", "updated_at", true)?;
-    let card = call.input.query.text("agent_card_metadata").map(card).transpose()?;
-    if call.input.query.text("task_id").is_some() {
+    let card = call.input.query.text(&AGENT_CARD_METADATA).map(card).transpose()?;
+    if call.input.query.text(&TASK_ID).is_some() {
         return Ok(list.reply(&call.input).decided(Decided::ByDatabase).into());
     }
     let seen = seen_by(&call.caller);

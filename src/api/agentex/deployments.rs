@@ -178,7 +178,7 @@ pub fn deployed(
 }
 
 fn create(app: &App, call: Call) -> Handled {
-    let said = call.input.body.value(metadata::FIELD).and_then(Value::as_object).cloned();
+    let said = call.input.body.value(&METADATA).and_then(Value::as_object).cloned();
     let said = metadata::merged(None, said.as_ref())?;
     call.write(app, move |tx| {
         let named = Named::Id(tx.input.param(0).to_owned());
@@ -186,9 +186,9 @@ fn create(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let deployment = Deployment {
             metadata: said,
-            sgp_deploy_id: body.text("sgp_deploy_id").map(str::to_owned),
-            helm_release_name: body.text("helm_release_name").map(str::to_owned),
-            ..pending(&entry.id, new_id(), body.text("docker_image").unwrap_or_default(), tx.now)
+            sgp_deploy_id: body.text(&SGP).map(str::to_owned),
+            helm_release_name: body.text(&HELM).map(str::to_owned),
+            ..pending(&entry.id, new_id(), body.text(&IMAGE).unwrap_or_default(), tx.now)
         };
         add(tx, &deployment)?;
         tx.audit(format!("agent:{}", entry.id))?;

@@ -4,6 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::agents::NAME;
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
@@ -44,6 +45,8 @@ const GONE: &[&crate::rest::codes::Code] = &[codes::API_KEY_NOT_FOUND, codes::FO
 const GONE_BY_NAME: &[&crate::rest::codes::Code] =
     &[codes::AGENT_IDENTIFIER, codes::AGENT_NOT_FOUND, codes::API_KEY_NOT_FOUND, codes::FORBIDDEN];
 
+const API_KEY: Field =
+    Field::unbounded("api_key", "Must be null: the daemon makes the keys.").told(r#"{"type": "null"}"#);
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/agent_api_keys", Action::AgentsKeysCreate, create)
@@ -62,7 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
                     .not_empty()
                     .addressable(),
                 TYPE.told(r#"{"enum": ["internal", "external"]}"#),
-                Field::unbounded("api_key", "Must be null: the daemon makes the keys.").told(r#"{"type": "null"}"#),
+                API_KEY,
             ],
             r#"{"agent_name": "mailer", "name": "web hook"}"#,
         )
@@ -178,17 +181,17 @@ fn exists(name: &str) -> ApiError {
 
 /// The type that a request names: external if it names none, `None` for one that keys do not have here.
 fn named_type(fields: &Fields) -> Option<KeyType> {
-    fields.text("api_key_type").map_or(Some(KeyType::External), |word| word.parse().ok())
+    fields.text(&TYPE).map_or(Some(KeyType::External), |word| word.parse().ok())
 }
 
 fn create(app: &App, call: Call) -> Handled {
-    if call.input.body.text("api_key").is_some() {
+    if call.input.body.text(&API_KEY).is_some() {
         return Err(ApiError::field("api_key", "must be null: keys are made by the daemon, never chosen"));
     }
     call.write(app, |tx| {
         let body = &tx.input.body;
         let named = Named::in_fields(body)?;
-        let (key_type, name) = (named_type(body), body.text("name").unwrap_or_default());
+        let (key_type, name) = (named_type(body), body.text(&NAME).unwrap_or_default());
         if is_id(name) {
             return Err(ApiError::field("name", "must not have the form of an id"));
         }

@@ -13,17 +13,7 @@ mod record;
 mod register;
 mod seen;
 
-pub use agents::ROUTES as AGENTS;
-pub use deployments::ROUTES as DEPLOYMENTS;
-pub use forward::ROUTES as FORWARD;
-pub use history::ROUTES as HISTORY;
-pub use keys::ROUTES as KEYS;
-pub use left_out::ROUTES as LEFT_OUT;
-
 use hyper::http::Method;
-
-use deployments::deployed;
-use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
 
 use super::engine::app::App;
 use super::engine::call::{Call, Handled};
@@ -32,11 +22,19 @@ use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, Pub
 use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+pub use agents::ROUTES as AGENTS;
+pub use deployments::ROUTES as DEPLOYMENTS;
+use deployments::deployed;
+pub use forward::ROUTES as FORWARD;
+pub use history::ROUTES as HISTORY;
+pub use keys::ROUTES as KEYS;
+pub use left_out::ROUTES as LEFT_OUT;
+use seen::{Named, at_least, by_name, find, no_agent, no_deployment, no_key, reach, role};
 
 /// One of the two ways to name an agent. Of any length: what no agent has is not found.
-const AGENT_ID: Field = Field::unbounded("agent_id", "The agent's id. Send this or agent_name.");
+pub(super) const AGENT_ID: Field = Field::unbounded("agent_id", "The agent's id. Send this or agent_name.");
 /// The other way.
-const AGENT_NAME: Field = Field::unbounded("agent_name", "The agent's name. Send this or agent_id.");
+pub(super) const AGENT_NAME: Field = Field::unbounded("agent_name", "The agent's name. Send this or agent_id.");
 
 /// A route of this dialect without query, body or errors of its own.
 const fn row(

@@ -1,5 +1,6 @@
 //! Pages by number, as Agentex clients ask for them (Agentex contract, section 4).
 
+use super::agents::ORDER_BY;
 use crate::api::engine::paging::{self, Listing};
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::rest::codes;
@@ -27,10 +28,10 @@ pub const DIRECTION: Field = Field::text("order_direction", 8, "asc or desc, in 
 /// # Errors
 /// `validation_error`, or `invalid_cursor` for one that was not handed out for this page.
 pub fn page(input: &Input, list: &'static str, by: &str, descending: bool) -> Result<(Numbered, Listing), ApiError> {
-    let number = |name: &str| input.query.integer(name).and_then(|n| u64::try_from(n).ok());
-    let limit = number("limit").unwrap_or(PAGE_DEFAULT);
-    let begin = number("page_number").unwrap_or(1).saturating_sub(1).saturating_mul(limit);
-    let descending = match input.query.text("order_direction").map(str::to_ascii_lowercase).as_deref() {
+    let number = |field: &Field| input.query.integer(field).and_then(|n| u64::try_from(n).ok());
+    let limit = number(&LIMIT).unwrap_or(PAGE_DEFAULT);
+    let begin = number(&PAGE_NUMBER).unwrap_or(1).saturating_sub(1).saturating_mul(limit);
+    let descending = match input.query.text(&DIRECTION).map(str::to_ascii_lowercase).as_deref() {
         None => descending,
         Some("asc") => false,
         Some("desc") => true,
@@ -48,7 +49,7 @@ pub fn page(input: &Input, list: &'static str, by: &str, descending: bool) -> Re
         limit,
         // The database counts in signed numbers.
         offset: before.min(i64::MAX.unsigned_abs()),
-        by: input.query.text("order_by").unwrap_or(by).to_owned(),
+        by: input.query.text(&ORDER_BY).unwrap_or(by).to_owned(),
         descending,
     };
     Ok((page, Listing::new(list, Page { limit, after: None })))

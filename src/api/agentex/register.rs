@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::record::{self, show};
+use super::agents::{ACP_TYPE, ACP_URL, AGENT_ID, DESCRIPTION, INPUT, NAME};
+use super::record::{self, METADATA, show};
 use super::{by_name, deployed, keys, metadata, no_agent, role};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create;
@@ -13,6 +14,7 @@ use crate::api::engine::call::{Call, Handled, Tx};
 use crate::jobs::endpoints::acp_url::AcpUrl;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents;
@@ -45,14 +47,14 @@ fn is_name(text: &str) -> bool {
 
 impl Wanted {
     fn read(body: &Fields) -> Result<Self, ApiError> {
-        let text = |name: &str| body.text(name).map(str::to_owned);
+        let text = |field: &Field| body.text(field).map(str::to_owned);
         let wanted = Self {
-            name: text("name").unwrap_or_default(),
-            description: text("description").unwrap_or_default(),
-            input_type: body.word("agent_input_type")?,
-            metadata: body.value(metadata::FIELD).and_then(Value::as_object).cloned(),
-            agent_id: text("agent_id"),
-            acp: text("acp_url").zip(body.word("acp_type")?),
+            name: text(&NAME).unwrap_or_default(),
+            description: text(&DESCRIPTION).unwrap_or_default(),
+            input_type: body.word(&INPUT)?,
+            metadata: body.value(&METADATA).and_then(Value::as_object).cloned(),
+            agent_id: text(&AGENT_ID),
+            acp: text(&ACP_URL).zip(body.word(&ACP_TYPE)?),
             deployment: None,
         };
         let mut problems = Vec::new();

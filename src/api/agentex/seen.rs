@@ -3,6 +3,7 @@
 
 use rusqlite::Connection;
 
+use super::{AGENT_ID, AGENT_NAME};
 use crate::access::{self, AgentRole, Caller};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -29,7 +30,7 @@ impl Named {
     /// # Errors
     /// `agent_identifier` unless exactly one was sent.
     pub fn in_fields(fields: &Fields) -> Result<Self, ApiError> {
-        match (fields.text("agent_id"), fields.text("agent_name")) {
+        match (fields.text(&AGENT_ID), fields.text(&AGENT_NAME)) {
             (Some(id), None) => Ok(Self::Id(id.to_owned())),
             (None, Some(name)) => Ok(Self::Name(name.to_owned())),
             (None, None) => Err(ApiError::new(codes::AGENT_IDENTIFIER)

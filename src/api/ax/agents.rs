@@ -22,8 +22,11 @@ use crate::store;
 use crate::store::agents::{self, AgentFilter, AgentOrigin, LiveAgent};
 
 const DOC: &str = "recipes/bootstrap#agents";
-const SPACE_ID: Field = Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
+pub(super) const SPACE_ID: Field =
+    Field::text("space_id", super::ID_CHARS, "The space; the caller's default if absent.");
 
+pub(super) const ORIGIN: Field =
+    Field::word("origin", AgentOrigin::SLUGS, "How the agent came to the box; mcp if absent.");
 const NEW: &[Field] = &[
     Field::text("name", 255, "The name: A-Z a-z 0-9 _ -, at most 64.")
         .told(r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}"#)
@@ -32,7 +35,7 @@ const NEW: &[Field] = &[
     Field::text("system_prompt", TEXT_BYTES, "The agent's system prompt."),
     Field::text("model", 128, "The model it uses."),
     SPACE_ID,
-    Field::word("origin", AgentOrigin::SLUGS, "How the agent came to the box; mcp if absent."),
+    ORIGIN,
     Field::text("agent_type", 64, "The kind of agent, as a free word.").not_empty(),
     Field::text("bio", 4096, "A short text about the agent."),
     Field::text("specialization", 255, "The agent's specialization."),
@@ -82,11 +85,14 @@ const fn changing(method: Method, path: &'static str, id: &'static str, classes:
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN])
 }
 
+const LIMIT: Field = Field::integer("limit", 1, 1000, "Maximum number of agents; 500 if absent.");
+const ENTRY_TYPE: Field = Field::text("entry_type", 32, "The type of the entries; only agent exists.");
+pub(super) const PINNED: Field = Field::flag("pinned", "True if the agent stays at the top of the space's list.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/agents", UA_AG, Action::AgentsList, list)
         .described("ax_agents_list", "List the agents of a space", "The agents that the caller may read.", DOC)
-        .asking(&[SPACE_ID, Field::integer("limit", 1, 1000, "Maximum number of agents; 500 if absent."), CURSOR])
+        .asking(&[SPACE_ID, LIMIT, CURSOR])
         .answering(
             200,
             Answer::Object(&[
@@ -128,18 +134,12 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::POST, "/api/v1/agents/{agent}/placement", UA, Action::AgentsPlace, change::place)
         .described("ax_place", "Move an agent to a space", "The space must be one of the caller's own.", DOC)
-        .taking(
-            &[
-                Field::text("space_id", super::ID_CHARS, "The space."),
-                Field::flag("pinned", "True if the agent stays at the top of the space's list."),
-            ],
-            r#"{"pinned": true}"#,
-        )
+        .taking(&[Field::text("space_id", super::ID_CHARS, "The space."), PINNED], r#"{"pinned": true}"#)
         .answering(200, PLACED)
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::SPACE_FORBIDDEN]),
     checked(Method::GET, "/api/v1/organizations/{space}/roster", UA_AG, Action::AgentsList, roster)
         .described("ax_roster", "List the agents of a space as a roster", "The agents the caller may read.", DOC)
-        .asking(&[Field::text("entry_type", 32, "The type of the entries; only agent exists."), CURSOR])
+        .asking(&[ENTRY_TYPE, CURSOR])
         .answering(
             200,
             Answer::Object(&[Field::of(
@@ -207,13 +207,13 @@ pub fn listing(call: &Call) -> Result<Listing, ApiError> {
 
 fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
+    let limit = query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_MAX);
     // Without a space a user sees all it may read, an agent the space it lives in.
     let own = match call.caller.agent_id() {
         Some(_) => Some(app.store.lookup(|conn| access::default_space(conn, &call.caller))?),
         None => None,
     };
-    let space = query.text("space_id").filter(|id| !id.is_empty()).or(own.as_deref());
+    let space = query.text(&SPACE_ID).filter(|id| !id.is_empty()).or(own.as_deref());
     let list = listing(&call)?.at_most(limit).under("agents", true);
     let show = |conn: &Connection, live: &LiveAgent| record::show(conn, &call.caller, &app.gate.presence, live);
     Ok(listed(app, &call, space, list, show)?.decided(Decided::ByPresence).into())
@@ -241,7 +241,7 @@ fn placement(app: &App, call: Call) -> Handled {
 }
 
 fn roster(app: &App, call: Call) -> Handled {
-    let only_others = call.input.query.text("entry_type").is_some_and(|kind| kind != "agent");
+    let only_others = call.input.query.text(&ENTRY_TYPE).is_some_and(|kind| kind != "agent");
     // Nobody but agents is told here; the space must be the caller's all the same.
     let list = listing(&call)?.under("entries", false);
     let list = if only_others { list.at_most(0) } else { list };

@@ -6,6 +6,8 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::agents::{ORIGIN, PINNED, SPACE_ID};
+use super::keys::NAME;
 use super::record;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::agents::archive::Ending;
@@ -28,17 +30,18 @@ const DEFAULT_ORIGIN: AgentOrigin = AgentOrigin::Mcp;
 /// What an agent may change of itself.
 const OWN: &[&str] = &["description", "bio", "specialization", "avatar_url"];
 
+const AVATAR_URL: Field =
+    Field::text("avatar_url", 512, "The address of the agent's picture. An empty text removes it.");
+const STATUS: Field = Field::word("status", &["active", "inactive"], "Whether its owner wants it at work.");
+const MODEL: Field = Field::text("model", 128, "The model it uses.");
+const DESCRIPTION: Field = Field::text("description", 4096, "The agent's purpose.");
+const BIO: Field = Field::text("bio", 4096, "A short text about the agent.");
+const SPECIALIZATION: Field = Field::text("specialization", 255, "The agent's specialization.");
+const SYSTEM_PROMPT: Field = Field::text("system_prompt", TEXT_BYTES, "The agent's system prompt.");
+const AGENT_TYPE: Field = Field::text("agent_type", 64, "The kind of agent, as a free word.").not_empty();
 /// The fields of a change.
-pub const CHANGEABLE: &[Field] = &[
-    Field::text("description", 4096, "The agent's purpose."),
-    Field::text("bio", 4096, "A short text about the agent."),
-    Field::text("specialization", 255, "The agent's specialization."),
-    Field::text("avatar_url", 512, "The address of the agent's picture. An empty text removes it."),
-    Field::text("system_prompt", TEXT_BYTES, "The agent's system prompt."),
-    Field::text("model", 128, "The model it uses."),
-    Field::text("agent_type", 64, "The kind of agent, as a free word.").not_empty(),
-    Field::word("status", &["active", "inactive"], "Whether its owner wants it at work."),
-];
+pub const CHANGEABLE: &[Field] =
+    &[DESCRIPTION, BIO, SPECIALIZATION, AVATAR_URL, SYSTEM_PROMPT, MODEL, AGENT_TYPE, STATUS];
 
 /// The live agent of a path's segment, an id or a name, if the caller has at least `needed` on it.
 pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) -> Result<LiveAgent, ApiError> {
@@ -89,36 +92,36 @@ fn make(
 
 /// Puts what was sent into a profile.
 fn apply(profile: &mut AgentProfile, body: &Fields) {
-    let set = |place: &mut String, name: &str| {
-        if let Some(text) = body.text(name) {
+    let set = |place: &mut String, field: &Field| {
+        if let Some(text) = body.text(field) {
             text.clone_into(place);
         }
     };
-    set(&mut profile.description, "description");
-    set(&mut profile.bio, "bio");
-    set(&mut profile.specialization, "specialization");
-    set(&mut profile.agent_type, "agent_type");
-    set(&mut profile.system_prompt, "system_prompt");
-    if let Some(url) = body.text("avatar_url") {
+    set(&mut profile.description, &DESCRIPTION);
+    set(&mut profile.bio, &BIO);
+    set(&mut profile.specialization, &SPECIALIZATION);
+    set(&mut profile.agent_type, &AGENT_TYPE);
+    set(&mut profile.system_prompt, &SYSTEM_PROMPT);
+    if let Some(url) = body.text(&AVATAR_URL) {
         profile.avatar_url = (!url.is_empty()).then(|| url.to_owned());
     }
-    if let Some(status) = body.text("status") {
+    if let Some(status) = body.text(&STATUS) {
         profile.active = status == "active";
     }
 }
 
 fn model(body: &Fields) -> Option<String> {
-    body.text("model").map(str::trim).filter(|model| !model.is_empty()).map(str::to_owned)
+    body.text(&MODEL).map(str::trim).filter(|model| !model.is_empty()).map(str::to_owned)
 }
 
 pub(super) fn create(app: &App, call: Call) -> Handled {
-    let origin = call.input.body.word("origin")?.unwrap_or(DEFAULT_ORIGIN);
+    let origin = call.input.body.word(&ORIGIN)?.unwrap_or(DEFAULT_ORIGIN);
     let gate = Arc::clone(&app.gate);
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let space_id = body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned);
+        let space_id = body.text(&SPACE_ID).filter(|id| !id.is_empty()).map(str::to_owned);
         let issuer = tx.caller.credential_scopes();
-        let agent = make(tx, body.text("name").unwrap_or(""), space_id, origin, model(body), issuer)?;
+        let agent = make(tx, body.text(&NAME).unwrap_or(""), space_id, origin, model(body), issuer)?;
         let mut profile = AgentProfile::default();
         apply(&mut profile, body);
         profiles::put(tx.conn, &agent.id, &profile)?;
@@ -133,7 +136,7 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let mut live = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?;
         if let Some(own) = tx.caller.agent_id() {
-            let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field.name).is_some());
+            let foreign = CHANGEABLE.iter().any(|field| !OWN.contains(&field.name) && body.text(field).is_some());
             if own != live.agent.id || foreign {
                 return Err(ApiError::new(codes::FORBIDDEN)
                     .detail(format!("An agent may change only its own record, and only {}.", OWN.join(", "))));
@@ -170,13 +173,13 @@ pub(super) fn place(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let mut live = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?;
         let mut profile = profiles::of(tx.conn, &live.agent.id)?;
-        if let Some(id) = body.text("space_id") {
+        if let Some(id) = body.text(&SPACE_ID) {
             access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
             agents::place(tx.conn, &live.agent.id, id, tx.now)?;
             live.agent.space_id = id.to_owned();
             live.agent.updated_at = tx.now;
         }
-        if let Some(pinned) = body.flag("pinned") {
+        if let Some(pinned) = body.flag(&PINNED) {
             profile.pinned = pinned;
             profiles::put(tx.conn, &live.agent.id, &profile)?;
         }

@@ -23,13 +23,14 @@ const DOC: &str = "recipes/sharing-a-file#context";
 
 pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");
 
+const TTL: Field = Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seconds that the value was set with.")
+    .required()
+    .nullable();
 const ENTRY: &[Field] = &[
     text("key", "The key."),
     text("value", "The value."),
     text("space_id", "The space's id."),
-    Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seconds that the value was set with.")
-        .required()
-        .nullable(),
+    TTL,
     text("expires_at", "When the value expires; null after a promotion.").nullable(),
     text("artifact_type", "The type that the value was promoted as.").nullable(),
     text("created_by", "The member that last set the value."),
@@ -37,6 +38,12 @@ const ENTRY: &[Field] = &[
     text("updated_at", "When the value was last set."),
 ];
 
+const KEY: Field =
+    Field::text("key", CONTEXT_KEY_CHARS, "The key, without control characters.").required().not_empty().line();
+const VALUE: Field = Field::text("value", CONTEXT_VALUE_BYTES, "The value, at most 384 KiB.").required();
+const PREFIX: Field = Field::text("prefix", CONTEXT_KEY_CHARS, "Only keys that begin with this text.");
+const ARTIFACT_TYPE: Field =
+    Field::text("artifact_type", 64, "The type of the value, such as RESEARCH.").required().not_empty();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/context", UA_AG, Action::ContextWrite, set)
@@ -48,11 +55,8 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::text("key", CONTEXT_KEY_CHARS, "The key, without control characters.")
-                    .required()
-                    .not_empty()
-                    .line(),
-                Field::text("value", CONTEXT_VALUE_BYTES, "The value, at most 384 KiB.").required(),
+                KEY,
+                VALUE,
                 SPACE,
                 Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until the value expires; 86400 if absent."),
             ],
@@ -78,7 +82,7 @@ pub const ROUTES: &[ApiRoute] = &[
             DOC,
         )
         .asking(&[
-            Field::text("prefix", CONTEXT_KEY_CHARS, "Only keys that begin with this text."),
+            PREFIX,
             SPACE,
             paging::LIMIT,
             Field::text(
@@ -104,7 +108,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 Field::text("key", CONTEXT_KEY_CHARS, "The key.").required().not_empty().line(),
-                Field::text("artifact_type", 64, "The type of the value, such as RESEARCH.").required().not_empty(),
+                ARTIFACT_TYPE,
                 Field::text("agent_id", ID_CHARS, "Ignored: the author comes from the credential."),
             ],
             r#"{"key": "spec:build", "artifact_type": "RESEARCH"}"#,
@@ -152,8 +156,8 @@ pub fn key(text: &str) -> Result<&str, ApiError> {
 }
 
 fn set(app: &App, call: Call) -> Handled {
-    key(call.input.body.text("key").unwrap_or(""))?;
-    if call.input.body.text("value").is_some_and(|value| value.len() > CONTEXT_VALUE_BYTES) {
+    key(call.input.body.text(&KEY).unwrap_or(""))?;
+    if call.input.body.text(&VALUE).is_some_and(|value| value.len() > CONTEXT_VALUE_BYTES) {
         return Err(
             ApiError::new(codes::PAYLOAD_TOO_LARGE).detail(format!("A value has at most {CONTEXT_VALUE_BYTES} bytes."))
         );
@@ -161,9 +165,9 @@ fn set(app: &App, call: Call) -> Handled {
     let settings = app.config.read(|now| now.workspace);
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let space_id = resolve_space(tx.conn, tx.caller, body.text("space_id"), SpaceRole::Editor)?;
-        let (key, value) = (body.text("key").unwrap_or(""), body.text("value").unwrap_or(""));
-        let ttl = body.integer("ttl").unwrap_or(CONTEXT_TTL.1);
+        let space_id = resolve_space(tx.conn, tx.caller, body.text(&SPACE), SpaceRole::Editor)?;
+        let (key, value) = (body.text(&KEY).unwrap_or(""), body.text(&VALUE).unwrap_or(""));
+        let ttl = body.integer(&TTL).unwrap_or(CONTEXT_TTL.1);
         let entry = NewEntry { space_id: &space_id, key, value, ttl, created_by: tx.caller.name() };
         allowance::spend(tx, &settings, context::bytes_of(key, value), 1)?;
         let expires_at = context::set(tx.conn, &entry, settings.context_keys, settings.context_bytes, tx.now)?
@@ -184,11 +188,11 @@ fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
     let mut list = Listing::of(&call.input, "context")?;
     let after = list.page().after.map(|(_, key)| key);
-    let prefix = query.text("prefix").unwrap_or("");
+    let prefix = query.text(&PREFIX).unwrap_or("");
     // A place before the first key of this prefix would show what others begin with.
     let after = after.as_deref().filter(|after| *after >= prefix);
     app.store.read(|conn| {
-        let space_id = resolve_space(conn, &call.caller, query.text("space_id"), SpaceRole::Viewer)?;
+        let space_id = resolve_space(conn, &call.caller, query.text(&SPACE), SpaceRole::Viewer)?;
         let mut take = |entry: Entry| list.push((Micros(0), entry.key.clone()), &show(&entry));
         Ok::<_, ApiError>(context::list(conn, &space_id, Part { prefix, after }, Micros::now(), &mut take)?)
     })?;
@@ -197,7 +201,7 @@ fn list(app: &App, call: Call) -> Handled {
 
 fn get(app: &App, call: Call) -> Handled {
     let found = app.store.read(|conn| {
-        let named = call.input.query.text("space_id");
+        let named = call.input.query.text(&SPACE);
         let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
         Ok::<_, ApiError>(context::get(conn, &space_id, call.input.param(0), Micros::now())?)
     })?;
@@ -206,7 +210,7 @@ fn get(app: &App, call: Call) -> Handled {
 
 fn delete(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
-        let named = tx.input.query.text("space_id");
+        let named = tx.input.query.text(&SPACE);
         let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
         if !context::delete(tx.conn, &space_id, tx.input.param(0), tx.now)? {
             return Err(codes::CONTEXT_NOT_FOUND.into());
@@ -219,7 +223,7 @@ fn promote(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let body = &tx.input.body;
         let space_id = resolve_space(tx.conn, tx.caller, Some(tx.input.param(0)), SpaceRole::Editor)?;
-        let (key, kind) = (body.text("key").unwrap_or(""), body.text("artifact_type").unwrap_or(""));
+        let (key, kind) = (body.text(&KEY).unwrap_or(""), body.text(&ARTIFACT_TYPE).unwrap_or(""));
         if !context::promote(tx.conn, &space_id, key, kind, tx.now)? {
             return Err(codes::CONTEXT_NOT_FOUND.into());
         }

@@ -30,6 +30,20 @@ const DOC: &str = "concepts/authentication#exchange";
 const BOUND_DAYS: i64 = 90;
 const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
 
+const REQUESTED_TOKEN_CLASS: Field =
+    Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent.");
+pub(super) const AUDIENCE: Field = Field::text(
+    "audience",
+    64,
+    "ax-api for the routes of this daemon, ax-mcp for its MCP endpoint and other services; ax-api if absent.",
+);
+const SCOPE: Field =
+    Field::text("scope", 2048, "Scope words, separated by blanks; everything that the key covers if absent.");
+pub(super) const AGENT_ID: Field = Field::text("agent_id", ID_CHARS, "The agent the key is bound to.");
+const AGENT_NAME: Field =
+    Field::text("agent_name", 128, "The agent's name or id. With an enrollment: the name of the new agent.");
+const REQUESTED_TTL: Field =
+    Field::integer("requested_ttl", 1, i64::MAX, "The lifetime in seconds, at most that of the class.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Bearer(Action::AuthExchange, exchange))
     .described(
@@ -40,14 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
         DOC,
     )
     .taking(
-        &[
-            Field::text("requested_token_class", 64, "user_access, user_admin or agent_access; the key's if absent."),
-            Field::text("audience", 64, "ax-api for the routes of this daemon, ax-mcp for its MCP endpoint and other services; ax-api if absent."),
-            Field::text("scope", 2048, "Scope words, separated by blanks; everything that the key covers if absent."),
-            Field::integer("requested_ttl", 1, i64::MAX, "The lifetime in seconds, at most that of the class."),
-            Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
-            Field::text("agent_name", 128, "The agent's name or id. With an enrollment: the name of the new agent."),
-        ],
+        &[REQUESTED_TOKEN_CLASS, AUDIENCE, SCOPE, REQUESTED_TTL, AGENT_ID, AGENT_NAME],
         r#"{"requested_token_class": "agent_access", "scope": "messages tasks"}"#,
     )
     .secret()
@@ -125,13 +132,13 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
     let is_user = holder.kind == Kind::UserPat;
     let letter = if is_user { 'u' } else { 'a' };
     let own = if is_user { Class::User } else { Class::Agent };
-    let name = body.text("requested_token_class").filter(|name| !name.is_empty()).unwrap_or(own.as_str());
+    let name = body.text(&REQUESTED_TOKEN_CLASS).filter(|name| !name.is_empty()).unwrap_or(own.as_str());
     let allowed = |class: &Class| *class == own || (*class == Class::Admin && is_user && holder.admin);
     let class = Class::named(name).filter(allowed).ok_or_else(|| {
         ApiError::new(codes::CLASS_NOT_ALLOWED)
             .detail(format!("PAT class '{letter}' cannot exchange for '{}'", plain(name)))
     })?;
-    let name = body.text("audience").filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
+    let name = body.text(&AUDIENCE).filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
     // An agent's own token has no audience: it speaks to all.
     let held = holder.audience.unwrap_or(KeyAudience::Both);
     let fits = |audience: &Audience| match audience {
@@ -144,7 +151,7 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
     })?;
     // What the agent may do at present counts, not what the key was made with.
     let scopes = access::power_of(holder);
-    let scope = ax_scopes::grant(class, body.text("scope").unwrap_or(""), &scopes, holder.admin).map_err(
+    let scope = ax_scopes::grant(class, body.text(&SCOPE).unwrap_or(""), &scopes, holder.admin).map_err(
         |(refused, allowed)| {
             let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
             ApiError::new(codes::SCOPE_NOT_ALLOWED)
@@ -164,10 +171,10 @@ fn plain(text: &str) -> String {
 fn check_binding(agent: &Holding, body: &Fields) -> Result<(), ApiError> {
     let refused =
         |field| Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")));
-    if let Some(id) = body.text("agent_id").filter(|id| !id.is_empty()) {
+    if let Some(id) = body.text(&AGENT_ID).filter(|id| !id.is_empty()) {
         return if id.eq_ignore_ascii_case(&agent.id) { Ok(()) } else { refused("agent_id") };
     }
-    let Some(name) = body.text("agent_name").filter(|name| !name.is_empty()) else { return Ok(()) };
+    let Some(name) = body.text(&AGENT_NAME).filter(|name| !name.is_empty()) else { return Ok(()) };
     let is = |own: &str| own.eq_ignore_ascii_case(name);
     if is(&agent.id) || is(&agent.slug) || agent.given_name.as_deref().is_some_and(is) {
         return Ok(());
@@ -178,10 +185,10 @@ fn check_binding(agent: &Holding, body: &Fields) -> Result<(), ApiError> {
 /// Makes the agent of an enrollment and binds the key to it, all in this transaction.
 fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
     let body = &tx.input.body;
-    if body.text("agent_id").is_some_and(|id| !id.is_empty()) {
+    if body.text(&AGENT_ID).is_some_and(|id| !id.is_empty()) {
         return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
     }
-    let Some(name) = body.text("agent_name").filter(|name| !name.is_empty()) else {
+    let Some(name) = body.text(&AGENT_NAME).filter(|name| !name.is_empty()) else {
         return Err(codes::AGENT_NAME_REQUIRED.into());
     };
     // No more than what the enrollment was issued with could give.
@@ -202,7 +209,7 @@ fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
 
 fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -> Result<Claims, ApiError> {
     let iat = tx.now.0 / Micros::SECOND;
-    let lifetime = tx.input.body.integer("requested_ttl").map_or(grant.class.lifetime(), |ttl| {
+    let lifetime = tx.input.body.integer(&REQUESTED_TTL).map_or(grant.class.lifetime(), |ttl| {
         // Only ever shorter.
         ttl.clamp(1, grant.class.lifetime())
     });

@@ -6,6 +6,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::ID_CHARS;
+use super::exchange::AGENT_ID;
 use crate::access::bearer_text;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -20,14 +21,13 @@ const DIGITS: usize = 64;
 /// Hex digits of a key's mark.
 const MARK: usize = 16;
 
+const TOKEN_SHA256: Field = Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
+    .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
+    .required();
+const HOST_BINDING: Field = Field::text("host_binding", 255, "The host where the key is used.");
 /// What is sent.
-pub const FIELDS: &[Field] = &[
-    Field::text("agent_id", ID_CHARS, "The agent the key is bound to."),
-    Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
-        .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
-        .required(),
-    Field::text("host_binding", 255, "The host where the key is used."),
-];
+pub const FIELDS: &[Field] =
+    &[Field::text("agent_id", ID_CHARS, "The agent the key is bound to."), TOKEN_SHA256, HOST_BINDING];
 /// An example of it.
 pub const EXAMPLE: &str =
     r#"{"token_sha256": "0000000000000000000000000000000000000000000000000000000000000000", "host_binding": "box"}"#;
@@ -44,11 +44,11 @@ pub fn mark(secret: &str) -> String {
 
 pub(super) fn register(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let sent = body.text("token_sha256").unwrap_or("").to_ascii_lowercase();
+    let sent = body.text(&TOKEN_SHA256).unwrap_or("").to_ascii_lowercase();
     if sent.len() != DIGITS || !sent.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(ApiError::field("token_sha256", "must be 64 hex digits").in_dialect(Dialect::Ax));
     }
-    if let Some(asked) = body.text("agent_id").filter(|id| !id.is_empty())
+    if let Some(asked) = body.text(&AGENT_ID).filter(|id| !id.is_empty())
         && call.caller.agent_id().is_none_or(|id| !id.eq_ignore_ascii_case(asked))
     {
         return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
@@ -66,7 +66,7 @@ pub(super) fn register(app: &App, call: Call) -> Handled {
         if !same {
             return Err(codes::FINGERPRINT_MISMATCH.into());
         }
-        let host = tx.input.body.text("host_binding").unwrap_or("");
+        let host = tx.input.body.text(&HOST_BINDING).unwrap_or("");
         let first = keys::set_host(tx.conn, &id, host)?;
         if first {
             tx.audit(format!("credential:{id}"))?;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::exchange::AUDIENCE;
 use super::fingerprint;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
@@ -133,7 +134,7 @@ pub fn show(key: &PatRecord, now: Micros) -> Value {
 /// # Errors
 /// `scope_exceeds_issuer`.
 pub fn audience(tx: &Tx<'_>, default: KeyAudience) -> Result<KeyAudience, ApiError> {
-    let (held, asked) = (tx.caller.audience(), tx.input.body.word("audience")?);
+    let (held, asked) = (tx.caller.audience(), tx.input.body.word(&AUDIENCE)?);
     match asked {
         None if held == KeyAudience::Both => Ok(default),
         None => Ok(held),

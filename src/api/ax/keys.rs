@@ -4,6 +4,8 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::agents::SPACE_ID;
+use super::exchange::AGENT_ID;
 use super::issue::{self, KeyRequest};
 use super::rotate::rotate;
 use super::{ID_CHARS, change, checked, text};
@@ -32,9 +34,12 @@ const HOUR: i64 = 3600 * Micros::SECOND;
 /// Keys told in one list.
 const LISTED: u64 = 2 * PAGE_MAX;
 
-const NAME: Field = Field::text("name", 64, "The name of the key.").line();
+pub(super) const NAME: Field = Field::text("name", 64, "The name of the key.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days until the key expires; 90 if absent.");
 
+const SCOPES: Field = Field::texts("scopes", usize::MAX, usize::MAX, "The scopes of the key.").required();
+const ALLOWED_AGENT_IDS: Field =
+    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents that the key is restricted to.").required();
 const RECORD: &[Field] = &{
     [
         text("credential_id", "The id of the key."),
@@ -43,9 +48,8 @@ const RECORD: &[Field] = &{
         text("kind", "The kind of key: user_pat, agent_pat or enrollment."),
         text("audience", "The audience of its tokens: cli, mcp or both."),
         text("bound_agent_id", "The agent that the key is bound to.").nullable(),
-        Field::texts("scopes", usize::MAX, usize::MAX, "The scopes of the key.").required(),
-        Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents that the key is restricted to.")
-            .required(),
+        SCOPES,
+        ALLOWED_AGENT_IDS,
         Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Its state.")
             .required(),
         text("created_at", "When the key was made."),
@@ -61,6 +65,10 @@ const RECORD: &[Field] = &{
 };
 const MADE: Answer = Answer::Object(RECORD);
 
+const EXPIRES_IN_HOURS: Field =
+    Field::integer("expires_in_hours", 1, 168, "Hours until the enrollment must be used; 1 if absent.");
+const BOUND_AGENT_ID: Field =
+    Field::text("bound_agent_id", 255, "The agent that the key acts as. If absent, the key acts as the caller.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/credentials/agent-pat", AD, Action::CredentialsIssue, issue_agent_pat)
@@ -91,7 +99,7 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::integer("expires_in_hours", 1, 168, "Hours until the enrollment must be used; 1 if absent."),
+                EXPIRES_IN_HOURS,
                 Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; cli if absent."),
                 NAME,
                 Field::text("space_id", ID_CHARS, "The space of the new agent; the caller's default if absent."),
@@ -145,7 +153,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::of("scopes", Type::Scopes, "Scope words or scopes; everything that the caller may give if absent."),
                 DAYS,
                 Field::texts("allowed_agent_ids", 100, ID_CHARS, "The agents that the key is restricted to; all if absent."),
-                Field::text("bound_agent_id", 255, "The agent that the key acts as. If absent, the key acts as the caller."),
+                BOUND_AGENT_ID,
             ],
             r#"{"name": "laptop"}"#,
         )
@@ -180,11 +188,11 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn days(call: &Tx<'_>) -> i64 {
-    call.input.body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY
+    call.input.body.integer(&DAYS).unwrap_or(DEFAULT_DAYS) * Micros::DAY
 }
 
 fn label(tx: &Tx<'_>) -> Result<String, ApiError> {
-    let name = tx.input.body.text("name").unwrap_or("").trim();
+    let name = tx.input.body.text(&NAME).unwrap_or("").trim();
     if is_id(name) {
         return Err(ApiError::field("name", "must not have the form of an id").in_dialect(Dialect::Ax));
     }
@@ -198,7 +206,7 @@ fn created(shown: &Value) -> Reply {
 fn issue_agent_pat(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
-        let asked = tx.input.body.text("agent_id").unwrap_or("").to_owned();
+        let asked = tx.input.body.text(&AGENT_ID).unwrap_or("").to_owned();
         let audience = issue::audience(tx, KeyAudience::Cli)?;
         Ok(created(&for_agent(tx, max, &asked, audience, None)?))
     })
@@ -241,7 +249,7 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let user_id = tx.caller.user().id.clone();
         issue::check_count(tx, max, &user_id, None)?;
-        let space_id = match body.text("space_id").filter(|id| !id.is_empty()) {
+        let space_id = match body.text(&SPACE_ID).filter(|id| !id.is_empty()) {
             None => None,
             Some(id) => {
                 access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
@@ -257,7 +265,7 @@ fn issue_enrollment(app: &App, call: Call) -> Handled {
             audience: issue::audience(tx, KeyAudience::Cli)?,
             only_agents: None,
             space_id,
-            lifetime: body.integer("expires_in_hours").unwrap_or(1) * HOUR,
+            lifetime: body.integer(&EXPIRES_IN_HOURS).unwrap_or(1) * HOUR,
             maker: tx.caller.maker(),
         };
         Ok(created(&issue::make(tx, &user_id, &wanted)?))
@@ -269,8 +277,8 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let audience = issue::audience(tx, KeyAudience::Both)?;
-        if let Some(agent) = body.text("bound_agent_id").filter(|id| !id.is_empty()) {
-            return Ok(created(&for_agent(tx, max, agent, audience, body.texts("scopes"))?));
+        if let Some(agent) = body.text(&BOUND_AGENT_ID).filter(|id| !id.is_empty()) {
+            return Ok(created(&for_agent(tx, max, agent, audience, body.texts(&SCOPES))?));
         }
         // A manager's token makes keys for agents alone.
         if tx.caller.token_class() == Some(Class::Admin) {
@@ -278,7 +286,7 @@ fn create(app: &App, call: Call) -> Handled {
                 .detail("A user_admin token can make only agents' keys: send bound_agent_id, or use user_access."));
         }
         let (scopes, admin) =
-            issue::scopes_for_user(tx, body.texts("scopes")).map_err(|error| error.in_dialect(Dialect::Ax))?;
+            issue::scopes_for_user(tx, body.texts(&SCOPES)).map_err(|error| error.in_dialect(Dialect::Ax))?;
         let user_id = tx.caller.user().id.clone();
         issue::check_count(tx, max, &user_id, None)?;
         let wanted = KeyRequest {
@@ -300,7 +308,7 @@ fn create(app: &App, call: Call) -> Handled {
 /// The agents a new key is restricted to: those asked for, each of which the caller may read; else the caller's own
 /// restriction.
 fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
-    let asked = tx.input.body.texts("allowed_agent_ids").filter(|ids| !ids.is_empty());
+    let asked = tx.input.body.texts(&ALLOWED_AGENT_IDS).filter(|ids| !ids.is_empty());
     let Some(asked) = asked else { return Ok(tx.caller.only_agents().map(<[String]>::to_vec)) };
     let id = |given| Ok(change::find(tx.conn, tx.caller, given, AgentRole::Viewer)?.agent.id);
     asked.into_iter().map(id).collect::<Result<Vec<_>, ApiError>>().map(Some)

@@ -25,6 +25,7 @@ const CREDENTIAL_SCOPE: &[Field] = &[
     Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The ids of the allowed agents, or all.").required(),
 ];
 
+const PROVIDER_PATTERN: Field = Field::text("provider_pattern", 64, "The format of the key.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/auth/me", ALL, Action::AuthWhoami, me)
@@ -79,7 +80,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "Clients report here that somebody used a decoy key. The daemon logs the report.",
             DOC,
         )
-        .taking(&[Field::text("provider_pattern", 64, "The format of the key.")], r#"{"provider_pattern": "aws-iam"}"#)
+        .taking(&[PROVIDER_PATTERN], r#"{"provider_pattern": "aws-iam"}"#)
         .answering(202, OK),
 ];
 
@@ -147,7 +148,7 @@ fn health(_: &App, _: Input) -> Handled {
 fn honeypot(app: &App, input: Input) -> Handled {
     app.gate.throttle_public(&input.head)?;
     let pattern: String =
-        input.body.text("provider_pattern").unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
+        input.body.text(&PROVIDER_PATTERN).unwrap_or("-").chars().filter(|c| c.is_ascii_graphic()).collect();
     log::warn!("request {}: a decoy key ({pattern}) was used by {}", input.head.request_id, input.head.peer.key());
     Ok(Reply::json(StatusCode::ACCEPTED, &json!({"ok": true})).into())
 }

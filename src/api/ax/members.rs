@@ -23,15 +23,20 @@ use crate::time::Micros;
 
 const DOC: &str = "concepts/workspace#members";
 
+const ROLE: Field = Field::word("role", SpaceRole::SLUGS, "The member's role.").required();
 /// What a member is known by.
 const MEMBER: &[Field] = &[
     text("id", "The id of the user or agent."),
     text("username", "The name of the user or agent."),
     Field::word("type", &["user", "agent"], "What it is.").required(),
-    Field::word("role", SpaceRole::SLUGS, "The member's role.").required(),
+    ROLE,
     text("expires_at", "When the membership ends; null if it does not.").nullable(),
 ];
 
+const USERNAME: Field = Field::text("username", NAME_CHARS, "The user's name. Send this or agent.");
+const AGENT: Field = Field::text("agent", NAME_CHARS, "The agent's id or name. Send this or username.");
+const EXPIRES_IN_SECONDS: Field =
+    Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the membership ends; never if absent.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces/{space}/members", UA_AG, Action::SpacesRead, list)
@@ -47,10 +52,10 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::text("username", NAME_CHARS, "The user's name. Send this or agent."),
-                Field::text("agent", NAME_CHARS, "The agent's id or name. Send this or username."),
+                USERNAME,
+                AGENT,
                 Field::word("role", SpaceRole::SLUGS, "The role: a viewer reads, an editor writes, an owner also manages members.").required(),
-                Field::integer("expires_in_seconds", 1, GRANT_SECONDS, "Seconds until the membership ends; never if absent."),
+                EXPIRES_IN_SECONDS,
             ],
             r#"{"username": "ann", "role": "editor"}"#,
         )
@@ -112,9 +117,9 @@ fn add(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let (space_id, body) = (tx.input.param(0), &tx.input.body);
         access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
-        let Named { name, grantee } = named(tx.conn, tx.caller, body.text("username"), body.text("agent"))?;
-        let role = body.text("role").unwrap_or("");
-        let expires_at = body.integer("expires_in_seconds").map(|seconds| tx.now.plus(seconds * Micros::SECOND));
+        let Named { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
+        let role = body.text(&ROLE).unwrap_or("");
+        let expires_at = body.integer(&EXPIRES_IN_SECONDS).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let on = On::space(space_id);
         let before = grants::of(tx.conn, &grantee, &on)?;
         if before.is_none() && grants::count_on_space(tx.conn, space_id, SPACE_MEMBERS)? >= SPACE_MEMBERS {

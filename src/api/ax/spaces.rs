@@ -4,6 +4,7 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::keys::NAME;
 use super::{checked, text};
 use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
@@ -61,6 +62,8 @@ const USAGE: &[Field] = &[
     Field::integer("message_days", 1, i64::MAX, "Days until retention deletes a message.").required(),
 ];
 
+const DESCRIPTION: Field = Field::text("description", 1024, "The purpose of the space.");
+const VISIBILITY: Field = Field::word("visibility", Visibility::SLUGS, "Who can see the space; private if absent.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::GET, "/api/v1/spaces", UA_AG, Action::SpacesList, list)
@@ -87,8 +90,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 Field::text("name", NAME_CHARS, "The name, unique among the caller's spaces.").visible().required(),
-                Field::word("visibility", Visibility::SLUGS, "Who can see the space; private if absent."),
-                Field::text("description", 1024, "The purpose of the space."),
+                VISIBILITY,
+                DESCRIPTION,
             ],
             r#"{"name": "Workshop", "visibility": "private"}"#,
         )
@@ -163,7 +166,7 @@ fn usage(app: &App, call: Call) -> Handled {
 }
 
 fn create(app: &App, call: Call) -> Handled {
-    let name = call.input.body.text("name").unwrap_or("").trim().to_owned();
+    let name = call.input.body.text(&NAME).unwrap_or("").trim().to_owned();
     if name.is_empty() || name.contains(char::is_control) {
         let problem = "must have a visible character and no control character";
         return Err(ApiError::field("name", problem).in_dialect(Dialect::Ax));
@@ -184,8 +187,8 @@ fn create(app: &App, call: Call) -> Handled {
             id: store::new_id(),
             slug: spaces::free_slug(tx.conn, &base)?,
             name,
-            description: body.text("description").unwrap_or("").to_owned(),
-            visibility: body.text("visibility").and_then(|word| word.parse().ok()).unwrap_or(Visibility::Private),
+            description: body.text(&DESCRIPTION).unwrap_or("").to_owned(),
+            visibility: body.text(&VISIBILITY).and_then(|word| word.parse().ok()).unwrap_or(Visibility::Private),
             owner_user_id: tx.caller.user().id.clone(),
             owner: tx.caller.user().username.clone(),
             is_default: false,

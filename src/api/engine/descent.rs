@@ -72,7 +72,7 @@ pub struct Ended {
 /// # Errors
 /// `forbidden` where the caller would free itself from what it lives by, or the store's.
 pub fn end_with_all(tx: &Tx<'_>, id: &str) -> Result<Ended, ApiError> {
-    let cascade = tx.input.query.text("cascade").and_then(|word| word.parse().ok()).unwrap_or(Cascade::Keys);
+    let cascade = tx.input.query.text(&CASCADE).and_then(|word| word.parse().ok()).unwrap_or(Cascade::Keys);
     let own = tx.caller.maker().credential;
     if cascade == Cascade::None
         && let Some(own) = own

@@ -31,8 +31,8 @@ const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'<').add(b'>').add(b'"');
 /// # Errors
 /// `invalid_cursor` for one that this list did not hand out.
 pub fn page(input: &Input, list: &str) -> Result<Page, ApiError> {
-    let limit = input.query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
-    let after = match input.query.text("cursor") {
+    let limit = input.query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
+    let after = match input.query.text(&CURSOR) {
         None => None,
         Some(text) => Some(decode(text, list).ok_or(codes::INVALID_CURSOR)?),
     };

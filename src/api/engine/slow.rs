@@ -45,7 +45,7 @@ pub struct Slow {
 impl Slow {
     /// For the request of this input.
     pub fn new(app: &App, input: &Input) -> Self {
-        let wait = input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+        let wait = input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
         Self {
             jobs: Arc::clone(&app.jobs),
             wait: Duration::from_secs(wait),

@@ -53,6 +53,13 @@ const HEAD: ApiRoute = Route {
     tool: None,
 };
 
+const ACTOR: Field = Field::text(
+    "actor",
+    128,
+    "Only rows of this actor: user:NAME (the user with that name now), user:ID, agent:ID, peer:KEY or system.",
+);
+const ACTION: Field = Field::text("action", 64, "Only rows of this action.");
+const RESOURCE: Field = Field::text("resource", 300, "Only rows about this resource, such as agent:ID.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     HEAD,
@@ -65,17 +72,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "Read the audit chain",
         about: "Newest first. Each row has a hash over itself and the row before it.",
         repeat: Repeat::Safe,
-        query: &[
-            Field::text(
-                "actor",
-                128,
-                "Only rows of this actor: user:NAME (the user with that name now), user:ID, agent:ID, peer:KEY or system.",
-            ),
-            Field::text("action", 64, "Only rows of this action."),
-            Field::text("resource", 300, "Only rows about this resource, such as agent:ID."),
-            LIMIT,
-            CURSOR,
-        ],
+        query: &[ACTOR, ACTION, RESOURCE, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -104,9 +101,9 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "audit")?;
     let page = list.page();
     let query = &call.input.query;
-    let own = |name: &str| query.text(name).map(str::to_owned);
+    let own = |field: &Field| query.text(field).map(str::to_owned);
     let filter =
-        AuditFilter { actor: own("actor"), action: own("action"), resource: own("resource"), ..AuditFilter::default() };
+        AuditFilter { actor: own(&ACTOR), action: own(&ACTION), resource: own(&RESOURCE), ..AuditFilter::default() };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
     let mut take = |row: Record| list.push((Micros(row.seq), String::new()), &show(&row));

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use hyper::http::Method;
+
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -16,7 +18,6 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
 use crate::store::operations::{self, Operation, OperationKind};
-use hyper::http::Method;
 
 const DOC: &str = "recipes/backup#make-a-backup";
 

@@ -168,15 +168,15 @@ fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError>
 fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let on = resource(tx.conn, body.text("resource").unwrap_or(""))?;
-        let role = body.text("role").unwrap_or("");
+        let on = resource(tx.conn, body.text(&RESOURCE).unwrap_or(""))?;
+        let role = body.text(&ROLE).unwrap_or("");
         if (on == On::AllAgents) != (role == "creator") {
             let problem = "must be creator on agent:*, and viewer, editor or owner on one agent or space";
             return Err(ApiError::field("role", problem));
         }
         may_give(tx.conn, tx.caller, &on)?;
-        let grantee = receiver(tx.conn, tx.caller, body.text("principal").unwrap_or(""))?;
-        let expires_at = body.integer("expires_in_seconds").map(|seconds| tx.now.plus(seconds * Micros::SECOND));
+        let grantee = receiver(tx.conn, tx.caller, body.text(&PRINCIPAL).unwrap_or(""))?;
+        let expires_at = body.integer(&EXPIRES_IN).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let before = grants::of(tx.conn, &grantee, &on)?;
         if before.is_none() {
             has_room(tx.conn, &on)?;
@@ -210,8 +210,8 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     app.store.read(|conn| {
-        let on = query.text("resource").map(|text| resource(conn, text)).transpose()?;
-        let grantee = match query.text("principal").map(|text| grantee(conn, text)).transpose()? {
+        let on = query.text(&RESOURCE).map(|text| resource(conn, text)).transpose()?;
+        let grantee = match query.text(&PRINCIPAL).map(|text| grantee(conn, text)).transpose()? {
             Some(None) => return Ok(()),
             other => other.flatten(),
         };

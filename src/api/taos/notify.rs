@@ -93,11 +93,11 @@ fn insert(tx: &Tx<'_>, to_webhook: bool) -> Result<Reply, ApiError> {
             user_id: &tx.caller.user().id,
             agent_id: tx.caller.agent_id(),
             source: &tx.caller.source(),
-            app_origin: body.of(&APP_ORIGIN),
+            app_origin: body.text(&APP_ORIGIN),
             level: level(body)?,
             title: body.required(&TITLE),
             message: body.required(&BODY),
-            action_url: body.of(&ACTION_URL),
+            action_url: body.text(&ACTION_URL),
             created_at: tx.now,
         },
     )?;
@@ -108,17 +108,17 @@ fn insert(tx: &Tx<'_>, to_webhook: bool) -> Result<Reply, ApiError> {
 }
 
 fn check(body: &Fields) -> Result<(), ApiError> {
-    if body.of(&BODY).is_some_and(|text| text.len() > TEXT_BYTES) {
+    if body.text(&BODY).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(ApiError::field("body", format!("must be at most {TEXT_BYTES} bytes long")));
     }
-    if body.of(&APP_ORIGIN).is_some_and(|text| !is_app(text)) {
+    if body.text(&APP_ORIGIN).is_some_and(|text| !is_app(text)) {
         return Err(ApiError::field(
             "app_origin",
             "must be a-z or 0-9, then a-z, 0-9, ., _ or -, at most 64 characters",
         ));
     }
     level(body)?;
-    if body.of(&ACTION_URL).is_some_and(|url| !is_action_url(url)) {
+    if body.text(&ACTION_URL).is_some_and(|url| !is_action_url(url)) {
         return Err(codes::INVALID_ACTION_URL.into());
     }
     Ok(())
@@ -126,7 +126,7 @@ fn check(body: &Fields) -> Result<(), ApiError> {
 
 /// How urgent it is to be.
 fn level(body: &Fields) -> Result<Level, ApiError> {
-    body.of(&PRIORITY).map_or(Ok(Level::Normal), |word| Ok(word.parse().map_err(|_| codes::INVALID_PRIORITY)?))
+    body.text(&PRIORITY).map_or(Ok(Level::Normal), |word| Ok(word.parse().map_err(|_| codes::INVALID_PRIORITY)?))
 }
 
 fn is_app(text: &str) -> bool {

@@ -1,5 +1,8 @@
 //! Operations: following and cancelling slow work.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -22,20 +25,19 @@ use crate::store::agents::Seen;
 use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
 use crate::time::Micros;
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 const DOC: &str = "concepts/operations#follow";
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
 
+const STATUS: Field = Field::word("status", OperationStatus::SLUGS, "The state of the operation.").required();
+const KIND: Field = Field::word("kind", OperationKind::SLUGS, "The kind of operation.").required();
 /// An operation's record.
 const RECORD: &[Field] = &[
     text("id", "The id."),
-    Field::word("kind", OperationKind::SLUGS, "The kind of operation.").required(),
-    Field::word("status", OperationStatus::SLUGS, "The state of the operation.").required(),
+    KIND,
+    STATUS,
     text("agent_id", "The id of the agent that the operation works on.").nullable(),
     text("agent_name", "That agent's slug.").nullable(),
     text("step", "The current step."),
@@ -50,6 +52,7 @@ const RECORD: &[Field] = &[
     text("finished_at", "When the operation ended.").nullable(),
 ];
 
+const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this slug.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -64,7 +67,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[
             Field::word("status", OperationStatus::SLUGS, "Only operations in this state."),
             Field::word("kind", OperationKind::SLUGS, "Only operations of this kind."),
-            Field::text("agent", 64, "Only operations on the agent with this slug."),
+            AGENT,
             LIMIT,
             CURSOR,
         ],
@@ -190,9 +193,9 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let filter = OperationFilter {
-        status: query.word("status")?,
-        kind: query.word("kind")?,
-        agent: query.text("agent").map(str::to_owned),
+        status: query.word(&STATUS)?,
+        kind: query.word(&KIND)?,
+        agent: query.text(&AGENT).map(str::to_owned),
     };
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
     let own = call.caller.principal_key();
@@ -202,7 +205,7 @@ fn list(app: &App, call: Call) -> Handled {
 }
 
 fn get(app: &App, call: Call) -> Handled {
-    let wait = call.input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let until = call.input.head.arrived + Duration::from_secs(wait);
     Ok(Step::Later(look(Arc::clone(&app.jobs), call, until)))
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::user_tokens::SCOPE;
 use crate::access::{self, AgentRole, Caller, InvalidScope, Scopes};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -19,7 +20,7 @@ impl From<InvalidScope> for ApiError {
 /// # Errors
 /// `invalid_scope`.
 pub fn asked(fields: &Fields) -> Result<Option<Scopes>, ApiError> {
-    fields.texts("scope").map(|texts| Scopes::parse(texts).map_err(ApiError::from)).transpose()
+    fields.texts(&SCOPE).map(|texts| Scopes::parse(texts).map_err(ApiError::from)).transpose()
 }
 
 /// Lets scopes pass that the caller holds itself.

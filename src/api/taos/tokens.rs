@@ -38,6 +38,13 @@ const STILL_LIVE: Field =
     Field::of("still_live", Type::Objects(descent::MADE), "The agent's other credentials that are still valid.")
         .required();
 
+pub(super) const EXPIRES_IN_DAYS: Field =
+    Field::integer("expires_in_days", 1, 3650, "Days until the token expires; never if absent.");
+const GRACE_SECONDS: Field =
+    Field::integer("grace_seconds", 0, 3600, "Seconds that the old token stays valid; 0 if absent.");
+const DELIVER: Field =
+    Field::flag("deliver", "Whether to deliver the token into the agent's container; true if it has one.");
+const ALL: Field = Field::flag("all", "Also end the agent's personal access tokens and keys; false if absent.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -52,9 +59,9 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[],
         body: BodyKind::Json(&[
             Field::of("scope", Type::Scopes, "The scopes of the token; the agent's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days until the token expires; never if absent."),
-            Field::integer("grace_seconds", 0, 3600, "Seconds that the old token stays valid; 0 if absent."),
-            Field::flag("deliver", "Whether to deliver the token into the agent's container; true if it has one."),
+            EXPIRES_IN_DAYS,
+            GRACE_SECONDS,
+            DELIVER,
         ]),
         example: r#"{"grace_seconds": 60}"#,
         answer: (
@@ -123,7 +130,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "Revoke an agent's token",
         about: "Ends the active token and a token in its grace at once. Succeeds also if there is none. If other credentials of the agent are still valid, the reply is 200 and lists them; all=true ends them too.",
         repeat: Repeat::Safe,
-        query: &[Field::flag("all", "Also end the agent's personal access tokens and keys; false if absent.")],
+        query: &[ALL],
         body: BodyKind::None,
         example: "",
         answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
@@ -144,8 +151,8 @@ fn issue(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
     let wanted = Wanted {
         scopes: scope::asked(body)?,
-        lifetime: body.integer("expires_in_days").map(|days| days * Micros::DAY),
-        grace: body.integer("grace_seconds").unwrap_or(0) * Micros::SECOND,
+        lifetime: body.integer(&EXPIRES_IN_DAYS).map(|days| days * Micros::DAY),
+        grace: body.integer(&GRACE_SECONDS).unwrap_or(0) * Micros::SECOND,
     };
     if let Some(scopes) = &wanted.scopes {
         scope::within(&call.caller, scopes)?;
@@ -154,7 +161,7 @@ fn issue(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
         scope::within_agent(tx.conn, tx.caller, &agent, wanted.scopes.as_ref())?;
-        match (tx.input.body.flag("deliver"), &agent.container_name) {
+        match (tx.input.body.flag(&DELIVER), &agent.container_name) {
             (Some(true), None) => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
             (Some(false), _) | (None, None) => replace(tx, &agent, wanted).map(Written::from),
             (_, Some(_)) => deliver(tx, jobs, agent, wanted),
@@ -298,7 +305,7 @@ fn revoke(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
         let others = credentials::others_of_agent(tx.conn, &agent.id, tx.now)?;
-        let all = tx.input.query.flag("all").unwrap_or(false);
+        let all = tx.input.query.flag(&ALL).unwrap_or(false);
         let had_token = credentials::revoke_agent_tokens(tx.conn, &agent.id, tx.now)? > 0;
         if all {
             for other in &others {

@@ -3,6 +3,7 @@
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::tokens::EXPIRES_IN_DAYS;
 use super::{scope, users};
 use crate::access::{Action, Scopes};
 use crate::api::engine::api_route::ApiRoute;
@@ -27,7 +28,7 @@ const DEFAULT_DAYS: i64 = 90;
 
 const ID: Field = Field::unbounded("id", "The token's id.").required();
 const LABEL: Field = Field::text("label", 64, "The label of the token.").line();
-const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the token.").required();
+pub(super) const SCOPE: Field = Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the token.").required();
 const CREATED: Field = Field::unbounded("created_at", "When the token was issued.").required();
 const EXPIRES: Field = Field::unbounded("expires_at", "When the token expires.").required().nullable();
 
@@ -116,8 +117,8 @@ fn issue(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
     let scopes = scope::asked(body)?.unwrap_or_else(|| call.caller.scopes().clone());
     scope::within(&call.caller, &scopes)?;
-    let label = body.of(&LABEL).unwrap_or("").trim().to_owned();
-    let lifetime = body.integer("expires_in_days").unwrap_or(DEFAULT_DAYS) * Micros::DAY;
+    let label = body.text(&LABEL).unwrap_or("").trim().to_owned();
+    let lifetime = body.integer(&EXPIRES_IN_DAYS).unwrap_or(DEFAULT_DAYS) * Micros::DAY;
     call.write(app, move |tx| {
         let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
         if credentials::count_user_tokens(tx.conn, &user.id, tx.now)? >= USER_TOKENS {

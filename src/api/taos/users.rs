@@ -32,13 +32,14 @@ const ROLE: Field = Field::word(
     "The role: an admin runs the box, a member has what it was granted; member if absent.",
 );
 
+const DISABLED: Field = Field::flag("disabled", "True if the daemon refuses the user's credentials.").required();
 /// A user's record.
 const RECORD: &[Field] = &[
     Field::unbounded("id", "The id.").required(),
     USERNAME,
     DISPLAY_NAME.required(),
     ROLE.required(),
-    Field::flag("disabled", "True if the daemon refuses the user's credentials.").required(),
+    DISABLED,
     Field::unbounded("created_at", "When the user was created.").required(),
     Field::unbounded("updated_at", "When the user was last changed.").required(),
 ];
@@ -199,8 +200,8 @@ fn create(app: &App, call: Call) -> Handled {
     if !is_username(&username) {
         return Err(ApiError::field("username", "must be a-z first, then a-z, 0-9, _ or -, at most 32 characters"));
     }
-    let display_name = display_name(body.of(&DISPLAY_NAME))?.unwrap_or(&username).to_owned();
-    let role = body.word(ROLE.name)?.unwrap_or(Role::Member);
+    let display_name = display_name(body.text(&DISPLAY_NAME))?.unwrap_or(&username).to_owned();
+    let role = body.word(&ROLE)?.unwrap_or(Role::Member);
     call.write(app, move |tx| {
         if users::by_username(tx.conn, &username)?.is_some() {
             return Err(codes::USERNAME_TAKEN.into());
@@ -226,15 +227,15 @@ fn create(app: &App, call: Call) -> Handled {
 }
 
 fn update(app: &App, call: Call) -> Handled {
-    display_name(call.input.body.of(&DISPLAY_NAME))?;
+    display_name(call.input.body.text(&DISPLAY_NAME))?;
     call.write(app, |tx| {
         let mut user = find(tx.conn, tx.caller, tx.input.param(0))?;
         let body = &tx.input.body;
-        if let Some(name) = display_name(body.of(&DISPLAY_NAME))? {
+        if let Some(name) = display_name(body.text(&DISPLAY_NAME))? {
             name.clone_into(&mut user.display_name);
         }
-        user.role = body.word(ROLE.name)?.unwrap_or(user.role);
-        user.disabled = body.flag("disabled").unwrap_or(user.disabled);
+        user.role = body.word(&ROLE)?.unwrap_or(user.role);
+        user.disabled = body.flag(&DISABLED).unwrap_or(user.disabled);
         if user.role != Role::Admin || user.disabled {
             spare_last_admin(tx, &user)?;
         }

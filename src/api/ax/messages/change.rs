@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::send::{Tools, bad, mentioned_in};
 use super::show::{mentioned, owns_space, require, show, visible};
+use super::{CONTENT, PINNED};
 use crate::access::SpaceRole;
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -27,20 +28,20 @@ pub(super) fn between(message: &Message, event: Event) -> Event {
 
 pub(super) fn edit(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    if body.text("content").is_none() && body.flag("pinned").is_none() {
+    if body.text(&CONTENT).is_none() && body.flag(&PINNED).is_none() {
         return Err(bad("content", "must be there, or pinned"));
     }
-    if body.text("content").is_some_and(|text| text.len() > TEXT_BYTES) {
+    if body.text(&CONTENT).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
     }
     let tools = Tools::of(app);
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
-        if let Some(content) = tx.input.body.text("content") {
+        if let Some(content) = tx.input.body.text(&CONTENT) {
             rewrite(tx, &tools, &message, content)?;
         }
-        if let Some(pinned) = tx.input.body.flag("pinned") {
+        if let Some(pinned) = tx.input.body.flag(&PINNED) {
             pin(tx, &message, pinned)?;
         }
         let changed = find::by_place(tx.conn, message.place)?.ok_or(codes::INTERNAL)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
+use super::SPACE;
 use super::change::between;
 use super::send::bad;
 use super::show::visible;
@@ -18,9 +19,10 @@ use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 
+const MESSAGE_ID: Field = Field::text("message_id", 64, "The message that the agent works on.").required();
 /// What an agent says about its work on a message.
 pub(super) const PROCESSING: &[Field] = &[
-    Field::text("message_id", 64, "The message that the agent works on.").required(),
+    MESSAGE_ID,
     Field::text("status", 64, "The state of the work: accepted, thinking, working, completed or error.")
         .not_empty()
         .required(),
@@ -51,7 +53,7 @@ fn accepted() -> Reply {
 pub(super) fn processing(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
     let mut told: Map<String, Value> =
-        PROCESSING.iter().filter_map(|field| Some((field.name.to_owned(), body.value(field.name)?.clone()))).collect();
+        PROCESSING.iter().filter_map(|field| Some((field.name.to_owned(), body.value(field)?.clone()))).collect();
     told.insert("agent_id".into(), json!(call.caller.agent_id()));
     told.insert("agent_name".into(), json!(call.caller.name()));
     let told = Value::Object(told);
@@ -60,14 +62,14 @@ pub(super) fn processing(app: &App, call: Call) -> Handled {
     }
     let event = Event::new("agent_processing", &told);
     let (space_id, event) =
-        app.store.read(|conn| match visible(conn, &call.caller, body.text("message_id").unwrap_or("")) {
+        app.store.read(|conn| match visible(conn, &call.caller, body.text(&MESSAGE_ID).unwrap_or("")) {
             Ok(message) => {
                 access::require_space(conn, &call.caller, &message.space_id, SpaceRole::Editor)?;
                 let event = between(&message, event);
                 Ok((message.space_id, event))
             }
             Err(error) if error.code == codes::MESSAGE_NOT_FOUND => {
-                let named = body.text("space_id").filter(|id| !id.is_empty());
+                let named = body.text(&SPACE).filter(|id| !id.is_empty());
                 Ok((resolve_space(conn, &call.caller, named, SpaceRole::Editor)?, event))
             }
             Err(error) => Err::<_, ApiError>(error),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::send::{Tools, bad};
 use super::show::{require, visible};
+use super::{EMOJI, SPACE};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -28,7 +29,7 @@ pub(super) fn read(app: &App, call: Call) -> Handled {
 
 pub(super) fn all_read(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
-        let named = tx.input.body.text("space_id").filter(|id| !id.is_empty());
+        let named = tx.input.body.text(&SPACE).filter(|id| !id.is_empty());
         let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Viewer)?;
         let marked = reading::mark_all(tx.conn, &space_id, &tx.caller.principal_key(), tx.now)?;
         Ok(Reply::ok(&json!({"status": "success", "marked_read": marked})))
@@ -40,7 +41,7 @@ pub(super) fn react(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;
-        let (emoji, me) = (tx.input.body.text("emoji").unwrap_or("").trim(), tx.caller.principal_key());
+        let (emoji, me) = (tx.input.body.text(&EMOJI).unwrap_or("").trim(), tx.caller.principal_key());
         if emoji.is_empty() || emoji.contains(char::is_control) {
             return Err(bad("emoji", "must have a visible character and no control character"));
         }

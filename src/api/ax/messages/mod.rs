@@ -49,6 +49,10 @@ const AUTHOR: &[Field] = &[
     Field::word("type", &["agent", "user"], "The kind of attachment.").required(),
 ];
 
+pub(super) const PINNED: Field = Field::flag("pinned", "True if retention does not delete the message.").required();
+pub(super) const METADATA: Field = Field::of("metadata", Type::AnyObject, "Free data from the author.").required();
+pub(super) const ATTACHMENTS: Field =
+    Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files.").required();
 const MESSAGE: &[Field] = &[
     text("id", "The id."),
     Field::integer("seq", 1, i64::MAX, "The position of the message in its space.").required(),
@@ -65,10 +69,10 @@ const MESSAGE: &[Field] = &[
     text("user_id", "The user that wrote the message; null if an agent did.").nullable(),
     Field::of("author", Type::Object(AUTHOR), "The author of the message.").required(),
     Field::texts("mentions", usize::MAX, usize::MAX, "The names of the mentioned members.").required(),
-    Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files.").required(),
-    Field::of("metadata", Type::AnyObject, "Free data from the author.").required(),
+    ATTACHMENTS,
+    METADATA,
     Field::of("reactions", Type::AnyObject, "The number of each reaction.").required(),
-    Field::flag("pinned", "True if retention does not delete the message.").required(),
+    PINNED,
     text("expects_reply_by", "When the author expects a reply by.").nullable(),
     text("created_at", "When the message was sent."),
     text("updated_at", "When the text was last changed."),
@@ -121,10 +125,10 @@ const RECEIPT: &[Field] = &[
     LISTENING,
 ];
 
-const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");
-const CONTENT: Field =
+pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent.");
+pub(super) const CONTENT: Field =
     Field::text("content", TEXT_BYTES, "The text, at most 64 KiB; @NAME mentions a member.").not_empty();
-const LIMIT: Field =
+pub(super) const LIMIT: Field =
     Field::integer("limit", 1, PAGE_MAX as i64, "Maximum number of messages, 1 to 500; 100 if absent.");
 const MORE: Field = Field::flag("more", "True if there may be more messages in the same direction.").required();
 const COUNT: Field = Field::integer("count", 0, i64::MAX, "The number of messages in this reply.").required();
@@ -133,6 +137,35 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 const IN_SPACE: &[&Code] = &[codes::SPACE_NOT_FOUND];
 const OF_MESSAGE: &[&Code] = &[codes::MESSAGE_NOT_FOUND];
 
+pub(super) const EMOJI: Field = Field::text("emoji", REACTION_CHARS, "The reaction.").not_empty().visible().required();
+pub(super) const AFTER: Field = Field::text("after", ID_CHARS, "The id of a reply: only later replies.");
+pub(super) const QUERY: Field =
+    Field::text("query", MESSAGE_QUERY_CHARS, "The words to find. There is no query syntax.").required();
+pub(super) const WAIT: Field =
+    Field::integer("wait", 0, MESSAGE_WAIT, "Seconds to wait for a message before an empty reply.");
+pub(super) const AFTER_SEQ: Field =
+    Field::integer("after_seq", 0, i64::MAX, "Only messages after this position, oldest first.");
+pub(super) const BEFORE_SEQ: Field = Field::integer("before_seq", 1, i64::MAX, "Only messages before this position.");
+pub(super) const UNREAD_ONLY: Field = Field::flag("unread_only", "Only messages that the caller has not read.");
+pub(super) const CHANNEL: Field =
+    Field::text("channel", CHANNEL_CHARS, "The channel; main if absent. dm:NAME sends to one member only.");
+pub(super) const ADDRESSED: Field =
+    Field::flag("addressed", "Only messages that mention the caller, reply to it or are addressed to it.");
+pub(super) const MESSAGE_TYPE: Field =
+    Field::text("message_type", MESSAGE_TYPE_CHARS, "The type of the message, as a word; text if absent.");
+pub(super) const PARENT_ID: Field = Field::text("parent_id", ID_CHARS, "The message it replies to.");
+pub(super) const CLIENT_ID: Field = Field::text(
+    "client_id",
+    CLIENT_ID_CHARS,
+    "The client's own id of the message. Sending the same id again does not create a second message.",
+)
+.not_empty();
+pub(super) const EXPECTS_REPLY_BY: Field = Field::of(
+    "expects_reply_by",
+    Type::Due { seconds: REPLY_SECONDS },
+    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender is told once.",
+);
+pub(super) const MARK_READ: Field = Field::flag("mark_read", "Mark the listed messages as read.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/messages", UA_AG, Action::MessagesSend, send::send)
@@ -146,18 +179,13 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 CONTENT.required(),
                 SPACE,
-                Field::text("channel", CHANNEL_CHARS, "The channel; main if absent. dm:NAME sends to one member only."),
-                Field::text("message_type", MESSAGE_TYPE_CHARS, "The type of the message, as a word; text if absent."),
-                Field::text("parent_id", ID_CHARS, "The message it replies to."),
+                CHANNEL,
+                MESSAGE_TYPE,
+                PARENT_ID,
                 Field::of("metadata", Type::AnyObject, "Free data about the message, at most 64 KiB."),
                 Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files, at most 10."),
-                Field::text("client_id", CLIENT_ID_CHARS, "The client's own id of the message. Sending the same id again does not create a second message.")
-                    .not_empty(),
-                Field::of(
-                    "expects_reply_by",
-                    Type::Due { seconds: REPLY_SECONDS },
-                    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender is told once.",
-                ),
+                CLIENT_ID,
+                EXPECTS_REPLY_BY,
             ],
             r#"{"content": "@atlas how far are you?", "client_id": "status-17", "expects_reply_by": 3600}"#,
         )
@@ -182,12 +210,12 @@ pub const ROUTES: &[ApiRoute] = &[
             LIMIT,
             SPACE,
             Field::text("channel", CHANNEL_CHARS, "Only messages of this channel."),
-            Field::flag("unread_only", "Only messages that the caller has not read."),
-            Field::flag("addressed", "Only messages that mention the caller, reply to it or are addressed to it."),
-            Field::flag("mark_read", "Mark the listed messages as read."),
-            Field::integer("after_seq", 0, i64::MAX, "Only messages after this position, oldest first."),
-            Field::integer("before_seq", 1, i64::MAX, "Only messages before this position."),
-            Field::integer("wait", 0, MESSAGE_WAIT, "Seconds to wait for a message before an empty reply."),
+            UNREAD_ONLY,
+            ADDRESSED,
+            MARK_READ,
+            AFTER_SEQ,
+            BEFORE_SEQ,
+            WAIT,
         ])
         .answering(
             200,
@@ -251,19 +279,19 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::GET, "/api/v1/messages/{id}/replies", UA_AG, Action::MessagesRead, read::replies)
         .described("messages_replies", "List the replies to a message", "Oldest first.", DOC_READ)
-        .asking(&[LIMIT, Field::text("after", ID_CHARS, "The id of a reply: only later replies.")])
+        .asking(&[LIMIT, AFTER])
         .answering(200, Answer::Object(&[MESSAGES, COUNT, MORE]))
         .failing(OF_MESSAGE),
     checked(Method::POST, "/api/v1/messages/{id}/reactions", UA_AG, Action::MessagesMark, mark::react)
         .described("messages_react", "React to a message", "The same reaction again changes nothing.", DOC_REACTIONS)
-        .taking(&[Field::text("emoji", REACTION_CHARS, "The reaction.").not_empty().visible().required()], r#"{"emoji": "👍"}"#)
+        .taking(&[EMOJI], r#"{"emoji": "👍"}"#)
         .answering(201, OK)
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN, codes::TOO_MANY_REACTIONS, codes::ALLOWANCE_USED]),
     checked(Method::POST, "/api/v1/search/messages", UA_AG, Action::MessagesSearch, read::search)
         .described("messages_search", "Search messages", "The messages that contain every word, newest first.", DOC_SEARCH)
         .taking(
             &[
-                Field::text("query", MESSAGE_QUERY_CHARS, "The words to find. There is no query syntax.").required(),
+                QUERY,
                 Field::integer("limit", 1, MESSAGES_FOUND, "Maximum number of messages; 20 if absent."),
                 Field::text("space_id", ID_CHARS, "Only messages of this space; of all the caller's spaces if absent."),
             ],

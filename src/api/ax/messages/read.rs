@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::send::Tools;
 use super::show::{self, owns_space, parts, show, visible};
+use super::{ADDRESSED, AFTER, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT};
 use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -50,10 +51,10 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
 
 pub(super) fn replies(app: &App, call: Call) -> Handled {
     let (query, me) = (&call.input.query, call.caller.principal_key());
-    let limit = query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
+    let limit = query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
     let reply = app.store.read(|conn| {
         let parent = visible(conn, &call.caller, call.input.param(0))?;
-        let after = match query.text("after").filter(|id| !id.is_empty()) {
+        let after = match query.text(&AFTER).filter(|id| !id.is_empty()) {
             Some(id) => visible(conn, &call.caller, id)?.place,
             None => parent.place,
         };
@@ -102,9 +103,9 @@ pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
 
 pub(super) fn search(app: &App, call: Call) -> Handled {
     let (body, me) = (&call.input.body, call.caller.principal_key());
-    let limit = body.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(20);
+    let limit = body.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(20);
     let results = app.store.read(|conn| {
-        let spaces = match body.text("space_id").filter(|id| !id.is_empty()) {
+        let spaces = match body.text(&SPACE).filter(|id| !id.is_empty()) {
             Some(id) => {
                 access::require_space(conn, &call.caller, id, SpaceRole::Viewer)?;
                 vec![id.to_owned()]
@@ -119,7 +120,7 @@ pub(super) fn search(app: &App, call: Call) -> Handled {
                 own
             }
         };
-        let found = found_words(conn, body.text("query").unwrap_or(""), &spaces, &me, limit, paging::page_bytes())?;
+        let found = found_words(conn, body.text(&QUERY).unwrap_or(""), &spaces, &me, limit, paging::page_bytes())?;
         note(conn, &app.fetched, &me, &found)?;
         Ok::<_, ApiError>(found.iter().map(show).collect::<Vec<Value>>())
     })?;
@@ -128,17 +129,18 @@ pub(super) fn search(app: &App, call: Call) -> Handled {
 
 pub(super) fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let wait = query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
-    let named = query.text("space_id").filter(|id| !id.is_empty());
-    let flag = |name| query.flag(name).unwrap_or(false);
+    let wait = query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let named = query.text(&SPACE).filter(|id| !id.is_empty());
     let (space_id, span) = app.store.read(|conn| {
         let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
-        let span = match (query.integer("after_seq"), query.integer("before_seq")) {
+        let span = match (query.integer(&AFTER_SEQ), query.integer(&BEFORE_SEQ)) {
             (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
             (Some(seq), None) => Span::After(seq),
             (None, Some(seq)) => Span::Before(seq),
             // Who waits without a place waits for what comes from now on, or for what is unread.
-            (None, None) if wait > 0 && !flag("unread_only") => Span::After(reading::counts(conn, &space_id)?.0),
+            (None, None) if wait > 0 && !query.flag(&UNREAD_ONLY).unwrap_or(false) => {
+                Span::After(reading::counts(conn, &space_id)?.0)
+            }
             (None, None) => Span::Before(i64::MAX),
         };
         Ok((space_id, span))
@@ -154,7 +156,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
         me,
         space_id,
         span,
-        marks: flag("mark_read"),
+        marks: query.flag(&MARK_READ).unwrap_or(false),
         until: Instant::now() + Duration::from_secs(wait),
         _ear: ear,
         call,
@@ -211,17 +213,17 @@ impl Listing {
 
     fn find(&self, conn: &Connection) -> store::Result<Found> {
         let query = &self.call.input.query;
-        let reader = match query.flag("unread_only") {
+        let reader = match query.flag(&UNREAD_ONLY) {
             Some(true) => Some(reading::reader(conn, &self.space_id, &self.me)?),
             _ => None,
         };
         let wanted = Wanted {
             space_id: &self.space_id,
             reader: &self.me,
-            channel: query.text("channel").filter(|text| !text.is_empty()),
-            addressed: query.flag("addressed").unwrap_or(false),
+            channel: query.text(&CHANNEL).filter(|text| !text.is_empty()),
+            addressed: query.flag(&ADDRESSED).unwrap_or(false),
             unread: reader.as_ref().map(|reader| &reader.read),
-            limit: query.integer("limit").and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),
+            limit: query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),
             max_bytes: paging::page_bytes(),
         };
         let found = find::list(conn, &wanted, self.span)?;
@@ -268,8 +270,8 @@ impl Listing {
     /// The span in which these messages are all that the caller can ever read.
     fn whole(&self, messages: &[Message]) -> Option<(i64, i64)> {
         let query = &self.call.input.query;
-        let narrowed = query.text("channel").is_some_and(|text| !text.is_empty())
-            || ["unread_only", "addressed"].iter().any(|name| query.flag(name) == Some(true));
+        let narrowed = query.text(&CHANNEL).is_some_and(|text| !text.is_empty())
+            || [&UNREAD_ONLY, &ADDRESSED].iter().any(|&field| query.flag(field) == Some(true));
         if narrowed {
             return None;
         }

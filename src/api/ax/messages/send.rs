@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::mentions;
 use super::show::{self, mentioned, parts, show, visible};
+use super::{CHANNEL, CLIENT_ID, CONTENT, EXPECTS_REPLY_BY, MESSAGE_TYPE, METADATA, PARENT_ID, SPACE};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -19,6 +20,7 @@ use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::limits::{ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
@@ -94,20 +96,20 @@ struct Sent {
 
 /// Checks what the table of fields cannot say.
 fn check(body: &Fields) -> Result<(), ApiError> {
-    if body.text("content").is_some_and(|text| text.len() > TEXT_BYTES) {
+    if body.text(&CONTENT).is_some_and(|text| text.len() > TEXT_BYTES) {
         return Err(bad("content", format!("must be at most {TEXT_BYTES} bytes long")));
     }
-    if body.value("metadata").is_some_and(|value| value.to_string().len() > MESSAGE_METADATA_BYTES) {
+    if body.value(&METADATA).is_some_and(|value| value.to_string().len() > MESSAGE_METADATA_BYTES) {
         return Err(bad("metadata", format!("must be at most {MESSAGE_METADATA_BYTES} bytes of JSON")));
     }
-    if body.value("attachments").and_then(Value::as_array).is_some_and(|all| all.len() > ATTACHMENTS) {
+    if body.value(&super::ATTACHMENTS).and_then(Value::as_array).is_some_and(|all| all.len() > ATTACHMENTS) {
         return Err(bad("attachments", format!("must hold at most {ATTACHMENTS} entries")));
     }
     let is_slug = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
-    if body.text("message_type").is_some_and(|text| !is_slug(text)) {
+    if body.text(&MESSAGE_TYPE).is_some_and(|text| !is_slug(text)) {
         return Err(bad("message_type", "must be letters, digits, ., _ and -"));
     }
-    if body.text("channel").is_some_and(|text| text.contains(char::is_control)) {
+    if body.text(&CHANNEL).is_some_and(|text| text.contains(char::is_control)) {
         return Err(bad("channel", "must not hold control characters"));
     }
     Ok(())
@@ -115,8 +117,8 @@ fn check(body: &Fields) -> Result<(), ApiError> {
 
 /// Until when a reply is expected.
 fn due(body: &Fields, now: Micros) -> Result<Option<Micros>, ApiError> {
-    let field = "expects_reply_by";
-    let Some(value) = body.value(field) else { return Ok(None) };
+    let field = EXPECTS_REPLY_BY.name;
+    let Some(value) = body.value(&EXPECTS_REPLY_BY) else { return Ok(None) };
     if let Some(seconds) = value.as_i64() {
         return Ok(Some(now.plus(seconds * Micros::SECOND)));
     }
@@ -138,7 +140,7 @@ struct Aim {
 
 fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
     let body = &tx.input.body;
-    let parent = match body.text("parent_id").filter(|id| !id.is_empty()) {
+    let parent = match body.text(&PARENT_ID).filter(|id| !id.is_empty()) {
         Some(id) => Some(visible(tx.conn, tx.caller, id)?),
         None => None,
     };
@@ -149,7 +151,7 @@ fn aim(tx: &Tx<'_>, space_id: &str, me: &str) -> Result<Aim, ApiError> {
     if let Some(other) = parent.as_ref().and_then(|parent| other_of(parent, me)) {
         return Ok(Aim { channel: format!("{DIRECT}{}", other.name), addressee: Some(other), parent });
     }
-    let named = body.text("channel").filter(|text| !text.is_empty());
+    let named = body.text(&CHANNEL).filter(|text| !text.is_empty());
     let channel = named.or(parent.as_ref().map(|parent| parent.channel.as_str())).unwrap_or(MAIN).to_owned();
     let addressee = match channel.strip_prefix(DIRECT) {
         None => None,
@@ -201,9 +203,9 @@ pub(super) fn mentioned_in(
 
 fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> {
     let (body, me) = (&tx.input.body, tx.caller.principal_key());
-    let named = body.text("space_id").filter(|id| !id.is_empty());
+    let named = body.text(&SPACE).filter(|id| !id.is_empty());
     let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
-    let client_id = body.text("client_id");
+    let client_id = body.text(&CLIENT_ID);
     if let Some(first) = client_id.map(|id| sent_before(tx, &me, id)).transpose()?.flatten() {
         let mut reply = told(tx.conn, &first, tools)?;
         reply["duplicate"] = json!(true);
@@ -211,13 +213,13 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     }
     let due = due(body, tx.now)?;
     let Aim { channel, addressee, parent } = aim(tx, &space_id, &me)?;
-    let content = body.text("content").unwrap_or("");
+    let content = body.text(&CONTENT).unwrap_or("");
     let readers = addressee.as_ref().map(|to| [me.as_str(), to.principal.as_str()]);
     let mentions = mentioned_in(tx.conn, &space_id, content, readers, tx.now)?;
     let id = store::new_id();
     let mentions_text = json!(mentions).to_string();
-    let list = |name, empty: &str| body.value(name).map_or_else(|| empty.to_owned(), Value::to_string);
-    let (attachments, metadata) = (list("attachments", "[]"), list("metadata", "{}"));
+    let list = |field: &Field, empty: &str| body.value(field).map_or_else(|| empty.to_owned(), Value::to_string);
+    let (attachments, metadata) = (list(&super::ATTACHMENTS, "[]"), list(&METADATA, "{}"));
     let bytes = Message::bytes_of(content, &mentions_text, &attachments, &metadata);
     allowance::spend(tx, &tools.settings, bytes, 1)?;
     let stored = rows::insert(
@@ -226,7 +228,7 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
             id: &id,
             space_id: &space_id,
             channel: &channel,
-            message_type: body.text("message_type").filter(|text| !text.is_empty()).unwrap_or("text"),
+            message_type: body.text(&MESSAGE_TYPE).filter(|text| !text.is_empty()).unwrap_or("text"),
             parent_id: parent.as_ref().map(|parent| parent.id.as_str()),
             conversation_id: parent.as_ref().map_or(&id, |parent| &parent.conversation_id),
             author: &me,

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::read::note;
 use super::send::bad;
 use super::show::{mentioned, show};
+use super::{AFTER_SEQ, SPACE};
 use crate::access::{self, Action, Caller, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -106,7 +107,7 @@ fn resumed(space_id: &str, id: &str) -> Result<i64, ApiError> {
 
 pub(super) fn open(app: &App, call: Call) -> Handled {
     let (query, me) = (&call.input.query, call.caller.principal_key());
-    let named = query.text("space_id").filter(|id| !id.is_empty());
+    let named = query.text(&SPACE).filter(|id| !id.is_empty());
     // A client that comes back names the last event it has seen; that is newer than the URL it began with.
     let last =
         call.input.head.headers.contains_key(&LAST_EVENT_ID).then(|| call.input.header(&LAST_EVENT_ID).unwrap_or(""));
@@ -115,7 +116,7 @@ pub(super) fn open(app: &App, call: Call) -> Handled {
         let (newest, _) = reading::counts(conn, &space_id)?;
         let after = match last {
             Some(id) => resumed(&space_id, id)?,
-            None => query.integer("after_seq").unwrap_or(newest),
+            None => query.integer(&AFTER_SEQ).unwrap_or(newest),
         };
         // A place that was not given yet is one of a database that was restored from before.
         let after = after.min(newest);

@@ -6,6 +6,7 @@ use super::create::{
 use super::lease::lost;
 use super::read::find;
 use super::show::{Teller, actor, shown};
+use super::{ASSIGNEE, FENCE, MAX_ATTEMPTS};
 use crate::access::{Caller, SpaceRole};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -20,8 +21,8 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
-        check_fence(tx.caller, &task, body.integer("fence"))?;
-        if let Some(assignee) = body.text("assignee_id") {
+        check_fence(tx.caller, &task, body.integer(&FENCE))?;
+        if let Some(assignee) = body.text(&ASSIGNEE) {
             check_assignee(tx.conn, &task.space_id, assignee, tx.now)?;
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
@@ -30,10 +31,10 @@ pub(super) fn update(app: &App, call: Call) -> Handled {
             description: owned(description(body)?),
             status: owned(status(body)?),
             priority: priority(body),
-            assignee: owned(body.text("assignee_id")),
+            assignee: owned(body.text(&ASSIGNEE)),
             requirements: requirements(body)?,
             deadline: deadline(body)?,
-            max_attempts: body.integer("max_attempts"),
+            max_attempts: body.integer(&MAX_ATTEMPTS),
         };
         let reopens = change.status.as_deref().is_some_and(|status| task.is_finished() && !tasks::is_final(status));
         if reopens && !tasks::has_room(tx.conn, &task.space_id, settings.open_tasks)? {

@@ -5,8 +5,12 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::show::{Teller, actor, shown};
+use super::{
+    ASSIGNEE, DEADLINE, DEPENDS_ON, DESCRIPTION, MAX_ATTEMPTS, PRIORITY, REQUIREMENTS, SPACE_HINT, STATUS, TITLE,
+};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
+use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Written};
 use crate::limits::{TASK_REQUIREMENTS_BYTES, TASK_STATUS_CHARS, TEXT_BYTES};
@@ -21,7 +25,7 @@ use crate::store::{self, agents, grants, spaces};
 use crate::time::Micros;
 
 /// Attempts where nothing is said.
-const MAX_ATTEMPTS: i64 = 5;
+const DEFAULT_ATTEMPTS: i64 = 5;
 
 pub(super) fn bad(field: &str, problem: impl Into<String>) -> ApiError {
     ApiError::field(field, problem).in_dialect(Dialect::Ax)
@@ -31,10 +35,10 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
     let (teller, settings) = (Teller::new(app), app.config.read(|now| now.workspace));
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let hint = body.object("requirements").and_then(|object| object.text("space_id_hint").map(str::to_owned));
-        let named = body.text("space_id").map(str::to_owned).or(hint);
+        let hint = body.object(&REQUIREMENTS).and_then(|object| object.text(&SPACE_HINT).map(str::to_owned));
+        let named = body.text(&SPACE).map(str::to_owned).or(hint);
         let space_id = resolve_space(tx.conn, tx.caller, named.as_deref(), SpaceRole::Editor)?;
-        let assignee = body.text("assignee_id").unwrap_or("");
+        let assignee = body.text(&ASSIGNEE).unwrap_or("");
         check_assignee(tx.conn, &space_id, assignee, tx.now)?;
         let id = store::new_id();
         let new = NewTask {
@@ -47,7 +51,7 @@ pub(super) fn create(app: &App, call: Call) -> Handled {
             assignee,
             requirements: requirements(body)?,
             deadline: deadline(body)?.flatten(),
-            max_attempts: body.integer("max_attempts").unwrap_or(MAX_ATTEMPTS),
+            max_attempts: body.integer(&MAX_ATTEMPTS).unwrap_or(DEFAULT_ATTEMPTS),
             owner_user_id: &tx.caller.user().id,
         };
         allowance::spend(tx, &settings, bytes(&new), 1)?;
@@ -80,7 +84,7 @@ pub(super) fn too_many(most: u64) -> ApiError {
 
 /// The title, if one was sent.
 pub(super) fn title(body: &Fields) -> Result<Option<&str>, ApiError> {
-    let Some(title) = body.text("title") else { return Ok(None) };
+    let Some(title) = body.text(&TITLE) else { return Ok(None) };
     if title.trim().is_empty() || title.contains(char::is_control) {
         return Err(bad("title", "must have a visible character and no control character"));
     }
@@ -89,7 +93,7 @@ pub(super) fn title(body: &Fields) -> Result<Option<&str>, ApiError> {
 
 /// The description, if one was sent.
 pub(super) fn description(body: &Fields) -> Result<Option<&str>, ApiError> {
-    match body.text("description") {
+    match body.text(&DESCRIPTION) {
         Some(text) if text.len() > TEXT_BYTES => {
             Err(bad("description", format!("must have at most {TEXT_BYTES} bytes")))
         }
@@ -99,12 +103,12 @@ pub(super) fn description(body: &Fields) -> Result<Option<&str>, ApiError> {
 
 /// The priority, if one was sent.
 pub(super) fn priority(body: &Fields) -> Option<Priority> {
-    body.text("priority").and_then(|word| word.parse().ok())
+    body.text(&PRIORITY).and_then(|word| word.parse().ok())
 }
 
 /// What is asked for, if something is.
 pub(super) fn requirements(body: &Fields) -> Result<Option<String>, ApiError> {
-    let Some(value) = body.value("requirements").filter(|value| matches!(value, Value::Object(_))) else {
+    let Some(value) = body.value(&REQUIREMENTS).filter(|value| matches!(value, Value::Object(_))) else {
         return Ok(None);
     };
     let text = value.to_string();
@@ -116,7 +120,7 @@ pub(super) fn requirements(body: &Fields) -> Result<Option<String>, ApiError> {
 
 /// The deadline: `None` if nothing was sent, `Some(None)` if an empty one was.
 pub(super) fn deadline(body: &Fields) -> Result<Option<Option<Micros>>, ApiError> {
-    match body.text("deadline") {
+    match body.text(&DEADLINE) {
         None => Ok(None),
         Some("") => Ok(Some(None)),
         Some(text) => match text.parse::<jiff::Timestamp>() {
@@ -131,7 +135,7 @@ pub(super) fn deadline(body: &Fields) -> Result<Option<Option<Micros>>, ApiError
 /// # Errors
 /// 422 for what is no slug.
 pub(super) fn status(body: &Fields) -> Result<Option<&str>, ApiError> {
-    let Some(word) = body.text("status") else { return Ok(None) };
+    let Some(word) = body.text(&STATUS) else { return Ok(None) };
     let sound = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
     if word.len() <= TASK_STATUS_CHARS && word.bytes().all(sound) && word.starts_with(|c: char| c.is_ascii_lowercase())
     {
@@ -167,7 +171,7 @@ fn is_member(conn: &Connection, space_id: &str, id: &str, now: Micros) -> store:
 /// # Errors
 /// 422 for a task of another space, or a circle.
 pub(super) fn depend(conn: &Connection, task: Task, body: &Fields) -> Result<Task, ApiError> {
-    let Some(ids) = body.texts("depends_on") else { return Ok(task) };
+    let Some(ids) = body.texts(&DEPENDS_ON) else { return Ok(task) };
     let mut on = Vec::with_capacity(ids.len());
     for id in ids {
         let other = tasks::by_id(conn, id)?.filter(|other| other.space_id == task.space_id);

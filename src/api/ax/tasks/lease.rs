@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::read::find;
 use super::show::{self, Teller, actor, shown};
+use super::{FENCE, SECONDS};
 use crate::access::SpaceRole;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Written};
@@ -17,7 +18,7 @@ use crate::store::tasks::{self, BLOCKED, Task};
 
 /// Seconds of the lease that a request asks for.
 pub(super) fn seconds(body: &Fields) -> i64 {
-    body.integer("lease_seconds").unwrap_or(LEASE_SECONDS.2)
+    body.integer(&SECONDS).unwrap_or(LEASE_SECONDS.2)
 }
 
 fn with_holder(error: ApiError, task: &Task) -> ApiError {
@@ -80,7 +81,7 @@ pub(super) fn renew(app: &App, call: Call) -> Handled {
     let teller = Teller::new(app);
     call.write(app, move |tx| {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
-        let fence = tx.input.body.integer("fence").unwrap_or(0);
+        let fence = tx.input.body.integer(&FENCE).unwrap_or(0);
         if task.holder.as_deref() != Some(tx.caller.principal_key().as_str()) {
             return Err(lost(&task));
         }
@@ -102,7 +103,7 @@ pub(super) fn release(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let task = find(tx.conn, tx.caller, tx.input.param(0), SpaceRole::Editor)?;
         let holds = task.holder.as_deref() == Some(tx.caller.principal_key().as_str());
-        let allowed = match tx.input.body.integer("fence") {
+        let allowed = match tx.input.body.integer(&FENCE) {
             Some(fence) => holds && fence == task.fence,
             None => task.holder.is_some() && tx.caller.agent_id().is_none(),
         };

@@ -62,26 +62,30 @@ const TASK: &[Field] = &[
     text("finished_at", "When the task was done or cancelled.").nullable(),
 ];
 
-const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "The title, one line.").not_empty().visible();
-const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "The description of the work.");
-const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "The urgency; medium if absent.");
-const ASSIGNEE: Field =
+pub(super) const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "The title, one line.").not_empty().visible();
+pub(super) const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "The description of the work.");
+pub(super) const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "The urgency; medium if absent.");
+pub(super) const ASSIGNEE: Field =
     Field::text("assignee_id", ID_CHARS, "The agent or user that should do the task; a member of the space.");
-const REQUIREMENTS: Field = Field::of("requirements", Type::AnyObject, "Requirements, as free data of at most 16 KiB.");
+/// What `requirements` may hold besides: the space of a task that names none.
+pub(super) const SPACE_HINT: Field = Field::text("space_id_hint", ID_CHARS, "The space of the task.");
+pub(super) const REQUIREMENTS: Field =
+    Field::of("requirements", Type::AnyObject, "Requirements, as free data of at most 16 KiB.");
 /// An empty one takes the deadline away.
 const DEADLINE_KEYWORDS: &str = r#"{"anyOf": [{"format": "date-time"}, {"maxLength": 0}]}"#;
-const DEADLINE: Field =
+pub(super) const DEADLINE: Field =
     Field::text("deadline", 40, "When the task should be done by, as RFC 3339.").told(DEADLINE_KEYWORDS);
-const DEPENDS_ON: Field =
+pub(super) const DEPENDS_ON: Field =
     Field::texts("depends_on", TASK_DEPENDENCIES, ID_CHARS, "The tasks of the same space that must be finished first.");
-const MAX_ATTEMPTS: Field =
+pub(super) const MAX_ATTEMPTS: Field =
     Field::integer("max_attempts", 1, 100, "The number of ended leases that blocks the task; 5 if absent.");
-const STATUS: Field = Field::text("status", TASK_STATUS_CHARS, "The new status, as a word of a-z, digits, _ and -.")
-    .not_empty()
-    .told(STATUS_KEYWORDS);
+pub(super) const STATUS: Field =
+    Field::text("status", TASK_STATUS_CHARS, "The new status, as a word of a-z, digits, _ and -.")
+        .not_empty()
+        .told(STATUS_KEYWORDS);
 const STATUS_KEYWORDS: &str = r#"{"pattern": "^[a-z][a-z0-9_-]*$"}"#;
-const FENCE: Field = Field::integer("fence", 1, i64::MAX, "The fence of the caller's lease.");
-const SECONDS: Field =
+pub(super) const FENCE: Field = Field::integer("fence", 1, i64::MAX, "The fence of the caller's lease.");
+pub(super) const SECONDS: Field =
     Field::integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1, "The lease in seconds; 300 if absent.");
 
 const NEW: &[Field] =
@@ -116,6 +120,8 @@ const CREATE_ERRORS: &[&Code] =
     &[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::TOO_MANY_TASKS, codes::ALLOWANCE_USED];
 const LEASE_ERRORS: &[&Code] = &[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::LEASE_LOST];
 
+pub(super) const FILTER_FIELD: Field = Field::of("filter", Type::Object(FILTER), "Which tasks may be claimed.");
+pub(super) const WAIT: Field = Field::integer("wait", 0, TASK_WAIT, "Seconds to wait for a task; 0 if absent.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/api/v1/tasks", UA_AG, Action::TasksCreate, create::create)
@@ -168,9 +174,9 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(
             &[
                 SPACE,
-                Field::of("filter", Type::Object(FILTER), "Which tasks may be claimed."),
+                FILTER_FIELD,
                 SECONDS,
-                Field::integer("wait", 0, TASK_WAIT, "Seconds to wait for a task; 0 if absent."),
+                WAIT,
             ],
             r#"{"lease_seconds": 300, "wait": 0}"#,
         )

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::create::{bad, priority, status};
 use super::lease::{given, seconds};
 use super::show::{Teller, actor, shown, topic};
+use super::{FILTER_FIELD, WAIT};
 use crate::access::{Action, Gate, SpaceRole, require_space, resolve_space};
+use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::dispatch::render;
@@ -48,14 +50,14 @@ impl Wanted {
 pub(super) fn next(app: &App, call: Call) -> Handled {
     call.check_allowance()?;
     let body = &call.input.body;
-    let filter = body.object("filter").unwrap_or_default();
+    let filter = body.object(&FILTER_FIELD).unwrap_or_default();
     let status = status(&filter)?.unwrap_or(NOT_STARTED).to_owned();
     if is_final(&status) || status == tasks::BLOCKED {
         return Err(bad("filter.status", "must be one under which tasks are offered"));
     }
-    let named = body.text("space_id");
+    let named = body.text(&SPACE);
     let space_id = app.store.read(|conn| resolve_space(conn, &call.caller, named, SpaceRole::Editor))?;
-    let wait = body.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let wait = body.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let ear = (wait > 0).then(|| app.streams.listening.start(&call.caller.principal_key(), &topic(&space_id)));
     let search = Search {
         store: Arc::clone(&app.store),

@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::create::bad;
 use super::show::shown;
+use super::{ASSIGNEE, STATUS};
 use crate::access::{Caller, SpaceRole, resolve_space, space_role_on};
+use crate::api::ax::context::SPACE;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
@@ -41,7 +43,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "tasks")?.under("tasks", false).telling_cursor();
     let page = list.page();
     let query = &call.input.query;
-    let which = match (query.text("status"), query.text("assignee_id")) {
+    let which = match (query.text(&STATUS), query.text(&ASSIGNEE)) {
         (None, None) => Which::All,
         (Some(status), None) => Which::Status(status),
         (None, Some(id)) => Which::Assignee(id),
@@ -49,7 +51,7 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
     };
     let before = page.after.map_or(i64::MAX, |(seq, _)| seq.0);
     app.store.read(|conn| {
-        let space_id = resolve_space(conn, &call.caller, query.text("space_id"), SpaceRole::Viewer)?;
+        let space_id = resolve_space(conn, &call.caller, query.text(&SPACE), SpaceRole::Viewer)?;
         let mut failed = None;
         let mut take = |task: Task| match shown(conn, &task) {
             Ok(view) => list.push((Micros(task.seq), String::new()), &view),

@@ -80,6 +80,25 @@ const BULK: &[Field] = &[
     Field::of("results", Type::AnyObject, "The outcome for each slug: success or error.").required(),
 ];
 
+pub(super) const LINES: Field = Field::integer("lines", 1, 2000, "Maximum number of lines; 100 if absent.");
+pub(super) const FOLLOW: Field = Field::flag("follow", "Whether to send new lines as they arrive; false if absent.");
+pub(super) const IMAGE_FIELD: Field =
+    Field::text("image", 128, "The container's image; the framework's or the configured one if absent.").told(IMAGE);
+pub(super) const ENV_FIELD: Field =
+    Field::texts("env", 64, 8 * 1024, "Environment variables by name. Names that begin with TAOS_ are refused.")
+        .told(ENV);
+pub(super) const READ_ONLY: Field = Field::flag("read_only", "Whether the mount is read-only; true if absent.");
+pub(super) const MOUNTS: Field = Field::of(
+    "mounts",
+    Type::Objects(&[MOUNT_SOURCE, MOUNT_TARGET, READ_ONLY]),
+    "The folders of the box to mount into the container.",
+);
+pub(super) const CPU_LIMIT: Field = Field::integer("cpu_limit", 1, 64, "The number of processors that it may use.");
+pub(super) const STATUS_FIELD: Field =
+    Field::word("status", &["deploying", "success", "failed"], "Its state.").required();
+pub(super) const MEMORY_LIMIT: Field =
+    Field::text("memory_limit", 16, "The memory limit, such as 512M or 2GB.").told(SIZE);
+pub(super) const ROOT_SIZE: Field = Field::text("root_size", 16, "The size of the root disk, such as 2G.").told(SIZE);
 /// The rows of the table.
 pub const CONTAINER_ROUTES: &[ApiRoute] = &[
     lifecycle(
@@ -182,13 +201,13 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         about: "The journal if systemd runs in the container, else the console; at most 1 MiB, without control characters. With follow, Server-Sent Events: line for each line, gap if a slow reader has lost lines, end when the container is gone.",
         repeat: Repeat::Safe,
         query: &[
-            Field::integer("lines", 1, 2000, "Maximum number of lines; 100 if absent."),
+            LINES,
             Field::word(
                 "source",
                 LogSource::WORDS,
                 "The log to read; if absent, the journal, or the console where there is no journal.",
             ),
-            Field::flag("follow", "Whether to send new lines as they arrive; false if absent."),
+            FOLLOW,
         ],
         body: BodyKind::None,
         example: "",
@@ -276,27 +295,12 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 "What to do if that worker fails; pause if absent.",
             ),
             Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available."),
-            Field::text("image", 128, "The container's image; the framework's or the configured one if absent.")
-                .told(IMAGE),
-            Field::text("memory_limit", 16, "The memory limit, such as 512M or 2GB.").told(SIZE),
-            Field::integer("cpu_limit", 1, 64, "The number of processors that it may use."),
-            Field::text("root_size", 16, "The size of the root disk, such as 2G.").told(SIZE),
-            Field::texts(
-                "env",
-                64,
-                8 * 1024,
-                "Environment variables by name. Names that begin with TAOS_ are refused.",
-            )
-            .told(ENV),
-            Field::of(
-                "mounts",
-                Type::Objects(&[
-                    MOUNT_SOURCE,
-                    MOUNT_TARGET,
-                    Field::flag("read_only", "Whether the mount is read-only; true if absent."),
-                ]),
-                "The folders of the box to mount into the container.",
-            ),
+            IMAGE_FIELD,
+            MEMORY_LIMIT,
+            CPU_LIMIT,
+            ROOT_SIZE,
+            ENV_FIELD,
+            MOUNTS,
         ]),
         example: r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
         answer: (
@@ -337,7 +341,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 SLUG,
-                Field::word("status", &["deploying", "success", "failed"], "Its state.").required(),
+                STATUS_FIELD,
                 text("operation_id", "The operation."),
                 text("step", "The current step."),
                 Field::of("error", Type::AnyObject, "The error, if it failed.").required().nullable(),

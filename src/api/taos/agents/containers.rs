@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::container_routes::{FOLLOW, LINES};
+use super::fields::MOUNT_SOURCE;
 use crate::access::{Action, AgentRole};
 use crate::api::agents::find;
 use crate::api::engine::app::App;
@@ -35,9 +37,9 @@ pub(crate) fn logs(app: &App, call: Call) -> Handled {
     let (agent, name) = (live.agent.slug.clone(), lifecycle::container(&live.agent)?);
     app.jobs.driver()?;
     let query = &call.input.query;
-    let lines = query.integer("lines").and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
-    let wish = query.text("source").and_then(LogSource::parse);
-    if query.flag("follow").unwrap_or(false) {
+    let lines = query.integer(&LINES).and_then(|n| usize::try_from(n).ok()).unwrap_or(100);
+    let wish = query.text(&MOUNT_SOURCE).and_then(LogSource::parse);
+    if query.flag(&FOLLOW).unwrap_or(false) {
         let feed = app.log_tail.follow(&live.agent, name, wish, &call.caller, lines);
         return Ok(app.streams.open(&call.caller, Action::AgentsLogs, topic(&live.agent.id), feed)?.into());
     }

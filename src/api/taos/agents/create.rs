@@ -3,7 +3,7 @@
 use hyper::header::LOCATION;
 use serde_json::json;
 
-use super::fields::NAME;
+use super::fields::{FRAMEWORK, NAME};
 use super::{model, settings};
 use crate::access::{self, Scopes};
 use crate::api::agents::create::{Birth, add, fresh};
@@ -30,7 +30,7 @@ pub(crate) fn create(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let mut agent = fresh(tx, Birth::named(slug, display_name, &scopes))?;
         settings::apply(&mut agent, body);
-        agent.framework = body.text("framework").unwrap_or("none").to_owned();
+        agent.framework = body.text(&FRAMEWORK).unwrap_or("none").to_owned();
         agent.model = model;
         add(tx, &agent)?;
         let created = json!({

@@ -5,8 +5,11 @@ use std::path::Path;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::fields::{MOUNT_SOURCE, MOUNT_TARGET, NAME};
-use super::{model, settings};
+use super::container_routes::{CPU_LIMIT, ENV_FIELD, IMAGE_FIELD, MEMORY_LIMIT, MOUNTS, READ_ONLY, ROOT_SIZE};
+use super::fields::{
+    FALLBACK_MODELS, FRAMEWORK, MEMORY_PLUGIN, MOUNT_SOURCE, MOUNT_TARGET, NAME, ON_WORKER_FAILURE, TARGET_WORKER,
+};
+use super::{fields, model, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{find, name};
@@ -20,6 +23,7 @@ use crate::containers::{ContainerName, ContainerPath, EnvKey, EnvValue, ImageNam
 use crate::jobs::operations::deploy::{DeploySpec, Env};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
@@ -79,24 +83,24 @@ impl Asked {
         access::may_create(tx.conn, tx.caller)?;
         let body = &tx.input.body;
         if let Some(model) = &self.model {
-            model::locate(&config.models, model, body.text("target_worker"))?;
+            model::locate(&config.models, model, body.text(&TARGET_WORKER))?;
         }
         let runtime = self.runtime?;
         let slug = name::free_slug(tx.conn, &name::slug_of(&self.display_name))?;
         may_mount(&self.roots, tx.caller.user(), &slug)?;
         let mut agent = create::fresh(tx, Birth::named(slug, self.display_name, &self.scopes))?;
         settings::apply(&mut agent, body);
-        let text = |name: &str| body.text(name).map(str::to_owned);
-        agent.framework = text("framework").unwrap_or(agent.framework);
+        let text = |field: &Field| body.text(field).map(str::to_owned);
+        agent.framework = text(&fields::FRAMEWORK).unwrap_or(agent.framework);
         agent.model = self.model;
         agent.fallback_models =
-            body.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
-        agent.target_worker = text("target_worker");
-        agent.on_worker_failure = body.word("on_worker_failure")?.unwrap_or(agent.on_worker_failure);
-        agent.soul_md = text("soul_md").unwrap_or_default();
-        agent.agent_md = text("agent_md").unwrap_or_default();
-        agent.source_persona_id = text("source_persona_id");
-        agent.memory_plugin = body.word("memory_plugin")?.unwrap_or(agent.memory_plugin);
+            body.texts(&FALLBACK_MODELS).map_or(agent.fallback_models, |m| Value::from(m).to_string());
+        agent.target_worker = text(&fields::TARGET_WORKER);
+        agent.on_worker_failure = body.word(&ON_WORKER_FAILURE)?.unwrap_or(agent.on_worker_failure);
+        agent.soul_md = text(&fields::SOUL).unwrap_or_default();
+        agent.agent_md = text(&fields::AGENT_MD).unwrap_or_default();
+        agent.source_persona_id = text(&fields::PERSONA);
+        agent.memory_plugin = body.word(&MEMORY_PLUGIN)?.unwrap_or(agent.memory_plugin);
         agent.status = AgentStatus::Deploying;
         let container = ContainerName::for_agent(&agent.slug)
             .map_err(|why| ApiError { cause: Some(why.to_string()), ..codes::INTERNAL.into() })?;
@@ -121,14 +125,14 @@ fn promised(op: &Operation) -> Reply {
 
 /// What is wanted of the container, checked as far as that goes without the runtime.
 fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(DeploySpec, Env), ApiError> {
-    let framework = match body.text("framework") {
+    let framework = match body.text(&FRAMEWORK) {
         None | Some("none") => None,
         Some(name) => Some(settings.frameworks.get(name).ok_or_else(|| {
             let known: Vec<&str> = settings.frameworks.keys().map(String::as_str).chain(["none"]).collect();
             ApiError::new(codes::UNKNOWN_FRAMEWORK).with("known", known)
         })?),
     };
-    let image = match body.text("image") {
+    let image = match body.text(&IMAGE_FIELD) {
         Some(text) => ImageName::parse(text).map_err(|why| ApiError::field("image", why.to_string()))?,
         None => framework
             .and_then(|framework| framework.image.clone())
@@ -139,29 +143,29 @@ fn wanted(settings: &config::ContainerSettings, body: &Fields) -> Result<(Deploy
         let pair = |(key, value): &(EnvKey, EnvValue)| (key.as_str().to_owned(), value.reveal().to_owned().into());
         framework.env.iter().map(pair).collect()
     });
-    for line in body.texts("env").unwrap_or_default() {
+    for line in body.texts(&ENV_FIELD).unwrap_or_default() {
         env.push(variable(line)?);
     }
-    let mounts = body.objects("mounts").iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
+    let mounts = body.objects(&MOUNTS).iter().map(|mount| self::mount(settings, mount)).collect::<Result<_, _>>()?;
     let wanted = DeploySpec {
         image: image.as_str().to_owned(),
-        memory_bytes: size(body, "memory_limit")?,
-        cpus: body.integer("cpu_limit").and_then(|n| u32::try_from(n).ok()),
-        root_bytes: size(body, "root_size")?,
+        memory_bytes: size(body, &MEMORY_LIMIT)?,
+        cpus: body.integer(&CPU_LIMIT).and_then(|n| u32::try_from(n).ok()),
+        root_bytes: size(body, &ROOT_SIZE)?,
         mounts,
     };
     Ok((wanted, env))
 }
 
 /// `^\d+[MG]B?$`, in bytes.
-fn size(body: &Fields, field: &str) -> Result<Option<u64>, ApiError> {
+fn size(body: &Fields, field: &Field) -> Result<Option<u64>, ApiError> {
     let Some(text) = body.text(field) else { return Ok(None) };
     let number = text.strip_suffix('B').unwrap_or(text);
     let digits = number.strip_suffix(['M', 'G']).unwrap_or("");
     let well_formed = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     // `512M` and `512MB` mean the same here: binary units, as the runtimes count memory.
     let bytes = parse_bytes(number).filter(|bytes| well_formed && *bytes > 0);
-    bytes.map(Some).ok_or_else(|| ApiError::field(field, "must be a number with M, MB, G or GB behind it"))
+    bytes.map(Some).ok_or_else(|| ApiError::field(field.name, "must be a number with M, MB, G or GB behind it"))
 }
 
 /// A line `NAME=value`.
@@ -211,7 +215,7 @@ fn mount(settings: &config::ContainerSettings, mount: &Fields) -> Result<(String
     let target = mount.required(&MOUNT_TARGET);
     ContainerPath::parse(target).map_err(|_| bad("has a target that is not an absolute path"))?;
     let real = real.to_str().ok_or_else(refused)?.to_owned();
-    Ok((real, target.to_owned(), mount.flag("read_only").unwrap_or(true)))
+    Ok((real, target.to_owned(), mount.flag(&READ_ONLY).unwrap_or(true)))
 }
 
 pub(crate) fn status(app: &App, call: Call) -> Handled {
@@ -247,10 +251,10 @@ mod tests {
     #[test]
     fn sizes_are_a_number_and_a_unit() {
         for (text, bytes) in [("512M", 512 << 20), ("512MB", 512 << 20), ("2G", 2 << 30), ("1GB", 1 << 30)] {
-            assert_eq!(size(&fields(json!({"memory_limit": text})), "memory_limit").unwrap(), Some(bytes), "{text}");
+            assert_eq!(size(&fields(json!({"memory_limit": text})), &MEMORY_LIMIT).unwrap(), Some(bytes), "{text}");
         }
         for bad in ["", "M", "512", "512K", "-1M", "0M", "1.5G", "512MiB", " 512M", "99999999999999999999G"] {
-            assert!(size(&fields(json!({"memory_limit": bad})), "memory_limit").is_err(), "{bad}");
+            assert!(size(&fields(json!({"memory_limit": bad})), &MEMORY_LIMIT).is_err(), "{bad}");
         }
     }
 

@@ -32,12 +32,18 @@ pub(crate) const MOUNT_SOURCE: Field =
     Field::text("source", 1024, "The folder on the host, below one of mount_roots.").required();
 pub(crate) const MOUNT_TARGET: Field = Field::text("target", 1024, "The path in the container.").required();
 
+pub(super) const TARGET_WORKER: Field = Field::text("target_worker", 255, "The worker that the agent is pinned to.");
+pub(super) const FALLBACK_MODELS: Field =
+    Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available.");
+pub(super) const ON_WORKER_FAILURE: Field =
+    Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do if that worker fails.");
+pub(super) const DISPLAY_NAME: Field = Field::text("display_name", 64, "The display name.").visible();
 /// What an export holds and an import takes.
 pub(crate) const SETTINGS: &[Field] = &[
     Field::unbounded("name", "The slug.")
         .told(r#"{"maxLength": 52, "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$"}"#)
         .required(),
-    Field::text("display_name", 64, "The display name.").visible(),
+    DISPLAY_NAME,
     HOST,
     QMD_INDEX,
     COLOR,
@@ -45,9 +51,9 @@ pub(crate) const SETTINGS: &[Field] = &[
     MEMORY,
     FRAMEWORK,
     MODEL,
-    Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available."),
-    Field::text("target_worker", 255, "The worker that the agent is pinned to."),
-    Field::word("on_worker_failure", OnWorkerFailure::SLUGS, "What to do if that worker fails."),
+    FALLBACK_MODELS,
+    TARGET_WORKER,
+    ON_WORKER_FAILURE,
     SOUL,
     AGENT_MD,
     PERSONA,

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::fields::MEMORY;
 use super::{record, settings};
 use crate::access::AgentRole;
 use crate::api::engine::app::App;
@@ -17,7 +18,7 @@ pub(crate) fn update(app: &App, call: Call) -> Handled {
     }
     call.write(app, move |tx| {
         let live = settings::change(tx, AgentRole::Owner, |agent| {
-            if let Some(flag) = tx.input.body.flag("can_read_user_memory") {
+            if let Some(flag) = tx.input.body.flag(&MEMORY) {
                 agent.can_read_user_memory = flag;
             }
             if let Some(scopes) = &scopes {

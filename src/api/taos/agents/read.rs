@@ -1,6 +1,10 @@
 //! Reading the registry.
 
+use hyper::header::ETAG;
+
+use super::container_routes::STATUS_FIELD;
 use super::record;
+use super::routes::Q;
 use crate::access::AgentRole;
 use crate::api::agents::{find, seen_by, visible};
 use crate::api::engine::app::App;
@@ -8,15 +12,14 @@ use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
 use crate::rest::reply::{Decided, Reply};
 use crate::store::agents::{self, AgentFilter, LiveAgent};
-use hyper::header::ETAG;
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "agents")?;
     let page = list.page();
     let query = &call.input.query;
     let filter = AgentFilter {
-        status: query.word("status")?,
-        text: query.text("q").map(str::to_owned),
+        status: query.word(&STATUS_FIELD)?,
+        text: query.text(&Q).map(str::to_owned),
         ..visible(&call.caller)
     };
     let seen = seen_by(&call.caller);

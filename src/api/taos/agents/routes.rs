@@ -17,6 +17,10 @@ use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store::agents::AgentStatus;
 
+pub(super) const Q: Field = Field::text("q", 64, "Only agents whose name contains this, in any case.");
+pub(super) const VERSION: Field =
+    Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.").told(r#"{"const": 1}"#).required();
+pub(super) const AGENT: Field = Field::of("agent", Type::Object(SETTINGS), "The settings.").required();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -28,12 +32,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List agents",
         about: "The agents the caller may read, oldest first.",
         repeat: Repeat::Safe,
-        query: &[
-            Field::word("status", AgentStatus::SLUGS, "Only agents in this state."),
-            Field::text("q", 64, "Only agents whose name contains this, in any case."),
-            LIMIT,
-            CURSOR,
-        ],
+        query: &[Field::word("status", AgentStatus::SLUGS, "Only agents in this state."), Q, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::List(record::FIELDS)),
@@ -149,14 +148,7 @@ pub const ROUTES: &[ApiRoute] = &[
         about: "Creates an agent from an export, with exactly the name in the export.",
         repeat: Repeat::Key,
         query: &[],
-        body: BodyKind::Json(&[
-            Field::integer("version", i64::MIN, i64::MAX, "The export's version: 1.")
-                .told(r#"{"const": 1}"#)
-                .required(),
-            Field::of("agent", Type::Object(SETTINGS), "The settings.").required(),
-            EMPTY_LISTS[0],
-            EMPTY_LISTS[1],
-        ]),
+        body: BodyKind::Json(&[VERSION, AGENT, EMPTY_LISTS[0], EMPTY_LISTS[1]]),
         example: r#"{"version": 1, "agent": {"name": "hermes", "display_name": "Hermes"}, "channels": [], "groups": []}"#,
         answer: (200, Answer::Object(&[STATUS, AGENT_ID, SLUG])),
         errors: &[

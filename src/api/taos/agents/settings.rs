@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::fields::MEMORY_PLUGIN;
-use super::{model, record};
+use super::fields::{AGENT_MD, COLOR, DISPLAY_NAME, EMOJI, MEMORY, MEMORY_PLUGIN, MODEL, PERSONA, SOUL};
+use super::{fields, model, record};
 use crate::access::AgentRole;
 use crate::api::agents::find;
 use crate::api::engine::app::App;
@@ -11,6 +11,7 @@ use crate::api::engine::call::{Call, Handled, Tx};
 use crate::limits::TEXT_BYTES;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent, LiveAgent, MemoryPlugin};
@@ -20,18 +21,18 @@ use crate::store::agents::{self, Agent, LiveAgent, MemoryPlugin};
 /// # Errors
 /// `validation_error`.
 pub fn check(body: &Fields) -> Result<(), ApiError> {
-    if let Some(color) = body.text("color") {
+    if let Some(color) = body.text(&COLOR) {
         let hex = color.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
         if hex.is_none() {
             return Err(ApiError::field("color", "must be #rrggbb"));
         }
     }
-    for name in ["soul_md", "agent_md"] {
-        if body.text(name).is_some_and(|text| text.len() > TEXT_BYTES) {
-            return Err(ApiError::field(name, format!("must be at most {TEXT_BYTES} bytes long")));
+    for field in [&fields::SOUL, &fields::AGENT_MD] {
+        if body.text(field).is_some_and(|text| text.len() > TEXT_BYTES) {
+            return Err(ApiError::field(field.name, format!("must be at most {TEXT_BYTES} bytes long")));
         }
     }
-    match body.text("display_name") {
+    match body.text(&DISPLAY_NAME) {
         Some(name) if name.trim().is_empty() || name.contains(char::is_control) => {
             Err(ApiError::field("display_name", "must have a visible character and no control character"))
         }
@@ -41,21 +42,21 @@ pub fn check(body: &Fields) -> Result<(), ApiError> {
 
 /// Puts the simple settings that were sent into the agent.
 pub fn apply(agent: &mut Agent, body: &Fields) {
-    let set = |place: &mut String, name: &str| {
-        if let Some(text) = body.text(name) {
+    let set = |place: &mut String, field: &Field| {
+        if let Some(text) = body.text(field) {
             text.clone_into(place);
         }
     };
-    set(&mut agent.host, "host");
-    set(&mut agent.qmd_index, "qmd_index");
-    set(&mut agent.color, "color");
-    if let Some(name) = body.text("display_name") {
+    set(&mut agent.host, &fields::HOST);
+    set(&mut agent.qmd_index, &fields::QMD_INDEX);
+    set(&mut agent.color, &fields::COLOR);
+    if let Some(name) = body.text(&DISPLAY_NAME) {
         name.trim().clone_into(&mut agent.display_name);
     }
-    if let Some(emoji) = body.text("emoji") {
+    if let Some(emoji) = body.text(&EMOJI) {
         agent.emoji = (!emoji.is_empty()).then(|| emoji.to_owned());
     }
-    if let Some(flag) = body.flag("can_read_user_memory") {
+    if let Some(flag) = body.flag(&MEMORY) {
         agent.can_read_user_memory = flag;
     }
 }
@@ -65,7 +66,7 @@ pub fn apply(agent: &mut Agent, body: &Fields) {
 /// # Errors
 /// `invalid_model` for a blank one.
 pub fn model_name(body: &Fields) -> Result<Option<String>, ApiError> {
-    match body.text("model").map(str::trim) {
+    match body.text(&MODEL).map(str::trim) {
         Some("") => Err(codes::INVALID_MODEL.into()),
         name => Ok(name.map(str::to_owned)),
     }
@@ -111,13 +112,13 @@ pub(crate) fn persona(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let body = &tx.input.body;
         let live = change(tx, AgentRole::Editor, |agent| {
-            if let Some(text) = body.text("soul_md") {
+            if let Some(text) = body.text(&SOUL) {
                 text.clone_into(&mut agent.soul_md);
             }
-            if let Some(text) = body.text("agent_md") {
+            if let Some(text) = body.text(&AGENT_MD) {
                 text.clone_into(&mut agent.agent_md);
             }
-            if let Some(id) = body.text("source_persona_id") {
+            if let Some(id) = body.text(&PERSONA) {
                 agent.source_persona_id = Some(id.to_owned());
             }
             Ok(())

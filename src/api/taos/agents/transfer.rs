@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{model, record, settings};
+use super::fields::{FALLBACK_MODELS, MEMORY_PLUGIN, NAME, ON_WORKER_FAILURE, TARGET_WORKER};
+use super::routes::{AGENT, VERSION};
+use super::{fields, model, record, settings};
 use crate::access::{self, AgentRole, Scopes};
 use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{find, name};
@@ -16,7 +18,7 @@ use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent};
 
 /// The only version there is.
-const VERSION: i64 = 1;
+const THIS_VERSION: i64 = 1;
 
 /// The fields of an export: the record's from `name` to `memory_plugin`, and `scope`.
 pub const EXPORTED: &[Field] = &{
@@ -33,7 +35,7 @@ pub const EXPORTED: &[Field] = &{
 pub(crate) fn export(app: &App, call: Call) -> Handled {
     let live = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), AgentRole::Viewer))?;
     Ok(Reply::ok(&json!({
-        "version": VERSION,
+        "version": THIS_VERSION,
         "agent": settings_of(&live.agent),
         "channels": [],
         "groups": [],
@@ -66,11 +68,11 @@ fn settings_of(agent: &Agent) -> Value {
 
 /// Makes an agent under exactly the name of the export; never into another's name.
 pub(crate) fn import(app: &App, call: Call) -> Handled {
-    if call.input.body.integer("version") != Some(VERSION) {
+    if call.input.body.integer(&VERSION) != Some(THIS_VERSION) {
         return Err(codes::INVALID_EXPORT_DATA.into());
     }
-    let given = call.input.body.object("agent").unwrap_or_default();
-    let slug = given.text("name").unwrap_or("").to_owned();
+    let given = call.input.body.object(&AGENT).unwrap_or_default();
+    let slug = given.text(&NAME).unwrap_or("").to_owned();
     if !name::is_slug(&slug) {
         return Err(ApiError::new(codes::INVALID_AGENT_NAME)
             .detail("The name in an export must be a slug that is not reserved."));
@@ -83,24 +85,24 @@ pub(crate) fn import(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         access::may_create(tx.conn, tx.caller)?;
         if let Some(model) = &model {
-            model::locate(&config.models, model, given.text("target_worker"))?;
+            model::locate(&config.models, model, given.text(&TARGET_WORKER))?;
         }
         if agents::name_is_taken(tx.conn, &slug)? {
             return Err(codes::AGENT_EXISTS.into());
         }
         let mut agent = create::fresh(tx, Birth::named(slug.clone(), slug, &scopes))?;
         settings::apply(&mut agent, &given);
-        let text = |name: &str| given.text(name).map(str::to_owned);
-        agent.framework = text("framework").unwrap_or(agent.framework);
+        let text = |field: &Field| given.text(field).map(str::to_owned);
+        agent.framework = text(&fields::FRAMEWORK).unwrap_or(agent.framework);
         agent.model = model;
         agent.fallback_models =
-            given.texts("fallback_models").map_or(agent.fallback_models, |m| Value::from(m).to_string());
-        agent.target_worker = text("target_worker");
-        agent.on_worker_failure = given.word("on_worker_failure")?.unwrap_or(agent.on_worker_failure);
-        agent.soul_md = text("soul_md").unwrap_or_default();
-        agent.agent_md = text("agent_md").unwrap_or_default();
-        agent.source_persona_id = text("source_persona_id");
-        agent.memory_plugin = given.word("memory_plugin")?.unwrap_or(agent.memory_plugin);
+            given.texts(&FALLBACK_MODELS).map_or(agent.fallback_models, |m| Value::from(m).to_string());
+        agent.target_worker = text(&fields::TARGET_WORKER);
+        agent.on_worker_failure = given.word(&ON_WORKER_FAILURE)?.unwrap_or(agent.on_worker_failure);
+        agent.soul_md = text(&fields::SOUL).unwrap_or_default();
+        agent.agent_md = text(&fields::AGENT_MD).unwrap_or_default();
+        agent.source_persona_id = text(&fields::PERSONA);
+        agent.memory_plugin = given.word(&MEMORY_PLUGIN)?.unwrap_or(agent.memory_plugin);
         create::add(tx, &agent)?;
         Ok(Reply::ok(&json!({"status": "imported", "id": agent.id, "name": agent.slug})))
     })

@@ -34,7 +34,8 @@ const SOURCE_URL: Field = text("source_url", "The path of the item within its so
 const TITLE: Field = text("title", "The title.");
 const AUTHOR: Field = text("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");
 const SUMMARY: Field = text("summary", "The first paragraph, at most 200 characters.");
-const CATEGORIES: Field = Field::texts("categories", usize::MAX, usize::MAX, "The topics of the item.").required();
+pub(super) const CATEGORIES: Field =
+    Field::texts("categories", usize::MAX, usize::MAX, "The topics of the item.").required();
 const STATUS: Field = Field::word("status", &["ready"], "Always ready.").required();
 const CREATED_AT: Field = text("created_at", "When the item was added.");
 const UPDATED_AT: Field = text("updated_at", "When the item was last changed.");
@@ -74,18 +75,20 @@ const HIT: &[Field] = &[
     Field::of("score", Type::Number, "The rank of the match; larger is better.").required(),
 ];
 
+pub(super) const ITEMS: Field =
+    Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required();
 /// The system prompt.
 const PROMPT: &[Field] = &[
     text("prompt", "The prompt, in Markdown."),
-    Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required(),
+    ITEMS,
     Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
         .required(),
     Field::integer("omitted_count", 0, i64::MAX, "The number of documents that did not fit.").required(),
     Field::flag("truncated", "True if a document did not fit.").required(),
 ];
 
-const CATEGORY_FILTER: Field = Field::text("category", 64, "Only items with this category.");
-const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only items of this source.");
+pub(super) const CATEGORY_FILTER: Field = Field::text("category", 64, "Only items with this category.");
+pub(super) const SOURCE_FILTER: Field = Field::text("source_id", 64, "Only items of this source.");
 
 /// An item without its text.
 fn show(item: &KnowledgeItem) -> Value {
@@ -123,6 +126,16 @@ fn check_source_id(source_id: &str) -> Result<(), ApiError> {
     Err(ApiError::field("source_id", "must be a-z or 0-9, then a-z, 0-9, :, ., _ or -, at most 64 characters"))
 }
 
+pub(super) const MAX_BYTES: Field =
+    Field::integer("max_bytes", 1024, 262_144, "Maximum size of the prompt in bytes; 32768 if absent.");
+pub(super) const Q: Field = Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required();
+pub(super) const SOURCE_TYPE_FIELD: Field = Field::text("source_type", 64, "Only items of sources of this type.");
+pub(super) const PATH: Field =
+    Field::text("path", 255, "The path of the item, unique within the source.").not_empty().line().required();
+pub(super) const CONTENT: Field =
+    Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required();
+pub(super) const TITLE_FIELD: Field =
+    Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -134,13 +147,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List items of knowledge",
         about: "Oldest first, without their text.",
         repeat: Repeat::Safe,
-        query: &[
-            Field::text("source_type", 64, "Only items of sources of this type."),
-            SOURCE_FILTER,
-            CATEGORY_FILTER,
-            LIMIT,
-            CURSOR,
-        ],
+        query: &[SOURCE_TYPE_FIELD, SOURCE_FILTER, CATEGORY_FILTER, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::List(BRIEF)),
@@ -174,13 +181,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "Search the knowledge",
         about: "The items that contain every word of q, best match first. There is no query syntax. Only the first 8 different words count.",
         repeat: Repeat::Safe,
-        query: &[
-            Field::text("q", 200, "The words, 1 to 200 characters.").not_empty().required(),
-            CATEGORY_FILTER,
-            SOURCE_FILTER,
-            LIMIT,
-            CURSOR,
-        ],
+        query: &[Q, CATEGORY_FILTER, SOURCE_FILTER, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::List(HIT)),
@@ -229,12 +230,9 @@ pub const ROUTES: &[ApiRoute] = &[
             Field::of(
                 "items",
                 Type::Objects(&[
-                    Field::text("path", 255, "The path of the item, unique within the source.")
-                        .not_empty()
-                        .line()
-                        .required(),
-                    Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty(),
-                    Field::text("content", TEXT_BYTES, "The text in Markdown, at most 65536 bytes.").required(),
+                    PATH,
+                    TITLE_FIELD,
+                    CONTENT,
                     Field::texts("categories", 8, 64, "The topics of the item."),
                 ]),
                 "All items of the source; at most 500.",
@@ -283,10 +281,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "Read the system prompt",
         about: "Whole documents: first those of the daemon by path, then those of the apps. With Accept: text/markdown the reply is the text of the prompt.",
         repeat: Repeat::Safe,
-        query: &[
-            Field::integer("max_bytes", 1024, 262_144, "Maximum size of the prompt in bytes; 32768 if absent."),
-            SOURCE_FILTER,
-        ],
+        query: &[MAX_BYTES, SOURCE_FILTER],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),

@@ -5,6 +5,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::{MAX_BYTES, SOURCE_FILTER};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::limits::KNOWLEDGE_ITEMS;
@@ -33,8 +34,8 @@ struct Prompt {
 
 pub(crate) fn get(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let most = query.integer("max_bytes").and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_BYTES);
-    let prompt = app.store.read(|conn| assemble(conn, query.text("source_id"), most))?;
+    let most = query.integer(&MAX_BYTES).and_then(|n| usize::try_from(n).ok()).unwrap_or(DEFAULT_BYTES);
+    let prompt = app.store.read(|conn| assemble(conn, query.text(&SOURCE_FILTER), most))?;
     let reply = if wants_markdown(call.input.header(&ACCEPT).unwrap_or("")) {
         Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", prompt.text)
     } else {

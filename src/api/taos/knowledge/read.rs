@@ -2,18 +2,23 @@
 
 use serde_json::json;
 
-use super::show;
+use super::{Q, show};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
 use crate::rest::codes;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::{Decided, Reply};
 use crate::store::knowledge::{self, Hit, ItemFilter, KnowledgeItem};
 
 fn filter(query: &Fields) -> ItemFilter {
-    let own = |name: &str| query.text(name).map(str::to_owned);
-    ItemFilter { source_type: own("source_type"), source_id: own("source_id"), category: own("category") }
+    let own = |field: &Field| query.text(field).map(str::to_owned);
+    ItemFilter {
+        source_type: own(&super::SOURCE_TYPE_FIELD),
+        source_id: own(&super::SOURCE_FILTER),
+        category: own(&super::CATEGORY_FILTER),
+    }
 }
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
@@ -38,7 +43,7 @@ pub(crate) fn search(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "search")?;
     let page = list.page();
     let query = &call.input.query;
-    let (words, filter) = (query.text("q").unwrap_or_default(), filter(query));
+    let (words, filter) = (query.text(&Q).unwrap_or_default(), filter(query));
     let mut take = |hit: Hit| {
         let mut shown = show(&hit.item);
         shown["snippet"] = hit.snippet.into();

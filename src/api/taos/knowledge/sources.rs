@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::json;
 
-use super::{check_source_id, is_name};
+use super::{CATEGORIES, CONTENT, ITEMS, PATH, SOURCE_TYPE_FIELD, TITLE_FIELD, check_source_id, is_name};
 use crate::access::{self, AgentRole};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
@@ -85,7 +85,7 @@ fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[Docume
 
 pub(crate) fn put(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let source_type = body.text("source_type").unwrap_or("guide").to_owned();
+    let source_type = body.text(&SOURCE_TYPE_FIELD).unwrap_or("guide").to_owned();
     if !is_name(&source_type, false) {
         return Err(ApiError::field("source_type", "must be a-z or 0-9, then a-z, 0-9, ., _ or -"));
     }
@@ -115,7 +115,7 @@ pub(crate) fn put(app: &App, call: Call) -> Handled {
 }
 
 fn documents(body: &Fields) -> Result<Vec<Document>, ApiError> {
-    let items = body.objects("items");
+    let items = body.objects(&ITEMS);
     if items.len() > KNOWLEDGE_ITEMS {
         return Err(ApiError::field("items", format!("must hold at most {KNOWLEDGE_ITEMS} entries")));
     }
@@ -139,15 +139,15 @@ fn documents(body: &Fields) -> Result<Vec<Document>, ApiError> {
 }
 
 fn document(item: &Fields) -> Document {
-    let (path, content) = (item.text("path").unwrap_or_default(), item.text("content").unwrap_or_default());
+    let (path, content) = (item.text(&PATH).unwrap_or_default(), item.text(&CONTENT).unwrap_or_default());
     let heading = || docs::first_heading(content).filter(|heading| !heading.is_empty());
-    let title = item.text("title").map(str::to_owned).or_else(heading).unwrap_or_else(|| path.to_owned());
+    let title = item.text(&TITLE_FIELD).map(str::to_owned).or_else(heading).unwrap_or_else(|| path.to_owned());
     Document {
         path: path.to_owned(),
         title: title.chars().take(200).collect(),
         summary: docs::summary(content),
         content: content.to_owned(),
-        categories: item.texts("categories").unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        categories: item.texts(&CATEGORIES).unwrap_or_default().into_iter().map(str::to_owned).collect(),
     }
 }
 

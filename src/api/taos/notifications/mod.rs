@@ -25,8 +25,8 @@ pub const DOC_NOTIFY: &str = "recipes/notifying-the-user#notify";
 const DOC_READ: &str = "recipes/notifying-the-user#read";
 const DOC_WATCH: &str = "recipes/notifying-the-user#watch";
 
-const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread notifications.");
-const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
+pub(super) const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread notifications.");
+pub(super) const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -86,6 +86,8 @@ pub fn topic(caller: &Caller) -> String {
     streams::notifications_of(&caller.user().id)
 }
 
+pub(super) const WAIT: Field =
+    Field::integer("wait", 0, 30, "Seconds to hold the reply until one is newer than after (absent: than now).");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -97,18 +99,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "List notifications",
         about: "Newest first; with after or wait the newer ones, oldest first. A user sees its own, an agent those that it sent. With HX-Request: true the reply is an HTML fragment.",
         repeat: Repeat::Safe,
-        query: &[
-            UNREAD_ONLY,
-            AFTER,
-            Field::integer(
-                "wait",
-                0,
-                30,
-                "Seconds to hold the reply until one is newer than after (absent: than now).",
-            ),
-            LIMIT,
-            CURSOR,
-        ],
+        query: &[UNREAD_ONLY, AFTER, WAIT, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),

@@ -8,7 +8,7 @@ use hyper::http::StatusCode;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::{holder, html, show, topic};
+use super::{AFTER, UNREAD_ONLY, WAIT, holder, html, show, topic};
 use crate::access::{Action, Gate};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -70,8 +70,8 @@ pub(crate) fn place(conn: &Connection, after: &str) -> Result<i64, ApiError> {
 
 pub(crate) fn list(app: &App, call: Call) -> Handled {
     let query = &call.input.query;
-    let wait = query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
-    let after = match query.text("after") {
+    let wait = query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let after = match query.text(&AFTER) {
         Some(id) => Some(app.store.lookup(|conn| place(conn, id))?),
         None => None,
     };
@@ -84,7 +84,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
             (Some(seq), cursor) => Span::After(cursor.unwrap_or(seq)),
             (None, cursor) => Span::Before(cursor.unwrap_or(i64::MAX)),
         };
-        let unread_only = query.flag("unread_only").unwrap_or(false);
+        let unread_only = query.flag(&UNREAD_ONLY).unwrap_or(false);
         let found = app.store.lookup(|conn| read(conn, &call.input, order, &page, &holder, span, unread_only))?;
         return Ok(reply(&call.input, found).decided(Decided::ByDatabase).into());
     };
@@ -151,7 +151,7 @@ impl Poll {
     fn look(self) -> Result<Outcome, ApiError> {
         // The wait begins before the look: what is committed in between is not missed.
         let wait = self.streams.wait(&self.topic);
-        let unread_only = self.call.input.query.flag("unread_only").unwrap_or(false);
+        let unread_only = self.call.input.query.flag(&UNREAD_ONLY).unwrap_or(false);
         let (input, span) = (&self.call.input, Span::After(self.from));
         let found: store::Result<_> =
             self.store.lookup(|conn| read(conn, input, OLDEST_FIRST, &self.page, &self.holder, span, unread_only));

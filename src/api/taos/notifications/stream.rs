@@ -4,7 +4,7 @@ use hyper::header::HeaderName;
 use rusqlite::Connection;
 
 use super::read::place;
-use super::{holder, show, topic};
+use super::{AFTER, holder, show, topic};
 use crate::access::Action;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -35,7 +35,7 @@ impl Feed for News {
 
 pub(crate) fn open(app: &App, call: Call) -> Handled {
     // A client that comes back names the last event it has seen; that is newer than the URL it began with.
-    let after = call.input.header(&LAST_EVENT_ID).or_else(|| call.input.query.text("after"));
+    let after = call.input.header(&LAST_EVENT_ID).or_else(|| call.input.query.text(&AFTER));
     let from = match after {
         Some(id) => app.store.lookup(|conn| place(conn, id))?,
         None => app.store.lookup(rows::last)?,
