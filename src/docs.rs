@@ -22,6 +22,7 @@ pages![
     "agents/concepts/operations",
     "agents/concepts/workspace",
     "agents/recipes/bootstrap",
+    "agents/recipes/everyday-commands",
     "agents/concepts/knowledge",
     "agents/recipes/logging-in",
     "agents/recipes/managing-agents",

@@ -1,10 +1,11 @@
 //! The whole command as clap sees it: the global flags and the tree of nouns.
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use super::core::format::Format;
 use super::verbs::entry;
-use super::{completion, nouns};
+use super::{completion, examples, nouns};
 
 /// Seconds an answer may take where `--timeout` says nothing. A repeat under the same key may be held for 10.
 const TIMEOUT: &str = "30";
@@ -15,7 +16,8 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Talks to taosd: agents, their tokens, users and grants")
         .after_help(
-            "Server and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then the nearest \
+            "You may also say it as kubectl or incus do: taosctl get agents, taosctl describe agent NAME, taosctl start \
+             NAME, taosctl logs NAME -f.\nServer and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then the nearest \
              .taos/config.toml, the active profile, what `taosctl login` saved, and last the local socket. Keys (axp_…) \
              are exchanged by themselves.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
              unreachable.",
@@ -24,7 +26,7 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .args(globals());
-    entry::add_all(root, nouns::ALL).subcommand(completion::command())
+    examples::dress(entry::add_all(root, nouns::ALL).subcommand(completion::command()))
 }
 
 fn globals() -> impl Iterator<Item = Arg> {
@@ -37,7 +39,18 @@ fn globals() -> impl Iterator<Item = Arg> {
         text("token-file", "FILE", "A file that holds the credential; - reads stdin"),
         text("profile", "NAME", "The profile to use; overrides all other sources"),
         text("idempotency-key", "KEY", "Key that makes a repeat of a changing command safe; random if absent"),
-        Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the reply on one line"),
+        Arg::new("format")
+            .long("output")
+            .short('o')
+            .value_name("FORMAT")
+            .value_parser(PossibleValuesParser::new(Format::SLUGS))
+            .help("How to print: table, wide, json, yaml, jsonl or name"),
+        Arg::new("json").long("json").action(ArgAction::SetTrue).help("The same as -o json: the reply on one line"),
+        Arg::new("quiet")
+            .long("quiet")
+            .short('q')
+            .action(ArgAction::SetTrue)
+            .help("Print only names, and no notes or progress"),
         Arg::new("timeout")
             .long("timeout")
             .value_name("SECONDS")

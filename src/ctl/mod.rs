@@ -8,7 +8,9 @@
 //! 4. [`verbs`] - how a verb becomes requests
 //! 5. `nouns` - one file a noun
 //! 6. `completion` - scripts for shells
-//! 7. `cli` - the whole command
+//! 7. `examples` - what every help shows at its end
+//! 8. `cli` - the whole command
+//! 9. `grammar` - the order of words
 //!
 //! A noun is one file in [`nouns`]: it names its verbs, the route each calls and how the reply is shown. Flags come from
 //! the route table, so that the command line and the daemon cannot drift apart. What does not belong here: anything the
@@ -17,6 +19,8 @@
 mod cli;
 mod completion;
 pub mod core;
+mod examples;
+mod grammar;
 pub mod login;
 mod nouns;
 pub mod show;
@@ -28,24 +32,31 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use self::core::format::Format;
 use crate::say::{self, complain};
 use login::context::Context;
 use verbs::entry;
 
 /// Runs one command: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 unreachable.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let matches = match cli::command().try_get_matches_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(offered) = completion::offer(cli::command, &args) {
+        return ExitCode::from(offered);
+    }
+    let whole = cli::command();
+    let args = grammar::in_our_order(args, &whole);
+    let matches = match whole.try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
     };
     let output = match matches.subcommand() {
-        Some((completion::NAME, below)) => Ok(completion::run(cli::command(), below)),
+        Some((completion::NAME, below)) => completion::run(below),
         _ => Context::new(&matches).and_then(|context| entry::run(nouns::ALL, &context, &matches)),
     };
     match output.and_then(|output| output.print()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            complain(&failure.to_text());
+            complain(&if Format::chosen().is_machine() { failure.to_json() } else { failure.to_text() });
             ExitCode::from(failure.exit_code())
         }
     }

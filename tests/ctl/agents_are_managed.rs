@@ -63,10 +63,12 @@ fn an_agent_is_archived_brought_back_and_purged() {
     let id = ctl.json(&["agents", "create", "--name", "Atlas"])["id"].as_str().unwrap().to_owned();
     let gone = ctl.run(&["agents", "delete", "atlas", "--yes"]).expect(0);
     assert_eq!(gone.stdout, "archived: atlas\n");
-    assert!(gone.stderr.contains(&id), "{gone:?}");
+    assert!(gone.stderr.contains("taosctl agents restore atlas"), "{gone:?}");
     ctl.run(&["agents", "get", "atlas"]).expect_error(1, "agent_not_found");
     assert!(ctl.ok(&["agents", "archived"]).contains(&id));
     assert_eq!(field(&ctl.ok(&["agents", "restore", &id]), "name"), "atlas");
+    ctl.ok(&["agents", "delete", "atlas", "-y"]);
+    assert_eq!(field(&ctl.ok(&["agents", "restore", "atlas"]), "id"), id, "by its name too");
     ctl.ok(&["agents", "delete", "atlas", "-y"]);
     assert_eq!(ctl.ok(&["agents", "purge", &id, "--yes"]), format!("purged: {id}\n"));
     ctl.run(&["agents", "restore", &id]).expect_error(1, "archived_agent_not_found");

@@ -12,8 +12,8 @@ use crate::support::Daemon;
 
 /// Routes that people do not call.
 const NO_COMMAND: &[(&str, &str)] = &[
-    ("healthz", "a probe asks it"),
-    ("readyz", "a probe asks it"),
+    ("docs_index", "taosctl docs reads the pages in itself"),
+    ("docs_get", "taosctl docs reads the pages in itself"),
     ("metrics", "Prometheus reads it"),
     ("front", "browsers and programs begin there"),
     ("api_index", "programs read it"),
@@ -71,7 +71,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_memory", "agents memory atlas --memory-plugin taosmd", 0),
     ("agents_token_issue", "agents token issue atlas", 0),
     ("agents_token_show", "agents token show atlas", 0),
-    ("agents_token_revoke", "agents token revoke atlas", 0),
+    ("agents_token_revoke", "agents token revoke atlas --yes", 0),
     ("grants_list", "agents grants atlas", 0),
     ("agents_export", "agents export atlas", 0),
     ("agents_start", "agents start atlas", 1),
@@ -80,9 +80,9 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_wake", "agents wake atlas --wake start", 1),
     ("agents_pause", "agents pause atlas", 0),
     ("agents_resume", "agents resume atlas", 0),
-    ("agents_bulk_start", "agents bulk start", 0),
-    ("agents_bulk_stop", "agents bulk stop", 0),
-    ("agents_bulk_restart", "agents bulk restart", 0),
+    ("agents_bulk_start", "agents bulk start --yes", 1),
+    ("agents_bulk_stop", "agents bulk stop --yes", 1),
+    ("agents_bulk_restart", "agents bulk restart --yes", 1),
     ("agents_logs", "agents logs atlas --lines 5", 1),
     ("agents_containers", "agents containers", 0),
     ("agents_deploy", "agents deploy --name Hermes --image debian12", 1),
@@ -109,7 +109,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("users_update", "users update ann --display-name Ann", 0),
     ("users_token_issue", "users token issue operator --label x", 0),
     ("users_token_list", "users token list operator", 0),
-    ("users_token_revoke", "users token revoke operator {token}", 0),
+    ("users_token_revoke", "users token revoke operator {token} --yes", 0),
     ("grants_create", "grants create --principal user:ann --resource agent:* --role creator", 0),
     ("grants_list", "grants list", 0),
     ("grants_delete", "grants delete {grant} --yes", 0),
@@ -188,8 +188,10 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("backups_list", "backups", 0),
     ("audit_head", "audit head", 0),
     ("audit_list", "audit --limit 3", 0),
-    ("docs_index", "docs", 0),
-    ("docs_get", "docs errors", 0),
+    ("healthz", "version", 0),
+    ("readyz", "status", 0),
+    ("readyz", "doctor", 0),
+    ("auth_whoami", "tokens list", 0),
 ];
 
 #[test]

@@ -77,7 +77,7 @@ fn help_version_and_completions_need_no_server() {
     assert!(ctl.ok(&["agents", "token", "issue", "--help"]).contains("--grace"));
     assert_eq!(ctl.ok(&["--version"]), format!("taosctl {}\n", env!("CARGO_PKG_VERSION")));
     for shell in ["bash", "zsh", "fish"] {
-        assert!(ctl.ok(&["completion", shell]).contains("deploy-status"), "{shell}");
+        assert!(ctl.ok(&["completion", shell]).contains("TAOSCTL_COMPLETE"), "{shell}");
     }
 }
 

@@ -18,11 +18,13 @@ fn every_kind_of_reply_is_one_line_of_json() {
         "agents token issue atlas --json",
         "agents export atlas --json",
         "agents grants atlas --json",
-        "agents bulk stop --json",
         "whoami --json",
         "auth status --json",
         "docs --json",
         "audit --json",
+        "status --json",
+        "version --json",
+        "tokens list --json",
         "agents delete atlas --yes --json",
         "auth logout --json",
     ] {
@@ -48,6 +50,6 @@ fn a_reply_without_a_body_prints_nothing_and_an_error_stays_on_stderr() {
     let daemon = Daemon::start();
     let ctl = Ctl::operator(&daemon);
     ctl.ok(&["agents", "create", "--name", "Atlas"]);
-    assert_eq!(ctl.ok(&["agents", "token", "revoke", "atlas", "--json"]), "");
+    assert_eq!(ctl.ok(&["agents", "token", "revoke", "atlas", "--yes", "--json"]), "");
     ctl.run(&["agents", "get", "nobody", "--json"]).expect_error(1, "agent_not_found");
 }

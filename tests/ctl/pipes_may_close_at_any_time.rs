@@ -16,6 +16,7 @@ fn into_nothing(ctl: &Ctl, args: &[&str]) -> Run {
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let daemon = Daemon::start();
     let ctl = Ctl::operator(&daemon);
+    ctl.ok(&["agents", "create", "Atlas"]);
     for args in [
         &["agents", "list"][..],
         &["whoami", "--json"],

@@ -120,6 +120,13 @@ impl Run {
     pub fn expect_error(self, code: i32, error: &str) -> Self {
         let run = self.expect(code);
         assert_eq!(run.stdout, "", "{run:?}");
+        if run.stderr.starts_with('{') {
+            // As JSON, where that was asked for.
+            let told: Value = serde_json::from_str(&run.stderr).expect("one object");
+            assert_eq!(told["error"], error, "{run:?}");
+            assert!(["detail", "fix", "doc_url"].iter().all(|key| told[key].is_string()), "{run:?}");
+            return run;
+        }
         assert!(run.stderr.contains(&format!("error: {error}\n")), "{run:?}");
         for key in ["detail", "fix", "doc_url"] {
             let told =

@@ -67,7 +67,10 @@ fn logs_are_printed_as_text_and_bulk_results_as_a_table() {
     assert_eq!(run.stdout, "one\ntwo\\u{1b}[2J\n");
     let results =
         json!({"action": "stop", "results": {"a": {"success": true}, "b": {"success": false, "error": "agent_busy"}}});
-    let table = at(&Fake::playing(vec![Act::json(200, &results.to_string())])).ok(&["agents", "bulk", "stop"]);
+    let table = at(&Fake::playing(vec![Act::json(200, &results.to_string())]))
+        .run(&["agents", "bulk", "stop", "--yes"])
+        .expect(1)
+        .stdout;
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows, [["NAME", "DONE", "ERROR"], ["a", "yes", "-"], ["b", "no", "agent_busy"]]);
 }

@@ -15,7 +15,7 @@ fn an_issued_token_is_alone_on_stdout_and_works() {
     let agent = Ctl::with_token(&daemon, issued.stdout.trim());
     assert_eq!(field(&agent.ok(&["whoami"]), "agent_name"), "atlas");
     assert_eq!(field(&ctl.ok(&["agents", "token", "show", "atlas"]), "has_token"), "yes");
-    assert_eq!(ctl.ok(&["agents", "token", "revoke", "atlas"]), "revoked: atlas\n");
+    assert_eq!(ctl.ok(&["agents", "token", "revoke", "atlas", "--yes"]), "revoked: atlas\n");
     agent.run(&["whoami"]).expect_error(2, "invalid_token");
 }
 
@@ -44,7 +44,7 @@ fn a_users_tokens_are_issued_listed_and_revoked() {
     let list = ctl.json(&["users", "token", "list", "operator"]);
     let id = list.as_array().unwrap().iter().find(|row| row["label"] == "laptop").unwrap()["id"].as_str().unwrap();
     assert!(ctl.ok(&["users", "token", "list", "operator"]).contains(id));
-    assert_eq!(ctl.ok(&["users", "token", "revoke", "operator", id]), format!("revoked: {id}\n"));
+    assert_eq!(ctl.ok(&["users", "token", "revoke", "operator", id, "--yes"]), format!("revoked: {id}\n"));
     Ctl::with_token(&daemon, token.trim()).run(&["whoami"]).expect_error(2, "invalid_token");
 }
 
@@ -67,10 +67,10 @@ fn a_revoke_tells_on_stderr_what_still_works() {
     ctl.ok(&["agents", "token", "issue", "atlas"]);
     let pat = ctl.json(&["credentials", "issue-agent-pat", "atlas", "--name", "door", "--print-token"]);
     let id = pat["credential_id"].as_str().unwrap().to_owned();
-    let revoked = ctl.run(&["agents", "token", "revoke", "atlas"]).expect(0);
+    let revoked = ctl.run(&["agents", "token", "revoke", "atlas", "--yes"]).expect(0);
     assert_eq!(revoked.stdout, "revoked: atlas\n");
     assert!(revoked.stderr.contains(&format!("still work: agent_pat {id} (door)")), "{revoked:?}");
-    let all = ctl.run(&["agents", "token", "revoke", "atlas", "--all"]).expect(0);
+    let all = ctl.run(&["agents", "token", "revoke", "atlas", "--all", "--yes"]).expect(0);
     assert!(all.stderr.is_empty(), "{all:?}");
     let told = ctl.json(&["credentials", "revoke", &id, "--cascade", "all", "--yes"]);
     assert_eq!(told["still_live"], serde_json::json!([]));

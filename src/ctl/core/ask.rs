@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use super::failure::Failure;
+use super::format::is_quiet;
 use super::text;
 use crate::say::complain;
 use crate::secret::Plaintext;
@@ -25,6 +26,20 @@ pub fn confirm(question: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage("Not confirmed; nothing was done.", "Answer y, or add --yes."))
+}
+
+/// Says what is about to happen, and asks whether to go on where there is somebody to ask. A script goes on.
+///
+/// # Errors
+/// The answer is not yes.
+pub fn warn(warning: &str, yes: bool) -> Result<(), Failure> {
+    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        if !is_quiet() {
+            complain(&format!("note: {}\n", text::clean(warning)));
+        }
+        return Ok(());
+    }
+    confirm(&format!("{warning} Go on?"))
 }
 
 /// Asks for a token without showing it.

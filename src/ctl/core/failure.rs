@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::io;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::text;
+use super::{next, text};
 
 /// Where the documentation speaks of logging in.
 const DOC_LOGIN: &str = "/docs/agents/getting-started#auth";
@@ -102,23 +102,84 @@ impl Failure {
         }
     }
 
-    /// The lines for stderr: `error`, `detail`, `fix`, `doc_url`, and whatever else the server told.
-    pub fn to_text(&self) -> String {
-        let detail = self.to_string();
-        match self {
-            Self::Usage { fix, .. } => lines("usage", &detail, fix, DOC_START, &[]),
-            Self::Login { fix, .. } => lines("login", &detail, fix, DOC_LOGIN, &[]),
-            Self::Unreachable(_) => {
-                let fix = "Start taosd, or name a running one with --url or TAOS_URL.";
-                lines("unreachable", &detail, fix, DOC_TROUBLE, &[])
-            }
-            Self::Unexpected(_) => {
-                lines("unexpected_reply", &detail, "Check that the URL is the address of taosd.", DOC_TROUBLE, &[])
-            }
-            Self::Refused(r) => lines(&r.error, &r.detail, &r.fix, &r.doc_url, &r.more),
-            Self::Output(_) => lines("output", &detail, "Make the output writable and run it again.", DOC_START, &[]),
+    /// Puts the server's address in front of the page that a refusal names.
+    #[must_use]
+    pub fn at(mut self, server: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && refusal.doc_url.starts_with('/')
+            && server.starts_with("http")
+        {
+            refusal.doc_url.insert_str(0, server);
         }
+        self
     }
+
+    /// The lines for stderr: `error`, `detail`, `fix`, the command to run next, `doc_url`, and whatever else the server
+    /// told.
+    pub fn to_text(&self) -> String {
+        let parts = self.parts();
+        let mut out = String::new();
+        let mut line = |key: &str, value: &str| {
+            let _ = writeln!(out, "{}: {}", text::clean(key), text::clean(value));
+        };
+        line("error", &parts.error);
+        line("detail", &parts.detail);
+        line("fix", &parts.fix);
+        if let Some(run) = &parts.run {
+            line("run", run);
+        }
+        line("doc_url", &parts.doc_url);
+        for (key, value) in parts.more {
+            line(key, value);
+        }
+        out
+    }
+
+    /// The same as one JSON object on a line.
+    pub fn to_json(&self) -> String {
+        let parts = self.parts();
+        let mut object =
+            json!({"error": parts.error, "detail": parts.detail, "fix": parts.fix, "doc_url": parts.doc_url});
+        if let Some(run) = parts.run {
+            object["run"] = json!(run);
+        }
+        for (key, value) in parts.more {
+            object[key] = json!(value);
+        }
+        format!("{}\n", text::json_line(&object))
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        let (error, fix, doc_url) = match self {
+            Self::Usage { fix, .. } => ("usage", fix.as_str(), DOC_START),
+            Self::Login { fix, .. } => ("login", fix.as_str(), DOC_LOGIN),
+            Self::Unreachable(_) => {
+                ("unreachable", "Start taosd, or name a running one with --url or TAOS_URL.", DOC_TROUBLE)
+            }
+            Self::Unexpected(_) => ("unexpected_reply", "Check that the URL is the address of taosd.", DOC_TROUBLE),
+            Self::Output(_) => ("output", "Make the output writable and run it again.", DOC_START),
+            Self::Refused(r) => (r.error.as_str(), r.fix.as_str(), r.doc_url.as_str()),
+        };
+        let (detail, more): (String, &[(String, String)]) = match self {
+            Self::Refused(r) => (r.detail.clone(), &r.more),
+            other => (other.to_string(), &[]),
+        };
+        let run = match self {
+            Self::Usage { .. } | Self::Login { .. } | Self::Output(_) => None,
+            _ => next::command(error),
+        };
+        Parts { error: error.to_owned(), detail, fix: fix.to_owned(), run, doc_url: doc_url.to_owned(), more }
+    }
+}
+
+/// What a failure tells, part by part.
+struct Parts<'a> {
+    error: String,
+    detail: String,
+    fix: String,
+    run: Option<String>,
+    doc_url: String,
+    more: &'a [(String, String)],
 }
 
 fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
@@ -148,21 +209,6 @@ fn envelope(status: u16, mut object: Map<String, Value>) -> ServerRefusal {
     ServerRefusal { status, error, detail, fix, doc_url, more }
 }
 
-fn lines(error: &str, detail: &str, fix: &str, doc_url: &str, more: &[(String, String)]) -> String {
-    let mut out = String::new();
-    let mut line = |key: &str, value: &str| {
-        let _ = writeln!(out, "{}: {}", text::clean(key), text::clean(value));
-    };
-    line("error", error);
-    line("detail", detail);
-    line("fix", fix);
-    line("doc_url", doc_url);
-    for (key, value) in more {
-        line(key, value);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +222,21 @@ mod tests {
         assert_eq!(failure.exit_code(), 1);
         let text = failure.to_text();
         assert_eq!(text, "error: agent_busy\ndetail: a\\u{1b}[2Jb\nfix: Wait.\ndoc_url: /docs/x\noperation_id: 7\n");
+    }
+
+    #[test]
+    fn a_refusal_names_the_next_command_and_the_whole_address_of_its_page() {
+        let body = br#"{"error":"agent_not_found","detail":"d","fix":"f","doc_url":"/docs/x"}"#;
+        let failure = Failure::refused(404, body, None).at("http://h:1");
+        let wanted = "error: agent_not_found\ndetail: d\nfix: f\nrun: taosctl agents ls\ndoc_url: http://h:1/docs/x\n";
+        assert_eq!(failure.to_text(), wanted);
+        let json: Value = serde_json::from_str(&failure.to_json()).unwrap();
+        assert_eq!(
+            (json["run"].as_str(), json["error"].as_str()),
+            (Some("taosctl agents ls"), Some("agent_not_found"))
+        );
+        let on_a_socket = Failure::refused(404, body, None).at("unix:/run/taosd.sock").to_text();
+        assert!(on_a_socket.contains("doc_url: /docs/x\n"), "{on_a_socket}");
     }
 
     #[test]

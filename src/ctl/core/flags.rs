@@ -19,7 +19,7 @@ const FILE_BYTES: u64 = 4 * 1024 * 1024;
 const OWN: [&str; 3] = ["limit", "cursor", "wait"];
 
 /// How a field's flag departs from the rule.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
     /// The field goes by this flag.
     Named(&'static str, &'static str),
@@ -29,12 +29,16 @@ pub enum Flag {
     File(&'static str, &'static str),
     /// The field is no flag: it stands at this place of the command line.
     Place(&'static str),
+    /// The field stands at this place of the command line, and has its flag too.
+    First(&'static str),
 }
 
 impl Flag {
-    fn field(self) -> &'static str {
+    /// The field it is about.
+    pub fn field(self) -> &'static str {
         match self {
-            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) | Self::Place(field) => field,
+            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) => field,
+            Self::Place(field) | Self::First(field) => field,
         }
     }
 }
@@ -56,6 +60,22 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         _ => field.name.replace('_', "-"),
     };
     let mut arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
+    if let Some(Flag::First(_)) = departure {
+        let name = field.name.trim_end_matches("_id").to_uppercase();
+        let place = Arg::new(place_id(field)).value_name(name);
+        let place = match field.kind {
+            Type::Word(words) => place.value_parser(PossibleValuesParser::new(words)),
+            _ => place.value_parser(NonEmptyStringValueParser::new()),
+        };
+        let place = place.help(field.about).conflicts_with(id(field));
+        let place = if field.required { place.required_unless_present(id(field)) } else { place };
+        let arg = match field.kind {
+            Type::Word(words) => arg.value_parser(PossibleValuesParser::new(words)),
+            _ => arg,
+        };
+        let arg = if field.name == "username" { arg.alias("name") } else { arg };
+        return vec![place, arg.required(false).hide(true).value_name("TEXT")];
+    }
     if let Some(Flag::Also(_, other)) = departure {
         arg = arg.visible_alias(*other);
     }
@@ -69,11 +89,13 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         Type::Flag => {
             let no = Arg::new(no_id(field)).long(format!("no-{long}")).help("Set it to false");
             let no = no.action(ArgAction::SetTrue).overrides_with(id(field));
+            let arg = if field.name == "follow" { arg.short('f') } else { arg };
             vec![arg.action(ArgAction::SetTrue).overrides_with(no_id(field)), no]
         }
         Type::Texts { .. } | Type::Scopes => {
             let none = Arg::new(no_id(field)).long(format!("no-{long}")).help("An empty list");
             let none = none.action(ArgAction::SetTrue).conflicts_with(id(field));
+            let arg = if matches!(field.kind, Type::Scopes) { arg.value_delimiter(',') } else { arg };
             vec![arg.action(ArgAction::Append).value_name("TEXT").help(format!("{} Repeatable", field.about)), none]
         }
         Type::Objects(fields) => {
@@ -106,7 +128,7 @@ pub fn read(fields: &[Field], departures: &[Flag], matches: &ArgMatches) -> Resu
 fn value(field: &Field, from_file: bool, matches: &ArgMatches) -> Result<Option<Value>, Failure> {
     let id = id(field);
     Ok(match field.kind {
-        Type::Text { .. } | Type::Word(_) => match matches.get_one::<String>(&id) {
+        Type::Text { .. } | Type::Word(_) => match matches.get_one::<String>(&id).or_else(|| placed(field, matches)) {
             Some(path) if from_file => Some(Value::from(read_file(path)?)),
             text => text.map(|text| Value::from(text.as_str())),
         },
@@ -172,6 +194,15 @@ pub fn read_file(path: &str) -> Result<String, Failure> {
 // Apart from the ids of the global flags and the path's parameters.
 fn id(field: &Field) -> String {
     format!("field.{}", field.name)
+}
+
+fn place_id(field: &Field) -> String {
+    format!("place.field.{}", field.name)
+}
+
+/// What stands for the field at its place of the command line.
+fn placed<'a>(field: &Field, matches: &'a ArgMatches) -> Option<&'a String> {
+    matches.try_get_one::<String>(&place_id(field)).ok().flatten()
 }
 
 fn no_id(field: &Field) -> String {

@@ -3,9 +3,12 @@
 pub(crate) mod ask;
 pub(crate) mod failure;
 pub(crate) mod flags;
+pub(crate) mod format;
 pub(crate) mod home;
+pub(crate) mod next;
 pub(crate) mod output;
 pub(crate) mod path;
 pub(crate) mod private;
 pub(crate) mod server;
 pub(crate) mod text;
+pub(crate) mod when;

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use super::failure::Failure;
+use super::format::{Format, is_quiet};
 use crate::say::{self, Said, complain};
 
 /// The end of a command that went well.
@@ -31,6 +32,21 @@ impl Output {
         self
     }
 
+    /// What stands on stdout.
+    pub fn stdout(&self) -> &str {
+        &self.stdout
+    }
+
+    /// This one, and then another.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.stdout.push_str(&other.stdout);
+        self.stderr.push_str(&other.stderr);
+        self.must_arrive |= other.must_arrive;
+        self.code = self.code.max(other.code);
+        self
+    }
+
     /// A reader that went away is a failure: what is printed cannot be had again.
     #[must_use]
     pub fn must_arrive(mut self) -> Self {
@@ -45,13 +61,23 @@ impl Output {
         self
     }
 
+    /// Prints it where more is to come.
+    ///
+    /// # Errors
+    /// [`Failure::Output`].
+    pub fn print_more(&self) -> Result<Said, Failure> {
+        if !is_quiet() {
+            complain(&self.stderr);
+        }
+        say::out(&Format::chosen().of_json_lines(&self.stdout)).map_err(Failure::Output)
+    }
+
     /// Prints it. The exit code.
     ///
     /// # Errors
     /// [`Failure::Output`]; a reader that has seen enough is none.
     pub fn print(self) -> Result<u8, Failure> {
-        complain(&self.stderr);
-        match say::out(&self.stdout).map_err(Failure::Output)? {
+        match self.print_more()? {
             Said::Unread if self.must_arrive => Err(Failure::Output(ErrorKind::BrokenPipe.into())),
             _ => Ok(self.code),
         }

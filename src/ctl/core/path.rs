@@ -10,8 +10,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b
 
 /// The row of this id. Every id a noun names is in the table; a test walks them all.
 pub fn route(id: &str) -> &'static ApiRoute {
-    let mut rows = routes().iter().flat_map(|table| table.iter());
-    rows.find(|route| route.id == id).expect("every verb names a route of the table")
+    find(id).expect("every verb names a route of the table")
+}
+
+/// The row of this id, if there is one.
+pub fn find(id: &str) -> Option<&'static ApiRoute> {
+    routes().iter().flat_map(|table| table.iter()).find(|route| route.id == id)
 }
 
 /// The target of a request.

@@ -10,6 +10,7 @@ use super::credentials::{self, Saved};
 use super::session::Session;
 use super::{profile, project};
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::format::Format;
 use crate::ctl::core::home::Home;
 use crate::limits::IDEMPOTENCY_KEY_CHARS;
 use crate::say::complain;
@@ -24,7 +25,7 @@ pub struct Context {
     pub given: Given,
     /// The profile to use whatever else is set.
     pub profile: Option<String>,
-    /// Print JSON.
+    /// Print JSON; other forms for programs are made of it at the end.
     pub json: bool,
     /// How long an answer may take.
     pub timeout: Duration,
@@ -53,7 +54,14 @@ impl Context {
             }
         };
         let timeout = Duration::from_secs(matches.get_one("timeout").copied().unwrap_or(30));
-        Ok(Self { given, profile: text("profile"), json: matches.get_flag("json"), timeout, key })
+        let word = text("format");
+        let format = Format::choose(word.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"));
+        Ok(Self { given, profile: text("profile"), json: format.is_machine(), timeout, key })
+    }
+
+    /// What a shell that completes a word has: the environment, and little time.
+    pub fn for_completion(timeout: Duration) -> Self {
+        Self { given: Given::default(), profile: None, json: true, timeout, key: String::new() }
     }
 
     /// The session with the server that flags, environment, project, profile or saved login name, or that of this

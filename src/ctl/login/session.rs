@@ -128,7 +128,8 @@ impl<'a> Session<'a> {
                     if cut_off {
                         complain(MAYBE_DONE);
                     }
-                    return Err(Failure::refused(reply.status, &reply.body, reply.header("x-request-id")));
+                    let refused = Failure::refused(reply.status, &reply.body, reply.header("x-request-id"));
+                    return Err(refused.at(&self.connection.server.to_string()));
                 }
                 (Err(error), None) => return Err(self.failure(&error)),
             }

@@ -1,7 +1,14 @@
 //! The verbs of `taosctl agents` that are about an agent's container.
 
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::ctl::core::ask;
+use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::Flag;
+use crate::ctl::core::output::Output;
+use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
+use crate::ctl::verbs::complete;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
@@ -16,12 +23,11 @@ const CONTAINERS: &[Column] = &[
 ];
 
 /// Start.
-pub const START: CommandEntry = CommandEntry::Verb(Verb::new("start", "agents_start", Show::Done("started", None)));
+pub const START: CommandEntry = CommandEntry::Verb(ONE_START);
 /// Stop.
-pub const STOP: CommandEntry = CommandEntry::Verb(Verb::new("stop", "agents_stop", Show::Done("stopped", None)));
+pub const STOP: CommandEntry = CommandEntry::Verb(ONE_STOP);
 /// Restart.
-pub const RESTART: CommandEntry =
-    CommandEntry::Verb(Verb::new("restart", "agents_restart", Show::Done("restarted", None)));
+pub const RESTART: CommandEntry = CommandEntry::Verb(ONE_RESTART);
 /// How it sleeps and wakes.
 pub const WAKE: CommandEntry = CommandEntry::Verb(Verb::new("wake", "agents_wake", Show::Stored("agents_get", "name")));
 /// Pause.
@@ -29,8 +35,9 @@ pub const PAUSE: CommandEntry = CommandEntry::Verb(Verb::new("pause", "agents_pa
 /// Resume.
 pub const RESUME: CommandEntry = CommandEntry::Verb(Verb::new("resume", "agents_resume", Show::Done("resumed", None)));
 /// Containers.
-pub const LIST: CommandEntry =
-    CommandEntry::Verb(Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)));
+pub const LIST: CommandEntry = CommandEntry::Verb(
+    Verb::new("containers", "agents_containers", Show::Table(CONTAINERS)).empty("taosctl agents deploy NAME"),
+);
 /// How a deployment goes.
 pub const DEPLOY_STATUS: CommandEntry =
     CommandEntry::Verb(Verb::new("deploy-status", "agents_deploy_status", Show::Record));
@@ -40,13 +47,62 @@ pub const DEPLOY: CommandEntry = CommandEntry::Verb(
         .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
 );
 
-/// All agents at once.
+/// Many agents at once.
 pub const BULK: CommandEntry = CommandEntry::Noun {
     name: "bulk",
-    about: "Start, stop or restart every agent that you may edit",
+    about: "Start, stop or restart the agents you name, or every agent that you may edit",
     entries: &[
-        CommandEntry::Verb(Verb::new("start", "agents_bulk_start", Show::Results)),
-        CommandEntry::Verb(Verb::new("stop", "agents_bulk_stop", Show::Results)),
-        CommandEntry::Verb(Verb::new("restart", "agents_bulk_restart", Show::Results)),
+        CommandEntry::Own { name: "start", routes: &["agents_bulk_start"], command: bulk_command, run: bulk_start },
+        CommandEntry::Own { name: "stop", routes: &["agents_bulk_stop"], command: bulk_command, run: bulk_stop },
+        CommandEntry::Own {
+            name: "restart",
+            routes: &["agents_bulk_restart"],
+            command: bulk_command,
+            run: bulk_restart,
+        },
     ],
 };
+
+const BULK_START: Verb = Verb::new("start", "agents_bulk_start", Show::Results);
+const BULK_STOP: Verb = Verb::new("stop", "agents_bulk_stop", Show::Results);
+const BULK_RESTART: Verb = Verb::new("restart", "agents_bulk_restart", Show::Results);
+const ONE_START: Verb = Verb::new("start", "agents_start", Show::Done("started", None));
+const ONE_STOP: Verb = Verb::new("stop", "agents_stop", Show::Done("stopped", None));
+const ONE_RESTART: Verb = Verb::new("restart", "agents_restart", Show::Done("restarted", None));
+
+fn bulk_verb(name: &str) -> &'static Verb {
+    match name {
+        "start" => &BULK_START,
+        "stop" => &BULK_STOP,
+        _ => &BULK_RESTART,
+    }
+}
+
+fn bulk_command(name: &'static str) -> Command {
+    let names = Arg::new("name").value_name("NAME").num_args(0..).add(complete::agents());
+    let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
+    let command = bulk_verb(name).command().arg(names.help("The agents, by name or id; every agent if absent"));
+    command.arg(yes.help("Do not ask"))
+}
+
+fn bulk(context: &Context, matches: &ArgMatches, all: &Verb, one: &Verb) -> Result<Output, Failure> {
+    if matches.get_many::<String>("name").is_some_and(|names| names.len() > 0) {
+        return one.run(context, matches);
+    }
+    if !matches.get_flag("yes") {
+        ask::confirm(&format!("{} every agent that you may edit?", all.name))?;
+    }
+    all.run(context, matches)
+}
+
+fn bulk_start(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    bulk(context, matches, &BULK_START, &ONE_START)
+}
+
+fn bulk_stop(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    bulk(context, matches, &BULK_STOP, &ONE_STOP)
+}
+
+fn bulk_restart(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    bulk(context, matches, &BULK_RESTART, &ONE_RESTART)
+}

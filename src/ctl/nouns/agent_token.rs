@@ -1,20 +1,44 @@
 //! `taosctl agents token`.
 
+use clap::ArgMatches;
+use serde_json::Map;
+
 use crate::ctl::core::flags::Flag;
+use crate::ctl::core::{path, when};
+use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
+
+/// Issues an agent's token.
+pub const ISSUE: Verb = Verb::new("issue", "agents_token_issue", Show::Secret("token"))
+    .flags(&[Flag::Named("grace_seconds", "grace")])
+    .warned(old_one_ends);
+/// Shows what is known of an agent's token.
+pub const SHOW: Verb = Verb::new("show", "agents_token_show", Show::Record);
+/// Revokes an agent's token.
+pub const REVOKE: Verb = Verb::new("revoke", "agents_token_revoke", Show::Done("revoked", None))
+    .ask("Revoke the token of {}? It stops working at once.");
 
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "An agent's token",
-    entries: &[
-        CommandEntry::Verb(
-            Verb::new("issue", "agents_token_issue", Show::Secret("token"))
-                .flags(&[Flag::Named("grace_seconds", "grace")]),
-        ),
-        CommandEntry::Verb(Verb::new("show", "agents_token_show", Show::Record)),
-        CommandEntry::Verb(Verb::new("revoke", "agents_token_revoke", Show::Done("revoked", None))),
-    ],
+    entries: &[CommandEntry::Verb(ISSUE), CommandEntry::Verb(SHOW), CommandEntry::Verb(REVOKE)],
 };
+
+/// What becomes of the token that the agent has now.
+fn old_one_ends(session: &Session<'_>, matches: &ArgMatches, parameters: &[&str]) -> Option<String> {
+    let agent = parameters.first()?;
+    let route = path::route("agents_token_show");
+    let now = session.send_for_json(route, &path::target(route, &[agent], &Map::new()), None).ok()?;
+    if now["has_token"] != true {
+        return None;
+    }
+    let used = when::of(&now["last_used_at"])
+        .map_or("never used".to_owned(), |at| format!("last used {}", when::relative(at, jiff::Timestamp::now())));
+    Some(match matches.get_one::<i64>("field.grace_seconds").filter(|seconds| **seconds > 0) {
+        Some(seconds) => format!("{agent} has a token ({used}); it works for {} more.", when::span(*seconds)),
+        None => format!("{agent} has a token ({used}); it stops working at once. --grace 300 keeps it for 5 minutes."),
+    })
+}

@@ -4,7 +4,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgMatches, Command};
 use serde_json::{Map, Value};
 
-use super::{agent_containers as containers, agent_logs, agent_token, grants};
+use super::{agent_containers as containers, agent_logs, agent_token, grants, subjects};
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::Flag;
 use crate::ctl::core::output::Output;
@@ -14,7 +14,7 @@ use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::{Verb, limit, rows_wanted};
-use crate::ctl::verbs::{paging, show};
+use crate::ctl::verbs::{paging, place, show};
 
 const COLUMNS: &[Column] = &[
     Column("NAME", "name"),
@@ -33,14 +33,14 @@ const ARCHIVED: &[Column] = &[
 ];
 
 const STORED: Show = Show::Stored("agents_get", "name");
-const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {id}");
+const RESTORABLE: Option<&str> = Some("It can be brought back: taosctl agents restore {}");
 
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "agents",
     about: "Agents and their settings",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS)).empty("taosctl agents create NAME")),
         CommandEntry::Verb(Verb::new("get", "agents_get", Show::Record)),
         CommandEntry::Verb(Verb::new("create", "agents_create", STORED)),
         CommandEntry::Verb(Verb::new("update", "agents_update", STORED)),
@@ -49,13 +49,15 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
             Verb::new("persona", "agents_persona", Show::Part("agent"))
                 .flags(&[Flag::File("soul_md", "soul"), Flag::File("agent_md", "agent")]),
         ),
-        CommandEntry::Verb(Verb::new("model", "agents_model", STORED)),
+        CommandEntry::Verb(Verb::new("model", "agents_model", STORED).flags(&[Flag::First("model")])),
         CommandEntry::Verb(Verb::new("memory", "agents_memory", Show::Part("agent"))),
         CommandEntry::Verb(
             Verb::new("delete", "agents_delete", Show::Done("archived", RESTORABLE))
                 .ask("Archive agent {} and end all its credentials and grants?"),
         ),
-        CommandEntry::Verb(Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED))),
+        CommandEntry::Verb(
+            Verb::new("archived", "agents_archived_list", Show::Table(ARCHIVED)).empty("taosctl agents ls"),
+        ),
         CommandEntry::Verb(Verb::new("restore", "agents_restore", STORED)),
         CommandEntry::Verb(
             Verb::new("purge", "agents_purge", Show::Done("purged", None))
@@ -88,6 +90,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 fn grants_command(name: &'static str) -> Command {
     let agent = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());
+    let agent = place::described(agent, "/api/agents/", "name", false);
     Command::new(name).about("List the grants on an agent").arg(agent).arg(limit())
 }
 
@@ -99,6 +102,9 @@ fn grants_of_agent(context: &Context, matches: &ArgMatches) -> Result<Output, Fa
     let agent = session.send_for_json(get, &path::target(get, &[name], &Map::new()), None)?;
     let id = agent["id"].as_str().unwrap_or_default();
     let query = Map::from_iter([("resource".to_owned(), Value::from(format!("agent:{id}")))]);
-    let rows = paging::rows(&session, path::route("grants_list"), &[], query, rows_wanted(matches))?;
+    let mut rows = paging::rows(&session, path::route("grants_list"), &[], query, rows_wanted(matches))?;
+    if !context.json {
+        subjects::named(&session, &mut rows);
+    }
     show::reply(&session, &Show::Table(grants::COLUMNS), &[], &Value::Array(rows))
 }

@@ -1,21 +1,23 @@
 //! `taosctl audit`.
 
+use super::subjects;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 
 const COLUMNS: &[Column] = &[
-    Column("SEQ", "seq"),
     Column("AT", "at"),
     Column("ACTOR", "actor"),
     Column("ACTION", "action"),
     Column("RESOURCE", "resource"),
     Column("OUTCOME", "outcome"),
     Column("COUNT", "count"),
+    Column("SEQ", "seq"),
 ];
 
 const HEAD: &[Verb] = &[Verb::new("head", "audit_head", Show::Record)];
 
 /// The verb.
-pub const ENTRY: CommandEntry = CommandEntry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)).with(HEAD));
+pub const ENTRY: CommandEntry =
+    CommandEntry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::named).with(HEAD));

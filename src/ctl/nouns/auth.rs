@@ -25,12 +25,16 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Log in, log out, and show who you are",
     entries: &[
         login::ENTRY,
-        CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout },
+        LOGOUT,
         CommandEntry::Own { name: "status", routes: &["auth_whoami"], command: status_command, run: status },
         CommandEntry::Own { name: "whoami", routes: &["auth_me"], command: me_command, run: me },
         CommandEntry::Own { name: "exchange", routes: &["auth_exchange"], command: exchange_command, run: exchange },
     ],
 };
+
+/// Forgets the saved login.
+pub const LOGOUT: CommandEntry =
+    CommandEntry::Own { name: "logout", routes: &[], command: logout_command, run: logout };
 
 /// The verb at the top: what the credential itself is.
 pub const WHOAMI: CommandEntry = CommandEntry::Verb(Verb::new("whoami", "auth_whoami", Show::Record));

@@ -11,4 +11,5 @@ const COLUMNS: &[Column] =
 /// Makes one.
 pub const BACKUP: CommandEntry = CommandEntry::Verb(Verb::new("backup", "backups_create", Show::Record));
 /// Lists them.
-pub const BACKUPS: CommandEntry = CommandEntry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)));
+pub const BACKUPS: CommandEntry =
+    CommandEntry::Verb(Verb::new("backups", "backups_list", Show::Table(COLUMNS)).empty("taosctl backup"));

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use super::keys::COLUMNS;
+use super::subjects;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::Flag;
 use crate::ctl::core::output::Output;
@@ -25,7 +26,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "credentials",
     about: "Keys of agents, and enrollments",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "credentials_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "credentials_list", Show::Table(COLUMNS))
+                .dressed(subjects::named)
+                .empty("taosctl tokens mint NAME --create"),
+        ),
         CommandEntry::Verb(
             Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
         ),

@@ -1,52 +1,72 @@
-//! `taosctl docs`: the daemon's documentation, as Markdown.
+//! `taosctl docs`: the documentation in this program, as Markdown. It needs no server.
 
 use clap::{Arg, ArgMatches, Command};
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
-use crate::ctl::core::{path, text};
+use crate::ctl::core::text;
 use crate::ctl::login::context::Context;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
+use crate::docs;
 
 /// The verb.
-pub const ENTRY: CommandEntry = CommandEntry::Own { name: "docs", routes: &["docs_index", "docs_get"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "docs", routes: &[], command, run };
 
 fn command(name: &'static str) -> Command {
     let page = Arg::new("page").value_name("PAGE");
     Command::new(name)
-        .about("Read the documentation")
+        .about("Read the documentation, offline")
+        .after_help("With the heading of a doc_url, such as errors#agent_not_found, only that part is shown.")
         .arg(page.help("A page, like recipes/managing-agents, or the doc_url of an error; the first page if absent"))
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
-    let session = context.session()?;
-    let target = matches.get_one::<String>("page").map_or_else(first_page, |page| target(page));
-    let reply = session.send(path::route("docs_get"), &target, None)?;
-    let wrong = |_| Failure::Unexpected("The answer is not text.".to_owned());
-    let markdown = String::from_utf8(reply.body).map_err(wrong)?;
-    Ok(if context.json { show::one_line(&Value::from(markdown)) } else { Output::text(text::clean_lines(&markdown)) })
+    let given = matches.get_one::<String>("page").map_or("", String::as_str);
+    let (page, anchor) = place(given);
+    let not_found = || {
+        let names: Vec<&str> = docs::PAGES.iter().map(|(name, _)| name.trim_start_matches("agents/")).collect();
+        let body = json!({"error": "doc_not_found", "detail": format!("There is no page {given}."),
+            "fix": format!("The pages: {}.", names.join(", ")), "doc_url": "/docs/agents/README"});
+        Failure::refused(404, body.to_string().as_bytes(), None)
+    };
+    let markdown = docs::page(&page).ok_or_else(not_found)?;
+    let shown = anchor.and_then(|anchor| part(markdown, anchor)).unwrap_or_else(|| markdown.to_owned());
+    Ok(if context.json { show::one_line(&Value::from(shown)) } else { Output::text(text::clean_lines(&shown)) })
 }
 
-fn first_page() -> String {
-    path::route("docs_index").path.to_owned()
+/// The page and the heading as people write them: a whole address, with or without `docs/agents` in front.
+fn place(given: &str) -> (String, Option<&str>) {
+    let (page, anchor) = given.split_once('#').map_or((given, None), |(page, anchor)| (page, Some(anchor)));
+    let page = match page.split_once("://") {
+        Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+        None => page,
+    };
+    let page = page.trim_matches('/').trim_end_matches(".md");
+    let below = |text: &'static str, page: &str| match page.strip_prefix(text) {
+        Some("") => String::new(),
+        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/').to_owned(),
+        _ => page.to_owned(),
+    };
+    let page = below("agents", &below("docs", page));
+    let page = if page.is_empty() { "agents/README".to_owned() } else { format!("agents/{page}") };
+    (page, anchor.filter(|anchor| !anchor.is_empty()))
 }
 
-/// The target of a page as people write it: below `docs/agents`, with or without that in front, an anchor left off.
-fn target(page: &str) -> String {
-    let page = page.split('#').next().unwrap_or(page);
-    let page = page.trim_matches('/').strip_prefix("docs").map_or(page, |rest| rest).trim_matches('/');
-    let below = page.strip_prefix("agents").map_or(page, |rest| rest).trim_matches('/');
-    if below.is_empty() {
-        return first_page();
-    }
-    let encoded: Vec<String> = below
-        .split('/')
-        .map(|part| path::target(path::route("docs_get"), &[part], &Map::new()))
-        .map(|target| target.trim_start_matches("/docs/").to_owned())
-        .collect();
-    format!("/docs/agents/{}", encoded.join("/"))
+/// A heading and what stands below it, up to the next of its rank.
+fn part(markdown: &str, anchor: &str) -> Option<String> {
+    let rank = |line: &str| line.bytes().take_while(|b| *b == b'#').count();
+    let lines: Vec<&str> = markdown.lines().collect();
+    let is = |line: &&str| rank(line) > 0 && docs::anchor(&line.trim_start_matches('#').replace('`', "")) == anchor;
+    let from = lines.iter().position(is)?;
+    let own = rank(lines[from]);
+    let mut fenced = false;
+    let rest = lines[from + 1..].iter().take_while(|line| {
+        fenced ^= line.starts_with("```");
+        fenced || rank(line) == 0 || rank(line) > own
+    });
+    Some(std::iter::once(&lines[from]).chain(rest).map(|line| format!("{line}\n")).collect())
 }
 
 #[cfg(test)]
@@ -55,12 +75,21 @@ mod tests {
 
     #[test]
     fn a_page_may_be_written_in_every_way_people_meet_it() {
-        for page in ["errors", "errors#busy", "agents/errors", "/docs/agents/errors#busy", "docs/agents/errors/"] {
-            assert_eq!(target(page), "/docs/agents/errors", "{page}");
+        let whole = "http://127.0.0.1:6969/docs/agents/errors#busy";
+        for page in ["errors", "errors#busy", "agents/errors", "/docs/agents/errors#busy", "docs/agents/errors/", whole]
+        {
+            assert_eq!(place(page).0, "agents/errors", "{page}");
         }
-        for page in ["", "/", "docs", "/docs", "agents", "#x"] {
-            assert_eq!(target(page), "/docs", "{page}");
+        for page in ["", "/", "docs", "/docs", "agents", "#x", "http://h:1"] {
+            assert_eq!(place(page).0, "agents/README", "{page}");
         }
-        assert_eq!(target("a b/c?d"), "/docs/agents/a%20b/c%3Fd");
+        assert_eq!(place(whole).1, Some("busy"));
+    }
+
+    #[test]
+    fn a_heading_is_shown_with_what_is_below_it() {
+        let text = "# A\nx\n## B `c`\ny\n```\n# no heading\n```\n### D\nz\n## E\n";
+        assert_eq!(part(text, "b-c").unwrap(), "## B `c`\ny\n```\n# no heading\n```\n### D\nz\n");
+        assert_eq!(part(text, "nothing"), None);
     }
 }

@@ -33,7 +33,7 @@ fn command(name: &'static str) -> Command {
         .after_help("Under its own name, without any path in it. What is there already stays, unless --force is given.")
         .arg(id.help("The file's id, or its address"))
         .arg(flag("dir", "DIR").default_value(".").help("Where to put it"))
-        .arg(flag("output", "NAME").short('o').help("Another name for it; - writes to stdout"))
+        .arg(flag("save-as", "NAME").help("Another name for it; - writes to stdout"))
         .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help("Write over what is there"))
 }
 
@@ -48,11 +48,11 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             None => request,
         }
     })?;
-    if text("output") == Some("-") {
+    if text("save-as") == Some("-") {
         io::stdout().write_all(&reply.body).and_then(|()| io::stdout().flush()).map_err(Failure::Output)?;
         return Ok(Output::default());
     }
-    let name = safe_file_name(text("output").unwrap_or(&name_of(&reply)));
+    let name = safe_file_name(text("save-as").unwrap_or(&name_of(&reply)));
     let place = Path::new(text("dir").unwrap_or(".")).join(name);
     save(&place, &reply.body, matches.get_flag("force"))?;
     let shown = place.display().to_string();

@@ -1,5 +1,7 @@
 //! `taosctl grants`.
 
+use super::subjects;
+use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
@@ -21,8 +23,16 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "grants",
     about: "Roles on agents and in spaces",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "grants_list", Show::Table(COLUMNS))),
-        CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record)),
+        CommandEntry::Verb(
+            Verb::new("list", "grants_list", Show::Table(COLUMNS))
+                .dressed(subjects::named)
+                .empty("taosctl grants create user:NAME agent:NAME viewer"),
+        ),
+        CommandEntry::Verb(Verb::new("create", "grants_create", Show::Record).flags(&[
+            Flag::First("principal"),
+            Flag::First("resource"),
+            Flag::First("role"),
+        ])),
         CommandEntry::Verb(Verb::new("delete", "grants_delete", Show::Done("deleted", None)).ask("Delete grant {}?")),
     ],
 };

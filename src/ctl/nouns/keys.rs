@@ -1,5 +1,6 @@
 //! `taosctl keys`: the caller's keys (personal access tokens).
 
+use super::subjects;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
@@ -22,7 +23,11 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Keys, which are exchanged for short-lived tokens",
     entries: &[
         CommandEntry::Verb(Verb::new("create", "keys_create", Show::Kept)),
-        CommandEntry::Verb(Verb::new("list", "keys_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "keys_list", Show::Table(COLUMNS))
+                .dressed(subjects::named)
+                .empty("taosctl keys create NAME --print-token"),
+        ),
         CommandEntry::Verb(Verb::new("rotate", "keys_rotate", Show::Kept)),
         CommandEntry::Verb(
             Verb::new("revoke", "keys_revoke", Show::Done("revoked", None))

@@ -19,7 +19,7 @@ use crate::ctl::verbs::verb::Verb;
 use crate::limits::KNOWLEDGE_ITEMS;
 
 const COLUMNS: &[Column] =
-    &[Column("ID", "id"), Column("SOURCE", "source_id"), Column("PATH", "source_url"), Column("TITLE", "title")];
+    &[Column("ID", "id"), Column("TITLE", "title"), Column("SOURCE", "source_id"), Column("PATH", "source_url")];
 const HITS: &[Column] =
     &[Column("ID", "id"), Column("SOURCE", "source_id"), Column("TITLE", "title"), Column("TEXT", "snippet")];
 const SOURCES: &[Column] = &[
@@ -37,9 +37,13 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Documents for agents",
     entries: &[
         CommandEntry::Own { name: "search", routes: &["knowledge_search"], command: search_command, run: search },
-        CommandEntry::Verb(Verb::new("list", "knowledge_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(
+            Verb::new("list", "knowledge_list", Show::Table(COLUMNS)).empty("taosctl knowledge put SOURCE DIR"),
+        ),
         CommandEntry::Verb(Verb::new("get", "knowledge_get", Show::Lines("content"))),
-        CommandEntry::Verb(Verb::new("sources", "knowledge_sources", Show::Table(SOURCES))),
+        CommandEntry::Verb(
+            Verb::new("sources", "knowledge_sources", Show::Table(SOURCES)).empty("taosctl knowledge put SOURCE DIR"),
+        ),
         CommandEntry::Own { name: "put", routes: &["knowledge_put"], command: put_command, run: put },
         CommandEntry::Verb(
             Verb::new("rm", "knowledge_delete", Show::Done("deleted", None))
@@ -81,8 +85,8 @@ fn put_command(name: &'static str) -> Command {
     Command::new(name)
         .about(path::route("knowledge_put").title)
         .after_help("Afterwards the source holds exactly the .md files below DIR, each with its path.")
-        .arg(required("source", "SOURCE"))
-        .arg(required("dir", "DIR"))
+        .arg(required("source", "SOURCE").help("The source, such as app:guides"))
+        .arg(required("dir", "DIR").help("A folder of .md files"))
 }
 
 fn put(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {

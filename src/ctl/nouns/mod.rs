@@ -10,6 +10,7 @@ mod backup;
 mod context;
 mod credentials;
 mod docs;
+mod doctor;
 mod download;
 mod grants;
 mod inbox;
@@ -23,27 +24,33 @@ mod operations;
 mod profile;
 mod send;
 mod spaces;
+mod status;
+mod subjects;
 mod tasks;
 mod token;
+mod tokens;
 mod ui;
 mod upload;
 mod user_token;
 mod users;
+mod version;
 
 use super::verbs::entry::CommandEntry;
 
 /// Everything there is.
 pub const ALL: &[CommandEntry] = &[
+    status::ENTRY,
     agents::ENTRY,
     operations::ENTRY,
     grants::ENTRY,
     users::ENTRY,
+    ui::NOTIFY,
     ui::ENTRY,
     notifications::ENTRY,
     knowledge::ENTRY,
     keys::ENTRY,
     credentials::ENTRY,
-    token::ENTRY,
+    tokens::ENTRY,
     profile::ENTRY,
     send::ENTRY,
     inbox::ENTRY,
@@ -55,10 +62,13 @@ pub const ALL: &[CommandEntry] = &[
     download::ENTRY,
     auth::ENTRY,
     login::ENTRY,
+    auth::LOGOUT,
     auth::WHOAMI,
     open::ENTRY,
     audit::ENTRY,
     backup::BACKUP,
     backup::BACKUPS,
     docs::ENTRY,
+    doctor::ENTRY,
+    version::ENTRY,
 ];

@@ -17,14 +17,15 @@ use crate::say::{self, Said};
 
 const COLUMNS: &[Column] = &[
     Column("ID", "id"),
+    Column("TITLE", "title"),
+    Column("SOURCE", "source"),
     Column("AT", "created_at"),
     Column("LEVEL", "level"),
     Column("READ", "read"),
-    Column("SOURCE", "source"),
-    Column("TITLE", "title"),
 ];
-const LIST: Verb =
-    Verb::new("list", "notifications_list", Show::Table(COLUMNS)).flags(&[Flag::Named("unread_only", "unread")]);
+const LIST: Verb = Verb::new("list", "notifications_list", Show::Table(COLUMNS))
+    .flags(&[Flag::Named("unread_only", "unread")])
+    .empty("taosctl notify TITLE BODY");
 /// Before every id: where there is no notification yet, all that come are newer.
 const FIRST: &str = "00000000-0000-0000-0000-000000000000";
 /// Seconds that one request waits for news at the most.

@@ -47,7 +47,8 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 use crate::say::complain;
 
 fn name_arg() -> Arg {
-    Arg::new("name").value_name("NAME").value_parser(NonEmptyStringValueParser::new())
+    let name = Arg::new("name").value_name("NAME").value_parser(NonEmptyStringValueParser::new());
+    name.help("The profile's name")
 }
 
 fn name(matches: &ArgMatches) -> &str {

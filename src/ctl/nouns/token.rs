@@ -1,4 +1,4 @@
-//! `taosctl token mint`: in one command a new agent's key, where it is needed, with the user's own login.
+//! `taosctl tokens mint`: in one command a new agent's key, where it is needed, with the user's own login.
 
 use std::path::{Path, PathBuf};
 
@@ -18,16 +18,12 @@ use crate::ctl::show::texts;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::keep;
 
-/// The noun.
-pub const ENTRY: CommandEntry = CommandEntry::Noun {
-    name: "token",
-    about: "Make an agent's key and store it for the agent",
-    entries: &[CommandEntry::Own {
-        name: "mint",
-        routes: &["ax_agents_manage_read", "ax_agents_manage_create", "credentials_agent_pat"],
-        command,
-        run,
-    }],
+/// The verb.
+pub const MINT: CommandEntry = CommandEntry::Own {
+    name: "mint",
+    routes: &["ax_agents_manage_read", "ax_agents_manage_create", "credentials_agent_pat"],
+    command,
+    run,
 };
 
 fn command(name: &'static str) -> Command {

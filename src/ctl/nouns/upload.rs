@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgMatches, Command};
@@ -18,9 +17,9 @@ use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::login::session::Session;
+use crate::ctl::show::bar::Bar;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
-use crate::say::complain;
 
 /// Bytes of a file; the daemon's own limit may be lower.
 const MAX: u64 = 1024 * 1024 * 1024;
@@ -136,12 +135,13 @@ pub(super) fn progress(context: &Context, shown: Way) -> Option<Progress> {
     if context.json || !io::stderr().is_terminal() {
         return None;
     }
-    let last = AtomicU64::new(u64::MAX);
+    let bar: OnceLock<Bar> = OnceLock::new();
     Some(Arc::new(move |way, done, total| {
         let Some(total) = total.filter(|total| way == shown && *total > 0) else { return };
-        let percent = done * 100 / total;
-        if last.swap(percent, Ordering::Relaxed) != percent {
-            complain(&format!("\r{percent:3} % of {total} bytes{}", if done == total { "\n" } else { "" }));
+        let bar = bar.get_or_init(|| Bar::of_bytes(total));
+        bar.bytes(done);
+        if done == total {
+            bar.end();
         }
     }))
 }

@@ -14,13 +14,18 @@ const COLUMNS: &[Column] = &[
     Column("LAST USED", "last_used_at"),
 ];
 
+/// Issues a token of a user.
+pub const ISSUE: Verb = Verb::new("issue", "users_token_issue", Show::Secret("token"));
+/// Lists a user's tokens.
+pub const LIST: Verb =
+    Verb::new("list", "users_token_list", Show::Table(COLUMNS)).empty("taosctl users token issue USER");
+/// Revokes one.
+pub const REVOKE: Verb = Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))
+    .ask("Revoke token {}? It stops working at once.");
+
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "token",
     about: "A user's tokens",
-    entries: &[
-        CommandEntry::Verb(Verb::new("issue", "users_token_issue", Show::Secret("token"))),
-        CommandEntry::Verb(Verb::new("list", "users_token_list", Show::Table(COLUMNS))),
-        CommandEntry::Verb(Verb::new("revoke", "users_token_revoke", Show::Done("revoked", None))),
-    ],
+    entries: &[CommandEntry::Verb(ISSUE), CommandEntry::Verb(LIST), CommandEntry::Verb(REVOKE)],
 };

@@ -20,9 +20,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "users",
     about: "Users and their tokens",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "users_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("list", "users_list", Show::Table(COLUMNS)).empty("taosctl users create NAME")),
         CommandEntry::Verb(Verb::new("get", "users_get", Show::Record)),
-        CommandEntry::Verb(Verb::new("create", "users_create", Show::Record).flags(&[Flag::Also("username", "name")])),
+        CommandEntry::Verb(Verb::new("create", "users_create", Show::Record).flags(&[Flag::First("username")])),
         CommandEntry::Verb(Verb::new("update", "users_update", Show::Record)),
         CommandEntry::Verb(
             Verb::new("delete", "users_delete", Show::Done("deleted", None))

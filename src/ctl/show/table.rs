@@ -2,69 +2,208 @@
 
 use serde_json::{Map, Value};
 
+use super::look::Look;
+use crate::ctl::core::format::{self, Format};
 use crate::ctl::core::text::{char_width, clean, clean_lines, plain, width};
+use crate::store::is_id;
 
-/// Columns a cell of a list may take; what is longer is cut, `--json` has it whole.
+/// Columns a cell of a list may take; what is longer is cut, `-o wide` and `-o json` have it whole.
 const CELL: usize = 60;
+/// A text is cut to no less than this to make room for another column.
+const LEAST: usize = 16;
+/// A word without blanks is cut to no less than this.
+const LEAST_WORD: usize = 24;
+/// Columns of a list that are shown; `-o wide` shows all.
+const COLUMNS: usize = 8;
+/// Between two columns.
+const GAP: usize = 2;
 
-/// A column: its heading and the field it shows.
+/// A column: its heading and the field it shows. The first says what a row goes by; the later one stands, the sooner it
+/// is left out where there is no room.
 pub struct Column(pub &'static str, pub &'static str);
+
+/// A column as it is laid out.
+struct Laid<'a> {
+    heading: String,
+    field: &'a str,
+    cells: Vec<String>,
+    width: usize,
+}
+
+impl Laid<'_> {
+    /// The least width it can do with: texts of several words may be cut, other long ones less, an id never.
+    fn least(&self) -> usize {
+        let long = || self.cells.iter().filter(|cell| width(cell) > LEAST);
+        let least = match () {
+            () if long().next().is_none() || long().any(|cell| is_id(cell)) => self.width,
+            () if long().any(|cell| cell.contains(' ')) => LEAST,
+            () => LEAST_WORD,
+        };
+        self.width.min(least.max(width(&self.heading)))
+    }
+}
 
 /// A list as an aligned table, its heading first.
 pub fn table(columns: &[Column], rows: &[Value]) -> String {
-    let heading = columns.iter().map(|column| column.0.to_owned()).collect();
-    let cells = |row: &Value| columns.iter().map(|c| cell(row.get(c.1).unwrap_or(&Value::Null))).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows.iter().map(cells)).collect();
-    let widths: Vec<usize> =
-        (0..columns.len()).map(|at| lines.iter().map(|line| width(&line[at])).max().unwrap_or(0)).collect();
+    lay_out(columns, rows, &Look::of_stdout())
+}
+
+/// A list as a table for this look.
+pub fn lay_out(columns: &[Column], rows: &[Value], look: &Look) -> String {
+    if look.format == Format::Name {
+        return rows.iter().map(|row| format!("{}\n", clean(&name(columns, row)))).collect();
+    }
+    let mut laid = laid(columns, rows, look);
+    if look.format != Format::Wide
+        && let Some(most) = look.width
+    {
+        fit(&mut laid, most);
+    }
     let mut out = String::new();
-    for line in &lines {
-        let mut text = String::new();
-        for (cell, wanted) in line.iter().zip(&widths) {
-            pad(&mut text, cell, *wanted);
-            text.push_str("  ");
-        }
-        out.push_str(text.trim_end());
+    if !(look.is_person && rows.is_empty()) {
+        let heading = line(&laid, |column| (column.heading.clone(), column.heading.clone()));
+        out.push_str(&look.strong(&heading));
         out.push('\n');
+    }
+    for (at, row) in rows.iter().enumerate() {
+        out.push_str(&line(&laid, |column| {
+            let cut = cut(&column.cells[at], column.width);
+            let shown = look.coloured(column.field, &state(row, column.field), &cut);
+            (cut, shown)
+        }));
+        out.push('\n');
+    }
+    out
+}
+
+/// What a row goes by.
+fn name(columns: &[Column], row: &Value) -> String {
+    match columns.first() {
+        // A place in a list is not what anything goes by.
+        Some(Column(_, field)) if *field != "seq" && !row[*field].is_null() => plain(&row[*field]),
+        _ => format::name_of(row).unwrap_or_else(|| plain(row)),
+    }
+}
+
+/// The columns with their cells: the first few, or for `wide` all, and every other simple field beside them.
+fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'a>> {
+    let is_wide = look.format == Format::Wide;
+    let shown = columns.iter().take(if is_wide { usize::MAX } else { COLUMNS });
+    let mut all: Vec<(String, &str)> = shown.map(|column| (column.0.to_owned(), column.1)).collect();
+    if is_wide {
+        for (field, value) in rows.iter().filter_map(Value::as_object).flatten() {
+            let is_simple = !value.is_object() && !value.is_null() && *value != Value::from("");
+            if is_simple && all.iter().all(|(_, known)| known != field) {
+                all.push((clean(&field.replace('_', " ").to_uppercase()), field));
+            }
+        }
+    }
+    let most = if is_wide { 10 * CELL } else { CELL };
+    let lay = |(heading, field): (String, &'a str)| {
+        let cells: Vec<String> = rows.iter().map(|row| cell(&look.cell(field, &state(row, field)), most)).collect();
+        let widest = cells.iter().map(|cell| width(cell)).max().unwrap_or(0);
+        Laid { width: widest.max(width(&heading)), heading, field, cells }
+    };
+    all.into_iter().map(lay).collect()
+}
+
+/// A field's value; whoever its owner has paused is told as paused, whatever its container does.
+fn state(row: &Value, field: &str) -> Value {
+    if field == "status" && row["paused"] == true { Value::from("paused") } else { row[field].clone() }
+}
+
+/// Leaves out the last columns until the others fit, then cuts the widest texts.
+fn fit(columns: &mut Vec<Laid<'_>>, most: usize) {
+    let gaps = |n: usize| GAP * n.saturating_sub(1);
+    while columns.len() > 1 && columns.iter().map(Laid::least).sum::<usize>() + gaps(columns.len()) > most {
+        columns.pop();
+    }
+    let room = most.saturating_sub(gaps(columns.len()));
+    loop {
+        let over = columns.iter().map(|column| column.width).sum::<usize>().saturating_sub(room);
+        let widest = columns.iter_mut().filter(|column| column.width > column.least()).max_by_key(|c| c.width);
+        match widest {
+            Some(column) if over > 0 => column.width = column.width.saturating_sub(over).max(column.least()),
+            _ => break,
+        }
+    }
+    // One column that is wider than the terminal.
+    if let [only] = columns.as_mut_slice() {
+        only.width = only.width.min(most);
+    }
+}
+
+/// A line of the table, of what each column says: the plain text, and the same as it is shown.
+fn line(columns: &[Laid<'_>], text: impl Fn(&Laid<'_>) -> (String, String)) -> String {
+    let mut out = String::new();
+    let mut blanks = 0;
+    for column in columns {
+        let (plain, shown) = text(column);
+        out.extend(std::iter::repeat_n(' ', blanks));
+        out.push_str(&shown);
+        blanks = column.width.saturating_sub(width(&plain)) + GAP;
     }
     out
 }
 
 /// One object, a line a field; an object inside it has lines of its own, longer texts go on under themselves.
 pub fn record(object: &Map<String, Value>) -> String {
+    record_for(object, &Look::of_stdout())
+}
+
+/// The same for this look.
+pub fn record_for(object: &Map<String, Value>, look: &Look) -> String {
+    let whole = Value::Object(object.clone());
+    if look.format == Format::Name
+        && let Some(name) = format::name_of(&whole)
+    {
+        return format!("{}\n", clean(&name));
+    }
     let mut lines = Vec::new();
-    flatten("", object, &mut lines);
-    let widest = lines.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
+    flatten("", object, look, &mut lines);
+    let widest = lines.iter().map(|(name, ..)| width(name)).max().unwrap_or(0);
     let mut out = String::new();
-    for (name, value) in lines {
+    for (name, value, shown) in lines {
         let mut text = String::new();
-        pad(&mut text, &name, widest);
-        text.push_str("  ");
-        text.push_str(&value.replace('\n', &format!("\n{}", " ".repeat(widest + 2))));
+        text.push_str(&name);
+        text.extend(std::iter::repeat_n(' ', widest.saturating_sub(width(&name)) + GAP));
+        let shown =
+            if value.contains('\n') { value.replace('\n', &format!("\n{}", " ".repeat(widest + GAP))) } else { shown };
+        text.push_str(&shown);
         out.push_str(text.trim_end());
         out.push('\n');
     }
     out
 }
 
-fn flatten(prefix: &str, object: &Map<String, Value>, lines: &mut Vec<(String, String)>) {
-    for (name, value) in object {
-        let name = format!("{prefix}{}", clean(name));
+fn flatten(prefix: &str, object: &Map<String, Value>, look: &Look, lines: &mut Vec<(String, String, String)>) {
+    let whole = Value::Object(object.clone());
+    for (field, value) in object {
+        let name = format!("{prefix}{}", clean(field));
         match value {
-            Value::Object(inner) => flatten(&format!("{name}."), inner, lines),
-            other => lines.push((name, clean_lines(plain(other).trim_end()))),
+            Value::Object(inner) => flatten(&format!("{name}."), inner, look, lines),
+            _ => {
+                let value = state(&whole, field);
+                let text = clean_lines(look.line(field, &value).trim_end());
+                let shown = look.coloured(field, &value, &text);
+                lines.push((name, text, shown));
+            }
         }
     }
 }
 
-fn cell(value: &Value) -> String {
-    let text = plain(value);
+fn cell(text: &str, most: usize) -> String {
     // Far more than fits is not worth cleaning.
-    let text = clean(&text.chars().take(CELL * 2).collect::<String>());
-    if width(&text) <= CELL {
-        return if text.is_empty() { "-".to_owned() } else { text };
+    let text = clean(&text.chars().take(most * 2).collect::<String>());
+    if text.is_empty() { "-".to_owned() } else { cut(&text, most) }
+}
+
+/// A cleaned text in at most so many columns.
+fn cut(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.to_owned();
     }
-    let mut left = CELL - 1;
+    let mut left = most.saturating_sub(1);
     let mut cut: String = text
         .chars()
         .take_while(|c| {
@@ -77,28 +216,28 @@ fn cell(value: &Value) -> String {
     cut
 }
 
-fn pad(out: &mut String, text: &str, wanted: usize) {
-    out.push_str(text);
-    out.extend(std::iter::repeat_n(' ', wanted.saturating_sub(width(text))));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
     use proptest::prelude::*;
     use serde_json::json;
+
+    fn look(width: Option<usize>) -> Look {
+        Look { format: Format::Table, width, is_person: false, colour: false, now: Timestamp::UNIX_EPOCH }
+    }
 
     #[test]
     fn columns_line_up_whatever_is_in_them() {
         let rows = [json!({"a": "x", "b": true}), json!({"a": "字字", "b": null}), json!({"b": ["p", "q"]}), json!(3)];
-        let text = table(&[Column("A", "a"), Column("B", "b")], &rows);
+        let text = lay_out(&[Column("A", "a"), Column("B", "b")], &rows, &look(None));
         assert_eq!(text, "A     B\nx     yes\n字字  -\n-     p, q\n-     -\n");
     }
 
     #[test]
     fn a_long_or_hostile_cell_stays_one_short_line() {
         let rows = [json!({"a": "y".repeat(100_000)}), json!({"a": "\u{1b}[2J\n\n"})];
-        let text = table(&[Column("A", "a")], &rows);
+        let text = lay_out(&[Column("A", "a")], &rows, &look(None));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3);
         assert_eq!(width(lines[1]), CELL);
@@ -106,16 +245,50 @@ mod tests {
     }
 
     #[test]
+    fn the_least_important_is_left_out_and_long_texts_are_cut() {
+        let id = "0198c9a0-0000-7000-8000-000000000000";
+        let rows =
+            [json!({"id": id, "kind": "deploy", "step": "copying the image of the box", "at": "2026-11-28T10:00"})];
+        let columns = [Column("ID", "id"), Column("KIND", "kind"), Column("STEP", "step"), Column("AT", "at")];
+        let at = |width| lay_out(&columns, &rows, &look(Some(width)));
+        assert!(at(100).contains("copying the image of the box  2026-11-28T10:00"), "{}", at(100));
+        assert!(at(80).contains("copying the ima…  2026-11-28T10:00"), "{}", at(80));
+        assert!(!at(70).contains("AT") && at(70).contains("copying the image"), "{}", at(70));
+        assert_eq!(at(50).lines().next(), Some("ID                                    KIND"));
+    }
+
+    #[test]
+    fn wide_has_every_simple_field_and_name_only_the_first() {
+        let rows = [json!({"name": "a", "host": "h", "container": {"name": "x"}, "nothing": null})];
+        let columns = [Column("NAME", "name")];
+        let wide = Look { format: Format::Wide, ..look(Some(20)) };
+        assert_eq!(lay_out(&columns, &rows, &wide), "NAME  HOST\na     h\n");
+        assert_eq!(lay_out(&columns, &rows, &Look { format: Format::Name, ..look(None) }), "a\n");
+    }
+
+    #[test]
+    fn who_is_paused_reads_paused() {
+        let rows = [json!({"name": "a", "status": "running", "paused": true})];
+        let text = lay_out(&[Column("NAME", "name"), Column("STATUS", "status")], &rows, &look(None));
+        assert_eq!(text, "NAME  STATUS\na     paused\n");
+    }
+
+    #[test]
     fn a_record_shows_every_field_and_goes_on_under_itself() {
         let Value::Object(object) = json!({"name": "a", "c": {"d": 1}, "soul_md": "# x\ny\n"}) else { unreachable!() };
-        assert_eq!(record(&object), "name     a\nc.d      1\nsoul_md  # x\n         y\n");
+        assert_eq!(record_for(&object, &look(None)), "name     a\nc.d      1\nsoul_md  # x\n         y\n");
     }
 
     proptest! {
         #[test]
-        fn any_rows_make_as_many_lines(texts in proptest::collection::vec(any::<String>(), 0..5)) {
-            let rows: Vec<Value> = texts.iter().map(|t| json!({"a": t})).collect();
-            prop_assert_eq!(table(&[Column("A", "a")], &rows).lines().count(), rows.len() + 1);
+        fn any_rows_make_as_many_lines_and_none_is_too_long(
+            texts in proptest::collection::vec((any::<String>(), any::<String>()), 0..5),
+            most in 20_usize..200,
+        ) {
+            let rows: Vec<Value> = texts.iter().map(|(a, b)| json!({"a": a, "status": b})).collect();
+            let text = lay_out(&[Column("A", "a"), Column("B", "status")], &rows, &look(Some(most)));
+            prop_assert_eq!(text.lines().count(), rows.len() + 1);
+            prop_assert!(text.lines().all(|line| width(line) <= most), "{text}");
         }
     }
 }

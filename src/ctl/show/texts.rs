@@ -1,6 +1,8 @@
-//! Small TOML files of texts: a project's `.taos/config.toml` and profiles.
+//! Texts: small TOML files of them, such as a project's `.taos/config.toml`, and long ones broken into lines.
 
 use std::collections::BTreeMap;
+
+use crate::ctl::core::text::width;
 
 /// What such a file says.
 pub type Texts = BTreeMap<String, String>;
@@ -21,6 +23,21 @@ pub fn render(pairs: &[(&str, Option<&str>)]) -> String {
     given.map(|(name, text)| format!("{name} = {}\n", toml::Value::from(text))).collect()
 }
 
+/// A text in lines of at most so many columns, broken between words; none for an empty text.
+pub fn wrap(text: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +50,13 @@ mod tests {
             assert!(parse(bad.as_bytes()).is_none(), "{bad}");
         }
         assert!(parse(&[0xff]).is_none());
+    }
+
+    #[test]
+    fn a_long_text_is_broken_between_words() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("", 8), Vec::<String>::new());
+        assert_eq!(wrap("verylongword x", 4), ["verylongword", "x"]);
     }
 
     proptest! {

@@ -53,11 +53,46 @@ impl CommandEntry {
             Self::Own { name, command, .. } => command(name),
         }
     }
+
+    /// Other words for it: a noun is understood in its singular and plural, a verb by what other tools call it.
+    fn aliases(&self) -> Vec<String> {
+        let name = self.name();
+        if matches!(self, Self::Noun { .. }) {
+            return vec![name.strip_suffix('s').map_or_else(|| format!("{name}s"), str::to_owned)];
+        }
+        let known = SYNONYMS.iter().find(|(verb, _)| *verb == name);
+        known.map_or(&[][..], |(_, others)| others).iter().map(|other| (*other).to_owned()).collect()
+    }
 }
 
-/// Adds the entries to a command.
+/// What other command lines call a verb.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("cancel", &["abort"]),
+    ("create", &["new", "add"]),
+    ("delete", &["rm", "remove"]),
+    ("get", &["show", "info", "describe"]),
+    ("issue", &["create", "new", "rotate"]),
+    ("list", &["ls"]),
+    ("logs", &["log"]),
+    ("pause", &["freeze"]),
+    ("resume", &["unfreeze", "unpause"]),
+    ("revoke", &["delete", "rm"]),
+    ("rm", &["delete", "remove"]),
+    ("show", &["get"]),
+    ("update", &["edit", "set"]),
+];
+
+/// Adds the entries to a command, each with its aliases; a name of its own always wins.
 pub fn add_all(command: Command, entries: &[CommandEntry]) -> Command {
-    entries.iter().fold(command, |command, entry| command.subcommand(entry.command()))
+    let mut taken: BTreeSet<String> = entries.iter().map(|entry| entry.name().to_owned()).collect();
+    entries.iter().fold(command, |command, entry| {
+        let aliases: Vec<String> = entry.aliases().into_iter().filter(|alias| taken.insert(alias.clone())).collect();
+        let below = match entry {
+            CommandEntry::Noun { .. } => entry.command().aliases(aliases),
+            _ => entry.command().visible_aliases(aliases),
+        };
+        command.subcommand(below)
+    })
 }
 
 /// Carries out what was asked for.

@@ -1,9 +1,14 @@
 //! How a verb becomes requests, and their replies output.
 
+pub(crate) mod complete;
 pub(crate) mod entry;
 pub(crate) mod follow;
 pub(crate) mod keep;
+pub(crate) mod names;
 pub(crate) mod paging;
+pub(crate) mod period;
+pub(crate) mod place;
 pub(crate) mod show;
 pub(crate) mod slow;
 pub(crate) mod verb;
+pub(crate) mod watch;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::period::Period;
 use crate::api::ApiRoute;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::path;
@@ -19,10 +20,25 @@ pub fn rows(
     session: &Session<'_>,
     route: &ApiRoute,
     parameters: &[&str],
-    mut query: Map<String, Value>,
+    query: Map<String, Value>,
     limit: Option<usize>,
 ) -> Result<Vec<Value>, Failure> {
-    if let Some(limit) = limit {
+    rows_of(session, route, parameters, query, limit, Period::default())
+}
+
+/// The rows of a list that fall into a time.
+///
+/// # Errors
+/// As for [`rows`].
+pub fn rows_of(
+    session: &Session<'_>,
+    route: &ApiRoute,
+    parameters: &[&str],
+    mut query: Map<String, Value>,
+    limit: Option<usize>,
+    period: Period,
+) -> Result<Vec<Value>, Failure> {
+    if let Some(limit) = limit.filter(|_| period.is_always()) {
         query.insert("limit".to_owned(), Value::from(PAGE_MAX.min(limit as u64)));
     }
     let first = path::target(route, parameters, &query);
@@ -36,8 +52,9 @@ pub fn rows(
             return Err(Failure::Unexpected("The answer is not a list.".to_owned()));
         };
         let link = reply.header("link").and_then(next_link).filter(|_| !page.is_empty());
-        rows.extend(page);
-        if limit.is_some_and(|limit| rows.len() >= limit) {
+        let is_past = period.is_past(&page);
+        rows.extend(page.into_iter().filter(|row| period.holds(row)));
+        if is_past || limit.is_some_and(|limit| rows.len() >= limit) {
             break;
         }
         next = link.map(|link| same_list(link, &own_path, &target)).transpose()?;

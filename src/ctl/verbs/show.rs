@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::format::Format;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::core::text;
@@ -26,7 +27,7 @@ pub enum Show {
     Part(&'static str),
     /// What is stored now: the record that this route gives for the reply's field.
     Stored(&'static str, &'static str),
-    /// One line: what was done, and to what. The hint goes to stderr; `{id}` in it is the reply's.
+    /// One line: what was done, and to what. The hint goes to stderr; `{}` in it is what it was done to.
     Done(&'static str, Option<&'static str>),
     /// One line: what was done, and what this field says of it.
     Said(&'static str, &'static str),
@@ -50,6 +51,10 @@ pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Va
     let json = session.context.json;
     match show {
         Show::Secret(field) => secret(json, field, reply),
+        Show::Results if json => {
+            let failed = results(object(reply)?).iter().any(|row| row["success"] != true);
+            Ok(if failed { one_line(reply).failing() } else { one_line(reply) })
+        }
         _ if json => Ok(one_line(reply)),
         Show::Table(columns) => Ok(Output::text(table::table(columns, list(reply)?))),
         Show::Rows(field, columns) => Ok(Output::text(table::table(columns, list(&reply[*field])?))),
@@ -62,7 +67,11 @@ pub fn reply(session: &Session<'_>, show: &Show, parameters: &[&str], reply: &Va
             Ok(Output::text(format!("{word}: {}", text::clean(&text::plain(&reply[*field])))))
         }
         Show::Lines(field) => lines(object(reply)?, field),
-        Show::Results => Ok(Output::text(table::table(RESULTS, &results(object(reply)?)))),
+        Show::Results => {
+            let rows = results(object(reply)?);
+            let output = Output::text(table::table(RESULTS, &rows));
+            Ok(if rows.iter().any(|row| row["success"] != true) { output.failing() } else { output })
+        }
         Show::Document => Ok(Output::text(text::json_pretty(reply))),
     }
 }
@@ -122,9 +131,11 @@ fn results(reply: &Map<String, Value>) -> Vec<Value> {
 
 fn done(word: &str, hint: Option<&str>, parameters: &[&str], reply: &Value) -> Output {
     let what = reply["name"].as_str().or_else(|| parameters.last().copied()).unwrap_or("");
-    let output = still_live(Output::text(format!("{word}: {}", text::clean(what))), reply);
+    let said =
+        if Format::chosen() == Format::Name { text::clean(what) } else { format!("{word}: {}", text::clean(what)) };
+    let output = still_live(Output::text(said), reply);
     match (hint, reply["id"].as_str()) {
-        (Some(hint), Some(id)) => output.with_note(&hint.replace("{id}", &text::clean(id))),
+        (Some(hint), Some(_)) => output.with_note(&hint.replace("{}", &text::clean(what))),
         _ => output,
     }
 }

@@ -11,7 +11,7 @@ use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::core::text;
 use crate::ctl::login::session::{self, Session};
-use crate::say::complain;
+use crate::ctl::show::bar::Bar;
 
 /// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
 const NEWS: u64 = 2;
@@ -67,13 +67,16 @@ pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
     let route = path::route("operations_get");
     let query = Map::from_iter([("wait".to_owned(), json!(patience(session)))]);
     let target = path::target(route, &[id], &query);
-    let mut told = String::new();
+    let mut bar = Bar::of_steps();
     loop {
         let operation = session.send_for_json(route, &target, None)?;
         match operation["status"].as_str() {
             Some("succeeded") => return Ok(operation),
-            Some("failed" | "cancelled") => return Err(failure(id, &operation)),
-            Some("queued" | "running") => tell(&operation, &mut told),
+            Some("failed" | "cancelled") => {
+                let failure = failure(id, &operation);
+                return Err(failure.at(&session.connection.server.to_string()));
+            }
+            Some("queued" | "running") => tell(&operation, &mut bar),
             _ => return Err(Failure::Unexpected("The answer is not an operation.".to_owned())),
         }
     }
@@ -84,13 +87,9 @@ fn patience(session: &Session<'_>) -> u64 {
     NEWS.min(session.context.timeout.as_secs() / 2)
 }
 
-fn tell(operation: &Value, told: &mut String) {
-    let text = |name: &str| text::clean(&text::plain(&operation[name]));
-    let news = format!("{}: {} ({} %)\n", text("kind"), text("step"), text("progress"));
-    if news != *told {
-        complain(&news);
-        *told = news;
-    }
+fn tell(operation: &Value, bar: &mut Bar) {
+    let text = |name: &str| text::plain(&operation[name]);
+    bar.step(&text("kind"), &text("step"), operation["progress"].as_u64().unwrap_or(0));
 }
 
 /// A failed operation is told as the refusal it carries.

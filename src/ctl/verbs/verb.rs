@@ -5,17 +5,24 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
 
 use super::keep::{self, Keep};
+use super::names;
 use super::paging;
+use super::period::{self, Period};
+use super::place;
 use super::show::{self, Show};
 use super::slow::{self, End};
+use super::watch;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::format::Format;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{ask, path};
 use crate::ctl::login::context::Context;
-use crate::ctl::login::session;
+use crate::ctl::login::session::{self, Session};
+use crate::ctl::show::table::Column;
 use crate::rest::field::Field;
 use crate::rest::route::BodyKind;
+use crate::say::complain;
 
 /// What the body of the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +45,27 @@ pub struct Verb {
     body: Body,
     at_once: bool,
     below: &'static [Verb],
+    empty: Option<&'static str>,
+    dress: Option<fn(&Session<'_>, &mut Vec<Value>)>,
+    warn: Option<fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>>,
 }
 
 impl Verb {
     /// A verb whose flags are the route's fields.
     pub const fn new(name: &'static str, route: &'static str, show: Show) -> Self {
-        Self { name, route, show, flags: &[], ask: None, body: Body::Flags, at_once: false, below: &[] }
+        Self {
+            name,
+            route,
+            show,
+            flags: &[],
+            ask: None,
+            body: Body::Flags,
+            at_once: false,
+            below: &[],
+            empty: None,
+            dress: None,
+            warn: None,
+        }
     }
 
     /// Flags that depart from the rule.
@@ -85,24 +107,70 @@ impl Verb {
         !self.at_once && slow::is_slow(path::route(self.route))
     }
 
+    /// What a list that is empty says to run next.
+    pub const fn empty(mut self, command: &'static str) -> Self {
+        self.empty = Some(command);
+        self
+    }
+
+    /// Names people instead of ids, and the like: what is done to the rows before people see them.
+    pub const fn dressed(mut self, dress: fn(&Session<'_>, &mut Vec<Value>)) -> Self {
+        self.dress = Some(dress);
+        self
+    }
+
+    /// Said before it is done, and on a terminal asked for.
+    pub const fn warned(mut self, warn: fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>) -> Self {
+        self.warn = Some(warn);
+        self
+    }
+
+    /// Whether it takes several at once: what it does to one thing, it does to each.
+    fn takes_several(&self) -> bool {
+        let places = self.departures().iter().any(|flag| matches!(flag, Flag::Place(_) | Flag::First(_)));
+        let one_each = matches!(self.show, Show::Done(..) | Show::Record | Show::Part(_) | Show::Stored(..));
+        one_each && !places && self.body == Body::Flags && !path::route(self.route).parameters().is_empty()
+    }
+
+    /// The flags that depart from the rule. What is made and needs a name has it as its first word.
+    fn departures(&self) -> Vec<Flag> {
+        let mut all = self.flags.to_vec();
+        if path::route(self.route).parameters().is_empty() {
+            let named =
+                self.body_fields().iter().find(|field| field.required && matches!(field.name, "name" | "username"));
+            all.extend(named.filter(|field| all.iter().all(|f| f.field() != field.name)).map(|f| Flag::First(f.name)));
+        }
+        all
+    }
+
     /// The command.
     pub fn command(&self) -> Command {
         let route = path::route(self.route);
         let text = NonEmptyStringValueParser::new;
+        let departures = self.departures();
         let mut command = Command::new(self.name).about(route.title).after_help(route.about);
-        for name in route.parameters() {
-            command = command.arg(Arg::new(name).value_name(name.to_uppercase()).required(true).value_parser(text()));
+        let names = route.parameters();
+        for name in &names {
+            let arg = Arg::new(*name).value_name(name.to_uppercase()).required(true).value_parser(text());
+            let several = self.takes_several() && names.last() == Some(name);
+            command = command.arg(place::described(arg, route.path, name, several));
         }
         if self.body == Body::File {
             let help = "A JSON file; - reads stdin";
             command = command.arg(Arg::new("file").value_name("FILE").required(true).value_parser(text()).help(help));
         }
-        if self.ask.is_some() {
+        if self.ask.is_some() || self.warn.is_some() {
             let yes = Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue);
             command = command.arg(yes.help("Do not ask"));
         }
         if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
             command = command.arg(limit());
+        }
+        if let Show::Table(columns) = &self.show {
+            command = command.arg(watch::arg());
+            if period::has_time(columns) && route.query.iter().all(|field| field.name != "since") {
+                command = command.args(period::args());
+            }
         }
         if matches!(self.show, Show::Kept) {
             command = command.args(keep::args());
@@ -111,7 +179,7 @@ impl Verb {
             command = command.arg(slow::no_wait());
         }
         let command =
-            command.args(flags::args(self.body_fields(), self.flags)).args(flags::args(route.query, self.flags));
+            command.args(flags::args(self.body_fields(), &departures)).args(flags::args(route.query, &departures));
         self.below
             .iter()
             .fold(command.disable_help_subcommand(true), |command, verb| command.subcommand(verb.command()))
@@ -127,39 +195,107 @@ impl Verb {
         {
             return verb.run(context, matches);
         }
+        if let Show::Table(columns) = &self.show {
+            let session = context.session()?;
+            let look = || self.list(&session, columns, matches);
+            return if watch::is_asked(matches) { watch::each(look) } else { look() };
+        }
         let route = path::route(self.route);
         let names = route.parameters();
-        let parameters: Vec<&str> =
-            names.iter().filter_map(|name| matches.get_one::<String>(name)).map(String::as_str).collect();
-        let mut query = flags::read(route.query, self.flags, matches)?;
+        let Some((last, first)) = names.split_last() else { return self.once(context, matches, &[]) };
+        let first: Vec<&str> = first.iter().filter_map(|name| given(matches, name).next()).collect();
+        let several: Vec<&str> = given(matches, last).collect();
+        if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
+            ask::confirm(&question.replace("{}", &several.join(", ")))?;
+        }
+        if let [only] = several.as_slice() {
+            return self.once(context, matches, &[first.as_slice(), &[only]].concat());
+        }
+        let mut all = Output::default();
+        for one in several {
+            match self.once(context, matches, &[first.as_slice(), &[one]].concat()) {
+                Ok(output) => all = all.and(output),
+                // The others are done all the same.
+                Err(failure @ Failure::Refused(_)) => {
+                    complain(&failure.to_text());
+                    all = all.failing();
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Carries it out for the one thing that these parameters name.
+    ///
+    /// # Errors
+    /// Whatever goes wrong on the way.
+    pub fn run_for(&self, context: &Context, matches: &ArgMatches, parameters: &[&str]) -> Result<Output, Failure> {
+        self.once(context, matches, parameters)
+    }
+
+    /// Carries it out for one thing.
+    fn once(&self, context: &Context, matches: &ArgMatches, parameters: &[&str]) -> Result<Output, Failure> {
+        let route = path::route(self.route);
+        let departures = self.departures();
+        let mut query = flags::read(route.query, &departures, matches)?;
         let mut body = self.body(matches)?;
         // A table asks page after page; what is shown otherwise is one answer.
-        if let Some(limit) = rows_wanted(matches).filter(|_| !matches!(self.show, Show::Table(_))) {
+        if let Some(limit) = rows_wanted(matches) {
             match &mut body {
                 Some(Value::Object(fields)) => fields.insert("limit".to_owned(), Value::from(limit)),
                 _ => query.insert("limit".to_owned(), Value::from(limit)),
             };
         }
-        if let Some(question) = self.ask.filter(|_| !matches.get_flag("yes")) {
-            ask::confirm(&question.replace("{}", parameters.last().unwrap_or(&"")))?;
+        if let Some(question) = self.ask.filter(|_| parameters.is_empty() && !matches.get_flag("yes")) {
+            ask::confirm(question)?;
         }
         let keep = matches!(self.show, Show::Kept).then(|| Keep::asked(matches)).transpose()?;
         let session = context.session()?;
-        if let Show::Table(_) = self.show {
-            let rows = paging::rows(&session, route, &parameters, query, rows_wanted(matches))?;
-            return show::reply(&session, &self.show, &parameters, &Value::Array(rows));
+        if let Some(warning) = self.warn.and_then(|warn| warn(&session, matches, parameters)) {
+            ask::warn(&warning, matches.get_flag("yes"))?;
+        }
+        let resolved = names::resolve(&session, route.path, parameters)?;
+        let ids: Vec<&str> = resolved.iter().map(String::as_str).collect();
+        names::resolve_fields(&session, &mut query)?;
+        if let Some(Value::Object(fields)) = &mut body {
+            names::resolve_fields(&session, fields)?;
         }
         if self.is_slow() {
             query.extend(slow::query(&session, matches));
         }
-        let reply = session.send(route, &path::target(route, &parameters, &query), body.as_ref())?;
+        let reply = session.send(route, &path::target(route, &ids, &query), body.as_ref())?;
         let end =
             if self.is_slow() { slow::end(&session, &reply, matches)? } else { End::Result(session::json(&reply)?) };
         match (end, keep) {
             (End::Result(reply), Some(keep)) => keep.token(&session, reply),
-            (End::Result(reply), None) => show::reply(&session, &self.show, &parameters, &reply),
+            (End::Result(reply), None) => show::reply(&session, &self.show, parameters, &reply),
             (End::Promised(output), _) => Ok(output),
         }
+    }
+
+    /// The list as it stands now.
+    fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
+        let route = path::route(self.route);
+        let parameters: Vec<&str> = route.parameters().iter().flat_map(|name| given(matches, name).next()).collect();
+        let resolved = names::resolve(session, route.path, &parameters)?;
+        let parameters: Vec<&str> = resolved.iter().map(String::as_str).collect();
+        let mut query = flags::read(route.query, &self.departures(), matches)?;
+        names::resolve_fields(session, &mut query)?;
+        let is_filtered = !query.is_empty();
+        let period = Period::asked(matches)?;
+        let mut rows = paging::rows_of(session, route, &parameters, query, rows_wanted(matches), period)?;
+        if let Some(dress) = self.dress.filter(|_| !session.context.json && Format::chosen() != Format::Name) {
+            dress(session, &mut rows);
+        }
+        let is_empty = rows.is_empty();
+        let output = show::reply(session, &Show::Table(columns), &parameters, &Value::Array(rows))?;
+        Ok(match self.empty {
+            _ if !is_empty || session.context.json => output,
+            _ if is_filtered || !period.is_always() => output.with_note("Nothing matches."),
+            Some(next) => output.with_note(&format!("There is nothing here yet. Next: {next}")),
+            None => output.with_note("There is nothing here yet."),
+        })
     }
 
     fn body_fields(&self) -> &'static [Field] {
@@ -177,8 +313,13 @@ impl Verb {
             return Ok(Some(Value::Object(object)));
         }
         let takes_one = matches!(path::route(self.route).body, BodyKind::Json(_));
-        takes_one.then(|| flags::read(self.body_fields(), self.flags, matches).map(Value::Object)).transpose()
+        takes_one.then(|| flags::read(self.body_fields(), &self.departures(), matches).map(Value::Object)).transpose()
     }
+}
+
+/// What was given for a parameter of the path.
+fn given<'a>(matches: &'a ArgMatches, name: &str) -> impl Iterator<Item = &'a str> {
+    matches.get_many::<String>(name).into_iter().flatten().map(String::as_str)
 }
 
 /// `--limit`.

@@ -1,0 +1,213 @@
+//! How a reply is printed: `-o`, `--json` and `-q`. Replies that programs read are made as JSON, one value a line, and
+//! turned into the other forms at the end.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use super::text;
+use crate::closed_set::closed_set;
+
+closed_set! {
+    /// What `-o` takes.
+    pub enum Format {
+        Table "table" "columns for people, as many as fit";
+        Wide "wide" "all columns, uncut";
+        Json "json" "the reply on one line";
+        Yaml "yaml" "the reply as YAML";
+        Jsonl "jsonl" "one row of the reply a line";
+        Name "name" "only the names, one a line";
+    }
+}
+
+/// What the command line chose; a process runs one command.
+static CHOSEN: OnceLock<(Format, bool)> = OnceLock::new();
+
+impl Format {
+    /// Whether a program reads it.
+    pub const fn is_machine(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml | Self::Jsonl)
+    }
+
+    /// What was chosen; a table until something is.
+    pub fn chosen() -> Self {
+        CHOSEN.get().map_or(Self::Table, |chosen| chosen.0)
+    }
+
+    /// Chooses, once: `word` is that of `-o`.
+    pub fn choose(word: Option<&str>, json: bool, quiet: bool) -> Self {
+        let given = word.and_then(|word| Self::from_str(word).ok());
+        let format = match given {
+            Some(format) => format,
+            None if json => Self::Json,
+            None if quiet => Self::Name,
+            None => Self::Table,
+        };
+        CHOSEN.get_or_init(|| (format, quiet)).0
+    }
+
+    /// What JSON, one value a line, becomes. A line that is no JSON stays as it is.
+    pub fn of_json_lines(self, lines: &str) -> String {
+        let each = |make: fn(&Value, &mut String)| {
+            let mut out = String::new();
+            for line in lines.lines() {
+                match serde_json::from_str::<Value>(line) {
+                    Ok(value) => make(&value, &mut out),
+                    Err(_) => {
+                        let _ = writeln!(out, "{line}");
+                    }
+                }
+            }
+            out
+        };
+        match self {
+            Self::Yaml => each(|value, out| yaml(value, 0, out)),
+            Self::Jsonl => each(|value, out| match rows(value) {
+                Some(rows) => rows.iter().for_each(|row| {
+                    let _ = writeln!(out, "{}", text::json_line(row));
+                }),
+                None => {
+                    let _ = writeln!(out, "{}", text::json_line(value));
+                }
+            }),
+            _ => lines.to_owned(),
+        }
+    }
+}
+
+/// Whether notes, warnings and progress are left out.
+pub fn is_quiet() -> bool {
+    CHOSEN.get().is_some_and(|chosen| chosen.1)
+}
+
+/// The rows of a list, bare or the one list in an object.
+fn rows(value: &Value) -> Option<&Vec<Value>> {
+    match value {
+        Value::Array(rows) => Some(rows),
+        Value::Object(object) => {
+            let mut lists = object.values().filter_map(Value::as_array);
+            let list = lists.next().filter(|list| list.iter().all(Value::is_object) && !list.is_empty())?;
+            // An object that is more than a list with its page is one row itself.
+            (lists.next().is_none() && object.len() <= 4).then_some(list)
+        }
+        _ => None,
+    }
+}
+
+/// What one object goes by.
+pub fn name_of(row: &Value) -> Option<String> {
+    let fields = [
+        "credential_id",
+        "attachment_id",
+        "username",
+        "slug",
+        "archived_slug",
+        "name",
+        "key",
+        "file",
+        "id",
+        "source_id",
+        "seq",
+    ];
+    fields.iter().map(|field| &row[*field]).find(|value| value.is_string() || value.is_number()).map(text::plain)
+}
+
+/// A value as YAML, every text in double quotes unless it can be nothing but a text.
+fn yaml(value: &Value, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    match value {
+        Value::Object(object) if !object.is_empty() => {
+            for (name, value) in object {
+                let _ = write!(out, "{pad}{}:", scalar(&Value::from(name.as_str())));
+                below(value, indent + 2, out);
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for value in list {
+                let _ = write!(out, "{pad}-");
+                match value {
+                    // The first field stands beside the dash.
+                    Value::Object(object) if !object.is_empty() => {
+                        let mut inner = String::new();
+                        yaml(value, indent + 2, &mut inner);
+                        let _ = write!(out, " {}", inner.trim_start_matches(' '));
+                    }
+                    value => below(value, indent + 2, out),
+                }
+            }
+        }
+        value => {
+            let _ = writeln!(out, "{pad}{}", scalar(value));
+        }
+    }
+}
+
+fn below(value: &Value, indent: usize, out: &mut String) {
+    let holds = value.as_object().is_some_and(|o| !o.is_empty()) || value.as_array().is_some_and(|l| !l.is_empty());
+    if holds {
+        out.push('\n');
+        yaml(value, indent, out);
+    } else {
+        let _ = writeln!(out, " {}", scalar(value));
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    let Value::String(text) = value else { return value.to_string() };
+    let mut chars = text.chars();
+    let is_word = chars.next().is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
+    // Words that YAML 1.1 or 1.2 reads as something else.
+    let lower = text.to_ascii_lowercase();
+    let means_more = matches!(lower.as_str(), "y" | "n" | "yes" | "no" | "on" | "off" | "true" | "false" | "null");
+    if is_word && !means_more { text.clone() } else { text::json_line(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn yaml_is_nested_by_two_and_quotes_what_it_must() {
+        let value = json!({"name": "atlas", "on": "yes", "at": "2026-01-01", "list": [{"a": 1, "b": []}, "x y"], "o": {},
+            "n": null});
+        let text = Format::Yaml.of_json_lines(&value.to_string());
+        let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\nn: null\n";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn jsonl_is_a_row_a_line() {
+        assert_eq!(Format::Jsonl.of_json_lines("[{\"a\":1},{\"a\":2}]\n"), "{\"a\":1}\n{\"a\":2}\n");
+        assert_eq!(Format::Jsonl.of_json_lines("{\"tasks\":[{\"a\":1}]}\n"), "{\"a\":1}\n");
+        assert_eq!(
+            Format::Jsonl.of_json_lines("{\"name\":\"a\",\"scope\":[\"x\"]}"),
+            "{\"name\":\"a\",\"scope\":[\"x\"]}\n"
+        );
+    }
+
+    #[test]
+    fn one_object_goes_by_its_name() {
+        assert_eq!(name_of(&json!({"id": "1", "name": "atlas"})).as_deref(), Some("atlas"));
+        assert_eq!(name_of(&json!({"seq": 7})).as_deref(), Some("7"));
+        assert_eq!(name_of(&json!({"title": "x"})), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_one_line_of_yaml(text in any::<String>()) {
+            let line = Format::Yaml.of_json_lines(&json!({"a": text}).to_string());
+            prop_assert_eq!(line.lines().count(), 1);
+            let value = line.trim_end().strip_prefix("a: ").unwrap();
+            if value.starts_with('"') {
+                prop_assert_eq!(serde_json::from_str::<String>(value).unwrap(), text);
+            } else {
+                prop_assert_eq!(value, text);
+            }
+        }
+    }
+}

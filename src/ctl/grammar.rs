@@ -1,0 +1,172 @@
+//! Words in the order that other command lines have them: `get agents`, `describe agent atlas`, `start atlas`, `help
+//! agents`. They are put into the order that ours has, before clap reads them.
+
+use std::ffi::OsString;
+
+use clap::Command;
+
+/// Global flags that are followed by a value.
+const VALUED: [&str; 8] =
+    ["--url", "--token", "--token-file", "--profile", "--idempotency-key", "--timeout", "--output", "-o"];
+
+/// A verb that stands before its noun, and what ours is called.
+const BEFORE_A_NOUN: &[(&str, &str)] = &[
+    ("add", "create"),
+    ("cancel", "cancel"),
+    ("create", "create"),
+    ("delete", "delete"),
+    ("describe", "get"),
+    ("edit", "update"),
+    ("get", "get"),
+    ("info", "get"),
+    ("list", "list"),
+    ("ls", "list"),
+    ("new", "create"),
+    ("remove", "delete"),
+    ("rm", "delete"),
+    ("show", "get"),
+    ("update", "update"),
+    ("wait", "wait"),
+];
+
+/// A verb that is about agents where no noun is named.
+const OF_AGENTS: &[(&str, &str)] = &[
+    ("create", "create"),
+    ("delete", "delete"),
+    ("deploy", "deploy"),
+    ("describe", "get"),
+    ("export", "export"),
+    ("get", "get"),
+    ("import", "import"),
+    ("info", "get"),
+    ("launch", "deploy"),
+    ("list", "list"),
+    ("log", "logs"),
+    ("logs", "logs"),
+    ("ls", "list"),
+    ("pause", "pause"),
+    ("ps", "list"),
+    ("purge", "purge"),
+    ("restart", "restart"),
+    ("restore", "restore"),
+    ("resume", "resume"),
+    ("rm", "delete"),
+    ("show", "get"),
+    ("start", "start"),
+    ("stop", "stop"),
+];
+
+/// The arguments in our order.
+pub(super) fn in_our_order(mut args: Vec<OsString>, whole: &Command) -> Vec<OsString> {
+    let Some(at) = word_after(&args, 1) else { return args };
+    let Some(word) = args[at].to_str().map(str::to_owned) else { return args };
+    if word == "help" {
+        args.remove(at);
+        args.push("--help".into());
+        return in_our_order(args, whole);
+    }
+    if word == "download" {
+        // Its own flag of that name came before the global one.
+        for arg in args.iter_mut().skip(at) {
+            if arg == "-o" || arg == "--output" {
+                *arg = "--save-as".into();
+            }
+        }
+        return args;
+    }
+    if whole.find_subcommand(&word).is_some() {
+        return args;
+    }
+    let of = |table: &[(&str, &'static str)]| table.iter().find(|(theirs, _)| *theirs == word).map(|(_, ours)| *ours);
+    if let Some(ours) = of(BEFORE_A_NOUN)
+        && let Some(next) = word_after(&args, at + 1)
+        && let Some(text) = args[next].to_str().map(str::to_owned)
+    {
+        let (noun, name) = text.split_once('/').map_or((text.as_str(), None), |(noun, name)| (noun, Some(name)));
+        if let Some(found) = whole.find_subcommand(noun).filter(|found| found.has_subcommands()) {
+            let names_one = name.is_some() || word_after(&args, next + 1).is_some();
+            let verb = if ours == "get" && !names_one { "list" } else { ours };
+            // A noun may call it otherwise.
+            let verb = [verb, if verb == "get" { "show" } else { "rm" }]
+                .into_iter()
+                .find(|verb| found.find_subcommand(verb).is_some())
+                .unwrap_or(verb);
+            args[at] = noun.into();
+            args[next] = verb.into();
+            if let Some(name) = name {
+                args.insert(next + 1, name.into());
+            }
+            return args;
+        }
+    }
+    if let Some(ours) = of(OF_AGENTS) {
+        args[at] = ours.into();
+        args.insert(at, "agents".into());
+    }
+    args
+}
+
+/// The next argument that is a word and no flag, nor a flag's value.
+fn word_after(args: &[OsString], from: usize) -> Option<usize> {
+    let mut skip = false;
+    for (at, arg) in args.iter().enumerate().skip(from) {
+        let text = arg.to_str()?;
+        match text {
+            _ if skip => skip = false,
+            "--" => return None,
+            _ if VALUED.contains(&text) => skip = true,
+            _ if text.starts_with('-') && text.len() > 1 => {}
+            _ => return Some(at),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cli;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ours(line: &str) -> String {
+        let args = std::iter::once("taosctl").chain(line.split_whitespace()).map(OsString::from).collect();
+        let args = in_our_order(args, &cli::command());
+        args.iter().skip(1).map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_of_other_command_lines_are_put_into_our_order() {
+        for (theirs, wanted) in [
+            ("get agents", "agents list"),
+            ("get agents -o json", "agents list -o json"),
+            ("-o json get agents", "-o json agents list"),
+            ("get agent atlas", "agent get atlas"),
+            ("get agent/atlas", "agent get atlas"),
+            ("describe user ann", "user get ann"),
+            ("delete agent atlas --yes", "agent delete atlas --yes"),
+            ("create user ann", "user create ann"),
+            ("list", "agents list"),
+            ("ls --watch", "agents list --watch"),
+            ("start atlas hermes", "agents start atlas hermes"),
+            ("--url http://a:1 stop atlas", "--url http://a:1 agents stop atlas"),
+            ("logs atlas -f", "agents logs atlas -f"),
+            ("launch atlas", "agents deploy atlas"),
+            ("help agents create", "agents create --help"),
+            ("help start", "agents start --help"),
+            ("help", "--help"),
+            ("agents list", "agents list"),
+            ("download x -o y", "download x --save-as y"),
+            ("whoami", "whoami"),
+            ("fly", "fly"),
+        ] {
+            assert_eq!(ours(theirs), wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_words_are_taken(words in proptest::collection::vec("[a-z/-]{0,8}|get|agents|help|-o", 0..6)) {
+            let _ = ours(&words.join(" "));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! `taosctl doctor`: looks at everything that must be right for a command to work, and says each fix.
+
+use std::fmt::Write as _;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use clap::{ArgMatches, Command};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::auth::{principal, whoami};
+use super::version::OWN;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::server::Server;
+use crate::ctl::core::{path, text, when};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::{self, Session};
+use crate::ctl::show::look::{Look, mood, size};
+use crate::ctl::show::texts::wrap;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::{paging, show};
+
+/// Seconds that two clocks may differ.
+const SKEW: i64 = 60;
+/// Hours after which a backup is old.
+const OLD_BACKUP: i64 = 24 * 7;
+
+/// The verb.
+pub const ENTRY: CommandEntry = CommandEntry::Own {
+    name: "doctor",
+    routes: &["healthz", "readyz", "auth_whoami", "agents_containers", "backups_list"],
+    command,
+    run,
+};
+
+fn command(name: &'static str) -> Command {
+    Command::new(name)
+        .about("Check the socket, the login, the daemon, the clocks, the disk and the container runtime")
+        .after_help("Each line that is not ok says what to do. Ends with 1 if a check has failed.")
+}
+
+/// One finding.
+struct Finding {
+    name: &'static str,
+    state: &'static str,
+    detail: String,
+    fix: String,
+}
+
+impl Finding {
+    fn ok(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, state: "ok", detail: detail.into(), fix: String::new() }
+    }
+
+    fn warning(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, state: "warning", detail: detail.into(), fix: fix.into() }
+    }
+
+    fn failed(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, state: "failed", detail: detail.into(), fix: fix.into() }
+    }
+}
+
+fn run(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
+    let mut found = vec![configuration()];
+    match context.session() {
+        Err(failure) => found.push(Finding::failed("login", failure.to_string(), fix_of(&failure))),
+        Ok(session) => examine(&session, &mut found),
+    }
+    let failed = found.iter().any(|finding| finding.state == "failed");
+    let rows: Vec<Value> =
+        found.iter().map(|f| json!({"check": f.name, "state": f.state, "detail": f.detail, "fix": f.fix})).collect();
+    let output = if context.json {
+        show::one_line(&Value::Array(rows))
+    } else {
+        Output::text(screen(&found, &Look::of_stdout()))
+    };
+    Ok(if failed { output.failing() } else { output })
+}
+
+fn fix_of(failure: &Failure) -> String {
+    match failure {
+        Failure::Usage { fix, .. } | Failure::Login { fix, .. } => fix.clone(),
+        Failure::Refused(refusal) => refusal.fix.clone(),
+        _ => "Run taosctl doctor again when that is mended.".to_owned(),
+    }
+}
+
+fn examine(session: &Session<'_>, found: &mut Vec<Finding>) {
+    if let Server::Unix(place) = &session.connection.server {
+        let socket = socket(place);
+        let is_bad = socket.state == "failed";
+        found.push(socket);
+        if is_bad {
+            return;
+        }
+    }
+    if !daemon(session, found) {
+        return;
+    }
+    found.push(ready(session));
+    let login = login(session);
+    let is_bad = login.state == "failed";
+    found.push(login);
+    if !is_bad {
+        found.push(runtime(session));
+        found.push(backups(session));
+    }
+}
+
+/// The directory of the login and the profiles.
+fn configuration() -> Finding {
+    const NAME: &str = "config";
+    match Context::find_home() {
+        Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+        Ok(None) => Finding::warning(NAME, "There is no place for a saved login.", "Set HOME or TAOS_CONFIG_DIR."),
+        Ok(Some(home)) => match home.read(crate::ctl::core::home::CREDENTIALS) {
+            Ok(Some(_)) => Finding::ok(NAME, "a saved login, for its owner alone"),
+            Ok(None) => Finding::ok(NAME, "no saved login"),
+            Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+        },
+    }
+}
+
+fn socket(place: &Path) -> Finding {
+    const NAME: &str = "socket";
+    let shown = place.display();
+    let start = "Start the daemon: sudo systemctl start taosd, or taosd serve. If it runs elsewhere, set TAOS_URL.";
+    match place.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Finding::failed(NAME, format!("{shown} is not there."), start);
+        }
+        Ok(meta) if !meta.file_type().is_socket() => {
+            return Finding::failed(
+                NAME,
+                format!("{shown} is not a socket."),
+                "Name the daemon's socket with --url unix:PATH.",
+            );
+        }
+        _ => {}
+    }
+    match UnixStream::connect(place) {
+        Ok(_) => Finding::ok(NAME, format!("{shown} takes connections")),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let fix =
+                "Join its group: sudo usermod -aG taosd \"$USER\", then log in again. Or use a token: taosctl login.";
+            Finding::failed(NAME, format!("You may not use {shown}."), fix)
+        }
+        Err(error) => Finding::failed(NAME, format!("{shown}: {error}."), start),
+    }
+}
+
+/// Whether the daemon answers; its version, and its clock beside ours.
+fn daemon(session: &Session<'_>, found: &mut Vec<Finding>) -> bool {
+    let route = path::route("healthz");
+    let server = session.connection.server.to_string();
+    let reply = match session.send(route, route.path, None) {
+        Ok(reply) => reply,
+        Err(failure) => {
+            let fix = "Start the daemon: sudo systemctl start taosd, or taosd serve. Or name another with --url.";
+            found.push(Finding::failed("daemon", failure.to_string(), fix));
+            return false;
+        }
+    };
+    let health = session::json(&reply).unwrap_or_default();
+    let version = text::plain(&health["version"]);
+    found.push(Finding::ok("daemon", format!("answers at {server}")));
+    found.push(if version == OWN {
+        Finding::ok("version", format!("taosctl and taosd are both {OWN}"))
+    } else {
+        let detail = format!("taosctl is {OWN}, taosd is {version}.");
+        Finding::warning("version", detail, "Install the same version of both; docs/upgrading.md says how.")
+    });
+    if let Some(theirs) = reply.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok()) {
+        found.push(clock(theirs.timestamp(), Timestamp::now()));
+    }
+    true
+}
+
+fn clock(theirs: Timestamp, ours: Timestamp) -> Finding {
+    let apart = (theirs.as_second() - ours.as_second()).abs();
+    if apart <= SKEW {
+        return Finding::ok("clock", "yours and the daemon's agree");
+    }
+    let detail = format!("Yours and the daemon's differ by {}.", when::span(apart));
+    Finding::failed("clock", detail, "Let a time server set both: sudo timedatectl set-ntp true.")
+}
+
+fn ready(session: &Session<'_>) -> Finding {
+    const NAME: &str = "disk";
+    let route = path::route("readyz");
+    match session.send_for_json(route, route.path, None) {
+        Ok(_) => Finding::ok(NAME, "database, disk, queue, workers and automatic backups are well"),
+        Err(Failure::Refused(refusal)) => {
+            let checks = refusal.more.iter().find(|(name, _)| name == "checks").map_or("", |(_, text)| text);
+            let checks: Map<String, Value> = serde_json::from_str(checks).unwrap_or_default();
+            let bad: Vec<String> = checks
+                .iter()
+                .filter(|(_, t)| *t != "ok")
+                .map(|(name, t)| format!("{name}: {}", text::plain(t)))
+                .collect();
+            let fix = "Free some space or replace the disk, then see: journalctl -u taosd; taosctl docs recipes/troubleshooting.";
+            Finding::failed(NAME, bad.join("; "), fix)
+        }
+        Err(failure) => Finding::failed(NAME, failure.to_string(), fix_of(&failure)),
+    }
+}
+
+fn login(session: &Session<'_>) -> Finding {
+    const NAME: &str = "login";
+    let me = match whoami(session) {
+        Ok(me) => me,
+        Err(failure) => {
+            let fix = "Log in: taosctl login --url URL. On the box itself: sudo cat /var/lib/taosd/operator.token shows a token.";
+            return Finding::failed(NAME, failure.to_string(), fix);
+        }
+    };
+    let who = principal(&me).unwrap_or_else(|failure| failure.to_string());
+    let now = Timestamp::now();
+    match when::of(&me["expires_at"]) {
+        Some(at) if at < now + SignedDuration::from_hours(24 * 7) => {
+            let detail = format!("{who}; the token ends {}.", when::relative(at, now));
+            Finding::warning(NAME, detail, "Issue another: taosctl tokens issue user:NAME, then taosctl login.")
+        }
+        Some(at) => Finding::ok(NAME, format!("{who}; the token ends {}", when::relative(at, now))),
+        None => Finding::ok(NAME, who),
+    }
+}
+
+fn runtime(session: &Session<'_>) -> Finding {
+    const NAME: &str = "runtime";
+    let route = path::route("agents_containers");
+    match session.send_for_json(route, route.path, None) {
+        Ok(rows) => {
+            let some = rows.as_array().map_or(0, Vec::len);
+            Finding::ok(NAME, format!("{some} containers of agents"))
+        }
+        Err(Failure::Refused(refusal)) if refusal.status >= 500 => {
+            let fix = "Install Incus, LXD or LXC, or set TAOSD_CONTAINERS_SOCKET; without one agents run where you start them.";
+            Finding::warning(NAME, refusal.detail.clone(), fix)
+        }
+        Err(failure) => Finding::warning(NAME, failure.to_string(), fix_of(&failure)),
+    }
+}
+
+fn backups(session: &Session<'_>) -> Finding {
+    const NAME: &str = "backup";
+    let rows = match paging::rows(session, path::route("backups_list"), &[], Map::new(), None) {
+        Ok(rows) => rows,
+        Err(failure) => return Finding::ok(NAME, format!("not yours to see: {failure}")),
+    };
+    let now = Timestamp::now();
+    let newest = rows.iter().filter_map(|row| Some((when::of(&row["created_at"])?, row["bytes"].as_u64()?))).max();
+    match newest {
+        None => Finding::warning(NAME, "None was asked for yet.", "Make one: taosctl backup."),
+        Some((at, _)) if at < now - SignedDuration::from_hours(OLD_BACKUP) => Finding::warning(
+            NAME,
+            format!("The newest is from {}.", when::relative(at, now)),
+            "Make one: taosctl backup.",
+        ),
+        Some((at, bytes)) => Finding::ok(NAME, format!("{} ({})", when::relative(at, now), size(bytes))),
+    }
+}
+
+/// The findings for people, no line longer than the terminal.
+fn screen(found: &[Finding], look: &Look) -> String {
+    let mut out = String::new();
+    let room = look.width.unwrap_or(80).saturating_sub(19).max(20);
+    for finding in found {
+        let word = format!("{} {:<7}", mood(finding.state).mark(), finding.state);
+        let word = look.coloured("state", &json!(finding.state), &word);
+        for (at, line) in wrap(&text::clean(&finding.detail), room).iter().enumerate() {
+            let (word, name) = if at == 0 { (word.as_str(), finding.name) } else { ("         ", "") };
+            let _ = writeln!(out, "{}", format!("{word} {name:<8} {line}").trim_end());
+        }
+        for (at, line) in wrap(&text::clean(&finding.fix), room.saturating_sub(5)).iter().enumerate() {
+            let _ = writeln!(out, "{:19}{}{line}", "", if at == 0 { "fix: " } else { "     " });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_are_told_with_the_fix() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        assert_eq!(clock(at(0), at(60)).state, "ok");
+        let apart = clock(at(0), at(7200));
+        assert_eq!((apart.state, apart.detail.as_str()), ("failed", "Yours and the daemon's differ by 2 h."));
+        assert!(apart.fix.contains("timedatectl"), "{}", apart.fix);
+    }
+}

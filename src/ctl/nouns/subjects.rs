@@ -1,0 +1,50 @@
+//! People and agents by their names: rows that tell of them by id are read again by what they are called.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::ctl::core::path;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::paging;
+
+/// What lists who, and the fields of id and name.
+const LISTS: [(&str, &str, &str); 2] = [("agents_list", "id", "name"), ("agents_archived_list", "id", "archived_slug")];
+
+/// Puts names in place of the ids in `agent:ID`, `space:ID`, and in fields that hold an agent's id.
+pub(super) fn named(session: &Session<'_>, rows: &mut Vec<Value>) {
+    let names = known(session);
+    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+        for field in ["resource", "actor", "holder", "bound_agent_id"] {
+            let Some(text) = row.get(field).and_then(Value::as_str) else { continue };
+            let (kind, id) = text.split_once(':').map_or(("", text), |(kind, id)| (kind, id));
+            let (id, rest) = id.split_at(id.find('/').unwrap_or(id.len()));
+            if let Some(name) = names.get(id) {
+                let told = if kind.is_empty() { name.clone() } else { format!("{kind}:{name}{rest}") };
+                row.insert(field.to_owned(), Value::from(told));
+            }
+        }
+    }
+}
+
+/// Names by id. Whoever may not list them reads ids.
+fn known(session: &Session<'_>) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    let mut add = |rows: Vec<Value>, id: &str, name: &str| {
+        for row in rows {
+            if let (Some(id), Some(name)) = (row[id].as_str(), row[name].as_str()) {
+                names.insert(id.to_owned(), name.to_owned());
+            }
+        }
+    };
+    for (list, id, name) in LISTS {
+        add(paging::rows(session, path::route(list), &[], Map::new(), None).unwrap_or_default(), id, name);
+    }
+    let spaces = path::route("spaces_list");
+    if let Ok(mut reply) = session.send_for_json(spaces, spaces.path, None)
+        && let Value::Array(rows) = reply["spaces"].take()
+    {
+        add(rows, "id", "slug");
+    }
+    names
+}

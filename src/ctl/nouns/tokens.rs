@@ -1,0 +1,229 @@
+//! `taosctl tokens`: every secret that the box has issued, whatever its kind: agents' tokens, users' tokens, keys.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use super::auth::whoami;
+use super::{agent_token, credentials, keys, subjects, token};
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags::{self, Flag};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{ask, path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::{complete, paging, watch};
+use crate::rest::field::Field;
+use crate::rest::route::BodyKind;
+use crate::say::complain;
+
+const COLUMNS: &[Column] = &[
+    Column("TOKEN", "token"),
+    Column("KIND", "kind"),
+    Column("FOR", "holder"),
+    Column("LABEL", "label"),
+    Column("STATE", "state"),
+    Column("EXPIRES", "expires_at"),
+    Column("LAST USED", "last_used_at"),
+];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "tokens",
+    about: "Every secret of agents and users: list, issue, show, revoke; keys for other tools",
+    entries: &[
+        CommandEntry::Own {
+            name: "list",
+            routes: &["agents_list", "users_token_list", "keys_list", "credentials_list", "auth_whoami"],
+            command: list_command,
+            run: list,
+        },
+        CommandEntry::Own {
+            name: "issue",
+            routes: &["agents_token_issue", "users_token_issue"],
+            command: issue_command,
+            run: issue,
+        },
+        CommandEntry::Verb(agent_token::SHOW),
+        CommandEntry::Own {
+            name: "revoke",
+            routes: &["agents_token_revoke", "users_token_revoke", "keys_revoke", "credentials_revoke"],
+            command: revoke_command,
+            run: revoke,
+        },
+        token::MINT,
+        keys::ENTRY,
+        credentials::ENTRY,
+    ],
+};
+
+fn user_flag() -> Arg {
+    let arg = Arg::new("user").long("user").value_name("NAME").value_parser(NonEmptyStringValueParser::new());
+    arg.help("Whose tokens: a user's name; you if absent")
+}
+
+fn list_command(name: &'static str) -> Command {
+    Command::new(name)
+        .about("List the tokens of your agents, and your own tokens and keys")
+        .after_help("What stands first is what `tokens revoke` takes.")
+        .args([user_flag(), watch::arg()])
+}
+
+fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let user = matches.get_one::<String>("user").map(String::as_str);
+    let look = || {
+        let mut rows = all(&session, user)?;
+        if !context.json {
+            subjects::named(&session, &mut rows);
+        }
+        let output = show::reply(&session, &Show::Table(COLUMNS), &[], &Value::Array(rows.clone()))?;
+        let next = "There is nothing here yet. Next: taosctl tokens issue AGENT";
+        Ok(if rows.is_empty() && !context.json { output.with_note(next) } else { output })
+    };
+    if watch::is_asked(matches) { watch::each(look) } else { look() }
+}
+
+/// What is live, of every kind. A list that the caller may not read has no rows here.
+fn all(session: &Session<'_>, user: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let me = whoami(session)?;
+    let rows = |route: &str, above: &[&str]| match paging::rows(session, path::route(route), above, Map::new(), None) {
+        Err(Failure::Refused(refusal)) if refusal.status != 401 => Ok(Vec::new()),
+        rows => rows,
+    };
+    let mut all = Vec::new();
+    for agent in rows("agents_list", &[])?.into_iter().filter(|agent| agent["has_token"] == true) {
+        all.push(json!({"token": agent["name"], "kind": "agent_token", "holder": holder("agent", &agent["name"]),
+            "label": null, "state": "active", "expires_at": agent["expires_at"], "last_used_at": agent["last_used_at"]}));
+    }
+    let user = user.or_else(|| me["username"].as_str());
+    if let Some(user) = user {
+        for one in rows("users_token_list", &[user])? {
+            all.push(json!({"token": one["id"], "kind": "user_token", "holder": format!("user:{user}"),
+                "label": one["label"], "state": "active", "expires_at": one["expires_at"],
+                "last_used_at": one["last_used_at"]}));
+        }
+    }
+    let mut keys = rows("keys_list", &[])?;
+    keys.extend(rows("credentials_list", &[])?);
+    for key in keys.into_iter().filter(|key| key["lifecycle_state"] != "revoked") {
+        if all.iter().any(|known| known["token"] == key["credential_id"]) {
+            continue;
+        }
+        let holder = match &key["bound_agent_id"] {
+            Value::Null => me["username"].as_str().map(|name| format!("user:{name}")).unwrap_or_default(),
+            id => format!("agent:{}", text::plain(id)),
+        };
+        all.push(json!({"token": key["credential_id"], "kind": key["kind"], "holder": holder, "label": key["name"],
+            "state": key["lifecycle_state"], "expires_at": key["expires_at"], "last_used_at": key["last_used_at"]}));
+    }
+    Ok(all)
+}
+
+fn holder(kind: &str, name: &Value) -> String {
+    format!("{kind}:{}", text::plain(name))
+}
+
+const GRACE: &[Flag] = &[Flag::Named("grace_seconds", "grace")];
+
+fn fields(route: &str) -> &'static [Field] {
+    match path::route(route).body {
+        BodyKind::Json(fields) => fields,
+        _ => &[],
+    }
+}
+
+fn issue_command(name: &'static str) -> Command {
+    let place = Arg::new("name").value_name("NAME").required(true).value_parser(NonEmptyStringValueParser::new());
+    let only_user = fields("users_token_issue").iter().filter(|field| field.name == "label");
+    let only_user: Vec<Field> = only_user.copied().collect();
+    Command::new(name)
+        .about("Issue a token of an agent, or with user:NAME one of a user")
+        .after_help(
+            "An agent has one token: a new one ends the old one at once, or after --grace seconds. A user may have \
+             several. The token is shown once.",
+        )
+        .arg(place.help("The agent's name, or user:NAME").add(complete::agents()))
+        .arg(Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask"))
+        .args(flags::args(fields("agents_token_issue"), GRACE))
+        .args(flags::args(&only_user, &[]))
+}
+
+fn issue(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let name = matches.get_one::<String>("name").map_or("", String::as_str);
+    let Some(user) = name.strip_prefix("user:") else {
+        return agent_token::ISSUE.run_for(context, matches, &[name.strip_prefix("agent:").unwrap_or(name)]);
+    };
+    let session = context.session()?;
+    let route = path::route("users_token_issue");
+    let known: Vec<Field> = fields(route.id).to_vec();
+    let body = Value::Object(flags::read(&known, &[], matches)?);
+    let reply = session.send_for_json(route, &path::target(route, &[user], &Map::new()), Some(&body))?;
+    show::reply(&session, &Show::Secret("token"), &[user], &reply)
+}
+
+fn revoke_command(name: &'static str) -> Command {
+    let place = Arg::new("which").value_name("TOKEN").required(true).num_args(1..);
+    Command::new(name)
+        .about("Revoke tokens: an agent's by its name, others by id or label")
+        .arg(place.help("What `tokens list` shows first; several at once").add(complete::agents()))
+        .arg(user_flag())
+        .arg(Arg::new("yes").long("yes").short('y').action(ArgAction::SetTrue).help("Do not ask"))
+}
+
+fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let wanted: Vec<&str> = matches.get_many::<String>("which").into_iter().flatten().map(String::as_str).collect();
+    if !matches.get_flag("yes") {
+        ask::confirm(&format!("Revoke {}? It stops working at once.", wanted.join(", ")))?;
+    }
+    let session = context.session()?;
+    let user = matches.get_one::<String>("user").map(String::as_str);
+    let known = all(&session, user)?;
+    let mut output = Output::default();
+    for one in wanted {
+        match revoke_one(&session, &known, one) {
+            Ok(done) => output = output.and(done),
+            Err(failure @ Failure::Refused(_)) => {
+                complain(&failure.to_text());
+                output = output.failing();
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(output)
+}
+
+fn revoke_one(session: &Session<'_>, known: &[Value], wanted: &str) -> Result<Output, Failure> {
+    let wanted = wanted.strip_prefix("agent:").unwrap_or(wanted);
+    let by_id = known.iter().find(|row| row["token"] == wanted);
+    let mut by_label = known.iter().filter(|row| row["label"] == wanted);
+    let row = match (by_id, by_label.next(), by_label.next()) {
+        (Some(row), ..) | (None, Some(row), None) => row.clone(),
+        (None, Some(_), Some(_)) => {
+            return Err(Failure::usage(
+                format!("{wanted} is the label of several tokens."),
+                "Give the id of one of them.",
+            ));
+        }
+        // An agent without a token, or none at all, which the daemon says.
+        (None, None, _) => json!({"kind": "agent_token", "token": wanted}),
+    };
+    let id = text::plain(&row["token"]);
+    let send = |route: &str, parameters: &[&str]| {
+        let route = path::route(route);
+        session.send_for_json(route, &path::target(route, parameters, &Map::new()), None)
+    };
+    let reply = match row["kind"].as_str() {
+        Some("agent_token") => send("agents_token_revoke", &[&id]),
+        Some("user_token") => {
+            let user = text::plain(&row["holder"]);
+            send("users_token_revoke", &[user.trim_start_matches("user:"), &id])
+        }
+        // Whoever may make a key may not always use both ways to end one.
+        _ => send("keys_revoke", &[&id]).or_else(|_| send("credentials_revoke", &[&id])),
+    }?;
+    show::reply(session, &Show::Done("revoked", None), &[wanted], &reply)
+}

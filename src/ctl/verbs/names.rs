@@ -1,0 +1,183 @@
+//! Names where a route takes an id. A text that has the form of an id is one; anything else is looked up in a list.
+
+use serde_json::{Map, Value};
+
+use super::paging;
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::path;
+use crate::ctl::core::text;
+use crate::ctl::login::session::Session;
+use crate::limits::PAGE_MAX;
+use crate::store::is_id;
+
+/// How what stands at the end of a path is found by name.
+struct Names {
+    /// The path, up to the parameter and with it.
+    path: &'static str,
+    /// The list it is in.
+    list: &'static str,
+    /// The field of the reply that holds the list; the reply itself if empty.
+    rows: &'static str,
+    /// The id's field.
+    id: &'static str,
+    /// The fields a row may be named by.
+    by: &'static [&'static str],
+    /// Of several, the first is meant: the list is newest first.
+    newest: bool,
+}
+
+impl Names {
+    const fn new(path: &'static str, list: &'static str, id: &'static str, by: &'static [&'static str]) -> Self {
+        Self { path, list, rows: "", id, by, newest: false }
+    }
+
+    const fn in_field(mut self, rows: &'static str) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    const fn newest(mut self) -> Self {
+        self.newest = true;
+        self
+    }
+}
+
+/// What can be named. Agents and users are not here: the daemon itself takes their names.
+const NAMES: &[Names] = &[
+    Names::new("/api/agents/archived/{id}", "agents_archived_list", "id", &["archived_slug"]),
+    Names::new("/api/operations/{id}", "operations_list", "id", &["agent_name"]).newest(),
+    Names::new("/api/users/{username}/tokens/{id}", "users_token_list", "id", &["label"]),
+    Names::new("/api/knowledge/items/{id}", "knowledge_list", "id", &["title", "source_url"]),
+    Names::new("/api/v1/spaces/{space}", "spaces_list", "id", &["slug", "name"]).in_field("spaces"),
+    Names::new("/api/v1/spaces/{space}/members/{id}", "spaces_members", "id", &["username", "name"])
+        .in_field("members"),
+    Names::new("/api/v1/keys/{credential}", "keys_list", "credential_id", &["name"]),
+    Names::new("/credentials/{credential}", "credentials_list", "credential_id", &["name"]),
+    Names::new("/api/v1/tasks/{task}", "tasks_list", "id", &["title"]).in_field("tasks"),
+    Names::new("/api/v1/messages/{id}", "messages_list", "id", &["seq"]).in_field("messages"),
+    Names::new("/api/notifications/{id}", "notifications_list", "id", &["title"]).newest(),
+    Names::new("/api/grants/{id}", "grants_list", "id", &["principal"]),
+];
+
+/// The parameters of a path, names among them replaced by the ids they stand for.
+///
+/// # Errors
+/// A name that several have, or no answer.
+pub fn resolve(session: &Session<'_>, route_path: &str, given: &[&str]) -> Result<Vec<String>, Failure> {
+    let mut found: Vec<String> = Vec::new();
+    let mut prefix = String::new();
+    let mut values = given.iter();
+    for segment in route_path.split('/').skip(1) {
+        prefix.push('/');
+        prefix.push_str(segment);
+        if segment.starts_with('{')
+            && let Some(value) = values.next()
+        {
+            let id = match NAMES.iter().find(|names| names.path == prefix) {
+                Some(names) if !is_id(value) => {
+                    // Of several archived under one name the newest is brought back; which one goes for good is asked.
+                    let newest = names.newest || route_path.ends_with("/restore");
+                    find(session, names, newest, &found, value)?
+                }
+                _ => (*value).to_owned(),
+            };
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+/// The id behind a name; the text itself where there is none, which the daemon refuses in its own words.
+fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], given: &str) -> Result<String, Failure> {
+    let rows = match rows(session, names, above) {
+        Err(Failure::Refused(_)) => return Ok(given.to_owned()),
+        rows => rows?,
+    };
+    let id = |row: &Value| row[names.id].as_str().map(str::to_owned);
+    if rows.iter().any(|row| row[names.id] == given) {
+        return Ok(given.to_owned());
+    }
+    let is = |row: &&Value| names.by.iter().any(|field| !row[*field].is_null() && text::plain(&row[*field]) == given);
+    let mut ids: Vec<String> = rows.iter().filter(is).filter_map(id).collect();
+    ids.dedup();
+    match ids.as_slice() {
+        [] => Ok(given.to_owned()),
+        [only] => Ok(only.clone()),
+        [first, ..] if newest => Ok(first.clone()),
+        several => {
+            let detail = format!("{given} is the name of {}: {}.", several.len(), several.join(", "));
+            Err(Failure::usage(detail, "Give the id of one of them."))
+        }
+    }
+}
+
+/// Puts ids where fields of a body or a query want them and were given names.
+///
+/// # Errors
+/// A name that several have, or no answer.
+pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Result<(), Failure> {
+    for (name, value) in fields.iter_mut() {
+        let Some(given) = value.as_str().filter(|given| !given.is_empty() && !is_id(given)) else { continue };
+        let resolved = match name.as_str() {
+            "space_id" => space(session, given)?,
+            "assignee_id" => agent(session, given)?,
+            "resource" => match given.split_once(':') {
+                Some(("agent", agent_name)) if agent_name != "*" && !is_id(agent_name) => {
+                    format!("agent:{}", agent(session, agent_name)?)
+                }
+                _ => continue,
+            },
+            _ => continue,
+        };
+        *value = Value::from(resolved);
+    }
+    Ok(())
+}
+
+/// The id of a space that was given by id, slug or name.
+///
+/// # Errors
+/// As for [`resolve_fields`].
+pub fn space(session: &Session<'_>, given: &str) -> Result<String, Failure> {
+    let ids = resolve(session, "/api/v1/spaces/{space}", &[given])?;
+    Ok(ids.into_iter().next().unwrap_or_else(|| given.to_owned()))
+}
+
+/// The id of an agent that was given by name; the text itself where there is none.
+fn agent(session: &Session<'_>, given: &str) -> Result<String, Failure> {
+    let route = path::route("agents_get");
+    match session.send_for_json(route, &path::target(route, &[given], &Map::new()), None) {
+        Ok(agent) => Ok(agent["id"].as_str().unwrap_or(given).to_owned()),
+        Err(Failure::Refused(_)) => Ok(given.to_owned()),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn rows(session: &Session<'_>, names: &Names, above: &[String]) -> Result<Vec<Value>, Failure> {
+    let route = path::route(names.list);
+    let above: Vec<&str> = above.iter().map(String::as_str).collect();
+    if names.rows.is_empty() {
+        return paging::rows(session, route, &above, Map::new(), None);
+    }
+    let takes_limit = route.query.iter().any(|field| field.name == "limit");
+    let query = takes_limit.then(|| ("limit".to_owned(), Value::from(PAGE_MAX))).into_iter().collect();
+    match session.send_for_json(route, &path::target(route, &above, &query), None)?[names.rows].take() {
+        Value::Array(rows) => Ok(rows),
+        _ => Err(Failure::Unexpected("The answer is not a list.".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::routes;
+
+    #[test]
+    fn every_place_and_list_is_in_the_table_of_routes() {
+        for names in NAMES {
+            assert_eq!(path::route(names.list).id, names.list);
+            let all = routes().iter().flat_map(|table| table.iter());
+            assert!(all.into_iter().any(|route| route.path.starts_with(names.path)), "{}", names.path);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What stands for a parameter of a path on the command line: what it is, and which names the shell offers for it.
+
+use clap::Arg;
+
+use super::complete;
+
+/// The parameter's name and the beginning of its path, and what people are told of it.
+const ABOUT: &[(&str, &str, &str)] = &[
+    ("/api/agents/archived/", "id", "The archived agent's name or id"),
+    ("/api/agents/", "name", "The agent's name or id"),
+    ("/api/v1/agents/", "agent", "The agent's name or id"),
+    ("/api/operations/", "id", "The operation's id, or an agent's name for its newest"),
+    ("/api/users/", "username", "The user's name or id"),
+    ("/api/users/", "id", "The token's id or label"),
+    ("/api/grants/", "id", "The grant's id, or its principal such as user:ann"),
+    ("/api/notifications/", "id", "The notification's id or title"),
+    ("/api/knowledge/sources/", "source_id", "The source, such as app:guides"),
+    ("/api/knowledge/items/", "id", "The document's id, title or path"),
+    ("/api/v1/spaces/", "space", "The space's id, slug or name"),
+    ("/api/v1/spaces/", "id", "The member's id or name"),
+    ("/api/v1/keys/", "credential", "The key's id or name"),
+    ("/credentials/", "credential", "The key's id or name"),
+    ("/api/v1/tasks/", "task", "The task's id or title"),
+    ("/api/v1/messages/", "id", "The message's id or its number in the list"),
+    ("/api/v1/context/", "context_key", "The key, such as plans/today"),
+];
+
+/// The argument with its help and its completion; several of it where a verb takes them.
+pub fn described(arg: Arg, path: &str, parameter: &str, several: bool) -> Arg {
+    let known = ABOUT.iter().find(|(prefix, name, _)| path.starts_with(prefix) && *name == parameter);
+    let about = known.map_or("What it is about", |(.., about)| about);
+    let arg = match complete::of(path, parameter) {
+        Some(names) => arg.add(names),
+        None => arg,
+    };
+    if several { arg.num_args(1..).help(format!("{about}; several at once")) } else { arg.help(about) }
+}

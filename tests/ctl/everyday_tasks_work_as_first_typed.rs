@@ -1,0 +1,125 @@
+//! Sixty everyday tasks, each in the first form that somebody who knows `gh`, `incus` or `kubectl` would type.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use crate::run::{Ctl, url};
+use crate::support::Daemon;
+
+/// What is wanted, what is typed, and a part of what is then seen. In their order they run on one fresh box without a
+/// container runtime; a line that begins with `!` is refused for that want.
+const TASKS: &[(&str, &str, &str)] = &[
+    ("see how it all is", "taosctl status", "health"),
+    ("who am I", "taosctl whoami", "operator"),
+    ("who am I, as gh says it", "taosctl auth status", "user:operator"),
+    ("which version", "taosctl version", "taosd"),
+    ("what is wrong", "taosctl doctor", "daemon"),
+    ("help", "taosctl help", "Usage"),
+    ("help about a verb", "taosctl help agents create", "Examples:"),
+    ("create an agent", "taosctl agents create atlas", "atlas"),
+    ("create one, verb first", "taosctl create agent hermes", "hermes"),
+    ("create one, singular", "taosctl agent create scout --model qwen2.5:7b", "scout"),
+    ("list agents", "taosctl agents ls", "hermes"),
+    ("list agents as kubectl does", "taosctl get agents", "atlas"),
+    ("list agents as incus does", "taosctl list", "atlas"),
+    ("list them wide", "taosctl get agents -o wide", "CREATED AT"),
+    ("list their names", "taosctl get agents -o name", "scout"),
+    ("list them as JSON", "taosctl agents list --json", "[{"),
+    ("list them as YAML", "taosctl get agents -o yaml", "- id:"),
+    ("show one", "taosctl agents show atlas", "display_name"),
+    ("describe one", "taosctl describe agent atlas", "display_name"),
+    ("show one by slash", "taosctl get agent/atlas", "display_name"),
+    ("info about one, as incus", "taosctl info atlas", "display_name"),
+    ("edit one", "taosctl agents edit atlas --display-name 'Atlas II'", "Atlas II"),
+    ("set its model", "taosctl agents model atlas gpt-5", "gpt-5"),
+    ("pause two", "taosctl agents pause atlas hermes", "paused: hermes"),
+    ("see that they are paused", "taosctl agents ls", "paused"),
+    ("resume two", "taosctl resume atlas hermes", "resumed: atlas"),
+    ("start one", "! taosctl start atlas", "agent_has_no_container"),
+    ("stop one", "! taosctl agents stop atlas", "agent_has_no_container"),
+    ("read its log", "! taosctl logs atlas", "agent_has_no_container"),
+    ("follow its log", "! taosctl logs -f atlas", "agent_has_no_container"),
+    ("deploy one", "! taosctl deploy walker --image debian12", "error: "),
+    ("issue a token", "taosctl tokens issue atlas", "taos_agent_"),
+    ("rotate it with a grace", "taosctl token rotate atlas --grace 300", "taos_agent_"),
+    ("list tokens", "taosctl tokens ls", "agent:atlas"),
+    ("show a token", "taosctl token show atlas", "has_token"),
+    ("revoke a token", "taosctl token revoke atlas --yes", "revoked: atlas"),
+    ("create a user", "taosctl users create ann", "ann"),
+    ("list users", "taosctl get users", "ann"),
+    ("a token for her", "taosctl tokens create user:ann --label laptop", "taos_user_"),
+    ("revoke it by its label", "taosctl tokens rm laptop --user ann -y", "revoked: laptop"),
+    ("let her edit an agent", "taosctl grants create user:ann agent:atlas editor", "editor"),
+    ("who may what", "taosctl grants ls", "agent:atlas"),
+    ("who may what on one", "taosctl agents grants atlas", "user:ann"),
+    ("make her an admin", "taosctl user set ann --role admin", "admin"),
+    ("tell the owner", "taosctl notify 'Backup done' 'It is on the NAS.'", "delivered"),
+    ("read what came", "taosctl notifications ls", "Backup done"),
+    ("say something", "taosctl send 'The build is green'", "sent: "),
+    ("read the talk", "taosctl messages ls", "The build is green"),
+    ("search it", "taosctl messages search green", "green"),
+    ("make a task", "taosctl tasks create 'Sweep the floor'", "Sweep the floor"),
+    ("list tasks", "taosctl get tasks", "Sweep the floor"),
+    ("take it", "taosctl task claim 'Sweep the floor'", "fence"),
+    ("make a space", "taosctl create space Workshop", "workshop"),
+    ("keep a value", "taosctl context set plans/today sweep", "plans/today"),
+    ("put a file up", "taosctl upload notes.txt", "notes.txt"),
+    ("save everything", "taosctl backup", "blake3"),
+    ("list the copies", "taosctl backups", ".db"),
+    ("what happened today", "taosctl audit --since today", "user:operator"),
+    ("what happened to one", "taosctl audit --since 1h -o jsonl", "agents.create"),
+    ("what goes on", "taosctl operations ls", "STATUS"),
+    ("export an agent", "taosctl agents export scout > scout.json", ""),
+    ("archive one", "taosctl delete agent scout --yes", "archived: scout"),
+    ("bring it back", "taosctl agents restore scout", "scout"),
+    ("remove two", "taosctl agents rm scout hermes -y", "archived: hermes"),
+    ("remove one for good", "taosctl purge scout -y", "purged: scout"),
+    ("read an error's page", "taosctl docs errors#agent_not_found", "agent_not_found"),
+    ("delete the user", "taosctl users delete ann -y", "deleted: ann"),
+    ("log out", "taosctl logout", "not logged in"),
+];
+
+#[test]
+fn all_of_them_work() {
+    assert!(TASKS.len() >= 60);
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let ctl = Ctl::operator(&daemon);
+    ctl.file("notes.txt", "notes");
+    let mut wrong = Vec::new();
+    for (task, line, part) in TASKS {
+        let (refused, line) = line.strip_prefix("! ").map_or((false, *line), |line| (true, line));
+        let (seen, good) = typed(&ctl, &daemon, line);
+        if good == refused || !seen.contains(part) {
+            wrong.push(format!("{task}: {line}: {seen}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), TASKS.len(), wrong.join("\n"));
+}
+
+/// The page with the transcript lists exactly these.
+#[test]
+fn the_page_of_everyday_commands_lists_them_all() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/agents/recipes/everyday-commands.md"));
+    let page = page.expect("the page");
+    for (task, line, _) in TASKS {
+        let row = format!("| {task} | `{}` |", line.trim_start_matches("! ").replace('|', "\\|"));
+        assert!(page.contains(&row), "{row} is not in docs/agents/recipes/everyday-commands.md");
+    }
+}
+
+fn typed(ctl: &Ctl, daemon: &Daemon, line: &str) -> (String, bool) {
+    let built = std::path::Path::new(env!("CARGO_BIN_EXE_taosctl")).parent().expect("a directory").display();
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", line])
+        .current_dir(ctl.home())
+        .env_clear()
+        .env("HOME", ctl.home())
+        .env("PATH", format!("{built}:/usr/bin:/bin"))
+        .env("TAOS_URL", url(daemon))
+        .env("TAOS_TOKEN", &daemon.token)
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (format!("{}{}", text(&output.stdout), text(&output.stderr)), output.status.success())
+}

@@ -1,0 +1,140 @@
+//! A person on a terminal reads what fits and what people say; a program reads every value as it is.
+
+use serde_json::Value;
+
+use crate::run::Ctl;
+use crate::support::Daemon;
+use crate::terminal::{plain, see};
+
+fn with_two_agents(daemon: &Daemon) -> Ctl {
+    let ctl = Ctl::operator(daemon);
+    ctl.ok(&["agents", "create", "Atlas", "--model", "qwen2.5:7b"]);
+    ctl.ok(&["agents", "create", "Hermes"]);
+    ctl
+}
+
+#[test]
+fn no_list_is_wider_than_the_terminal() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    ctl.ok(&["grants", "create", "user:operator", "agent:atlas", "editor"]);
+    ctl.ok(&["tokens", "issue", "atlas"]);
+    ctl.ok(&["backup"]);
+    ctl.ok(&["notify", "A title that is rather long for a list", "Body"]);
+    for line in
+        ["agents ls", "grants ls", "tokens ls", "backups", "audit", "knowledge ls", "notifications ls", "users ls"]
+    {
+        let (seen, code) = see(&ctl, line);
+        assert_eq!(code, 0, "{line}: {seen}");
+        for row in plain(&seen).lines() {
+            assert!(row.chars().count() <= 80, "{line}: {row:?} has {} columns", row.chars().count());
+        }
+        assert!(plain(&seen).lines().count() > 1, "{line}: {seen}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_marks_and_colours_and_a_pipe_words() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    ctl.ok(&["agents", "pause", "atlas"]);
+    let (seen, _) = see(&ctl, "agents ls");
+    assert!(seen.contains("\u{1b}[33m◐ paused"), "{seen:?}");
+    assert!(plain(&seen).contains("○ registered"), "{seen:?}");
+    let uncoloured = Ctl::operator(&daemon).env("NO_COLOR", "1");
+    let (seen, _) = see(&uncoloured, "agents ls");
+    assert!(seen.contains("◐ paused") && !seen.contains('\u{1b}'), "{seen:?}");
+    let piped = ctl.ok(&["agents", "ls"]);
+    assert!(piped.contains("paused") && !piped.contains('◐') && !piped.contains('\u{1b}'), "{piped}");
+    assert_eq!(ctl.json(&["agents", "get", "atlas"])["status"], "registered", "JSON is exact");
+    let (seen, _) = see(&ctl, "backup && true");
+    assert!(plain(&seen).contains("KiB)"), "{seen}");
+    let (seen, _) = see(&ctl, "backups");
+    assert!(seen.contains(" ago") || seen.contains("now"), "{seen}");
+}
+
+#[test]
+fn each_format_is_what_it_says() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    assert_eq!(ctl.ok(&["agents", "ls", "-o", "name"]), "atlas\nhermes\n");
+    assert_eq!(ctl.ok(&["agents", "ls", "-q"]), "atlas\nhermes\n");
+    assert_eq!(ctl.ok(&["agents", "create", "Scout", "-q"]), "scout\n");
+    assert_eq!(ctl.ok(&["agents", "rm", "scout", "-qy"]), "scout\n");
+    let lines = ctl.ok(&["agents", "ls", "-o", "jsonl"]);
+    let names: Vec<Value> = lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["name"].clone()).collect();
+    assert_eq!(names, ["atlas", "hermes"]);
+    let yaml = ctl.ok(&["agents", "get", "atlas", "-o", "yaml"]);
+    assert!(yaml.contains("\nname: atlas\n") && yaml.contains("\nhas_token: false\n"), "{yaml}");
+    assert!(ctl.ok(&["agents", "ls"]).starts_with("NAME "), "a table");
+    let wide = ctl.ok(&["agents", "ls", "-o", "wide"]);
+    assert!(wide.lines().next().unwrap().contains("CREATED AT") && wide.contains("qwen2.5:7b"), "{wide}");
+    ctl.run(&["agents", "ls", "-o", "xml"]).expect(2);
+}
+
+#[test]
+fn an_empty_list_says_what_to_run_next() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::operator(&daemon);
+    let run = ctl.run(&["agents", "ls"]).expect(0);
+    assert_eq!(run.stderr, "There is nothing here yet. Next: taosctl agents create NAME\n");
+    assert_eq!(ctl.run(&["agents", "ls", "--status", "running"]).expect(0).stderr, "Nothing matches.\n");
+    assert_eq!(ctl.run(&["agents", "ls", "-q"]).expect(0).stderr, "");
+    assert_eq!(ctl.run(&["agents", "ls", "--json"]).expect(0).stdout, "[]\n");
+}
+
+#[test]
+fn a_list_is_cut_by_time() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    assert!(ctl.ok(&["audit", "--since", "1h"]).lines().count() > 2);
+    assert_eq!(ctl.run(&["audit", "--until", "1h"]).expect(0).stderr, "Nothing matches.\n");
+    assert_eq!(ctl.ok(&["audit", "--since", "today", "--limit", "2", "-o", "jsonl"]).lines().count(), 2);
+    ctl.run(&["audit", "--since", "soon"]).expect_error(2, "usage");
+}
+
+#[test]
+fn the_audit_names_people_agents_and_verbs() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    let audit = ctl.ok(&["audit", "--action", "agents.create"]);
+    assert!(audit.contains("user:operator") && audit.contains("agent:atlas"), "{audit}");
+    assert!(audit.contains("agents.create"), "{audit}");
+}
+
+#[test]
+fn a_watched_list_is_shown_again_when_it_changes() {
+    use std::io::{BufRead, BufReader};
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    let mut child = ctl.command(&["agents", "ls", "-q", "-w"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!([lines.next().unwrap(), lines.next().unwrap()], ["atlas", "hermes"]);
+    ctl.ok(&["agents", "create", "Scout"]);
+    assert_eq!(lines.nth(2).unwrap(), "scout");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn several_are_done_at_once_and_one_that_fails_stops_none() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    let run = ctl.run(&["agents", "pause", "atlas", "nobody", "hermes"]).expect(1);
+    assert_eq!(run.stdout, "paused: atlas\npaused: hermes\n");
+    assert!(run.stderr.contains("error: agent_not_found\n"), "{run:?}");
+    assert_eq!(ctl.ok(&["agents", "get", "atlas", "hermes", "-o", "jsonl"]).lines().count(), 2);
+}
+
+#[test]
+fn a_name_of_several_is_told_with_their_ids() {
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    for _ in 0..2 {
+        ctl.ok(&["tasks", "create", "Sweep"]);
+    }
+    let run = ctl.run(&["tasks", "get", "Sweep"]).expect_error(2, "usage");
+    assert!(run.stderr.contains("is the name of 2"), "{run:?}");
+    ctl.ok(&["tasks", "create", "Mop"]);
+    assert!(ctl.ok(&["tasks", "get", "Mop"]).contains("not_started"));
+}

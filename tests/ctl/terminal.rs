@@ -1,0 +1,23 @@
+//! A terminal of its own for a command, made by `script`.
+
+use std::process::{Command, Stdio};
+
+use crate::run::Ctl;
+
+/// Runs a line of `taosctl` on a terminal of 80 columns: what was seen there, and the exit code.
+pub fn see(ctl: &Ctl, line: &str) -> (String, i32) {
+    let inner = ctl.command(&[]);
+    let program = inner.get_program().to_str().expect("UTF-8").to_owned();
+    let mut command = Command::new("script");
+    let shell = format!("stty cols 80 rows 24; {program} {line}");
+    command.args(["--quiet", "--return", "--command", &shell, "/dev/null"]);
+    command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.env("TERM", "xterm").stdin(Stdio::null()).output().expect("script runs");
+    let seen = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");
+    (seen, output.status.code().expect("an exit code"))
+}
+
+/// What was seen without its colours.
+pub fn plain(seen: &str) -> String {
+    regex::Regex::new("\u{1b}\\[[0-9;]*m").expect("a pattern").replace_all(seen, "").into_owned()
+}
