@@ -12,7 +12,7 @@ use crate::ctl::verbs::paging;
 const LISTS: [(&str, &str, &str); 2] = [("agents_list", "id", "name"), ("agents_archived_list", "id", "archived_slug")];
 
 /// Puts names in place of the ids in `agent:ID`, `space:ID`, and in fields that hold an agent's id.
-pub(super) fn named(session: &Session<'_>, rows: &mut Vec<Value>) {
+pub(super) fn named(session: &Session<'_>, rows: &mut [Value]) {
     let names = known(session);
     for row in rows.iter_mut().filter_map(Value::as_object_mut) {
         for field in ["resource", "actor", "holder", "bound_agent_id"] {

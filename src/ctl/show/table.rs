@@ -92,7 +92,7 @@ fn laid<'a>(columns: &'a [Column], rows: &'a [Value], look: &Look) -> Vec<Laid<'
     let mut all: Vec<(String, &str)> = shown.map(|column| (column.0.to_owned(), column.1)).collect();
     if is_wide {
         for (field, value) in rows.iter().filter_map(Value::as_object).flatten() {
-            let is_simple = !value.is_object() && !value.is_null() && *value != Value::from("");
+            let is_simple = !value.is_object() && !value.is_null() && value.as_str() != Some("");
             if is_simple && all.iter().all(|(_, known)| known != field) {
                 all.push((clean(&field.replace('_', " ").to_uppercase()), field));
             }

@@ -33,6 +33,11 @@ enum Body {
     File,
 }
 
+/// What is done to the rows of a list before people see them.
+type Dress = fn(&Session<'_>, &mut [Value]);
+/// What is said before a verb is carried out, of its flags and parameters.
+type Warn = fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>;
+
 /// A verb.
 pub struct Verb {
     /// Its name.
@@ -46,8 +51,8 @@ pub struct Verb {
     at_once: bool,
     below: &'static [Verb],
     empty: Option<&'static str>,
-    dress: Option<fn(&Session<'_>, &mut Vec<Value>)>,
-    warn: Option<fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>>,
+    dress: Option<Dress>,
+    warn: Option<Warn>,
 }
 
 impl Verb {
@@ -114,13 +119,13 @@ impl Verb {
     }
 
     /// Names people instead of ids, and the like: what is done to the rows before people see them.
-    pub const fn dressed(mut self, dress: fn(&Session<'_>, &mut Vec<Value>)) -> Self {
+    pub const fn dressed(mut self, dress: Dress) -> Self {
         self.dress = Some(dress);
         self
     }
 
     /// Said before it is done, and on a terminal asked for.
-    pub const fn warned(mut self, warn: fn(&Session<'_>, &ArgMatches, &[&str]) -> Option<String>) -> Self {
+    pub const fn warned(mut self, warn: Warn) -> Self {
         self.warn = Some(warn);
         self
     }
