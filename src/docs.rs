@@ -40,6 +40,7 @@ pages![
     "agents/recipes/troubleshooting",
     "agents/operations/install",
     "agents/operations/first-login",
+    "agents/operations/console",
     "agents/operations/reverse-proxy",
     "agents/operations/classic-lxc",
     "agents/operations/firewall",

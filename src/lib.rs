@@ -6,6 +6,7 @@
 //! - [`offline`] - the commands that do not serve: check, backup, restore
 //! - [`daemon`] - the composition root: builds every part, wires them; reload, watchdog, stop
 //! - [`ctl`] - `taosctl`
+//! - [`ui`] - the console: pages for people, made from what the API answers
 //! - [`api`] - handlers, a folder a dialect, each with its rows of the route table
 //! - [`jobs`] - work that no request waits for
 //! - [`access`] - who calls, and may they
@@ -47,3 +48,4 @@ pub mod secret;
 pub mod store;
 pub mod threads;
 pub mod time;
+pub mod ui;

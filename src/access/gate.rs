@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use hyper::http::Method;
+
 use super::allowance::{Allowance, Amount};
 use super::authorize;
 use super::caller::Caller;
@@ -139,6 +141,19 @@ impl Gate {
     pub fn count(&self, head: &Head, caller: &Caller) -> Option<()> {
         self.requests.take(caller.account(), head.arrived).ok()?;
         self.record.note(head, caller).ok()
+    }
+
+    /// Judges whether a caller that one route has admitted may call another one as well: a page asks others for what it
+    /// shows. It counts as no request of its own.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn allow(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
+        let judged = authorize::class(caller, need).and_then(|()| authorize::scope_and_role(caller, need));
+        // A page leaves out what its reader may not see: that is no attempt at anything.
+        judged.map_err(
+            |refusal| if head.method == Method::GET { refusal } else { self.denied(head, caller, need, refusal) },
+        )
     }
 
     /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.

@@ -29,6 +29,7 @@ use crate::limits::seconds;
 use crate::store::{self, OpenError, Store, StoreError, StoreOptions, audit, idempotency, meta, operations};
 use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
+use crate::ui;
 
 use super::watchdog;
 
@@ -99,9 +100,10 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let sleeper = Arc::new(having("the thread that wakes agents", sleeper)?);
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
-    let routes = api::routes();
+    let routes = ui::routes();
     Ok(App::new(Parts {
         routes,
+        refusal_page: ui::refusal_page,
         config: live,
         store,
         clock,

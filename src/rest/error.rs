@@ -31,6 +31,8 @@ pub enum Dialect {
     Agentex,
     /// OAuth clients: the daemon's own, with the `error_description` of RFC 6749.
     OAuth,
+    /// Browsers: the console's pages.
+    Html,
 }
 
 impl Dialect {
@@ -41,6 +43,7 @@ impl Dialect {
             Self::Ax => "ax",
             Self::Agentex => "agentex",
             Self::OAuth => "oauth",
+            Self::Html => "html",
         }
     }
 }
@@ -183,7 +186,8 @@ impl ApiError {
     fn told(&self, dialect: Dialect) -> Value {
         let mut body = Map::new();
         match dialect {
-            Dialect::Taos | Dialect::OAuth => {
+            // A page of the console is made from this one.
+            Dialect::Taos | Dialect::OAuth | Dialect::Html => {
                 body.insert("error".into(), json!(self.code.slug));
                 body.insert("detail".into(), json!(self.detail));
             }

@@ -7,6 +7,7 @@ pub mod document;
 pub mod error;
 pub mod field;
 pub mod head;
+pub mod html;
 pub mod input;
 pub mod intake;
 pub mod json;

@@ -29,7 +29,12 @@ pub enum Outcome {
         /// The rest of the work.
         again: Work,
     },
+    /// What comes of the first, made into something else on the pool: a page is made of the reply to what it asked for.
+    Then(Box<Outcome>, Finish),
 }
+
+/// What makes of a reply what is sent in its place.
+pub type Finish = Box<dyn FnOnce(Reply) -> Outcome + Send>;
 
 /// Work for a pool thread.
 pub type Work = Box<dyn FnOnce() -> Outcome + Send>;

@@ -8,7 +8,7 @@ use crate::support::Daemon;
 use crate::world::path_with;
 
 #[test]
-fn the_first_page_sends_people_to_the_documentation_and_tells_programs_where_to_go() {
+fn the_first_page_sends_people_to_the_console_and_tells_programs_where_to_go() {
     let daemon = Daemon::start();
     let told = daemon.anonymous().get("/").expect(200).json();
     assert_eq!(told["name"], "taosd");
@@ -17,7 +17,11 @@ fn the_first_page_sends_people_to_the_documentation_and_tells_programs_where_to_
     }
     let browser = daemon.anonymous().with("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     let reply = browser.get("/").expect(303);
-    browser.get(reply.header("location").expect("a place")).expect(200);
+    let console = reply.header("location").expect("a place");
+    assert_eq!(console, "/ui/");
+    // Nobody is signed in yet.
+    let login = browser.get(console).expect(303);
+    browser.get(login.header("location").expect("a place")).expect(200);
     for program in ["*/*", "application/json", "application/json, text/html;q=0.5", ""] {
         daemon.anonymous().with("Accept", program).get("/").expect(200);
     }

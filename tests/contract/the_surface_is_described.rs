@@ -94,6 +94,8 @@ fn the_document_has_exactly_the_rows_of_the_index() {
         .as_array()
         .expect("rows")
         .iter()
+        // Pages are for people: the document leaves them out.
+        .filter(|row| row["dialect"] != "html")
         .map(|row| (text(row, "method"), text(row, "path").replace("...}", "}"), text(row, "action")))
         .collect();
     let told =

@@ -1,10 +1,10 @@
 //! What handlers share: the store, the gate, the settings, the counters.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use super::api_route::ApiRoute;
+use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::idempotency::InFlight;
 use super::kept::KeptReplies;
 use super::metrics::RequestMetrics;
@@ -28,16 +28,27 @@ use crate::jobs::upkeep::leases::Leases;
 use crate::jobs::upkeep::messages::Upkeep;
 use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::limits;
+use crate::rest::error::ApiError;
+use crate::rest::head::Head;
+use crate::rest::reply::Reply;
+use crate::rest::router::Router;
 use crate::store::{self, Store};
 use crate::time::Clock;
 
 /// Bounds of the links that log somebody in once.
 pub const LOGIN_LINKS: Room = Room { life: Duration::from_secs(300), most: 256, of_owner: 16 };
 
+/// The page that tells a person of a refusal.
+pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
+
 /// The application.
 pub struct App {
     /// The table of routes.
     pub routes: &'static [&'static [ApiRoute]],
+    /// From a request to its row of the table.
+    pub(crate) router: Router<PublicHandler, CheckedHandler, AtOnceHandler>,
+    /// What a browser is shown of a refusal.
+    pub refusal_page: RefusalPage,
     /// The settings in force.
     pub config: Arc<LiveConfig>,
     /// The database.
@@ -89,6 +100,8 @@ pub struct App {
     /// Links that log somebody in once.
     pub login_links: Arc<Held<LoginLink>>,
     edge: OnceLock<edge::Handle>,
+    /// Itself, for work that goes on after a handler.
+    own: OnceLock<Weak<App>>,
 }
 
 /// What a one-time login link stands for.
@@ -106,6 +119,8 @@ pub struct LoginLink {
 pub struct Parts {
     /// See [`App::routes`].
     pub routes: &'static [&'static [ApiRoute]],
+    /// See [`App::refusal_page`].
+    pub refusal_page: RefusalPage,
     /// See [`App::config`].
     pub config: Arc<LiveConfig>,
     /// See [`App::store`].
@@ -144,7 +159,9 @@ impl App {
     /// An application of these parts, which begins now.
     pub fn new(parts: Parts) -> Self {
         Self {
+            router: Router::new(parts.routes),
             routes: parts.routes,
+            refusal_page: parts.refusal_page,
             config: parts.config,
             store: parts.store,
             clock: parts.clock,
@@ -171,6 +188,7 @@ impl App {
             listening: parts.listening,
             login_links: Arc::new(Held::new(LOGIN_LINKS)),
             edge: OnceLock::new(),
+            own: OnceLock::new(),
         }
     }
 
@@ -184,6 +202,16 @@ impl App {
         }
         self.config.put(config);
         self.webhook.nudge();
+    }
+
+    /// A handle for what a handler leaves to be done later.
+    pub fn handle(&self) -> Weak<Self> {
+        self.own.get().cloned().unwrap_or_default()
+    }
+
+    /// Makes the application known to itself.
+    pub(crate) fn know(self: &Arc<Self>) {
+        let _ = self.own.set(Arc::downgrade(self));
     }
 
     /// Makes the running edge known, for `/readyz` and `/metrics`.

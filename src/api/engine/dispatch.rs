@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use hyper::header::ALLOW;
+use hyper::header::{ACCEPT, ALLOW};
 use hyper::http::{Method, StatusCode};
 
-use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
+use super::api_route::{ApiRoute, CheckedHandler};
 use super::app::App;
 use super::call::{Call, Handled, Step};
 use super::growth;
@@ -23,7 +23,7 @@ use crate::rest::input::Input;
 use crate::rest::intake::Taken;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, BodyKind, Repeat};
-use crate::rest::router::{self, Found, Params, Router};
+use crate::rest::router::{self, Found, Params};
 use crate::rest::service::{Outcome, Service};
 use crate::rest::stream;
 use crate::store::idempotency::RequestKey;
@@ -31,7 +31,6 @@ use crate::store::idempotency::RequestKey;
 /// Serves the routes of one [`App`].
 pub struct Dispatcher {
     app: Arc<App>,
-    router: Router<PublicHandler, CheckedHandler, AtOnceHandler>,
 }
 
 /// A route and its parameters.
@@ -54,7 +53,8 @@ pub enum Admitted {
 impl Dispatcher {
     /// A dispatcher for this application.
     pub fn new(app: Arc<App>) -> Self {
-        Self { router: Router::new(app.routes), app }
+        app.know();
+        Self { app }
     }
 
     /// The dialect in which a request's refusals are told: its route's, or that of the paths like it.
@@ -63,10 +63,27 @@ impl Dispatcher {
         if head.segments.is_empty() {
             return dialect_of(head);
         }
-        match self.router.find(&head.method, &head.segments) {
+        match self.app.router.find(&head.method, &head.segments) {
             Found::Route(route, _) => route.dialect,
             Found::Nothing | Found::OtherMethod(_) => dialect_of(head),
         }
+    }
+
+    /// What a handler ends in; of a page's, a refusal is a page.
+    fn for_people(&self, handled: Handled, dialect: Dialect, head: &Head) -> Handled {
+        match handled {
+            Err(error) if dialect == Dialect::Html => Ok(Step::Reply(self.refusal(&error, dialect, head))),
+            handled => handled,
+        }
+    }
+
+    /// A refusal in a dialect; in a browser's, as a page.
+    fn refusal(&self, error: &ApiError, dialect: Dialect, head: &Head) -> Reply {
+        if dialect == Dialect::Html {
+            log_cause(error, &head.request_id);
+            return (self.app.refusal_page)(error, head);
+        }
+        render(error, dialect, &head.request_id)
     }
 }
 
@@ -83,7 +100,8 @@ impl Dispatcher {
                 if route.is_tagged() {
                     reply.tag();
                 }
-                if let Some(before) = before {
+                // A page is made for its reader each time.
+                if let Some(before) = before.filter(|_| route.dialect != Dialect::Html) {
                     self.app.kept.put(&self.app.store, head, before, &reply);
                 }
                 Outcome::Done(unless_known(reply, route, head))
@@ -127,15 +145,28 @@ fn dialect_of(head: &Head) -> Dialect {
         | (Some("api"), Some("v1" | "spaces" | "tasks"))
         | (Some("agents"), Some("manage")) => Dialect::Ax,
         (Some(first), _) if AGENTEX.contains(&first) => Dialect::Agentex,
+        (Some("ui"), _) => Dialect::Html,
+        (Some("api"), _) => Dialect::Taos,
+        // A person who has mistyped an address.
+        _ if head.method == Method::GET && asks_for_html(head) => Dialect::Html,
         _ => Dialect::Taos,
+    }
+}
+
+/// True for what a browser's address line sends.
+fn asks_for_html(head: &Head) -> bool {
+    head.header(&ACCEPT).is_some_and(|accept| accept.contains("text/html"))
+}
+
+fn log_cause(error: &ApiError, request_id: &str) {
+    if let Some(cause) = &error.cause {
+        log::error!("request {request_id}: {}: {cause}", error.code.slug);
     }
 }
 
 /// An error as a reply; what is our own fault goes to the log with the request's id.
 pub fn render(error: &ApiError, dialect: Dialect, request_id: &str) -> Reply {
-    if let Some(cause) = &error.cause {
-        log::error!("request {request_id}: {}: {cause}", error.code.slug);
-    }
+    log_cause(error, request_id);
     error.reply(dialect)
 }
 
@@ -144,11 +175,11 @@ impl Service for Dispatcher {
     type Admitted = Admitted;
 
     fn plan(&self, head: &Head) -> Result<(Plan, u64), Reply> {
-        let refuse = |error: ApiError| render(&error, self.dialect(head), &head.request_id);
+        let refuse = |error: ApiError| self.refusal(&error, self.dialect(head), head);
         if head.method == Method::OPTIONS && head.raw_path == "*" {
             return Err(Reply::no_content().with(ALLOW, "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
         }
-        let found = self.router.find(&head.method, &head.segments);
+        let found = self.app.router.find(&head.method, &head.segments);
         // Where no credential is looked at, none can vouch for a request under a foreign name.
         let is_checked = matches!(&found, Found::Route(route, _) if route.action().is_some());
         if head.foreign_host && !is_checked && !host::is_exempt(head) {
@@ -227,7 +258,7 @@ impl Service for Dispatcher {
     }
 
     fn admit(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
-        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let refuse = |error: ApiError| self.refusal(&error, plan.route.dialect, head);
         match (plan.route.need(), &plan.route.access) {
             (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
                 let admitted = self.app.gate.admit(head, &need);
@@ -243,7 +274,7 @@ impl Service for Dispatcher {
     }
 
     fn admit_before_body(&self, head: &Head, plan: &Plan) -> Result<Admitted, Reply> {
-        let refuse = |error: ApiError| render(&error, plan.route.dialect, &head.request_id);
+        let refuse = |error: ApiError| self.refusal(&error, plan.route.dialect, head);
         let admitted = match (self.admit(head, plan)?, plan.route.need(), &plan.route.access) {
             (Admitted::Public, Some(need), Access::Bearer(..)) => {
                 self.app.gate.vouch(head, &need).map(Admitted::Vouched).map_err(refuse)?
@@ -264,14 +295,16 @@ impl Service for Dispatcher {
 
     fn run(&self, head: Arc<Head>, plan: Plan, admitted: Admitted, body: Bytes) -> Outcome {
         let (route, request_id, arrived) = (plan.route, head.request_id.clone(), head.arrived);
-        let refuse = |error: ApiError| Outcome::Done(render(&error, route.dialect, &request_id));
+        let asked = Arc::clone(&head);
+        let refuse = |error: ApiError| Outcome::Done(self.refusal(&error, route.dialect, &asked));
         let input = match Input::new(head, route, plan.params, &body) {
             Ok(input) => input,
             Err(error) => return refuse(error),
         };
         match (&route.access, admitted) {
             (Access::Public(handler) | Access::Bearer(_, handler), _) => {
-                finish(handler(&self.app, input), &Slot::default(), None, route.dialect, &request_id)
+                let handled = self.for_people(handler(&self.app, input), route.dialect, &asked);
+                finish(handled, &Slot::default(), None, route.dialect, &request_id)
             }
             (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
                 let (head, before) = (Arc::clone(&input.head), self.before(&caller));
@@ -281,7 +314,7 @@ impl Service for Dispatcher {
                 match idempotency_key(route, &call) {
                     Err(error) => refuse(error),
                     Ok(None) => {
-                        let handled = handler(&self.app, call);
+                        let handled = self.for_people(handler(&self.app, call), route.dialect, &asked);
                         let ended = finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id);
                         self.keep(ended, route, &head, before)
                     }
@@ -305,8 +338,10 @@ impl Service for Dispatcher {
     }
 
     fn render(&self, error: &ApiError, head: Option<&Head>) -> Reply {
-        let (dialect, id) = head.map_or((Dialect::Taos, "-"), |head| (self.dialect(head), &head.request_id));
-        render(error, dialect, id)
+        match head {
+            Some(head) => self.refusal(error, self.dialect(head), head),
+            None => render(error, Dialect::Taos, "-"),
+        }
     }
 
     fn finished(&self, head: &Head, from: &str, status: u16, bytes: u64, took: Duration) {
@@ -315,7 +350,7 @@ impl Service for Dispatcher {
     }
 }
 
-fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, ApiError> {
+pub(super) fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, ApiError> {
     if route.repeat != Repeat::Key {
         return Ok(None);
     }
@@ -328,7 +363,13 @@ fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, 
 }
 
 /// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
-fn finish(handled: Handled, reservation: &Slot, watch: Option<&Watch>, dialect: Dialect, request_id: &str) -> Outcome {
+pub(super) fn finish(
+    handled: Handled,
+    reservation: &Slot,
+    watch: Option<&Watch>,
+    dialect: Dialect,
+    request_id: &str,
+) -> Outcome {
     let (reply, kept) = match handled {
         Ok(Step::Later(outcome)) => return outcome,
         // Only a route whose body comes in pieces has one, and that is begun elsewhere.

@@ -7,6 +7,7 @@ pub(crate) mod descent;
 pub(crate) mod dispatch;
 pub mod growth;
 pub(crate) mod idempotency;
+pub(crate) mod inside;
 pub(crate) mod kept;
 pub(crate) mod metrics;
 pub(crate) mod paging;

@@ -32,7 +32,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(front),
         id: "front",
         title: "Find the way in",
-        about: "Links to the documentation and the routes. A browser is redirected to the documentation.",
+        about: "Links to the documentation and the routes. A browser is redirected to the console.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -118,7 +118,7 @@ fn row(route: &ApiRoute) -> Value {
 }
 
 /// Where browsers begin.
-const PEOPLE: &str = "/docs";
+const PEOPLE: &str = "/ui/";
 
 fn front(_: &App, input: Input) -> Handled {
     let reply = if prefers_html(input.header(&ACCEPT).unwrap_or(""), "application/json") {

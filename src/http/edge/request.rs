@@ -28,7 +28,7 @@ use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
 use crate::rest::intake::Taken;
 use crate::rest::reply::{Body, Reply, Source};
-use crate::rest::service::{Outcome, Service, Work};
+use crate::rest::service::{Finish, Outcome, Service, Work};
 
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -455,6 +455,7 @@ impl<S: Service> Exchange<S> {
 
     /// Follows postponed work to its reply.
     async fn settle(&self, mut answer: PoolAnswer<S>) -> Result<Reply, Halt> {
+        let mut finishes: Vec<Finish> = Vec::new();
         loop {
             let (outcome, principal) = match answer {
                 PoolAnswer::Outcome(outcome, principal) => (outcome, principal),
@@ -467,7 +468,15 @@ impl<S: Service> Exchange<S> {
                 }
             };
             let more: Work = match outcome {
-                Outcome::Done(reply) => return Ok(reply),
+                Outcome::Done(reply) => match finishes.pop() {
+                    Some(finish) => Box::new(move || finish(reply)),
+                    None => return Ok(reply),
+                },
+                Outcome::Then(first, finish) => {
+                    finishes.push(finish);
+                    answer = PoolAnswer::Outcome(*first, principal);
+                    continue;
+                }
                 Outcome::Again(work) => work,
                 Outcome::Later { wait, until, again } => {
                     wait.finished(until).await;

@@ -21,7 +21,8 @@ mod headers;
 /// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
 pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in tables.iter().flat_map(|table| table.iter()) {
+    // Pages are for people.
+    for route in tables.iter().flat_map(|table| table.iter()).filter(|route| route.dialect != Dialect::Html) {
         let path = route.path.replace("...}", "}");
         let item = paths.entry(path).or_insert_with(|| json!({}));
         let mut operation = operation(route);

@@ -86,7 +86,7 @@ pub const CASES: &[Case] = &[
     case("api_index", "", |w| {
         let reply = w.daemon.anonymous().get("/api").expect(200);
         let rows = reply.json()["routes"].clone();
-        let table = || taosd::api::routes().iter().flat_map(|table| table.iter());
+        let table = || taosd::ui::routes().iter().flat_map(|table| table.iter());
         assert_eq!(rows.as_array().map(Vec::len), Some(table().count()));
         for (row, route) in rows.as_array().expect("rows").iter().zip(table()) {
             assert_eq!((row["method"].as_str(), row["path"].as_str()), (Some(route.method.as_str()), Some(route.path)));

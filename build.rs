@@ -1,0 +1,45 @@
+//! Puts the files of `assets/` into the program: each as it is and compressed, under a name that holds its hash, so that a
+//! browser may keep it for ever.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Files that browsers get, with their content type.
+const SERVED: &[(&str, &str)] = &[
+    ("app.css", "text/css; charset=utf-8"),
+    ("app.js", "text/javascript; charset=utf-8"),
+    ("htmx.min.js", "text/javascript; charset=utf-8"),
+    ("icons.svg", "image/svg+xml"),
+    ("favicon.svg", "image/svg+xml"),
+];
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=assets");
+    println!("cargo::rerun-if-changed=build.rs");
+    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
+    let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
+    let mut table = String::from("&[\n");
+    for (name, kind) in SERVED {
+        let path = Path::new(&root).join("assets").join(name);
+        let bytes = fs::read(&path)?;
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&bytes)?;
+        let packed_path = Path::new(&out).join(format!("{name}.gz"));
+        fs::write(&packed_path, packed.finish()?)?;
+        let hash = &blake3::hash(&bytes).to_hex()[..10];
+        let (stem, extension) = name.split_once('.').ok_or_else(|| io::Error::other("a name without a dot"))?;
+        writeln!(
+            table,
+            "Asset {{ name: {name:?}, hashed: \"{stem}-{hash}.{extension}\", kind: {kind:?}, plain: include_bytes!({path:?}), \
+             packed: include_bytes!({packed_path:?}) }},"
+        )
+        .map_err(io::Error::other)?;
+    }
+    table.push(']');
+    fs::write(Path::new(&out).join("assets.rs"), table)
+}

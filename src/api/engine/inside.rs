@@ -1,0 +1,143 @@
+//! Routes asked from inside, for a caller that another route has admitted. What a page shows and what its buttons do comes
+//! from the same rows as everybody's requests: one access check, one set of rules.
+
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::http::Method;
+
+use super::api_route::ApiRoute;
+use super::app::App;
+use super::call::Call;
+use super::dispatch::{finish, render};
+use super::growth;
+use super::idempotency::Slot;
+use crate::access::Caller;
+use crate::http::edge::check;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::head::Head;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::Access;
+use crate::rest::router::{Found, Params, is_free_text};
+use crate::rest::service::Outcome;
+
+/// A request that never came over a wire.
+pub struct Asked {
+    route: &'static ApiRoute,
+    params: Params,
+    head: Arc<Head>,
+}
+
+impl Asked {
+    /// The request `method target`, made in the course of the request `of`; `target` is a path with its query.
+    ///
+    /// # Errors
+    /// 404, 405 or `invalid_path`.
+    pub fn new(app: &App, of: &Head, method: Method, target: &str) -> Result<Self, ApiError> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (segments, encoded) =
+            check::segments(path).map_err(|refusal| ApiError::new(refusal.code).detail(refusal.detail))?;
+        let (route, params) = match app.router.find(&method, &segments) {
+            Found::Route(route, params) => (route, params),
+            Found::Nothing => return Err(codes::NOT_FOUND.into()),
+            Found::OtherMethod(_) => return Err(codes::METHOD_NOT_ALLOWED.into()),
+        };
+        if encoded.iter().any(|at| !is_free_text(route.path, *at)) {
+            return Err(codes::INVALID_PATH.into());
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Under which name the box was reached.
+        if let Some(host) = of.headers.get(HOST) {
+            headers.insert(HOST, host.clone());
+        }
+        let head = Head {
+            method,
+            raw_path: path.to_owned(),
+            segments,
+            query: query.to_owned(),
+            headers,
+            peer: of.peer.clone(),
+            foreign_host: of.foreign_host,
+            request_id: of.request_id.clone(),
+            arrived: of.arrived,
+        };
+        Ok(Self { route, params, head: Arc::new(head) })
+    }
+
+    /// Its row of the table.
+    pub fn route(&self) -> &'static ApiRoute {
+        self.route
+    }
+
+    /// Its input, if the caller may call it: for who runs the handler himself.
+    ///
+    /// # Errors
+    /// 403, or what is wrong with the query.
+    pub fn input(self, app: &App, caller: &Caller) -> Result<Input, ApiError> {
+        if let Some(need) = self.route.need() {
+            app.gate.allow(&self.head, caller, &need)?;
+        }
+        Input::new(self.head, self.route, self.params, &Bytes::new())
+    }
+
+    /// What comes of it with this body: the access check, the checks of the input, the handler.
+    pub fn run(self, app: &App, caller: &Caller, body: &Bytes) -> Outcome {
+        let Self { route, params, head } = self;
+        let request_id = head.request_id.clone();
+        let refuse = |error: ApiError| Outcome::Done(render(&error, Dialect::Taos, &request_id));
+        let allowed = match route.need() {
+            Some(need) => app.gate.allow(&head, caller, &need),
+            None => Ok(()),
+        };
+        let input = allowed.and_then(|()| Input::new(Arc::clone(&head), route, params, body));
+        let mut input = match input {
+            Ok(input) => input,
+            Err(error) => return refuse(error),
+        };
+        // One envelope for whoever asks from inside.
+        input.dialect = Dialect::Taos;
+        match &route.access {
+            Access::Public(handler) => finish(handler(app, input), &Slot::default(), None, Dialect::Taos, &request_id),
+            Access::Action(action, handler) | Access::Class(_, action, handler) => {
+                let mut call = Call::of(app, caller.clone(), input, *action);
+                call.growth = growth::of(route);
+                let watch = Arc::clone(&call.watch);
+                finish(handler(app, call), &Slot::default(), Some(&watch), Dialect::Taos, &request_id)
+            }
+            Access::AtOnce(_, handler) => Outcome::Done(handler(caller)),
+            // Its handler has a credential judged, and here is none.
+            Access::Bearer(..) => refuse(codes::FORBIDDEN.into()),
+        }
+    }
+
+    /// What comes of a public route with this body; its handler judges what is in it.
+    pub fn public(self, app: &App, body: &Bytes) -> Outcome {
+        let request_id = self.head.request_id.clone();
+        let Access::Public(handler) = self.route.access else {
+            return Outcome::Done(render(&codes::AUTH_REQUIRED.into(), Dialect::Taos, &request_id));
+        };
+        match Input::new(self.head, self.route, self.params, body) {
+            Ok(input) => finish(handler(app, input), &Slot::default(), None, Dialect::Taos, &request_id),
+            Err(error) => Outcome::Done(render(&error, Dialect::Taos, &request_id)),
+        }
+    }
+
+    /// The reply to a request that only reads.
+    ///
+    /// # Errors
+    /// `internal` where the reply would have to be waited for.
+    pub fn read(self, app: &App, caller: &Caller) -> Result<Reply, ApiError> {
+        let mut outcome = self.run(app, caller, &Bytes::new());
+        loop {
+            outcome = match outcome {
+                Outcome::Done(reply) => return Ok(reply),
+                Outcome::Again(work) => work(),
+                Outcome::Pending(_) | Outcome::Later { .. } | Outcome::Then(..) => return Err(codes::INTERNAL.into()),
+            };
+        }
+    }
+}

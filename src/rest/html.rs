@@ -1,0 +1,91 @@
+//! Texts in pages. An agent's text is never markup, and what a reader could not see, or what would swap the order of what
+//! he reads, is shown as a symbol.
+
+use std::fmt::{self, Write};
+
+use askama::filters::Escaper;
+
+/// Escapes markup and shows what cannot be seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Shown;
+
+impl Escaper for Shown {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, text: &str) -> fmt::Result {
+        let mut from = 0;
+        for (at, c) in text.char_indices() {
+            let Some(instead) = symbol(c) else { continue };
+            dest.write_str(&text[from..at])?;
+            match instead {
+                Instead::Text(text) => dest.write_str(text)?,
+                Instead::Picture(picture) => dest.write_char(picture)?,
+                Instead::Code => write!(dest, "\u{27e6}U+{:04X}\u{27e7}", u32::from(c))?,
+            }
+            from = at + c.len_utf8();
+        }
+        dest.write_str(&text[from..])
+    }
+}
+
+/// What stands in a page for a character.
+enum Instead {
+    Text(&'static str),
+    Picture(char),
+    /// Its number.
+    Code,
+}
+
+/// `None`: the character stands for itself.
+fn symbol(c: char) -> Option<Instead> {
+    Some(match c {
+        '<' => Instead::Text("&lt;"),
+        '>' => Instead::Text("&gt;"),
+        '&' => Instead::Text("&amp;"),
+        '"' => Instead::Text("&#34;"),
+        '\'' => Instead::Text("&#39;"),
+        '\n' | '\t' => return None,
+        '\0'..='\u{1f}' => Instead::Picture(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
+        '\u{7f}' => Instead::Picture('\u{2421}'),
+        // The other control characters; marks, embeddings, overrides and isolates of direction; blanks without a width;
+        // separators of lines; tags.
+        '\u{80}'..='\u{9f}'
+        | '\u{61c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => Instead::Code,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let mut out = String::new();
+        Shown.write_escaped_str(&mut out, text).expect("a string");
+        out
+    }
+
+    #[test]
+    fn markup_is_text_and_what_cannot_be_seen_is_shown() {
+        assert_eq!(shown("<b title='x'>&\"</b>"), "&lt;b title=&#39;x&#39;&gt;&amp;&#34;&lt;/b&gt;");
+        assert_eq!(shown("a\u{202e}b\u{1b}[0m\r\n\tc\u{7f}"), "a⟦U+202E⟧b␛[0m␍\n\tc␡");
+        assert_eq!(shown("日本 é 👩‍💻"), "日本 é 👩‍💻");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_leaves_its_place(text in any::<String>()) {
+            let out = shown(&text);
+            prop_assert!(!out.contains(['<', '>', '"', '\'']));
+            prop_assert!(!out.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+        }
+    }
+}

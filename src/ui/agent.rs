@@ -1,0 +1,135 @@
+//! One agent: what it is, what it may, what it does, and what can be done with it.
+
+use askama::Template;
+use serde::Deserialize;
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use super::records::{Agent, Entry, Grant, Notification, Operation};
+use crate::access::Action;
+
+/// The parts of the page.
+const TABS: &[(&str, &str)] =
+    &[("", "Overview"), ("access", "Access"), ("settings", "Settings"), ("activity", "Activity"), ("logs", "Logs")];
+
+#[derive(Template)]
+#[template(path = "agent.html")]
+struct One<'a> {
+    frame: Frame,
+    agent: Agent,
+    tabs: &'static [(&'static str, &'static str)],
+    tab: &'a str,
+    token: Option<Token>,
+    /// The secret, once.
+    issued: Option<String>,
+    keys: Vec<Key>,
+    grants: Vec<Grant>,
+    operations: Vec<Operation>,
+    audit: Vec<Entry>,
+    news: Vec<Notification>,
+    logs: Option<Result<Logs, String>>,
+    may: May,
+}
+
+/// What its reader's session covers; what a grant adds, the route decides.
+struct May {
+    lifecycle: bool,
+    issue: bool,
+    update: bool,
+    delete: bool,
+    grant: bool,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    has_token: bool,
+    key_id: Option<String>,
+    scope: Vec<String>,
+    issued_at: Option<String>,
+    issued_by: Option<String>,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
+    grace_until: Option<String>,
+    token_delivery: Option<String>,
+    token_delivery_error: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Key {
+    name: String,
+    key_id: String,
+    kind: String,
+    bound_agent_id: Option<String>,
+    lifecycle_state: String,
+    expires_at: String,
+    last_used_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Logs {
+    logs: String,
+    truncated: bool,
+    source: String,
+}
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let name = encoded(view.input.param(0));
+    let agent: Agent = view.get(&format!("/api/agents/{name}"))?;
+    let slug = encoded(&agent.name);
+    // A secret is shown where the token's record is.
+    let tab = if view.told.issued.is_some() { "access" } else { view.query("tab").unwrap_or("") };
+    let is = |wanted: &str| tab == wanted;
+    let mut page = One {
+        frame: view.frame(agent.display_name.clone(), "/ui/agents"),
+        tabs: TABS,
+        tab,
+        token: None,
+        issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),
+        keys: Vec::new(),
+        grants: Vec::new(),
+        operations: Vec::new(),
+        audit: Vec::new(),
+        news: Vec::new(),
+        logs: None,
+        may: May {
+            lifecycle: view.may(Action::AgentsLifecycle),
+            issue: view.may(Action::AgentsTokenIssue),
+            update: view.may(Action::AgentsUpdate),
+            delete: view.may(Action::AgentsDelete),
+            grant: view.may(Action::GrantsCreate),
+        },
+        agent,
+    };
+    if is("") || is("access") {
+        page.token = view.find(&format!("/api/agents/{slug}/token"));
+        page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=5"));
+    }
+    if is("access") {
+        page.grants =
+            view.rows(&format!("/api/grants?resource={}&limit=100", encoded(&format!("agent:{}", page.agent.id))));
+        page.keys = view.rows("/credentials");
+        page.keys.retain(|key| key.bound_agent_id.as_deref() == Some(&page.agent.id));
+    }
+    if is("activity") {
+        page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=25"));
+        page.audit =
+            view.rows(&format!("/api/audit?resource={}&limit=25", encoded(&format!("agent:{}", page.agent.id))));
+        page.news = view.rows("/api/notifications?limit=100");
+        page.news.retain(|one| one.agent() == Some(&page.agent.name));
+        page.news.truncate(20);
+    }
+    if is("logs") {
+        let logs = view.get(&format!("/api/agents/{slug}/logs?lines=300"));
+        page.logs = Some(logs.map_err(|error| format!("{} {}", error.detail, error.code.fix)));
+    }
+    view.page(&page)
+}
+
+impl One<'_> {
+    /// True while something goes on.
+    fn busy(&self) -> bool {
+        self.operations.iter().any(Operation::is_open)
+    }
+}

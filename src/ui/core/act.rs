@@ -1,0 +1,149 @@
+//! What a button does: a form names a route of the API, its fields are that route's own, and its reply leads to the next
+//! page. There is one door for all of them, so no page has a rule of its own.
+
+use hyper::body::Bytes;
+use hyper::header::LOCATION;
+use hyper::http::{Method, StatusCode};
+use serde_json::Value;
+
+use super::form::Form;
+use super::serve::{again, is_session};
+use super::text::encoded;
+use super::view::{Told, parsed, refusal_of};
+use crate::access::Caller;
+use crate::api::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::inside::Asked;
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{BodyKind, Repeat};
+use crate::rest::service::Outcome;
+
+/// The field that names the route: `METHOD /path?query`.
+const DO: &str = "_do";
+/// The fields that name the page to go to, and the page that the form stands on. `{name}` stands for a field of the reply.
+const NEXT: &str = "_next";
+const BACK: &str = "_back";
+/// What was typed to confirm, and what it must be.
+const TYPED: &str = "_typed";
+const EXPECTED: &str = "_expected";
+
+/// `POST /ui/do`.
+pub(crate) fn act(app: &App, call: Call) -> Handled {
+    is_session(&call.caller)?;
+    let form = Form::read(&call.input.raw);
+    let asked = ask(app, &call.input, &form);
+    let (asked, body) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return Ok(Step::Reply(back(app, &call.caller, &call.input, form, error))),
+    };
+    let route = asked.route();
+    let (id, secret) = (route.id, route.repeat == Repeat::Secret);
+    let outcome = asked.run(app, &call.caller, &body);
+    // The page is made on the pool once the reply is there; it needs the application, which outlives every request.
+    let Call { caller, input, .. } = call;
+    let app = app.handle();
+    Ok(Step::Later(Outcome::Then(
+        Box::new(outcome),
+        Box::new(move |reply| {
+            let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
+            if !reply.status.is_success() {
+                return Outcome::Done(back(&app, &caller, &input, form, refusal_of(&reply)));
+            }
+            let value: Value = parsed(&reply).unwrap_or_default();
+            // A token that went into a container is in no reply.
+            if secret && value["token"].is_string() {
+                let told = Told { issued: Some(value), ..Told::default() };
+                return Outcome::Done(again(&app, &caller, &input, form.get(BACK).unwrap_or("/ui/"), &told));
+            }
+            Outcome::Done(onward(&form, id, &value))
+        }),
+    )))
+}
+
+fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError> {
+    if let (Some(typed), Some(expected)) = (form.get(TYPED), form.get(EXPECTED))
+        && typed.trim() != expected
+    {
+        return Err(ApiError::field("name", format!("type {expected} to confirm")));
+    }
+    let (method, target) = form.get(DO).and_then(|what| what.split_once(' ')).ok_or(codes::NOT_FOUND)?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| codes::NOT_FOUND)?;
+    let asked = Asked::new(app, &input.head, method, target)?;
+    let route = asked.route();
+    // Not a page, and nothing that anybody may do without being somebody.
+    if route.dialect == Dialect::Html || route.action().is_none() {
+        return Err(codes::NOT_FOUND.into());
+    }
+    let body = match route.body {
+        BodyKind::Json(fields) => Bytes::from(form.body(fields)?.to_string()),
+        BodyKind::None => Bytes::new(),
+        BodyKind::Raw | BodyKind::Multipart(_) => return Err(codes::NOT_FOUND.into()),
+    };
+    Ok((asked, body))
+}
+
+/// The page of the form once more, with what stood in its way.
+fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Reply {
+    let page = form.get(BACK).unwrap_or("/ui/").to_owned();
+    let status = error.status();
+    let told = Told { trouble: Some(error), sent: form, issued: None };
+    let mut reply = again(app, caller, input, &page, &told);
+    if reply.status == StatusCode::OK {
+        reply.status = status;
+    }
+    reply
+}
+
+/// On to the next page.
+fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
+    let mut next = form.get(NEXT).or(form.get(BACK)).unwrap_or("/ui/").to_owned();
+    if let Some((before, rest)) = next.split_once('{')
+        && let Some((name, after)) = rest.split_once('}')
+    {
+        next = format!("{before}{}{after}", encoded(reply[name].as_str().unwrap_or_default()));
+    }
+    if !is_page(&next) {
+        next = "/ui/".to_owned();
+    }
+    let (address, place) = next.split_once('#').map_or((next.as_str(), String::new()), |(a, p)| (a, format!("#{p}")));
+    let sign = if address.contains('?') { '&' } else { '?' };
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("{address}{sign}done={id}{place}"))
+}
+
+/// True for an address of the console, which leads nowhere else.
+pub(crate) fn is_page(path: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_graphic() && !b"\\\"<>".contains(&b);
+    (path == "/ui" || path.starts_with("/ui/") || path.starts_with("/ui?") || path.starts_with("/oauth/"))
+        && !path.contains("//")
+        && path.len() <= 2048
+        && path.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_the_console_are_led_to() {
+        for good in ["/ui/", "/ui", "/ui/agents/atlas?tab=logs#x", "/oauth/consent/x"] {
+            assert!(is_page(good), "{good}");
+        }
+        for bad in [
+            "",
+            "/",
+            "//evil",
+            "/ui//evil",
+            "/uix",
+            "https://evil",
+            "/ui/\r\nX: y",
+            "/ui/ü",
+            "/ui/\\evil",
+            "javascript:x",
+        ] {
+            assert!(!is_page(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The files that pages need, in the program: each under a name that holds its hash, so that a browser asks once.
+
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::body::Bytes;
+use hyper::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, VARY};
+use hyper::http::StatusCode;
+
+use crate::api::App;
+use crate::api::engine::call::Handled;
+use crate::rest::codes;
+use crate::rest::head::Head;
+use crate::rest::input::Input;
+use crate::rest::reply::{Body, Reply};
+
+/// A file of `assets/`.
+struct Asset {
+    name: &'static str,
+    hashed: &'static str,
+    kind: &'static str,
+    plain: &'static [u8],
+    packed: &'static [u8],
+}
+
+static ASSETS: &[Asset] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+/// Where they are served.
+const PATH: &str = "/ui/assets/";
+/// Bytes from which on a page is worth compressing.
+const WORTH: usize = 1024;
+
+/// The address of an asset.
+pub(crate) fn url(name: &str) -> String {
+    let hashed = ASSETS.iter().find(|asset| asset.name == name).map_or(name, |asset| asset.hashed);
+    format!("{PATH}{hashed}")
+}
+
+/// The address of the pictures.
+pub(crate) fn icons() -> &'static str {
+    static URL: OnceLock<String> = OnceLock::new();
+    URL.get_or_init(|| url("icons.svg"))
+}
+
+/// `GET /ui/assets/{file}`.
+pub(crate) fn serve(_: &App, input: Input) -> Handled {
+    let asset = ASSETS.iter().find(|asset| asset.hashed == input.param(0)).ok_or(codes::NOT_FOUND)?;
+    Ok(reply(asset, &input.head, "public, max-age=31536000, immutable").into())
+}
+
+/// `GET /favicon.ico`: browsers ask for it by this name.
+pub(crate) fn favicon(_: &App, input: Input) -> Handled {
+    let asset = ASSETS.iter().find(|asset| asset.name == "favicon.svg").ok_or(codes::NOT_FOUND)?;
+    Ok(reply(asset, &input.head, "public, max-age=86400").into())
+}
+
+fn reply(asset: &'static Asset, head: &Head, cache: &str) -> Reply {
+    let reply = if takes_gzip(head) {
+        Reply::typed(StatusCode::OK, asset.kind, Bytes::from_static(asset.packed)).with(CONTENT_ENCODING, "gzip")
+    } else {
+        Reply::typed(StatusCode::OK, asset.kind, Bytes::from_static(asset.plain))
+    };
+    reply.with(CACHE_CONTROL, cache).with(VARY, "Accept-Encoding")
+}
+
+fn takes_gzip(head: &Head) -> bool {
+    head.header(&ACCEPT_ENCODING).is_some_and(|codings| {
+        codings.split(',').any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            parts.next() == Some("gzip") && !parts.any(|part| part == "q=0")
+        })
+    })
+}
+
+/// A page, compressed where its reader takes that. Never one that holds a secret beside a text of somebody else: the
+/// length would tell of it.
+pub(crate) fn packed(reply: Reply, head: &Head) -> Reply {
+    let Body::Bytes(bytes) = &reply.body else { return reply };
+    if bytes.len() < WORTH || !takes_gzip(head) {
+        return reply;
+    }
+    let mut packer = GzEncoder::new(Vec::with_capacity(bytes.len() / 3), Compression::fast());
+    // Writing into memory does not fail; if it did, the page goes out as it is.
+    let Ok(packed) = packer.write_all(bytes).and_then(|()| packer.finish()) else { return reply };
+    let mut reply = reply.with(CONTENT_ENCODING, "gzip").with(VARY, "Accept, Accept-Encoding");
+    reply.body = Body::Bytes(packed.into());
+    reply
+}

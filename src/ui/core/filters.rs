@@ -1,0 +1,62 @@
+//! What templates do with values, by name.
+
+use askama::filters::{Escaper as _, Safe};
+use askama::{Result, Values};
+
+use super::{assets, text, when};
+use crate::rest::html::Shown;
+
+/// A time, relative, with the exact one beside it.
+#[askama::filter_fn]
+pub(crate) fn ago(at: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(when::relative(at.as_ref()))
+}
+
+/// A segment of a path, or a value of a query.
+#[askama::filter_fn]
+pub(crate) fn seg(text: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(text::encoded(text.as_ref())))
+}
+
+/// At most so many characters.
+#[askama::filter_fn]
+pub(crate) fn cut(text: impl AsRef<str>, _: &dyn Values, most: usize) -> Result<String> {
+    Ok(text::cut(text.as_ref(), most))
+}
+
+/// The host of an address, to be shown beside a link.
+#[askama::filter_fn]
+pub(crate) fn host(url: impl AsRef<str>, _: &dyn Values) -> Result<String> {
+    let rest = url.as_ref().split_once("://").map_or("", |(_, rest)| rest);
+    Ok(rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned())
+}
+
+/// A picture of the set.
+#[askama::filter_fn]
+pub(crate) fn icon(name: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
+    Ok(Safe(format!(
+        "<svg class=\"i\" aria-hidden=\"true\"><use href=\"{}#{}\"/></svg>",
+        assets::icons(),
+        name.as_ref()
+    )))
+}
+
+/// A word for a state, in its colour.
+#[askama::filter_fn]
+pub(crate) fn pill(state: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String>> {
+    let state = state.as_ref();
+    let colour = match state {
+        "running" | "succeeded" | "delivered" | "done" | "active" | "ok" | "approved" | "online" | "in force" => {
+            " good"
+        }
+        "failed" | "denied" | "revoked" | "disabled" | "broken" => " bad",
+        "paused" | "frozen" | "pending_restart" | "blocked" | "cancelled" | "warning" | "pending" | "expiring" => {
+            " warn"
+        }
+        "queued" | "deploying" | "in_progress" | "working" => " busy",
+        _ => "",
+    };
+    let mut word = String::new();
+    Shown.write_escaped_str(&mut word, &state.replace('_', " "))?;
+    Ok(Safe(format!("<span class=\"pill{colour}\">{word}</span>")))
+}

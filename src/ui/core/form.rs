@@ -1,0 +1,125 @@
+//! Forms: what a browser sends, made into the body that the API's route takes.
+
+use percent_encoding::percent_decode;
+use serde_json::{Map, Value};
+
+use crate::rest::error::ApiError;
+use crate::rest::field::{Field, Type};
+
+/// Fields of a form at the most; more are left out.
+const MOST: usize = 64;
+
+/// The fields of a form, in their order.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded`. What is no UTF-8 is replaced.
+    pub(crate) fn read(bytes: &[u8]) -> Self {
+        let pairs = bytes.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).take(MOST);
+        Self(
+            pairs
+                .map(|pair| {
+                    let at = pair.iter().position(|byte| *byte == b'=').unwrap_or(pair.len());
+                    (decoded(&pair[..at]), decoded(pair.get(at + 1..).unwrap_or_default()))
+                })
+                .collect(),
+        )
+    }
+
+    /// The value of a field that was sent; of several the last.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same, empty if it was not sent: what a field shows again.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("")
+    }
+
+    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body of a route with these fields. A field left empty is absent: a form always sends all of its own. One that
+    /// may be emptied has a twin `NAME.clear`.
+    ///
+    /// # Errors
+    /// 422 for what cannot be of the field's type; all else is the route's to check.
+    pub(crate) fn body(&self, fields: &[Field]) -> Result<Value, ApiError> {
+        let mut body = Map::new();
+        for field in fields {
+            let given: Vec<&str> = self.all(field.name).map(|text| text.trim_matches(['\r', '\n'])).collect();
+            let Some(last) = given.last() else { continue };
+            let may_be_empty = self.get(&format!("{}.clear", field.name)).is_some();
+            if given.iter().all(|text| text.is_empty()) && !may_be_empty {
+                continue;
+            }
+            body.insert(field.name.to_owned(), value(field, last, &given)?);
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+fn value(field: &Field, last: &str, given: &[&str]) -> Result<Value, ApiError> {
+    let problem = |what: &str| ApiError::field(field.name, what);
+    Ok(match field.kind {
+        Type::Integer { .. } => last.trim().parse::<i64>().map_err(|_| problem("must be a whole number"))?.into(),
+        Type::Flag => matches!(last, "true" | "on" | "1").into(),
+        // One a line, a blank or a comma; or the field several times.
+        Type::Scopes => words(given, |c| c.is_whitespace() || c == ','),
+        Type::Texts { .. } => words(given, |c| c == '\n' || c == '\r'),
+        Type::Due { .. } => last.parse::<i64>().map_or_else(|_| last.into(), Value::from),
+        Type::Object(_) | Type::Objects(_) | Type::AnyObject | Type::EmptyList | Type::Number => {
+            serde_json::from_str(last).map_err(|_| problem("must be JSON"))?
+        }
+        // Browsers send a line's end as two characters.
+        Type::Text { .. } | Type::Word(_) => last.replace("\r\n", "\n").into(),
+    })
+}
+
+fn words(given: &[&str], between: fn(char) -> bool) -> Value {
+    let words = given.iter().flat_map(|text| text.split(between)).map(str::trim).filter(|word| !word.is_empty());
+    words.map(Value::from).collect()
+}
+
+fn decoded(bytes: &[u8]) -> String {
+    let spaced: Vec<u8> = bytes.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    // A database text holds no U+0000, and a browser sends none.
+    percent_decode(&spaced).decode_utf8_lossy().replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const FIELDS: &[Field] = &[
+        Field::text("name", 64, ""),
+        Field::integer("days", 1, 9, ""),
+        Field::flag("on", ""),
+        Field::of("scope", Type::Scopes, ""),
+        Field::texts("names", 9, 9, ""),
+    ];
+
+    #[test]
+    fn a_form_becomes_the_body_of_its_route() {
+        let form = Form::read(b"name=a+b%26&days=3&on=true&scope=agents.*+ui.notify&names=x%0D%0Ay&more=1");
+        let body = form.body(FIELDS).expect("a body");
+        let wanted =
+            json!({"name": "a b&", "days": 3, "on": true, "scope": ["agents.*", "ui.notify"], "names": ["x", "y"]});
+        assert_eq!(body, wanted);
+        assert_eq!(Form::read(b"name=&days=").body(FIELDS).expect("a body"), json!({}));
+        assert_eq!(Form::read(b"name=&name.clear=1").body(FIELDS).expect("a body"), json!({"name": ""}));
+        assert!(Form::read(b"days=x").body(FIELDS).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Form::read(&bytes).body(FIELDS);
+        }
+    }
+}

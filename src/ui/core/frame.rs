@@ -1,0 +1,121 @@
+//! What stands around every page: the way to the others, who is logged in, what came of the last form.
+
+use serde::Deserialize;
+
+use super::assets::url;
+use super::view::View;
+use crate::access::Principal;
+use crate::rest::error::ApiError;
+
+/// The addresses of what a page loads.
+pub(crate) struct Assets {
+    pub css: String,
+    pub js: String,
+    pub htmx: String,
+    pub favicon: String,
+}
+
+impl Assets {
+    pub fn new() -> Self {
+        Self { css: url("app.css"), js: url("app.js"), htmx: url("htmx.min.js"), favicon: url("favicon.svg") }
+    }
+}
+
+/// A refusal in words.
+pub(crate) struct Trouble {
+    pub title: String,
+    pub detail: String,
+    pub fix: &'static str,
+    pub doc_url: String,
+}
+
+impl From<&ApiError> for Trouble {
+    fn from(error: &ApiError) -> Self {
+        let told = error.envelope(crate::rest::error::Dialect::Html);
+        Self {
+            title: error.code.slug.replace('_', " "),
+            // Secrets are cut out of it.
+            detail: told["detail"].as_str().unwrap_or_default().to_owned(),
+            fix: error.code.fix,
+            doc_url: error.code.doc_url(),
+        }
+    }
+}
+
+/// A place in the navigation.
+pub(crate) struct Place {
+    pub path: &'static str,
+    pub name: &'static str,
+    pub icon: &'static str,
+    pub here: bool,
+    /// How much waits there.
+    pub count: u64,
+}
+
+/// See above.
+pub(crate) struct Frame {
+    pub title: String,
+    pub assets: Assets,
+    pub user: String,
+    pub places: Vec<Place>,
+    /// The address of this page.
+    pub here: String,
+    pub trouble: Option<Trouble>,
+    pub done: Option<&'static str>,
+    /// What waits in all, for the title of the tab.
+    pub waiting: u64,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    unread: u64,
+}
+
+const PLACES: &[(&str, &str, &str)] = &[
+    ("/ui/", "Now", "now"),
+    ("/ui/agents", "Agents", "agent"),
+    ("/ui/inbox", "Inbox", "bell"),
+    ("/ui/operations", "Operations", "run"),
+];
+
+impl Frame {
+    pub(super) fn of(view: &View<'_>, title: String, section: &'static str) -> Self {
+        let user = match view.caller.principal() {
+            Principal::User(user) => user.username.clone(),
+            Principal::Agent { slug, .. } => slug.clone(),
+        };
+        let unread = view.find::<Count>("/api/notifications/count").map_or(0, |count| count.unread);
+        let admin = view.caller.is_admin();
+        let places = PLACES.iter().filter(|(path, ..)| admin || *path != "/ui/audit").map(|(path, name, icon)| Place {
+            path,
+            name,
+            icon,
+            here: *path == section,
+            count: if *path == "/ui/inbox" { unread } else { 0 },
+        });
+        let head = &view.input.head;
+        let kept: Vec<&str> =
+            head.query.split('&').filter(|part| !part.is_empty() && !part.starts_with("done=")).collect();
+        let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+        Self {
+            title,
+            assets: Assets::new(),
+            user,
+            places: places.collect(),
+            here: format!("{}{query}", head.raw_path),
+            trouble: view.told.trouble.as_ref().map(Trouble::from),
+            done: view.query("done").map(super::done::said),
+            waiting: unread,
+        }
+    }
+
+    /// The first places, which a phone shows.
+    pub fn first(&self) -> &[Place] {
+        &self.places[..4.min(self.places.len())]
+    }
+
+    /// The others.
+    pub fn others(&self) -> &[Place] {
+        &self.places[4.min(self.places.len())..]
+    }
+}

@@ -1,0 +1,12 @@
+//! What every page needs: texts and times as they are shown, assets, forms, the frame, and the way from a request to a page.
+
+pub(crate) mod act;
+pub(crate) mod assets;
+pub(crate) mod done;
+pub(crate) mod filters;
+pub(crate) mod form;
+pub(crate) mod frame;
+pub(crate) mod serve;
+pub(crate) mod text;
+pub(crate) mod view;
+pub(crate) mod when;

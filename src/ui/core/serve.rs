@@ -1,0 +1,98 @@
+//! From a request to a page.
+
+use askama::Template;
+use hyper::header::{CACHE_CONTROL, VARY};
+use hyper::http::{Method, StatusCode};
+
+use super::act::is_page;
+use super::filters;
+use super::frame::{Assets, Frame, Trouble};
+use super::view::{Shown, Told, View, html};
+use crate::access::Caller;
+use crate::api::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::inside::Asked;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::head::Head;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::secret::Kind;
+use crate::ui::table::page_of;
+
+/// What makes a page.
+pub(crate) type Show = fn(&View<'_>) -> Shown;
+
+/// The handler of every page.
+pub(crate) fn page(app: &App, call: Call) -> Handled {
+    is_session(&call.caller)?;
+    Ok(shown(app, &call.caller, &call.input, &Told::default()).into())
+}
+
+/// Only a session opens a page: a token in a header is a program's, and programs have the API.
+///
+/// # Errors
+/// `auth_required`.
+pub(crate) fn is_session(caller: &Caller) -> Result<(), ApiError> {
+    if caller.credential_kind() == Kind::Session.slug() { Ok(()) } else { Err(codes::AUTH_REQUIRED.into()) }
+}
+
+/// Another page in the course of a request.
+pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: &Told) -> Reply {
+    let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
+    let asked = Asked::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
+    match asked {
+        Ok(input) => shown(app, caller, &input, told),
+        Err(error) => refusal(&error, &input.head),
+    }
+}
+
+fn shown(app: &App, caller: &Caller, input: &Input, told: &Told) -> Reply {
+    let view = View { app, caller, input, told };
+    let show = page_of(app, &input.head);
+    let reply =
+        show.ok_or(codes::NOT_FOUND.into()).and_then(|show| show(&view)).unwrap_or_else(|error| broken(&view, &error));
+    // A page is its reader's alone, and never what it was a moment ago.
+    reply.with(CACHE_CONTROL, "no-store").with(VARY, "Cookie, Accept-Encoding")
+}
+
+#[derive(Template)]
+#[template(path = "core/broken.html")]
+struct Broken {
+    frame: Frame,
+    error: Trouble,
+    status: u16,
+}
+
+/// A page that cannot be had, within the frame.
+fn broken(view: &View<'_>, error: &ApiError) -> Reply {
+    if let Some(cause) = &error.cause {
+        log::error!("request {}: {cause}", view.caller.request_id());
+    }
+    let page =
+        Broken { frame: view.frame("Not here", ""), error: Trouble::from(error), status: error.status().as_u16() };
+    html(error.status(), &page)
+}
+
+#[derive(Template)]
+#[template(path = "core/refusal.html")]
+struct Refusal {
+    assets: Assets,
+    error: Trouble,
+    status: u16,
+}
+
+/// What a browser is shown of a refusal before anybody is known: to sign in, or what is wrong.
+pub(crate) fn refusal(error: &ApiError, head: &Head) -> Reply {
+    let status = error.status();
+    let mut reply = if status == StatusCode::UNAUTHORIZED {
+        crate::ui::login::asked_for(error, head)
+    } else {
+        html(status, &Refusal { assets: Assets::new(), error: Trouble::from(error), status: status.as_u16() })
+    };
+    for (name, value) in &error.headers {
+        reply = reply.with(name.clone(), value);
+    }
+    reply.close = error.close;
+    reply.with(CACHE_CONTROL, "no-store")
+}

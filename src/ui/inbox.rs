@@ -1,0 +1,44 @@
+//! The inbox: what agents and the box have told.
+
+use askama::Template;
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use super::records::Notification;
+use crate::access::Action;
+
+#[derive(Template)]
+#[template(path = "inbox.html")]
+struct Inbox<'a> {
+    frame: Frame,
+    unread: bool,
+    agent: &'a str,
+    news: Vec<Notification>,
+    next: Option<String>,
+    may_mark: bool,
+    may_delete: bool,
+}
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let unread = view.query("tab") == Some("unread");
+    let agent = view.query("agent").unwrap_or("");
+    let mut target = format!("/api/notifications?limit=50&unread_only={unread}");
+    if let Some(cursor) = view.query("cursor") {
+        target += &format!("&cursor={}", encoded(cursor));
+    }
+    let mut list = view.list::<Notification>(&target)?;
+    if !agent.is_empty() {
+        list.rows.retain(|one| one.agent() == Some(agent));
+    }
+    view.page(&Inbox {
+        frame: view.frame("Inbox", "/ui/inbox"),
+        unread,
+        agent,
+        news: list.rows,
+        next: list.next,
+        may_mark: view.may(Action::NotificationsUpdate),
+        may_delete: view.may(Action::NotificationsDelete),
+    })
+}

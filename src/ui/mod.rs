@@ -1,0 +1,16 @@
+//! The console: pages for the people who own the box. One file a page, its template beside it. A page asks the API's routes
+//! in its reader's name and shows the replies; its forms name routes of the API. It has no rules and no SQL of its own.
+
+mod agent;
+mod agents;
+pub(crate) mod core;
+mod find;
+mod inbox;
+mod login;
+mod now;
+mod operations;
+mod records;
+mod table;
+
+pub(crate) use core::serve::refusal as refusal_page;
+pub use table::routes;

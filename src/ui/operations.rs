@@ -1,0 +1,36 @@
+//! Operations: what goes on, and how it ended.
+
+use askama::Template;
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use super::records::Operation;
+
+#[derive(Template)]
+#[template(path = "operations.html")]
+struct Operations<'a> {
+    frame: Frame,
+    status: &'a str,
+    operations: Vec<Operation>,
+    next: Option<String>,
+    open: bool,
+}
+
+/// The states that a list can be narrowed to.
+const STATES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let status = view.query("status").filter(|status| STATES.contains(status)).unwrap_or("");
+    let mut target = "/api/operations?limit=50".to_owned();
+    for (name, value) in [("status", status), ("cursor", view.query("cursor").unwrap_or(""))] {
+        if !value.is_empty() {
+            target += &format!("&{name}={}", encoded(value));
+        }
+    }
+    let list = view.list::<Operation>(&target)?;
+    let open = list.rows.iter().any(Operation::is_open);
+    let frame = view.frame("Operations", "/ui/operations");
+    view.page(&Operations { frame, status, operations: list.rows, next: list.next, open })
+}

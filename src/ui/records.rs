@@ -1,0 +1,155 @@
+//! The API's records, as far as pages show them.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An agent.
+#[derive(Debug, Deserialize)]
+pub(super) struct Agent {
+    pub id: String,
+    pub name: String,
+    pub display_name: String,
+    pub host: String,
+    pub qmd_index: String,
+    pub color: String,
+    pub emoji: Option<String>,
+    pub can_read_user_memory: bool,
+    pub framework: String,
+    pub model: Option<String>,
+    pub soul_md: String,
+    pub agent_md: String,
+    pub memory_plugin: String,
+    pub status: String,
+    pub paused: bool,
+    pub container: Option<Container>,
+    pub owner: String,
+    pub scope: Vec<String>,
+    pub has_token: bool,
+    pub last_used_at: Option<String>,
+    pub token_delivery: Option<String>,
+    pub token_delivery_error: Option<String>,
+    pub created_at: String,
+}
+
+impl Agent {
+    /// One word for how it is.
+    pub fn state(&self) -> &str {
+        if self.paused { "paused" } else { &self.status }
+    }
+
+    /// What stands in its circle.
+    pub fn face(&self) -> String {
+        match self.emoji.as_deref().filter(|emoji| !emoji.is_empty()) {
+            Some(emoji) => emoji.chars().take(4).collect(),
+            None => self.display_name.chars().next().unwrap_or('?').to_uppercase().to_string(),
+        }
+    }
+
+    /// True if the last delivery of its token went wrong.
+    pub fn failed_delivery(&self) -> bool {
+        self.token_delivery.as_deref() == Some("failed")
+    }
+}
+
+/// An agent's container.
+#[derive(Debug, Deserialize)]
+pub(super) struct Container {
+    pub name: String,
+    pub runtime: Option<String>,
+}
+
+/// An agent that was archived.
+#[derive(Debug, Deserialize)]
+pub(super) struct Archived {
+    pub id: String,
+    pub archived_slug: String,
+    pub display_name: String,
+    pub archived_at: String,
+    pub container: Option<String>,
+    pub owner: String,
+}
+
+/// Slow work.
+#[derive(Debug, Deserialize)]
+pub(super) struct Operation {
+    pub id: String,
+    pub kind: String,
+    pub status: String,
+    pub agent_name: Option<String>,
+    pub step: String,
+    pub progress: i64,
+    pub cancellable: bool,
+    pub error: Option<Value>,
+    pub created_at: String,
+    pub finished_at: Option<String>,
+}
+
+impl Operation {
+    /// True while it goes on.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status.as_str(), "queued" | "running")
+    }
+
+    /// Why it failed.
+    pub fn trouble(&self) -> &str {
+        self.error.as_ref().and_then(|error| error["detail"].as_str()).unwrap_or_default()
+    }
+
+    /// What to do about that.
+    pub fn fix(&self) -> &str {
+        self.error.as_ref().and_then(|error| error["fix"].as_str()).unwrap_or_default()
+    }
+
+    /// The page that explains it.
+    pub fn doc_url(&self) -> &str {
+        let url = self.error.as_ref().and_then(|error| error["doc_url"].as_str()).unwrap_or_default();
+        if url.starts_with("/docs/") { url } else { "/docs" }
+    }
+}
+
+/// A notification.
+#[derive(Debug, Deserialize)]
+pub(super) struct Notification {
+    pub id: String,
+    pub created_at: String,
+    pub level: String,
+    pub title: String,
+    pub message: String,
+    pub read: bool,
+    pub source: String,
+    pub app_origin: Option<String>,
+    pub action_url: Option<String>,
+}
+
+impl Notification {
+    /// True for an address beyond this box.
+    pub fn leads_out(&self) -> bool {
+        self.action_url.as_deref().is_some_and(|url| !url.starts_with('/'))
+    }
+
+    /// The agent it came from.
+    pub fn agent(&self) -> Option<&str> {
+        self.source.strip_prefix("agent:")
+    }
+}
+
+/// A grant.
+#[derive(Debug, Deserialize)]
+pub(super) struct Grant {
+    pub id: String,
+    pub principal: String,
+    pub role: String,
+    pub granted_by: String,
+    pub granted_at: String,
+    pub expires_at: Option<String>,
+}
+
+/// An entry of the audit.
+#[derive(Debug, Deserialize)]
+pub(super) struct Entry {
+    pub at: String,
+    pub actor: String,
+    pub action: String,
+    pub outcome: String,
+    pub count: i64,
+}

@@ -1,0 +1,109 @@
+//! The rows of the console in the table of routes.
+
+use std::sync::OnceLock;
+
+use hyper::http::Method;
+
+use super::core::{act, assets, serve};
+use super::{agent, agents, find, inbox, login, now, operations};
+use crate::access::Action;
+use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
+use crate::api::{self, App};
+use crate::rest::error::Dialect;
+use crate::rest::field::Field;
+use crate::rest::head::Head;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::router::Found;
+
+/// A page: path, the action that opens it, the route's id, its title, what makes it.
+type Page = (&'static str, Action, &'static str, &'static str, serve::Show);
+
+/// Every page.
+const PAGES: &[Page] = &[
+    ("/ui", Action::AuthWhoami, "ui_now", "See what needs you", now::show),
+    ("/ui/agents", Action::AgentsList, "ui_agents", "See all agents", agents::show),
+    ("/ui/agents/{name}", Action::AgentsRead, "ui_agent", "See an agent", agent::show),
+    ("/ui/operations", Action::OperationsRead, "ui_operations", "See what goes on", operations::show),
+    ("/ui/inbox", Action::NotificationsRead, "ui_inbox", "See what was told", inbox::show),
+    ("/ui/find", Action::AuthWhoami, "ui_find", "Go to an agent, a page or a document", find::show),
+];
+
+/// What the address of a page may say beyond its path.
+const QUERY: &[Field] = &[
+    Field::text("q", 200, "What is searched."),
+    Field::text("cursor", 512, "Where the page of a list begins."),
+    Field::text("status", 64, "Only of this status."),
+    Field::text("kind", 64, "Only of this kind."),
+    Field::text("agent", 128, "Only of this agent."),
+    Field::text("actor", 128, "Only by this actor."),
+    Field::text("action", 128, "Only of this action."),
+    Field::text("resource", 256, "Only about this."),
+    Field::text("source", 128, "Only of this source."),
+    Field::text("key", 512, "This key."),
+    Field::text("before", 64, "What is older than this."),
+    Field::text("tab", 32, "The part of the page."),
+    Field::text("sort", 32, "The order."),
+    Field::text("done", 64, "What has just been done."),
+    Field::text("next", 2048, "Where to go on."),
+];
+
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
+    id: &'static str,
+    title: &'static str,
+) -> ApiRoute {
+    Route {
+        method,
+        path,
+        dialect: Dialect::Html,
+        access,
+        id,
+        title,
+        about: "A page of the console, for browsers.",
+        repeat: Repeat::Safe,
+        query: QUERY,
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Other(&["text/html"])),
+        errors: &[],
+        doc: "operations/console",
+        tool: None,
+    }
+}
+
+/// What is no page.
+const DOORS: &[ApiRoute] = &[
+    row(Method::GET, "/ui/login", Access::Public(login::show), "ui_login", "Sign in"),
+    row(Method::POST, "/ui/login", Access::Public(login::open), "ui_login_open", "Open a session with a token")
+        .taking_raw(),
+    row(Method::POST, "/ui/logout", Access::Action(Action::AuthLogout, login::close), "ui_logout", "Sign out")
+        .taking_raw(),
+    row(Method::POST, "/ui/do", Access::Action(Action::AuthWhoami, act::act), "ui_do", "Do what a form says")
+        .taking_raw(),
+    row(Method::GET, "/ui/assets/{file}", Access::Public(assets::serve), "ui_asset", "Read a file that pages need"),
+    row(Method::GET, "/favicon.ico", Access::Public(assets::favicon), "favicon", "Read the icon"),
+];
+
+fn rows() -> &'static [ApiRoute] {
+    static ROWS: OnceLock<Vec<ApiRoute>> = OnceLock::new();
+    ROWS.get_or_init(|| {
+        let page = |(path, action, id, title, _): &Page| {
+            row(Method::GET, path, Access::Action(*action, serve::page), id, title)
+        };
+        PAGES.iter().map(page).collect()
+    })
+}
+
+/// All routes: the API's, and the console's.
+pub fn routes() -> &'static [&'static [ApiRoute]] {
+    static TABLES: OnceLock<Vec<&'static [ApiRoute]>> = OnceLock::new();
+    TABLES.get_or_init(|| api::routes().iter().copied().chain([rows(), DOORS]).collect())
+}
+
+/// What makes the page of this address.
+pub(crate) fn page_of(app: &App, head: &Head) -> Option<serve::Show> {
+    let Found::Route(route, _) = app.router.find(&Method::GET, &head.segments) else { return None };
+    PAGES.iter().find(|(_, _, id, ..)| *id == route.id).map(|(.., show)| *show)
+}

@@ -1,0 +1,13 @@
+//! The console through the real binary: signing in, pages, forms, what hostile texts become. What only a browser shows is
+//! in `tests/browser`.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_form_does_what_its_route_does;
+mod a_secret_is_shown_once;
+mod every_page_is_its_readers_alone;
+mod hostile_texts_stay_texts;
+mod only_a_session_opens_a_page;
+mod site;
+mod the_assets_are_those_of_the_table;
