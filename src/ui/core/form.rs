@@ -66,6 +66,9 @@ fn value(field: &Field, last: &str, given: &[&str]) -> Result<Value, ApiError> {
     Ok(match field.kind {
         Type::Integer { .. } => last.trim().parse::<i64>().map_err(|_| problem("must be a whole number"))?.into(),
         Type::Flag => matches!(last, "true" | "on" | "1").into(),
+        // Yes, no, or a word of its own.
+        Type::FlagOr(words) if words.contains(&last) => last.into(),
+        Type::FlagOr(_) => matches!(last, "true" | "on" | "1").into(),
         // One a line, a blank or a comma; or the field several times.
         Type::Scopes => words(given, |c| c.is_whitespace() || c == ','),
         Type::Texts { .. } => words(given, |c| c == '\n' || c == '\r'),
