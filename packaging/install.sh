@@ -1,21 +1,51 @@
 #!/bin/sh
 # Installs taosd on a Linux distribution with systemd that has no package of it, from a checkout that was built with
-# `cargo build --release`. Safe to run again: that is an upgrade. As root:
-#
-#   packaging/install.sh               binaries to /usr/local/bin, unit, user, settings; enables and starts the service
-#   packaging/install.sh --uninstall   takes the service and the binaries away; settings, data and user stay
-#   packaging/install.sh --purge       takes everything away
+# `cargo build --release`. Safe to run again: that is an upgrade.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-bin=${CARGO_TARGET_DIR:-$here/target}/release
+target=${CARGO_TARGET_DIR:-$here/target}
+bin=$target/release
 unit=/etc/systemd/system
+share=/usr/local/share
+
+usage() {
+    cat <<'END'
+Usage: packaging/install.sh [--uninstall | --purge | --help]
+
+  (nothing)     install or upgrade: the programs to /usr/local/bin, the manual pages and the
+                completions of bash, zsh and fish to /usr/local/share, the unit, the user and
+                the settings; enable and start the service
+  --uninstall   remove the service, the programs, the pages and the completions; settings,
+                data and the user stay
+  --purge       remove everything, data included
+
+Build first, as yourself; the second line makes the manual pages:
+
+  cargo build --release
+  cargo run --release --example manual -- target/manual
+
+Then run this script as root. It needs systemd. Without systemd start the daemon yourself:
+target/release/taosd serve --help. On Debian use the package: packaging/build-deb.sh.
+END
+}
 
 die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+
+# What stands in $share, so that an uninstall finds all of it.
+pages() {
+    find "$share/man/man1" "$share/man/man8" \( -name 'taosctl*.1' -o -name 'taosd*.8' \) 2>/dev/null || true
+    for file in bash-completion/completions/taosctl bash-completion/completions/taosd \
+        zsh/site-functions/_taosctl zsh/site-functions/_taosd \
+        fish/vendor_completions.d/taosctl.fish fish/vendor_completions.d/taosd.fish; do
+        printf '%s\n' "$share/$file"
+    done
+}
 
 uninstall() {
     systemctl disable --now taosd.socket taosd.service 2>/dev/null || true
     rm -f "$unit/taosd.service" "$unit/taosd.socket" /usr/local/bin/taosd /usr/local/bin/taosctl
+    pages | xargs rm -f
     systemctl daemon-reload
 }
 
@@ -26,9 +56,32 @@ purge() {
     if getent group taosd >/dev/null; then groupdel taosd; fi
 }
 
+install_pages() {
+    # An upgrade may have fewer of them.
+    pages | xargs rm -f
+    if [ -d "$target/manual/man" ]; then
+        for section in 1 8; do
+            install -d "$share/man/man$section"
+            install -m 0644 "$target/manual/man/man$section"/* "$share/man/man$section/"
+        done
+    else
+        echo "install.sh: no manual pages; install.sh --help says how to make them" >&2
+    fi
+    for shell in bash zsh fish; do
+        case $shell in
+        bash) to=bash-completion/completions/taosctl ;;
+        zsh) to=zsh/site-functions/_taosctl ;;
+        fish) to=fish/vendor_completions.d/taosctl.fish ;;
+        esac
+        install -d "$(dirname "$share/$to")"
+        "$bin/taosctl" completion "$shell" >"$share/$to"
+        chmod 0644 "$share/$to"
+    done
+}
+
 install_all() {
     [ -x "$bin/taosd" ] && [ -x "$bin/taosctl" ] || die "build first: cargo build --release"
-    [ ! -e /usr/bin/taosd ] || die "taosd is installed as a package; use that, or remove it first"
+    [ ! -e /usr/bin/taosd ] || die "taosd is installed as a package; upgrade that, or remove it first: apt remove taosd"
     getent group taosd >/dev/null || groupadd --system taosd
     getent passwd taosd >/dev/null ||
         useradd --system --gid taosd --home-dir /var/lib/taosd --no-create-home --shell /usr/sbin/nologin taosd
@@ -40,6 +93,7 @@ install_all() {
         install -m 0755 "$bin/$file" "/usr/local/bin/.$file.new"
         mv "/usr/local/bin/.$file.new" "/usr/local/bin/$file"
     done
+    install_pages
     install -d -m 0755 /etc/taosd
     [ -e /etc/taosd/taosd.toml ] || install -m 0644 "$here/packaging/taosd.toml" /etc/taosd/taosd.toml
     before=$([ -e "$unit/taosd.service" ] && echo yes || echo no)
@@ -53,13 +107,24 @@ install_all() {
         systemctl enable --quiet --now taosd.service
         systemctl --no-pager --lines 0 status taosd.service
     fi
+    echo "Next: sudo taosctl status; sudo taosctl doctor"
 }
 
+case "${1:-}" in
+-h | --help)
+    usage
+    exit 0
+    ;;
+'' | --uninstall | --purge) ;;
+*)
+    usage >&2
+    exit 2
+    ;;
+esac
 [ "$(id -u)" = 0 ] || die "run it as root"
 [ -d /run/systemd/system ] || die "this machine does not run systemd; start taosd by other means: taosd serve --help"
 case "${1:-}" in
 '') install_all ;;
 --uninstall) uninstall ;;
 --purge) purge ;;
-*) die "usage: install.sh [--uninstall|--purge]" ;;
 esac

@@ -49,5 +49,14 @@ fn completions(dir: &Path, name: &str, mut command: Command) -> io::Result<()> {
         generate_to(shell, &mut command, name, &folder)?;
     }
     // Debian's bash looks for a file named as the command.
-    fs::rename(dir.join(format!("completions/bash/{name}.bash")), dir.join(format!("completions/bash/{name}")))
+    fs::rename(dir.join(format!("completions/bash/{name}.bash")), dir.join(format!("completions/bash/{name}")))?;
+    if name != "taosctl" {
+        return Ok(());
+    }
+    // These ask taosctl, which offers the names that there are.
+    for (shell, file) in [("bash", "bash/taosctl"), ("zsh", "zsh/_taosctl"), ("fish", "fish/taosctl.fish")] {
+        let script = ctl::completion_script(shell).map_err(|failure| io::Error::other(failure.to_string()))?;
+        fs::write(dir.join("completions").join(file), script)?;
+    }
+    Ok(())
 }

@@ -41,6 +41,7 @@ pages![
     "agents/operations/install",
     "agents/operations/first-login",
     "agents/operations/console",
+    "agents/operations/settings",
     "agents/operations/reverse-proxy",
     "agents/operations/classic-lxc",
     "agents/operations/firewall",

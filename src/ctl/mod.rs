@@ -62,6 +62,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The completion script of a shell: it asks `taosctl` while a person types.
+///
+/// # Errors
+/// There is no such shell.
+pub fn completion_script(shell: &str) -> Result<String, core::failure::Failure> {
+    completion::script(shell)
+}
+
 /// The ids of the routes that some command calls: for the test that every route has a command or a reason for none.
 pub fn routes_with_a_command() -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();

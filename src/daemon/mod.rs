@@ -7,7 +7,7 @@ pub mod logger;
 mod reload;
 mod watchdog;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,12 @@ fn announce(config: &Config, addresses: &[SocketAddr]) {
     let (data, socket) = (config.data_dir.display(), config.socket.display());
     // Nobody may be reading; that is no reason not to serve.
     let _ = say::out(&format!("taosd listening on http://{address} data={data} socket={socket}\n"));
+    if io::stdout().is_terminal() {
+        say::complain(&format!(
+            "\n  your token   {data}/operator.token\n  in a browser taosctl open, or http://{address}/docs\n  in a shell   \
+             taosctl status, taosctl help\n\n"
+        ));
+    }
     for more in addresses.iter().skip(1) {
         log::info!("also listening on http://{more}");
     }

@@ -139,7 +139,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
 }
 
 #[test]
-fn the_tables_of_the_readme_are_the_lists_in_the_code() {
+fn the_tables_of_the_settings_page_are_the_lists_in_the_code() {
     let mut table = row(&["Key", "Environment", "Flag", "Default", "What it is"]) + &row(&["---"; 5]);
     let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
     for key in KEYS {
@@ -149,7 +149,7 @@ fn the_tables_of_the_readme_are_the_lists_in_the_code() {
         let flag = if more.is_empty() { code(flag) } else { format!("{}, {more}", code(flag)) };
         table += &row(&[&name, &code(key.env), &flag, key.default, key.about]);
     }
-    section("README.md", "settings", &table);
+    section("docs/agents/operations/settings.md", "settings", &table);
     let mut table = row(&["Key", "Default", "From", "To", "What it bounds"]) + &row(&["---"; 5]);
     for key in Limits::KEYS {
         let numbers = [key.default, key.min, key.max].map(|number| number.to_string());
@@ -157,7 +157,7 @@ fn the_tables_of_the_readme_are_the_lists_in_the_code() {
         let name = format!("`{}`{restart}", key.name);
         table += &row(&[&name, &numbers[0], &numbers[1], &numbers[2], key.about.trim()]);
     }
-    section("README.md", "limits", &table);
+    section("docs/agents/operations/settings.md", "limits", &table);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the README tells a newcomer to type works as printed, and its tables are what the code says.
+//! What the README tells a newcomer to type works as printed, and what it claims can be seen; so it is with the page of
+//! the settings, and with the pages beside the README.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +14,10 @@ use crate::support::{Daemon, TempDir};
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md")
+}
+
+fn settings() -> String {
+    fs::read_to_string(root().join("docs/agents/operations/settings.md")).expect("the page")
 }
 
 fn blocks(language: &str) -> Vec<Block> {
@@ -52,7 +57,8 @@ fn the_ready_line_is_shown_as_the_daemon_prints_it() {
 #[test]
 fn the_example_of_a_configuration_file_is_taken() {
     let dir = TempDir::new();
-    let toml = blocks("toml");
+    let all = fences::blocks("settings.md", &settings()).unwrap_or_else(|why| panic!("{why}"));
+    let toml: Vec<Block> = all.into_iter().filter(|block| block.language() == "toml").collect();
     assert!(!toml.is_empty(), "no example");
     for block in toml {
         let file = dir.path().join("taosd.toml");
@@ -65,14 +71,36 @@ fn the_example_of_a_configuration_file_is_taken() {
 }
 
 #[test]
-fn every_path_the_readme_links_is_there() {
-    let text = readme();
-    let parser = pulldown_cmark::Parser::new_ext(&text, pulldown_cmark::Options::ENABLE_TABLES);
-    for event in parser {
-        if let pulldown_cmark::Event::Start(pulldown_cmark::Tag::Link { dest_url, .. }) = event {
-            let elsewhere = dest_url.starts_with("https://");
-            assert!(elsewhere || root().join(&*dest_url).exists(), "README.md links {dest_url}");
+fn every_path_that_the_readme_and_its_neighbours_link_is_there() {
+    for file in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "docs/upgrading.md"] {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let folder = root().join(file).parent().expect("a folder").to_owned();
+        let parser = pulldown_cmark::Parser::new_ext(&text, pulldown_cmark::Options::ENABLE_TABLES);
+        for event in parser {
+            if let pulldown_cmark::Event::Start(pulldown_cmark::Tag::Link { dest_url, .. }) = event {
+                let elsewhere = dest_url.starts_with("https://");
+                let path = dest_url.split('#').next().unwrap_or_default();
+                assert!(elsewhere || folder.join(path).exists(), "{file} links {dest_url}");
+            }
         }
+    }
+}
+
+#[test]
+fn the_readme_is_short_and_each_test_it_names_is_there() {
+    let text = readme();
+    assert!(text.lines().count() <= 150, "{} lines", text.lines().count());
+    let named: Vec<(&str, &str)> = text
+        .split("`cargo test --test ")
+        .skip(1)
+        .map(|rest| rest.split('`').next().unwrap_or_default().split_once(' ').unwrap_or((rest, "")))
+        .map(|(target, name)| (target.split('`').next().unwrap_or_default(), name))
+        .collect();
+    assert!(named.len() >= 8, "{named:?}");
+    for (target, name) in named {
+        let files = fs::read_dir(root().join("tests").join(target)).unwrap_or_else(|e| panic!("{target}: {e}"));
+        let is_there = |file: fs::DirEntry| file.file_name().to_string_lossy().starts_with(name);
+        assert!(files.flatten().any(is_there), "the README names {target} {name}");
     }
 }
 
@@ -93,6 +121,6 @@ fn the_exit_codes_are_those_of_the_table() {
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_taosd")).args(arguments.split(' ')).output().expect("it runs");
         assert_eq!(output.status.code(), Some(code), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(readme().contains(&format!("| {code} | {what}")), "README.md does not say {code}: {what}");
+        assert!(settings().contains(&format!("| {code} | {what}")), "the page does not say {code}: {what}");
     }
 }

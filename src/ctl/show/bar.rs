@@ -1,12 +1,16 @@
 //! How far slow work is: a bar where a person looks at stderr, else a line for each step.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::ctl::core::format::is_quiet;
 use crate::ctl::core::text;
 use crate::say::complain;
+
+/// Between two turns of the mark that says that the work goes on.
+const TICK: Duration = Duration::from_millis(120);
 
 /// The progress of one piece of work.
 pub struct Bar {
@@ -18,11 +22,10 @@ impl Bar {
     /// A bar of so much: `template` says what stands in it.
     fn new(length: u64, template: &str) -> Self {
         let style = ProgressStyle::with_template(template).map(|style| style.progress_chars("━╸ "));
-        let bar = style.ok().filter(|_| io::stderr().is_terminal() && !is_quiet()).map(|style| {
-            let bar = ProgressBar::new(length).with_style(style);
-            bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar
-        });
+        let bar = style
+            .ok()
+            .filter(|_| io::stderr().is_terminal() && !is_quiet())
+            .map(|style| ProgressBar::new(length).with_style(style));
         Self { bar, told: String::new() }
     }
 
@@ -43,6 +46,11 @@ impl Bar {
             bar.set_prefix(kind);
             bar.set_message(step);
             bar.set_position(percent.min(100));
+            if self.told.is_empty() {
+                // Not before there is something to show: short work needs no bar.
+                bar.enable_steady_tick(TICK);
+                self.told.push('.');
+            }
             return;
         }
         let news = format!("{kind}: {step} ({percent} %)\n");

@@ -1,5 +1,7 @@
 //! Slow work: a reply that promises an operation is followed to the operation's end, with progress on stderr.
 
+use std::io::{self, IsTerminal};
+
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +17,9 @@ use crate::ctl::show::bar::Bar;
 
 /// Seconds one question to the server waits for the end: as long as a person waits for news of the progress.
 const NEWS: u64 = 2;
+
+/// The same where a bar moves with it.
+const NEWS_OF_A_BAR: u64 = 1;
 
 /// What a reply came to.
 pub enum End {
@@ -82,9 +87,10 @@ pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
     }
 }
 
-/// Never so long that the answer would miss its own deadline.
+/// Never so long that the answer would miss its own deadline; shorter where a person watches a bar.
 fn patience(session: &Session<'_>) -> u64 {
-    NEWS.min(session.context.timeout.as_secs() / 2)
+    let news = if io::stderr().is_terminal() { NEWS_OF_A_BAR } else { NEWS };
+    news.min(session.context.timeout.as_secs() / 2)
 }
 
 fn tell(operation: &Value, bar: &mut Bar) {
