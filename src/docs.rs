@@ -36,6 +36,7 @@ pages![
     "agents/recipes/reading-knowledge",
     "agents/recipes/sharing-a-file",
     "agents/recipes/talking-to-another-agent",
+    "agents/recipes/mcp",
     "agents/recipes/backup",
     "agents/recipes/troubleshooting",
     "agents/operations/install",

@@ -194,6 +194,16 @@ pub const fn seconds(value: u64) -> Duration {
 
 /// Levels of nesting in a JSON body.
 pub const JSON_DEPTH: usize = 32;
+/// Bytes of a tool's structured result (MCP contract, section 4).
+pub const TOOL_RESULT_BYTES: usize = 256 * 1024;
+/// Bytes of a list that a tool gives, so that its page ends before the result has to be cut.
+pub const TOOL_PAGE_BYTES: usize = 192 * 1024;
+/// Bytes of a file that a tool gives.
+pub const TOOL_FILE_BYTES: u64 = 1024 * 1024;
+/// Seconds that a tool holds its result.
+pub const TOOL_WAIT: i64 = 25;
+/// Messages that one request marks as read by their ids.
+pub const MARKED_MESSAGES: usize = 100;
 /// Problems told of one request: a body may hold a hundred thousand unknown fields, the reply to it must not.
 pub const PROBLEMS: usize = 32;
 /// Items of a list page where the caller names none.

@@ -129,9 +129,9 @@ pub fn scope(data: &[u8]) {
     for class in [Class::User, Class::Admin, Class::Agent, Class::Key] {
         let _ = ax_scopes::power(class, text);
         let _ = ax_scopes::parse(class, list.iter().copied());
-        match ax_scopes::grant(class, text, &Scopes::all(), true) {
+        match ax_scopes::grant(class, text, &Scopes::all(), true, true) {
             // What was granted may be granted again, as it is.
-            Ok(granted) => assert_eq!(ax_scopes::grant(class, &granted, &Scopes::all(), true), Ok(granted)),
+            Ok(granted) => assert_eq!(ax_scopes::grant(class, &granted, &Scopes::all(), true, true), Ok(granted)),
             Err((refused, _)) => assert!(refused.iter().all(|word| word.chars().count() <= 64)),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::caller::Caller;
 use super::refusal::insufficient;
+use super::tokens::jwt::Audience;
 use crate::config::BindCredentials;
 use crate::rest::action::Action;
 use crate::rest::class::Class;
@@ -34,6 +35,25 @@ pub(super) fn channel(head: &Head, caller: &Caller, binding: BindCredentials) ->
         }
         BindCredentials::Deny => Err(codes::WRONG_CHANNEL.into()),
     }
+}
+
+/// The caller's short-lived token is for this route: those for MCP clients are taken at their endpoint alone.
+pub(super) fn audience(caller: &Caller, audience: Audience, need: &Need) -> Result<(), ApiError> {
+    let wanted = if need.dialect == Dialect::Mcp { Audience::Mcp } else { Audience::Api };
+    if caller.token_class().is_none() || audience == wanted {
+        return Ok(());
+    }
+    // There it is a 401, because that makes the client ask for a token that fits.
+    Err(match wanted {
+        Audience::Mcp => ApiError::new(codes::INVALID_TOKEN)
+            .detail("The token is not for this endpoint: its audience is not ax-mcp."),
+        Audience::Api => ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403),
+    })
+}
+
+/// True if a caller's class, scopes and role do for a route.
+pub fn may_call(caller: &Caller, need: &Need) -> bool {
+    class(caller, need).is_ok() && scope_and_role(caller, need).is_ok()
 }
 
 /// The route takes credentials of the caller's class.

@@ -9,6 +9,7 @@ use hyper::http::Method;
 use super::allowance::{Allowance, Amount};
 use super::authorize;
 use super::caller::Caller;
+use super::challenge;
 use super::fingerprints::Fingerprints;
 use super::lookup::agentex;
 use super::lookup::bearer::Presented;
@@ -96,6 +97,11 @@ impl Gate {
     /// # Errors
     /// 401, 429 or 403, or the store's.
     pub fn admit(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
+        let admitted = self.admit_to(head, need);
+        if need.dialect == Dialect::Mcp { admitted.map_err(|refusal| challenge::put(refusal, head)) } else { admitted }
+    }
+
+    fn admit_to(&self, head: &Head, need: &Need) -> Result<Caller, ApiError> {
         match self.lookup.find(head, need).map_err(|why| self.turn_away(head, need, why))? {
             Found::Caller(caller, audience) => self.pass(head, need, caller, audience),
             Found::Key(caller) => self.pass_as(head, need, caller),
@@ -104,12 +110,23 @@ impl Gate {
 
     fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
         let caller = self.pass_as(head, need, caller)?;
-        // No route here is for another audience; a class that is refused has been told by now.
-        if audience != Audience::Api {
-            return Err(self.denied(head, &caller, need, ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403)));
-        }
+        // A class that is refused has been told by now.
+        authorize::audience(&caller, audience, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         authorize::scope_and_role(&caller, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         Ok(caller)
+    }
+
+    /// Lets an admitted caller call another route within its request, or turns it away as that route's check would.
+    ///
+    /// # Errors
+    /// 403, or 429 for too many notifications.
+    pub fn admit_within(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
+        if need.action == Action::UiNotify {
+            self.throttle_notifications(head, caller)?;
+        }
+        authorize::class(caller, need)
+            .and_then(|()| authorize::scope_and_role(caller, need))
+            .map_err(|refusal| self.denied(head, caller, need, refusal))
     }
 
     /// Channel, throttle, bookkeeping, class.

@@ -8,21 +8,23 @@
 //! 5. `role` - what a caller is to an agent
 //! 6. `refusal` - how each refusal is called
 //! 7. [`lookup`] - who is behind a credential
-//! 8. `authorize` - what a caller may
-//! 9. `throttle` - how often
-//! 10. `allowance` - how much may be written
-//! 11. `denials` - refusals, counted
-//! 12. `last_used` - uses, collected
-//! 13. [`presence`] - which agents were seen lately
-//! 14. `record` - what is kept of calls
-//! 15. [`held`] - what lives in memory for minutes
-//! 16. `gate` - the whole check
+//! 8. `challenge` - what a 401 of the MCP endpoint asks for
+//! 9. `authorize` - what a caller may
+//! 10. `throttle` - how often
+//! 11. `allowance` - how much may be written
+//! 12. `denials` - refusals, counted
+//! 13. `last_used` - uses, collected
+//! 14. [`presence`] - which agents were seen lately
+//! 15. `record` - what is kept of calls
+//! 16. [`held`] - what lives in memory for minutes
+//! 17. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
 mod allowance;
 mod authorize;
 mod caller;
+mod challenge;
 mod denials;
 mod fingerprints;
 mod gate;
@@ -41,6 +43,7 @@ pub mod tokens;
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
 pub use allowance::{Allowance, Amount};
+pub use authorize::may_call;
 pub use caller::{Caller, Principal, RightsRead, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

@@ -34,7 +34,7 @@ impl Bad {
 /// What a request without any credential is told.
 pub(super) fn unauthenticated(dialect: Dialect) -> &'static Code {
     match dialect {
-        Dialect::Taos | Dialect::OAuth | Dialect::Html => codes::AUTH_REQUIRED,
+        Dialect::Taos | Dialect::OAuth | Dialect::Html | Dialect::Mcp => codes::AUTH_REQUIRED,
         Dialect::Ax => codes::NOT_AUTHENTICATED,
         Dialect::Agentex => codes::UNAUTHENTICATED,
     }

@@ -7,7 +7,8 @@
 //! 4. `ax` - the aX dialect
 //! 5. `agentex` - the Agentex dialect
 //! 6. `oauth` - the authorization server, and the pages where people log in
-//! 7. `table` - all rows
+//! 7. `mcp` - the Model Context Protocol
+//! 8. `table` - all rows
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
@@ -15,6 +16,7 @@ pub(crate) mod agentex;
 pub mod agents;
 pub(crate) mod ax;
 pub mod engine;
+pub(crate) mod mcp;
 pub(crate) mod oauth;
 mod table;
 pub mod taos;

@@ -38,6 +38,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::agentex::KEYS,
             super::agentex::FORWARD,
             super::agentex::LEFT_OUT,
+            super::mcp::ROUTES,
             super::taos::operations::ROUTES,
             super::taos::notify::ROUTES,
             super::taos::notifications::ROUTES,

@@ -27,6 +27,7 @@ actions! {
     AuthExchange "auth.exchange" "Exchange a key for a short-lived token; allowed to every key.";
     AuthLogin "auth.login" "Open a web session; allowed to every user's token.";
     AuthLogout "auth.logout" "End the session; always allowed.";
+    McpUse "mcp.use" "Talk to the MCP endpoint; always allowed, each tool needs its own action.";
     AgentsList "agents.list" "List agents.";
     AgentsRead "agents.read" "Read one agent.";
     AgentsCreate "agents.create" "Create or import an agent.";
@@ -117,7 +118,7 @@ actions! {
 impl Action {
     /// True for what every credential may do, whatever its scopes.
     pub fn is_implied(self) -> bool {
-        matches!(self, Self::AuthWhoami | Self::AuthLogout)
+        matches!(self, Self::AuthWhoami | Self::AuthLogout | Self::McpUse)
     }
 }
 

@@ -89,6 +89,10 @@ codes! {
         "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too low for the action."
         "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
+    ORIGIN_NOT_ALLOWED 403 "origin_not_allowed" "The request's Origin is not a page of this daemon."
+        "Leave the Origin header out, or use one of this machine's names and its scheme in it." ;
+    NOT_ACCEPTABLE 406 "not_acceptable" "The Accept header excludes the type of the answer."
+        "Send Accept: application/json, text/event-stream." in "recipes/mcp#protocol" ;
     BROWSER_REFUSED 403 "browser_refused" "The request came over the operator's Unix socket with an Origin or Cookie header."
         "Leave the Origin and Cookie headers out." ;
     UNSUPPORTED_MEDIA_TYPE 415 "unsupported_media_type" "The body, or a file in it, has a content type that this route does not accept, or it is compressed."
@@ -206,7 +210,7 @@ codes! {
     TOKEN_EXPIRED 401 "token_expired" "The short-lived token has expired."
         "Exchange your key again at POST /auth/exchange." in "concepts/authentication#exchange" ;
     PAT_NOT_ALLOWED 403 "pat_not_allowed" "The route accepts tokens, and the request has a key."
-        "Exchange the key at POST /auth/exchange and send the token from the reply." in "concepts/authentication#exchange" ;
+        "Exchange the key at POST /auth/exchange and send the token from the reply, or use a taos_agent_ or taos_user_ token." in "concepts/authentication#exchange" ;
     ADMIN_REQUIRED 403 "admin_required" "The route accepts only tokens of the class user_admin."
         "Exchange a user's key at POST /auth/exchange for the class user_admin." in "concepts/authentication#classes" ;
     USER_REQUIRED 403 "user_required" "The route is only for users, and an agent called it."

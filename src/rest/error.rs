@@ -33,6 +33,8 @@ pub enum Dialect {
     OAuth,
     /// Browsers: the console's pages.
     Html,
+    /// Clients of the Model Context Protocol.
+    Mcp,
 }
 
 impl Dialect {
@@ -44,6 +46,7 @@ impl Dialect {
             Self::Agentex => "agentex",
             Self::OAuth => "oauth",
             Self::Html => "html",
+            Self::Mcp => "mcp",
         }
     }
 }
@@ -184,10 +187,18 @@ impl ApiError {
     }
 
     fn told(&self, dialect: Dialect) -> Value {
+        if dialect == Dialect::Mcp {
+            let error = json!({
+                "code": self.status().as_u16(),
+                "message": self.detail,
+                "data": self.told(Dialect::Taos),
+            });
+            return json!({"jsonrpc": "2.0", "error": error});
+        }
         let mut body = Map::new();
         match dialect {
             // A page of the console is made from this one.
-            Dialect::Taos | Dialect::OAuth | Dialect::Html => {
+            Dialect::Taos | Dialect::OAuth | Dialect::Html | Dialect::Mcp => {
                 body.insert("error".into(), json!(self.code.slug));
                 body.insert("detail".into(), json!(self.detail));
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, TRANSFER_ENCODING,
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, IF_MATCH, TRANSFER_ENCODING,
 };
 use hyper::http::Method;
 use serde_json::{Map, Value};
@@ -129,6 +129,8 @@ pub struct Input {
     pub body_bytes: usize,
     /// The body as it came, of a route that takes it raw; empty otherwise.
     pub raw: Bytes,
+    /// Bytes of a list's page at the most, where that is less than the daemon's own bound.
+    pub page_bytes: Option<usize>,
 }
 
 impl Input {
@@ -148,7 +150,7 @@ impl Input {
         if matches!(route.body, BodyKind::Raw) {
             let raw = body.clone();
             let (query, body) = (Fields::default(), Fields::default());
-            return Ok(Self { dialect, head, params, query, body, body_bytes: raw.len(), raw });
+            return Ok(Self { dialect, head, params, query, body, body_bytes: raw.len(), raw, page_bytes: None });
         }
         let unknown = unknown_fields(dialect);
         let refused = |error: ApiError| error.in_dialect(dialect);
@@ -162,7 +164,7 @@ impl Input {
             BodyKind::None | BodyKind::Raw => json_object(&[], body, unknown).map_err(refused)?,
         };
         let (query, body, raw) = (Fields(query), Fields(fields), Bytes::new());
-        Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw })
+        Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw, page_bytes: None })
     }
 
     /// Checks what the head says of query and body, before the body is read. The query's fields.
@@ -171,6 +173,9 @@ impl Input {
     /// 415, or 422 with every bad parameter.
     pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
         if matches!(route.body, BodyKind::Raw) {
+            if route.dialect == Dialect::Mcp {
+                check_mcp_media(head)?;
+            }
             return Ok(Map::new());
         }
         // Monitors and caches add parameters of their own to what anyone may read.
@@ -222,6 +227,31 @@ fn takes_body<P, C, A>(route: &Route<P, C, A>) -> bool {
 
 fn not_json() -> ApiError {
     codes::UNSUPPORTED_MEDIA_TYPE.into()
+}
+
+/// What the head of an MCP request says: JSON comes, and JSON may be answered.
+fn check_mcp_media(head: &Head) -> Result<(), ApiError> {
+    if !head.headers.contains_key(CONTENT_TYPE) {
+        return Err(not_json());
+    }
+    check_media(head)?;
+    if accepts(head, "application/json") { Ok(()) } else { Err(codes::NOT_ACCEPTABLE.into()) }
+}
+
+/// True if the `Accept` headers do not exclude this media type; without any, everything is accepted.
+pub fn accepts(head: &Head, media: &str) -> bool {
+    let mut ranges = head.headers.get_all(ACCEPT).iter().flat_map(|line| line.to_str().unwrap_or("").split(','));
+    let mut any = false;
+    let kind = media.split('/').next().unwrap_or(media);
+    let fits = ranges.any(|range| {
+        any = true;
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next().unwrap_or("").to_ascii_lowercase();
+        let wanted = named == "*/*" || named == media || named.strip_suffix("/*") == Some(kind);
+        // A weight of nothing is a refusal (RFC 9110, section 12.4.2).
+        wanted && !parts.any(|part| part.to_ascii_lowercase().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
+    });
+    fits || !any
 }
 
 /// What the head says of the body: JSON, as it is.

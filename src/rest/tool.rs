@@ -30,6 +30,8 @@ pub struct Tool {
     pub path: &'static [Field],
     /// Fields of the query or the body of which the tool takes less than the route, in place of the route's.
     pub narrower: &'static [Field],
+    /// Fields of the query or the body that the tool does not take.
+    pub omits: &'static [&'static str],
     /// What a number is that the call leaves out, where that is not the route's own default.
     pub presets: &'static [(&'static str, i64)],
     /// Fields of the answer, or of the rows in it, that the result leaves out.
@@ -39,7 +41,7 @@ pub struct Tool {
 impl Tool {
     /// A tool that takes and tells all its route does.
     pub const fn new(name: &'static str, effect: Effect, about: &'static str) -> Self {
-        Self { name, about, effect, path: &[], narrower: &[], presets: &[], without: &[] }
+        Self { name, about, effect, path: &[], narrower: &[], omits: &[], presets: &[], without: &[] }
     }
 
     /// The path's parameters as these fields.
@@ -53,6 +55,13 @@ impl Tool {
     #[must_use]
     pub const fn narrowed(mut self, fields: &'static [Field]) -> Self {
         self.narrower = fields;
+        self
+    }
+
+    /// Does not take these fields of the route.
+    #[must_use]
+    pub const fn omitting(mut self, fields: &'static [&'static str]) -> Self {
+        self.omits = fields;
         self
     }
 

@@ -23,6 +23,9 @@ const DELETE: &str =
     "DELETE FROM context WHERE space_id = ?1 AND key = ?2 RETURNING expires_at IS NULL OR expires_at > ?3";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM context WHERE expires_at <= ?1)";
 const SWEEP: &str = "DELETE FROM context WHERE rowid IN (SELECT rowid FROM context WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+const KEYS: &str =
+    "SELECT key FROM context WHERE space_id = ?1 AND key > ?2 AND (expires_at IS NULL OR expires_at > ?3)
+    ORDER BY key LIMIT ?4";
 const BYTES_OF: &str = "SELECT bytes FROM context WHERE space_id = ?1 AND key = ?2";
 
 record! {
@@ -144,6 +147,16 @@ pub fn list(conn: &Connection, space_id: &str, part: Part<'_>, now: Micros, take
     );
     let mut statement = conn.prepare_cached(&sql)?;
     each(&mut statement, params![space_id, from, end, now], Entry::read, take)
+}
+
+/// The keys of a space's live entries after this one, in order, at most `most`.
+///
+/// # Errors
+/// The store's.
+pub fn keys(conn: &Connection, space_id: &str, after: &str, most: u64, now: Micros) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(KEYS)?;
+    let keys = statement.query_map(params![space_id, after, now, most], |row| row.get(0))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The smallest text that is greater than every text with this prefix; `None` if there is none.

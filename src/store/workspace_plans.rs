@@ -57,6 +57,7 @@ fn with_context(conn: &Connection, now: Micros) {
     for (prefix, after) in [("", None), ("k", None), ("k", Some("k")), ("", Some("k"))] {
         context::list(conn, "s", context::Part { prefix, after }, now, &mut |_| true).unwrap();
     }
+    context::keys(conn, "s", "a", 10, now).unwrap();
     context::promote(conn, "s", "k", "x", now).unwrap();
     context::delete(conn, "s", "k", now).unwrap();
     context::is_due(conn, now).unwrap();

@@ -74,6 +74,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("tls_required", "oauth"),
     ("session_not_found", "ax"),
     ("csrf_refused", "ax"),
+    ("origin_not_allowed", "mcp"),
+    ("not_acceptable", "mcp"),
     ("unauthenticated", "agentex"),
     ("two_credentials", "agentex"),
     ("name_unavailable", "agentex"),

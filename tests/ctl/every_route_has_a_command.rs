@@ -53,6 +53,8 @@ const NO_COMMAND_OF_AX: &[(&str, &str)] = &[
     ("agents_heartbeat", "agents call it"),
     ("agents_processing", "agents call it"),
     ("tool_calls", "agents call it"),
+    ("messages_mark_these", "messages read and messages read-all do it for people"),
+    ("messages_thread", "messages get and messages replies show the two"),
     ("messages_stream", "programs follow it; messages list --follow waits on messages_list"),
     ("ax_health", "a probe asks it"),
     ("ax_honeypot", "programs tell it"),

@@ -157,6 +157,9 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     }
     assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
     let body = reply.json();
+    if path_is_mcp(target) {
+        return mcp_error(&what, reply, &body);
+    }
     // The aX dialect keeps the code inside, and says beside it what people should read.
     let ax = body["detail"].is_object();
     let agentex = body.get("message").is_some();
@@ -197,6 +200,35 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     if let Some(route) = route {
         let declared = openapi::codes_of(route).contains(&code) || GENERAL.contains(&code);
         assert!(declared, "{} does not declare {}: {what}", route.id, code.slug);
+    }
+}
+
+/// The endpoint that speaks JSON-RPC.
+fn path_is_mcp(target: &str) -> bool {
+    target.split('?').next().is_some_and(|path| path.trim_end_matches('/') == "/mcp")
+}
+
+/// An error of JSON-RPC; where a code of ours is in it, with the rest of the envelope.
+#[track_caller]
+fn mcp_error(what: &str, reply: &Reply, body: &Value) {
+    let schema = &document()["components"]["schemas"]["McpError"];
+    let problems = schema::problems(document(), schema, body);
+    assert!(problems.is_empty(), "{problems:?}: {what}");
+    assert_eq!(reply.header("cache-control"), Some("no-store"), "{what}");
+    let data = &body["error"]["data"];
+    if let Some(slug) = data["error"].as_str() {
+        let code = codes::by_slug(slug).unwrap_or_else(|| panic!("no such code: {what}"));
+        assert_eq!(reply.status, code.status, "{what}");
+        assert_eq!(data["fix"], code.fix, "{what}");
+        assert_eq!(data["doc_url"], code.doc_url(), "{what}");
+        assert!(data["detail"].as_str().is_some_and(|told| !told.is_empty()), "{what}");
+    }
+    match reply.status {
+        401 => {
+            assert!(reply.header("www-authenticate").is_some_and(|told| told.starts_with("Bearer realm=")), "{what}")
+        }
+        405 => assert!(reply.header("allow").is_some(), "{what}"),
+        _ => {}
     }
 }
 

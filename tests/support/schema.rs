@@ -94,6 +94,9 @@ fn members(
 }
 
 fn is_of(kind: &Value, value: &Value) -> bool {
+    if let Some(kinds) = kind.as_array() {
+        return kinds.iter().any(|kind| is_of(kind, value));
+    }
     match kind.as_str() {
         Some("object") => value.is_object(),
         Some("array") => value.is_array(),

@@ -38,18 +38,23 @@ pub fn is_same_origin(head: &Head) -> bool {
     if head.method == Method::GET || head.method == Method::HEAD {
         return true;
     }
-    let site = HeaderName::from_static("sec-fetch-site");
-    let says_same = head.header(&site).map(|value| value == "same-origin");
-    if head.headers.contains_key(ORIGIN) {
-        let host = head.header(&HOST).unwrap_or("");
-        let is_host = |own: &str| !host.is_empty() && own.eq_ignore_ascii_case(host);
-        return match head.header(&ORIGIN).and_then(|origin| origin.split_once("://")) {
-            Some(("http", own)) => is_host(own) && says_same != Some(false),
-            Some(("https", own)) => is_host(own) && says_same == Some(true),
-            _ => false,
-        };
+    if head.headers.contains_key(ORIGIN) { is_own_origin(head) } else { says_same(head) == Some(true) }
+}
+
+/// True if the `Origin` of a request is the name it was sent to.
+pub fn is_own_origin(head: &Head) -> bool {
+    let host = head.header(&HOST).unwrap_or("");
+    let is_host = |own: &str| !host.is_empty() && own.eq_ignore_ascii_case(host);
+    match head.header(&ORIGIN).and_then(|origin| origin.split_once("://")) {
+        Some(("http", own)) => is_host(own) && says_same(head) != Some(false),
+        Some(("https", own)) => is_host(own) && says_same(head) == Some(true),
+        _ => false,
     }
-    says_same == Some(true)
+}
+
+/// Whether the browser says that the page is of the same origin; `None`: it says nothing.
+fn says_same(head: &Head) -> Option<bool> {
+    head.header(&HeaderName::from_static("sec-fetch-site")).map(|value| value == "same-origin")
 }
 
 #[cfg(test)]

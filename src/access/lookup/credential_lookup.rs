@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use hyper::header::ORIGIN;
+
 use super::agentex;
 use super::bearer::{Presented, in_query, presented, secret_of};
 use super::cookie;
@@ -85,6 +87,13 @@ impl CredentialLookup {
     /// # Errors
     /// [`NotFound`].
     pub fn find(&self, head: &Head, need: &Need) -> Result<Found, NotFound> {
+        // A page that was tricked has a browser send what it likes, the credential too.
+        if need.dialect == Dialect::Mcp
+            && head.headers.contains_key(ORIGIN)
+            && (head.foreign_host || !cookie::is_own_origin(head))
+        {
+            return Err(ApiError::from(codes::ORIGIN_NOT_ALLOWED).into());
+        }
         let presented = match need.dialect {
             Dialect::Agentex => agentex::presented(head)?,
             _ if need.classes.contains(&Class::InQuery) => in_query(head).unwrap_or_else(|| presented(head)),
@@ -103,6 +112,8 @@ impl CredentialLookup {
             Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Found::Key),
             Presented::Token(text) => self.token(head, text),
             Presented::Nothing if head.peer.is_tcp() => match cookie::session(head) {
+                // What a browser sends by itself counts for nothing there.
+                Some(_) if need.dialect == Dialect::Mcp => Err(nobody(head, need).into()),
                 Some(session) => self.session(head, session).map(own),
                 None => Err(nobody(head, need).into()),
             },

@@ -43,6 +43,8 @@ const WORDS: &[Word] = &[
     word("spaces", USER, &["spaces.*"]),
     word("spaces", AGENT, &["spaces.list", "spaces.read"]),
     word("search", BOTH, &["messages.search"]),
+    word("knowledge", BOTH, &["knowledge.read"]),
+    word("notify", BOTH, &["ui.notify"]),
     word("messages:read", BOTH, &["messages.list", "messages.read", "messages.search", "messages.mark"]),
     word("messages:write", BOTH, &["messages.send", "messages.edit", "messages.delete", "messages.mark"]),
     word("tasks:read", BOTH, &["tasks.list", "tasks.read"]),
@@ -81,8 +83,10 @@ const AGENT_BASELINE: &[&str] = &[
     "agents.profile",
     "credentials.fingerprint",
 ];
-/// What only agents do: a user's scopes say nothing of it, and every agent's key may have it.
-const AGENT_ALONE: &[&str] = &["agents.heartbeat", "agents.processing", "agents.profile"];
+/// What every agent's key may have, whatever its issuer may do: what only agents do, and what the broad words of a user's
+/// token leave out.
+const AGENT_ALONE: &[&str] =
+    &["agents.heartbeat", "agents.processing", "agents.profile", "knowledge.read", "ui.notify"];
 /// What a key must hold one of to be a manager's.
 const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
 
@@ -97,6 +101,9 @@ fn find(class: Class, name: &str) -> Option<&'static Word> {
 fn scopes(texts: &[&'static str]) -> Scopes {
     Scopes::trusted(texts.iter().copied())
 }
+
+/// Words that only a token for MCP clients gets where none are asked for: without them half the tools would be shut.
+const FOR_MCP: &[&str] = &["knowledge", "notify"];
 
 /// What a token of this class may do without any word.
 fn baseline(class: Class) -> &'static [&'static str] {
@@ -124,7 +131,7 @@ fn held(class: Class, own: &Scopes, admin: bool) -> Vec<&'static str> {
 }
 
 /// The words granted to an exchange that asks for `wanted`; all the key holds if it asks for none, the broad ones
-/// where those say the same.
+/// where those say the same. `for_mcp`: the token is for MCP clients.
 ///
 /// # Errors
 /// The words that are not the class's or not the key's, and those it could have asked for.
@@ -133,12 +140,14 @@ pub fn grant(
     wanted: &str,
     own: &Scopes,
     admin: bool,
+    for_mcp: bool,
 ) -> Result<String, (Vec<String>, Vec<&'static str>)> {
     let held = held(class, own, admin);
     let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
     if asked.is_empty() {
-        let broad: Vec<&str> = held.iter().copied().filter(|name| !name.contains(':')).collect();
-        return if held.is_empty() { Err((Vec::new(), held)) } else { Ok(broad.join(" ")) };
+        let is_default = |name: &&str| !name.contains(':') && (for_mcp || !FOR_MCP.contains(name));
+        let broad: Vec<&str> = held.iter().copied().filter(is_default).collect();
+        return if broad.is_empty() { Err((Vec::new(), held)) } else { Ok(broad.join(" ")) };
     }
     let refused: Vec<String> = asked.iter().filter(|name| !held.contains(name)).map(|name| shown(name)).collect();
     if !refused.is_empty() {
@@ -209,7 +218,7 @@ pub fn agent_default(issuer: &Scopes) -> Scopes {
     all.intersection(&issuer_of_agents(issuer))
 }
 
-/// What an issuer may give to an agent: its own scopes, and what only agents do.
+/// What an issuer may give to an agent: its own scopes, and what every agent may have.
 pub fn issuer_of_agents(issuer: &Scopes) -> Scopes {
     issuer.union(&scopes(AGENT_ALONE))
 }
@@ -250,15 +259,17 @@ mod tests {
     #[test]
     fn an_exchange_gets_the_words_it_asks_for_and_no_others() {
         let all = Scopes::all();
-        assert_eq!(grant(Class::User, "messages tasks messages", &all, false), Ok("messages tasks".into()));
-        assert_eq!(grant(Class::User, "", &all, false), Ok("messages tasks context agents spaces search".into()));
-        let (refused, allowed) = grant(Class::Admin, "messages agents.create", &all, true).unwrap_err();
+        assert_eq!(grant(Class::User, "messages tasks messages", &all, false, false), Ok("messages tasks".into()));
+        let six = "messages tasks context agents spaces search";
+        assert_eq!(grant(Class::User, "", &all, false, false), Ok(six.into()));
+        assert_eq!(grant(Class::User, "", &all, false, true), Ok(format!("{six} knowledge notify")));
+        let (refused, allowed) = grant(Class::Admin, "messages agents.create", &all, true, false).unwrap_err();
         assert_eq!(refused, ["messages"]);
         assert!(allowed.contains(&"agents.create"));
         let narrow = Scopes::parse(["messages.read"]).unwrap();
-        assert_eq!(grant(Class::User, "", &narrow, false), Ok("messages".into()));
-        assert!(grant(Class::User, "tasks", &narrow, false).is_err());
-        assert!(grant(Class::Admin, "", &all, false).is_err());
+        assert_eq!(grant(Class::User, "", &narrow, false, false), Ok("messages".into()));
+        assert!(grant(Class::User, "tasks", &narrow, false, false).is_err());
+        assert!(grant(Class::Admin, "", &all, false, false).is_err());
     }
 
     #[test]

@@ -21,7 +21,7 @@ const SKEW: i64 = 60;
 pub enum Audience {
     /// This daemon.
     Api,
-    /// Other services on the box; refused on every route here.
+    /// MCP clients: taken at `/mcp` alone.
     Mcp,
 }
 

@@ -16,6 +16,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::context::{self, Entry, NewEntry, Part};
 use crate::time::Micros;
 
@@ -26,9 +27,12 @@ pub(super) const SPACE: Field = Field::text("space_id", ID_CHARS, "The space; th
 const TTL: Field = Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seconds that the value was set with.")
     .required()
     .nullable();
+/// The key in a path, as a tool takes it.
+const PATH_KEY: Field = Field::text("key", CONTEXT_KEY_CHARS, "The key, as it is.");
 const ENTRY: &[Field] = &[
     text("key", "The key."),
     text("value", "The value."),
+    Field::integer("size", 0, i64::MAX, "The value's bytes.").required(),
     text("space_id", "The space's id."),
     TTL,
     text("expires_at", "When the value expires; null after a promotion.").nullable(),
@@ -73,7 +77,13 @@ pub const ROUTES: &[ApiRoute] = &[
             ]),
         )
         .repeatable()
-        .failing(WRITE),
+        .failing(WRITE)
+        .offering(Tool::new(
+            "context_set",
+            Effect::Changes,
+            "Leave a value for the other members of a space under a key, in place of the value before. It ends after ttl \
+                seconds (a day if absent). Not for secrets.",
+        )),
     checked(Method::GET, "/api/v1/context", UA_AG, Action::ContextList, list)
         .described(
             "context_list",
@@ -92,17 +102,33 @@ pub const ROUTES: &[ApiRoute] = &[
             ),
         ])
         .answering(200, Answer::List(ENTRY))
-        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR])
+        .offering(
+            Tool::new(
+                "context_list",
+                Effect::Reads,
+                "List the keys of a space's shared context, with the size of each value, who set it and when it ends. \
+                    Read a value with context_get.",
+            )
+            .leaving_out(&["value", "space_id", "ttl", "artifact_type", "created_at", "updated_at"]),
+        ),
     checked(Method::GET, "/api/v1/context/{context_key}", UA_AG, Action::ContextRead, get)
         .described("context_read", "Read a context value", "The path takes the key in percent-encoding, slashes included.", DOC)
         .asking(&[SPACE])
         .answering(200, Answer::Object(ENTRY))
-        .failing(&[codes::SPACE_NOT_FOUND, codes::CONTEXT_NOT_FOUND]),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::CONTEXT_NOT_FOUND])
+        .offering(
+            Tool::new("context_get", Effect::Reads, "Read a value of a space's shared context by its key.").with_path(&[PATH_KEY]),
+        ),
     checked(Method::DELETE, "/api/v1/context/{context_key}", UA_AG, Action::ContextDelete, delete)
         .described("context_delete", "Delete a context value", "The path takes the key in percent-encoding, slashes included.", DOC)
         .asking(&[SPACE])
         .answering(204, Answer::Empty)
-        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND]),
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::CONTEXT_NOT_FOUND])
+        .offering(
+            Tool::new("context_delete", Effect::Changes, "Delete a key of a space's shared context, for everybody.")
+                .with_path(&[PATH_KEY]),
+        ),
     checked(Method::POST, "/api/v1/spaces/{space}/intelligence/promote", UA_AG, Action::ContextWrite, promote)
         .described("context_promote", "Keep a context value permanently", "The value no longer expires.", DOC)
         .taking(
@@ -133,6 +159,7 @@ fn show(entry: &Entry) -> Value {
     json!({
         "key": entry.key,
         "value": entry.value,
+        "size": entry.value.len(),
         "space_id": entry.space_id,
         "ttl": entry.ttl,
         "expires_at": entry.expires_at.map(Micros::micros),

@@ -151,14 +151,14 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
     })?;
     // What the agent may do at present counts, not what the key was made with.
     let scopes = access::power_of(holder);
-    let scope = ax_scopes::grant(class, body.text(&SCOPE).unwrap_or(""), &scopes, holder.admin).map_err(
-        |(refused, allowed)| {
-            let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
-            ApiError::new(codes::SCOPE_NOT_ALLOWED)
-                .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
-                .with("allowed", allowed)
-        },
-    )?;
+    let scope =
+        ax_scopes::grant(class, body.text(&SCOPE).unwrap_or(""), &scopes, holder.admin, audience == Audience::Mcp)
+            .map_err(|(refused, allowed)| {
+                let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+                ApiError::new(codes::SCOPE_NOT_ALLOWED)
+                    .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
+                    .with("allowed", allowed)
+            })?;
     Ok(Grant { class, audience, scope })
 }
 

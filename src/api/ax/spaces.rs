@@ -71,7 +71,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .asking(&[CURSOR])
         .answering(200, Answer::Object(&[Field::of("spaces", Type::Objects(SPACE), "The spaces.").required()]))
         .failing(&[codes::INVALID_CURSOR])
-        .as_tool(Tool::new(
+        .offering(Tool::new(
             "spaces_list",
             Effect::Reads,
             "List the spaces you belong to. A space holds messages, tasks, context and files. Exactly one has is_default: \

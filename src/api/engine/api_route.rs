@@ -81,7 +81,7 @@ impl ApiRoute {
     }
 
     /// MCP clients see it as this tool.
-    pub(crate) const fn as_tool(mut self, tool: Tool) -> Self {
+    pub(crate) const fn offering(mut self, tool: Tool) -> Self {
         self.tool = Some(tool);
         self
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::api_route::ApiRoute;
 use super::app::App;
 use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
@@ -16,6 +17,7 @@ use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
+use crate::store::idempotency::RequestKey;
 use crate::store::{self, Store, audit};
 use crate::time::Micros;
 
@@ -27,7 +29,26 @@ pub enum Step {
     Later(Outcome),
     /// The body is taken piece by piece: of a route of [`crate::rest::route::BodyKind::Multipart`].
     Intake(Box<dyn Intake>),
+    /// Another route is called first.
+    Nested(Box<Nested>),
 }
+
+/// A call of another route within a request: the same handler with the same checks, idempotency and audit.
+pub struct Nested {
+    /// The route.
+    pub route: &'static ApiRoute,
+    /// Who calls; the route's access check has passed.
+    pub caller: Caller,
+    /// What is sent to it.
+    pub input: Input,
+    /// The key of the request, and the hash of what it must not differ in.
+    pub key: Option<(RequestKey, [u8; 32])>,
+    /// What its reply becomes.
+    pub then: Then,
+}
+
+/// What the reply of a nested call becomes.
+pub type Then = Box<dyn FnOnce(Reply) -> Handled + Send>;
 
 impl From<Reply> for Step {
     fn from(reply: Reply) -> Self {

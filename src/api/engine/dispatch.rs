@@ -9,7 +9,7 @@ use hyper::http::{Method, StatusCode};
 
 use super::api_route::{ApiRoute, CheckedHandler};
 use super::app::App;
-use super::call::{Call, Handled, Step};
+use super::call::{Call, Handled, Nested, Step};
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::kept::Before;
@@ -141,6 +141,7 @@ fn dialect_of(head: &Head) -> Dialect {
         (raw.next(), raw.next())
     };
     match (first, second) {
+        (Some("mcp"), None) => Dialect::Mcp,
         (Some("auth" | "credentials"), _)
         | (Some("api"), Some("v1" | "spaces" | "tasks"))
         | (Some("agents"), Some("manage")) => Dialect::Ax,
@@ -306,30 +307,21 @@ impl Service for Dispatcher {
                 let handled = self.for_people(handler(&self.app, input), route.dialect, &asked);
                 finish(handled, &Slot::default(), None, route.dialect, &request_id)
             }
-            (Access::Action(action, handler) | Access::Class(_, action, handler), Admitted::Caller(caller)) => {
-                let (head, before) = (Arc::clone(&input.head), self.before(&caller));
-                let mut call = Call::of(&self.app, *caller, input, *action);
-                call.growth = growth::of(route);
-                let watch = Arc::clone(&call.watch);
-                match idempotency_key(route, &call) {
+            (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Caller(caller)) => {
+                match idempotency_key(route, &caller, &input) {
                     Err(error) => refuse(error),
                     Ok(None) => {
-                        let handled = self.for_people(handler(&self.app, call), route.dialect, &asked);
-                        let ended = finish(handled, &Slot::default(), Some(&watch), route.dialect, &request_id);
+                        let (head, before) = (Arc::clone(&input.head), self.before(&caller));
+                        let people = |handled| self.for_people(handled, route.dialect, &asked);
+                        let ended = carry_out(&self.app, route, *caller, input, None, arrived, people);
                         self.keep(ended, route, &head, before)
                     }
-                    // A key is a row as well.
                     Ok(Some(key)) => {
-                        if let Err(error) = call.check_allowance() {
-                            return refuse(error);
-                        }
-                        let body_hash = *blake3::hash(&body).as_bytes();
-                        let app = Arc::clone(&self.app);
-                        Keyed { app, handler: *handler, action: *action, call, key, body_hash }.run(arrived)
+                        let key = (key, *blake3::hash(&body).as_bytes());
+                        carry_out(&self.app, route, *caller, input, Some(key), arrived, |handled| handled)
                     }
                 }
             }
-            (Access::AtOnce(_, handler), Admitted::Caller(caller)) => Outcome::Done(handler(&caller)),
             // Only reached if a route changed under a request, which the table cannot do.
             (Access::Action(..) | Access::AtOnce(..) | Access::Class(..), Admitted::Public | Admitted::Vouched(_)) => {
                 refuse(codes::AUTH_REQUIRED.into())
@@ -350,16 +342,65 @@ impl Service for Dispatcher {
     }
 }
 
-pub(super) fn idempotency_key(route: &ApiRoute, call: &Call) -> Result<Option<RequestKey>, ApiError> {
+fn idempotency_key(route: &ApiRoute, caller: &Caller, input: &Input) -> Result<Option<RequestKey>, ApiError> {
     if route.repeat != Repeat::Key {
         return Ok(None);
     }
-    let Some(key) = idempotency::key_of(&call.input)? else { return Ok(None) };
+    let Some(key) = idempotency::key_of(input)? else { return Ok(None) };
     Ok(Some(RequestKey {
-        principal: call.caller.principal_key(),
-        route: format!("{} /{}", route.method, call.input.head.segments.join("/")),
+        principal: caller.principal_key(),
+        route: format!("{} /{}", route.method, input.head.segments.join("/")),
         key: key.to_owned(),
     }))
+}
+
+/// Runs the handler of a checked route for a caller that it may be called by; `people` makes a page of a refusal.
+fn carry_out(
+    app: &Arc<App>,
+    route: &'static ApiRoute,
+    caller: Caller,
+    input: Input,
+    key: Option<(RequestKey, [u8; 32])>,
+    arrived: Instant,
+    people: impl FnOnce(Handled) -> Handled,
+) -> Outcome {
+    let (dialect, request_id) = (input.dialect, caller.request_id().to_owned());
+    let (action, handler) = match &route.access {
+        Access::Action(action, handler) | Access::Class(_, action, handler) => (*action, *handler),
+        Access::AtOnce(_, handler) => return Outcome::Done(handler(&caller)),
+        // What has no action has no caller that was checked for it.
+        Access::Public(_) | Access::Bearer(..) => {
+            return Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id));
+        }
+    };
+    let mut call = Call::of(app, caller, input, action);
+    call.growth = growth::of(route);
+    let watch = Arc::clone(&call.watch);
+    let Some((key, body_hash)) = key else {
+        return match handler(app, call) {
+            Ok(Step::Nested(inner)) => nested(app, *inner, (dialect, request_id), arrived),
+            handled => finish(people(handled), &Slot::default(), Some(&watch), dialect, &request_id),
+        };
+    };
+    // A key is a row as well.
+    if let Err(error) = call.check_allowance() {
+        return Outcome::Done(render(&error, dialect, &request_id));
+    }
+    Keyed { app: Arc::clone(app), handler, action, call, key, body_hash }.run(arrived)
+}
+
+/// Calls another route within a request of this dialect and id, and goes on with its reply.
+fn nested(app: &Arc<App>, inner: Nested, outer: (Dialect, String), arrived: Instant) -> Outcome {
+    let Nested { route, caller, input, key, then } = inner;
+    let ours = Arc::clone(app);
+    let after = move |reply: Reply| match then(reply) {
+        Ok(Step::Nested(next)) => nested(&ours, *next, outer, arrived),
+        handled => finish(handled, &Slot::default(), None, outer.0, &outer.1),
+    };
+    match carry_out(app, route, caller, input, key, arrived, |handled| handled) {
+        Outcome::Done(reply) => after(reply),
+        first => Outcome::Then(Box::new(first), Box::new(after)),
+    }
 }
 
 /// The outcome of a handler that is done; a reply without a transaction of its own is stored for repeats.
@@ -372,8 +413,10 @@ pub(super) fn finish(
 ) -> Outcome {
     let (reply, kept) = match handled {
         Ok(Step::Later(outcome)) => return outcome,
-        // Only a route whose body comes in pieces has one, and that is begun elsewhere.
-        Ok(Step::Intake(_)) => return Outcome::Done(render(&codes::INTERNAL.into(), dialect, request_id)),
+        // Only a route whose body comes in pieces has one, and that is begun elsewhere; so is a call within a call.
+        Ok(Step::Intake(_) | Step::Nested(_)) => {
+            return Outcome::Done(render(&codes::INTERNAL.into(), dialect, request_id));
+        }
         Ok(Step::Reply(reply)) => (reply, true),
         Err(error) => {
             if let Some(watch) = watch {

@@ -40,6 +40,7 @@ const FREES: &[&str] = &[
     "operations_cancel",
     "messages_mark_read",
     "messages_mark_all_read",
+    "messages_mark_these",
     "tasks_release",
 ];
 
@@ -64,6 +65,8 @@ const READS: &[&str] = &[
     "agents_processing",
     "tool_calls",
     "sessions_link",
+    // What it calls is charged as a call of its own.
+    "mcp",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.

@@ -25,7 +25,8 @@ use crate::threads::lock;
 use crate::time::Micros;
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// What a replayed reply carries.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The request's key; `None` if it has none.
 ///
@@ -35,14 +36,18 @@ pub fn key_of(input: &Input) -> Result<Option<&str>, ApiError> {
     if !input.head.headers.contains_key(&HEADER) {
         return Ok(None);
     }
-    match input.header(&HEADER) {
-        Some(key)
-            if (1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&key.len())
-                && key.bytes().all(|b| b.is_ascii_graphic()) =>
-        {
-            Ok(Some(key))
-        }
-        _ => Err(codes::INVALID_IDEMPOTENCY_KEY.into()),
+    check(input.header(&HEADER).unwrap_or("")).map(Some)
+}
+
+/// The key, if it is one.
+///
+/// # Errors
+/// `invalid_idempotency_key`.
+pub fn check(key: &str) -> Result<&str, ApiError> {
+    if (1..=limits::IDEMPOTENCY_KEY_CHARS).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(key)
+    } else {
+        Err(codes::INVALID_IDEMPOTENCY_KEY.into())
     }
 }
 

@@ -52,6 +52,11 @@ pub fn page_bytes() -> usize {
     BUDGET.load(Ordering::Relaxed)
 }
 
+/// The same for a request that may have a bound of its own.
+pub fn bytes_for(input: &Input) -> usize {
+    input.page_bytes.map_or_else(page_bytes, |own| own.min(page_bytes()))
+}
+
 /// How the rows stand in the body.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
@@ -88,7 +93,9 @@ impl Listing {
     /// # Errors
     /// `invalid_cursor` for one that this list did not hand out.
     pub fn of(input: &Input, list: &'static str) -> Result<Self, ApiError> {
-        Ok(Self::new(list, page(input, list)?))
+        let mut listing = Self::new(list, page(input, list)?);
+        listing.budget = bytes_for(input);
+        Ok(listing)
     }
 
     /// A bare array for a page that is known.

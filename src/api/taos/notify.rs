@@ -20,6 +20,7 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::notifications::{self as rows, Level, NewNotification};
 use crate::store::{self, webhook};
 
@@ -31,6 +32,7 @@ const BODY: Field =
         .required();
 const PRIORITY: Field = Field::unbounded("priority", "low, normal or high; normal if absent.")
     .told(r#"{"enum": ["low", "normal", "high"]}"#);
+const PRIORITY_WORD: Field = Field::word("priority", &["low", "normal", "high"], "The priority; normal if absent.");
 const APP_ORIGIN: Field = Field::text(
     "app_origin",
     64,
@@ -63,7 +65,13 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL],
     doc: DOC_NOTIFY,
-    tool: None,
+    tool: Some(Tool::new(
+        "ui_notify",
+        Effect::Adds,
+        "Tell the user something in their notifications, such as that long work is done. It does not wait for an answer: \
+            to ask a question use user_ask.",
+    )
+    .narrowed(&[PRIORITY_WORD])),
 }];
 
 fn notify(app: &App, call: Call) -> Handled {

@@ -9,6 +9,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::tool::{Effect, Tool};
 use crate::store::users::Role;
 use crate::time::Micros;
 
@@ -46,7 +47,12 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     ),
     errors: &[],
     doc: "getting-started#first-call",
-    tool: None,
+    tool: Some(Tool::new(
+        "auth_whoami",
+        Effect::Reads,
+        "Say who you are on this box: the agent or user behind your credential, its owner, its scopes and when it \
+            expires. Call this first.",
+    )),
 }];
 
 /// The answer, its fields in the order of the documentation.

@@ -17,6 +17,7 @@ mod inbox;
 mod keys;
 mod knowledge;
 mod login;
+mod mcp;
 mod messages;
 mod notifications;
 mod open;
@@ -64,6 +65,7 @@ pub const ALL: &[CommandEntry] = &[
     login::ENTRY,
     auth::LOGOUT,
     auth::WHOAMI,
+    mcp::ENTRY,
     open::ENTRY,
     audit::ENTRY,
     backup::BACKUP,

@@ -53,10 +53,10 @@ fn without_charset(kind: &HeaderValue) -> Option<HeaderValue> {
     HeaderValue::from_str(&format!("{kind}; charset=utf-8")).ok()
 }
 
-/// `/api`, `/auth` and what could not be read are not for caches.
+/// `/api`, `/auth`, `/mcp` and what could not be read are not for caches.
 fn is_private(path: &str) -> bool {
     let under = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    path.is_empty() || under("/api") || under("/auth")
+    path.is_empty() || under("/api") || under("/auth") || under("/mcp")
 }
 
 /// True if every value may be sent: visible ASCII, space and tab.

@@ -15,6 +15,7 @@ use super::tags;
 use super::text::SEGMENT_PATTERN;
 
 mod headers;
+mod mcp;
 
 /// The document for these tables.
 ///
@@ -55,7 +56,7 @@ pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &
                 "name": "x-agent-api-key",
                 "description": "A taos_key_ or a taos_agent_ token, from an agent.",
             }},
-            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema(), "Scope": scope_schema()},
+            "schemas": {"Error": error_schema(), "AgentexError": agentex_error_schema(), "McpError": mcp::error_schema(), "Scope": scope_schema()},
             "headers": headers::components(),
             "responses": edge_responses(),
         },
@@ -120,6 +121,7 @@ fn operation<P, C, A>(route: &Route<P, C, A>) -> Value {
         operation["parameters"] = Value::Array(parameters);
     }
     match route.body {
+        BodyKind::Raw if route.dialect == Dialect::Mcp => operation["requestBody"] = mcp::request_body(route.example),
         BodyKind::Json(fields) if !fields.is_empty() => {
             operation["requestBody"] = request_body(route, "application/json", fields);
         }
@@ -206,6 +208,10 @@ pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
         all.retain(|code| seen.insert(code.slug));
         return all;
     }
+    if route.dialect == Dialect::Mcp {
+        all.extend(mcp::CODES);
+        return all;
+    }
     if route.action().is_some() {
         all.extend([codes::AUTH_REQUIRED, codes::INVALID_TOKEN, codes::RATE_LIMITED]);
         if !route.action().is_some_and(|action| action.is_implied()) {
@@ -288,7 +294,7 @@ const EDGE: &[&Code] = &[
 /// The edge's refusals by status, where a route has none of its own under the same.
 fn edge_responses() -> Value {
     let mut all = Map::new();
-    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth] {
+    for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth, Dialect::Mcp] {
         for (status, codes) in by_status(EDGE.iter().copied()) {
             all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
         }
@@ -321,7 +327,11 @@ fn by_status(codes: impl Iterator<Item = &'static Code>) -> BTreeMap<u16, Vec<&'
 /// The refusal with one of these codes.
 fn refusal(status: u16, codes: &[&'static Code], dialect: Dialect, repeatable: bool) -> Value {
     let names: Vec<&str> = codes.iter().map(|code| code.slug).collect();
-    let schema = if dialect == Dialect::Agentex { "AgentexError" } else { "Error" };
+    let schema = match dialect {
+        Dialect::Agentex => "AgentexError",
+        Dialect::Mcp => "McpError",
+        Dialect::Taos | Dialect::Ax | Dialect::OAuth | Dialect::Html => "Error",
+    };
     json!({
         "description": names.join(", "),
         "headers": headers::of_refusal(status, codes, repeatable),
@@ -450,6 +460,9 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
             json!({"$ref": format!("#/components/responses/{}", edge_name(status, route.dialect))})
         };
         responses.insert(status.to_string(), response);
+    }
+    if route.dialect == Dialect::Mcp {
+        mcp::add_responses(&mut responses);
     }
     Value::Object(responses)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::send::{Tools, bad};
 use super::show::{require, visible};
-use super::{EMOJI, SPACE};
+use super::{EMOJI, MESSAGE_IDS, SPACE};
 use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
@@ -32,6 +32,22 @@ pub(super) fn all_read(app: &App, call: Call) -> Handled {
         let named = tx.input.body.text(&SPACE).filter(|id| !id.is_empty());
         let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Viewer)?;
         let marked = reading::mark_all(tx.conn, &space_id, &tx.caller.principal_key(), tx.now)?;
+        Ok(Reply::ok(&json!({"status": "success", "marked_read": marked})))
+    })
+}
+
+pub(super) fn these(app: &App, call: Call) -> Handled {
+    let ids = call.input.body.texts(&MESSAGE_IDS).unwrap_or_default();
+    if ids.is_empty() {
+        return all_read(app, call);
+    }
+    call.write(app, |tx| {
+        let me = tx.caller.principal_key();
+        let mut marked = 0;
+        for id in tx.input.body.texts(&MESSAGE_IDS).unwrap_or_default() {
+            let message = visible(tx.conn, tx.caller, id)?;
+            marked += reading::mark(tx.conn, &message.space_id, &me, std::slice::from_ref(&message), None, tx.now)?;
+        }
         Ok(Reply::ok(&json!({"status": "success", "marked_read": marked})))
     })
 }

@@ -15,13 +15,14 @@ use super::{ID_CHARS, checked, text};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::limits::{
-    CHANNEL_CHARS, CLIENT_ID_CHARS, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT, MESSAGES_FOUND, PAGE_MAX,
-    REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES,
+    CHANNEL_CHARS, CLIENT_ID_CHARS, MARKED_MESSAGES, MESSAGE_QUERY_CHARS, MESSAGE_TYPE_CHARS, MESSAGE_WAIT,
+    MESSAGES_FOUND, PAGE_MAX, REACTION_CHARS, REPLY_SECONDS, TEXT_BYTES, TOOL_WAIT,
 };
 use crate::rest::class::{AG, UA_AG, UA_AG_IN_QUERY};
 use crate::rest::codes::{self, Code};
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::messages::receipts::State;
 
 const DOC_SEND: &str = "recipes/talking-to-another-agent#send";
@@ -143,6 +144,10 @@ pub(super) const QUERY: Field =
     Field::text("query", MESSAGE_QUERY_CHARS, "The words to find. There is no query syntax.").required();
 pub(super) const WAIT: Field =
     Field::integer("wait", 0, MESSAGE_WAIT, "Seconds to wait for a message before an empty reply.");
+pub(super) const AFTER_ID: Field =
+    Field::text("after", ID_CHARS, "The id of a message: only later messages, oldest first.");
+pub(super) const MESSAGE_IDS: Field =
+    Field::texts("message_ids", MARKED_MESSAGES, ID_CHARS, "The messages, at most 100; all if absent.");
 pub(super) const AFTER_SEQ: Field =
     Field::integer("after_seq", 0, i64::MAX, "Only messages after this position, oldest first.");
 pub(super) const BEFORE_SEQ: Field = Field::integer("before_seq", 1, i64::MAX, "Only messages before this position.");
@@ -198,7 +203,15 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::flag("duplicate", "True if a message with this client_id was already sent."),
             ]),
         )
-        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::MESSAGE_NOT_FOUND, codes::ALLOWANCE_USED]),
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::MESSAGE_NOT_FOUND, codes::ALLOWANCE_USED])
+        .offering(
+            Tool::new(
+                "messages_send",
+                Effect::Adds,
+                "Send a message to a space. @NAME in the text mentions a member; channel dm:NAME writes to one member alone; \
+                    parent_id replies. The result says who it reaches and who of them listens now.",
+            ),
+        ),
     checked(Method::GET, "/api/v1/messages", UA_AG, Action::MessagesList, read::list)
         .described(
             "messages_list",
@@ -213,6 +226,7 @@ pub const ROUTES: &[ApiRoute] = &[
             UNREAD_ONLY,
             ADDRESSED,
             MARK_READ,
+            AFTER_ID,
             AFTER_SEQ,
             BEFORE_SEQ,
             WAIT,
@@ -228,7 +242,22 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("last_seq", 0, i64::MAX, "The position of the newest message in the space.").required(),
             ]),
         )
-        .failing(IN_SPACE),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::MESSAGE_NOT_FOUND])
+        .offering(
+            Tool::new(
+                "messages_list",
+                Effect::Reads,
+                "Read the messages of a space, newest first. unread_only gives what is new to you; with after (the id of a \
+                    message) you get the later ones, oldest first; wait holds the call until there is one. Mark what you \
+                    have dealt with by messages_mark_read.",
+            )
+            .omitting(&["mark_read"])
+            .narrowed(&[
+                Field::integer("limit", 1, 100, "Messages at the most, 1 to 100; 20 if absent."),
+                Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is a message; 0 if absent."),
+            ])
+            .preset(&[("limit", 20)]),
+        ),
     checked(Method::POST, "/api/v1/messages/mark-all-read", UA_AG, Action::MessagesMark, mark::all_read)
         .described("messages_mark_all_read", "Mark all messages as read", "Marks the messages of one space.", DOC_READ)
         .taking(&[SPACE], "{}")
@@ -240,6 +269,51 @@ pub const ROUTES: &[ApiRoute] = &[
             ]),
         )
         .failing(IN_SPACE),
+    checked(Method::POST, "/api/v1/messages/mark-read", UA_AG, Action::MessagesMark, mark::these)
+        .described(
+            "messages_mark_these",
+            "Mark several messages as read",
+            "Those of message_ids; without any, all of one space.",
+            DOC_READ,
+        )
+        .taking(
+            &[MESSAGE_IDS, SPACE],
+            "{}",
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                text("status", "success."),
+                Field::integer("marked_read", 0, i64::MAX, "How many were unread.").required(),
+            ]),
+        )
+        .failing(&[codes::SPACE_NOT_FOUND, codes::MESSAGE_NOT_FOUND])
+        .offering(Tool::new(
+            "messages_mark_read",
+            Effect::Marks,
+            "Mark messages as read once you have dealt with them: those of message_ids, or without any all of the space. \
+                Their authors see it.",
+        )),
+    checked(Method::GET, "/api/v1/messages/{id}/thread", UA_AG, Action::MessagesRead, read::thread)
+        .described(
+            "messages_thread",
+            "Read a message with its replies",
+            "The replies oldest first, at most 50 of them. Getting them does not mark them as read.",
+            DOC_READ,
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::of("message", Type::Object(MESSAGE), "The message.").required(),
+                Field::of("replies", Type::Objects(MESSAGE), "Its replies.").required(),
+                Field::flag("more", "Whether there are more replies.").required(),
+            ]),
+        )
+        .failing(OF_MESSAGE)
+        .offering(
+            Tool::new("messages_get", Effect::Reads, "Read one message by its id, with the replies to it.")
+                .with_path(&[Field::text("message_id", ID_CHARS, "The message's id.")]),
+        ),
     checked(Method::GET, "/api/v1/messages/{id}", UA_AG, Action::MessagesRead, read::get)
         .described("messages_get", "Read a message", "This request does not mark the message as read.", DOC_READ)
         .answering(200, Answer::Object(MESSAGE))
@@ -301,7 +375,12 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[Field::of("results", Type::Objects(MESSAGE), "The messages.").required(), COUNT]),
         )
-        .failing(IN_SPACE),
+        .failing(IN_SPACE)
+        .offering(Tool::new(
+            "messages_search",
+            Effect::Reads,
+            "Search the messages of your spaces for words; every word must be in the message. Newest first.",
+        )),
     checked(Method::GET, "/api/v1/sse/messages", UA_AG_IN_QUERY, Action::EventsRead, stream::open)
         .described(
             "messages_stream",

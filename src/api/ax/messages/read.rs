@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::send::Tools;
 use super::show::{self, owns_space, parts, show, visible};
-use super::{ADDRESSED, AFTER, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT};
+use super::{
+    ADDRESSED, AFTER, AFTER_ID, AFTER_SEQ, BEFORE_SEQ, CHANNEL, LIMIT, MARK_READ, QUERY, SPACE, UNREAD_ONLY, WAIT,
+};
 use crate::access::{self, Action, Gate, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Step};
@@ -49,6 +51,22 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&shown).into())
 }
 
+/// Replies that come with their message.
+const REPLIES: u64 = 50;
+
+pub(super) fn thread(app: &App, call: Call) -> Handled {
+    let me = call.caller.principal_key();
+    let reply = app.store.read(|conn| {
+        let message = visible(conn, &call.caller, call.input.param(0))?;
+        let found = find::replies(conn, &message.id, &me, message.place, REPLIES, paging::bytes_for(&call.input))?;
+        note(conn, &app.fetched, &me, std::slice::from_ref(&message))?;
+        note(conn, &app.fetched, &me, &found.messages)?;
+        let replies: Vec<Value> = found.messages.iter().map(show).collect();
+        Ok::<_, ApiError>(json!({"message": show(&message), "replies": replies, "more": found.more}))
+    })?;
+    Ok(Reply::ok(&reply).into())
+}
+
 pub(super) fn replies(app: &App, call: Call) -> Handled {
     let (query, me) = (&call.input.query, call.caller.principal_key());
     let limit = query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT);
@@ -58,7 +76,7 @@ pub(super) fn replies(app: &App, call: Call) -> Handled {
             Some(id) => visible(conn, &call.caller, id)?.place,
             None => parent.place,
         };
-        let found = find::replies(conn, &parent.id, &me, after, limit, paging::page_bytes())?;
+        let found = find::replies(conn, &parent.id, &me, after, limit, paging::bytes_for(&call.input))?;
         note(conn, &app.fetched, &me, &found.messages)?;
         let messages: Vec<Value> = found.messages.iter().map(show).collect();
         Ok::<_, ApiError>(json!({"count": messages.len(), "messages": messages, "more": found.more}))
@@ -120,7 +138,8 @@ pub(super) fn search(app: &App, call: Call) -> Handled {
                 own
             }
         };
-        let found = found_words(conn, body.text(&QUERY).unwrap_or(""), &spaces, &me, limit, paging::page_bytes())?;
+        let found =
+            found_words(conn, body.text(&QUERY).unwrap_or(""), &spaces, &me, limit, paging::bytes_for(&call.input))?;
         note(conn, &app.fetched, &me, &found)?;
         Ok::<_, ApiError>(found.iter().map(show).collect::<Vec<Value>>())
     })?;
@@ -132,8 +151,17 @@ pub(super) fn list(app: &App, call: Call) -> Handled {
     let wait = query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let named = query.text(&SPACE).filter(|id| !id.is_empty());
     let (space_id, span) = app.store.read(|conn| {
-        let space_id = resolve_space(conn, &call.caller, named, SpaceRole::Viewer)?;
-        let span = match (query.integer(&AFTER_SEQ), query.integer(&BEFORE_SEQ)) {
+        let after = match query.text(&AFTER_ID).filter(|id| !id.is_empty()) {
+            Some(id) => Some(visible(conn, &call.caller, id)?),
+            None => None,
+        };
+        let of_message = after.as_ref().map(|message| message.space_id.as_str());
+        let space_id = resolve_space(conn, &call.caller, named.or(of_message), SpaceRole::Viewer)?;
+        if of_message.is_some_and(|own| own != space_id) {
+            return Err(codes::MESSAGE_NOT_FOUND.into());
+        }
+        let after_seq = after.map(|message| message.seq).or(query.integer(&AFTER_SEQ));
+        let span = match (after_seq, query.integer(&BEFORE_SEQ)) {
             (Some(_), Some(_)) => return Err(super::send::bad("before_seq", "cannot stand beside after_seq")),
             (Some(seq), None) => Span::After(seq),
             (None, Some(seq)) => Span::Before(seq),
@@ -224,7 +252,7 @@ impl Listing {
             addressed: query.flag(&ADDRESSED).unwrap_or(false),
             unread: reader.as_ref().map(|reader| &reader.read),
             limit: query.integer(&LIMIT).and_then(|n| u64::try_from(n).ok()).unwrap_or(PAGE_DEFAULT),
-            max_bytes: paging::page_bytes(),
+            max_bytes: paging::bytes_for(&self.call.input),
         };
         let found = find::list(conn, &wanted, self.span)?;
         note(conn, &self.tools.fetched, &self.me, &found.messages)?;

@@ -15,12 +15,13 @@ use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging;
 use crate::limits::{
-    LEASE_SECONDS, PAGE_MAX, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TITLE_CHARS, TASK_WAIT, TEXT_BYTES,
+    LEASE_SECONDS, PAGE_MAX, TASK_DEPENDENCIES, TASK_STATUS_CHARS, TASK_TITLE_CHARS, TASK_WAIT, TEXT_BYTES, TOOL_WAIT,
 };
 use crate::rest::class::UA_AG;
 use crate::rest::codes::{self, Code};
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::tasks::Priority;
 
 pub use show::ended;
@@ -62,6 +63,8 @@ const TASK: &[Field] = &[
     text("finished_at", "When the task was done or cancelled.").nullable(),
 ];
 
+/// The task in a path, as a tool takes it.
+const TASK_ID: Field = Field::text("task_id", ID_CHARS, "The task's id.");
 pub(super) const TITLE: Field = Field::text("title", TASK_TITLE_CHARS, "The title, one line.").not_empty().visible();
 pub(super) const DESCRIPTION: Field = Field::text("description", TEXT_BYTES, "The description of the work.");
 pub(super) const PRIORITY: Field = Field::word("priority", Priority::SLUGS, "The urgency; medium if absent.");
@@ -129,7 +132,13 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(NEW, NEW_EXAMPLE)
         .answering(201, Answer::Object(TASK))
         .repeatable()
-        .failing(CREATE_ERRORS),
+        .failing(CREATE_ERRORS)
+        .offering(Tool::new(
+            "tasks_create",
+            Effect::Adds,
+            "Create a task in a space, for anybody or for the member that assignee_id names. depends_on holds it back \
+                until other tasks are done.",
+        )),
     checked(Method::POST, "/api/tasks", UA_AG, Action::TasksCreate, create::create)
         .described(
             "tasks_create_here",
@@ -162,7 +171,16 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::text("next_cursor", usize::MAX, "The position of the next page."),
             ]),
         )
-        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR])
+        .offering(
+            Tool::new(
+                "tasks_list",
+                Effect::Reads,
+                "List the tasks of a space, newest first, by status or by assignee. To take work use tasks_next.",
+            )
+            .narrowed(&[Field::integer("limit", 1, 100, "Tasks at the most; 20 if absent.")])
+            .preset(&[("limit", 20)]),
+        ),
     checked(Method::POST, "/api/v1/tasks/next", UA_AG, Action::TasksUpdate, next::next)
         .described(
             "tasks_next",
@@ -182,11 +200,24 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .answering(200, Answer::Object(NEXT))
         .repeatable()
-        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN]),
+        .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN])
+        .offering(
+            Tool::new(
+                "tasks_next",
+                Effect::Adds,
+                "Claim the most urgent free task of a space for yourself; no two callers get the same one. The result has \
+                    the lease: give its fence to tasks_update and tasks_renew, and renew before until. task is null if there \
+                    is none; wait holds the call until there is one.",
+            )
+            .narrowed(&[Field::integer("wait", 0, TOOL_WAIT, "Seconds to wait for a task; 0 if absent.")]),
+        ),
     checked(Method::GET, "/api/v1/tasks/{task}", UA_AG, Action::TasksRead, read::get)
         .described("tasks_read", "Read a task", "The task must be in one of the caller's spaces.", DOC)
         .answering(200, Answer::Object(TASK))
-        .failing(&[codes::TASK_NOT_FOUND]),
+        .failing(&[codes::TASK_NOT_FOUND])
+        .offering(
+            Tool::new("tasks_get", Effect::Reads, "Read one task by its id.").with_path(&[TASK_ID]),
+        ),
     checked(Method::PATCH, "/api/v1/tasks/{task}", UA_AG, Action::TasksUpdate, change::update)
         .described(
             "tasks_update",
@@ -204,7 +235,16 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LEASE_LOST,
             codes::TOO_MANY_TASKS,
             codes::ALLOWANCE_USED,
-        ]),
+        ])
+        .offering(
+            Tool::new(
+                "tasks_update",
+                Effect::Changes,
+                "Change a task: its status, its assignee, its text. A task that you have claimed needs the fence of your \
+                    lease; set status to done when you have finished it.",
+            )
+            .with_path(&[TASK_ID]),
+        ),
     checked(Method::GET, "/api/v1/tasks/{task}/history", UA_AG, Action::TasksRead, read::history)
         .described("tasks_history", "Read the history of a task", "The last 200 changes, oldest first.", DOC)
         .answering(
@@ -217,12 +257,23 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(&[SECONDS], r#"{"lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
         .repeatable()
-        .failing(&[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::TASK_CLAIMED, codes::TASK_NOT_FREE]),
+        .failing(&[codes::TASK_NOT_FOUND, codes::FORBIDDEN, codes::TASK_CLAIMED, codes::TASK_NOT_FREE])
+        .offering(
+            Tool::new(
+                "tasks_claim",
+                Effect::Adds,
+                "Claim this one task for yourself for lease_seconds. The result has the lease with its fence.",
+            )
+            .with_path(&[TASK_ID]),
+        ),
     checked(Method::POST, "/api/v1/tasks/{task}/renew", UA_AG, Action::TasksUpdate, lease::renew)
         .described("tasks_renew", "Renew the lease of a task", "The lease lasts for lease_seconds from now.", DOC_FENCES)
         .taking(&[FENCE.required(), SECONDS], r#"{"fence": 1, "lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
-        .failing(LEASE_ERRORS),
+        .failing(LEASE_ERRORS)
+        .offering(
+            Tool::new("tasks_renew", Effect::Marks, "Renew your lease of a task before it ends.").with_path(&[TASK_ID]),
+        ),
     checked(Method::POST, "/api/v1/tasks/{task}/release", UA_AG, Action::TasksUpdate, lease::release)
         .described(
             "tasks_release",
@@ -233,5 +284,13 @@ pub const ROUTES: &[ApiRoute] = &[
         .taking(&[FENCE], r#"{"fence": 1}"#)
         .answering(200, Answer::Object(&[Field::of("task", Type::Object(TASK), "The task.").required()]))
         .repeatable()
-        .failing(LEASE_ERRORS),
+        .failing(LEASE_ERRORS)
+        .offering(
+            Tool::new(
+                "tasks_release",
+                Effect::Changes,
+                "Give a task back that you have claimed and cannot finish, so that another can take it.",
+            )
+            .with_path(&[TASK_ID]),
+        ),
 ];

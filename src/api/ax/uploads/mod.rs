@@ -14,6 +14,7 @@ use crate::rest::class::UA_AG;
 use crate::rest::codes;
 use crate::rest::field::Field;
 use crate::rest::route::Answer;
+use crate::rest::tool::{Effect, Tool};
 
 pub use kind::{Kind, Looker};
 pub use name::safe as safe_name;
@@ -65,5 +66,14 @@ pub const ROUTES: &[ApiRoute] = &[
             DOC_DOWNLOAD,
         )
         .answering(200, Answer::Other(Kind::SLUGS))
-        .failing(&[codes::UPLOAD_NOT_FOUND, codes::BUSY]),
+        .failing(&[codes::UPLOAD_NOT_FOUND, codes::BUSY])
+        .offering(
+            Tool::new(
+                "uploads_read",
+                Effect::Reads,
+                "Read a file that was uploaded to a space, by its attachment_id: text as text, an image as an image. At most \
+                    1 MiB.",
+            )
+            .with_path(&[Field::text("attachment_id", ID_CHARS, "The file's id, as a message's attachments have it.")]),
+        ),
 ];

@@ -59,7 +59,9 @@ pub(crate) fn deploy(app: &App, call: Call) -> Handled {
             Ok(Step::Later(outcome)) => outcome,
             Ok(Step::Reply(reply)) => Outcome::Done(reply),
             // A transaction takes in no body.
-            Ok(Step::Intake(_)) => Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id)),
+            Ok(Step::Intake(_) | Step::Nested(_)) => {
+                Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id))
+            }
             Err(error) => Outcome::Done(render(&error, dialect, &request_id)),
         });
     })?;

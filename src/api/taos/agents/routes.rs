@@ -15,6 +15,7 @@ use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::tool::{Effect, Tool};
 use crate::store::agents::AgentStatus;
 
 pub(super) const Q: Field = Field::text("q", 64, "Only agents whose name contains this, in any case.");
@@ -38,7 +39,13 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(record::FIELDS)),
         errors: &[codes::INVALID_CURSOR],
         doc: "recipes/managing-agents#list-agents",
-        tool: None,
+        tool: Some(Tool::new(
+                "agents_list",
+                Effect::Reads,
+                "List the agents you may see on this box, oldest first. Use q to find one by a part of its name. With \
+                    next_cursor in the result there are more: call again with it as cursor.",
+            )
+            .leaving_out(&["soul_md", "agent_md"])),
     },
     Route {
         method: Method::POST,
@@ -181,7 +188,13 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Tagged(record::FIELDS)),
         errors: &[codes::AGENT_NOT_FOUND],
         doc: "recipes/managing-agents#list-agents",
-        tool: None,
+        tool: Some(Tool::new(
+                "agents_get",
+                Effect::Reads,
+                "Read the record of one agent by its name (the slug): what it is for, its status, its scope and how its \
+                    token was delivered. Never shows a token.",
+            )
+            .with_path(&[Field::text("name", 64, "The agent's name, as agents_list shows it.")])),
     },
     Route {
         method: Method::PUT,

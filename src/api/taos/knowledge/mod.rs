@@ -16,6 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::tool::{Effect, Tool};
 use crate::store::knowledge::KnowledgeItem;
 
 const DOC_READ: &str = "recipes/reading-knowledge#read";
@@ -170,7 +171,12 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(WHOLE)),
         errors: &[codes::KNOWLEDGE_ITEM_NOT_FOUND],
         doc: DOC_READ,
-        tool: None,
+        tool: Some(Tool::new(
+            "knowledge_get",
+            Effect::Reads,
+            "Read one item of knowledge whole, by the id that knowledge_search gave.",
+        )
+        .with_path(&[Field::text("id", 64, "The item's id.")])),
     },
     Route {
         method: Method::GET,
@@ -187,7 +193,14 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::List(HIT)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC_SEARCH,
-        tool: None,
+        tool: Some(Tool::new(
+            "knowledge_search",
+            Effect::Reads,
+            "Search what the box and its apps document: manuals, guides, conventions. Gives titles, summaries and snippets, \
+                best match first; read one whole with knowledge_get.",
+        )
+        .narrowed(&[Field::integer("limit", 1, 100, "Items at the most; 20 if absent.")])
+        .preset(&[("limit", 20)])),
     },
     Route {
         method: Method::GET,

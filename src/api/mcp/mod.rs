@@ -1,0 +1,88 @@
+//! The Model Context Protocol at `POST /mcp` (MCP contract): stateless, both eras, every tool a row of the route table.
+//! Each part uses only those before it:
+//!
+//! 1. `refusal` - errors of JSON-RPC
+//! 2. `envelope` - reading a message
+//! 3. `era` - which revision a request speaks
+//! 4. `told` - results
+//! 5. `schema` - what tools take and give
+//! 6. `tools` - the rows that are tools
+//! 7. `results` - the reply of a route as a result
+//! 8. `resources`, `prompts` - what else is offered
+//! 9. `server` - the methods
+//! 10. `ours` - what the box offers
+
+mod envelope;
+mod era;
+mod ours;
+mod prompts;
+mod refusal;
+mod resources;
+mod results;
+mod schema;
+mod server;
+mod told;
+mod tools;
+
+use hyper::http::Method;
+use serde_json::Value;
+
+use self::era::Era;
+use self::ours::{Ours, Work};
+use self::server::{Answer, Doing};
+use super::engine::api_route::ApiRoute;
+use super::engine::app::App;
+use super::engine::call::{Call, Handled, Nested, Step};
+use crate::access::{Action, Caller};
+use crate::rest::codes;
+use crate::rest::error::Dialect;
+use crate::rest::field::{Field, Type};
+use crate::rest::route::Answer::Object;
+use crate::rest::route::{Access, BodyKind, Repeat, Route};
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[Route {
+    method: Method::POST,
+    path: "/mcp",
+    dialect: Dialect::Mcp,
+    access: Access::Action(Action::McpUse, serve),
+    id: "mcp",
+    title: "Talk to the MCP endpoint",
+    about: "One message of the Model Context Protocol over Streamable HTTP, of any revision from 2024-11-05 to 2026-07-28. \
+            There are no sessions. Each tool, resource and prompt needs the action of its route.",
+    repeat: Repeat::Safe,
+    query: &[],
+    body: BodyKind::Raw,
+    example: r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}"#,
+    answer: (
+        200,
+        Object(&[
+            Field::word("jsonrpc", &["2.0"], "The version of JSON-RPC.").required(),
+            Field::unbounded("id", "The id of the request.").told(r#"{"type": ["string", "integer"]}"#),
+            Field::of("result", Type::AnyObject, "What the method gives."),
+            Field::of("error", Type::AnyObject, "What went wrong: code, message and data."),
+        ]),
+    ),
+    errors: &[codes::ORIGIN_NOT_ALLOWED, codes::PAT_NOT_ALLOWED, codes::NOT_ACCEPTABLE],
+    doc: "recipes/mcp#protocol",
+    tool: None,
+}];
+
+fn serve(app: &App, call: Call) -> Handled {
+    let answer = server::answer(&Ours { app, call: &call }, &call.input.head.headers, &call.input.raw);
+    Ok(match answer {
+        Answer::Reply(reply) => reply.into(),
+        Answer::Work(work, era, id) => Step::Nested(Box::new(nested(work, call.caller, era, id))),
+    })
+}
+
+/// The call of the route that a method comes to; its reply is the request's.
+fn nested(work: Work, caller: Caller, era: Era, id: Value) -> Nested {
+    let Work { route, input, key, then } = work;
+    let again = caller.clone();
+    let then = Box::new(move |reply| match then(reply) {
+        Ok(Doing::Work(more)) => Ok(Step::Nested(Box::new(nested(more, again, era, id)))),
+        done => Ok(server::reply(done, era, &id).into()),
+    });
+    Nested { route, caller, input, key, then }
+}

@@ -1,0 +1,113 @@
+//! The schemas of a tool's input and output, made from the fields of its route (JSON Schema 2020-12). Small, for every
+//! client reads them all: no reference, no pattern that says what the length says.
+
+use serde_json::{Map, Value, json};
+
+use crate::rest::field::{Field, Form, Type};
+use crate::rest::route::Answer;
+
+/// What the input of a tool with these fields must be.
+pub fn input(fields: &[Field]) -> Value {
+    let mut schema = closed(fields);
+    schema["properties"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|all| all.iter_mut())
+        .zip(fields)
+        .for_each(|((_, property), field)| property["description"] = json!(field.about));
+    schema
+}
+
+fn closed(fields: &[Field]) -> Value {
+    let mut schema = json!({"type": "object", "additionalProperties": false});
+    schema["properties"] =
+        fields.iter().map(|field| (field.name.to_owned(), given(field))).collect::<Map<_, _>>().into();
+    require(&mut schema, fields, &[]);
+    schema
+}
+
+fn require(schema: &mut Value, fields: &[Field], without: &[&str]) {
+    let needed = fields.iter().filter(|field| field.required && !without.contains(&field.name));
+    let names: Vec<&str> = needed.map(|field| field.name).collect();
+    if !names.is_empty() {
+        schema["required"] = json!(names);
+    }
+}
+
+/// A field of an input.
+fn given(field: &Field) -> Value {
+    let mut schema = match field.kind {
+        Type::Object(fields) => closed(fields),
+        Type::Objects(fields) => json!({"type": "array", "items": closed(fields)}),
+        _ => field.schema(),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("description");
+        // A pattern of our own repeats in another language what the text says.
+        if !matches!(field.form, Form::Told(_)) {
+            schema.remove("pattern");
+        }
+    }
+    schema
+}
+
+/// What the structured result of a route with this answer is; `None` where it is no JSON. `without`: fields left out.
+pub fn output(answer: &Answer, without: &[&str]) -> Option<Value> {
+    match answer {
+        Answer::Object(fields) | Answer::Tagged(fields) | Answer::Made(fields) | Answer::Upsert(fields) => {
+            Some(open(fields, without))
+        }
+        Answer::Array(fields) | Answer::List(fields) => Some(json!({
+            "type": "object",
+            "properties": {
+                "items": {"type": "array", "items": open(fields, without)},
+                "next_cursor": {"type": "string"},
+            },
+            "required": ["items"],
+        })),
+        Answer::Empty => Some(json!({
+            "type": "object",
+            "properties": {"ok": {"type": "boolean"}},
+            "required": ["ok"],
+        })),
+        Answer::Or(json, _) | Answer::OrSeeOther(json) | Answer::Fixed(json) => output(json, without),
+        Answer::EmptyOr(_) | Answer::Text | Answer::Foreign | Answer::Other(_) => None,
+    }
+}
+
+fn open(fields: &[Field], without: &[&str]) -> Value {
+    let told = fields.iter().filter(|field| !without.contains(&field.name));
+    let properties: Map<_, _> = told.map(|field| (field.name.to_owned(), shown(field, without))).collect();
+    let mut schema = json!({"type": "object", "properties": properties});
+    require(&mut schema, fields, without);
+    schema
+}
+
+/// A field of an output: its type alone.
+fn shown(field: &Field, without: &[&str]) -> Value {
+    let mut schema = match field.kind {
+        Type::Text { .. } | Type::Due { .. } => json!({"type": "string"}),
+        Type::Word(words) => json!({"type": "string", "enum": words}),
+        Type::Integer { .. } => json!({"type": "integer"}),
+        Type::Number => json!({"type": "number"}),
+        Type::Flag => json!({"type": "boolean"}),
+        Type::Texts { .. } | Type::Scopes => json!({"type": "array", "items": {"type": "string"}}),
+        Type::EmptyList => json!({"type": "array"}),
+        Type::Object(fields) => open(fields, without),
+        Type::Objects(fields) => json!({"type": "array", "items": open(fields, without)}),
+        Type::AnyObject => json!({"type": "object"}),
+        Type::FlagOr(_) => json!({"type": ["boolean", "string"]}),
+    };
+    if field.nullable {
+        let mut kinds = match schema["type"].take() {
+            Value::Array(kinds) => kinds,
+            kind => vec![kind],
+        };
+        kinds.push(json!("null"));
+        schema["type"] = Value::Array(kinds);
+        if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+    }
+    schema
+}

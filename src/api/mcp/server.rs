@@ -1,0 +1,208 @@
+//! The methods of the protocol, for whatever there is to be offered: a [`Catalogue`] says what that is, so that other
+//! tools, resources and prompts can stand behind the same protocol (MCP contract, sections 3 and 8).
+
+use hyper::http::HeaderMap;
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::envelope::{self, Message, Request};
+use super::era::{self, Era, LEGACY, SUPPORTED};
+use super::refusal::{METHOD_NOT_FOUND, Refusal};
+use super::told::{Told, server_info};
+use crate::rest::reply::Reply;
+
+/// For how long a client may keep what seldom changes, in milliseconds.
+const KEPT: u64 = 300_000;
+/// The same for what only a new release changes.
+const KEPT_LONG: u64 = 3_600_000;
+/// The same for the list of resources.
+const KEPT_SHORTLY: u64 = 5_000;
+
+/// What a method comes to.
+pub enum Doing<W> {
+    /// The result.
+    Told(Told),
+    /// Work that ends in one of these.
+    Work(W),
+}
+
+impl<W> From<Told> for Doing<W> {
+    fn from(told: Told) -> Self {
+        Self::Told(told)
+    }
+}
+
+/// What a method ends in.
+pub type Done<W> = Result<Doing<W>, Refusal>;
+
+/// What is offered to a caller.
+pub trait Catalogue {
+    /// Work that takes longer than a look.
+    type Work;
+
+    /// What the client's model is told about the server.
+    fn instructions(&self) -> &'static str;
+    /// The member `tools` of a list, as JSON.
+    fn tools(&self) -> String;
+    /// Calls a tool.
+    ///
+    /// # Errors
+    /// -32602 for one that there is not.
+    fn call(&self, request: &Request, name: &str, arguments: Map<String, Value>) -> Done<Self::Work>;
+    /// A page of the resources.
+    ///
+    /// # Errors
+    /// -32602 for a bad cursor.
+    fn resources(&self, cursor: Option<&str>) -> Result<Told, Refusal>;
+    /// The member `resourceTemplates` of a list.
+    fn templates(&self) -> Value;
+    /// Reads a resource.
+    ///
+    /// # Errors
+    /// The era's refusal where there is none.
+    fn read(&self, era: Era, uri: &str) -> Done<Self::Work>;
+    /// The member `prompts` of a list.
+    fn prompts(&self) -> Value;
+    /// Makes a prompt.
+    ///
+    /// # Errors
+    /// -32602 for one that there is not.
+    fn prompt(&self, name: &str, arguments: &Map<String, Value>) -> Done<Self::Work>;
+    /// Values that an argument may have.
+    ///
+    /// # Errors
+    /// -32602 for an argument that there is not.
+    fn complete(&self, request: &Request) -> Result<Told, Refusal>;
+    /// Opens a stream of notices.
+    ///
+    /// # Errors
+    /// What stands in the way.
+    fn listen(&self, request: &Request) -> Done<Self::Work>;
+}
+
+/// What a message comes to.
+pub enum Answer<W> {
+    /// A reply.
+    Reply(Reply),
+    /// Work for the request of this id, in this era.
+    Work(W, Era, Value),
+}
+
+/// Answers a message.
+pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> Answer<C::Work> {
+    let request = match envelope::read(body) {
+        Ok(Message::Request(request)) => request,
+        Ok(Message::Notification) => return Answer::Reply(Reply::empty(StatusCode::ACCEPTED)),
+        Err((refusal, id)) => return Answer::Reply(refusal.reply(id.as_ref())),
+    };
+    let era = match era::of(&request, headers) {
+        Ok(era) => era,
+        Err(refusal) => return Answer::Reply(refusal.reply(Some(&request.id))),
+    };
+    match method(catalogue, era, &request) {
+        Ok(Doing::Work(work)) => Answer::Work(work, era, request.id),
+        done => Answer::Reply(reply(done, era, &request.id)),
+    }
+}
+
+/// The reply that an end without more work becomes.
+pub fn reply<W>(done: Done<W>, era: Era, id: &Value) -> Reply {
+    match done {
+        Ok(Doing::Told(told)) => told.reply(era, id),
+        // Whoever has more work has it done first.
+        Ok(Doing::Work(_)) => Refusal::bad(super::refusal::INTERNAL, "The call was not carried out.").reply(Some(id)),
+        Err(refusal) => refusal.reply(Some(id)),
+    }
+}
+
+fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::Work> {
+    let told = match (request.method.as_str(), era) {
+        ("server/discover", Era::Modern) => discover(catalogue.instructions()),
+        ("initialize", Era::Legacy) => initialize(request, catalogue.instructions())?,
+        ("ping", Era::Legacy) => Told::default(),
+        ("subscriptions/listen", Era::Modern) => return catalogue.listen(request),
+        ("tools/list", _) => {
+            only_page(request)?;
+            Told::members(catalogue.tools()).kept_for(KEPT)
+        }
+        ("tools/call", _) => return catalogue.call(request, wanted(request, "name")?, arguments(request)?),
+        ("resources/list", _) => catalogue.resources(cursor(request)?)?.kept_for(KEPT_SHORTLY),
+        ("resources/templates/list", _) => {
+            only_page(request)?;
+            Told::object(&json!({"resourceTemplates": catalogue.templates()})).kept_for(KEPT_LONG)
+        }
+        ("resources/read", _) => return catalogue.read(era, wanted(request, "uri")?),
+        ("prompts/list", _) => {
+            only_page(request)?;
+            Told::object(&json!({"prompts": catalogue.prompts()})).kept_for(KEPT)
+        }
+        ("prompts/get", _) => return catalogue.prompt(wanted(request, "name")?, &arguments(request)?),
+        ("completion/complete", _) => catalogue.complete(request)?,
+        (name, era) => {
+            // Under 404 a legacy client would take its session for lost.
+            let status = if era == Era::Modern { 404 } else { 200 };
+            let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+            return Err(Refusal {
+                status,
+                ..Refusal::bad(METHOD_NOT_FOUND, format!("There is no method {name} here."))
+            });
+        }
+    };
+    Ok(told.into())
+}
+
+fn capabilities(streams: bool) -> Value {
+    let resources = if streams { json!({"subscribe": true, "listChanged": true}) } else { json!({}) };
+    json!({"tools": {}, "resources": resources, "prompts": {}, "completions": {}})
+}
+
+fn discover(instructions: &str) -> Told {
+    Told::object(&json!({
+        "supportedVersions": SUPPORTED,
+        "capabilities": capabilities(true),
+        "instructions": instructions,
+    }))
+    .kept_for(KEPT)
+}
+
+fn initialize(request: &Request, instructions: &str) -> Result<Told, Refusal> {
+    let asked = wanted(request, "protocolVersion")?;
+    let version = if LEGACY.contains(&asked) { asked } else { LEGACY[0] };
+    Ok(Told::object(&json!({
+        "protocolVersion": version,
+        "capabilities": capabilities(false),
+        "serverInfo": server_info(),
+        "instructions": instructions,
+    })))
+}
+
+/// A parameter that must be a text.
+fn wanted<'a>(request: &'a Request, name: &str) -> Result<&'a str, Refusal> {
+    request.text(name).ok_or_else(|| Refusal::params(format!("params has no text {name}.")))
+}
+
+fn arguments(request: &Request) -> Result<Map<String, Value>, Refusal> {
+    match request.params.get("arguments") {
+        None => Ok(Map::new()),
+        Some(Value::Object(arguments)) => Ok(arguments.clone()),
+        Some(_) => Err(Refusal::params("arguments is not an object.")),
+    }
+}
+
+fn cursor(request: &Request) -> Result<Option<&str>, Refusal> {
+    match request.params.get("cursor") {
+        None => Ok(None),
+        Some(Value::String(cursor)) => Ok(Some(cursor)),
+        Some(_) => Err(bad_cursor()),
+    }
+}
+
+/// Refuses a cursor where there is one page.
+fn only_page(request: &Request) -> Result<(), Refusal> {
+    if cursor(request)?.is_none() { Ok(()) } else { Err(bad_cursor()) }
+}
+
+/// The refusal of a cursor that was not handed out.
+pub fn bad_cursor() -> Refusal {
+    Refusal::params("The cursor is none that this list gave.")
+}

@@ -1,0 +1,101 @@
+//! What a method tells, and how a result of JSON-RPC is made of it in either era (MCP contract, section 3).
+
+use hyper::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::era::Era;
+use crate::rest::reply::Reply;
+
+/// The members of a result.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// The members as JSON, without the braces around them.
+    members: String,
+    /// What stands in `_meta`.
+    meta: Map<String, Value>,
+    /// For how long the client may keep it, in milliseconds; `None`: nothing is said.
+    ttl: Option<u64>,
+}
+
+impl Told {
+    /// The members of this object.
+    pub fn object(object: &Value) -> Self {
+        let text = object.to_string();
+        Self::members(text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or("").to_owned())
+    }
+
+    /// Members that are JSON already, without the braces.
+    pub fn members(members: String) -> Self {
+        Self { members, ..Self::default() }
+    }
+
+    /// With this in `_meta`.
+    #[must_use]
+    pub fn with_meta(mut self, key: &str, value: Value) -> Self {
+        self.meta.insert(key.to_owned(), value);
+        self
+    }
+
+    /// What a modern client may keep for so many milliseconds. What is seen depends on the credential, so it is nobody
+    /// else's.
+    #[must_use]
+    pub fn kept_for(self, ms: u64) -> Self {
+        Self { ttl: Some(ms), ..self }
+    }
+
+    /// The result as JSON.
+    pub fn result(mut self, era: Era) -> String {
+        let mut text = String::with_capacity(self.members.len() + 256);
+        text.push('{');
+        text.push_str(&self.members);
+        let mut add = |name: &str, value: &Value| {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&format!("\"{name}\":{value}"));
+        };
+        if era == Era::Modern {
+            add("resultType", &json!("complete"));
+            if let Some(ttl) = self.ttl {
+                add("ttlMs", &json!(ttl));
+                add("cacheScope", &json!("private"));
+            }
+            self.meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), server_info());
+        }
+        if !self.meta.is_empty() {
+            add("_meta", &Value::Object(self.meta));
+        }
+        text.push('}');
+        text
+    }
+
+    /// The reply to the request of this id.
+    pub fn reply(self, era: Era, id: &Value) -> Reply {
+        let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}", self.result(era));
+        Reply::typed(StatusCode::OK, "application/json", body)
+    }
+}
+
+/// Who answers.
+pub fn server_info() -> Value {
+    json!({"name": "taosd", "title": "taosd", "version": env!("CARGO_PKG_VERSION")})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_json_in_both_eras() {
+        for members in [json!({}), json!({"a": [1, "}"], "b": {}})] {
+            let told = Told::object(&members).with_meta("taosd/replayed", json!(true)).kept_for(7);
+            let legacy: Value = serde_json::from_str(&told.clone().result(Era::Legacy)).unwrap();
+            assert_eq!(legacy["_meta"], json!({"taosd/replayed": true}));
+            assert!(legacy.get("ttlMs").is_none() && legacy.get("resultType").is_none());
+            let modern: Value = serde_json::from_str(&told.result(Era::Modern)).unwrap();
+            assert_eq!((&modern["ttlMs"], &modern["resultType"]), (&json!(7), &json!("complete")));
+            assert_eq!(modern["a"], members.get("a").cloned().unwrap_or(Value::Null));
+        }
+        assert_eq!(Told::default().result(Era::Legacy), "{}");
+    }
+}

@@ -1,0 +1,184 @@
+//! The tools: the rows of the route table that say they are (MCP contract, section 4). What `tools/list` shows of each is
+//! made once.
+
+use std::sync::OnceLock;
+
+use hyper::header::HeaderMap;
+use serde_json::{Map, Value, json};
+
+use super::schema;
+use crate::access::{Caller, may_call};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::idempotency;
+use crate::limits::{IDEMPOTENCY_KEY_CHARS, TOOL_PAGE_BYTES};
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::field::{self, Field, Unknown};
+use crate::rest::head::Head;
+use crate::rest::input::{Fields, Input};
+use crate::rest::route::{BodyKind, Need, Repeat};
+use crate::rest::tool::{Effect, Tool};
+use crate::store::idempotency::RequestKey;
+
+const KEY: Field = Field::text(
+    "idempotency_key",
+    IDEMPOTENCY_KEY_CHARS,
+    "Makes a repeat safe: a second call with this key and these arguments is answered, not done again.",
+)
+.not_empty();
+
+/// A row as a tool.
+pub struct Offered {
+    /// The row.
+    pub route: &'static ApiRoute,
+    /// What it says of itself.
+    pub tool: &'static Tool,
+    /// What `tools/list` shows of it, as JSON.
+    shown: String,
+}
+
+/// All tools, by name.
+pub fn all(routes: &'static [&'static [ApiRoute]]) -> &'static [Offered] {
+    static ALL: OnceLock<Vec<Offered>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let rows = routes.iter().flat_map(|table| table.iter());
+        let mut all: Vec<Offered> = rows
+            .filter_map(|route| {
+                let tool = route.tool.as_ref()?;
+                Some(Offered { route, tool, shown: show(route, tool).to_string() })
+            })
+            .collect();
+        all.sort_by_key(|offered| offered.tool.name);
+        all
+    })
+}
+
+/// The tool of this name.
+pub fn find(routes: &'static [&'static [ApiRoute]], name: &str) -> Option<&'static Offered> {
+    let all = all(routes);
+    all.binary_search_by_key(&name, |offered| offered.tool.name).ok().and_then(|at| all.get(at))
+}
+
+/// The tools that a caller's credential covers, as JSON.
+pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> String {
+    let mut text = String::with_capacity(64 * 1024);
+    text.push_str("\"tools\":[");
+    let own = all(routes).iter().filter(|offered| offered.need().is_some_and(|need| may_call(caller, &need)));
+    for (at, offered) in own.enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        text.push_str(&offered.shown);
+    }
+    text.push(']');
+    text
+}
+
+impl Offered {
+    /// What its route asks of a caller, refused in the words of this dialect.
+    pub fn need(&self) -> Option<Need> {
+        self.route.need().map(|need| Need { dialect: Dialect::Mcp, ..need })
+    }
+
+    /// The request to the route that these arguments are, and the key of an idempotent one.
+    ///
+    /// # Errors
+    /// `validation_error` with every bad argument, or `invalid_idempotency_key`.
+    pub fn input(&self, head: &Head, caller: &Caller, arguments: Map<String, Value>) -> Result<Asked, ApiError> {
+        let bytes = arguments.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+        let mut checked =
+            field::check(&fields(self.route, self.tool), arguments, Unknown::Refused).map_err(ApiError::fields)?;
+        let key = match checked.remove(KEY.name) {
+            Some(Value::String(key)) => {
+                idempotency::check(&key)?;
+                let arguments: std::collections::BTreeMap<_, _> = checked.iter().collect();
+                let hash = *blake3::hash(json!(arguments).to_string().as_bytes()).as_bytes();
+                let route = format!("tool {}", self.tool.name);
+                Some((RequestKey { principal: caller.principal_key(), route, key }, hash))
+            }
+            _ => None,
+        };
+        let mut take = |field: &Field| checked.remove(field.name);
+        let params = self.tool.path.iter().map(|field| match take(field) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        });
+        let params: Vec<String> = params.collect();
+        for (name, number) in self.tool.presets {
+            checked.entry(*name).or_insert_with(|| json!(number));
+        }
+        let in_query = |name: &str| self.route.query.iter().any(|field| field.name == name);
+        let (query, body): (Map<_, _>, Map<_, _>) = checked.into_iter().partition(|(name, _)| in_query(name));
+        let input = request(self.route, head, params, Fields::new(query), Fields::new(body));
+        Ok(Asked { input: Input { body_bytes: bytes, ..input }, key })
+    }
+}
+
+/// A request to a route within one to the endpoint: nothing but what the connection tells is taken from the outer head.
+pub fn request(route: &ApiRoute, outer: &Head, params: Vec<String>, query: Fields, body: Fields) -> Input {
+    let head = Head {
+        method: route.method.clone(),
+        raw_path: route.path.to_owned(),
+        segments: Vec::new(),
+        query: String::new(),
+        headers: HeaderMap::new(),
+        peer: outer.peer.clone(),
+        foreign_host: outer.foreign_host,
+        request_id: outer.request_id.clone(),
+        arrived: outer.arrived,
+    };
+    Input {
+        head: std::sync::Arc::new(head),
+        // The handler's refusals come in the taOS words, which a result repeats.
+        dialect: Dialect::Taos,
+        params,
+        query,
+        body,
+        body_bytes: 0,
+        raw: hyper::body::Bytes::new(),
+        page_bytes: Some(TOOL_PAGE_BYTES),
+    }
+}
+
+/// A call that is ready to be made.
+pub struct Asked {
+    /// What is sent to the route.
+    pub input: Input,
+    /// The key, where the call has one.
+    pub key: Option<(RequestKey, [u8; 32])>,
+}
+
+/// The fields of a tool's input, in the order of the route: path, query, body.
+fn fields(route: &ApiRoute, tool: &Tool) -> Vec<Field> {
+    let body: &[Field] = match route.body {
+        BodyKind::Json(fields) => fields,
+        BodyKind::None | BodyKind::Raw | BodyKind::Multipart(_) => &[],
+    };
+    let taken = route.query.iter().chain(body).filter(|field| !tool.omits.contains(&field.name));
+    let narrowed = taken.map(|field| tool.narrower.iter().find(|narrow| narrow.name == field.name).unwrap_or(field));
+    let path = tool.path.iter().map(|field| field.required().not_empty());
+    let mut all: Vec<Field> = path.chain(narrowed.copied()).collect();
+    if route.repeat == Repeat::Key {
+        all.push(KEY);
+    }
+    all
+}
+
+fn show(route: &ApiRoute, tool: &Tool) -> Value {
+    let mut shown = json!({
+        "name": tool.name,
+        "title": route.title,
+        "description": tool.about,
+        "inputSchema": schema::input(&fields(route, tool)),
+    });
+    if let Some(output) = schema::output(&route.answer.1, tool.without) {
+        shown["outputSchema"] = output;
+    }
+    shown["annotations"] = json!({
+        "title": route.title,
+        "readOnlyHint": tool.effect == Effect::Reads,
+        "destructiveHint": tool.effect == Effect::Changes,
+        "idempotentHint": tool.effect != Effect::Adds,
+        "openWorldHint": false,
+    });
+    shown
+}

@@ -1,0 +1,17 @@
+//! The MCP endpoint through the real binary: its rules of HTTP, both eras, tools, resources, prompts and notices.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_killed_daemon_speaks_once;
+mod a_tool_may_what_its_route_may;
+mod both_eras_are_served;
+mod every_row_that_says_so_is_a_tool;
+mod prompts_are_made;
+mod refusals_are_results;
+mod resources_are_read_by_their_routes;
+mod results_are_bounded;
+mod the_rules_of_http_hold;
+mod tokens_open_the_endpoint;
+mod waits_hold_no_thread;
+mod world;
