@@ -19,3 +19,4 @@ mod tasks_are_done_once;
 mod tasks_are_made_listed_and_changed;
 mod tasks_wait_for_each_other;
 mod what_agents_add_is_bounded;
+mod what_belongs_elsewhere_or_is_monstrous_is_refused;
