@@ -20,7 +20,8 @@ const PUT: &str = "INSERT INTO registrations (agent_id, description, acp_type, i
 /// The last deployment into a container that failed, while its operation is kept.
 const FAILED: &str = "FROM operations o WHERE o.agent_id = a.id AND o.kind = 'deploy' AND o.status = 'failed'
     ORDER BY o.finished_at DESC LIMIT 1";
-const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status, a.paused, a.container_name, a.created_at,
+const COLUMNS: &str = "a.id, coalesce(a.given_name, a.slug), a.status,
+    a.paused OR a.asleep_at IS NOT NULL, a.container_name, a.created_at,
     a.updated_at, (SELECT d.id FROM deployments d WHERE d.agent_id = a.id AND d.is_production = 1)";
 const SET_HEALTH: &str =
     "UPDATE registrations SET unhealthy = ?3 WHERE agent_id = ?1 AND registered_at = ?2 AND unhealthy <> ?3";
@@ -104,7 +105,7 @@ pub struct RegisteredAgent {
     pub name: String,
     /// The registry's own status.
     pub status: AgentStatus,
-    /// Whether its owner paused it.
+    /// Whether its container is frozen: its owner paused it, or it sleeps.
     pub paused: bool,
     /// The container it lives in.
     pub container_name: Option<String>,

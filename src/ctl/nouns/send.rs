@@ -132,10 +132,27 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         return Ok(Output::text(text::json_line(&sent)));
     }
     let output = Output::text(format!("sent: {}", text::clean(&text::plain(&message["id"]))));
-    Ok(match sent["delivery"]["nobody_listening"] == json!(true) {
-        true => output.with_note("note: nobody is listening now; it will be there when they look"),
-        false => output,
+    Ok(match note(&sent["delivery"]) {
+        Some(note) => output.with_note(&note),
+        None => output,
     })
+}
+
+/// What a person should know of the delivery, if nobody listens.
+fn note(delivery: &Value) -> Option<String> {
+    if delivery["nobody_listening"] != json!(true) {
+        return None;
+    }
+    let recipients = delivery["recipients"].as_array().map_or(&[][..], Vec::as_slice);
+    let asleep: Vec<String> = recipients
+        .iter()
+        .filter(|one| one["listening"] == json!("sleeping"))
+        .map(|one| text::clean(&text::plain(&one["name"])))
+        .collect();
+    if asleep.is_empty() {
+        return Some("note: nobody is listening now; it will be there when they look".to_owned());
+    }
+    Some(format!("note: woken by this message: {}", asleep.join(", ")))
 }
 
 /// Waits for a message that replies to the one that was sent.

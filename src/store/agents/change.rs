@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::{Agent, AgentStatus, TokenDelivery, Wake};
-use crate::store::Result;
+use crate::store::{Result, news};
 use crate::time::Micros;
 
 const INSERT: &str = "INSERT INTO agents (id, slug, given_name, display_name, origin, owner_user_id, owner_space_id,
@@ -17,7 +17,7 @@ const UPDATE: &str = "UPDATE agents SET display_name = ?2, host = ?3, qmd_index 
         memory_plugin = ?13, paused = ?14, scope = ?15, revision = revision + 1, updated_at = ?16
     WHERE id = ?1 AND archived_at IS NULL";
 const ARCHIVE: &str = "UPDATE agents SET archived_at = ?2, updated_at = ?2, revision = revision + 1,
-        status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0
+        status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0, asleep_at = NULL
     WHERE id = ?1 AND archived_at IS NULL";
 const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_name = NULL, snapshot_name = NULL,
         token_delivery = NULL, token_delivery_at = NULL, token_delivery_error = NULL, token_delivery_boot = NULL,
@@ -220,7 +220,8 @@ pub fn set_snapshot(conn: &Connection, id: &str, snapshot: Option<&str>) -> Resu
 /// The store's.
 pub fn archive(conn: &Connection, id: &str, now: Micros) -> Result<()> {
     conn.prepare_cached(ARCHIVE)?.execute(params![id, now])?;
-    Ok(())
+    // What waited for it wakes nobody, should it be restored.
+    news::settle(conn, id)
 }
 
 /// Brings an archived agent back under a free slug.
