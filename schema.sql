@@ -1,5 +1,7 @@
 -- The schema of taosd.db, version 3: the one readable statement of what the daemon keeps.
 --
+-- A CHECK on one of three words or more is a chain of OR: for IN, SQLite makes a table of its own at every statement.
+--
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z. Ids are lower-case UUIDs and are never used twice.
 -- Lists (scopes, models) are JSON arrays of strings. Secrets are present as 32-byte blake3 hashes only.
 --
@@ -29,7 +31,7 @@ CREATE TABLE spaces (
     slug          TEXT NOT NULL UNIQUE,
     name          TEXT NOT NULL,
     description   TEXT NOT NULL DEFAULT '',
-    visibility    TEXT NOT NULL CHECK (visibility IN ('private', 'invite_only', 'public')),
+    visibility    TEXT NOT NULL CHECK (visibility = 'private' OR visibility = 'invite_only' OR visibility = 'public'),
     owner_user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     is_default    INTEGER NOT NULL DEFAULT 0 CHECK (is_default IN (0, 1)),
     created_at    INTEGER NOT NULL
@@ -43,7 +45,8 @@ CREATE TABLE agents (
     slug                 TEXT NOT NULL CHECK (length(slug) BETWEEN 1 AND 64),
     given_name           TEXT,
     display_name         TEXT NOT NULL,
-    origin               TEXT NOT NULL CHECK (origin IN ('space_agent', 'cloud', 'external_gateway', 'agentcore', 'mcp')),
+    origin               TEXT NOT NULL CHECK (origin = 'space_agent' OR origin = 'cloud'
+                         OR origin = 'external_gateway' OR origin = 'agentcore' OR origin = 'mcp'),
     owner_user_id        TEXT NOT NULL REFERENCES users (id),
     owner_space_id       TEXT NOT NULL REFERENCES spaces (id),
     space_id             TEXT NOT NULL REFERENCES spaces (id),
@@ -58,19 +61,23 @@ CREATE TABLE agents (
     fallback_models      TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fallback_models)),
     target_worker        TEXT,
     on_worker_failure    TEXT NOT NULL DEFAULT 'pause'
-                         CHECK (on_worker_failure IN ('pause', 'fallback', 'escalate-immediately')),
+                         CHECK (on_worker_failure = 'pause' OR on_worker_failure = 'fallback'
+                         OR on_worker_failure = 'escalate-immediately'),
     source_persona_id    TEXT,
     memory_plugin        TEXT NOT NULL DEFAULT 'none' CHECK (memory_plugin IN ('taosmd', 'none')),
-    status               TEXT NOT NULL CHECK (status IN ('registered', 'deploying', 'running', 'stopped', 'failed')),
+    status               TEXT NOT NULL CHECK (status = 'registered' OR status = 'deploying'
+                         OR status = 'running' OR status = 'stopped' OR status = 'failed'),
     paused               INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
     -- How news wakes it, after how many idle minutes it is put to sleep (0: never), and since when it sleeps.
-    wake                 TEXT NOT NULL DEFAULT 'none' CHECK (wake IN ('none', 'start', 'resume')),
+    wake                 TEXT NOT NULL DEFAULT 'none' CHECK (wake = 'none' OR wake = 'start' OR wake = 'resume'),
     idle_stop_minutes    INTEGER NOT NULL DEFAULT 0 CHECK (idle_stop_minutes BETWEEN 0 AND 10080),
     asleep_at            INTEGER,
     container_name       TEXT,
-    container_runtime    TEXT CHECK (container_runtime IN ('incus', 'lxd', 'lxc')),
+    container_runtime    TEXT CHECK (container_runtime = 'incus' OR container_runtime = 'lxd'
+                         OR container_runtime = 'lxc'),
     scope                TEXT NOT NULL CHECK (json_valid(scope)),
-    token_delivery       TEXT CHECK (token_delivery IN ('delivered', 'pending_restart', 'not_injected', 'failed')),
+    token_delivery       TEXT CHECK (token_delivery = 'delivered' OR token_delivery = 'pending_restart'
+                         OR token_delivery = 'not_injected' OR token_delivery = 'failed'),
     token_delivery_at    INTEGER,
     token_delivery_error TEXT,
     token_delivery_boot  TEXT,
@@ -89,6 +96,7 @@ CREATE UNIQUE INDEX agents_live_slug ON agents (slug) WHERE archived_at IS NULL;
 CREATE UNIQUE INDEX agents_live_given_name ON agents (lower(given_name)) WHERE archived_at IS NULL AND given_name IS NOT NULL;
 CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_name IS NOT NULL;
 CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS NULL;
+CREATE INDEX agents_live_by_status ON agents (status, created_at, id) WHERE archived_at IS NULL;
 CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
 CREATE INDEX agents_by_space ON agents (space_id, created_at, id);
@@ -123,7 +131,7 @@ CREATE TABLE agent_profiles (
 CREATE TABLE registrations (
     agent_id      TEXT NOT NULL PRIMARY KEY REFERENCES agents (id) ON DELETE CASCADE,
     description   TEXT NOT NULL,
-    acp_type      TEXT NOT NULL CHECK (acp_type IN ('sync', 'async', 'agentic')),
+    acp_type      TEXT NOT NULL CHECK (acp_type = 'sync' OR acp_type = 'async' OR acp_type = 'agentic'),
     input_type    TEXT CHECK (input_type IN ('text', 'json')),
     acp_url       TEXT,
     -- Whether a user named the address: one that an agent without a container named leads nowhere.
@@ -144,7 +152,7 @@ CREATE TABLE deployments (
     agent_id          TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     id                TEXT NOT NULL CHECK (length(id) BETWEEN 1 AND 64),
     docker_image      TEXT NOT NULL,
-    status            TEXT NOT NULL CHECK (status IN ('Pending', 'Ready', 'Failed')),
+    status            TEXT NOT NULL CHECK (status = 'Pending' OR status = 'Ready' OR status = 'Failed'),
     is_production     INTEGER NOT NULL CHECK (is_production IN (0, 1)),
     acp_url           TEXT,
     by_user           INTEGER NOT NULL CHECK (by_user IN (0, 1)),
@@ -175,7 +183,8 @@ CREATE INDEX deployment_history_by_agent ON deployment_history (agent_id, deploy
 -- Every secret the box has issued.
 CREATE TABLE credentials (
     id           TEXT PRIMARY KEY,
-    kind         TEXT NOT NULL CHECK (kind IN ('agent_token', 'user_token', 'user_pat', 'agent_pat', 'enrollment', 'agent_key', 'session')),
+    kind         TEXT NOT NULL CHECK (kind = 'agent_token' OR kind = 'user_token' OR kind = 'user_pat'
+        OR kind = 'agent_pat' OR kind = 'enrollment' OR kind = 'agent_key' OR kind = 'session'),
     key_id       TEXT NOT NULL UNIQUE CHECK (length(key_id) = 10),
     secret_hash  BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
     user_id      TEXT REFERENCES users (id) ON DELETE CASCADE,
@@ -183,7 +192,7 @@ CREATE TABLE credentials (
     scopes       TEXT NOT NULL CHECK (json_valid(scopes)),
     label        TEXT NOT NULL DEFAULT '',
     -- Personal access tokens: what they may be exchanged for, and what they are bound to.
-    audience     TEXT CHECK (audience IN ('cli', 'mcp', 'both')),
+    audience     TEXT CHECK (audience = 'cli' OR audience = 'mcp' OR audience = 'both'),
     admin        INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
     only_agents  TEXT CHECK (only_agents IS NULL OR json_valid(only_agents)),
     space_id     TEXT REFERENCES spaces (id) ON DELETE SET NULL,
@@ -197,7 +206,8 @@ CREATE TABLE credentials (
     key_type     TEXT CHECK (key_type IN ('internal', 'external')),
     -- A session dies with the token it was opened with.
     parent_id    TEXT REFERENCES credentials (id) ON DELETE CASCADE,
-    state        TEXT NOT NULL CHECK (state IN ('pending', 'active', 'grace', 'revoked', 'expired', 'pending_enrollment')),
+    state        TEXT NOT NULL CHECK (state = 'pending' OR state = 'active' OR state = 'grace'
+        OR state = 'revoked' OR state = 'expired' OR state = 'pending_enrollment'),
     issued_by    TEXT NOT NULL,
     issued_at    INTEGER NOT NULL,
     expires_at   INTEGER,
@@ -212,7 +222,8 @@ CREATE TABLE credentials (
     CHECK ((kind = 'agent_key') = (key_type IS NOT NULL)),
     CHECK (kind <> 'agent_key' OR agent_id IS NOT NULL),
     CHECK ((state = 'pending_enrollment') <= (kind = 'enrollment' AND agent_id IS NULL)),
-    CHECK ((kind IN ('user_pat', 'agent_pat', 'enrollment')) <= (audience IS NOT NULL AND expires_at IS NOT NULL)),
+    CHECK ((kind = 'user_pat' OR kind = 'agent_pat' OR kind = 'enrollment')
+        <= (audience IS NOT NULL AND expires_at IS NOT NULL)),
     CHECK ((kind = 'session') = (parent_id IS NOT NULL)),
     CHECK ((state = 'revoked') = (revoked_at IS NOT NULL)),
     CHECK (state <> 'grace' OR expires_at IS NOT NULL)
@@ -227,9 +238,10 @@ CREATE UNIQUE INDEX credentials_one_agent_key_a_name ON credentials (agent_id, l
 CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
 CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
 CREATE INDEX credentials_by_expiry ON credentials (expires_at)
-    WHERE expires_at IS NOT NULL AND state IN ('active', 'grace', 'pending_enrollment');
+    WHERE expires_at IS NOT NULL AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment');
 CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
+CREATE INDEX credentials_keys_by_age ON credentials (issued_at, id) WHERE audience IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
 
 -- Who may do what to which agent, and who is a member of which space. Without agent and space it is about all agents and
@@ -260,8 +272,11 @@ CREATE INDEX grants_by_expiry ON grants (expires_at) WHERE expires_at IS NOT NUL
 -- Slow work: what is asked of containers. At most one that is not finished an agent.
 CREATE TABLE operations (
     id          TEXT NOT NULL PRIMARY KEY,
-    kind        TEXT NOT NULL CHECK (kind IN ('start', 'stop', 'restart', 'pause', 'resume', 'bulk', 'deploy', 'archive', 'restore', 'purge', 'migrate', 'backup', 'wake', 'sleep')),
-    status      TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+    kind        TEXT NOT NULL CHECK (kind = 'start' OR kind = 'stop' OR kind = 'restart' OR kind = 'pause'
+        OR kind = 'resume' OR kind = 'bulk' OR kind = 'deploy' OR kind = 'archive' OR kind = 'restore'
+        OR kind = 'purge' OR kind = 'migrate' OR kind = 'backup' OR kind = 'wake' OR kind = 'sleep'),
+    status      TEXT NOT NULL CHECK (status = 'queued' OR status = 'running' OR status = 'succeeded'
+        OR status = 'failed' OR status = 'cancelled'),
     agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,
     agent_name  TEXT,
     parent_id   TEXT REFERENCES operations (id) ON DELETE CASCADE,
@@ -311,7 +326,8 @@ CREATE TABLE audit (
     actor      TEXT NOT NULL,
     action     TEXT NOT NULL,
     resource   TEXT NOT NULL,
-    outcome    TEXT NOT NULL CHECK (outcome IN ('ok', 'denied', 'failed', 'checkpoint')),
+    outcome    TEXT NOT NULL CHECK (outcome = 'ok' OR outcome = 'denied' OR outcome = 'failed'
+        OR outcome = 'checkpoint'),
     count      INTEGER NOT NULL DEFAULT 1 CHECK (count > 0),
     request_id TEXT NOT NULL,
     prev_hash  BLOB NOT NULL CHECK (length(prev_hash) = 32),
@@ -320,6 +336,7 @@ CREATE TABLE audit (
     actor_id   TEXT
 ) STRICT;
 CREATE INDEX audit_by_resource ON audit (resource, seq);
+CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
 BEGIN
     SELECT raise(ABORT, 'audit rows are never changed');
@@ -333,7 +350,7 @@ CREATE TABLE notifications (
     agent_id   TEXT,
     source     TEXT NOT NULL,
     app_origin TEXT,
-    level      TEXT NOT NULL CHECK (level IN ('low', 'normal', 'high')),
+    level      TEXT NOT NULL CHECK (level = 'low' OR level = 'normal' OR level = 'high'),
     title      TEXT NOT NULL,
     message    TEXT NOT NULL,
     action_url TEXT,

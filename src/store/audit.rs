@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::clauses::Clauses;
 use super::page::{Take, each};
 use super::row::record;
 use super::{Result, meta};
@@ -15,10 +16,7 @@ const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outco
         actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
-const LIST: &str = "WHERE seq < ?1
-    AND (?3 IS NULL OR (?6 IS NOT NULL AND actor_id = ?6) OR (actor = ?3 AND at >= ?7 AND (?6 IS NULL OR actor_id IS NULL)))
-    AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR resource = ?5)
-    ORDER BY seq DESC LIMIT ?2";
+const NAME_OF: &str = "SELECT 'user:' || username FROM users WHERE id = ?1";
 const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
 const ENDS: &str =
     "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
@@ -236,10 +234,35 @@ pub struct AuditFilter {
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
-    let mut statement = conn.prepare_cached(&format!("{} {LIST}", Record::SELECT))?;
-    let since = filter.actor_since.unwrap_or(Micros(i64::MIN));
-    let values = params![before, limit, filter.actor, filter.action, filter.resource, filter.actor_id, since];
-    each(&mut statement, values, Record::read, take)
+    let mut clauses = Clauses::default();
+    clauses.and_if("seq < ?", Some(before));
+    if let Some(actor) = &filter.actor {
+        let name = clauses.bind(actor.clone());
+        let since = clauses.bind(filter.actor_since.map_or(i64::MIN, |at| at.0));
+        match &filter.actor_id {
+            None => clauses.and(&format!("actor = {name} AND at >= {since}")),
+            Some(id) => {
+                // A user's name never changes: the rows of one id all have it.
+                clauses.and_if("actor = ?", name_of(conn, id)?);
+                let id = clauses.bind(id.clone());
+                clauses.and(&format!("(actor_id = {id} OR (actor = {name} AND at >= {since} AND actor_id IS NULL))"));
+            }
+        }
+    }
+    clauses.and_if("action = ?", filter.action.clone());
+    clauses.and_if("resource = ?", filter.resource.clone());
+    let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let sql = format!("{} {} ORDER BY seq DESC LIMIT {limit}", Record::SELECT, clauses.text());
+    let mut statement = conn.prepare_cached(&sql)?;
+    each(&mut statement, clauses.values(), Record::read, take)
+}
+
+/// The name under which the chain has a principal of this id, where that is known.
+fn name_of(conn: &Connection, id: &str) -> Result<Option<String>> {
+    match id.strip_prefix("user:") {
+        None => Ok(Some(id.to_owned())),
+        Some(user) => Ok(conn.prepare_cached(NAME_OF)?.query_row([user], |row| row.get(0)).optional()?),
+    }
 }
 
 /// Where and how the chain is broken.

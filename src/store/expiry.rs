@@ -16,12 +16,12 @@ pub const BATCH: u64 = 100;
 // The list of states is that of the index on the expiry; a token in its grace ends because it was replaced.
 const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.owner_user_id), c.expires_at
     FROM credentials c LEFT JOIN agents a ON a.id = c.agent_id
-    WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND c.state IN ('active', 'grace', 'pending_enrollment')
+    WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND (c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment')
         AND c.state = 'active' AND c.kind <> 'session' AND c.notices < ?3 AND c.expires_at - c.issued_at > ?4
     ORDER BY c.expires_at LIMIT ?5";
 const NEXT_END: &str = "SELECT min(
         coalesce((SELECT min(expires_at) FROM credentials
-            WHERE expires_at > ?1 AND state IN ('active', 'grace', 'pending_enrollment')), ?2),
+            WHERE expires_at > ?1 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')), ?2),
         coalesce((SELECT min(expires_at) FROM grants WHERE expires_at > ?1), ?2))";
 const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 

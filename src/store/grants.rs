@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::clauses::Clauses;
 use super::page::{Page, Take, each};
 use crate::time::Micros;
 
@@ -29,6 +30,8 @@ const ROLE_OF_USER: &str = "SELECT role FROM grants
 const ROLE_OF_AGENT: &str = "SELECT role FROM grants
     WHERE principal_agent_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
         AND (expires_at IS NULL OR expires_at > ?3)";
+const HELD_BY_USER: &str = "SELECT EXISTS (SELECT 1 FROM grants WHERE principal_user_id = ?1 LIMIT 1 OFFSET ?2)";
+const HELD_BY_AGENT: &str = "SELECT EXISTS (SELECT 1 FROM grants WHERE principal_agent_id = ?1 LIMIT 1 OFFSET ?2)";
 const COUNT_ON_AGENT: &str = "SELECT count(*) FROM grants WHERE agent_id = ?1";
 const DELETE: &str = "DELETE FROM grants WHERE id = ?1";
 const DELETE_OF_AGENT: &str = "DELETE FROM grants WHERE agent_id = ?1 OR principal_agent_id = ?1";
@@ -231,6 +234,18 @@ pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>
     Ok(conn.prepare_cached(&sql)?.query_row([grantee.id(), &on.selector()], read).optional()?)
 }
 
+/// True if a principal holds more grants than this.
+///
+/// # Errors
+/// The store's.
+pub(super) fn are_more_than(conn: &Connection, grantee: &Grantee, number: u64) -> Result<bool> {
+    let sql = match grantee {
+        Grantee::User(_) => HELD_BY_USER,
+        Grantee::Agent(_) => HELD_BY_AGENT,
+    };
+    Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), number], |row| row.get(0))?)
+}
+
 /// How many grants there are on an agent.
 ///
 /// # Errors
@@ -264,37 +279,51 @@ pub struct GrantFilter {
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, now: Micros, take: Take<'_, Grant>) -> Result<()> {
-    let sql = format!(
-        "{SELECT} WHERE (g.granted_at, g.id) > (?1, ?2)
-            AND (?4 IS NULL OR g.principal_user_id = ?4)
-            AND (?5 IS NULL OR g.principal_agent_id = ?5)
-            AND (?6 IS NULL OR coalesce(g.agent_id, 'space:' || g.space_id, '*') = ?6)
-            AND ((?7 IS NULL AND ?8 IS NULL)
-                OR EXISTS (SELECT 1 FROM spaces s WHERE s.id = g.space_id AND s.owner_user_id = ?7)
-                OR EXISTS (SELECT 1 FROM grants o
-                    WHERE o.principal_user_id = ?7
-                        AND coalesce(o.agent_id, 'space:' || o.space_id, '*')
-                            = coalesce(g.agent_id, 'space:' || g.space_id, '*')
-                        AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > ?9))
-                OR EXISTS (SELECT 1 FROM grants o
-                    WHERE o.principal_agent_id = ?8
-                        AND coalesce(o.agent_id, 'space:' || o.space_id, '*')
-                            = coalesce(g.agent_id, 'space:' || g.space_id, '*')
-                        AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > ?9)))
-            ORDER BY g.granted_at, g.id LIMIT ?3"
-    );
-    let ids = |grantee: &Option<Grantee>| match grantee {
-        Some(Grantee::User(id)) => (Some(id.clone()), None),
-        Some(Grantee::Agent(id)) => (None, Some(id.clone())),
-        None => (None, None),
-    };
-    let (user, agent) = ids(&filter.grantee);
-    let (owner_user, owner_agent) = ids(&filter.owned_by);
-    let on = filter.on.as_ref().map(On::selector);
-    let (at, id) = page.oldest_first();
+    let mut clauses = Clauses::default();
+    let mut from = String::new();
+    if let Some(owner) = &filter.owned_by {
+        from = owned(&mut clauses, owner, now);
+    }
+    match &filter.grantee {
+        Some(Grantee::User(id)) => clauses.and_if("g.principal_user_id = ?", Some(id.clone())),
+        Some(Grantee::Agent(id)) => clauses.and_if("g.principal_agent_id = ?", Some(id.clone())),
+        None => {}
+    }
+    match &filter.on {
+        Some(On::Agent(id)) => clauses.and_if("g.agent_id = ?", Some(id.clone())),
+        Some(On::Space(id)) => clauses.and_if("g.space_id = ?", Some(id.clone())),
+        Some(On::AllAgents) => clauses.and("g.agent_id IS NULL AND g.space_id IS NULL"),
+        None => {}
+    }
+    if let Some((at, id)) = &page.after {
+        let (at, id) = (clauses.bind(at.0), clauses.bind(id.clone()));
+        clauses.and(&format!("(g.granted_at, g.id) > ({at}, {id})"));
+    }
+    let limit = clauses.bind(i64::try_from(page.fetch()).unwrap_or(i64::MAX));
+    let select = SELECT.replacen("FROM grants g", &format!("FROM {from}grants g"), 1);
+    let sql = format!("{select} {} ORDER BY g.granted_at, g.id LIMIT {limit}", clauses.text());
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![at, id, page.fetch(), user, agent, on, owner_user, owner_agent, now];
-    each(&mut statement, values, read, take)
+    each(&mut statement, clauses.values(), read, take)
+}
+
+/// What a principal owns, before the grants on it: from its own grants and spaces, however many others there are.
+fn owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) -> String {
+    let (id, at) = (clauses.bind(owner.id().to_owned()), clauses.bind(now.0));
+    let (column, spaces) = match owner {
+        Grantee::User(_) => {
+            ("o.principal_user_id", format!(" UNION SELECT NULL, s.id FROM spaces s WHERE s.owner_user_id = {id}"))
+        }
+        Grantee::Agent(_) => ("o.principal_agent_id", String::new()),
+    };
+    clauses.and(
+        "g.id IN (SELECT x.id FROM grants x WHERE x.agent_id = v.agent_id
+            UNION ALL SELECT x.id FROM grants x WHERE x.space_id = v.space_id)",
+    );
+    format!(
+        "(SELECT o.agent_id, o.space_id FROM grants o
+            WHERE {column} = {id} AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > {at}){spaces}) v
+        CROSS JOIN "
+    )
 }
 
 /// Ends a grant.

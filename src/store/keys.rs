@@ -14,6 +14,12 @@ const INSERT: &str =
         admin, only_agents, space_id, token_mark, state, issued_by, issued_at, expires_at, issuer_id, made_by)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 const IS_PAT: &str = "WHERE c.kind IN ('user_pat', 'agent_pat', 'enrollment')";
+/// Agents of one user whose keys are put into the order of a list.
+const FEW: u64 = 256;
+const HAS_MANY_AGENTS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE owner_user_id = ?1 LIMIT 1 OFFSET ?2)";
+const OWN: &str = "(SELECT id FROM credentials WHERE user_id = ?1
+    UNION ALL SELECT k.id FROM agents w CROSS JOIN credentials k ON k.agent_id = w.id AND k.kind = 'agent_pat'
+        WHERE w.owner_user_id = ?1)";
 const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
     WHERE agent_id = ?1 AND kind = 'agent_pat' AND state = 'active' AND expires_at > ?2";
 const COUNT_OF_USER: &str = "SELECT count(*) FROM credentials WHERE user_id = ?1 AND expires_at > ?2
@@ -154,10 +160,17 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<PatRecord>> {
 /// # Errors
 /// The store's.
 pub fn of_user(conn: &Connection, user_id: &str, page: &Page, take: Take<'_, PatRecord>) -> Result<()> {
+    // From what the user has, or where that is much, by the age of all keys.
+    let has_many: bool = conn.prepare_cached(HAS_MANY_AGENTS)?.query_row(params![user_id, FEW], |row| row.get(0))?;
+    let select = if has_many {
+        PatRecord::SELECT.to_owned()
+    } else {
+        PatRecord::SELECT.replacen("FROM ", &format!("FROM {OWN} v CROSS JOIN "), 1)
+    };
+    let own = if has_many { "c.user_id = ?1 OR a.owner_user_id = ?1" } else { "c.id = v.id" };
     let sql = format!(
-        "{} {IS_PAT} AND (c.user_id = ?1 OR a.owner_user_id = ?1) AND (c.issued_at, c.id) > (?2, ?3)
-            ORDER BY c.issued_at, c.id LIMIT ?4",
-        PatRecord::SELECT
+        "{select} {IS_PAT} AND c.audience IS NOT NULL AND ({own}) AND (c.issued_at, c.id) > (?2, ?3)
+            ORDER BY c.issued_at, c.id LIMIT ?4"
     );
     let (at, id) = page.oldest_first();
     let mut statement = conn.prepare_cached(&sql)?;

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod audit;
 pub mod audit_head;
 mod check;
+mod clauses;
 mod condition;
 pub mod context;
 mod copy;
@@ -20,6 +21,8 @@ pub mod history;
 pub mod idempotency;
 pub mod keys;
 pub mod knowledge;
+#[cfg(test)]
+mod list_plans;
 pub mod messages;
 pub mod meta;
 mod migrate;

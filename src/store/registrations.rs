@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::agents::visible::Visible;
 use super::agents::{AgentStatus, Seen};
+use super::clauses::Clauses;
 use super::grants::Grantee;
 use super::page::{Numbered, Take, each};
 use super::row::{Columns, record};
@@ -156,21 +158,18 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<RegisteredAgent>> {
     Ok(conn.prepare_cached(&select("a.id = ?1"))?.query_row([id], read).optional()?)
 }
 
-/// Who looks, as the three values of [`VISIBLE`].
-fn eyes(seen: &Seen) -> (bool, Option<&str>, Option<&str>) {
-    match seen {
-        Seen::All => (true, None, None),
-        Seen::By(Grantee::User(id)) => (false, Some(id), None),
-        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
+/// Where the agents come from that are seen. An agent sees itself alone here, whatever its grants; a restricted
+/// credential what it is restricted to.
+fn visible(conn: &Connection, seen: &Seen, only: Option<&[String]>) -> Result<Visible> {
+    match (seen, only) {
+        (Seen::By(Grantee::Agent(id)), None) => Ok(Visible::Own(id.clone())),
+        (Seen::By(Grantee::Agent(id)), Some(only)) if only.contains(id) => Ok(Visible::Own(id.clone())),
+        (Seen::By(Grantee::Agent(_)), Some(_)) => Visible::of(conn, &Seen::All, Some(&[])),
+        _ => Visible::of(conn, seen, only),
     }
 }
 
-/// An agent sees itself alone here, whatever its grants; a restricted credential what it is restricted to.
-const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
-        WHERE g.agent_id = a.id AND g.principal_user_id = ?4 AND (g.expires_at IS NULL OR g.expires_at > ?7)))
-    AND (?6 IS NULL OR a.id IN (SELECT value FROM json_each(?6)))";
-
-/// A page of live agents; `only`: of these ids, as a JSON array. Their order is found without what they say of
+/// A page of live agents; `only`: of these ids. Their order is found without what they say of
 /// themselves, which may be long.
 ///
 /// # Errors
@@ -178,7 +177,7 @@ const VISIBLE: &str = "(?3 OR a.id = ?5 OR EXISTS (SELECT 1 FROM grants g
 pub fn list(
     conn: &Connection,
     seen: &Seen,
-    only: Option<&str>,
+    only: Option<&[String]>,
     page: &Numbered,
     take: Take<'_, RegisteredAgent>,
 ) -> Result<()> {
@@ -190,14 +189,17 @@ pub fn list(
         ("id", "a.id"),
     ];
     let order = page.clause(&columns, &["a.created_at", "a.id"]);
-    let sql = format!(
-        "SELECT a.id FROM agents a LEFT JOIN registrations r ON r.agent_id = a.id
-        WHERE a.archived_at IS NULL AND {VISIBLE} {order}"
-    );
-    let (all, user, agent) = eyes(seen);
+    let mut clauses = Clauses::default();
+    // The two parameters of a page come first.
+    for number in [page.limit, page.offset] {
+        clauses.bind(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+    let from = visible(conn, seen, only)?.from(&mut clauses, Micros::now());
+    clauses.and("a.archived_at IS NULL");
+    let registered = if order.contains("r.") { "LEFT JOIN registrations r ON r.agent_id = a.id" } else { "" };
+    let sql = format!("SELECT a.id FROM {from} {registered} {} {order}", clauses.text());
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![page.limit, page.offset, all, user, agent, only, Micros::now()];
-    let ids = statement.query_map(values, |row| row.get(0))?;
+    let ids = statement.query_map(clauses.values(), |row| row.get(0))?;
     let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
     for id in ids {
         if by_id(conn, &id)?.is_some_and(|entry| !take(entry)) {
@@ -211,18 +213,17 @@ pub fn list(
 ///
 /// # Errors
 /// The store's.
-pub fn cards(conn: &Connection, seen: &Seen, only: Option<&str>, take: Take<'_, (String, String)>) -> Result<()> {
-    // The first two parameters are those of a page; here they bound nothing.
+pub fn cards(conn: &Connection, seen: &Seen, only: Option<&[String]>, take: Take<'_, (String, String)>) -> Result<()> {
+    let mut clauses = Clauses::default();
+    let from = visible(conn, seen, only)?.from(&mut clauses, Micros::now());
+    clauses.and("a.archived_at IS NULL AND json_type(r.metadata, '$.agent_card.metadata') = 'object'");
     let sql = format!(
-        "SELECT a.id, json_extract(r.metadata, '$.agent_card.metadata') FROM agents a
-            JOIN registrations r ON r.agent_id = a.id
-        WHERE a.archived_at IS NULL AND json_type(r.metadata, '$.agent_card.metadata') = 'object' AND {VISIBLE}
-        LIMIT ?1 OFFSET ?2"
+        "SELECT a.id, json_extract(r.metadata, '$.agent_card.metadata') FROM {from}
+            JOIN registrations r ON r.agent_id = a.id {}",
+        clauses.text()
     );
-    let (all, user, agent) = eyes(seen);
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![-1, 0, all, user, agent, only, Micros::now()];
-    each(&mut statement, values, |row| Ok((row.get(0)?, row.get(1)?)), take)
+    each(&mut statement, clauses.values(), |row| Ok((row.get(0)?, row.get(1)?)), take)
 }
 
 /// Stores what is kept of an agent.

@@ -156,7 +156,7 @@ fn list(app: &App, call: Call) -> Handled {
         return Ok(list.reply(&call.input).decided(Decided::ByDatabase).into());
     }
     let seen = seen_by(&call.caller);
-    let only = call.caller.only_agents().map(|ids| Value::from(ids.to_vec()).to_string());
+    let only = call.caller.only_agents().map(<[String]>::to_vec);
     app.store.read(|conn| {
         let only = match card {
             None => only,
@@ -169,7 +169,7 @@ fn list(app: &App, call: Call) -> Handled {
                     }
                     true
                 })?;
-                Some(Value::from(ids).to_string())
+                Some(ids)
             }
         };
         let mut take = |entry| list.push_next(page.offset, &show(&entry));

@@ -2,7 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::visible::{BY_GRANT, Visible};
 use super::{Agent, AgentStatus};
+use crate::store::clauses::Clauses;
 use crate::store::grants::Grantee;
 use crate::store::page::{Page, Take, each};
 use crate::store::row::{Columns, record};
@@ -14,11 +16,6 @@ const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1
 const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
     AND paused = 0 AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
-const NAMED: &str = "WHERE a.archived_at IS NULL
-        AND (?1 OR a.id = ?3 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
-            AND (g.principal_user_id = ?2 OR g.principal_agent_id = ?3)
-            AND (g.expires_at IS NULL OR g.expires_at > ?5)))
-    ORDER BY a.created_at, a.id LIMIT ?4";
 const LIST_ARCHIVED: &str =
     "WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
@@ -62,12 +59,18 @@ pub enum Seen {
 }
 
 fn join(condition: &str) -> String {
+    live("agents a", &format!("WHERE {condition}"))
+}
+
+/// The statement of live agents from this place, which names them `a`.
+fn live(from: &str, rest: &str) -> String {
+    // What stands first is walked first, whatever SQLite thinks of it.
     format!(
         "SELECT {}, t.issued_at, t.expires_at, t.last_used_at
-        FROM agents a JOIN users o ON o.id = a.owner_user_id
+        FROM {from} CROSS JOIN users o ON o.id = a.owner_user_id
         LEFT JOIN credentials t ON t.agent_id = a.id AND t.kind = 'agent_token' AND t.state = 'active'
             AND t.revoked_at IS NULL
-        WHERE {condition}",
+        {rest}",
         Agent::COLUMNS
     )
 }
@@ -129,7 +132,8 @@ pub fn archived(conn: &Connection, id: &str) -> Result<Option<Agent>> {
 /// # Errors
 /// The store's.
 pub fn with_containers(conn: &Connection) -> Result<Vec<Agent>> {
-    let sql = join("a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id");
+    let rest = "WHERE a.archived_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.created_at, a.id";
+    let sql = live("agents a INDEXED BY agents_container", rest);
     let mut statement = conn.prepare_cached(&sql)?;
     let rows = statement.query_map([], Agent::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -176,29 +180,73 @@ pub fn list(
     page: &Page,
     take: Take<'_, LiveAgent>,
 ) -> Result<()> {
-    let (all, user, agent) = match seen {
-        Seen::All => (true, None, None),
-        Seen::By(Grantee::User(id)) => (false, Some(id), None),
-        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
-    };
-    let sql = join(
-        "a.archived_at IS NULL AND (a.created_at, a.id) > (?1, ?2)
-        AND (?4 OR a.id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id
-            AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
-            AND (g.expires_at IS NULL OR g.expires_at > ?11)))
-        AND (?7 IS NULL OR a.status = ?7)
-        AND (?8 IS NULL OR instr(a.slug, ?8) OR instr(lower(a.display_name), ?8))
-        AND (?9 IS NULL OR a.space_id = ?9)
-        AND (?10 IS NULL OR a.id IN (SELECT value FROM json_each(?10)))
-        ORDER BY a.created_at, a.id LIMIT ?3",
-    );
-    let (at, id) = page.oldest_first();
-    let text = filter.text.as_ref().map(|text| text.to_ascii_lowercase());
-    let only = filter.only.as_ref().map(|ids| serde_json::Value::from(ids.clone()).to_string());
-    let mut statement = conn.prepare_cached(&sql)?;
-    let now = Micros::now();
-    let values = params![at, id, page.fetch(), all, user, agent, filter.status, text, filter.space_id, only, now];
-    each(&mut statement, values, read_live, take)
+    let visible = Visible::of(conn, seen, filter.only.as_deref())?;
+    if let Visible::Many(Grantee::Agent(id)) = &visible {
+        let own = Visible::Own(id.clone()).first(conn, filter, page)?;
+        return with_own(own, take, |take| visible.each(conn, filter, page, take));
+    }
+    visible.each(conn, filter, page, take)
+}
+
+/// Hands over what `list` does, and an agent's own row in its place among them, by id.
+fn with_own(
+    mut own: Option<LiveAgent>,
+    take: Take<'_, LiveAgent>,
+    list: impl FnOnce(Take<'_, LiveAgent>) -> Result<()>,
+) -> Result<()> {
+    let mut wants_more = true;
+    list(&mut |live: LiveAgent| {
+        if let Some(before) = own.take_if(|own| own.agent.id < live.agent.id) {
+            wants_more = take(before);
+        }
+        // It may hold a grant on itself.
+        wants_more = wants_more && (own.as_ref().is_some_and(|own| own.agent.id == live.agent.id) || take(live));
+        wants_more
+    })?;
+    if let Some(last) = own.filter(|_| wants_more) {
+        take(last);
+    }
+    Ok(())
+}
+
+impl Visible {
+    fn each(&self, conn: &Connection, filter: &AgentFilter, page: &Page, take: Take<'_, LiveAgent>) -> Result<()> {
+        let mut clauses = Clauses::default();
+        let from = self.from(&mut clauses, Micros::now());
+        filter.narrow(&mut clauses);
+        let order = self.order();
+        match &page.after {
+            Some((_, id)) if order == BY_GRANT => clauses.and_if(&format!("{BY_GRANT} > ?"), Some(id.clone())),
+            Some((at, id)) => {
+                let (at, id) = (clauses.bind(at.0), clauses.bind(id.clone()));
+                clauses.and(&format!("(a.created_at, a.id) > ({at}, {id})"));
+            }
+            None => {}
+        }
+        let limit = clauses.bind(i64::try_from(page.fetch()).unwrap_or(i64::MAX));
+        let sql = live(&from, &format!("{} ORDER BY {order} LIMIT {limit}", clauses.text()));
+        let mut statement = conn.prepare_cached(&sql)?;
+        each(&mut statement, clauses.values(), read_live, take)
+    }
+
+    fn first(&self, conn: &Connection, filter: &AgentFilter, page: &Page) -> Result<Option<LiveAgent>> {
+        let mut found = None;
+        self.each(conn, filter, page, &mut |live| {
+            found = Some(live).filter(|live| page.after.as_ref().is_none_or(|(_, id)| live.agent.id > *id));
+            false
+        })?;
+        Ok(found)
+    }
+}
+
+impl AgentFilter {
+    fn narrow(&self, clauses: &mut Clauses) {
+        clauses.and("a.archived_at IS NULL");
+        clauses.and_if("a.status = ?", self.status.map(|status| status.slug().to_owned()));
+        clauses.and_if("a.space_id = ?", self.space_id.clone());
+        let text = self.text.as_ref().map(|text| text.to_ascii_lowercase());
+        clauses.and_if("(instr(a.slug, ?) OR instr(lower(a.display_name), ?))", text);
+    }
 }
 
 record! {
@@ -218,13 +266,15 @@ record! {
 /// # Errors
 /// The store's.
 pub fn named(conn: &Connection, seen: &Seen, limit: u64) -> Result<Vec<Named>> {
-    let (all, user, agent) = match seen {
-        Seen::All => (true, None, None),
-        Seen::By(Grantee::User(id)) => (false, Some(id), None),
-        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
-    };
-    let mut statement = conn.prepare_cached(&format!("{} {NAMED}", Named::SELECT))?;
-    let rows = statement.query_map(params![all, user, agent, limit, Micros::now()], Named::read)?;
+    let visible = Visible::of(conn, seen, None)?;
+    let mut clauses = Clauses::default();
+    let from = visible.from(&mut clauses, Micros::now());
+    clauses.and("a.archived_at IS NULL");
+    let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let (columns, rest, order) = (Named::COLUMNS, clauses.text(), visible.order());
+    let mut statement =
+        conn.prepare_cached(&format!("SELECT {columns} FROM {from} {rest} ORDER BY {order} LIMIT {limit}"))?;
+    let rows = statement.query_map(clauses.values(), Named::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod sets;
+pub(super) mod visible;
 
 pub use change::{
     Delivery, archive, forget, insert, place, purge, rename, restore, set_container, set_delivery, set_snapshot,

@@ -14,9 +14,9 @@ const SET_FINGERPRINTS: &str = "UPDATE credentials SET fingerprints = ?2 WHERE i
 /// Fingerprints kept of one credential.
 const FINGERPRINTS: usize = 16;
 const EXPIRE: &str = "UPDATE credentials SET state = 'expired' WHERE id IN (SELECT id FROM credentials
-    WHERE expires_at < ?1 AND state IN ('active', 'grace', 'pending_enrollment') LIMIT ?2)";
+    WHERE expires_at < ?1 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment') LIMIT ?2)";
 const EXPIRE_ONE: &str = "UPDATE credentials SET state = 'expired'
-    WHERE id = ?1 AND expires_at <= ?2 AND state IN ('active', 'grace', 'pending_enrollment')";
+    WHERE id = ?1 AND expires_at <= ?2 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')";
 const SWEEP: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?1 LIMIT ?2)";
 const FORGET_DEAD_OF_AGENT: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
@@ -26,7 +26,7 @@ const FORGET_DEAD_OF_USER: &str = "DELETE FROM credentials WHERE id IN (SELECT i
     WHERE user_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
     ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT -1 OFFSET ?3)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1
-        AND state IN ('active', 'grace', 'pending_enrollment'))
+        AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment'))
     OR EXISTS (SELECT 1 FROM credentials WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?2)";
 
 /// True if [`sweep`] may find something.

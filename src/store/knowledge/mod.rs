@@ -32,9 +32,7 @@ const COUNT_OTHER_SOURCES: &str = "WITH RECURSIVE sources (id) AS (SELECT min(so
         UNION ALL SELECT (SELECT min(source_id) FROM knowledge_items WHERE source_id > sources.id) FROM sources
             WHERE sources.id IS NOT NULL)
     SELECT count(id) FROM sources WHERE id <> ?1";
-/// The daemon's own first, then by source and path.
-const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items
-    WHERE ?1 IS NULL OR source_id = ?1 ORDER BY source_id <> 'taos-core', source_id, path";
+const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items";
 
 /// A document to be stored.
 #[derive(Debug, Clone)]
@@ -318,9 +316,21 @@ pub struct Part {
 /// # Errors
 /// The store's.
 pub fn parts(conn: &Connection, source_id: Option<&str>, take: Take<'_, Part>) -> Result<()> {
-    let mut statement = conn.prepare_cached(DOCUMENTS)?;
     let read = |row: &Row<'_>| Ok(Part { seq: row.get(0)?, id: row.get(1)?, title: row.get(2)?, bytes: row.get(3)? });
-    each(&mut statement, [source_id], read, take)
+    let mut wants_more = true;
+    let mut part = |condition: &str, source: &str| -> Result<()> {
+        let sql = format!("{DOCUMENTS} WHERE {condition} ORDER BY source_id, path");
+        let mut statement = conn.prepare_cached(&sql)?;
+        each(&mut statement, [source], read, &mut |part| {
+            wants_more = wants_more && take(part);
+            wants_more
+        })
+    };
+    match source_id {
+        Some(source_id) => part("source_id = ?1", source_id),
+        // The daemon's own first.
+        None => ["source_id = ?1", "source_id < ?1", "source_id > ?1"].iter().try_for_each(|which| part(which, CORE)),
+    }
 }
 
 /// The text of a document.

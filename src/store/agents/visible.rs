@@ -1,0 +1,109 @@
+//! Which agents a principal sees, and from where a statement comes to them: by their age where it sees them all, from
+//! its grants where it does not. So a list costs what its caller may see, not what the box holds.
+
+use rusqlite::Connection;
+
+use super::Seen;
+use crate::store::Result;
+use crate::store::clauses::Clauses;
+use crate::store::grants::{self, Grantee};
+use crate::time::Micros;
+
+/// Grants of one principal that are put into the order of a list.
+const FEW: u64 = 256;
+/// The order of an index on grants. An agent's id grows with the time of its making, so it is that of their age.
+pub(in crate::store) const BY_GRANT: &str = "coalesce(g.agent_id, 'space:' || g.space_id, '*')";
+
+/// Where the agents come from that are seen.
+#[derive(Debug, Clone)]
+pub(in crate::store) enum Visible {
+    /// All of them.
+    All,
+    /// One agent alone.
+    Own(String),
+    /// Those of these ids, as a JSON array, that the principal sees; `None`: that there are.
+    Only(String, Option<Grantee>),
+    /// The principal's grants, and itself.
+    Few(Grantee),
+    /// Its grants where they are many, in the order of their index.
+    Many(Grantee),
+}
+
+impl Visible {
+    /// Those that `seen` shows; `only`: of these ids.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(in crate::store) fn of(conn: &Connection, seen: &Seen, only: Option<&[String]>) -> Result<Self> {
+        let only = only.map(|ids| serde_json::Value::from(ids.to_vec()).to_string());
+        Ok(match (seen, only) {
+            (Seen::All, None) => Self::All,
+            (Seen::All, Some(only)) => Self::Only(only, None),
+            (Seen::By(principal), Some(only)) => Self::Only(only, Some(principal.clone())),
+            (Seen::By(principal), None) if grants::are_more_than(conn, principal, FEW)? => {
+                Self::Many(principal.clone())
+            }
+            (Seen::By(principal), None) => Self::Few(principal.clone()),
+        })
+    }
+
+    /// What stands behind `FROM`; it names the agents `a`.
+    pub(in crate::store) fn from(&self, clauses: &mut Clauses, now: Micros) -> String {
+        match self {
+            Self::All => "agents a".to_owned(),
+            Self::Own(id) => {
+                clauses.and_if("a.id = ?", Some(id.clone()));
+                "agents a".to_owned()
+            }
+            Self::Only(ids, principal) => {
+                let ids = clauses.bind(ids.clone());
+                if let Some(principal) = principal {
+                    let granted = granted(clauses, principal, now);
+                    let own = own(clauses, principal).map_or_else(String::new, |id| format!("a.id = {id} OR "));
+                    clauses
+                        .and(&format!("({own}EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id AND {granted}))"));
+                }
+                format!("(SELECT DISTINCT value AS id FROM json_each({ids})) v CROSS JOIN agents a ON a.id = v.id")
+            }
+            Self::Few(principal) => {
+                let granted = granted(clauses, principal, now);
+                let own = own(clauses, principal).map_or_else(String::new, |id| format!(" UNION SELECT {id}"));
+                format!(
+                    "(SELECT g.agent_id AS id FROM grants g WHERE {granted} AND g.agent_id IS NOT NULL{own}) v
+                    CROSS JOIN agents a ON a.id = v.id"
+                )
+            }
+            Self::Many(principal) => {
+                let granted = granted(clauses, principal, now);
+                clauses.and(&format!("{granted} AND g.agent_id IS NOT NULL"));
+                "grants g CROSS JOIN agents a ON a.id = g.agent_id".to_owned()
+            }
+        }
+    }
+
+    /// The order in which they come, oldest first.
+    pub(in crate::store) fn order(&self) -> &'static str {
+        match self {
+            Self::Many(_) => BY_GRANT,
+            _ => "a.created_at, a.id",
+        }
+    }
+}
+
+/// Grants `g` of the principal that count now.
+fn granted(clauses: &mut Clauses, principal: &Grantee, now: Micros) -> String {
+    let column = match principal {
+        Grantee::User(_) => "g.principal_user_id",
+        Grantee::Agent(_) => "g.principal_agent_id",
+    };
+    let (id, now) = (clauses.bind(principal.id().to_owned()), clauses.bind(now.0));
+    format!("{column} = {id} AND (g.expires_at IS NULL OR g.expires_at > {now})")
+}
+
+/// The principal's own row, of an agent.
+fn own(clauses: &mut Clauses, principal: &Grantee) -> Option<String> {
+    match principal {
+        Grantee::User(_) => None,
+        Grantee::Agent(id) => Some(clauses.bind(id.clone())),
+    }
+}
