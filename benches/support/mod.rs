@@ -4,6 +4,7 @@
 
 #[path = "../../tests/support/mod.rs"]
 pub mod daemon;
+pub mod hello;
 
 use std::fs;
 use std::io;
@@ -61,7 +62,7 @@ async fn client(address: String, request: Vec<u8>, end: Instant) -> io::Result<V
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut latencies = Vec::with_capacity(100_000);
-    let mut buffer = vec![0; 16 * 1024];
+    let mut buffer = vec![0; 2 * 1024 * 1024];
     let mut body = None;
     let mut now = Instant::now();
     while now < end {
@@ -75,7 +76,15 @@ async fn client(address: String, request: Vec<u8>, end: Instant) -> io::Result<V
     Ok(latencies)
 }
 
-/// Reads one reply, which must be a success. `body` is the length of the body before: replies to one request are alike,
+/// One round: replies a second, latencies, and microseconds of the server's processor time a request.
+pub fn measured(address: &str, requests: &[Vec<u8>], pid: u32, time: Duration) -> (f64, Vec<Duration>, f64) {
+    let before = cpu_seconds(pid);
+    let (rate, latencies) = load(address, requests, time);
+    let micros = (cpu_seconds(pid) - before) * 1e6 / latencies.len() as f64;
+    (rate, latencies, micros)
+}
+
+/// Reads one reply, which must be a success or say that nothing has changed. `body` is the length of the body before: replies to one request are alike,
 /// and looking for the end of the head where it was found before costs the generator next to nothing.
 async fn read_reply(stream: &TcpStream, buffer: &mut [u8], body: &mut Option<usize>) -> io::Result<()> {
     let mut have = 0;
@@ -89,7 +98,7 @@ async fn read_reply(stream: &TcpStream, buffer: &mut [u8], body: &mut Option<usi
         }
         let reply = &buffer[..have];
         let end = body.and_then(|body| have.checked_sub(body + 4));
-        if reply.starts_with(b"HTTP/1.1 2") && end.is_some_and(|end| reply[end..].starts_with(b"\r\n\r\n")) {
+        if is_good(reply) && end.is_some_and(|end| reply[end..].starts_with(b"\r\n\r\n")) {
             return Ok(());
         }
         *body = whole(reply);
@@ -99,11 +108,15 @@ async fn read_reply(stream: &TcpStream, buffer: &mut [u8], body: &mut Option<usi
     }
 }
 
+fn is_good(reply: &[u8]) -> bool {
+    reply.starts_with(b"HTTP/1.1 2") || reply.starts_with(b"HTTP/1.1 304")
+}
+
 /// The length of the body, once all of it is there.
 fn whole(reply: &[u8]) -> Option<usize> {
     let head = reply.windows(4).position(|w| w == b"\r\n\r\n")?;
     let text = std::str::from_utf8(&reply[..head]).expect("an ASCII head");
-    assert!(text.starts_with("HTTP/1.1 2"), "{}", String::from_utf8_lossy(reply));
+    assert!(is_good(reply), "{}", String::from_utf8_lossy(reply));
     let length = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().expect("a length"))

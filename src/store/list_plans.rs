@@ -1,8 +1,6 @@
 //! Every list finds its rows by an index, whoever asks: none walks through a table that grows, and none sorts one. The
 //! plans are kept in `tests/golden/plans.txt`; `UPDATE_GOLDEN=1` writes them anew.
 
-use std::fmt::Write as _;
-
 use rusqlite::Connection;
 
 use super::agents::{self, AgentFilter, AgentStatus, Seen};
@@ -118,8 +116,8 @@ fn no_list_walks_through_a_table_that_grows_and_the_plans_are_those_that_are_kep
         let few = SORTS_FEW.iter().any(|mark| sql.contains(mark)) || sql.contains("a.id = ?");
         assert!(!sorts || few, "{sql}\n{lines:#?}");
         let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        let _ = write!(golden, "{sql}\n");
-        lines.iter().for_each(|line| drop(writeln!(golden, "    {line}")));
+        golden.push_str(&format!("{sql}\n"));
+        lines.iter().for_each(|line| golden.push_str(&format!("    {line}\n")));
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/plans.txt");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,0 +1,117 @@
+//! How the cost of a list grows from 10 agents to 1,000,000: the database is generated, the requests are real.
+//!
+//! `cargo bench --bench scale -- 10 1000 100000 1000000` (the sizes are these where none is given). Latency on one
+//! connection in milliseconds, each reply made anew: a filter that no request had before keeps any from being kept.
+
+mod support;
+
+use std::time::Instant;
+
+use rusqlite::params;
+use serde_json::json;
+use support::daemon::{Client, Daemon};
+use support::quiet_daemon;
+
+const ASKED: usize = 40;
+
+fn main() {
+    let sizes: Vec<u32> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let sizes = if sizes.is_empty() { vec![10, 1000, 100_000, 1_000_000] } else { sizes };
+    println!("milliseconds to the first page, median of {ASKED}");
+    println!(
+        "{:>9} {:>9} {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}",
+        "agents", "itself", "few grants", "many grants", "admin", "its keys", "audit/who", "audit/what"
+    );
+    for size in sizes {
+        let mut daemon = quiet_daemon();
+        let world = World::make(&daemon, size);
+        daemon.restart();
+        world.measure(&daemon, size);
+    }
+}
+
+struct World {
+    agent: String,
+    few: String,
+    many: String,
+}
+
+impl World {
+    /// So many agents, each with a token and an audit row of its own five times over; a member with three grants, and one
+    /// with a tenth of all.
+    fn make(daemon: &Daemon, size: u32) -> Self {
+        let operator = daemon.operator();
+        operator.post("/api/agents", json!({"name": "itself"})).expect(200);
+        let issued = operator.post("/api/agents/itself/token/issue", json!({})).expect(200).json();
+        let (few, many) = (daemon.member("few", &["*"]), daemon.member("many", &["*"]));
+        let conn = daemon.db();
+        let (owner, space): (String, String) = conn
+            .query_row("SELECT owner_user_id, id FROM spaces ORDER BY created_at LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("the operator's space");
+        conn.execute_batch("BEGIN; PRAGMA defer_foreign_keys = 1").expect("a transaction");
+        conn.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by,
+                status, scope, created_at, updated_at)
+            SELECT printf('00000000-0000-7000-8000-%012x', i), 'made-' || i, 'Made ' || i, 'cloud', ?2, ?3, ?3, 'user:operator',
+                'registered', '[\"*\"]', i, i FROM n",
+            params![size, owner, space],
+        )
+        .expect("agents");
+        conn.execute_batch(
+            "INSERT INTO credentials (id, kind, key_id, secret_hash, agent_id, scopes, state, issued_by, issued_at)
+                SELECT 'c' || id, 'agent_token', printf('%010d', rowid), randomblob(32), id, '[]', 'active', 'user:operator', 1
+                FROM agents WHERE slug GLOB 'made-*'",
+        )
+        .expect("credentials");
+        let grant = "INSERT INTO grants (id, principal_user_id, agent_id, role, granted_by, granted_at)
+            SELECT ?1 || a.id, u.id, a.id, 'viewer', 'user:operator', a.created_at FROM agents a, users u
+            WHERE u.username = ?1 AND a.slug GLOB 'made-*' AND a.created_at % ?2 = 0";
+        conn.execute(grant, params!["few", (size / 3).max(1)]).expect("grants");
+        conn.execute(grant, params!["many", 10]).expect("grants");
+        conn.execute(
+            "INSERT INTO audit (seq, at, actor, action, resource, outcome, request_id, prev_hash, hash, actor_id)
+                WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1 * 5)
+                SELECT (SELECT max(seq) FROM audit) + i, i, 'agent:' || (i % ?1), 'agents.read', 'agent:' || (i % ?1), 'ok', '-',
+                    zeroblob(32), zeroblob(32), NULL FROM n",
+            [size],
+        )
+        .expect("audit rows");
+        conn.execute_batch("COMMIT").expect("a commit");
+        let agent = issued["token"].as_str().expect("a token").to_owned();
+        Self { agent, few: few.token().to_owned(), many: many.token().to_owned() }
+    }
+
+    fn measure(&self, daemon: &Daemon, size: u32) {
+        let operator = daemon.operator();
+        let as_ = |token: &str| daemon.client(token);
+        let figures = [
+            first_page(&as_(&self.agent), "/api/agents?"),
+            first_page(&as_(&self.few), "/api/agents?"),
+            first_page(&as_(&self.many), "/api/agents?"),
+            first_page(&operator, "/api/agents?"),
+            first_page(&as_(&self.few), "/credentials"),
+            first_page(&operator, &format!("/api/audit?actor=agent:{}&", size / 2)),
+            first_page(&operator, &format!("/api/audit?resource=agent:{}&", size / 2)),
+        ];
+        print!("{size:>9}");
+        figures.iter().enumerate().for_each(|(at, ms)| print!(" {ms:>w$.2}", w = if at == 0 { 9 } else { 11 }));
+        println!();
+    }
+}
+
+/// The median of several requests, each with another `limit`, so that no reply is given again.
+fn first_page(client: &Client, path: &str) -> f64 {
+    let mut took: Vec<f64> = (0..ASKED)
+        .map(|number| {
+            let begun = Instant::now();
+            let limit = if path.contains('?') { format!("limit={}", 100 + number) } else { String::new() };
+            client.try_send("GET", &format!("{path}{limit}"), None).expect("a reply").expect(200);
+            begun.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    took[took.len() / 2]
+}
