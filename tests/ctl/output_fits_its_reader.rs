@@ -48,7 +48,7 @@ fn a_terminal_shows_marks_and_colours_and_a_pipe_words() {
     assert!(piped.contains("paused") && !piped.contains('◐') && !piped.contains('\u{1b}'), "{piped}");
     assert_eq!(ctl.json(&["agents", "get", "atlas"])["status"], "registered", "JSON is exact");
     let (seen, _) = see(&ctl, "backup && true");
-    assert!(plain(&seen).contains("KiB)"), "{seen}");
+    assert!(plain(&seen).contains("iB)"), "{seen}");
     let (seen, _) = see(&ctl, "backups");
     assert!(seen.contains(" ago") || seen.contains("now"), "{seen}");
 }
@@ -112,6 +112,23 @@ fn a_watched_list_is_shown_again_when_it_changes() {
     assert_eq!([lines.next().unwrap(), lines.next().unwrap()], ["atlas", "hermes"]);
     ctl.ok(&["agents", "create", "Scout"]);
     assert_eq!(lines.nth(2).unwrap(), "scout");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_followed_list_goes_on_with_what_comes() {
+    use std::io::{BufRead, BufReader};
+    let daemon = Daemon::start();
+    let ctl = with_two_agents(&daemon);
+    let args = ["audit", "-f", "--action", "agents.create", "-o", "jsonl"];
+    let mut child = ctl.command(&args).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut places = lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()["seq"].as_i64().unwrap());
+    let (first, second) = (places.next().unwrap(), places.next().unwrap());
+    assert!(first < second, "oldest first");
+    ctl.ok(&["agents", "create", "Scout"]);
+    assert!(places.next().unwrap() > second);
     child.kill().unwrap();
     child.wait().unwrap();
 }

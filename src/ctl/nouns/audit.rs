@@ -19,5 +19,6 @@ const COLUMNS: &[Column] = &[
 const HEAD: &[Verb] = &[Verb::new("head", "audit_head", Show::Record)];
 
 /// The verb.
-pub const ENTRY: CommandEntry =
-    CommandEntry::Verb(Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::named).with(HEAD));
+pub const ENTRY: CommandEntry = CommandEntry::Verb(
+    Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::named).followed().with(HEAD),
+);

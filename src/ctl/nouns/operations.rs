@@ -29,7 +29,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     about: "Slow work: its progress and its results",
     entries: &[
         CommandEntry::Verb(
-            Verb::new("list", "operations_list", Show::Table(COLUMNS)).empty("taosctl agents start NAME"),
+            Verb::new("list", "operations_list", Show::Table(COLUMNS)).empty("taosctl agents start NAME").followed(),
         ),
         CommandEntry::Verb(Verb::new("get", "operations_get", Show::Record).at_once()),
         CommandEntry::Own { name: "wait", routes: &["operations_get"], command: wait_command, run: wait },

@@ -16,6 +16,7 @@ use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::{self, Verb};
+use crate::ctl::verbs::watch;
 use crate::limits::{PAGE_MAX, TASK_WAIT};
 use crate::rest::route::BodyKind;
 use crate::store::tasks::Priority;
@@ -49,10 +50,18 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 fn list_command(name: &'static str) -> Command {
     let route = path::route("tasks_list");
-    Command::new(name).about(route.title).after_help(route.about).arg(verb::limit()).args(flags::args(route.query, &[]))
+    Command::new(name)
+        .about(route.title)
+        .after_help(route.about)
+        .args([verb::limit(), watch::arg()])
+        .args(flags::args(route.query, &[]))
 }
 
 fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    if watch::is_asked(matches) { watch::each(|| look(context, matches)) } else { look(context, matches) }
+}
+
+fn look(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let (route, session) = (path::route("tasks_list"), context.session()?);
     let mut query = flags::read(route.query, &[], matches)?;
     let wanted = verb::rows_wanted(matches).unwrap_or(usize::MAX);
@@ -74,7 +83,9 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if context.json {
         return Ok(show::one_line(&json!({"tasks": tasks})));
     }
-    Ok(Output::text(table::table(COLUMNS, &tasks)))
+    let next = "There is nothing here yet. Next: taosctl tasks create TITLE";
+    let output = Output::text(table::table(COLUMNS, &tasks));
+    Ok(if tasks.is_empty() { output.with_note(next) } else { output })
 }
 
 fn next_command(name: &'static str) -> Command {

@@ -90,7 +90,7 @@ pub fn resolve(session: &Session<'_>, route_path: &str, given: &[&str]) -> Resul
 /// The id behind a name; the text itself where there is none, which the daemon refuses in its own words.
 fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], given: &str) -> Result<String, Failure> {
     let rows = match rows(session, names, above) {
-        Err(Failure::Refused(_)) => return Ok(given.to_owned()),
+        Err(Failure::Refused(_) | Failure::Unexpected(_)) => return Ok(given.to_owned()),
         rows => rows?,
     };
     let id = |row: &Value| row[names.id].as_str().map(str::to_owned);

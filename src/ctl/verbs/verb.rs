@@ -33,6 +33,9 @@ enum Body {
     File,
 }
 
+/// Rows of a list that is followed: more than come between two looks.
+const FOLLOWED: usize = 500;
+
 /// What is done to the rows of a list before people see them.
 type Dress = fn(&Session<'_>, &mut [Value]);
 /// What is said before a verb is carried out, of its flags and parameters.
@@ -53,6 +56,7 @@ pub struct Verb {
     empty: Option<&'static str>,
     dress: Option<Dress>,
     warn: Option<Warn>,
+    follows: bool,
 }
 
 impl Verb {
@@ -70,6 +74,7 @@ impl Verb {
             empty: None,
             dress: None,
             warn: None,
+            follows: false,
         }
     }
 
@@ -115,6 +120,12 @@ impl Verb {
     /// What a list that is empty says to run next.
     pub const fn empty(mut self, command: &'static str) -> Self {
         self.empty = Some(command);
+        self
+    }
+
+    /// Its list is newest first, and `--follow` goes on with what comes.
+    pub const fn followed(mut self) -> Self {
+        self.follows = true;
         self
     }
 
@@ -171,8 +182,13 @@ impl Verb {
         if route.query.iter().chain(self.body_fields()).any(|field| field.name == "limit") {
             command = command.arg(limit());
         }
-        if let Show::Table(columns) = &self.show {
+        if matches!(self.show, Show::Table(_) | Show::Rows(..)) {
             command = command.arg(watch::arg());
+        }
+        if self.follows {
+            command = command.arg(watch::follow_arg());
+        }
+        if let Show::Table(columns) = &self.show {
             if period::has_time(columns) && route.query.iter().all(|field| field.name != "since") {
                 command = command.args(period::args());
             }
@@ -202,9 +218,20 @@ impl Verb {
         }
         if let Show::Table(columns) = &self.show {
             let session = context.session()?;
+            if self.follows && matches.get_flag("follow") {
+                return watch::follow(session.context.json, columns, || self.rows(&session, matches));
+            }
             let look = || self.list(&session, columns, matches);
             return if watch::is_asked(matches) { watch::each(look) } else { look() };
         }
+        if watch::is_asked(matches) {
+            return watch::each(|| self.for_each(context, matches));
+        }
+        self.for_each(context, matches)
+    }
+
+    /// Carries it out for each thing that is named.
+    fn for_each(&self, context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         let route = path::route(self.route);
         let names = route.parameters();
         let Some((last, first)) = names.split_last() else { return self.once(context, matches, &[]) };
@@ -279,25 +306,35 @@ impl Verb {
         }
     }
 
-    /// The list as it stands now.
-    fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
+    /// The rows of the list as they stand now, for whom it is shown to.
+    fn rows(&self, session: &Session<'_>, matches: &ArgMatches) -> Result<Vec<Value>, Failure> {
         let route = path::route(self.route);
         let parameters: Vec<&str> = route.parameters().iter().flat_map(|name| given(matches, name).next()).collect();
         let resolved = names::resolve(session, route.path, &parameters)?;
         let parameters: Vec<&str> = resolved.iter().map(String::as_str).collect();
         let mut query = flags::read(route.query, &self.departures(), matches)?;
         names::resolve_fields(session, &mut query)?;
-        let is_filtered = !query.is_empty();
-        let period = Period::asked(matches)?;
-        let mut rows = paging::rows_of(session, route, &parameters, query, rows_wanted(matches), period)?;
+        let limit = rows_wanted(matches).or_else(|| self.is_followed(matches).then_some(FOLLOWED));
+        let mut rows = paging::rows_of(session, route, &parameters, query, limit, Period::asked(matches)?)?;
         if let Some(dress) = self.dress.filter(|_| !session.context.json && Format::chosen() != Format::Name) {
             dress(session, &mut rows);
         }
+        Ok(rows)
+    }
+
+    fn is_followed(&self, matches: &ArgMatches) -> bool {
+        self.follows && matches.get_flag("follow")
+    }
+
+    /// The list as it stands now.
+    fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
+        let is_filtered = !flags::read(path::route(self.route).query, &self.departures(), matches)?.is_empty();
+        let rows = self.rows(session, matches)?;
         let is_empty = rows.is_empty();
-        let output = show::reply(session, &Show::Table(columns), &parameters, &Value::Array(rows))?;
+        let output = show::reply(session, &Show::Table(columns), &[], &Value::Array(rows))?;
         Ok(match self.empty {
             _ if !is_empty || session.context.json => output,
-            _ if is_filtered || !period.is_always() => output.with_note("Nothing matches."),
+            _ if is_filtered || !Period::asked(matches)?.is_always() => output.with_note("Nothing matches."),
             Some(next) => output.with_note(&format!("There is nothing here yet. Next: {next}")),
             None => output.with_note("There is nothing here yet."),
         })
