@@ -256,14 +256,19 @@ CREATE TABLE grants (
     granted_by         TEXT NOT NULL,
     granted_at         INTEGER NOT NULL,
     expires_at         INTEGER,
+    -- The request that it answers: such a grant stands beside the lasting one, and goes without a trace of it.
+    request_id         TEXT,
     CHECK ((principal_user_id IS NULL) <> (principal_agent_id IS NULL)),
+    CHECK (request_id IS NULL OR principal_agent_id IS NOT NULL),
     CHECK (agent_id IS NULL OR space_id IS NULL),
     CHECK ((agent_id IS NULL AND space_id IS NULL) = (role = 'creator'))
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX grants_of_user ON grants (principal_user_id, coalesce(agent_id, 'space:' || space_id, '*'))
     WHERE principal_user_id IS NOT NULL;
-CREATE UNIQUE INDEX grants_of_agent ON grants (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'))
+CREATE UNIQUE INDEX grants_of_agent
+    ON grants (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'), coalesce(request_id, ''))
     WHERE principal_agent_id IS NOT NULL;
+CREATE UNIQUE INDEX grants_of_request ON grants (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
 CREATE INDEX grants_on_space ON grants (space_id, granted_at, id) WHERE space_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
@@ -726,3 +731,157 @@ CREATE TABLE message_client_ids (
     PRIMARY KEY (author, client_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX message_client_ids_by_age ON message_client_ids (created_at);
+
+-- What agents ask people for: a scope or a role for a time, or an answer. A scope counts while the row is `approved` and
+-- its `until` lies ahead; a role is a row of `grants`. What is not pending is never pending again.
+CREATE TABLE requests (
+    id               TEXT NOT NULL PRIMARY KEY,
+    kind             TEXT NOT NULL CHECK (kind = 'scope' OR kind = 'grant' OR kind = 'confirm'),
+    state            TEXT NOT NULL CHECK (state = 'pending' OR state = 'approved' OR state = 'denied' OR state = 'expired'
+                     OR state = 'withdrawn' OR state = 'ended' OR state = 'revoked'),
+    agent_id         TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    created_at       INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    duration_seconds INTEGER,
+    until            INTEGER,
+    decided_at       INTEGER,
+    -- Who decided: the user by id while there is one, and the name as it was.
+    decider_id       TEXT,
+    decided_by       TEXT,
+    -- What a grant is about, where there was such a thing when it was asked for.
+    target_agent_id  TEXT,
+    target_space_id  TEXT,
+    -- The message that puts a question to the owner: its reply is the answer.
+    message_id       TEXT,
+    -- The same thing asked for has the same hash.
+    same             BLOB NOT NULL CHECK (length(same) = 32),
+    -- Whether its end has still to be recorded and told.
+    untold           INTEGER NOT NULL DEFAULT 0 CHECK (untold = 0 OR untold = 1),
+    reason           TEXT NOT NULL,
+    asked            TEXT NOT NULL CHECK (json_valid(asked)),
+    granted          TEXT CHECK (granted IS NULL OR json_valid(granted)),
+    answer           TEXT CHECK (answer IS NULL OR json_valid(answer)),
+    note             TEXT,
+    CHECK (until IS NULL OR kind <> 'confirm'),
+    CHECK ((state = 'pending') <= (decided_at IS NULL AND granted IS NULL AND answer IS NULL))
+) STRICT;
+CREATE INDEX requests_by_age ON requests (created_at, id);
+CREATE INDEX requests_of_agent ON requests (agent_id, created_at, id);
+CREATE INDEX requests_same ON requests (agent_id, same, created_at);
+CREATE INDEX requests_pending ON requests (agent_id) WHERE state = 'pending';
+CREATE INDEX requests_to_expire ON requests (expires_at) WHERE state = 'pending';
+CREATE INDEX requests_to_end ON requests (until) WHERE state = 'approved' AND until IS NOT NULL;
+CREATE INDEX requests_in_force ON requests (agent_id) WHERE state = 'approved' AND kind = 'scope';
+CREATE INDEX requests_of_decider ON requests (decider_id) WHERE state = 'approved';
+CREATE INDEX requests_untold ON requests (id) WHERE untold = 1;
+CREATE INDEX requests_by_message ON requests (message_id) WHERE message_id IS NOT NULL;
+-- A request's role ends with the request, and the request with its role.
+CREATE TRIGGER requests_take_their_grant_back AFTER UPDATE OF state ON requests
+    WHEN old.state = 'approved' AND new.state <> 'approved'
+BEGIN
+    DELETE FROM grants WHERE request_id = new.id;
+END;
+CREATE TRIGGER requests_end_with_their_grant AFTER DELETE ON grants WHEN old.request_id IS NOT NULL
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1 WHERE id = old.request_id AND state = 'approved';
+END;
+-- What somebody gave ends when he may not give it any more, in the same transaction.
+CREATE TRIGGER requests_end_with_a_disabled_decider AFTER UPDATE OF disabled ON users WHEN new.disabled = 1
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = new.id AND state = 'approved' AND kind <> 'confirm';
+END;
+CREATE TRIGGER requests_end_with_a_removed_decider AFTER DELETE ON users
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = old.id AND state = 'approved' AND kind <> 'confirm';
+END;
+CREATE TRIGGER requests_end_with_the_role_admin AFTER UPDATE OF role ON users WHEN old.role = 'admin' AND new.role <> 'admin'
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = new.id AND state = 'approved' AND kind = 'scope'
+            AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.id = requests.agent_id AND a.owner_user_id = new.id);
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = new.id AND state = 'approved' AND kind = 'grant'
+            AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.id = requests.target_space_id AND s.owner_user_id = new.id)
+            AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.principal_user_id = new.id AND g.role = 'owner'
+                AND coalesce(g.agent_id, 'space:' || g.space_id, '*')
+                    = coalesce(requests.target_agent_id, 'space:' || requests.target_space_id));
+END;
+CREATE TRIGGER requests_end_with_the_deciders_grant AFTER DELETE ON grants
+    WHEN old.principal_user_id IS NOT NULL AND old.role = 'owner'
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = old.principal_user_id AND state = 'approved' AND kind = 'grant'
+            AND coalesce(target_agent_id, 'space:' || target_space_id)
+                = coalesce(old.agent_id, 'space:' || old.space_id, '*')
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = old.principal_user_id AND u.role = 'admin')
+            AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.id = old.space_id AND s.owner_user_id = old.principal_user_id);
+END;
+CREATE TRIGGER requests_end_with_the_deciders_role AFTER UPDATE OF role, expires_at ON grants
+    WHEN old.principal_user_id IS NOT NULL AND old.role = 'owner'
+        AND (new.role <> 'owner' OR new.expires_at IS NOT old.expires_at)
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE decider_id = old.principal_user_id AND state = 'approved' AND kind = 'grant'
+            AND coalesce(target_agent_id, 'space:' || target_space_id)
+                = coalesce(old.agent_id, 'space:' || old.space_id, '*')
+            AND (new.role <> 'owner' OR new.expires_at < coalesce(until, 9223372036854775807))
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = old.principal_user_id AND u.role = 'admin')
+            AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.id = old.space_id AND s.owner_user_id = old.principal_user_id);
+END;
+CREATE TRIGGER requests_end_with_their_agent AFTER UPDATE OF archived_at ON agents
+    WHEN old.archived_at IS NULL AND new.archived_at IS NOT NULL
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE agent_id = new.id AND state = 'approved' AND kind = 'scope';
+    UPDATE requests SET state = 'expired', untold = 1 WHERE agent_id = new.id AND state = 'pending';
+END;
+CREATE TRIGGER requests_end_with_the_owner AFTER UPDATE OF owner_user_id ON agents
+    WHEN old.owner_user_id <> new.owner_user_id
+BEGIN
+    UPDATE requests SET state = 'revoked', untold = 1
+        WHERE agent_id = new.id AND state = 'approved' AND kind = 'scope' AND decider_id = old.owner_user_id
+            AND NOT EXISTS (SELECT 1 FROM users u WHERE u.id = old.owner_user_id AND u.role = 'admin');
+END;
+
+-- What has changed, in the order of the commits, so that a stream of events goes on where it was. The last ten thousand
+-- changes are kept. Notifications have an order of their own.
+CREATE TABLE changes (
+    seq  INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL CHECK (kind = 'request' OR kind = 'operation' OR kind = 'agent'),
+    ref  TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER changes_are_bounded AFTER INSERT ON changes
+BEGIN
+    DELETE FROM changes WHERE seq <= new.seq - 10000;
+END;
+CREATE TRIGGER changes_of_requests_in AFTER INSERT ON requests
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('request', new.id);
+END;
+CREATE TRIGGER changes_of_requests AFTER UPDATE OF state ON requests WHEN old.state <> new.state
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('request', new.id);
+END;
+CREATE TRIGGER changes_of_operations_in AFTER INSERT ON operations
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('operation', new.id);
+END;
+CREATE TRIGGER changes_of_operations AFTER UPDATE OF status, step, progress ON operations
+    WHEN old.status <> new.status OR old.step <> new.step OR old.progress <> new.progress
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('operation', new.id);
+END;
+CREATE TRIGGER changes_of_agents_in AFTER INSERT ON agents
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('agent', new.id);
+END;
+CREATE TRIGGER changes_of_agents
+    AFTER UPDATE OF status, paused, archived_at, revision, token_delivery, container_name, scope, space_id ON agents
+    WHEN old.status <> new.status OR old.paused <> new.paused OR old.archived_at IS NOT new.archived_at
+        OR old.revision <> new.revision OR old.token_delivery IS NOT new.token_delivery
+        OR old.container_name IS NOT new.container_name OR old.scope <> new.scope OR old.space_id <> new.space_id
+BEGIN
+    INSERT INTO changes (kind, ref) VALUES ('agent', new.id);
+END;

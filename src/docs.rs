@@ -33,6 +33,8 @@ pages![
     "agents/recipes/users-and-tokens",
     "agents/recipes/working-off-a-queue",
     "agents/recipes/notifying-the-user",
+    "agents/recipes/asking-for-access",
+    "agents/recipes/deciding-requests",
     "agents/recipes/reading-knowledge",
     "agents/recipes/sharing-a-file",
     "agents/recipes/talking-to-another-agent",

@@ -324,6 +324,32 @@ pub const PROCESSING_BYTES: usize = 8 * 1024;
 pub const SPACE_MEMBERS: u64 = 500;
 /// Seconds after which a grant ends at the latest, where it has an end.
 pub const GRANT_SECONDS: i64 = 365 * 86_400;
+/// Requests: characters of a reason, and of a decider's note.
+pub const REASON_CHARS: usize = 500;
+/// Characters of a question, and of one that is put by `/api/ui/ask`.
+pub const QUESTION_CHARS: (usize, usize) = (2000, 4096);
+/// Fewest and most options of a question and characters of each, and the same by `/api/ui/ask`.
+pub const QUESTION_OPTIONS: [(usize, usize, usize); 2] = [(2, 6, 64), (1, 8, 120)];
+/// Characters of an answer in words.
+pub const ANSWER_CHARS: usize = 4096;
+/// Scopes that one request asks for.
+pub const REQUEST_SCOPES: usize = 8;
+/// Seconds in which a request can be decided: least, most, where nothing is said.
+pub const REQUEST_LIFE: (i64, i64, i64) = (60, 604_800, 86_400);
+/// Seconds for which a request may ask: least and most.
+pub const REQUEST_DURATION: (i64, i64) = (60, 2_592_000);
+/// Pending requests of an agent: for scopes and roles, and questions.
+pub const REQUESTS_PENDING: (u64, u64) = (5, 20);
+/// Requests of an agent in an hour.
+pub const REQUESTS_PER_HOUR: u64 = 60;
+/// How long the same thing is not asked again after it was denied.
+pub const DENIED_FOR: Duration = Duration::from_secs(600);
+/// Closed requests of an agent that are kept.
+pub const REQUESTS_KEPT: u64 = 500;
+/// People who are told of one request.
+pub const REQUEST_DECIDERS: u64 = 16;
+/// Requests that are decided at once.
+pub const DECIDED_AT_ONCE: usize = 50;
 /// Scopes in one list.
 pub const SCOPES: usize = 32;
 /// Characters of one scope.

@@ -2,6 +2,7 @@
 //! judges; the gate records the refusals.
 
 use super::caller::Caller;
+use super::hint;
 use super::refusal::insufficient;
 use super::tokens::jwt::Audience;
 use crate::config::BindCredentials;
@@ -81,12 +82,14 @@ pub(super) fn scope_and_role(caller: &Caller, need: &Need) -> Result<(), ApiErro
         }
         return Err(ApiError::new(codes::FORBIDDEN).detail("This needs the role admin."));
     }
-    if need.dialect == Dialect::Ax {
-        return Err(insufficient(class.unwrap_or(Class::User), action));
-    }
-    Err(ApiError::new(codes::SCOPE_DENIED)
-        .detail(format!("The credential's scopes do not cover {}.", action.slug()))
-        .with("action", action.slug()))
+    let refusal = if need.dialect == Dialect::Ax {
+        insufficient(class.unwrap_or(Class::User), action)
+    } else {
+        ApiError::new(codes::SCOPE_DENIED)
+            .detail(format!("The credential's scopes do not cover {}.", action.slug()))
+            .with("action", action.slug())
+    };
+    Err(hint::of_scope(caller, action, refusal))
 }
 
 /// True if the caller's scopes and role do for an action.

@@ -71,6 +71,8 @@ pub struct Caller {
     via: Via,
     /// What is left of its credential's scopes and lifetime in a short-lived token.
     narrowed: Option<Arc<(Scopes, Micros)>>,
+    /// What it may do with what approved requests give its agent at this moment; `None`: they give nothing.
+    widened: Option<Scopes>,
     request_id: String,
     rights_read: Option<RightsRead>,
 }
@@ -82,7 +84,16 @@ pub(crate) struct Who {
     /// The principal by id: what it may do in a minute or a day is counted by this.
     account: String,
     scopes: Scopes,
+    /// What approved requests give its agent, each until its end.
+    lent: Vec<Lent>,
     credential: Option<Credential>,
+}
+
+/// Scopes that an approved request gives an agent for a time.
+#[derive(Debug)]
+struct Lent {
+    scopes: Scopes,
+    until: Option<Micros>,
 }
 
 /// The credential a caller came with; the operator's socket needs none.
@@ -109,10 +120,22 @@ pub fn power_of(holder: &Holder) -> Scopes {
     }
 }
 
+/// What approved requests give the agent behind a credential. A key that only lets requests through to its agent is
+/// nobody.
+fn lent_to(holder: &Holder) -> Vec<Lent> {
+    let Some(agent) = holder.agent.as_ref().filter(|_| holder.key_type != Some(KeyType::External)) else {
+        return Vec::new();
+    };
+    let scopes = |texts: Vec<String>| Scopes::parse(texts.iter().map(String::as_str)).unwrap_or_default();
+    let lent = agent.lent().into_iter();
+    lent.map(|lent| Lent { scopes: scopes(lent.granted.scope), until: lent.until.map(Micros) }).collect()
+}
+
 impl Who {
     /// The principal behind a live credential, with the power it has now.
     pub(super) fn from_holder(holder: Holder) -> Self {
         let scopes = power_of(&holder);
+        let lent = lent_to(&holder);
         let principal = match holder.agent {
             Some(agent) => Principal::Agent {
                 name: agent.given_name.unwrap_or_else(|| agent.slug.clone()),
@@ -134,14 +157,27 @@ impl Who {
             mark: holder.token_mark,
             fingerprints: holder.fingerprints,
         };
-        Self { account: principal.key(), principal, scopes, credential: Some(credential) }
+        Self { account: principal.key(), principal, scopes, lent, credential: Some(credential) }
+    }
+
+    /// What approved requests give its agent at this time.
+    fn lent_at(&self, now: Micros) -> Option<Scopes> {
+        let live = self.lent.iter().filter(|lent| lent.until.is_none_or(|until| until > now));
+        live.map(|lent| &lent.scopes).fold(None, |all: Option<Scopes>, one| Some(all.unwrap_or_default().union(one)))
     }
 }
 
 impl Caller {
     /// One request of a principal with its own credential.
     pub(super) fn new(who: Arc<Who>, request_id: String) -> Self {
-        Self { who, via: Via::Itself, narrowed: None, request_id, rights_read: None }
+        Self::made(who, Via::Itself, None, request_id)
+    }
+
+    /// One request of a principal, with what is lent to it at this moment.
+    fn made(who: Arc<Who>, via: Via, narrowed: Option<Arc<(Scopes, Micros)>>, request_id: String) -> Self {
+        let lent = if who.lent.is_empty() { None } else { who.lent_at(Micros::now()) };
+        let widened = lent.map(|lent| narrowed.as_ref().map_or(&who.scopes, |narrowed| &narrowed.0).union(&lent));
+        Self { who, via, narrowed, widened, request_id, rights_read: None }
     }
 
     /// The caller behind a short-lived token: never more than its words say and its credential may do.
@@ -150,8 +186,7 @@ impl Caller {
         let power = ax_scopes::power(claims.class, &claims.scope).intersection(&who.scopes);
         let end = Micros(claims.exp.saturating_mul(Micros::SECOND));
         let end = who.credential.as_ref().and_then(|credential| credential.expires_at).map_or(end, |at| at.min(end));
-        let narrowed = Some(Arc::new((power, end)));
-        Self { who: Arc::new(who), via: Via::Token(claims.class), narrowed, request_id, rights_read: None }
+        Self::made(Arc::new(who), Via::Token(claims.class), Some(Arc::new((power, end))), request_id)
     }
 
     /// The same caller, found in this state of the database.
@@ -162,8 +197,8 @@ impl Caller {
 
     /// The same caller with another request.
     pub(super) fn again(&self, request_id: String) -> Self {
-        let (who, narrowed) = (Arc::clone(&self.who), self.narrowed.clone());
-        Self { who, via: self.via, narrowed, request_id, rights_read: self.rights_read }
+        let again = Self::made(Arc::clone(&self.who), self.via, self.narrowed.clone(), request_id);
+        Self { rights_read: self.rights_read, ..again }
     }
 
     /// Which rights it was found to have; `None` where they were read for this request alone.
@@ -178,14 +213,14 @@ impl Caller {
 
     /// The caller behind a key, for the routes that take one.
     pub(super) fn from_key(holder: Holder, request_id: String) -> Self {
-        let who = Arc::new(Who::from_holder(holder));
-        Self { who, via: Via::Key, narrowed: None, request_id, rights_read: None }
+        Self::made(Arc::new(Who::from_holder(holder)), Via::Key, None, request_id)
     }
 
     /// The operator on its Unix socket.
     pub(super) fn operator(user: User, request_id: String) -> Self {
         let principal = Principal::User(user);
-        let who = Who { account: principal.key(), principal, scopes: Scopes::all(), credential: None };
+        let who =
+            Who { account: principal.key(), principal, scopes: Scopes::all(), lent: Vec::new(), credential: None };
         Self::new(Arc::new(who), request_id)
     }
 
@@ -230,7 +265,7 @@ impl Caller {
     /// What a credential made by this request may do at the most. A manager's token stands for its key: its own words
     /// say what it may manage, not what it may give away.
     pub fn issuer_scopes(&self) -> &Scopes {
-        if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.scopes() }
+        if self.via == Via::Token(Class::Admin) { &self.who.scopes } else { self.lasting_scopes() }
     }
 
     /// What the credential may do, whatever the words of the short-lived token: what an agent made by this request may
@@ -295,8 +330,13 @@ impl Caller {
         matches!(&self.who.principal, Principal::User(user) if user.role == Role::Admin)
     }
 
-    /// What the credential may do.
+    /// What the credential may do, with what approved requests give its agent for a time.
     pub fn scopes(&self) -> &Scopes {
+        self.widened.as_ref().unwrap_or_else(|| self.lasting_scopes())
+    }
+
+    /// The same without what was given for a time: that cannot be passed on, or it would outlast its end.
+    pub fn lasting_scopes(&self) -> &Scopes {
         self.narrowed.as_ref().map_or(&self.who.scopes, |narrowed| &narrowed.0)
     }
 

@@ -5,19 +5,20 @@
 //! 2. [`tokens`] - keys, and the short-lived tokens they sign
 //! 3. `fingerprints` - where credentials are used
 //! 4. `caller` - who a request comes from
-//! 5. `role` - what a caller is to an agent
-//! 6. `refusal` - how each refusal is called
-//! 7. [`lookup`] - who is behind a credential
-//! 8. `challenge` - what a 401 of the MCP endpoint asks for
-//! 9. `authorize` - what a caller may
-//! 10. `throttle` - how often
-//! 11. `allowance` - how much may be written
-//! 12. `denials` - refusals, counted
-//! 13. `last_used` - uses, collected
-//! 14. [`presence`] - which agents were seen lately
-//! 15. `record` - what is kept of calls
-//! 16. [`held`] - what lives in memory for minutes
-//! 17. `gate` - the whole check
+//! 5. `hint` - what a refused agent may ask for
+//! 6. `role` - what a caller is to an agent
+//! 7. `refusal` - how each refusal is called
+//! 8. [`lookup`] - who is behind a credential
+//! 9. `challenge` - what a 401 of the MCP endpoint asks for
+//! 10. `authorize` - what a caller may
+//! 11. `throttle` - how often
+//! 12. `allowance` - how much may be written
+//! 13. `denials` - refusals, counted
+//! 14. `last_used` - uses, collected
+//! 15. [`presence`] - which agents were seen lately
+//! 16. `record` - what is kept of calls
+//! 17. [`held`] - what lives in memory for minutes
+//! 18. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
@@ -29,6 +30,7 @@ mod denials;
 mod fingerprints;
 mod gate;
 pub mod held;
+mod hint;
 mod last_used;
 pub mod lookup;
 pub mod presence;
@@ -48,6 +50,7 @@ pub use caller::{Caller, Principal, RightsRead, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;
 pub use gate::{Exchanger, Gate, Sender};
+pub use hint::as_named;
 pub use last_used::LastUsed;
 pub use lookup::bearer::{Presented, presented, text as bearer_text};
 pub use lookup::operator::{Operators, group_id};
@@ -56,7 +59,7 @@ pub use record::Watch;
 pub use refusal::{dead, nobody};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
-pub use space::{SpaceRole, default_space, require_space, resolve_space, space_role_on};
+pub use space::{SpaceRole, default_space, require_lasting, require_space, resolve_space, space_role_on};
 pub use throttle::Throttle;
 pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;

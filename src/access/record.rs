@@ -8,6 +8,7 @@ use super::allowance::Allowance;
 use super::caller::Caller;
 use super::denials::Denials;
 use super::fingerprints::Fingerprints;
+use super::hint;
 use super::last_used::LastUsed;
 use super::presence::Presence;
 use crate::rest::action::Action;
@@ -127,6 +128,7 @@ pub struct Watch {
     allowance: Arc<Allowance>,
     key: String,
     entry: audit::AuditEntry,
+    is_agent: bool,
 }
 
 impl Watch {
@@ -138,7 +140,8 @@ impl Watch {
         action: Action,
         head: &Head,
     ) -> Self {
-        Self { record, allowance, key: key_of(caller), entry: entry(caller.audited(), action, head) }
+        let is_agent = caller.agent_id().is_some();
+        Self { record, allowance, key: key_of(caller), entry: entry(caller.audited(), action, head), is_agent }
     }
 
     /// What principals may write.
@@ -157,8 +160,9 @@ impl Watch {
         self.record.record(due.collect());
     }
 
-    /// Records the refusal if it is one for want of rights: a role, a grant or a scope.
-    pub fn saw(&self, error: &ApiError) {
+    /// Records the refusal if it is one for want of rights: a role, a grant or a scope. It tells an agent what to do then.
+    pub fn saw(&self, error: &mut ApiError) {
+        hint::of_the_rest(self.is_agent, &self.entry.action, error);
         if error.status() == StatusCode::FORBIDDEN {
             let entry = self.entry.clone().at(Micros::now());
             self.record.record(self.record.denials.note(&self.key, entry));

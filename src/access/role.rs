@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::caller::Caller;
+use super::hint;
 use crate::closed_set::{UnknownWord, closed_set};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -53,8 +54,11 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
 pub fn require(conn: &Connection, caller: &Caller, agent_id: &str, needed: AgentRole) -> Result<(), ApiError> {
     match role_on(conn, caller, agent_id)? {
         None => Err(codes::AGENT_NOT_FOUND.into()),
-        Some(role) if role < needed => Err(ApiError::new(codes::FORBIDDEN)
-            .detail(format!("This needs the role {needed} on the agent; the caller has {role}."))),
+        Some(role) if role < needed => {
+            let refusal = ApiError::new(codes::FORBIDDEN)
+                .detail(format!("This needs the role {needed} on the agent; the caller has {role}."));
+            Err(hint::of_role(caller, &format!("agent:{agent_id}"), needed.slug(), refusal))
+        }
         Some(_) => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 use rusqlite::Connection;
 
 use super::caller::{Caller, Principal};
+use super::hint;
 use crate::closed_set::closed_set;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -74,11 +75,32 @@ fn granted(conn: &Connection, grantee: &Grantee, space_id: &str, now: Micros) ->
 pub fn require_space(conn: &Connection, caller: &Caller, space_id: &str, needed: SpaceRole) -> Result<(), ApiError> {
     match space_role_on(conn, caller, space_id, Micros::now())? {
         None if needed == SpaceRole::Viewer => Err(codes::SPACE_NOT_FOUND.into()),
-        None => Err(codes::SPACE_FORBIDDEN.into()),
-        Some(role) if role < needed => Err(ApiError::new(codes::FORBIDDEN)
-            .detail(format!("This needs the role {needed} in the space; the caller has {role}."))),
+        None => Err(hint::of_role(caller, &format!("space:{space_id}"), needed.slug(), codes::SPACE_FORBIDDEN.into())),
+        Some(role) if role < needed => {
+            let refusal = ApiError::new(codes::FORBIDDEN)
+                .detail(format!("This needs the role {needed} in the space; the caller has {role}."));
+            Err(hint::of_role(caller, &format!("space:{space_id}"), needed.slug(), refusal))
+        }
         Some(_) => Ok(()),
     }
+}
+
+/// Lets the caller, an owner, pass if its role has no end of its own: a role for a time cannot be passed on, or what it
+/// gave would outlast it.
+///
+/// # Errors
+/// `forbidden`, or the store's.
+pub fn require_lasting(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError> {
+    const EVER: Micros = Micros(i64::MAX);
+    let lasts = match on {
+        _ if caller.is_admin() => true,
+        On::Space(id) => space_role_on(conn, caller, id, EVER)? == Some(SpaceRole::Owner),
+        _ => grants::role_of(conn, &caller.grantee(), on, EVER)?.as_deref() == Some(SpaceRole::Owner.slug()),
+    };
+    if lasts {
+        return Ok(());
+    }
+    Err(ApiError::new(codes::FORBIDDEN).detail("The caller's own role has an end; such a role cannot be passed on."))
 }
 
 /// The space a caller works in where nothing is said: an agent's own, a user's default.

@@ -3,12 +3,13 @@
 //!
 //! 1. [`engine`] - the steps that every request takes around a handler
 //! 2. [`agents`] - the code for agents that all dialects share
-//! 3. [`taos`] - the taOS dialect
-//! 4. `ax` - the aX dialect
-//! 5. `agentex` - the Agentex dialect
-//! 6. `oauth` - the authorization server, and the pages where people log in
-//! 7. `mcp` - the Model Context Protocol
-//! 8. `table` - all rows
+//! 3. `requests` - the code for requests that all dialects share
+//! 4. [`taos`] - the taOS dialect
+//! 5. `ax` - the aX dialect
+//! 6. `agentex` - the Agentex dialect
+//! 7. `oauth` - the authorization server, and the pages where people log in
+//! 8. `mcp` - the Model Context Protocol
+//! 9. `table` - all rows
 //!
 //! What does not belong here: SQL, sockets, and how a credential is checked.
 
@@ -18,6 +19,7 @@ pub(crate) mod ax;
 pub mod engine;
 pub(crate) mod mcp;
 pub(crate) mod oauth;
+mod requests;
 mod table;
 pub mod taos;
 
@@ -27,6 +29,7 @@ pub use engine::api_route::ApiRoute;
 pub use engine::app::{App, Parts};
 pub use engine::dispatch::Dispatcher;
 pub use engine::paging::set_page_bytes;
+pub use requests::ended as request_ended;
 pub use table::routes;
 pub use taos::index::surface;
 pub use taos::notifications::show as show_notification;

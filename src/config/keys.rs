@@ -369,6 +369,15 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        table: "requests",
+        name: "ttl",
+        env: "TAOSD_REQUESTS_TTL",
+        default: "86400",
+        example: "86400",
+        about: "Seconds in which a request can be decided that names no time of its own, 60 to 604800.",
+        ..TOP
+    },
+    SettingKey {
         table: "webhook",
         name: "url",
         default: "none",

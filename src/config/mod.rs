@@ -15,6 +15,7 @@ mod live;
 mod log;
 mod oauth;
 pub mod paths;
+mod requests;
 mod settings;
 mod source;
 mod webhook;
@@ -26,6 +27,7 @@ pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
 pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
 pub use oauth::{OAuth, PublicUrl};
+pub use requests::Requests;
 pub use settings::{Difference, Setting};
 pub use source::{ConfigError, Origin};
 pub use webhook::WebhookSettings;
@@ -76,6 +78,8 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     /// What the authorization server leaves to the operator.
     pub oauth: OAuth,
+    /// What agents ask people for.
+    pub requests: Requests,
     /// Where notifications are delivered as well.
     pub webhook: Option<Arc<WebhookSettings>>,
     /// The file that is touched whenever a time server sets the clock.
@@ -189,6 +193,7 @@ impl Config {
             workspace: Workspace::from_sources(&mut sources),
             public_url: oauth::public_url(&mut sources),
             oauth: OAuth::from_sources(&mut sources),
+            requests: Requests::from_sources(&mut sources),
             webhook: WebhookSettings::from_sources(&mut sources).map(Arc::new),
             time_sync_file: time_sync_file(&mut sources),
             new_box: false,

@@ -109,6 +109,7 @@ impl Config {
         add("oauth.register", oauth.register.to_string());
         add("oauth.registrations_per_minute", oauth.registrations_per_minute.to_string());
         add("oauth.redirect_schemes", list(&oauth.redirect_schemes, |scheme| quoted(scheme)));
+        add("requests.ttl", self.requests.ttl.to_string());
         for key in Limits::KEYS {
             add(key.name, self.limits.get(key.name).unwrap_or_default().to_string());
         }

@@ -20,6 +20,7 @@ use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
 use crate::jobs::upkeep::audit_head::Teller;
+use crate::jobs::upkeep::endings::Endings;
 use crate::jobs::upkeep::expiry::Expiry;
 use crate::jobs::upkeep::leases::{self, Leases};
 use crate::jobs::upkeep::messages::Upkeep;
@@ -98,6 +99,16 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         notifier: notifier(),
     });
     let sleeper = Arc::new(having("the thread that wakes agents", sleeper)?);
+    let endings = Endings::start(Arc::clone(&store), Arc::clone(&clock), {
+        let (store, streams) = (Arc::clone(&store), Arc::clone(&streams));
+        move |id| {
+            if let Err(error) = store.lookup(|conn| api::request_ended(conn, &streams, id)) {
+                log::warn!("request {id}: its end could not be told: {error}");
+            }
+        }
+    });
+    let endings = Arc::new(having("the thread that ends requests", endings)?);
+    tell_of_commits(&store, &streams, &endings);
     let log_tail = having("the thread that follows logs", LogTail::start(&jobs, Arc::clone(&streams)))?;
     let forwarder = Arc::new(having("the forwarder's thread", Forwarder::start())?);
     let routes = ui::routes();
@@ -116,11 +127,23 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         upkeep,
         leases,
         sleeper,
+        endings,
         access_log,
         forwarder,
         box_key,
         listening,
     }))
+}
+
+/// Has those told who look at what was committed. Weakly: the store must not hold what holds the store.
+fn tell_of_commits(store: &Store, streams: &Arc<Streams>, endings: &Endings) {
+    let (streams, nudge) = (Arc::downgrade(streams), endings.nudge());
+    store.on_commit(move || {
+        if let Some(streams) = streams.upgrade() {
+            streams.committed();
+        }
+        nudge();
+    });
 }
 
 fn open_store(config: &Config) -> Result<Arc<Store>, StartError> {

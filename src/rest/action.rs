@@ -113,6 +113,9 @@ actions! {
     CredentialsList "credentials.list" "List credentials.";
     CredentialsRevoke "credentials.revoke" "Revoke credentials.";
     CredentialsFingerprint "credentials.fingerprint" "Register a client's fingerprint.";
+    RequestsCreate "requests.create" "Ask an owner for a scope, a role or an answer, and take it back.";
+    RequestsRead "requests.read" "Read and wait for requests.";
+    RequestsDecide "requests.decide" "Approve, deny and revoke requests; users only.";
 }
 
 impl Action {

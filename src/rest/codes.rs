@@ -86,9 +86,9 @@ codes! {
     RATE_LIMITED 429 "rate_limited" "The principal has sent too many requests or written too much, or the peer has too many failed logins."
         "Wait for the seconds in Retry-After, then send requests and write data at a lower rate." ;
     SCOPE_DENIED 403 "scope_denied" "The credential's scopes do not cover this route's action."
-        "Use a credential whose scopes cover the action named in the error." in "concepts/permissions#scopes" ;
+        "Use a credential whose scopes cover the action; an agent posts the object `request` of this answer to /api/requests and waits for its owner." in "recipes/asking-for-access#refused" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too low for the action."
-        "Ask an owner or an admin to grant the role named in the error." in "concepts/permissions#roles" ;
+        "Ask an owner or an admin to grant the role named in the error; an agent posts the object `request` of this answer to /api/requests." in "concepts/permissions#roles" ;
     ORIGIN_NOT_ALLOWED 403 "origin_not_allowed" "The request's Origin is not a page of this daemon."
         "Leave the Origin header out, or use one of this machine's names and its scheme in it." ;
     NOT_ACCEPTABLE 406 "not_acceptable" "The Accept header excludes the type of the answer."
@@ -240,13 +240,30 @@ codes! {
     SPACE_NOT_FOUND 404 "space_not_found" "There is no such space, or the caller may not see it."
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The caller may not use this space."
-        "Use one of the spaces that GET /api/v1/spaces lists." in "recipes/bootstrap#spaces" ;
+        "Use one of the spaces that GET /api/v1/spaces lists; an agent may ask for this one by posting the object `request` of this answer to /api/requests." in "recipes/bootstrap#spaces" ;
     TOO_MANY_MEMBERS 409 "too_many_members" "The space has the maximum number of members."
         "Remove a member that the space does not need." in "concepts/workspace#members" ;
     MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."
         "List the members with GET /api/v1/spaces/ID/members." in "concepts/workspace#members" ;
     MEMBER_AT_HOME 409 "member_at_home" "The member owns the space, or is an agent that has no other space."
         "Put the agent into another space first." in "concepts/workspace#members" ;
+    // Requests.
+    AGENT_REQUIRED 403 "agent_required" "The route is only for agents, and a user called it."
+        "Send an agent's credential: only agents ask." in "recipes/asking-for-access#ask" ;
+    REQUEST_NOT_FOUND 404 "request_not_found" "There is no such request, or it is not the caller's to see."
+        "List the requests with GET /api/requests." in "recipes/asking-for-access#ask" ;
+    REQUEST_DECIDED 409 "request_decided" "The request is not pending any more."
+        "Read the request with GET /api/requests/ID." in "recipes/deciding-requests#decide" ;
+    REQUEST_NOT_IN_FORCE 409 "request_not_in_force" "The request gives nothing that could be taken back."
+        "List what is in force with GET /api/requests?state=approved." in "recipes/deciding-requests#revoke" ;
+    RECENTLY_DENIED 409 "recently_denied" "The same thing was denied less than ten minutes ago."
+        "Go on without it, or ask again after ten minutes with a better reason." in "recipes/asking-for-access#denied" ;
+    TOO_MANY_REQUESTS_PENDING 409 "too_many_requests_pending" "The agent has the maximum number of pending requests."
+        "Wait for a decision, or withdraw a request with POST /api/requests/ID/withdraw." in "recipes/asking-for-access#ask" ;
+    TOO_MANY_QUESTIONS 409 "too_many_questions" "The agent has the maximum number of open questions."
+        "Wait for an answer, or withdraw a question with POST /api/requests/ID/withdraw." in "recipes/asking-for-access#question" ;
+    QUESTION_NOT_FOUND 404 "question_not_found" "The agent has asked no such question."
+        "Use the question_id that POST /api/ui/ask returned." in "recipes/asking-for-access#question" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "The credential cannot open a web session: only a user's token can."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
     LINK_INVALID 401 "link_invalid" "The login link is unknown, was used before, or is older than 5 minutes."

@@ -22,7 +22,9 @@ const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.o
 const NEXT_END: &str = "SELECT min(
         coalesce((SELECT min(expires_at) FROM credentials
             WHERE expires_at > ?1 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')), ?2),
-        coalesce((SELECT min(expires_at) FROM grants WHERE expires_at > ?1), ?2))";
+        coalesce((SELECT min(expires_at) FROM grants WHERE expires_at > ?1), ?2),
+        coalesce((SELECT min(until) FROM requests WHERE until > ?1 AND state = 'approved' AND until IS NOT NULL), ?2),
+        coalesce((SELECT min(expires_at) FROM requests WHERE expires_at > ?1 AND state = 'pending'), ?2))";
 const MARK: &str = "UPDATE credentials SET notices = ?2 WHERE id = ?1";
 
 /// A warning that a credential ends soon.
@@ -44,7 +46,7 @@ pub struct ExpiryNotice {
     pub days: i64,
 }
 
-/// When the next credential or grant ends: until then no right changes by itself.
+/// When the next credential, grant or request ends: until then no right changes by itself.
 ///
 /// # Errors
 /// The store's.

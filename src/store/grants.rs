@@ -19,15 +19,18 @@ const UPSERT_USER: &str =
     DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at,
         expires_at = excluded.expires_at";
 const UPSERT_AGENT: &str =
-    "INSERT INTO grants (id, principal_agent_id, agent_id, space_id, role, granted_by, granted_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-    ON CONFLICT (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*')) WHERE principal_agent_id IS NOT NULL
+    "INSERT INTO grants (id, principal_agent_id, agent_id, space_id, role, granted_by, granted_at, expires_at, request_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'), coalesce(request_id, ''))
+    WHERE principal_agent_id IS NOT NULL
     DO UPDATE SET role = excluded.role, granted_by = excluded.granted_by, granted_at = excluded.granted_at,
         expires_at = excluded.expires_at";
-const ROLE_OF_USER: &str = "SELECT role FROM grants
+/// The largest of the roles; SQLite takes the word from the row that has it.
+const ROLE_OF_USER: &str = "SELECT role, max(CASE role WHEN 'owner' THEN 3 WHEN 'editor' THEN 2 ELSE 1 END) FROM grants
     WHERE principal_user_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
         AND (expires_at IS NULL OR expires_at > ?3)";
-const ROLE_OF_AGENT: &str = "SELECT role FROM grants
+const ROLE_OF_AGENT: &str =
+    "SELECT role, max(CASE role WHEN 'owner' THEN 3 WHEN 'editor' THEN 2 ELSE 1 END) FROM grants
     WHERE principal_agent_id = ?1 AND coalesce(agent_id, 'space:' || space_id, '*') = ?2
         AND (expires_at IS NULL OR expires_at > ?3)";
 const HELD_BY_USER: &str = "SELECT EXISTS (SELECT 1 FROM grants WHERE principal_user_id = ?1 LIMIT 1 OFFSET ?2)";
@@ -192,20 +195,29 @@ pub fn put(
 /// # Errors
 /// The store's.
 pub fn give(conn: &Connection, id: &str, given: &Given<'_>, now: Micros) -> Result<()> {
-    let sql = match given.grantee {
-        Grantee::User(_) => UPSERT_USER,
-        Grantee::Agent(_) => UPSERT_AGENT,
+    insert(conn, id, given, None, now)
+}
+
+/// Gives an agent the role that it asked for: a grant of its own beside the lasting one, which goes with the request.
+///
+/// # Errors
+/// The store's.
+pub fn lend(conn: &Connection, id: &str, given: &Given<'_>, request_id: &str, now: Micros) -> Result<()> {
+    insert(conn, id, given, Some(request_id), now)
+}
+
+fn insert(conn: &Connection, id: &str, given: &Given<'_>, request_id: Option<&str>, now: Micros) -> Result<()> {
+    let (to, on) = (given.grantee.id(), given.on);
+    let (agent, space) = (on.agent_id(), on.space_id());
+    let (role, by, end) = (given.role, given.granted_by, given.expires_at);
+    match given.grantee {
+        Grantee::User(_) => {
+            conn.prepare_cached(UPSERT_USER)?.execute(params![id, to, agent, space, role, by, now, end])?
+        }
+        Grantee::Agent(_) => {
+            conn.prepare_cached(UPSERT_AGENT)?.execute(params![id, to, agent, space, role, by, now, end, request_id])?
+        }
     };
-    conn.prepare_cached(sql)?.execute(params![
-        id,
-        given.grantee.id(),
-        given.on.agent_id(),
-        given.on.space_id(),
-        given.role,
-        given.granted_by,
-        now,
-        given.expires_at
-    ])?;
     Ok(())
 }
 
@@ -218,10 +230,10 @@ pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Re
         Grantee::User(_) => ROLE_OF_USER,
         Grantee::Agent(_) => ROLE_OF_AGENT,
     };
-    Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), on.selector(), now], |row| row.get(0)).optional()?)
+    Ok(conn.prepare_cached(sql)?.query_row(params![grantee.id(), on.selector(), now], |row| row.get(0))?)
 }
 
-/// The grant a principal was given on something, one past its end too.
+/// The grant a principal was given on something, one past its end too, but none that a request brought.
 ///
 /// # Errors
 /// The store's.
@@ -230,7 +242,10 @@ pub fn of(conn: &Connection, grantee: &Grantee, on: &On) -> Result<Option<Grant>
         Grantee::User(_) => "g.principal_user_id",
         Grantee::Agent(_) => "g.principal_agent_id",
     };
-    let sql = format!("{SELECT} WHERE {column} = ?1 AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = ?2");
+    let sql = format!(
+        "{SELECT} WHERE {column} = ?1 AND coalesce(g.agent_id, 'space:' || g.space_id, '*') = ?2
+            AND g.request_id IS NULL"
+    );
     Ok(conn.prepare_cached(&sql)?.query_row([grantee.id(), &on.selector()], read).optional()?)
 }
 

@@ -6,6 +6,7 @@ pub mod agent_keys;
 pub mod agents;
 pub mod audit;
 pub mod audit_head;
+pub mod changes;
 mod check;
 mod clauses;
 mod condition;
@@ -37,6 +38,7 @@ mod plans;
 pub mod profiles;
 mod readers;
 pub mod registrations;
+pub mod requests;
 mod rescue;
 pub mod restore;
 pub mod rights;
@@ -278,6 +280,12 @@ impl Store {
     /// Grows with every commit that changed only what is worth no new backup.
     pub fn light_version(&self) -> u64 {
         self.writer.light_version()
+    }
+
+    /// Has this called after every commit that changed something, on the writer's thread: it must be quick and must not
+    /// hold the store. Only the first stays.
+    pub fn on_commit(&self, hook: impl Fn() + Send + Sync + 'static) {
+        self.writer.on_commit(hook);
     }
 
     /// False once the writer's thread has died.

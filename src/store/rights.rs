@@ -50,6 +50,8 @@ const TABLES: &[(&str, &str)] = &[
     ("message_receipts", "what was read"),
     ("message_reactions", "records"),
     ("message_client_ids", "records"),
+    ("requests", "lesser: what they give"),
+    ("changes", "numbers"),
 ];
 
 /// A right that the backup gives and the restored database does not, or gives less of.
@@ -123,6 +125,18 @@ record! {
         on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
         role: String = "g.role",
         expires_at: Option<Micros> = "g.expires_at",
+        request: Option<String> = "g.request_id",
+    }
+}
+
+record! {
+    struct Request from "requests r" {
+        id: String = "r.id",
+        agent: String = "r.agent_id",
+        kind: String = "r.kind",
+        state: String = "r.state",
+        until: Option<Micros> = "r.until",
+        granted: Option<String> = "r.granted",
     }
 }
 
@@ -142,6 +156,7 @@ pub struct Rights {
     agents: Vec<Agent>,
     credentials: Vec<Credential>,
     grants: Vec<Grant>,
+    requests: Vec<Request>,
     sources: Vec<Source>,
     /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
     /// a restore that is undone, who is unknown here was not taken away.
@@ -158,12 +173,15 @@ impl Rights {
             "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
             Credential::SELECT
         );
+        let open =
+            format!("{} WHERE r.state = 'pending' OR (r.state = 'approved' AND r.kind <> 'confirm')", Request::SELECT);
         Ok(Self {
             users: all(conn, User::SELECT, User::read)?,
             spaces: all(conn, Space::SELECT, Space::read)?,
             agents: all(conn, Agent::SELECT, Agent::read)?,
             credentials: all(conn, &live, Credential::read)?,
             grants: all(conn, Grant::SELECT, Grant::read)?,
+            requests: all(conn, &open, Request::read)?,
             sources: all(conn, Source::SELECT, Source::read)?,
             descends: true,
         })
@@ -209,6 +227,7 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
     lesser.spaces()?;
     lesser.agents()?;
     lesser.credentials()?;
+    lesser.requests()?;
     lesser.grants()?;
     lesser.sources()?;
     lesser.last_admin()?;
@@ -385,9 +404,17 @@ impl Lesser<'_> {
     fn grants(&mut self) -> Result<()> {
         const RANKS: [&str; 4] = ["creator", "viewer", "editor", "owner"];
         let rank = |role: &str| RANKS.iter().position(|one| *one == role);
-        let present: HashMap<(&str, &str), &Grant> =
-            self.now.grants.iter().map(|grant| ((grant.to.as_str(), grant.on.as_str()), grant)).collect();
-        for grant in self.backup.grants.iter().filter(|grant| self.now.knows(&grant.to) && self.now.knows(&grant.on)) {
+        // One that a request brought goes with the request.
+        let lasting = |grant: &&Grant| grant.request.is_none();
+        let present: HashMap<(&str, &str), &Grant> = self
+            .now
+            .grants
+            .iter()
+            .filter(lasting)
+            .map(|grant| ((grant.to.as_str(), grant.on.as_str()), grant))
+            .collect();
+        let known = |grant: &&Grant| self.now.knows(&grant.to) && self.now.knows(&grant.on);
+        for grant in self.backup.grants.iter().filter(lasting).filter(known) {
             let now = present.get(&(grant.to.as_str(), grant.on.as_str())).copied();
             let less = now.map(|now| grant.lesser(now, rank));
             if less.as_ref().is_some_and(|(role, end)| *role == grant.role && *end == grant.expires_at) {
@@ -407,6 +434,40 @@ impl Lesser<'_> {
                     params![grant.id, role, end],
                 )?,
             };
+        }
+        Ok(())
+    }
+
+    /// What requests give for a time: nothing that has ended, been taken back or been decided otherwise since, and never
+    /// longer. A request that was pending then and is not now can be asked again.
+    fn requests(&mut self) -> Result<()> {
+        let present: HashMap<&str, &Request> = self.now.requests.iter().map(|one| (one.id.as_str(), one)).collect();
+        for one in self.backup.requests.iter().filter(|one| self.now.knows(&format!("agent {}", one.agent))) {
+            let now = present.get(one.id.as_str()).copied();
+            let right = format!("request {} of {} ({})", one.kind, self.named(&format!("agent {}", one.agent)), one.id);
+            match (one.state.as_str(), now) {
+                ("approved", Some(now)) if now.state == "approved" && now.granted == one.granted => {
+                    let least = [one.until, now.until].into_iter().flatten().min();
+                    if least != one.until {
+                        let told = |until: Option<Micros>| until.map_or_else(|| "for ever".to_owned(), Micros::millis);
+                        self.note(right, told(one.until), told(least));
+                        self.conn.execute("UPDATE requests SET until = ?2 WHERE id = ?1", params![one.id, least])?;
+                        let sql = "UPDATE grants SET expires_at = ?2 WHERE request_id = ?1";
+                        self.conn.execute(sql, params![one.id, least])?;
+                    }
+                }
+                ("approved", _) => {
+                    self.note(right, "approved", "revoked");
+                    let sql = "UPDATE requests SET state = 'revoked', untold = 1 WHERE id = ?1";
+                    self.conn.execute(sql, [&one.id])?;
+                }
+                ("pending", Some(_)) => {}
+                _ => {
+                    self.note(right, "pending", "expired: it was decided since");
+                    let sql = "UPDATE requests SET state = 'expired', untold = 1 WHERE id = ?1";
+                    self.conn.execute(sql, [&one.id])?;
+                }
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -139,9 +139,17 @@ struct Told {
     /// The same for commits that changed what is worth no new backup.
     light: AtomicU64,
     trouble: Mutex<Option<StoreError>>,
+    /// What is called after every commit that changed something.
+    committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Writer {
+    /// Has this called after every commit that changed something, on the writer's thread. It must be quick and must not
+    /// hold the store. Only the first stays.
+    pub fn on_commit(&self, hook: impl Fn() + Send + Sync + 'static) {
+        let _ = self.told.committed.set(Box::new(hook));
+    }
+
     /// Starts the thread on its connection; `queue` pieces of work may wait.
     ///
     /// # Errors
@@ -312,8 +320,12 @@ fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dy
         let counter = if only_light { &told.light } else { &told.version };
         counter.fetch_add(1, Ordering::Release);
     }
+    let changed = outcome.is_ok() && conn.total_changes() > before;
     for job in ran {
         finish(job, outcome.clone());
+    }
+    if let Some(hook) = told.committed.get().filter(|_| changed) {
+        hook();
     }
 }
 

@@ -41,7 +41,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("token_expired", "ax"),
     ("pat_not_allowed", "ax"),
     ("admin_required", "ax"),
-    ("user_required", "ax"),
     ("insufficient_scope", "ax"),
     ("class_not_allowed", "ax"),
     ("audience_not_allowed", "ax"),

@@ -60,9 +60,13 @@ pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
 pub const NEED_RUNTIME: &[&str] =
     &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy", "agents_wake"];
 
-/// The rows of the table that succeed on a box without containers, and whose replies have an end.
+/// Routes for agents alone: the target `requests` tries them.
+pub const AGENTS_ONLY: &[&str] = &["requests_create", "requests_withdraw", "ui_ask", "ui_answer"];
+
+/// The rows of the table that succeed for a user on a box without containers, and whose replies have an end.
 pub fn plain_routes() -> impl Iterator<Item = &'static ApiRoute> {
-    all_routes().filter(|route| !NEED_RUNTIME.contains(&route.id) && !is_stream(route))
+    let left_out = |route: &ApiRoute| NEED_RUNTIME.contains(&route.id) || AGENTS_ONLY.contains(&route.id);
+    all_routes().filter(move |route| !left_out(route) && !is_stream(route))
 }
 
 /// True for a reply that goes on until somebody ends it.
@@ -211,6 +215,19 @@ impl World {
         text(&self.operator().post(&format!("/api/users/{username}/tokens"), json!({})).expect(201).json(), "id")
     }
 
+    /// A fresh agent that asks for a scope, and its request.
+    pub fn asked(&self) -> (Client, String) {
+        let agent = self.asker();
+        let body = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r", "duration_seconds": 3600});
+        let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
+        (agent, id)
+    }
+
+    /// A fresh agent that may ask.
+    pub fn asker(&self) -> Client {
+        self.daemon.agent_token(&self.agent(), &["requests.*", "events.read", "messages.*"])
+    }
+
     /// A request for this route that succeeds.
     pub fn request(&self, route: &ApiRoute) -> Request {
         let body = takes_fields(route).then(|| self.body(route));
@@ -240,6 +257,7 @@ impl World {
             "agents_deploy" => body["name"] = json!(self.name()),
             "agents_import" => body["agent"]["name"] = json!(self.name()),
             "grants_create" => body["principal"] = json!(format!("user:{}", self.user())),
+            "requests_decide" => body["ids"] = json!([self.asked().1]),
             _ => {}
         }
         body
@@ -270,6 +288,13 @@ impl World {
         }
         if path.contains("/operations/{id}") {
             return path.replace("{id}", &self.operation("start", "queued", None));
+        }
+        if path.contains("/requests/{id}") || path.contains("/ask/{id}") {
+            let id = self.asked().1;
+            if route.id == "requests_revoke" {
+                self.operator().post(&format!("/api/requests/{id}/approve"), json!({})).expect(200);
+            }
+            return path.replace("{id}", &id);
         }
         if path.contains("/grants/{id}") {
             let grant = self.daemon.grant(&format!("user:{}", self.user()), "*", "creator");

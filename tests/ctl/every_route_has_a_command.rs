@@ -26,6 +26,7 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("sessions_close", "for browsers"),
     ("sessions_revoke", "for browsers"),
     ("notifications_stream", "pages follow it; watch waits on notifications_list"),
+    ("events", "the console follows it; requests watch waits on notifications_list"),
 ];
 
 /// Why a route of aX has none of its own.
@@ -172,6 +173,18 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("credentials_revoke", "credentials revoke {key} --yes", 0),
     ("auth_exchange", "auth exchange", 1),
     ("credentials_fingerprint", "profile use minted", 0),
+    // Only agents ask: the operator is refused, and there is nothing to decide.
+    ("requests_create", "request scope agents.logs --reason why --for 2h", 1),
+    ("requests_create", "request grant agent:mailer viewer --reason why", 1),
+    ("ui_ask", "ask why? --option a --option b --wait 1s", 1),
+    ("ui_answer", "request answer nothing", 1),
+    ("requests_list", "requests list --state pending", 0),
+    ("requests_get", "requests show nothing", 1),
+    ("requests_approve", "requests approve nothing --for 2h --note yes", 1),
+    ("requests_deny", "requests deny nothing", 1),
+    ("requests_decide", "requests deny nothing none", 1),
+    ("requests_revoke", "requests revoke nothing", 1),
+    ("requests_withdraw", "requests withdraw nothing", 1),
     ("ui_notify", "ui notify --title T --body B", 0),
     ("notifications_list", "notifications list --unread", 0),
     ("notifications_count", "notifications count", 0),

@@ -20,8 +20,8 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, Peer};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
-use crate::store::credentials::{Holder, KeyType};
-use crate::store::{self, Store, StoreError, audit, credentials, users};
+use crate::store::credentials::{Holder, Holding, KeyType};
+use crate::store::{self, Store, StoreError, audit, credentials, requests, users};
 use crate::time::{Clock, Micros};
 
 /// Finds the principal behind a credential.
@@ -146,6 +146,7 @@ impl CredentialLookup {
         if holder.kind != kind || holder.user.disabled {
             return Ok(None);
         }
+        self.mark_ended(&holder, now);
         Ok(Some(self.cache.put(*hash, &caller_of(head, holder), state, head.arrived)))
     }
 
@@ -157,6 +158,23 @@ impl CredentialLookup {
         }
         if let Err(error) = self.store.write(move |conn| credentials::expire(conn, &id, now)) {
             log::warn!("an expired credential could not be marked: {error}");
+        }
+    }
+
+    /// Ends requests of the holder's agent that were seen to be past their end, as [`Self::mark_expired`] does.
+    fn mark_ended(&self, holder: &Holder, now: Micros) {
+        let lent = holder.agent.as_ref().map(Holding::lent).unwrap_or_default();
+        let past: Vec<String> = lent
+            .into_iter()
+            .filter(|lent| lent.until.is_some_and(|until| until <= now.0))
+            .map(|lent| lent.id)
+            .collect();
+        if past.is_empty() || self.clock.settled().is_none() {
+            return;
+        }
+        let written = self.store.write(move |conn| past.iter().try_for_each(|id| requests::end(conn, id).map(|_| ())));
+        if let Err(error) = written {
+            log::warn!("requests past their end could not be ended: {error}");
         }
     }
 
@@ -179,6 +197,7 @@ impl CredentialLookup {
         }
         let claims = self.verified(text, hash)?;
         let holder = self.behind_token(&claims)?.ok_or(Bad::Dead)?;
+        self.mark_ended(&holder, Micros::now());
         let caller = Caller::from_token(holder, &claims, head.request_id.clone());
         // What is for others is refused by every route, so it is not worth a place.
         let caller = match claims.audience {

@@ -19,6 +19,8 @@ const AGENT_DEFAULT: &[&str] = &[
     "context.*",
     "uploads.*",
     "events.read",
+    "requests.create",
+    "requests.read",
 ];
 
 /// What comes with what an agent's own scope covers: it tells of itself wherever it may register, and sees who is online

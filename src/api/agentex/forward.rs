@@ -64,7 +64,11 @@ fn forward(app: &App, input: Input) -> Handled {
         Sender::User(caller) => {
             let call = Call::of(app, *caller, input, Action::AgentsForward);
             let found = app.store.read(|conn| find(conn, &call.caller, &named, AgentRole::Editor));
-            (found.inspect_err(|error| call.watch.saw(error))?, call.input)
+            let found = found.map_err(|mut error| {
+                call.watch.saw(&mut error);
+                error
+            });
+            (found?, call.input)
         }
     };
     let url = address(app, &entry)?;

@@ -204,6 +204,7 @@ fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
         given_name: agent.given_name,
         space_id: agent.space_id,
         scope: agent.scope,
+        lent: "[]".to_owned(),
     })
 }
 

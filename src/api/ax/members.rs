@@ -117,6 +117,7 @@ fn add(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
         let (space_id, body) = (tx.input.param(0), &tx.input.body);
         access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
+        access::require_lasting(tx.conn, tx.caller, &On::space(space_id))?;
         let Named { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
         let role = body.text(&ROLE).unwrap_or("");
         let expires_at = body.integer(&EXPIRES_IN_SECONDS).map(|seconds| tx.now.plus(seconds * Micros::SECOND));

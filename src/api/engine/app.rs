@@ -24,6 +24,7 @@ use crate::jobs::events::streams::Streams;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::upkeep::backup_scheduler::BackupHealth;
+use crate::jobs::upkeep::endings::Endings;
 use crate::jobs::upkeep::leases::Leases;
 use crate::jobs::upkeep::messages::Upkeep;
 use crate::jobs::upkeep::sleeper::Sleeper;
@@ -77,6 +78,8 @@ pub struct App {
     pub leases: Arc<Leases>,
     /// Sleep and wake of agents.
     pub sleeper: Arc<Sleeper>,
+    /// Ends requests and grants by their time.
+    pub endings: Arc<Endings>,
     /// Uploads on their way.
     pub uploads: Arc<Places>,
     /// Downloads on their way.
@@ -145,6 +148,8 @@ pub struct Parts {
     pub leases: Arc<Leases>,
     /// See [`App::sleeper`].
     pub sleeper: Arc<Sleeper>,
+    /// See [`App::endings`].
+    pub endings: Arc<Endings>,
     /// See [`App::access_log`].
     pub access_log: AccessLog,
     /// See [`App::forwarder`].
@@ -176,6 +181,7 @@ impl App {
             upkeep: parts.upkeep,
             leases: parts.leases,
             sleeper: parts.sleeper,
+            endings: parts.endings,
             uploads: Places::new(limits::UPLOADS),
             downloads: Places::new(limits::DOWNLOADS),
             kept: KeptReplies::default(),

@@ -241,8 +241,8 @@ impl Call {
             fulfiller.keep(match result {
                 Ok(Written::Reply(reply)) => Outcome::Done(reply),
                 Ok(Written::Then(reply, after)) => after(reply, later),
-                Err(error) => {
-                    watch.saw(&error);
+                Err(mut error) => {
+                    watch.saw(&mut error);
                     Outcome::Done(super::dispatch::render(&error, dialect, &request_id))
                 }
             });

@@ -418,9 +418,9 @@ pub(super) fn finish(
             return Outcome::Done(render(&codes::INTERNAL.into(), dialect, request_id));
         }
         Ok(Step::Reply(reply)) => (reply, true),
-        Err(error) => {
+        Err(mut error) => {
             if let Some(watch) = watch {
-                watch.saw(&error);
+                watch.saw(&mut error);
             }
             (render(&error, dialect, request_id), idempotency::is_kept(&error))
         }

@@ -42,6 +42,9 @@ const FREES: &[&str] = &[
     "messages_mark_all_read",
     "messages_mark_these",
     "tasks_release",
+    "requests_withdraw",
+    "requests_revoke",
+    "requests_deny",
 ];
 
 /// Routes whose texts are indexed by their words.
@@ -166,6 +169,25 @@ pub const BOUNDS: &[Bound] = &[
                 limits::OPERATIONS_KEPT
             )
         },
+    },
+    Bound {
+        routes: &["requests_create", "ui_ask"],
+        adds: "A request, a notification for each decider, of a question a message",
+        most: || {
+            format!(
+                "{} pending and {} open questions per agent, then 409 `too_many_requests_pending` or \
+                    `too_many_questions`; {} an hour, then 429 `rate_limited`; the newest {} closed ones are kept",
+                limits::REQUESTS_PENDING.0,
+                limits::REQUESTS_PENDING.1,
+                limits::REQUESTS_PER_HOUR,
+                limits::REQUESTS_KEPT
+            )
+        },
+    },
+    Bound {
+        routes: &["requests_approve", "requests_decide"],
+        adds: "A grant, of a request for a role",
+        most: || format!("As many as were asked for; {} grants per agent", limits::GRANTS_OF_AGENT),
     },
     Bound {
         routes: &["backups_create"],

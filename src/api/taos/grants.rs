@@ -9,7 +9,8 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
-use crate::limits::{GRANT_SECONDS, GRANTS_OF_AGENT, SPACE_MEMBERS};
+use crate::api::requests::has_room;
+use crate::limits::GRANT_SECONDS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -159,22 +160,27 @@ fn may_give(conn: &Connection, caller: &Caller, on: &On) -> Result<(), ApiError>
         On::AllAgents => Err(ApiError::new(codes::FORBIDDEN).detail("Only an admin can grant roles on agent:*.")),
         On::Agent(id) => {
             agents::by_id(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
-            access::require(conn, caller, id, AgentRole::Owner)
+            access::require(conn, caller, id, AgentRole::Owner)?;
+            access::require_lasting(conn, caller, on)
         }
-        On::Space(id) => access::require_space(conn, caller, id, SpaceRole::Owner),
+        On::Space(id) => {
+            access::require_space(conn, caller, id, SpaceRole::Owner)?;
+            access::require_lasting(conn, caller, on)
+        }
     }
 }
 
 fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let on = resource(tx.conn, body.text(&RESOURCE).unwrap_or(""))?;
+        let named = body.text(&RESOURCE).unwrap_or("");
+        let on = resource(tx.conn, named)?;
         let role = body.text(&ROLE).unwrap_or("");
         if (on == On::AllAgents) != (role == "creator") {
             let problem = "must be creator on agent:*, and viewer, editor or owner on one agent or space";
             return Err(ApiError::field("role", problem));
         }
-        may_give(tx.conn, tx.caller, &on)?;
+        may_give(tx.conn, tx.caller, &on).map_err(|refusal| access::as_named(refusal, named))?;
         let grantee = receiver(tx.conn, tx.caller, body.text(&PRINCIPAL).unwrap_or(""))?;
         let expires_at = body.integer(&EXPIRES_IN).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let before = grants::of(tx.conn, &grantee, &on)?;
@@ -190,19 +196,6 @@ fn create(app: &App, call: Call) -> Handled {
         let was_there = before.is_some_and(|grant| grant.is_live(tx.now));
         Ok(Reply::json(if was_there { StatusCode::OK } else { StatusCode::CREATED }, &show(&grant)))
     })
-}
-
-/// Lets one more grant pass if there is room for it.
-fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
-    match on {
-        On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
-            Err(codes::TOO_MANY_MEMBERS.into())
-        }
-        On::Agent(id) if grants::count_on_agent(conn, id)? >= GRANTS_OF_AGENT => {
-            Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn list(app: &App, call: Call) -> Handled {

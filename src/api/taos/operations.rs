@@ -114,7 +114,7 @@ pub const ROUTES: &[ApiRoute] = &[
     },
 ];
 
-fn show(op: &Operation) -> Value {
+pub(super) fn show(op: &Operation) -> Value {
     let value = |text: &Option<String>| -> Option<Value> { serde_json::from_str(text.as_deref()?).ok() };
     json!({
         "id": op.id,
@@ -177,7 +177,7 @@ fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), 
 }
 
 /// The operation, if the caller sees its agent or asked for it.
-fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
+pub(super) fn find(conn: &Connection, caller: &Caller, id: &str) -> Result<Operation, ApiError> {
     let op = operations::by_id(conn, id)?.ok_or(codes::OPERATION_NOT_FOUND)?;
     if caller.is_admin() || is_own(caller, &op) {
         return Ok(op);

@@ -28,7 +28,7 @@ pub fn asked(fields: &Fields) -> Result<Option<Scopes>, ApiError> {
 /// # Errors
 /// `scope_exceeds_issuer`.
 pub fn within(caller: &Caller, wanted: &Scopes) -> Result<(), ApiError> {
-    match caller.scopes().first_not_covered(wanted) {
+    match caller.lasting_scopes().first_not_covered(wanted) {
         None => Ok(()),
         Some(scope) => Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
             .detail(format!("The caller's own scopes do not cover {scope}."))

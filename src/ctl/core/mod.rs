@@ -1,6 +1,7 @@
 //! What every command of `taosctl` uses: flags, output, errors, private files, request targets.
 
 pub(crate) mod ask;
+pub(crate) mod duration;
 pub(crate) mod failure;
 pub(crate) mod flags;
 pub(crate) mod format;

@@ -23,6 +23,8 @@ mod notifications;
 mod open;
 mod operations;
 mod profile;
+mod request;
+mod requests;
 mod send;
 mod spaces;
 mod status;
@@ -44,6 +46,9 @@ pub const ALL: &[CommandEntry] = &[
     agents::ENTRY,
     operations::ENTRY,
     grants::ENTRY,
+    requests::ENTRY,
+    request::ENTRY,
+    request::ASK,
     users::ENTRY,
     ui::NOTIFY,
     ui::ENTRY,

@@ -46,6 +46,11 @@ impl Listening {
         self.lock().by_principal.contains_key(principal)
     }
 
+    /// True if anybody listens to this topic.
+    pub fn is_heard(&self, topic: &str) -> bool {
+        self.lock().by_topic.contains_key(topic)
+    }
+
     /// True if anybody but this principal listens to this topic.
     pub fn others(&self, principal: &str, topic: &str) -> bool {
         let ears = self.lock();

@@ -50,6 +50,9 @@ pub fn notifications_of(user_id: &str) -> String {
     format!("notifications:{user_id}")
 }
 
+/// The topic of everything that is committed.
+pub const CHANGES: &str = "changes";
+
 /// The topic of what happens in a space.
 pub fn space(space_id: &str) -> String {
     format!("space:{space_id}")
@@ -230,6 +233,13 @@ impl Streams {
     /// Tells those who listen to a topic of something that is not kept. Quick; from any thread.
     pub fn tell(&self, topic: &str, event: Event) {
         self.order(Order::Tell(topic.to_owned(), event));
+    }
+
+    /// Says that something was committed, to those who follow all there is. Quick; on the writer's thread.
+    pub fn committed(&self) {
+        if self.listening.is_heard(CHANGES) {
+            self.order(Order::Wake(CHANGES.to_owned()));
+        }
     }
 
     /// Ends every wait: the daemon stops.

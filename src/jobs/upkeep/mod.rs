@@ -3,6 +3,7 @@
 pub mod alarms;
 pub mod audit_head;
 pub mod backup_scheduler;
+pub mod endings;
 pub mod expiry;
 pub mod health;
 pub mod leases;

@@ -11,7 +11,9 @@ use crate::time::Micros;
 
 const OWN: &str = "c.id, c.kind, c.scopes, c.expires_at, c.audience, c.admin, c.only_agents, c.space_id, c.token_mark,
     c.fingerprints, c.state, c.key_type, c.parent_id, c.made_by, c.issuer_id";
-const AGENT: &str = "a.id, a.slug, a.given_name, a.space_id, a.scope";
+const AGENT: &str = "a.id, a.slug, a.given_name, a.space_id, a.scope,
+    (SELECT json_group_array(json_object('id', r.id, 'granted', json(r.granted), 'until', r.until)) FROM requests r
+        WHERE r.agent_id = a.id AND r.state = 'approved' AND r.kind = 'scope')";
 const FROM: &str = "FROM credentials c
     LEFT JOIN agents a ON a.id = c.agent_id
     LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
@@ -74,6 +76,33 @@ pub struct Holding {
     pub space_id: String,
     /// What its owner lets it do now, as a JSON array: no credential of it is worth more.
     pub scope: String,
+    /// What approved requests give it for a time, as a JSON array of [`Lent`].
+    pub lent: String,
+}
+
+/// Scopes that an approved request gives an agent for a time.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct Lent {
+    /// The request.
+    pub id: String,
+    /// What was granted.
+    pub granted: LentScopes,
+    /// Until when, in microseconds; the caller compares with its clock.
+    pub until: Option<i64>,
+}
+
+/// The scopes of a [`Lent`].
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct LentScopes {
+    /// The scopes.
+    pub scope: Vec<String>,
+}
+
+impl Holding {
+    /// What approved requests give the agent, past its end or not. What cannot be read gives nothing.
+    pub fn lent(&self) -> Vec<Lent> {
+        if self.lent == "[]" { Vec::new() } else { serde_json::from_str(&self.lent).unwrap_or_default() }
+    }
 }
 
 /// The live credential with this hash: one indexed lookup. Expiry and a disabled user are the caller's to judge.
@@ -157,5 +186,6 @@ fn read_agent(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Holding>
         given_name: columns.next()?,
         space_id: columns.next()?,
         scope: columns.next()?,
+        lent: columns.next()?,
     }))
 }

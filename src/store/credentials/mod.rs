@@ -14,7 +14,7 @@ pub use agent_tokens::{
     revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
 };
 pub use descent::{Made, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of};
-pub use holder::{Holder, Holding, find, find_by_id, find_exchangeable, find_session};
+pub use holder::{Holder, Holding, Lent, find, find_by_id, find_exchangeable, find_session};
 pub use sets::{CredentialState, KeyAudience, KeyType};
 pub use upkeep::{Of, add_fingerprints, expire, forget_dead, is_due, sweep, touch};
 pub use user_tokens::{count_user_tokens, labelled, user_token, user_tokens};

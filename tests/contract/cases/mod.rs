@@ -7,6 +7,7 @@ mod generic;
 mod knowledge;
 mod notifications;
 mod people;
+mod requests;
 mod rest;
 
 use taosd::api::ApiRoute;
@@ -48,7 +49,12 @@ impl Way {
 /// Every case that is particular to a route.
 pub fn own() -> impl Iterator<Item = &'static Case> {
     let agents = agents::CASES.iter().chain(containers::CASES);
-    agents.chain(people::CASES).chain(notifications::CASES).chain(knowledge::CASES).chain(rest::CASES)
+    agents
+        .chain(people::CASES)
+        .chain(notifications::CASES)
+        .chain(knowledge::CASES)
+        .chain(requests::CASES)
+        .chain(rest::CASES)
 }
 
 /// The way to this answer; `None` if nobody wrote one.

@@ -12,6 +12,7 @@ use crate::access::{SpaceRole, resolve_space};
 use crate::api::ax::allowance;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
+use crate::api::requests::{self, Told};
 use crate::config::Workspace;
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::streams::{self, Streams};
@@ -65,9 +66,12 @@ impl Tools {
 pub(super) fn send(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
     let tools = Tools::of(app);
+    let tell = requests::after(app);
     call.write(app, move |tx| {
         let (reply, sent) = write(tx, &tools)?;
-        let Some(Sent { space_id, due, too_full, news_for }) = sent else { return Ok(Written::Reply(reply)) };
+        let Some(Sent { space_id, due, too_full, news_for, answered }) = sent else {
+            return Ok(Written::Reply(reply));
+        };
         let after: After = Box::new(move |reply, _| {
             tools.streams.wake(&streams::space(&space_id));
             if let Some(due) = due {
@@ -78,6 +82,9 @@ pub(super) fn send(app: &App, call: Call) -> Handled {
             }
             if !news_for.is_empty() {
                 tools.sleeper.news(news_for);
+            }
+            if let Some(answered) = answered {
+                tell(answered);
             }
             Outcome::Done(reply)
         });
@@ -92,6 +99,8 @@ struct Sent {
     too_full: bool,
     /// Agents in containers that it is for.
     news_for: Vec<String>,
+    /// The question that it answers.
+    answered: Option<Told>,
 }
 
 /// Checks what the table of fields cannot say.
@@ -258,6 +267,10 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
         rows::settle(tx.conn, parent.place)?;
         receipts::advance(tx.conn, parent.place, &me, State::Answered, tx.now)?;
     }
+    let answered = match &parent {
+        Some(parent) => requests::answered_by(tx, parent, content)?,
+        None => None,
+    };
     if let Some(client_id) = client_id {
         rows::put_client_id(tx.conn, &me, client_id, &id, tx.now)?;
     }
@@ -265,7 +278,7 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     let reply = Reply::ok(&told(tx.conn, &message, tools)?);
     let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
     let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
-    Ok((reply, Some(Sent { space_id, due, too_full, news_for })))
+    Ok((reply, Some(Sent { space_id, due, too_full, news_for, answered })))
 }
 
 /// What this author sent under this client id within a day, if it is still there to be read.

@@ -116,8 +116,9 @@ impl Search {
     }
 
     fn refuse(self, error: &ApiError) -> Outcome {
-        self.call.watch.saw(error);
-        Outcome::Done(render(error, self.call.input.dialect, self.call.caller.request_id()))
+        let mut error = error.clone();
+        self.call.watch.saw(&mut error);
+        Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()))
     }
 
     fn nothing(self) -> Outcome {

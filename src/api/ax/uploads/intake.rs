@@ -143,8 +143,9 @@ impl Job {
     }
 
     fn refuse(&self, error: &ApiError) -> Outcome {
-        self.call.watch.saw(error);
-        Outcome::Done(render(error, self.call.input.dialect, self.call.caller.request_id()))
+        let mut error = error.clone();
+        self.call.watch.saw(&mut error);
+        Outcome::Done(render(&error, self.call.input.dialect, self.call.caller.request_id()))
     }
 
     /// The file that a part's headers announce.

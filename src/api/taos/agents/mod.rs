@@ -10,7 +10,7 @@ mod lifecycle;
 mod model;
 mod permissions;
 mod read;
-mod record;
+pub(super) mod record;
 mod routes;
 mod settings;
 mod transfer;

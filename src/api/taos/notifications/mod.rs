@@ -74,7 +74,7 @@ pub fn show(notification: &Notification) -> Value {
 }
 
 /// Whose notifications the caller sees.
-fn holder(caller: &Caller) -> Inbox {
+pub(super) fn holder(caller: &Caller) -> Inbox {
     match caller.agent_id() {
         Some(id) => Inbox::Agent(id.to_owned()),
         None => Inbox::User(caller.user().id.clone()),

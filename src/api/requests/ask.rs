@@ -1,0 +1,174 @@
+//! Questions: a message puts one to the agent's owner, whose reply to it is the answer.
+
+use serde_json::{Value, json};
+
+use super::decide;
+use super::tell::{self, Told};
+use crate::access::{self, Principal, SpaceRole, resolve_space};
+use crate::api::engine::call::Tx;
+use crate::limits::TEXT_BYTES;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::store;
+use crate::store::messages::receipts::{self, At};
+use crate::store::messages::{self, Message, NewMessage};
+use crate::store::requests::{self as rows, Request, RequestState};
+use crate::time::Micros;
+
+/// A question.
+#[derive(Debug)]
+pub struct Question {
+    text: String,
+    /// `None`: yes or no. None of them: it is answered in words.
+    options: Option<Vec<String>>,
+    free_text: bool,
+}
+
+impl Question {
+    pub(super) fn told(&self) -> Value {
+        let mut told = json!({"question": self.text, "free_text": self.free_text});
+        if let Some(options) = &self.options {
+            told["options"] = json!(options);
+        }
+        told
+    }
+
+    /// As the owner reads it.
+    fn content(&self) -> String {
+        let mut content = self.text.clone();
+        for (nth, option) in self.options.iter().flatten().enumerate() {
+            content.push_str(&format!("\n{}. {option}", nth + 1));
+        }
+        content
+    }
+}
+
+/// Options of a question at the least and at the most, and characters of each.
+type Options = (usize, usize, usize);
+
+/// Reads a question from a body: at most so many characters, so many options of so many characters.
+///
+/// # Errors
+/// 422.
+pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) -> Result<Question, ApiError> {
+    let text = body.text("question").unwrap_or("");
+    if text.trim().is_empty() || text.chars().count() > chars {
+        return Err(ApiError::field("question", format!("must have 1 to {chars} characters")));
+    }
+    let options = body.texts("options").map(|texts| texts.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    if let Some(options) = &options {
+        let is_good = |text: &String| !text.trim().is_empty() && text.chars().count() <= option_chars;
+        let repeated = options.iter().enumerate().any(|(nth, one)| options[..nth].contains(one));
+        if !(least..=most).contains(&options.len()) || !options.iter().all(is_good) || repeated {
+            let problem = format!("must be {least} to {most} different texts of 1 to {option_chars} characters");
+            return Err(ApiError::field("options", problem));
+        }
+    }
+    Ok(Question { text: text.to_owned(), options, free_text: body.flag("free_text").unwrap_or(false) })
+}
+
+/// Reads a question that is put to the user: without options it is answered in words.
+///
+/// # Errors
+/// 422.
+pub fn question(body: &Fields, chars: usize, options: Options) -> Result<Question, ApiError> {
+    let read = check(body, chars, options)?;
+    Ok(Question { options: Some(read.options.unwrap_or_default()), free_text: true, ..read })
+}
+
+/// The message that puts a question.
+#[derive(Debug)]
+pub struct Put {
+    pub(super) message_id: String,
+    pub(super) space_id: String,
+}
+
+/// Puts a question to the agent's owner: a direct message in the agent's space, or in the one that is named. `None`: the
+/// agent may not write there, and it was not asked to.
+pub(super) fn put(
+    tx: &Tx<'_>,
+    request_id: &str,
+    question: &Question,
+    space: Option<&str>,
+    must: bool,
+) -> Result<Option<Put>, ApiError> {
+    let Principal::Agent { owner, .. } = tx.caller.principal() else { return Ok(None) };
+    let space_id = match resolve_space(tx.conn, tx.caller, space, SpaceRole::Editor) {
+        Ok(space_id) => space_id,
+        Err(error) if must || error.code.status >= 500 => return Err(error),
+        Err(_) => return Ok(None),
+    };
+    let (me, to) = (tx.caller.principal_key(), format!("user:{}", owner.id));
+    let content = question.content();
+    let metadata = json!({"question": {"request_id": request_id, "options": question.options}}).to_string();
+    let mentions = json!([{"principal": to, "name": owner.username}]).to_string();
+    debug_assert!(content.len() < TEXT_BYTES);
+    let id = store::new_id();
+    let stored = messages::insert(
+        tx.conn,
+        &NewMessage {
+            id: &id,
+            space_id: &space_id,
+            channel: &format!("dm:{}", owner.username),
+            message_type: "question",
+            parent_id: None,
+            conversation_id: &id,
+            author: &me,
+            author_name: tx.caller.name(),
+            addressee: Some(&to),
+            content: &content,
+            mentions: &mentions,
+            attachments: "[]",
+            metadata: &metadata,
+            expects_reply_by: None,
+            created_at: tx.now,
+        },
+    )?;
+    let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
+    receipts::add(tx.conn, at, &to, &owner.username, tx.now)?;
+    Ok(Some(Put { message_id: id, space_id }))
+}
+
+/// Takes a reply to a message for the answer to the question that this puts, if its author is the one who was asked: the
+/// agent's owner himself. What is to be told, if it was.
+///
+/// # Errors
+/// The store's.
+pub fn answered_by(tx: &Tx<'_>, parent: &Message, reply: &str) -> Result<Option<Told>, ApiError> {
+    let Principal::User(user) = tx.caller.principal() else { return Ok(None) };
+    if parent.message_type != "question" {
+        return Ok(None);
+    }
+    let Some(request) = rows::of_message(tx.conn, &parent.id)? else { return Ok(None) };
+    if request.owner_id != user.id || request.state_at(tx.now) != RequestState::Pending {
+        return Ok(None);
+    }
+    let answer = answer(&request, reply).to_string();
+    if !rows::answer(tx.conn, &request, answer, (&user.id, &user.username), tx.now)? {
+        return Ok(None);
+    }
+    audit(tx, &request, tx.now)?;
+    let request = rows::by_id(tx.conn, &request.id)?.ok_or(codes::INTERNAL)?;
+    Ok(Some(tell::changed(tx.conn, &request, tx.now)?))
+}
+
+fn audit(tx: &Tx<'_>, request: &Request, now: Micros) -> store::Result<()> {
+    let entry = store::audit::AuditEntry::new(
+        tx.caller.audited(),
+        access::Action::RequestsDecide.slug(),
+        format!("request:{}", request.id),
+        tx.caller.request_id(),
+    );
+    store::audit::append(tx.conn, &entry.at(now))
+}
+
+/// A reply as an answer: the option that it equals, in any case; else in words.
+fn answer(request: &Request, reply: &str) -> Value {
+    let options = decide::options_of(request);
+    let given = reply.trim();
+    let is_it = |option: &String| option.trim().to_lowercase() == given.to_lowercase();
+    let nth = options.iter().position(is_it);
+    let text: String = nth.map_or_else(|| given.to_owned(), |nth| options[nth].clone());
+    json!({"option": nth, "text": text})
+}

@@ -1,0 +1,221 @@
+//! Asking: what is asked for is read and checked, then one transaction writes the request and tells those who decide.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::ask::{self, Question};
+use super::tell::{self, Told};
+use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
+use crate::api::engine::call::Tx;
+use crate::config::Requests;
+use crate::limits::{
+    DENIED_FOR, QUESTION_CHARS, QUESTION_OPTIONS, REQUEST_LIFE, REQUESTS_PENDING, REQUESTS_PER_HOUR, SCOPE_CHARS,
+};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::store::requests::{self as rows, NewRequest, Request, RequestKind};
+use crate::store::{self, agents, spaces};
+use crate::time::Micros;
+
+const HOUR: i64 = 3600 * Micros::SECOND;
+
+/// What an agent asks for, checked.
+#[derive(Debug)]
+pub struct Asked {
+    kind: RequestKind,
+    what: What,
+    reason: String,
+    duration: Option<i64>,
+    life: Option<i64>,
+    /// Where the question is put; `None`: where the agent lives.
+    space: Option<String>,
+    /// Whether it came as a question to the user, whose refusals have names of their own.
+    by_ask: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    Scope(Scopes),
+    Grant { resource: String, role: String },
+    Question(Question),
+}
+
+/// What asking came to.
+pub enum Made {
+    /// The agent has it already.
+    NotNeeded,
+    /// It waits for the same thing already.
+    Same(Box<Request>),
+    /// A new request, and who is told of it.
+    New(Box<(Request, Told)>),
+}
+
+/// Fields that belong to a kind.
+const OF_KIND: &[(&str, RequestKind)] = &[
+    ("scope", RequestKind::Scope),
+    ("resource", RequestKind::Grant),
+    ("role", RequestKind::Grant),
+    ("question", RequestKind::Confirm),
+    ("options", RequestKind::Confirm),
+    ("free_text", RequestKind::Confirm),
+];
+
+/// Reads what a body asks for.
+///
+/// # Errors
+/// 422.
+pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
+    let kind: RequestKind = body.word("kind")?.ok_or_else(|| ApiError::field("kind", "must be there"))?;
+    for (name, of) in OF_KIND.iter().filter(|(name, _)| body.value(*name).is_some()) {
+        if *of != kind {
+            return Err(ApiError::field(name, format!("belongs to the kind {of}, not {kind}")));
+        }
+    }
+    let duration = body.integer("duration_seconds");
+    if kind == RequestKind::Confirm && duration.is_some() {
+        return Err(ApiError::field("duration_seconds", "belongs to the kinds scope and grant, not confirm"));
+    }
+    let what = match kind {
+        RequestKind::Scope => What::Scope(scopes(body)?),
+        RequestKind::Grant => grant(body)?,
+        RequestKind::Confirm => What::Question(ask::check(body, QUESTION_CHARS.0, QUESTION_OPTIONS[0])?),
+    };
+    let reason = body.text("reason").unwrap_or("").to_owned();
+    let life = body.integer("expires_in_seconds");
+    Ok(Asked { kind, what, reason, duration, life, space: None, by_ask: false })
+}
+
+impl Asked {
+    /// A question to the owner.
+    pub fn question(question: Question, space: Option<String>) -> Self {
+        let what = What::Question(question);
+        let kind = RequestKind::Confirm;
+        Self { kind, what, reason: String::new(), duration: None, life: None, space, by_ask: true }
+    }
+
+    fn told(&self) -> Value {
+        match &self.what {
+            What::Scope(scopes) => json!({"scope": scopes.texts()}),
+            What::Grant { resource, role } => json!({"resource": resource, "role": role}),
+            What::Question(question) => question.told(),
+        }
+    }
+}
+
+fn scopes(body: &Fields) -> Result<Scopes, ApiError> {
+    let texts = body.texts("scope").filter(|texts| !texts.is_empty());
+    let texts = texts.ok_or_else(|| ApiError::field("scope", "must name at least one scope"))?;
+    Scopes::parse(texts).map_err(|error| {
+        ApiError::new(codes::INVALID_SCOPE).detail(format!("{error}, of at most {SCOPE_CHARS} characters."))
+    })
+}
+
+fn grant(body: &Fields) -> Result<What, ApiError> {
+    let resource = body.text("resource").unwrap_or("");
+    let is_named =
+        matches!(resource.split_once(':'), Some(("agent" | "space", name)) if !name.is_empty() && name != "*");
+    if !is_named {
+        return Err(ApiError::field("resource", "must be agent:NAME or space:NAME; an id may stand for the name"));
+    }
+    let role = body.text("role").ok_or_else(|| ApiError::field("role", "must be viewer, editor or owner"))?;
+    Ok(What::Grant { resource: resource.to_owned(), role: role.to_owned() })
+}
+
+/// What a grant is about, where there is such a thing: the agent, the space.
+type Target = (Option<String>, Option<String>);
+
+fn target(conn: &Connection, what: &What) -> store::Result<Target> {
+    let What::Grant { resource, .. } = what else { return Ok((None, None)) };
+    Ok(match resource.split_once(':') {
+        Some(("agent", name)) => (agents::resolve(conn, name)?.map(|live| live.agent.id), None),
+        Some((_, name)) => (None, spaces::by_id_or_slug(conn, name)?.map(|space| space.id)),
+        None => (None, None),
+    })
+}
+
+/// True if the caller has what it asks for. Of a thing that it may not see it has nothing.
+fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &Target, now: Micros) -> store::Result<bool> {
+    Ok(match (what, target) {
+        (What::Scope(scopes), _) => caller.scopes().first_not_covered(scopes).is_none(),
+        (What::Grant { role, .. }, (Some(agent), _)) => {
+            access::role_on(conn, caller, agent)? >= role.parse::<AgentRole>().ok().or(Some(AgentRole::Owner))
+        }
+        (What::Grant { role, .. }, (_, Some(space))) => {
+            access::space_role_on(conn, caller, space, now)?
+                >= role.parse::<SpaceRole>().ok().or(Some(SpaceRole::Owner))
+        }
+        _ => false,
+    })
+}
+
+/// Makes the request, unless the agent has what it asks for or waits for it already.
+///
+/// # Errors
+/// `recently_denied`, `rate_limited`, `too_many_requests_pending`, `too_many_questions`, those of the space that a
+/// question is put in, or the store's.
+pub fn create(tx: &Tx<'_>, asked: &Asked, settings: Requests, to_webhook: bool) -> Result<Made, ApiError> {
+    let agent_id = tx.caller.agent_id().ok_or(codes::AGENT_REQUIRED)?;
+    let target = target(tx.conn, &asked.what)?;
+    if has_it(tx.conn, tx.caller, &asked.what, &target, tx.now)? {
+        return Ok(Made::NotNeeded);
+    }
+    let told = asked.told().to_string();
+    let same = *blake3::hash(format!("{} {told}", asked.kind).as_bytes()).as_bytes();
+    if let Some(pending) = rows::pending_like(tx.conn, agent_id, &same, tx.now)? {
+        return Ok(Made::Same(Box::new(pending)));
+    }
+    bounds(tx, asked, agent_id, &same)?;
+    let id = store::new_id();
+    let message = match &asked.what {
+        What::Question(question) => ask::put(tx, &id, question, asked.space.as_deref(), asked.by_ask)?,
+        _ => None,
+    };
+    let least = REQUEST_LIFE.0;
+    let life = asked.life.unwrap_or(settings.ttl).max(least);
+    rows::insert(
+        tx.conn,
+        &NewRequest {
+            id: &id,
+            kind: asked.kind,
+            agent_id,
+            created_at: tx.now,
+            expires_at: tx.now.plus(life.saturating_mul(Micros::SECOND)),
+            duration_seconds: asked.duration,
+            target_agent_id: target.0.as_deref(),
+            target_space_id: target.1.as_deref(),
+            message_id: message.as_ref().map(|put| put.message_id.as_str()),
+            same: &same,
+            reason: &asked.reason,
+            asked: &told,
+        },
+    )?;
+    tx.audit(format!("request:{id}"))?;
+    let request = rows::by_id(tx.conn, &id)?.ok_or(codes::INTERNAL)?;
+    let mut told = tell::deciders(tx, &request, to_webhook)?;
+    told.put = message;
+    Ok(Made::New(Box::new((request, told))))
+}
+
+/// Lets one more request of an agent pass.
+fn bounds(tx: &Tx<'_>, asked: &Asked, agent_id: &str, same: &[u8; 32]) -> Result<(), ApiError> {
+    let denied_for = i64::try_from(DENIED_FOR.as_micros()).unwrap_or(i64::MAX);
+    if let Some(denied) = rows::denied_since(tx.conn, agent_id, same, tx.now.plus(-denied_for))? {
+        return Err(ApiError::new(codes::RECENTLY_DENIED).with("request_id", denied.id).with("note", denied.note));
+    }
+    let (count, oldest) = rows::count_since(tx.conn, agent_id, tx.now.plus(-HOUR), REQUESTS_PER_HOUR)?;
+    if count >= REQUESTS_PER_HOUR {
+        let left = oldest.map_or(HOUR, |oldest| oldest.plus(HOUR).0.saturating_sub(tx.now.0));
+        return Err(ApiError::new(codes::RATE_LIMITED)
+            .detail(format!("The agent has made {count} requests in the last hour."))
+            .retry_after(u64::try_from(left / Micros::SECOND + 1).unwrap_or(1)));
+    }
+    let questions = asked.kind == RequestKind::Confirm;
+    let most = if questions { REQUESTS_PENDING.1 } else { REQUESTS_PENDING.0 };
+    let pending = rows::count_pending(tx.conn, agent_id, questions, tx.now)?;
+    if pending >= most {
+        let code = if asked.by_ask { codes::TOO_MANY_QUESTIONS } else { codes::TOO_MANY_REQUESTS_PENDING };
+        return Err(ApiError::new(code).detail(format!("{pending} of the agent's are pending, as many as may be.")));
+    }
+    Ok(())
+}

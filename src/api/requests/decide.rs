@@ -1,0 +1,318 @@
+//! Deciding: what is granted is never more than was asked, and never more than the decider has himself.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::show::{self, stored};
+use super::tell::{self, Told};
+use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
+use crate::api::engine::call::Tx;
+use crate::limits::{ANSWER_CHARS, GRANTS_OF_AGENT, SPACE_MEMBERS};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Fields;
+use crate::store::grants::{self, Given, Grantee, On};
+use crate::store::requests::{self as rows, Decision, Request, RequestKind, RequestState};
+use crate::store::{self, agents, spaces};
+use crate::time::Micros;
+
+/// What a decider says beside yes.
+#[derive(Debug, Default)]
+pub struct Choice {
+    scope: Option<Scopes>,
+    role: Option<String>,
+    duration: Option<i64>,
+    option: Option<i64>,
+    text: Option<String>,
+    note: Option<String>,
+    /// The fields that were sent.
+    sent: Vec<&'static str>,
+}
+
+/// Fields that belong to kinds. Those of a join are read where joins are.
+const OF_KIND: &[(&str, &[RequestKind])] = &[
+    ("scope", &[RequestKind::Scope]),
+    ("role", &[RequestKind::Grant]),
+    ("duration_seconds", &[RequestKind::Scope, RequestKind::Grant]),
+    ("option", &[RequestKind::Confirm]),
+    ("text", &[RequestKind::Confirm]),
+    ("as", &[]),
+    ("name", &[]),
+    ("keep_old_hours", &[]),
+];
+
+impl Choice {
+    /// Reads what a body says.
+    ///
+    /// # Errors
+    /// 422.
+    pub fn of(body: &Fields) -> Result<Self, ApiError> {
+        let owned = |name| body.text(name).map(str::to_owned);
+        let scope = body.texts("scope").map(Scopes::parse).transpose();
+        let scope = scope.map_err(|error| ApiError::new(codes::INVALID_SCOPE).detail(format!("{error}.")))?;
+        Ok(Self {
+            scope,
+            role: owned("role"),
+            duration: body.integer("duration_seconds"),
+            option: body.integer("option"),
+            text: owned("text"),
+            note: owned("note"),
+            sent: OF_KIND.iter().map(|(name, _)| *name).filter(|name| body.value(*name).is_some()).collect(),
+        })
+    }
+
+    /// A yes to all that is asked.
+    pub fn plain(note: Option<&str>) -> Self {
+        Self { note: note.map(str::to_owned), ..Self::default() }
+    }
+
+    fn fits(&self, kind: RequestKind) -> Result<(), ApiError> {
+        let of = |sent: &str| OF_KIND.iter().find(|(name, _)| *name == sent).map_or(&[][..], |(_, kinds)| *kinds);
+        match self.sent.iter().find(|sent| !of(sent).contains(&kind)) {
+            Some(name) => Err(ApiError::field(name, format!("does not belong to a request of the kind {kind}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What approving comes to.
+#[derive(Default)]
+struct Outcome {
+    granted: Option<Value>,
+    until: Option<Micros>,
+    answer: Option<Value>,
+    on: Option<On>,
+    role: String,
+}
+
+/// Approves a request.
+///
+/// # Errors
+/// `request_not_found`, `request_decided`, 422 for what is more than was asked, `scope_exceeds_issuer` and those of the
+/// resource for what the decider does not hold, or the store's.
+pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told), ApiError> {
+    let request = pending(tx, id)?;
+    choice.fits(request.kind)?;
+    let outcome = match request.kind {
+        RequestKind::Scope => scope(tx, &request, choice)?,
+        RequestKind::Grant => grant(tx, &request, choice)?,
+        RequestKind::Confirm => confirm(&request, choice)?,
+    };
+    let user = tx.caller.user();
+    let target = outcome.on.as_ref();
+    let decision = Decision {
+        state: RequestState::Approved,
+        decider: (&user.id, &user.username),
+        note: choice.note.as_deref(),
+        granted: outcome.granted.as_ref().map(Value::to_string),
+        until: outcome.until,
+        answer: outcome.answer.as_ref().map(Value::to_string),
+        target_agent_id: if let Some(On::Agent(id)) = target { Some(id) } else { None },
+        target_space_id: if let Some(On::Space(id)) = target { Some(id) } else { None },
+    };
+    if !rows::decide(tx.conn, id, &decision, tx.now)? {
+        return Err(codes::REQUEST_DECIDED.into());
+    }
+    if let Some(on) = target {
+        let grantee = Grantee::Agent(request.agent_id.clone());
+        let by = tx.caller.actor();
+        let given = Given { grantee: &grantee, on, role: &outcome.role, granted_by: &by, expires_at: outcome.until };
+        grants::lend(tx.conn, &store::new_id(), &given, id, tx.now)?;
+    }
+    decided(tx, id)
+}
+
+/// Denies a request.
+///
+/// # Errors
+/// `request_not_found`, `request_decided`, or the store's.
+pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, Told), ApiError> {
+    pending(tx, id)?;
+    let user = tx.caller.user();
+    let decision = Decision {
+        state: RequestState::Denied,
+        decider: (&user.id, &user.username),
+        note,
+        granted: None,
+        until: None,
+        answer: None,
+        target_agent_id: None,
+        target_space_id: None,
+    };
+    if !rows::decide(tx.conn, id, &decision, tx.now)? {
+        return Err(codes::REQUEST_DECIDED.into());
+    }
+    decided(tx, id)
+}
+
+/// Takes back what was granted.
+///
+/// # Errors
+/// `request_not_found`, `request_not_in_force`, or the store's.
+pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+    super::find(tx.conn, tx.caller, id, tx.now)?;
+    if !rows::revoke(tx.conn, id, tx.now)? {
+        return Err(codes::REQUEST_NOT_IN_FORCE.into());
+    }
+    decided(tx, id)
+}
+
+fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+    tx.audit(format!("request:{id}"))?;
+    let request = rows::by_id(tx.conn, id)?.ok_or(codes::INTERNAL)?;
+    let told = tell::changed(tx.conn, &request, tx.now)?;
+    Ok((request, told))
+}
+
+/// The request, if the caller may see it and nobody has decided.
+fn pending(tx: &Tx<'_>, id: &str) -> Result<Request, ApiError> {
+    let request = super::find(tx.conn, tx.caller, id, tx.now)?;
+    match request.state_at(tx.now) {
+        RequestState::Pending => Ok(request),
+        state => Err(ApiError::new(codes::REQUEST_DECIDED)
+            .detail(format!("The request is {state}; only a pending one can be decided."))
+            .with("state", state.slug())),
+    }
+}
+
+/// When what is granted now ends: what the decider says, never later than what was asked.
+fn until(request: &Request, choice: &Choice, now: Micros) -> Result<Option<Micros>, ApiError> {
+    let seconds = match (choice.duration, request.duration_seconds) {
+        (Some(given), Some(asked)) if given > asked => {
+            let problem = format!("must be at most {asked}, which the request asks for");
+            return Err(ApiError::field("duration_seconds", problem));
+        }
+        (given, asked) => given.or(asked),
+    };
+    Ok(seconds.map(|seconds| now.plus(seconds.saturating_mul(Micros::SECOND))))
+}
+
+fn scope(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+    let asked = stored(&request.asked);
+    let asked: Vec<&str> = asked["scope"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let asked = Scopes::parse(asked).map_err(|_| codes::INTERNAL)?;
+    let given = choice.scope.as_ref().unwrap_or(&asked);
+    if given.is_empty() {
+        return Err(ApiError::field("scope", "must name at least one scope; deny the request to give none"));
+    }
+    if let Some(more) = asked.first_not_covered(given) {
+        return Err(ApiError::field("scope", format!("{more} is more than the request asks for")));
+    }
+    if let Some(more) = tx.caller.lasting_scopes().first_not_covered(given) {
+        return Err(ApiError::new(codes::SCOPE_EXCEEDS_ISSUER)
+            .detail(format!("The decider's own scopes do not cover {more}."))
+            .with("scope", more));
+    }
+    Ok(Outcome {
+        granted: Some(json!({"scope": given.texts()})),
+        until: until(request, choice, tx.now)?,
+        ..Outcome::default()
+    })
+}
+
+fn grant(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+    let asked = stored(&request.asked);
+    let asked_role = asked["role"].as_str().unwrap_or("");
+    let role = choice.role.as_deref().unwrap_or(asked_role);
+    // Both kinds of role have the same words in the same order.
+    if role.parse::<AgentRole>().ok() > asked_role.parse().ok() {
+        return Err(ApiError::field("role", format!("{role} is more than {asked_role}, which the request asks for")));
+    }
+    let on = resource(tx, asked["resource"].as_str().unwrap_or(""))?;
+    has_room(tx.conn, &on)?;
+    let end = until(request, choice, tx.now)?;
+    let end = [end, own_end(tx.conn, tx.caller, &on)?].into_iter().flatten().min();
+    Ok(Outcome {
+        granted: Some(json!({"resource": on.to_string(), "role": role})),
+        until: end,
+        role: role.to_owned(),
+        on: Some(on),
+        answer: None,
+    })
+}
+
+/// What the request is about, as the decider sees it: he must own it.
+fn resource(tx: &Tx<'_>, text: &str) -> Result<On, ApiError> {
+    match text.split_once(':') {
+        Some(("agent", name)) => {
+            let live = agents::resolve(tx.conn, name)?.ok_or(codes::AGENT_NOT_FOUND)?;
+            access::require(tx.conn, tx.caller, &live.agent.id, AgentRole::Owner)?;
+            Ok(On::Agent(live.agent.id))
+        }
+        Some((_, name)) => {
+            let id = spaces::by_id_or_slug(tx.conn, name)?.map_or_else(|| name.to_owned(), |space| space.id);
+            access::require_space(tx.conn, tx.caller, &id, SpaceRole::Owner)?;
+            Ok(On::Space(id))
+        }
+        None => Err(codes::INTERNAL.into()),
+    }
+}
+
+/// When the decider's own role ends, where it has an end: what hangs on it ends no later.
+fn own_end(conn: &Connection, caller: &Caller, on: &On) -> Result<Option<Micros>, ApiError> {
+    let owns_space = match on {
+        On::Space(id) => spaces::owner_of(conn, id)?.as_deref() == Some(caller.user().id.as_str()),
+        _ => false,
+    };
+    if caller.is_admin() || owns_space {
+        return Ok(None);
+    }
+    Ok(grants::of(conn, &caller.grantee(), on)?.and_then(|grant| grant.expires_at))
+}
+
+/// Lets one more grant pass if there is room for it.
+///
+/// # Errors
+/// `too_many_members`, `limit_reached`, or the store's.
+pub fn has_room(conn: &Connection, on: &On) -> Result<(), ApiError> {
+    match on {
+        On::Space(id) if grants::count_on_space(conn, id, SPACE_MEMBERS)? >= SPACE_MEMBERS => {
+            Err(codes::TOO_MANY_MEMBERS.into())
+        }
+        On::Agent(id) if grants::count_on_agent(conn, id)? >= GRANTS_OF_AGENT => {
+            Err(ApiError::limit_reached("grants on this agent", GRANTS_OF_AGENT))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The options of a question.
+pub(super) fn options_of(request: &Request) -> Vec<String> {
+    show::options(request.kind, &stored(&request.asked))
+}
+
+fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
+    let asked = stored(&request.asked);
+    let options = options_of(request);
+    let yes_no = asked.get("options").is_none();
+    let free_text = asked["free_text"] == true;
+    // Approving a question of yes or no without a word is a yes.
+    let option = choice.option.or((yes_no && choice.text.is_none()).then_some(0));
+    let words = match &choice.text {
+        Some(_) if !free_text => return Err(ApiError::field("text", "the question is answered by its options alone")),
+        Some(text) if text.trim().is_empty() || text.chars().count() > ANSWER_CHARS => {
+            return Err(ApiError::field("text", format!("must have 1 to {ANSWER_CHARS} characters")));
+        }
+        words => words.clone(),
+    };
+    let named = option.map(|nth| usize::try_from(nth).ok().and_then(|nth| options.get(nth)));
+    let text = match (named, words) {
+        (Some(None), _) => return Err(ApiError::field("option", format!("must be below {}", options.len()))),
+        (_, Some(words)) => words,
+        (Some(Some(option)), None) => option.clone(),
+        (None, None) => return Err(ApiError::field("option", "must be there, or text, to answer the question")),
+    };
+    Ok(Outcome { answer: Some(json!({"option": option, "text": text})), ..Outcome::default() })
+}
+
+/// Withdraws a request of the caller's own.
+///
+/// # Errors
+/// `request_not_found`, `request_decided`, or the store's.
+pub fn withdraw(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
+    pending(tx, id)?;
+    if !rows::withdraw(tx.conn, id, tx.now)? {
+        return Err(codes::REQUEST_DECIDED.into());
+    }
+    decided(tx, id)
+}

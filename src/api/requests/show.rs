@@ -1,0 +1,136 @@
+//! A request's record on the wire.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::access::Caller;
+use crate::limits::REQUEST_DECIDERS;
+use crate::rest::field::{Field, Type};
+use crate::store;
+use crate::store::requests::{self, Request, RequestKind, RequestState};
+use crate::time::Micros;
+
+/// What a question is answered with where it names no options.
+pub(super) const YES_NO: [&str; 2] = ["yes", "no"];
+/// The kinds on the wire: a join is no row, it lives in memory.
+const KINDS: &[&str] = &["scope", "grant", "confirm", "join"];
+/// What asking for what one has is answered with, beside the states.
+const STATES: &[&str] = &["pending", "approved", "denied", "expired", "withdrawn", "ended", "revoked", "not_needed"];
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::unbounded(name, about).required()
+}
+
+const AGENT: &[Field] = &[text("id", "The agent's id."), text("name", "Its name.")];
+const ANSWER: &[Field] = &[
+    Field::integer("option", 0, 16, "The option, counted from 0.").required().nullable(),
+    text("text", "The option in words, or the answer."),
+];
+
+/// A request's record.
+pub const RECORD: &[Field; 20] = &[
+    text("id", "The id."),
+    Field::word("kind", KINDS, "What it asks for.").required(),
+    Field::word("state", STATES, "Where it stands.").required(),
+    Field::of("agent", Type::Object(AGENT), "The agent that asks.").required().nullable(),
+    text("requester", "Who asks: agent:NAME."),
+    text("reason", "Why."),
+    Field::of("asked", Type::AnyObject, "What is asked for.").required(),
+    Field::of("granted", Type::AnyObject, "What was granted.").required().nullable(),
+    Field::integer("duration_seconds", 60, i64::MAX, "For how long; null: until it is taken back.")
+        .required()
+        .nullable(),
+    text("until", "When what was granted ends.").nullable(),
+    Field::texts("options", usize::MAX, usize::MAX, "The options of a question.").required().nullable(),
+    Field::of("answer", Type::Object(ANSWER), "The answer to a question.").required().nullable(),
+    text("note", "What the decider says to it.").nullable(),
+    Field::texts("deciders", usize::MAX, usize::MAX, "Who may decide, by username.").required(),
+    text("decided_by", "Who decided, by username.").nullable(),
+    text("created_at", "When it was asked."),
+    text("expires_at", "Until when it can be decided."),
+    text("decided_at", "When it was decided.").nullable(),
+    // Of a join alone.
+    Field::unbounded("code", "The code of a join, as its caller sees it."),
+    Field::unbounded("peer", "The address that a join comes from."),
+];
+
+/// What asking is answered with: the record, or the state `not_needed` alone.
+pub const RESULT: &[Field; 20] = &{
+    let (mut fields, mut nth) = (*RECORD, 0);
+    while nth < fields.len() {
+        // `state` always comes.
+        fields[nth].required = nth == 2;
+        nth += 1;
+    }
+    fields
+};
+
+/// A JSON value as stored.
+pub(super) fn stored(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or(Value::Null)
+}
+
+/// The options of a question; none for one that is answered in words, and for what is no question.
+pub(super) fn options(kind: RequestKind, asked: &Value) -> Vec<String> {
+    if kind != RequestKind::Confirm {
+        return Vec::new();
+    }
+    match asked["options"].as_array() {
+        Some(all) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+        None => YES_NO.map(str::to_owned).to_vec(),
+    }
+}
+
+/// The answer of an answered question.
+pub fn answer_of(request: &Request) -> Option<Value> {
+    request.answer.as_deref().map(stored)
+}
+
+/// A request as this caller sees it.
+///
+/// # Errors
+/// The store's.
+pub fn show(conn: &Connection, request: &Request, caller: &Caller, now: Micros) -> store::Result<Value> {
+    // An agent is not told whose a thing is, nor whether there is one.
+    let on = match caller.agent_id() {
+        Some(_) => (None, None),
+        None => (request.target_agent_id.as_deref(), request.target_space_id.as_deref()),
+    };
+    let found = requests::deciders(conn, &request.owner_id, on, now, REQUEST_DECIDERS)?;
+    let mut deciders: Vec<String> = Vec::new();
+    for (_, name) in found {
+        if !deciders.contains(&name) {
+            deciders.push(name);
+        }
+    }
+    Ok(record(request, &deciders, now))
+}
+
+/// The record.
+pub(super) fn record(request: &Request, deciders: &[String], now: Micros) -> Value {
+    let asked = stored(&request.asked);
+    let options = options(request.kind, &asked);
+    let state = request.state_at(now);
+    // What nobody decided has no end of its own.
+    let until = request.until.filter(|_| state != RequestState::Pending);
+    json!({
+        "id": request.id,
+        "kind": request.kind,
+        "state": state,
+        "agent": {"id": request.agent_id, "name": request.agent},
+        "requester": format!("agent:{}", request.agent),
+        "reason": request.reason,
+        "asked": asked,
+        "granted": request.granted.as_deref().map(stored),
+        "duration_seconds": request.duration_seconds,
+        "until": until.map(Micros::millis),
+        "options": if options.is_empty() { Value::Null } else { json!(options) },
+        "answer": answer_of(request),
+        "note": request.note,
+        "deciders": deciders,
+        "decided_by": request.decided_by,
+        "created_at": request.created_at.millis(),
+        "expires_at": request.expires_at.millis(),
+        "decided_at": request.decided_at.map(Micros::millis),
+    })
+}

@@ -1,0 +1,181 @@
+//! Telling of requests: a notification to each who may decide, and an event to those who listen.
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::ask::Put;
+use super::show::{record, stored};
+use crate::api::engine::app::App;
+use crate::api::engine::call::Tx;
+use crate::jobs::events::streams::{self, Event, Streams};
+use crate::limits::{REQUEST_DECIDERS, TITLE_CHARS};
+use crate::store::notifications::{self, Level, NewNotification};
+use crate::store::requests::{self as rows, Request, RequestKind};
+use crate::store::{self, agents, webhook};
+use crate::time::Micros;
+
+/// What is woken when a request of this agent has changed.
+pub fn topic_of(agent_id: &str) -> String {
+    format!("requests:{agent_id}")
+}
+
+/// Who is to be told, once it is on disk.
+pub struct Told {
+    agent_id: String,
+    space_id: Option<String>,
+    event: Value,
+    listeners: Vec<String>,
+    notified: Vec<String>,
+    /// The message that puts a question.
+    pub(super) put: Option<Put>,
+}
+
+impl Told {
+    /// Tells them. Quick; on the writer's thread.
+    pub fn tell(self, streams: &Streams) {
+        streams.wake(&topic_of(&self.agent_id));
+        for user_id in &self.notified {
+            streams.wake(&streams::notifications_of(user_id));
+        }
+        if let Some(put) = &self.put {
+            streams.wake(&streams::space(&put.space_id));
+        }
+        if let Some(space_id) = &self.space_id {
+            streams.tell(&streams::space(space_id), Event::new("request", &self.event).only_to(self.listeners));
+        }
+    }
+}
+
+/// Tells them with what an application has.
+pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
+    let streams = std::sync::Arc::clone(&app.streams);
+    let webhook = app.config.read(|now| now.webhook.is_some()).then(|| std::sync::Arc::clone(&app.webhook));
+    move |told| {
+        let notified = !told.notified.is_empty();
+        told.tell(&streams);
+        if let Some(webhook) = webhook.as_ref().filter(|_| notified) {
+            webhook.nudge();
+        }
+    }
+}
+
+/// What is told of a request that has changed.
+///
+/// # Errors
+/// The store's.
+pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Result<Told> {
+    let deciders = deciders_of(conn, request, now)?;
+    let space_id = agents::by_id(conn, &request.agent_id)?.map(|live| live.agent.space_id);
+    let names: Vec<String> = deciders.iter().map(|(_, name)| name.clone()).collect();
+    let agent = format!("agent:{}", request.agent_id);
+    // The agent hears of it too, so nothing stands in it that the agent may not know.
+    let shown = if request.kind == RequestKind::Grant { vec![request.owner.clone()] } else { names };
+    Ok(Told {
+        agent_id: request.agent_id.clone(),
+        space_id,
+        event: record(request, &shown, now),
+        listeners: deciders.into_iter().map(|(id, _)| format!("user:{id}")).chain([agent]).collect(),
+        notified: Vec::new(),
+        put: None,
+    })
+}
+
+fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Result<Vec<(String, String)>> {
+    let on = (request.target_agent_id.as_deref(), request.target_space_id.as_deref());
+    let mut deciders: Vec<(String, String)> = Vec::new();
+    for one in rows::deciders(conn, &request.owner_id, on, now, REQUEST_DECIDERS)? {
+        if !deciders.contains(&one) {
+            deciders.push(one);
+        }
+    }
+    Ok(deciders)
+}
+
+/// Notifies each who may decide a new request, in its transaction.
+pub(super) fn deciders(tx: &Tx<'_>, request: &Request, to_webhook: bool) -> store::Result<Told> {
+    let mut told = changed(tx.conn, request, tx.now)?;
+    let (title, message) = (title(request), message(request));
+    for (user_id, _) in deciders_of(tx.conn, request, tx.now)? {
+        let id = store::new_id();
+        notifications::insert(
+            tx.conn,
+            &NewNotification {
+                id: &id,
+                user_id: &user_id,
+                agent_id: Some(&request.agent_id),
+                source: &tx.caller.source(),
+                app_origin: None,
+                level: Level::High,
+                title: &title,
+                message: &message,
+                action_url: Some(&format!("/ui/requests/{}", request.id)),
+                created_at: tx.now,
+            },
+        )?;
+        if to_webhook {
+            webhook::queue(tx.conn, &id, tx.now)?;
+        }
+        told.notified.push(user_id);
+    }
+    Ok(told)
+}
+
+/// One line for people.
+fn title(request: &Request) -> String {
+    let asked = stored(&request.asked);
+    let list = |value: &Value| -> String {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+    };
+    let text = |name: &str| asked[name].as_str().unwrap_or("").to_owned();
+    let title = match request.kind {
+        RequestKind::Scope => format!("{} asks for {}", request.agent, list(&asked["scope"])),
+        RequestKind::Grant => format!("{} asks for the role {} on {}", request.agent, text("role"), text("resource")),
+        RequestKind::Confirm => format!("{} asks: {}", request.agent, text("question")),
+    };
+    let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TITLE_CHARS).collect();
+    line.trim_end().to_owned()
+}
+
+/// What they need to decide.
+fn message(request: &Request) -> String {
+    let asked = stored(&request.asked);
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(question) = asked["question"].as_str() {
+        lines.push(question.to_owned());
+    }
+    if let Some(options) = asked["options"].as_array() {
+        lines.extend(options.iter().filter_map(Value::as_str).map(|option| format!("- {option}")));
+    }
+    if !request.reason.is_empty() {
+        lines.push(request.reason.clone());
+    }
+    match request.duration_seconds {
+        Some(seconds) => lines.push(format!("For {}.", in_words(seconds))),
+        None if request.kind != RequestKind::Confirm => lines.push("Until you take it back.".to_owned()),
+        None => {}
+    }
+    lines.push(format!("Decide by {}: taosctl requests show {}", request.expires_at.millis(), request.id));
+    lines.join("\n")
+}
+
+/// A duration for people.
+fn in_words(seconds: i64) -> String {
+    match seconds {
+        s if s % 86_400 == 0 => format!("{} d", s / 86_400),
+        s if s % 3600 == 0 => format!("{} h", s / 3600),
+        s if s % 60 == 0 => format!("{} min", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+/// Tells of a request that has ended by its time, or with what it hung on: for the clock of ends.
+pub fn ended(conn: &Connection, streams: &Streams, id: &str) -> store::Result<()> {
+    let Some(request) = rows::by_id(conn, id)? else { return Ok(()) };
+    changed(conn, &request, Micros::now())?.tell(streams);
+    Ok(())
+}
+
+/// The form of a reply that tells only that nothing is needed.
+pub fn not_needed() -> Value {
+    json!({"state": "not_needed"})
+}

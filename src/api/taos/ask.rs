@@ -1,0 +1,215 @@
+//! Questions to the user: the short way to a request of the kind confirm (MCP contract, section 4; requests contract).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::http::Method;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use crate::access::{Action, Caller, Gate};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Step, Written};
+use crate::api::engine::dispatch::render;
+use crate::api::requests::{self, Asked, Made};
+use crate::jobs::events::streams::Streams;
+use crate::limits::{QUESTION_CHARS, QUESTION_OPTIONS};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::store::Store;
+use crate::store::requests::{Request, RequestKind, RequestState};
+use crate::time::Micros;
+
+const DOC: &str = "recipes/asking-for-access#question";
+/// Where a question stands, in its own words.
+const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn"];
+const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
+
+const RECORD: &[Field] = &[
+    Field::unbounded("question_id", "The question's id: that of its request.").required(),
+    Field::word("status", STATUS, "Where it stands.").required(),
+    Field::unbounded("answer", "The answer."),
+    Field::integer("option", 0, 16, "The option that the answer is, counted from 0."),
+    Field::unbounded("answered_by", "Who answered, by username."),
+    Field::unbounded("answered_at", "When."),
+    Field::unbounded("note", "What was said to it."),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/ui/ask",
+        dialect: Taos,
+        access: Access::Action(Action::RequestsCreate, ask),
+        id: "ui_ask",
+        title: "Ask the user",
+        about: "For agents. The owner gets a message and a notification; the first reply of the owner to the message is the answer, or a decision of the request with this id.",
+        repeat: Repeat::Key,
+        query: &[],
+        body: BodyKind::Json(&[
+            Field::text("question", QUESTION_CHARS.1, "The question.").not_empty().required(),
+            Field::texts(
+                "options",
+                QUESTION_OPTIONS[1].1,
+                QUESTION_OPTIONS[1].2,
+                "Up to 8 answers to choose from; without them it is answered in words.",
+            ),
+            Field::text("space_id", 64, "Where the message is written; in the agent's own space if absent."),
+            WAIT,
+        ]),
+        example: r#"{"question": "Which branch shall I build?", "options": ["main", "release"]}"#,
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[
+            codes::AGENT_REQUIRED,
+            codes::SPACE_FORBIDDEN,
+            codes::FORBIDDEN,
+            codes::TOO_MANY_QUESTIONS,
+            codes::RECENTLY_DENIED,
+        ],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/ui/ask/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::RequestsRead, get),
+        id: "ui_answer",
+        title: "Read the answer to a question",
+        about: "For the agent that asked. With wait, the reply comes with the answer, or after that many seconds.",
+        repeat: Repeat::Safe,
+        query: &[WAIT],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::QUESTION_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn show(question: &Request, now: Micros) -> Value {
+    let state = question.state_at(now);
+    let status = match state {
+        RequestState::Pending => "waiting",
+        RequestState::Approved => "answered",
+        other => other.slug(),
+    };
+    let mut shown = json!({"question_id": question.id, "status": status});
+    if let Some(answer) = requests::answer_of(question) {
+        shown["answer"] = answer["text"].clone();
+        if !answer["option"].is_null() {
+            shown["option"] = answer["option"].clone();
+        }
+        shown["answered_by"] = json!(question.decided_by);
+        shown["answered_at"] = json!(question.decided_at.map(Micros::millis));
+    }
+    if let Some(note) = &question.note {
+        shown["note"] = json!(note);
+    }
+    shown
+}
+
+fn seconds(value: Option<i64>) -> Duration {
+    Duration::from_secs(value.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0))
+}
+
+fn ask(app: &App, call: Call) -> Handled {
+    call.check_allowance()?;
+    if call.caller.agent_id().is_none() {
+        return Err(codes::AGENT_REQUIRED.into());
+    }
+    let body = &call.input.body;
+    let question = requests::question(body, QUESTION_CHARS.1, QUESTION_OPTIONS[1])?;
+    let asked = Asked::question(question, body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned));
+    let until = call.input.head.arrived + seconds(body.integer("wait"));
+    let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
+    let tell = requests::after(app);
+    let waiting = Waiting::of(app, &call, until);
+    call.write(app, move |tx| {
+        let (question, told) = match requests::create(tx, &asked, settings, to_webhook)? {
+            Made::New(made) => (made.0, Some(made.1)),
+            Made::Same(question) => (*question, None),
+            Made::NotNeeded => return Err(codes::INTERNAL.into()),
+        };
+        let reply = Reply::ok(&show(&question, tx.now));
+        let after: After = Box::new(move |reply, claim| {
+            if let Some(told) = told {
+                tell(told);
+            }
+            // With a key the reply that is stored is the first one; a repeat may wait by the question's id.
+            if claim.is_some() || Instant::now() >= waiting.until {
+                return Outcome::Done(reply);
+            }
+            Outcome::Again(Box::new(move || waiting.outcome(&question.id)))
+        });
+        Ok(Written::Then(reply, after))
+    })
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let until = call.input.head.arrived + seconds(call.input.query.integer("wait"));
+    let id = call.input.param(0).to_owned();
+    Ok(Step::Later(Waiting::of(app, &call, until).look(&id)?))
+}
+
+/// A caller who waits for an answer.
+struct Waiting {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    streams: Arc<Streams>,
+    caller: Caller,
+    until: Instant,
+}
+
+/// The question, if the caller is the agent that asked it.
+fn find(conn: &Connection, caller: &Caller, id: &str, now: Micros) -> Result<Request, ApiError> {
+    let unknown = || ApiError::from(codes::QUESTION_NOT_FOUND);
+    let found = requests::find(conn, caller, id, now).map_err(|error| match error.code.status {
+        404 => unknown(),
+        _ => error,
+    })?;
+    let is_own = caller.agent_id() == Some(found.agent_id.as_str()) && found.kind == RequestKind::Confirm;
+    if is_own { Ok(found) } else { Err(unknown()) }
+}
+
+impl Waiting {
+    fn of(app: &App, call: &Call, until: Instant) -> Self {
+        let (store, gate, streams) = (Arc::clone(&app.store), Arc::clone(&app.gate), Arc::clone(&app.streams));
+        Self { store, gate, streams, caller: call.caller.clone(), until }
+    }
+
+    fn look(self, id: &str) -> Result<Outcome, ApiError> {
+        let wait = self.caller.agent_id().map(|agent| self.streams.wait(&requests::topic_of(agent)));
+        let now = Micros::now();
+        let question = self.store.lookup(|conn| find(conn, &self.caller, id, now))?;
+        let is_open = question.state_at(now) == RequestState::Pending;
+        match wait.filter(|_| is_open && Instant::now() < self.until && !self.streams.is_closing()) {
+            None => Ok(Outcome::Done(Reply::ok(&show(&question, now)))),
+            Some(wait) => {
+                let (until, id) = (self.until, question.id);
+                Ok(Outcome::Later { wait, until, again: Box::new(move || self.outcome(&id)) })
+            }
+        }
+    }
+
+    /// Looks again, for a caller who would still be let in.
+    fn outcome(self, id: &str) -> Outcome {
+        let request_id = self.caller.request_id().to_owned();
+        let looked = if self.gate.is_still_good(&self.caller, Action::RequestsCreate)
+            || self.gate.is_still_good(&self.caller, Action::RequestsRead)
+        {
+            self.look(id)
+        } else {
+            Err(codes::INVALID_TOKEN.into())
+        };
+        looked.unwrap_or_else(|error| Outcome::Done(render(&error, Taos, &request_id)))
+    }
+}

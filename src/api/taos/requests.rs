@@ -1,0 +1,407 @@
+//! Requests: an agent asks, its owner decides, for a limited time (requests contract). What they are stands in
+//! `api::requests`; a join is no row and stands in `joins`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::LOCATION;
+use hyper::http::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::access::{Action, Gate};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
+use crate::api::engine::dispatch::render;
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
+use crate::jobs::events::streams::Streams;
+use crate::limits::{
+    ANSWER_CHARS, DECIDED_AT_ONCE, NAME_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, REASON_CHARS, REQUEST_DURATION,
+    REQUEST_LIFE, REQUEST_SCOPES, SCOPE_CHARS,
+};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::store::requests::{self as rows, Filter, Request, RequestKind, RequestState};
+use crate::store::{self, Store};
+use crate::time::Micros;
+
+const DOC_ASK: &str = "recipes/asking-for-access#ask";
+const DOC_DECIDE: &str = "recipes/deciding-requests#decide";
+const DOC_REVOKE: &str = "recipes/deciding-requests#revoke";
+
+const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.");
+const ROLE: Field = Field::word("role", &["viewer", "editor", "owner"], "kind grant: the role.");
+const DURATION: Field = Field::integer(
+    "duration_seconds",
+    REQUEST_DURATION.0,
+    REQUEST_DURATION.1,
+    "kinds scope and grant: for how long; until it is taken back if absent.",
+);
+const NOTE: Field = Field::text("note", REASON_CHARS, "What the decider says to it.");
+const WAIT: Field =
+    Field::integer("wait", 0, 60, "Seconds to hold the reply while the request is pending; 0 if absent.");
+
+const ASKED: &[Field] = &[
+    Field::word("kind", RequestKind::SLUGS, "scope, grant or confirm.").required(),
+    Field::text("reason", REASON_CHARS, "Why; the decider reads it.").not_empty().required(),
+    SCOPE,
+    Field::text("resource", 128, "kind grant: agent:NAME or space:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(agent|space):."}"#),
+    ROLE,
+    Field::text("question", QUESTION_CHARS.0, "kind confirm: the question."),
+    Field::texts(
+        "options",
+        QUESTION_OPTIONS[0].1,
+        QUESTION_OPTIONS[0].2,
+        "kind confirm: 2 to 6 answers to choose from; yes and no if absent.",
+    ),
+    Field::flag("free_text", "kind confirm: whether an answer in words is taken too."),
+    DURATION,
+    Field::integer("expires_in_seconds", REQUEST_LIFE.0, REQUEST_LIFE.1, "How long it can be decided; 24 h if absent."),
+];
+
+const APPROVAL: &[Field] = &[
+    Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for."),
+    Field::word("role", &["viewer", "editor", "owner"], "kind grant: a smaller role than asked for."),
+    Field::integer(
+        "duration_seconds",
+        REQUEST_DURATION.0,
+        REQUEST_DURATION.1,
+        "kinds scope and grant: a shorter time than asked for.",
+    ),
+    Field::integer("option", 0, 16, "kind confirm: the option, counted from 0."),
+    Field::text("text", ANSWER_CHARS, "kind confirm: the answer in words."),
+    NOTE,
+    Field::word("as", &["new", "same"], "kind join: a new agent, or the same again."),
+    Field::text("name", NAME_CHARS, "kind join: another name."),
+    Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials live on."),
+];
+
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access<
+        crate::api::engine::api_route::PublicHandler,
+        crate::api::engine::api_route::CheckedHandler,
+        crate::api::engine::api_route::AtOnceHandler,
+    >,
+) -> ApiRoute {
+    Route {
+        method,
+        path,
+        dialect: Taos,
+        access,
+        id: "",
+        title: "",
+        about: "",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[],
+        doc: "",
+        tool: None,
+    }
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    row(Method::POST, "/api/requests", Access::Action(Action::RequestsCreate, create))
+        .described(
+            "requests_create",
+            "Ask for a scope, a role or an answer",
+            "For agents. The agent's owner and the admins are told, of a role also the owners of what it is about. The same request again is answered with the pending one; what the agent has already, with the state not_needed.",
+            DOC_ASK,
+        )
+        .taking(ASKED, r#"{"kind": "scope", "scope": ["agents.logs"], "reason": "To see why the build failed.", "duration_seconds": 600}"#)
+        .repeatable()
+        .answering(201, Answer::Upsert(RESULT))
+        .failing(&[
+            codes::AGENT_REQUIRED,
+            codes::INVALID_SCOPE,
+            codes::RECENTLY_DENIED,
+            codes::TOO_MANY_REQUESTS_PENDING,
+        ]),
+    row(Method::GET, "/api/requests", Access::Action(Action::RequestsRead, list))
+        .described(
+            "requests_list",
+            "List requests",
+            "Newest first. An agent sees its own; a user those that it may decide or has decided.",
+            DOC_ASK,
+        )
+        .asking(&[
+            Field::word("state", RequestState::SLUGS, "Only those that stand here."),
+            Field::word("kind", &["scope", "grant", "confirm", "join"], "Only those that ask for this."),
+            Field::text("agent", 64, "Only those of the agent of this name or id."),
+            LIMIT,
+            CURSOR,
+        ])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
+    row(Method::POST, "/api/requests/decide", Access::Action(Action::RequestsDecide, decide_all))
+        .described(
+            "requests_decide",
+            "Decide several requests",
+            "Each on its own: what cannot be decided is told by its code. Approving gives what was asked for.",
+            DOC_DECIDE,
+        )
+        .taking(
+            &[
+                Field::texts("ids", DECIDED_AT_ONCE, 64, "The requests, at most 50.").required(),
+                Field::word("decision", &["approve", "deny"], "What to do with them.").required(),
+                NOTE,
+            ],
+            r#"{"ids": ["01890000-0000-7000-8000-000000000000"], "decision": "deny", "note": "Not today."}"#,
+        )
+        .repeatable()
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::of("results", Type::AnyObject, "For each id its state, or the code of the error.").required()
+            ]),
+        )
+        .failing(&[codes::USER_REQUIRED]),
+    row(Method::GET, "/api/requests/{id}", Access::Action(Action::RequestsRead, get))
+        .described(
+            "requests_get",
+            "Read a request, or wait for its decision",
+            "With wait, the reply comes when the request is not pending any more, or after that many seconds.",
+            DOC_ASK,
+        )
+        .asking(&[WAIT])
+        .failing(&[codes::REQUEST_NOT_FOUND]),
+    row(Method::POST, "/api/requests/{id}/approve", Access::Action(Action::RequestsDecide, approve))
+        .described(
+            "requests_approve",
+            "Approve a request",
+            "Gives what was asked for, or less of it. Of a question it carries the answer, no included.",
+            DOC_DECIDE,
+        )
+        .taking(APPROVAL, r#"{"duration_seconds": 120, "note": "For this build alone."}"#)
+        .failing(&[
+            codes::USER_REQUIRED,
+            codes::REQUEST_NOT_FOUND,
+            codes::REQUEST_DECIDED,
+            codes::INVALID_SCOPE,
+            codes::SCOPE_EXCEEDS_ISSUER,
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::SPACE_FORBIDDEN,
+            codes::TOO_MANY_MEMBERS,
+            codes::LIMIT_REACHED,
+        ]),
+    row(Method::POST, "/api/requests/{id}/deny", Access::Action(Action::RequestsDecide, deny))
+        .described("requests_deny", "Deny a request", "Of a question: refuses to answer.", DOC_DECIDE)
+        .taking(&[NOTE], r#"{"note": "Ask again tomorrow."}"#)
+        .failing(&[codes::USER_REQUIRED, codes::REQUEST_NOT_FOUND, codes::REQUEST_DECIDED]),
+    row(Method::POST, "/api/requests/{id}/withdraw", Access::Action(Action::RequestsCreate, withdraw))
+        .described("requests_withdraw", "Withdraw a request", "By the agent that asked, while it is pending.", DOC_ASK)
+        .taking(&[], "")
+        .failing(&[codes::AGENT_REQUIRED, codes::REQUEST_NOT_FOUND, codes::REQUEST_DECIDED]),
+    row(Method::POST, "/api/requests/{id}/revoke", Access::Action(Action::RequestsDecide, revoke))
+        .described(
+            "requests_revoke",
+            "Take back what a request gave",
+            "Of an approved scope or grant; the agent's next call is without it.",
+            DOC_REVOKE,
+        )
+        .taking(&[], "")
+        .failing(&[codes::USER_REQUIRED, codes::REQUEST_NOT_FOUND, codes::REQUEST_NOT_IN_FORCE]),
+];
+
+/// A reply that is sent once those who are concerned were told.
+fn telling(app: &App) -> impl FnOnce(Reply, Vec<Told>) -> Written + Send + 'static {
+    let tell = requests::after(app);
+    move |reply, told| {
+        let after: After = Box::new(move |reply, _| {
+            told.into_iter().for_each(tell);
+            Outcome::Done(reply)
+        });
+        Written::Then(reply, after)
+    }
+}
+
+fn shown(tx: &Tx<'_>, request: &Request) -> store::Result<Value> {
+    show(tx.conn, request, tx.caller, tx.now)
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    call.check_allowance()?;
+    if call.caller.agent_id().is_none() {
+        return Err(codes::AGENT_REQUIRED.into());
+    }
+    let asked = requests::wanted(&call.input.body)?;
+    let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
+    let telling = telling(app);
+    call.write(app, move |tx| {
+        Ok(match requests::create(tx, &asked, settings, to_webhook)? {
+            Made::NotNeeded => Written::Reply(Reply::ok(&requests::not_needed())),
+            Made::Same(request) => Written::Reply(Reply::ok(&shown(tx, &request)?)),
+            Made::New(made) => {
+                let (request, told) = *made;
+                let reply = Reply::json(StatusCode::CREATED, &shown(tx, &request)?);
+                telling(reply.with(LOCATION, &format!("/api/requests/{}", request.id)), vec![told])
+            }
+        })
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "requests")?;
+    let page = list.page();
+    let query = &call.input.query;
+    // A join is no row.
+    let kind = query.text("kind").filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
+    let filter = Filter { state: query.word("state")?, kind, agent: query.text("agent").map(str::to_owned) };
+    let now = Micros::now();
+    if query.text("kind") != Some("join") {
+        let viewer = requests::viewer(&call.caller);
+        app.store.read(|conn| {
+            let mut failed = None;
+            let mut take = |request: Request| {
+                if !call.caller.may_touch(&request.agent_id) {
+                    return true;
+                }
+                match show(conn, &request, &call.caller, now) {
+                    Ok(value) => list.push((request.created_at, request.id.clone()), &value),
+                    Err(error) => {
+                        failed = Some(error);
+                        false
+                    }
+                }
+            };
+            rows::list(conn, &viewer, &filter, &page, now, &mut take)?;
+            failed.map_or(Ok(()), Err)
+        })?;
+    }
+    Ok(list.reply(&call.input).into())
+}
+
+/// A request that is waited for.
+struct Poll {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    streams: Arc<Streams>,
+    call: Call,
+    until: Instant,
+}
+
+impl Poll {
+    /// Answers once the request is not pending, or the time is up.
+    fn look(self) -> Result<Outcome, ApiError> {
+        let id = self.call.input.param(0);
+        let agent = self.store.lookup(|conn| requests::find(conn, &self.call.caller, id, Micros::now()))?.agent_id;
+        // The wait begins before the look that counts: what is committed in between is not missed.
+        let wait = self.streams.wait(&requests::topic_of(&agent));
+        let now = Micros::now();
+        let (state, value) = self.store.read(|conn| {
+            let request = requests::find(conn, &self.call.caller, id, now)?;
+            Ok::<_, ApiError>((request.state_at(now), show(conn, &request, &self.call.caller, now)?))
+        })?;
+        if state != RequestState::Pending || Instant::now() >= self.until || self.streams.is_closing() {
+            return Ok(Outcome::Done(Reply::ok(&value)));
+        }
+        let until = self.until;
+        Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) })
+    }
+
+    /// Looks again, for a caller who would still be let in.
+    fn again(self) -> Outcome {
+        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
+        let looked = if self.gate.is_still_good(&self.call.caller, Action::RequestsRead) {
+            self.look()
+        } else {
+            Err(codes::INVALID_TOKEN.into())
+        };
+        looked.unwrap_or_else(|error| Outcome::Done(render(&error, dialect, &request_id)))
+    }
+}
+
+fn get(app: &App, call: Call) -> Handled {
+    let wait = call.input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let poll = Poll {
+        store: Arc::clone(&app.store),
+        gate: Arc::clone(&app.gate),
+        streams: Arc::clone(&app.streams),
+        until: call.input.head.arrived + Duration::from_secs(wait),
+        call,
+    };
+    Ok(Step::Later(poll.look()?))
+}
+
+/// Ends a call in what one step does with the request of its path.
+fn step(
+    app: &App,
+    call: Call,
+    work: impl FnOnce(&Tx<'_>, &str) -> Result<(Request, Told), ApiError> + Send + 'static,
+) -> Handled {
+    let telling = telling(app);
+    call.write(app, move |tx| {
+        let (request, told) = work(tx, tx.input.param(0))?;
+        Ok(telling(Reply::ok(&shown(tx, &request)?), vec![told]))
+    })
+}
+
+/// Refuses agents, whatever their scopes.
+fn users_only(call: &Call) -> Result<(), ApiError> {
+    if call.caller.agent_id().is_some() { Err(codes::USER_REQUIRED.into()) } else { Ok(()) }
+}
+
+fn approve(app: &App, call: Call) -> Handled {
+    users_only(&call)?;
+    let choice = Choice::of(&call.input.body)?;
+    step(app, call, move |tx, id| requests::approve(tx, id, &choice))
+}
+
+fn deny(app: &App, call: Call) -> Handled {
+    users_only(&call)?;
+    step(app, call, |tx, id| requests::deny(tx, id, tx.input.body.of(&NOTE)))
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    users_only(&call)?;
+    step(app, call, requests::revoke)
+}
+
+fn withdraw(app: &App, call: Call) -> Handled {
+    if call.caller.agent_id().is_none() {
+        return Err(codes::AGENT_REQUIRED.into());
+    }
+    step(app, call, requests::withdraw)
+}
+
+fn decide_all(app: &App, call: Call) -> Handled {
+    users_only(&call)?;
+    let telling = telling(app);
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let approves = body.text("decision") == Some("approve");
+        let choice = Choice::plain(body.of(&NOTE));
+        let (mut results, mut told) = (Map::new(), Vec::new());
+        for id in body.texts("ids").unwrap_or_default() {
+            if results.contains_key(id) {
+                continue;
+            }
+            let done = store::savepoint(tx.conn, |_| {
+                if approves { requests::approve(tx, id, &choice) } else { requests::deny(tx, id, body.of(&NOTE)) }
+            });
+            let result = match done {
+                Ok((request, one)) => {
+                    told.push(one);
+                    json!({"state": request.state_at(tx.now)})
+                }
+                Err(error) if error.code.status >= 500 => return Err(error),
+                Err(error) => json!({"error": error.code.slug}),
+            };
+            results.insert(id.to_owned(), result);
+        }
+        Ok(telling(Reply::ok(&json!({"results": results})), told))
+    })
+}

@@ -1,0 +1,244 @@
+//! The clock of what was given for a time: pending requests, what approved ones give, grants with an end. Every check
+//! looks at the time itself and waits for nobody; this thread writes the end down, records it and tells of it, so that
+//! what has ended stays ended when a clock goes back (DESIGN D20). Each lasts no longer than it was given for by the
+//! monotonic clock; a host's clock that is in doubt ends nothing for good.
+//!
+//! It also records and tells of requests that ended with what they hung on: the triggers of the schema end them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::store::audit::{self, AuditEntry};
+use crate::store::requests::{self, End, Ending};
+use crate::store::{self, Store, StoreError, grants};
+use crate::time::{Clock, Micros};
+
+/// Ends of one transaction.
+const BATCH: usize = 64;
+/// Commits that follow each other so closely are looked at together.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How often the host's clock is looked at while something has an end.
+const LOOK: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Default)]
+struct State {
+    look: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread.
+pub struct Endings {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Endings {
+    /// Starts the thread, which takes up what the last run has left. `ended` is told each request that ends, after the
+    /// commit.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(store: Arc<Store>, clock: Arc<Clock>, ended: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::new(State { look: true, closed: false }), ..Shared::default() });
+        let serving = Arc::clone(&shared);
+        let work = move || serve(&serving, &store, &clock, &ended);
+        let thread = std::thread::Builder::new().name("endings".into()).spawn(work)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What says that something was committed. Quick; from any thread.
+    pub fn nudge(&self) -> impl Fn() + Send + Sync + 'static {
+        let shared = Arc::downgrade(&self.shared);
+        move || {
+            if let Some(shared) = shared.upgrade() {
+                let mut state = shared.lock();
+                if !state.look {
+                    state.look = true;
+                    shared.changed.notify_one();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Endings {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What is given now, and until when by the monotonic clock.
+#[derive(Default)]
+struct Given(HashMap<(Ending, String), (End, Instant)>);
+
+impl Given {
+    /// Takes over what the database says. What is known keeps its end, unless that was set anew.
+    fn take(&mut self, ends: Vec<End>, now: Micros, clock: Instant) {
+        let mut fresh = HashMap::new();
+        for end in ends {
+            let key = (end.what, end.id.clone());
+            let known = self.0.remove(&key).filter(|(known, _)| *known == end);
+            let by = known.map_or_else(|| clock + left(&end, now), |(_, by)| by);
+            fresh.insert(key, (end, by));
+        }
+        self.0 = fresh;
+    }
+
+    /// What is over: by the monotonic clock, or by the host's as far as that is believed.
+    fn due(&self, clock: Instant, settled: impl FnOnce() -> Option<Micros>) -> Vec<End> {
+        let now = Micros::now();
+        let believed = if self.0.values().any(|(end, _)| end.at <= now) { settled() } else { None };
+        let is_due = |(end, by): &&(End, Instant)| *by <= clock || believed.is_some_and(|now| end.at <= now);
+        self.0.values().filter(is_due).take(BATCH).map(|(end, _)| end.clone()).collect()
+    }
+
+    fn next(&self, clock: Instant) -> Duration {
+        let next = self.0.values().map(|(_, by)| by.saturating_duration_since(clock)).min();
+        next.map_or(LONG, |next| next.min(LOOK))
+    }
+}
+
+/// What is left, never more than it was given for.
+fn left(end: &End, now: Micros) -> Duration {
+    let given = end.at.0.saturating_sub(end.since.0).max(0);
+    let left = end.at.0.saturating_sub(now.0).clamp(0, given);
+    Duration::from_micros(u64::try_from(left).unwrap_or(0))
+}
+
+fn serve(shared: &Shared, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
+    let mut given = Given::default();
+    let mut wait = Duration::ZERO;
+    loop {
+        let mut state = shared.lock();
+        if !state.look && !state.closed {
+            state = shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.closed {
+            return;
+        }
+        if state.look {
+            state = shared.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.look = false;
+        drop(state);
+        wait = match turn(&mut given, store, clock) {
+            Ok(told) => {
+                let more = told.len() >= BATCH;
+                told.iter().for_each(|id| ended(id));
+                if more { Duration::ZERO } else { given.next(Instant::now()) }
+            }
+            Err(error) => {
+                log::warn!("what has ended could not be written down, trying again: {error}");
+                Duration::from_secs(1)
+            }
+        };
+    }
+}
+
+/// Writes down what is over. The requests that are to be told of.
+fn turn(given: &mut Given, store: &Store, clock: &Clock) -> store::Result<Vec<String>> {
+    let (ends, any) =
+        store.read(|conn| Ok::<_, StoreError>((requests::ends(conn)?, !requests::untold(conn, 1)?.is_empty())))?;
+    given.take(ends, Micros::now(), Instant::now());
+    let due = given.due(Instant::now(), || clock.settled());
+    if due.is_empty() && !any {
+        return Ok(Vec::new());
+    }
+    store.write(move |conn| {
+        due.iter().try_for_each(|end| over(conn, end))?;
+        record(conn)
+    })
+}
+
+fn over(conn: &Connection, end: &End) -> store::Result<()> {
+    match end.what {
+        Ending::Pending => requests::expire(conn, &end.id).map(|_| ()),
+        Ending::InForce => requests::end(conn, &end.id).map(|_| ()),
+        // One that was given anew meanwhile has another end.
+        Ending::Grant => match grants::by_id(conn, &end.id)?.filter(|grant| grant.expires_at == Some(end.at)) {
+            None => Ok(()),
+            Some(grant) => {
+                grants::delete(conn, &grant.id)?;
+                audit::append(conn, &AuditEntry::new("system", "grants.end", grant.on.to_string(), "-"))
+            }
+        },
+    }
+}
+
+/// Records the ends that are not yet; their requests.
+fn record(conn: &Connection) -> store::Result<Vec<String>> {
+    let mut told = Vec::new();
+    for end in requests::untold(conn, BATCH as u64)? {
+        requests::told(conn, &end.id)?;
+        audit::append(conn, &AuditEntry::new("system", "requests.end", format!("request:{}", end.id), "-"))?;
+        told.push(end.id);
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(at: i64, since: i64) -> End {
+        End {
+            what: Ending::InForce,
+            id: "r".into(),
+            at: Micros(at * Micros::SECOND),
+            since: Micros(since * Micros::SECOND),
+        }
+    }
+
+    #[test]
+    fn nothing_lasts_longer_than_it_was_given_for_whatever_the_clock_says() {
+        let now = Micros(1000 * Micros::SECOND);
+        assert_eq!(left(&end(1100, 900), now), Duration::from_secs(100));
+        assert_eq!(left(&end(900, 800), now), Duration::ZERO);
+        // The clock went back by a day.
+        assert_eq!(left(&end(90_000, 89_880), now), Duration::from_secs(120));
+        assert_eq!(left(&end(10, 20), Micros(0)), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_known_keeps_its_end_until_that_is_set_anew() {
+        let (mut given, clock) = (Given::default(), Instant::now());
+        let now = Micros(1000 * Micros::SECOND);
+        given.take(vec![end(1010, 1000)], now, clock);
+        // The host's clock went back: the end stays where it was.
+        given.take(vec![end(1010, 1000)], Micros(0), clock + Duration::from_secs(5));
+        assert!(given.due(clock + Duration::from_secs(9), || None).is_empty());
+        assert_eq!(given.due(clock + Duration::from_secs(10), || None).len(), 1);
+        given.take(vec![end(1020, 1000)], now, clock + Duration::from_secs(5));
+        assert!(given.due(clock + Duration::from_secs(10), || None).is_empty());
+    }
+
+    #[test]
+    fn a_clock_in_doubt_ends_nothing_and_one_that_is_believed_does() {
+        let (mut given, clock) = (Given::default(), Instant::now());
+        // By the host's clock it is long over, by the monotonic one it is not.
+        given.take(vec![end(1010, 1000)], Micros(1000 * Micros::SECOND), clock);
+        assert!(given.due(clock, || None).is_empty());
+        assert_eq!(given.due(clock, || Some(Micros(1010 * Micros::SECOND))).len(), 1);
+    }
+}

@@ -1,0 +1,93 @@
+//! `GET /api/events` tells of requests, operations, agents and notifications as they change, and goes on where it was.
+
+use serde_json::{Value, json};
+
+use crate::events::Events;
+use crate::support::text;
+use crate::world::{TRIED_SCOPE, World};
+
+/// The next event of these names.
+fn next(events: &mut Events, names: &[&str]) -> (String, String, Value) {
+    loop {
+        let event = events.next().expect("an event");
+        if names.contains(&event.event.as_str()) {
+            let data = serde_json::from_str(&event.data).expect("JSON");
+            return (event.event, event.id, data);
+        }
+    }
+}
+
+#[test]
+fn a_request_is_told_at_every_change_to_those_who_may_see_it() {
+    let w = World::new();
+    let mut ann = Events::open(&w.daemon.address, w.ann.token(), "/api/events?types=request,notification", &[]);
+    let mut atlas = Events::open(&w.daemon.address, w.atlas.token(), "/api/events", &[]);
+    let bob = w.daemon.member("bob", &["*"]);
+    let mut stranger = Events::open(&w.daemon.address, bob.token(), "/api/events", &[]);
+    let mut space = Events::open(&w.daemon.address, w.atlas.token(), "/api/v1/sse/messages", &[]);
+    assert_eq!((ann.status, atlas.status, stranger.status, space.status), (200, 200, 200, 200));
+    let id = w.ask_scope(&[TRIED_SCOPE]);
+    let (_, first, data) = next(&mut ann, &["request"]);
+    assert_eq!((&data["id"], &data["state"]), (&json!(id), &json!("pending")));
+    let (_, _, notice) = next(&mut ann, &["notification"]);
+    assert_eq!(notice["action_url"], json!(format!("/ui/requests/{id}")));
+    assert_eq!(next(&mut space, &["request"]).2["state"], "pending");
+    w.approve(&id, json!({}));
+    for events in [&mut ann, &mut atlas, &mut space] {
+        let mut state = next(events, &["request"]).2;
+        if state["state"] == "pending" {
+            state = next(events, &["request"]).2;
+        }
+        assert_eq!(state["state"], "approved");
+    }
+    // Who comes back names the last event, and hears of all that came behind it.
+    drop(ann);
+    w.ann.post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
+    let header = [("Last-Event-ID", first.as_str())];
+    let mut back = Events::open(&w.daemon.address, w.ann.token(), "/api/events?types=request", &header);
+    let (_, second, data) = next(&mut back, &["request"]);
+    assert!(second > first, "{second} {first}");
+    assert_eq!(data["state"], "revoked");
+    assert_eq!(next(&mut back, &["request"]).2["id"], json!(id));
+    // The stranger has heard of nothing but itself.
+    w.daemon.agent_by(&bob_creator(&w, &bob), "bobs");
+    assert_eq!(next(&mut stranger, &["request", "agent"]).0, "agent");
+}
+
+fn bob_creator(w: &World, bob: &crate::support::Client) -> crate::support::Client {
+    w.daemon.grant("user:bob", "*", "creator");
+    bob.clone()
+}
+
+#[test]
+fn agents_and_operations_are_told_too_as_far_as_the_credential_reads_them() {
+    let w = World::new();
+    let mut all = Events::open(&w.daemon.address, w.ann.token(), "/api/events", &[]);
+    let narrow = w.daemon.user_token("ann", &["events.read", "operations.read"]);
+    let mut operations = Events::open(&w.daemon.address, narrow.token(), "/api/events", &[]);
+    w.ann.patch("/api/agents/atlas/memory", json!({"memory_plugin": "taosmd"})).expect(200);
+    let (_, _, agent) = next(&mut all, &["agent"]);
+    assert_eq!((&agent["name"], &agent["memory_plugin"]), (&json!("atlas"), &json!("taosmd")));
+    w.ann.delete("/api/agents/atlas?wait=10").expect(200);
+    let archived = loop {
+        let (name, _, data) = next(&mut all, &["agent", "operation"]);
+        if name == "agent" && data["status"] == "archived" {
+            break data;
+        }
+    };
+    assert_eq!(archived["name"], "atlas");
+    w.daemon.agent_by(&w.ann, "next");
+    let bulk = w.ann.post("/api/agents/bulk/stop", json!({"names": ["next"]}));
+    if [200, 202].contains(&bulk.status) {
+        assert_eq!(next(&mut operations, &["request", "agent", "operation", "notification"]).0, "operation");
+    }
+    let bad = Events::open(&w.daemon.address, w.ann.token(), "/api/events?types=nothing", &[]);
+    assert_eq!(bad.status, 422);
+    let bad = Events::open(&w.daemon.address, w.ann.token(), "/api/events", &[("Last-Event-ID", "x")]);
+    assert_eq!(bad.status, 422);
+    let mute = w.daemon.user_token("ann", &["requests.read"]);
+    mute.get("/api/events").expect_error(403, "scope_denied");
+    let far = Events::open(&w.daemon.address, w.ann.token(), "/api/events", &[("Last-Event-ID", "999999.999999")]);
+    assert_eq!(far.status, 200);
+    let _ = text(&archived, "id");
+}

@@ -1,0 +1,18 @@
+//! Requests: an agent asks, its owner decides, for a limited time.
+
+#[path = "../notify/events.rs"]
+mod events;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_kill_leaves_it_pending_or_decided;
+mod a_refusal_tells_what_to_ask_for;
+mod a_role_for_a_time_leaves_no_trace;
+mod changes_are_told_as_they_happen;
+mod one_decision_wins;
+mod questions_are_answered_once;
+mod what_hangs_on_a_right_ends_with_it;
+mod what_is_asked_is_bounded;
+mod what_is_given_ends_by_itself;
+mod who_may_decide;
+mod world;
