@@ -56,6 +56,14 @@ fn every_help_has_them_and_every_place_is_described() {
     }
 }
 
+/// A token of atlas.
+const TOKEN: &str = "taosctl agents token issue atlas 2>null";
+/// Atlas asks for something that it neither has nor was refused a moment ago.
+const ASKED: &str = "taosctl requests ls -q --state approved --kind scope | xargs -r -n 1 taosctl requests revoke >null; \
+    for s in agents.logs agents.update agents.export agents.lifecycle agents.delete; do \
+    TAOS_TOKEN=$(taosctl agents token issue atlas 2>null) taosctl request scope $s --for 1h --reason r >null 2>&1 \
+    && break; done";
+
 /// What changes more than the next examples can bear has a box of its own.
 const OF_ITS_OWN: [&str; 8] = ["delete", "restore", "purge", "rm", "renew", "release", "agent-pat", "profile"];
 
@@ -70,9 +78,18 @@ fn each_runs_as_it_stands_there() {
             place.prepare();
             let (line, tag) = example.split_once("  #").unwrap_or((example, ""));
             let line = match tag {
+                "waits" if line.contains("ask ") => {
+                    format!("export TAOS_TOKEN=$({TOKEN}); timeout 2 {line} || [ $? = 124 ]")
+                }
                 "waits" => format!("timeout 2 {line} || [ $? = 124 ]"),
                 // Without a container runtime it is refused, and says so.
                 "runtime" => format!("! {line} >stdout 2>stderr; ! grep -q usage stderr; ! grep -q panicked stderr"),
+                "agent" => format!("{ASKED}; export TAOS_TOKEN=$({TOKEN}); {line}"),
+                "asked" => format!("{ASKED}; {line}"),
+                "given" => {
+                    let approve = "taosctl requests ls -q --state pending | xargs taosctl requests approve >null";
+                    format!("{ASKED}; {approve} || true; {line}")
+                }
                 "archived" => format!("taosctl agents create spare -q >null; taosctl agents rm spare -qy; {line}"),
                 "last" => format!("taosctl tokens issue user:operator -q >null; {line}"),
                 "claimed" => format!("taosctl tasks claim 'Sweep the floor' -q >null || true; {line} || true"),

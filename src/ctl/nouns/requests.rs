@@ -39,7 +39,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "requests",
     about: "What agents ask for, and the decisions",
     entries: &[
-        CommandEntry::Verb(Verb::new("list", "requests_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("list", "requests_list", Show::Table(COLUMNS)).empty("taosctl requests watch")),
         CommandEntry::Verb(Verb::new("show", "requests_get", Show::Record).at_once()),
         CommandEntry::Own {
             name: "watch",

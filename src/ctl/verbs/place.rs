@@ -12,6 +12,8 @@ const ABOUT: &[(&str, &str, &str)] = &[
     ("/api/operations/", "id", "The operation's id, or an agent's name for its newest"),
     ("/api/users/", "username", "The user's name or id"),
     ("/api/users/", "id", "The token's id or label"),
+    ("/api/requests/", "id", "The request's id"),
+    ("/api/ui/ask/", "id", "The question's id"),
     ("/api/grants/", "id", "The grant's id, or its principal such as user:ann"),
     ("/api/notifications/", "id", "The notification's id or title"),
     ("/api/knowledge/sources/", "source_id", "The source, such as app:guides"),
