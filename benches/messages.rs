@@ -167,7 +167,8 @@ fn growth() {
         ("list, 50 after a place", get("/api/v1/messages?limit=50&after_seq=500")),
         ("list, unread", get("/api/v1/messages?limit=50&unread_only=true")),
         ("search, a common word", post("/api/v1/search/messages", r#"{"query": "sentence", "limit": 20}"#)),
-        ("search, a rare word", post("/api/v1/search/messages", r#"{"query": "\"number 700\"", "limit": 20}"#)),
+        ("search, a unique word", post("/api/v1/search/messages", r#"{"query": "700", "limit": 20}"#)),
+        ("search, unique and common", post("/api/v1/search/messages", r#"{"query": "number 700", "limit": 20}"#)),
         ("send", post("/api/v1/messages", MESSAGE)),
     ] {
         let (mut at_few, mut at_many) = (Vec::new(), Vec::new());

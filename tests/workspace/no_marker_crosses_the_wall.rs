@@ -1,8 +1,8 @@
 //! Walls: two spaces full of markers, and every route of the table asked from the other side, by id, by name, by search.
 //! No marker of the one is ever in an answer to the other, and what is refused looks the same as what does not exist.
 
-use serde_json::{Value, json};
-use taosd::api::routes;
+use serde_json::{Map, Value, json};
+use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::BodyKind;
 
 use crate::events::Events;
@@ -103,8 +103,29 @@ fn ask_everything(caller: &Actor, foreign: &str) -> Vec<(String, u16, String)> {
         );
         let Ok(reply) = reply else { continue };
         answers.push((format!("{} {target}", route.method), reply.status, reply.text()));
+        answers.extend(ask_tool(caller, route, foreign));
     }
     answers
+}
+
+/// The same request as a tool of the Model Context Protocol, where the route is one.
+fn ask_tool(caller: &Actor, route: &ApiRoute, foreign: &str) -> Option<(String, u16, String)> {
+    let tool = route.tool?;
+    let mut arguments = Map::new();
+    for field in tool.path {
+        arguments.insert(field.name.to_owned(), json!(foreign));
+    }
+    let body = match route.body {
+        BodyKind::Json(fields) => fields,
+        _ => &[],
+    };
+    let taken = route.query.iter().chain(body).filter(|field| !tool.omits.contains(&field.name));
+    arguments.extend(taken.filter_map(|field| Some((field.name.to_owned(), filled(field.name, foreign)?))));
+    let params = json!({"name": tool.name, "arguments": arguments});
+    let reply =
+        caller.client.post("/mcp", json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
+    assert!(reply.json().get("result").is_some(), "{} is a tool: {}", tool.name, reply.text());
+    Some((format!("tool {} {params}", tool.name), reply.status, reply.text()))
 }
 
 #[test]
