@@ -3,10 +3,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../notify/events.rs"]
+mod events;
+
 mod a_killed_daemon_speaks_once;
 mod a_tool_may_what_its_route_may;
 mod both_eras_are_served;
 mod every_row_that_says_so_is_a_tool;
+mod notices_tell_of_changes;
 mod prompts_are_made;
 mod refusals_are_results;
 mod resources_are_read_by_their_routes;

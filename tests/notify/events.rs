@@ -25,13 +25,21 @@ pub struct Event {
 impl Events {
     /// Asks for a stream and reads the head of the reply.
     pub fn open(address: &str, token: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::ask("GET", address, token, path, headers, "")
+    }
+
+    /// The same with another method and a body.
+    pub fn ask(method: &str, address: &str, token: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n");
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
-        stream.write_all((head + "\r\n").as_bytes()).unwrap();
+        if !body.is_empty() {
+            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        stream.write_all((head + "\r\n" + body).as_bytes()).unwrap();
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

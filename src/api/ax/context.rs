@@ -1,5 +1,7 @@
 //! Shared context: values that the members of a space leave each other (aX contract, section 10).
 
+use std::sync::Arc;
+
 use hyper::http::Method;
 use serde_json::{Value, json};
 
@@ -7,8 +9,9 @@ use super::{ID_CHARS, allowance, checked, text};
 use crate::access::{Action, SpaceRole, resolve_space};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
-use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::call::{After, Call, Handled, Written};
 use crate::api::engine::paging::{self, Listing};
+use crate::jobs::events::streams::{self, Event, Streams};
 use crate::limits::{CONTEXT_KEY_CHARS, CONTEXT_TTL, CONTEXT_VALUE_BYTES};
 use crate::rest::class::UA_AG;
 use crate::rest::codes;
@@ -16,6 +19,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::context::{self, Entry, NewEntry, Part};
 use crate::time::Micros;
@@ -189,7 +193,7 @@ fn set(app: &App, call: Call) -> Handled {
             ApiError::new(codes::PAYLOAD_TOO_LARGE).detail(format!("A value has at most {CONTEXT_VALUE_BYTES} bytes."))
         );
     }
-    let settings = app.config.read(|now| now.workspace);
+    let (settings, streams) = (app.config.read(|now| now.workspace), Arc::clone(&app.streams));
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let space_id = resolve_space(tx.conn, tx.caller, body.text(&SPACE), SpaceRole::Editor)?;
@@ -199,10 +203,21 @@ fn set(app: &App, call: Call) -> Handled {
         allowance::spend(tx, &settings, context::bytes_of(key, value), 1)?;
         let expires_at = context::set(tx.conn, &entry, settings.context_keys, settings.context_bytes, tx.now)?
             .ok_or_else(|| full(settings.context_keys, settings.context_bytes))?;
-        Ok(Reply::ok(
+        let reply = Reply::ok(
             &json!({"ok": true, "key": key, "space_id": space_id, "ttl": ttl, "expires_at": expires_at.micros()}),
-        ))
+        );
+        Ok(told(streams, &space_id, key, reply))
     })
+}
+
+/// The reply to a change of a value; those who follow the space's context hear of its key once it is on disk.
+fn told(streams: Arc<Streams>, space_id: &str, key: &str, reply: Reply) -> Written {
+    let (topic, event) = (streams::context(space_id), Event::new(key, &Value::Null));
+    let after: After = Box::new(move |reply, _| {
+        streams.tell(&topic, event);
+        Outcome::Done(reply)
+    });
+    Written::Then(reply, after)
 }
 
 fn full(keys: u64, bytes: u64) -> ApiError {
@@ -236,13 +251,14 @@ fn get(app: &App, call: Call) -> Handled {
 }
 
 fn delete(app: &App, call: Call) -> Handled {
-    call.write(app, |tx| {
+    let streams = Arc::clone(&app.streams);
+    call.write(app, move |tx| {
         let named = tx.input.query.text(&SPACE);
         let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
         if !context::delete(tx.conn, &space_id, tx.input.param(0), tx.now)? {
             return Err(codes::CONTEXT_NOT_FOUND.into());
         }
-        Ok(Reply::no_content())
+        Ok(told(streams, &space_id, tx.input.param(0), Reply::no_content()))
     })
 }
 

@@ -9,11 +9,13 @@
 //! 6. `tools` - the rows that are tools
 //! 7. `results` - the reply of a route as a result
 //! 8. `resources`, `prompts` - what else is offered
-//! 9. `server` - the methods
-//! 10. `ours` - what the box offers
+//! 9. `listen` - notices of changes
+//! 10. `server` - the methods
+//! 11. `ours` - what the box offers
 
 mod envelope;
 mod era;
+mod listen;
 mod ours;
 mod prompts;
 mod refusal;

@@ -1,24 +1,30 @@
 //! What the box offers to a caller: its tools, resources and prompts, each served by the route that has it.
 
+use hyper::header::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::envelope::Request;
 use super::era::Era;
+use super::listen::{self, Notices};
 use super::refusal::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Refusal};
 use super::resources::{self, Resource};
 use super::server::{Catalogue, Doing, Done, bad_cursor};
 use super::told::Told;
 use super::{prompts, results, tools};
-use crate::access::{Action, may_call};
+use crate::access::{Action, may_call, space_role_on};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Call;
 use crate::docs;
+use crate::jobs::events::streams;
+use crate::rest::class::UA_AG;
+use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
-use crate::rest::input::{Fields, Input};
+use crate::rest::input::{Fields, Input, accepts};
 use crate::rest::reply::{Body, Reply};
 use crate::rest::route::Need;
 use crate::store::idempotency::RequestKey;
+use crate::time::Micros;
 
 /// What the client's model is told.
 const INSTRUCTIONS: &str = "This server is taosd, the control plane of the box you run on: it knows who you are, who else \
@@ -230,9 +236,62 @@ impl Catalogue for Ours<'_> {
         Err(Refusal { status: 200, ..Refusal::bad(METHOD_NOT_FOUND, "There is nothing to complete.") })
     }
 
-    fn listen(&self, _request: &Request) -> Done<Work> {
-        Err(Refusal { status: 404, ..Refusal::bad(METHOD_NOT_FOUND, "There are no notices.") })
+    fn listen(&self, request: &Request) -> Done<Work> {
+        let (head, caller) = (&self.call.input.head, &self.call.caller);
+        if !accepts(head, "text/event-stream") {
+            return Err(refused(&codes::NOT_ACCEPTABLE.into(), 406));
+        }
+        let wanted = request.params.get("notifications").and_then(Value::as_object);
+        let wanted = wanted.ok_or_else(|| Refusal::params("params has no object notifications."))?;
+        let named = match wanted.get("resourceSubscriptions") {
+            None | Some(Value::Null) => &[],
+            Some(Value::Array(uris)) if uris.len() <= listen::URIS => uris.as_slice(),
+            Some(_) => {
+                return Err(Refusal::params(format!(
+                    "resourceSubscriptions is not a list of at most {} URIs.",
+                    listen::URIS
+                )));
+            }
+        };
+        let list = wanted.get("resourcesListChanged") == Some(&Value::Bool(true));
+        let (mut actions, mut topics) = (vec![Action::McpUse], Vec::new());
+        let opened = self.app.store.lookup(|conn| {
+            let mut uris = Vec::new();
+            for uri in named.iter().filter_map(Value::as_str) {
+                let Some((resource, space_id)) = Resource::named(uri).and_then(|r| Some((r.clone(), r.space()?)))
+                else {
+                    continue;
+                };
+                let needed = resource.action().unwrap_or(Action::McpUse);
+                let is_own = space_role_on(conn, caller, &space_id, Micros::now())?.is_some();
+                if is_own && may_call(caller, &Need { action: needed, classes: UA_AG, dialect: Dialect::Mcp }) {
+                    actions.push(needed);
+                    topics.push(streams::space(&space_id));
+                    topics.push(streams::context(&space_id));
+                    uris.push((uri.to_owned(), resource, space_id));
+                }
+            }
+            if list {
+                topics.extend(resources::spaces_of(conn, caller)?.iter().map(|space| streams::context(&space.id)));
+            }
+            Notices::new(conn, request.id.clone(), caller, uris, list)
+        });
+        let notices = opened.map_err(|error| trouble(&error.into()))?;
+        actions.dedup();
+        topics.sort();
+        topics.dedup();
+        let opened = self.app.streams.open_on(caller, actions, topics, Box::new(notices));
+        let reply = opened.map_err(|error| refused(&error, 429))?;
+        Ok(Doing::Reply(reply.with(HeaderName::from_static("x-accel-buffering"), "no")))
     }
+}
+
+/// A refusal under its own status, with the envelope that every error has.
+fn refused(error: &ApiError, status: u16) -> Refusal {
+    let headers = error.headers.clone();
+    let code = i32::from(status);
+    Refusal { status, code, headers, ..Refusal::bad(INTERNAL, error.detail.clone()) }
+        .with(error.envelope(Dialect::Taos))
 }
 
 /// The refusal of a resource that is not there, or not to be read: the same for both.

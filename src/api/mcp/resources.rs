@@ -83,6 +83,14 @@ impl Resource {
         }
     }
 
+    /// The space that it lies in.
+    pub fn space(&self) -> Option<String> {
+        match self {
+            Self::Doc(_) | Self::Knowledge(_) => None,
+            Self::Messages(space_id) | Self::Tasks(space_id) | Self::Context { space_id, .. } => Some(space_id.clone()),
+        }
+    }
+
     /// What reading it needs; `None`: anybody may.
     pub fn action(&self) -> Option<Action> {
         match self {

@@ -22,6 +22,8 @@ const KEPT_SHORTLY: u64 = 5_000;
 pub enum Doing<W> {
     /// The result.
     Told(Told),
+    /// The reply as it is.
+    Reply(Reply),
     /// Work that ends in one of these.
     Work(W),
 }
@@ -109,6 +111,7 @@ pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> 
 pub fn reply<W>(done: Done<W>, era: Era, id: &Value) -> Reply {
     match done {
         Ok(Doing::Told(told)) => told.reply(era, id),
+        Ok(Doing::Reply(reply)) => reply,
         // Whoever has more work has it done first.
         Ok(Doing::Work(_)) => Refusal::bad(super::refusal::INTERNAL, "The call was not carried out.").reply(Some(id)),
         Err(refusal) => refusal.reply(Some(id)),
@@ -153,7 +156,7 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::W
 
 fn capabilities(streams: bool) -> Value {
     let resources = if streams { json!({"subscribe": true, "listChanged": true}) } else { json!({}) };
-    json!({"tools": {}, "resources": resources, "prompts": {}, "completions": {}})
+    json!({"tools": {}, "resources": resources, "prompts": {}})
 }
 
 fn discover(instructions: &str) -> Told {

@@ -53,6 +53,11 @@ pub fn notifications_of(user_id: &str) -> String {
 /// The topic of everything that is committed.
 pub const CHANGES: &str = "changes";
 
+/// The topic of a space's shared context.
+pub fn context(space_id: &str) -> String {
+    format!("context:{space_id}")
+}
+
 /// The topic of what happens in a space.
 pub fn space(space_id: &str) -> String {
     format!("space:{space_id}")
@@ -61,6 +66,7 @@ pub fn space(space_id: &str) -> String {
 /// Something that happens and is not kept: those who listen now hear it, on the streams of its topic.
 #[derive(Debug, Clone)]
 pub struct Event {
+    name: String,
     text: Bytes,
     to: Option<Vec<String>>,
 }
@@ -68,7 +74,7 @@ pub struct Event {
 impl Event {
     /// An event of this name for all who listen.
     pub fn new(name: &str, data: &Value) -> Self {
-        Self { text: event(name, data).into(), to: None }
+        Self { name: name.to_owned(), text: event(name, data).into(), to: None }
     }
 
     /// For these principals alone, each as [`Caller::principal_key`] names it.
@@ -103,6 +109,25 @@ pub trait Feed: Send {
     /// The store's; the stream asks again later.
     fn may_be_heard(&self, _conn: &Connection) -> store::Result<bool> {
         Ok(true)
+    }
+
+    /// True if the stream tells events of the moment as they are; otherwise the feed hears of them, and may have something
+    /// of its own to tell.
+    fn tells_events(&self) -> bool {
+        true
+    }
+
+    /// One of the stream's topics was woken, by an event of the moment if it is named.
+    fn hears(&mut self, _topic: &str, _event: Option<&str>) {}
+
+    /// When the feed will have something to tell that it has not now.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What the stream ends with, where the daemon ends it.
+    fn farewell(&self) -> Option<String> {
+        None
     }
 
     /// What the stream begins with.
@@ -180,6 +205,32 @@ impl Streams {
     /// # Errors
     /// `too_many_streams`.
     pub fn open(&self, caller: &Caller, action: Action, topic: String, feed: Box<dyn Feed>) -> Result<Reply, ApiError> {
+        let ear = self.listening.start(&caller.principal_key(), &topic);
+        self.open_to(caller, vec![action], vec![topic], feed, Some(ear))
+    }
+
+    /// The same for several topics, for as long as the caller may do all of `actions`. Nobody is said to be listening.
+    ///
+    /// # Errors
+    /// `too_many_streams`.
+    pub fn open_on(
+        &self,
+        caller: &Caller,
+        actions: Vec<Action>,
+        topics: Vec<String>,
+        feed: Box<dyn Feed>,
+    ) -> Result<Reply, ApiError> {
+        self.open_to(caller, actions, topics, feed, None)
+    }
+
+    fn open_to(
+        &self,
+        caller: &Caller,
+        actions: Vec<Action>,
+        topics: Vec<String>,
+        feed: Box<dyn Feed>,
+        ear: Option<Ear>,
+    ) -> Result<Reply, ApiError> {
         let place = self.place(caller)?;
         let (sender, body) = stream::stream(CHUNKS);
         let now = Instant::now();
@@ -187,12 +238,12 @@ impl Streams {
         let stream = Stream {
             sender,
             rest: format!("{HELLO}{}", feed.hello()).into(),
-            _ear: self.listening.start(&principal, &topic),
-            topic,
+            _ear: ear,
+            topics,
             feed,
             principal,
             caller: caller.clone(),
-            action,
+            actions,
             awake: true,
             waiting: VecDeque::new(),
             beat_at: now + STREAM_HEARTBEAT,
@@ -272,12 +323,12 @@ impl Drop for Streams {
 
 struct Stream {
     sender: StreamSender,
-    topic: String,
+    topics: Vec<String>,
     feed: Box<dyn Feed>,
     caller: Caller,
     /// The caller, as events name those they are for.
     principal: String,
-    action: Action,
+    actions: Vec<Action>,
     /// Events of the moment that it has not been told yet.
     waiting: VecDeque<Bytes>,
     /// The feed may have something.
@@ -287,7 +338,7 @@ struct Stream {
     beat_at: Instant,
     look_at: Instant,
     _place: Place,
-    _ear: Ear,
+    _ear: Option<Ear>,
 }
 
 /// How a stream stands after its turn.
@@ -321,7 +372,10 @@ impl Hub {
             match order {
                 Ok(order) => self.take(order),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.open.iter_mut().for_each(Stream::say_farewell);
+                    return;
+                }
             }
             while let Ok(order) = orders.try_recv() {
                 self.take(order);
@@ -334,10 +388,14 @@ impl Hub {
         match order {
             Order::Open(stream) => self.open.push(*stream),
             Order::Wake(topic) => {
-                self.open.iter_mut().filter(|stream| stream.topic == topic).for_each(|stream| stream.awake = true);
+                self.open.iter_mut().filter(|stream| stream.topics.contains(&topic)).for_each(|stream| {
+                    stream.feed.hears(&topic, None);
+                    stream.awake = true;
+                });
             }
             Order::Tell(topic, event) => {
-                self.open.iter_mut().filter(|stream| stream.topic == topic).for_each(|stream| stream.hear(&event));
+                let of_topic = self.open.iter_mut().filter(|stream| stream.topics.contains(&topic));
+                of_topic.for_each(|stream| stream.hear(&topic, &event));
             }
         }
     }
@@ -349,10 +407,16 @@ impl Hub {
         let (store, gate) = (&self.store, &self.gate);
         self.open.retain_mut(|stream| {
             let turn = stream.turn(store, gate, now);
+            if let Some(due) = stream.feed.due() {
+                patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
+            }
             match turn {
                 Turn::More => patience = Duration::ZERO,
                 Turn::Blocked => patience = patience.min(BLOCKED_TURN),
                 Turn::Rests | Turn::Ended => {}
+            }
+            if turn == Turn::Ended {
+                stream.say_farewell();
             }
             turn != Turn::Ended
         });
@@ -369,11 +433,13 @@ impl Stream {
             return Turn::Ended;
         }
         if now >= self.look_at {
-            if !gate.is_still_good(&self.caller, self.action) || !self.may_be_heard(store) {
+            let is_good = self.actions.iter().all(|action| gate.is_still_good(&self.caller, *action));
+            if !is_good || !self.may_be_heard(store) {
                 return Turn::Ended;
             }
             self.look_at = now + LOOK_AGAIN;
         }
+        self.awake |= self.feed.due().is_some_and(|at| at <= now);
         for _ in 0..EVENTS_A_TURN {
             if let Some(turn) = self.send_rest(now) {
                 return turn;
@@ -404,10 +470,22 @@ impl Stream {
     }
 
     /// Puts an event of the moment in waiting, if it is for this caller. One more than may wait ends the stream.
-    fn hear(&mut self, event: &Event) {
+    fn hear(&mut self, topic: &str, event: &Event) {
         let is_for_me = event.to.as_ref().is_none_or(|principals| principals.contains(&self.principal));
-        if is_for_me && self.waiting.len() <= EVENTS_IN_WAITING {
+        if is_for_me && !self.feed.tells_events() {
+            self.feed.hears(topic, Some(&event.name));
+            self.awake = true;
+        } else if is_for_me && self.waiting.len() <= EVENTS_IN_WAITING {
             self.waiting.push_back(event.text.clone());
+        }
+    }
+
+    /// Says how the stream ends, if nothing is half told and there is room for it.
+    fn say_farewell(&mut self) {
+        if self.rest.is_empty()
+            && let Some(text) = self.feed.farewell()
+        {
+            self.sender.send(text);
         }
     }
 
