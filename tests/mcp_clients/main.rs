@@ -1,0 +1,139 @@
+//! Published MCP clients, unchanged, against the real daemon: both generations of both SDKs, the Inspector, Claude Code
+//! and Codex, each with the settings that `taosctl mcp config` prints and the page `recipes/mcp` shows.
+//!
+//! Needs Python 3 with `venv`, Node with `npm`, and the package indexes: so the clients run where `TAOSD_REQUIRE_MCP=1`
+//! says so.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use support::{Client, Daemon, TempDir, python};
+
+const CLIENTS: &[&str] =
+    &["claude-code", "claude-code-key", "codex", "vscode", "cursor", "inspector", "python", "typescript"];
+
+fn is_required() -> bool {
+    python::is_required("TAOSD_REQUIRE_MCP", "every MCP client")
+}
+
+/// A daemon with an agent, and that agent.
+fn with_robot() -> (Daemon, Client) {
+    let daemon = Daemon::start();
+    daemon.agent("robot");
+    let issued = daemon.operator().post("/api/agents/robot/token/issue", json!({})).expect(200).json();
+    let robot = daemon.client(issued["token"].as_str().expect("a token"));
+    (daemon, robot)
+}
+
+fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{command:?}\n{text}\n{}", String::from_utf8_lossy(&done.stderr));
+    text
+}
+
+/// The settings of a client for the daemon at this URL.
+fn settings(client: &str, url: &str) -> String {
+    let home = TempDir::new();
+    let mut taosctl = Command::new(env!("CARGO_BIN_EXE_taosctl"));
+    taosctl.env_clear().env("HOME", home.path()).env("TAOS_URL", url);
+    run(taosctl.args(["mcp", "config", client]))
+}
+
+/// The folder where the packages of a list are, which are installed once for each list.
+fn packages(folder: &str) -> PathBuf {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients").join(folder).join("package.json");
+    let pins = std::fs::read(&list).expect("package.json");
+    let hash = blake3::hash(&pins).to_hex();
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mcp-{folder}-{}", &hash[..16]));
+    if !dir.join("complete").exists() {
+        std::fs::create_dir_all(&dir).expect("a folder");
+        std::fs::copy(&list, dir.join("package.json")).expect("a copy");
+        let mut npm = Command::new("npm");
+        npm.current_dir(&dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
+        run(&mut npm);
+        std::fs::write(dir.join("complete"), "").expect("the mark of a complete folder");
+    }
+    dir
+}
+
+/// Runs a line of a shell with the commands of these packages, as the owner of this home.
+fn shell(packages: &Path, home: &Path, token: &str, line: &str) -> String {
+    let path = format!("{}:{}", packages.join("node_modules/.bin").display(), std::env::var("PATH").expect("PATH"));
+    let mut shell = Command::new("sh");
+    shell.env("PATH", path).env("HOME", home).env("TAOS_TOKEN", token).current_dir(home);
+    run(shell.args(["-c", line]))
+}
+
+#[test]
+fn the_page_shows_the_settings_that_taosctl_prints() {
+    let page = include_str!("../../docs/agents/recipes/mcp.md");
+    for client in CLIENTS {
+        let settings = settings(client, "http://127.0.0.1:6969");
+        assert!(page.contains(&format!("\n{settings}```")), "{client}: the page lacks\n{settings}");
+    }
+    // Where only the socket is known, the address is the one inside containers.
+    assert_eq!(settings("codex", "unix:/run/taosd.sock"), settings("codex", "http://127.0.0.1:6969"));
+}
+
+#[test]
+fn both_generations_of_the_python_sdk_use_the_box() {
+    if !is_required() {
+        return;
+    }
+    let (daemon, robot) = with_robot();
+    let url = format!("http://{}/mcp", daemon.address);
+    python::drive("mcp_clients/python_1", &[&url, robot.token()]);
+    python::drive("mcp_clients/python_2", &[&url, robot.token()]);
+    // The repeat under one key was answered, not done again.
+    let said = robot.get("/api/v1/messages").expect(200).json();
+    let texts: Vec<&str> =
+        said["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["from python 2", "from python 1"]);
+}
+
+#[test]
+fn both_generations_of_the_typescript_sdk_and_the_inspector_use_the_box() {
+    if !is_required() {
+        return;
+    }
+    let (daemon, robot) = with_robot();
+    let (packages, home) = (packages("node"), TempDir::new());
+    let url = format!("http://{}", daemon.address);
+    let drive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients/node/drive.mjs");
+    // A module finds its packages from where it lies.
+    std::fs::copy(drive, packages.join("drive.mjs")).expect("a copy");
+    let mut node = Command::new("node");
+    print!("{}", run(node.arg(packages.join("drive.mjs")).arg(format!("{url}/mcp")).arg(robot.token())));
+    std::fs::write(packages.join("settings.mjs"), settings("typescript", &url)).expect("a program");
+    let mut node = Command::new("node");
+    let printed = run(node.arg(packages.join("settings.mjs")).env("TAOS_TOKEN", robot.token()));
+    assert!(printed.contains("messages_send"), "{printed}");
+    let printed = shell(&packages, home.path(), robot.token(), &settings("inspector", &url));
+    assert!(printed.contains("\"messages_send\""), "{printed}");
+    let call = settings("inspector", &url).replace("tools/list\n", "tools/call --tool-name auth_whoami\n");
+    let printed = shell(&packages, home.path(), robot.token(), &call);
+    assert!(printed.contains("robot"), "{printed}");
+}
+
+#[test]
+fn claude_code_and_codex_connect_with_the_settings_of_the_page() {
+    if !is_required() {
+        return;
+    }
+    let (daemon, robot) = with_robot();
+    let (packages, home) = (packages("agents"), TempDir::new());
+    let url = format!("http://{}", daemon.address);
+    let asked = || daemon.log_text().lines().filter(|line| line.contains("POST /mcp 200")).count();
+    shell(&packages, home.path(), robot.token(), &settings("claude-code", &url));
+    let listed = shell(&packages, home.path(), robot.token(), "claude mcp list");
+    assert!(listed.contains("Connected"), "{listed}");
+    assert!(asked() > 0, "nobody asked the daemon");
+    shell(&packages, home.path(), robot.token(), &settings("codex", &url));
+    let listed = shell(&packages, home.path(), robot.token(), "codex mcp list");
+    assert!(listed.contains("Bearer token") && listed.contains("TAOS_TOKEN"), "{listed}");
+}
