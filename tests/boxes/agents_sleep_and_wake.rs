@@ -188,3 +188,21 @@ fn six_wakes_an_hour_and_then_its_owner_is_told_once() {
     assert_eq!((told(), operations(&host, "wake")), (1, 1), "once, and it was not woken");
     assert_eq!(host.daemon.record(&name)["status"], json!("stopped"));
 }
+
+#[test]
+fn the_decision_on_its_request_wakes_who_asked() {
+    let Some(host) = Host::rest() else { return };
+    let (name, operator) = (host.name("a"), host.daemon.operator());
+    host.deploy(&name);
+    let container = host.container(&name);
+    host.whoami_inside(&container);
+    set(&host, &name, json!({"wake": "start"}));
+    let ask = "busybox wget -q -O - --header \"Authorization: Bearer $T\" --header 'Content-Type: application/json' \
+        --post-data '{\"kind\": \"confirm\", \"question\": \"May I?\", \"reason\": \"r\"}' $U/api/requests";
+    let asked: Value = serde_json::from_str(&host.inside(&container, ask)).expect("a request");
+    host.act(&format!("/api/agents/{name}/stop")).expect(200);
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(operations(&host, "wake"), 0, "to ask is no news");
+    operator.post(&format!("/api/requests/{}/approve", text(&asked, "id")), json!({})).expect(200);
+    host.eventually("it is woken", || ended(&host, "wake") == 1);
+}

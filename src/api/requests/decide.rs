@@ -13,7 +13,7 @@ use crate::rest::error::ApiError;
 use crate::rest::input::Fields;
 use crate::store::grants::{self, Given, Grantee, On};
 use crate::store::requests::{self as rows, Decision, Request, RequestKind, RequestState};
-use crate::store::{self, agents, spaces};
+use crate::store::{self, agents, news, spaces};
 use crate::time::Micros;
 
 /// What a decider says beside yes.
@@ -160,7 +160,9 @@ pub fn revoke(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
 fn decided(tx: &Tx<'_>, id: &str) -> Result<(Request, Told), ApiError> {
     tx.audit(format!("request:{id}"))?;
     let request = rows::by_id(tx.conn, id)?.ok_or(codes::INTERNAL)?;
-    let told = tell::changed(tx.conn, &request, tx.now)?;
+    let mut told = tell::changed(tx.conn, &request, tx.now)?;
+    // The sleeper sees for itself whether the agent listens.
+    told.news = news::note(tx.conn, &request.agent_id, false, tx.now)?;
     Ok((request, told))
 }
 

@@ -26,6 +26,8 @@ pub struct Told {
     event: Value,
     listeners: Vec<String>,
     notified: Vec<String>,
+    /// Whether it is news for the agent that asked, which wakes it.
+    pub(super) news: bool,
     /// The message that puts a question.
     pub(super) put: Option<Put>,
 }
@@ -50,8 +52,12 @@ impl Told {
 pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
     let webhook = app.config.read(|now| now.webhook.is_some()).then(|| std::sync::Arc::clone(&app.webhook));
+    let sleeper = std::sync::Arc::clone(&app.sleeper);
     move |told| {
         let notified = !told.notified.is_empty();
+        if told.news {
+            sleeper.news(vec![told.agent_id.clone()]);
+        }
         told.tell(&streams);
         if let Some(webhook) = webhook.as_ref().filter(|_| notified) {
             webhook.nudge();
@@ -76,6 +82,7 @@ pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Resu
         event: record(request, &shown, now),
         listeners: deciders.into_iter().map(|(id, _)| format!("user:{id}")).chain([agent]).collect(),
         notified: Vec::new(),
+        news: false,
         put: None,
     })
 }
