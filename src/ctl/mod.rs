@@ -82,6 +82,17 @@ mod tests {
     use super::core::path::route;
 
     #[test]
+    fn every_command_that_an_error_names_is_there_and_so_is_the_error() {
+        for (code, command) in super::core::next::NEXT {
+            let local = matches!(*code, "unreachable" | "unexpected_reply");
+            assert!(local || crate::rest::codes::by_slug(code).is_some(), "{code}");
+            let words = command.split(' ').map(std::ffi::OsString::from).collect();
+            let words = super::grammar::in_our_order(words, &super::cli::command());
+            assert!(super::cli::command().try_get_matches_from(words).is_ok(), "{command}");
+        }
+    }
+
+    #[test]
     fn every_command_names_a_route_of_the_table() {
         for id in super::routes_with_a_command() {
             assert_eq!(route(id).id, id);

@@ -176,7 +176,7 @@ mod tests {
         let value = json!({"name": "atlas", "on": "yes", "at": "2026-01-01", "list": [{"a": 1, "b": []}, "x y"], "o": {},
             "n": null});
         let text = Format::Yaml.of_json_lines(&value.to_string());
-        let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\nn: null\n";
+        let wanted = "name: atlas\n\"on\": \"yes\"\nat: \"2026-01-01\"\nlist:\n  - a: 1\n    b: []\n  - \"x y\"\no: {}\n\"n\": null\n";
         assert_eq!(text, wanted);
     }
 
