@@ -91,3 +91,23 @@ fn agents_and_operations_are_told_too_as_far_as_the_credential_reads_them() {
     assert_eq!(far.status, 200);
     let _ = text(&archived, "id");
 }
+
+#[test]
+fn an_admin_no_more_hears_no_more_of_others() {
+    let w = World::new();
+    let eve = w.daemon.admin("eve");
+    let mut events = Events::open(&w.daemon.address, eve.token(), "/api/events?types=request,notification", &[]);
+    let first = w.ask_scope(&[TRIED_SCOPE]);
+    assert_eq!(next(&mut events, &["request"]).2["id"], json!(first));
+    w.daemon.operator().patch("/api/users/eve", json!({"role": "member"})).expect(200);
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    w.ask_scope(&["agents.logs"]);
+    eve.post("/api/ui/notify", json!({"title": "mine", "body": "b"})).expect(200);
+    loop {
+        let (name, _, data) = next(&mut events, &["request", "notification"]);
+        assert_ne!(name, "request", "{data}");
+        if data["title"] == "mine" {
+            return;
+        }
+    }
+}

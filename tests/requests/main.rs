@@ -2,6 +2,9 @@
 
 #[path = "../notify/events.rs"]
 mod events;
+#[allow(dead_code, reason = "each target uses its own part of this")]
+#[path = "../durability/false_clock.rs"]
+mod false_clock;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -9,8 +12,10 @@ mod a_kill_leaves_it_pending_or_decided;
 mod a_refusal_tells_what_to_ask_for;
 mod a_role_for_a_time_leaves_no_trace;
 mod changes_are_told_as_they_happen;
+mod nobody_does_what_was_not_given;
 mod one_decision_wins;
 mod questions_are_answered_once;
+mod waiting_costs_no_thread;
 mod what_hangs_on_a_right_ends_with_it;
 mod what_is_asked_is_bounded;
 mod what_is_given_ends_by_itself;

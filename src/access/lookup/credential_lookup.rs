@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
+
 use hyper::header::ORIGIN;
 
 use super::agentex;
@@ -353,19 +355,26 @@ impl CredentialLookup {
     /// # Errors
     /// The store's.
     pub fn find_again(&self, caller: &Caller) -> store::Result<Option<Caller>> {
-        if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
-            return Ok(None);
+        self.store.lookup(|conn| found_again(conn, caller))
+    }
+}
+
+/// A caller found some time ago with what its credential may do now; `None`: it is no longer good.
+///
+/// # Errors
+/// The store's.
+pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<Caller>> {
+    if caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+        return Ok(None);
+    }
+    match caller.credential_id() {
+        Some(id) => {
+            let good = credentials::find_by_id(conn, id)?.filter(is_alive);
+            Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new())))
         }
-        match caller.credential_id() {
-            Some(id) => {
-                let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
-                let good = holder.filter(is_alive);
-                Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new())))
-            }
-            None => {
-                let user = self.store.lookup(users::operator)?.filter(|user| user.id == caller.user().id);
-                Ok(user.map(|user| Caller::operator(user, String::new())))
-            }
+        None => {
+            let user = users::operator(conn)?.filter(|user| user.id == caller.user().id);
+            Ok(user.map(|user| Caller::operator(user, String::new())))
         }
     }
 }

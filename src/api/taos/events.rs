@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 
 use hyper::header::HeaderName;
 use hyper::http::Method;
@@ -63,9 +64,14 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     tool: None,
 }];
 
+/// How often the caller's rights are read again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 /// What a caller has not been told yet.
 struct News {
+    /// With the rights it had a moment ago.
     caller: Caller,
+    looked_at: Instant,
     inbox: Inbox,
     types: Vec<&'static str>,
     /// How far it is in the order of changes, and in that of notifications.
@@ -76,7 +82,21 @@ struct News {
 
 impl News {
     fn follows(&self, name: &str) -> bool {
-        self.types.contains(&name)
+        let may = |action: &Action| self.caller.scopes().allow(*action);
+        self.types.contains(&name) && TYPES.iter().any(|(known, action)| *known == name && may(action))
+    }
+
+    /// Reads the caller's rights again: a stream outlives many a role. One that is no longer good is told nothing more; the
+    /// stream ends a little later.
+    fn look_again(&mut self, conn: &Connection) -> store::Result<()> {
+        if self.looked_at.elapsed() >= LOOK_AGAIN {
+            match access::found_again(conn, &self.caller)? {
+                Some(now) => self.caller = now,
+                None => self.types.clear(),
+            }
+            self.looked_at = Instant::now();
+        }
+        Ok(())
     }
 
     /// How far the client is, with the event that it is given.
@@ -145,6 +165,7 @@ fn agent(conn: &Connection, caller: &Caller, id: &str) -> Result<Value, ApiError
 
 impl Feed for News {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
+        self.look_again(conn)?;
         if let Some(text) = self.next_change(conn)? {
             return Ok(Some(text));
         }
@@ -184,6 +205,7 @@ fn open(app: &App, call: Call) -> Handled {
         Some(Some((change, notification))) => (change.min(newest), notification.min(newest_told)),
     };
     let inbox = notifications::holder(&call.caller);
-    let news = News { caller: call.caller.clone(), inbox, types, change, notification, found: VecDeque::new() };
+    let (caller, looked_at, found) = (call.caller.clone(), Instant::now(), VecDeque::new());
+    let news = News { caller, looked_at, inbox, types, change, notification, found };
     Ok(app.streams.open(&call.caller, Action::EventsRead, streams::CHANGES.to_owned(), Box::new(news))?.into())
 }

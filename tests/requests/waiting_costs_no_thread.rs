@@ -1,0 +1,84 @@
+//! A thousand agents wait for their owner and hold no thread; each goes on within moments of the decision.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Client, Daemon, parse, text};
+
+const AGENTS: usize = 1000;
+const MEASURED: usize = 200;
+
+fn threads(daemon: &Daemon) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("its status");
+    let line = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("a count");
+    line.trim().parse().expect("a number")
+}
+
+/// Sends a request that waits, and leaves its reply to come.
+fn begin(daemon: &Daemon, agent: &Client, id: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(&daemon.address).expect("a connection");
+    let head = format!(
+        "GET /api/requests/{id}?wait=60 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+        agent.token()
+    );
+    stream.write_all(head.as_bytes()).expect("a request");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+    stream
+}
+
+#[test]
+fn a_thousand_wait_without_a_thread_and_go_on_at_once() {
+    let daemon = Daemon::with(
+        &[],
+        &[
+            ("TAOSD_MAX_CONNECTIONS", "4096"),
+            ("TAOSD_MAX_CONNECTIONS_PER_PEER", "4096"),
+            ("TAOSD_REQUESTS_PER_MINUTE", "0"),
+            ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
+            ("TAOSD_LOG", "error"),
+        ],
+    );
+    let before = threads(&daemon);
+    let operator = daemon.operator();
+    let waiting: Vec<(Client, String, TcpStream)> = (0..AGENTS)
+        .map(|nth| {
+            let name = format!("a{nth}");
+            daemon.agent(&name);
+            let agent = crate::world::token(&daemon, &operator, &name);
+            let body = json!({"kind": "scope", "scope": ["agents.token.read"], "reason": "r"});
+            let id = text(&agent.post("/api/requests", body).expect(201).json(), "id");
+            let stream = begin(&daemon, &agent, &id);
+            (agent, id, stream)
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(500));
+    // One that was busy may have made a worker or two.
+    let during = threads(&daemon);
+    assert!(during <= before + 4, "{before} threads before, {during} with {AGENTS} waiting");
+    operator.get("/api/auth/whoami").expect(200);
+    let mut took: Vec<Duration> = waiting
+        .into_iter()
+        .take(MEASURED)
+        .enumerate()
+        .map(|(nth, (agent, id, mut stream))| {
+            let began = Instant::now();
+            operator.post(&format!("/api/requests/{id}/approve"), json!({})).expect(200);
+            let mut raw = Vec::new();
+            stream.read_to_end(&mut raw).expect("the reply");
+            let reply = parse(&raw).expect("a reply").json();
+            assert_eq!(reply["state"], "approved");
+            agent.get(&format!("/api/agents/a{nth}/token")).expect(200);
+            began.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    let (median, p99) = (took[MEASURED / 2], took[MEASURED * 99 / 100]);
+    eprintln!(
+        "{AGENTS} waiting, {before} threads before, {during} then; approve to the next call: {median:?}, p99 {p99:?}"
+    );
+    // The contract's 100 ms are for a box that has nothing else to do; a busy one gets some more.
+    assert!(median < Duration::from_millis(100) && p99 < Duration::from_millis(1000), "{median:?} {p99:?}");
+}
