@@ -184,7 +184,7 @@ CREATE INDEX deployment_history_by_agent ON deployment_history (agent_id, deploy
 CREATE TABLE credentials (
     id           TEXT PRIMARY KEY,
     kind         TEXT NOT NULL CHECK (kind = 'agent_token' OR kind = 'user_token' OR kind = 'user_pat'
-        OR kind = 'agent_pat' OR kind = 'enrollment' OR kind = 'agent_key' OR kind = 'session'),
+        OR kind = 'agent_pat' OR kind = 'enrollment' OR kind = 'agent_key' OR kind = 'session' OR kind = 'oauth_grant'),
     key_id       TEXT NOT NULL UNIQUE CHECK (length(key_id) = 10),
     secret_hash  BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
     user_id      TEXT REFERENCES users (id) ON DELETE CASCADE,
@@ -243,6 +243,29 @@ CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
 CREATE INDEX credentials_keys_by_age ON credentials (issued_at, id) WHERE audience IS NOT NULL;
 CREATE INDEX credentials_dead ON credentials (coalesce(revoked_at, expires_at)) WHERE state IN ('revoked', 'expired');
+
+-- What a person's click gave a program, beside its credential: that one's hash is the refresh token's. A dynamic client
+-- has no row anywhere; here is the hash of its id.
+CREATE TABLE oauth_grants (
+    credential_id TEXT PRIMARY KEY REFERENCES credentials (id) ON DELETE CASCADE,
+    -- The part of the refresh token that no rotation changes.
+    handle_hash   BLOB NOT NULL UNIQUE CHECK (length(handle_hash) = 32),
+    -- The token before the present one, while it may still be used once more: its reply may have been lost.
+    previous_hash BLOB CHECK (length(previous_hash) = 32),
+    refreshed_at  INTEGER NOT NULL,
+    -- Who has consented; the agent stands in the credential.
+    user_id       TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    client_hash   BLOB NOT NULL CHECK (length(client_hash) = 32),
+    client_name   TEXT NOT NULL,
+    redirect_host TEXT NOT NULL,
+    audience      TEXT NOT NULL,
+    words         TEXT NOT NULL,
+    created_at    INTEGER NOT NULL,
+    ends_at       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oauth_grants_by_user ON oauth_grants (user_id, created_at, credential_id);
+CREATE INDEX oauth_grants_by_age ON oauth_grants (created_at, credential_id);
+CREATE INDEX oauth_grants_by_client ON oauth_grants (client_hash);
 
 -- Who may do what to which agent, and who is a member of which space. Without agent and space it is about all agents and
 -- takes the role creator alone. A grant past its end counts as none from that moment on.

@@ -24,6 +24,7 @@ pages![
     "agents/recipes/bootstrap",
     "agents/recipes/everyday-commands",
     "agents/concepts/knowledge",
+    "agents/recipes/letting-programs-log-in",
     "agents/recipes/logging-in",
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",

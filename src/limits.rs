@@ -168,6 +168,10 @@ pub const WRITE_ROW_BYTES: u64 = 512;
 pub const WORDS_FACTOR: usize = 2;
 /// Live web sessions of one user; the one idle for longest makes room.
 pub const SESSIONS: u64 = 32;
+/// Live grants to programs that one user has given.
+pub const OAUTH_GRANTS_OF_USER: u64 = 50;
+/// Live grants to programs that act as one agent.
+pub const OAUTH_GRANTS_OF_AGENT: u64 = 10;
 /// Live tokens of one user.
 pub const USER_TOKENS: u64 = 100;
 /// Dead credentials of one kind kept for one holder; the oldest go.

@@ -155,6 +155,7 @@ pub fn jwt(data: &[u8]) {
         credential_id: "c".into(),
         space_id: "s".into(),
         agent: None,
+        program: None,
     };
     let token = jwt::sign(&claims, "k", &key);
     assert!(jwt::looks_like_one(&token));

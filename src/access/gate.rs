@@ -253,6 +253,23 @@ impl Gate {
         Ok(caller)
     }
 
+    /// Who is behind a live credential of this kind, for what is presented in a form and stands for it.
+    ///
+    /// # Errors
+    /// `rate_limited`, `wrong_channel`, or the store's.
+    pub fn behind(&self, head: &Head, need: &Need, id: &str, kind: Kind) -> Result<Option<Caller>, ApiError> {
+        let Some(caller) = self.lookup.behind(head, id, kind)? else { return Ok(None) };
+        self.check_channel(head, &caller, need)?;
+        self.throttle(head, &caller)?;
+        Ok(Some(caller))
+    }
+
+    /// A secret of the token endpoint that is not good counts as a failed login of the peer: the refusal, or 429.
+    pub fn failed(&self, head: &Head, need: &Need, refusal: ApiError) -> ApiError {
+        let told = self.refuse_credential(head, need, Bad::Dead);
+        if told.code == codes::RATE_LIMITED { told } else { refusal }
+    }
+
     /// The user of the session that a page is opened with, where there is one.
     ///
     /// # Errors

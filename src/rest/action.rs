@@ -71,6 +71,10 @@ actions! {
     SessionsList "sessions.list" "List your own web sessions.";
     SessionsRevoke "sessions.revoke" "End one of your own web sessions.";
     SessionsLink "sessions.link" "Make a link that logs you in once.";
+    OauthConsent "oauth.consent" "Answer a program that asks to log in, on the web page; always allowed.";
+    OauthToken "oauth.token" "Get tokens at the token endpoint; allowed to every program with a grant.";
+    OauthGrantsList "oauth.grants.list" "List what you have granted to programs.";
+    OauthGrantsRevoke "oauth.grants.revoke" "End what you have granted to a program.";
     UiNotify "ui.notify" "Send the owner a notification.";
     NotificationsRead "notifications.read" "Read notifications.";
     NotificationsUpdate "notifications.update" "Mark notifications as read.";
@@ -121,7 +125,7 @@ actions! {
 impl Action {
     /// True for what every credential may do, whatever its scopes.
     pub fn is_implied(self) -> bool {
-        matches!(self, Self::AuthWhoami | Self::AuthLogout | Self::McpUse)
+        matches!(self, Self::AuthWhoami | Self::AuthLogout | Self::McpUse | Self::OauthConsent)
     }
 }
 

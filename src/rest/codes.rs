@@ -200,7 +200,7 @@ codes! {
     PRINCIPAL_NOT_FOUND 404 "principal_not_found" "The principal of the grant does not exist, or the caller may not see it."
         "Name an existing user as user:NAME or an agent as agent:NAME." in "concepts/permissions#grants" ;
     GRANT_NOT_FOUND 404 "grant_not_found" "There is no such grant, or the caller may not give it."
-        "List the grants with GET /api/grants." in "concepts/permissions#grants" ;
+        "List the grants with GET /api/grants, those of programs with GET /api/oauth/grants." in "concepts/permissions#grants" ;
 
     // Keys, short-lived tokens and sessions.
     NOT_AUTHENTICATED 401 "not_authenticated" "The route needs a credential, and the request has none."
@@ -270,6 +270,23 @@ codes! {
         "Make a new one with taosctl open, and open it once." in "recipes/logging-in#by-link" ;
     TLS_REQUIRED 403 "tls_required" "People log in under a loopback name or over https, and the request came under another name."
         "Open a tunnel with ssh -L 6969:127.0.0.1:6969 BOX and use http://127.0.0.1:6969, or set public_url to an https address." in "recipes/logging-in#from-a-laptop" ;
+    // Programs that log in.
+    INVALID_CLIENT 401 "invalid_client" "The client is unknown, or its secret is wrong."
+        "Register the program again at /oauth/register." in "recipes/letting-programs-log-in#register" ;
+    INVALID_GRANT 400 "invalid_grant" "The code, refresh token or other proof is unknown, used, expired or revoked, or belongs to another client."
+        "Start the login again: the person clicks once more." in "recipes/letting-programs-log-in#get-tokens" ;
+    UNAUTHORIZED_CLIENT 400 "unauthorized_client" "The client may not do this."
+        "Use the client that the token was issued to." in "recipes/letting-programs-log-in#get-tokens" ;
+    UNSUPPORTED_GRANT_TYPE 400 "unsupported_grant_type" "The token endpoint does not know this grant_type."
+        "Use one of the grant_types_supported of /.well-known/oauth-authorization-server." in "recipes/letting-programs-log-in#get-tokens" ;
+    INVALID_TARGET 400 "invalid_target" "The resource is not one of this box."
+        "Send the address of the box, that address with /mcp, or leave resource out." in "recipes/letting-programs-log-in#get-tokens" ;
+    INVALID_REDIRECT_URI 400 "invalid_redirect_uri" "A redirect URI is missing or not allowed."
+        "Use http on a loopback address, https, or a scheme of oauth.redirect_schemes, without user, fragment, * and dot segments." in "recipes/letting-programs-log-in#register" ;
+    INVALID_CLIENT_METADATA 400 "invalid_client_metadata" "A field of the registration is missing, wrong or too long."
+        "Correct the field that the error names." in "recipes/letting-programs-log-in#register" ;
+    AUTHORIZATION_EXPIRED 404 "authorization_expired" "The program's request to log in is unknown, answered, or older than 10 minutes."
+        "Start the login again in the program." in "recipes/letting-programs-log-in#consent" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."
         "List the sessions with GET /api/sessions." in "concepts/authentication#web-sessions" ;
     CSRF_REFUSED 403 "csrf_refused" "The request uses the cookie to change something, but does not come from a page of this daemon."

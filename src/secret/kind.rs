@@ -13,6 +13,7 @@ closed_set! {
         Enrollment "enrollment" "A one-time key that becomes an agent's.";
         AgentKey "agent_key" "A key for Agentex clients.";
         Session "session" "A web session.";
+        OauthGrant "oauth_grant" "What a person's click gave a program.";
     }
 }
 

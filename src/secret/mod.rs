@@ -10,6 +10,7 @@ mod opaque;
 mod pat;
 mod plaintext;
 mod redact;
+mod refresh_token;
 mod session;
 mod short_lived;
 mod user_token;
@@ -21,8 +22,9 @@ pub use kind::{Kind, recognise};
 pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;
 pub use redact::{has_own_secret, redacted};
+pub use refresh_token::{PresentedRefresh, RefreshToken};
 pub use session::SessionSecret;
-pub use short_lived::LoginLink;
+pub use short_lived::{AuthorizationCode, ConsentId, DeviceCode, LoginLink};
 pub use user_token::UserToken;
 
 /// A secret as made for a new credential: shown once, stored as its hash.

@@ -29,6 +29,7 @@ pub mod meta;
 mod migrate;
 pub mod news;
 pub mod notifications;
+pub mod oauth_grants;
 mod objects;
 mod open;
 pub mod operations;

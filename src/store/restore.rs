@@ -11,8 +11,7 @@ use super::rights::{self, Rights, Taken};
 use super::{Result, StoreError, VERSION, audit, meta, objects};
 use crate::time::Micros;
 
-const END_SESSIONS: &str =
-    "UPDATE credentials SET state = 'revoked', revoked_at = ?1 WHERE kind = 'session' AND state = 'active'";
+const END_SESSIONS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?1 WHERE (kind = 'session' OR kind = 'oauth_grant') AND state = 'active'";
 const LIVE: &str = "SELECT id FROM credentials WHERE state IN ('active', 'grace', 'pending_enrollment')";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
 const IS_LIVE: &str = "SELECT 1 FROM credentials c JOIN users u ON u.id = c.user_id
@@ -61,7 +60,7 @@ pub fn since(in_place: &Path, copy: &Connection) -> Result<Option<Since>> {
 /// What was changed in the copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
-    /// Web sessions that ended.
+    /// Web sessions and programs' grants that ended.
     pub sessions: usize,
     /// Credentials that stay revoked, expired or deleted.
     pub dead: usize,

@@ -20,7 +20,7 @@ enum Made {
 
 fn made(route: &ApiRoute, parameter: &str) -> Option<Made> {
     Some(match parameter {
-        "id" | "credential" | "space" | "key" | "item" | "task" | "file" | "link" => Made::Here,
+        "id" | "credential" | "space" | "key" | "item" | "task" | "file" | "link" | "request" => Made::Here,
         // A key of the context may hold anything: its segment is free text.
         "path" | "rest" | "context_key" => Made::Free,
         // A slug is made of the name; the other dialects' names are sent as they are.

@@ -95,7 +95,9 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
         let reply = match route.id {
             // The credential is in the body or must be a key.
             "sessions_open" => client.post("/api/sessions", json!({"token": world.daemon.token})),
-            "auth_exchange" => continue,
+            "auth_exchange" | "oauth_token" => continue,
+            // A page must have been seen first.
+            "oauth_consent" => continue,
             _ => client.send(route.method.as_str(), &path, body),
         };
         let adds = matches!(growth::of(route), Growth::Adds | Growth::AddsWords);

@@ -263,10 +263,31 @@ impl World {
         body
     }
 
+    /// A program's grant that the operator has given.
+    fn oauth_grant(&self) -> String {
+        let id = self.name();
+        let user = "(SELECT id FROM users WHERE username = 'operator')";
+        let credential = format!(
+            "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, state, issued_by, issued_at, expires_at)
+            VALUES (?1, 'oauth_grant', substr(hex(randomblob(5)), 1, 10), randomblob(32), {user}, '[]', 'active', 'x', 1, ?2)"
+        );
+        self.daemon.execute(&credential, (&id, i64::MAX));
+        let grant = format!(
+            "INSERT INTO oauth_grants (credential_id, handle_hash, refreshed_at, user_id, client_hash, client_name,
+                redirect_host, audience, words, created_at, ends_at)
+            VALUES (?1, randomblob(32), 1, {user}, randomblob(32), 'x', 'localhost', 'ax-api', 'messages', 1, ?2)"
+        );
+        self.daemon.execute(&grant, (&id, i64::MAX));
+        id
+    }
+
     fn path(&self, route: &ApiRoute) -> String {
         let path = route.path.replace("{path...}", "agents/README");
         if path.contains("/archived/{id}") {
             return path.replace("{id}", &self.archived());
+        }
+        if path.contains("/oauth/grants/{id}") {
+            return path.replace("{id}", &self.oauth_grant());
         }
         if path.contains("{username}") {
             let user = self.user();

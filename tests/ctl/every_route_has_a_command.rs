@@ -118,6 +118,8 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("grants_delete", "grants delete {grant} --yes", 0),
     ("users_delete", "users delete ann --yes", 0),
     ("sessions_link", "open /docs", 0),
+    ("oauth_grants_list", "oauth grants list", 0),
+    ("oauth_grants_revoke", "oauth grants revoke nothing --yes", 1),
     ("auth_whoami", "whoami", 0),
     ("auth_whoami", "auth status", 0),
     ("auth_me", "auth whoami", 0),

@@ -182,6 +182,7 @@ mod tests {
                 credential_id: text(),
                 space_id: text(),
                 agent: None,
+                program: None,
             })
         };
         let (known, hash) = (VerifiedTokens::default(), SecretHash::of("a"));

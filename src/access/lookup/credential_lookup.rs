@@ -335,6 +335,15 @@ impl CredentialLookup {
         Ok(caller_of(head, holder))
     }
 
+    /// Who is behind a live credential of this kind, found by its id.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn behind(&self, head: &Head, id: &str, kind: Kind) -> store::Result<Option<Caller>> {
+        let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
+        Ok(holder.filter(|holder| is_good(holder, kind)).map(|holder| caller_of(head, holder)))
+    }
+
     /// The user of the session that a page was opened with; `None` without one, or with one that is no more. Reading a
     /// page changes nothing, so no rule about origins applies.
     ///

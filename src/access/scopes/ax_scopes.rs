@@ -167,6 +167,30 @@ fn shown(word: &str) -> String {
     word.chars().filter(|c| !c.is_control() && *c != '\'').take(64).collect()
 }
 
+/// The words a program may be given by a person's click, the broad ones first. A manager's are never among them.
+pub fn of_programs() -> Vec<&'static str> {
+    let mut all: Vec<&str> = Vec::new();
+    for word in WORDS.iter().filter(|word| !word.classes.contains(&Class::Admin)) {
+        if !all.contains(&word.name) {
+            all.push(word.name);
+        }
+    }
+    all
+}
+
+/// The words a program may be given in this class by someone who holds `own`.
+pub fn consentable(class: Class, own: &Scopes) -> Vec<&'static str> {
+    held(class, own, false)
+}
+
+/// What a program may do that was given these words by someone who holds `own`: never more than that one, and never
+/// making keys, which nobody was asked for.
+pub fn given_to_program(class: Class, words: &str, own: &Scopes) -> Scopes {
+    let of_words = words.split(' ').filter_map(|name| find(class, name)).flat_map(|word| word.scopes);
+    let base = baseline(class).iter().filter(|text| !text.starts_with("keys."));
+    Scopes::trusted(base.chain(of_words).copied()).intersection(own)
+}
+
 /// The word a token of this class needs for an action; the finest there is.
 pub fn needed(class: Class, action: Action) -> &'static str {
     let covering = |word: &&Word| scopes(word.scopes).covers_text(action.slug());

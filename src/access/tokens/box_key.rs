@@ -56,6 +56,11 @@ impl BoxKey {
         Ok(Some(Self(SigningKey::from_bytes(&seed))))
     }
 
+    /// A secret for another purpose, made of the key; it says nothing of the key.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.0.to_bytes())
+    }
+
     fn make(data_dir: &Path) -> io::Result<Self> {
         let mut seed = Zeroizing::new([0; 32]);
         getrandom::fill(seed.as_mut()).map_err(io::Error::other)?;

@@ -65,7 +65,22 @@ pub struct Claims {
     pub space_id: String,
     /// Id and name of the agent it belongs to.
     pub agent: Option<(String, String)>,
+    /// Of a program's token: what RFC 9068 adds.
+    pub program: Option<Program>,
 }
+
+/// What a program's token says beside the rest (RFC 9068).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Who issues it: the box's public address, where it has one.
+    pub issuer: String,
+    /// The program's client id.
+    pub client_id: String,
+}
+
+/// The type in the header of programs' tokens, and of all others.
+const AT_JWT: &str = "at+jwt";
+const JWT: &str = "JWT";
 
 /// Why a token is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +96,7 @@ pub enum Refused {
 impl Claims {
     fn to_json(&self) -> Value {
         let mut claims = json!({
-            "iss": ISSUER,
+            "iss": self.program.as_ref().map_or(ISSUER, |program| &program.issuer),
             "sub": self.sub,
             "aud": self.audience.as_str(),
             "iat": self.iat,
@@ -97,15 +112,21 @@ impl Claims {
             claims["agent_id"] = json!(id);
             claims["agent_name"] = json!(name);
         }
+        if let Some(program) = &self.program {
+            claims["client_id"] = json!(program.client_id);
+        }
         claims
     }
 
-    fn from_json(claims: &Map<String, Value>) -> Option<Self> {
+    fn from_json(claims: &Map<String, Value>, is_program: bool) -> Option<Self> {
         let text = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| claims.get(name)?.as_i64();
-        if text("iss")? != ISSUER {
+        let issuer = text("iss")?;
+        // A program's token names the box as it was known when it was signed.
+        if issuer != ISSUER && !is_program {
             return None;
         }
+        let program = if is_program { Some(Program { issuer, client_id: text("client_id")? }) } else { None };
         let class = Class::named(&text("token_class")?)?;
         let agent = match class {
             Class::Agent => Some((text("agent_id")?, text("agent_name")?)),
@@ -123,13 +144,15 @@ impl Claims {
             credential_id: text("credential_id")?,
             space_id: text("space_id")?,
             agent,
+            program,
         })
     }
 }
 
 /// Signs claims with the key of this id.
 pub fn sign(claims: &Claims, kid: &str, key: &SigningKey) -> String {
-    let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": kid}).to_string();
+    let typ = if claims.program.is_some() { AT_JWT } else { JWT };
+    let header = json!({"alg": "EdDSA", "typ": typ, "kid": kid}).to_string();
     let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
     let signed = format!("{}.{}", encode(&header), encode(&claims.to_json().to_string()));
     let signature = key.sign(signed.as_bytes());
@@ -154,15 +177,17 @@ pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<VerifyingKey>)
     let header = object(header)?;
     let text = |name: &str| header.get(name).and_then(Value::as_str);
     // Whatever the header says, only one algorithm is ever used; extensions it declares critical we do not know.
-    if text("alg") != Some("EdDSA") || text("typ").is_some_and(|typ| typ != "JWT") || header.contains_key("crit") {
+    let typ = text("typ").unwrap_or(JWT);
+    if text("alg") != Some("EdDSA") || (typ != JWT && typ != AT_JWT) || header.contains_key("crit") {
         return Err(Refused::Invalid);
     }
+    let is_program = typ == AT_JWT;
     let key = text("kid").and_then(key).ok_or(Refused::Invalid)?;
     let signature = decode(signature)?;
     let signature = Signature::from_slice(&signature).map_err(|_| Refused::Invalid)?;
     key.verify_strict(signed.as_bytes(), &signature).map_err(|_| Refused::Invalid)?;
     let payload = object(payload)?;
-    let claims = Claims::from_json(&payload).ok_or(Refused::Invalid)?;
+    let claims = Claims::from_json(&payload, is_program).ok_or(Refused::Invalid)?;
     let not_before = match payload.get("nbf") {
         None => claims.iat.saturating_sub(SKEW),
         Some(nbf) => nbf.as_i64().ok_or(Refused::Invalid)?.max(claims.iat.saturating_sub(SKEW)),
@@ -208,6 +233,7 @@ mod tests {
             credential_id: "c".into(),
             space_id: "s".into(),
             agent: Some(("agent-1".into(), "atlas".into())),
+            program: None,
         }
     }
 

@@ -254,6 +254,7 @@ mod tests {
             credential_id: "c".into(),
             space_id: "s".into(),
             agent: None,
+            program: None,
         }
     }
 

@@ -232,6 +232,7 @@ fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -
         credential_id: holder.credential_id.clone(),
         space_id,
         agent: agent.map(|a| (a.id.clone(), a.given_name.clone().unwrap_or_else(|| a.slug.clone()))),
+        program: None,
     })
 }
 

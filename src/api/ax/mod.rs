@@ -20,6 +20,7 @@ mod tasks;
 pub mod uploads;
 
 pub use agents::ROUTES as AGENTS;
+pub(crate) use change::born;
 pub use context::ROUTES as CONTEXT;
 pub use exchange::ROUTES as EXCHANGE;
 pub use keys::ROUTES as KEYS;

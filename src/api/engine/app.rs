@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::idempotency::InFlight;
 use super::kept::KeptReplies;
+use super::logins::Logins;
 use super::metrics::RequestMetrics;
 use super::paging;
-use crate::access::held::{Held, Room};
 use crate::access::{BoxKey, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
@@ -35,9 +35,6 @@ use crate::rest::reply::Reply;
 use crate::rest::router::Router;
 use crate::store::{self, Store};
 use crate::time::Clock;
-
-/// Bounds of the links that log somebody in once.
-pub const LOGIN_LINKS: Room = Room { life: Duration::from_secs(300), most: 256, of_owner: 16 };
 
 /// The page that tells a person of a refusal.
 pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
@@ -100,22 +97,11 @@ pub struct App {
     pub box_key: Option<Arc<BoxKey>>,
     /// Where the daemon itself listens on the network.
     pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
-    /// Links that log somebody in once.
-    pub login_links: Arc<Held<LoginLink>>,
+    /// Logins on their way: links, requests of programs, codes.
+    pub logins: Arc<Logins>,
     edge: OnceLock<edge::Handle>,
     /// Itself, for work that goes on after a handler.
     own: OnceLock<Weak<App>>,
-}
-
-/// What a one-time login link stands for.
-#[derive(Debug, Clone)]
-pub struct LoginLink {
-    /// The user's token that the session is to hang on.
-    pub credential_id: String,
-    /// Whom it logs in, for the page.
-    pub username: String,
-    /// Where it leads.
-    pub path: String,
 }
 
 /// What an application is made of; the composition root builds it.
@@ -163,6 +149,8 @@ pub struct Parts {
 impl App {
     /// An application of these parts, which begins now.
     pub fn new(parts: Parts) -> Self {
+        let registrations = parts.config.watch(|now| now.oauth.registrations_per_minute);
+        let logins = Logins::new(parts.box_key.as_deref(), registrations);
         Self {
             router: Router::new(parts.routes),
             routes: parts.routes,
@@ -192,7 +180,7 @@ impl App {
             forwarder: parts.forwarder,
             box_key: parts.box_key,
             listening: parts.listening,
-            login_links: Arc::new(Held::new(LOGIN_LINKS)),
+            logins: Arc::new(logins),
             edge: OnceLock::new(),
             own: OnceLock::new(),
         }

@@ -45,6 +45,7 @@ const FREES: &[&str] = &[
     "requests_withdraw",
     "requests_revoke",
     "requests_deny",
+    "oauth_revoke",
 ];
 
 /// Routes whose texts are indexed by their words.
@@ -70,6 +71,7 @@ const READS: &[&str] = &[
     "sessions_link",
     // What it calls is charged as a call of its own.
     "mcp",
+    "oauth_register",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.
@@ -224,6 +226,25 @@ pub const BOUNDS: &[Bound] = &[
         routes: &["sessions_open"],
         adds: "A session",
         most: || format!("{} per user; then the one that was idle longest ends", limits::SESSIONS),
+    },
+    Bound {
+        routes: &["oauth_consent"],
+        adds: "An agent and its owner's grant, if the person chooses a new agent",
+        most: || {
+            format!("{} agents per owner, archived ones included; then 409 `limit_reached`", limits::AGENTS_OF_USER)
+        },
+    },
+    Bound {
+        routes: &["oauth_token"],
+        adds: "A program's grant, once; a refresh changes it in place",
+        most: || {
+            format!(
+                "{} live ones per user, {} per agent, then 409 `limit_reached`; {} dead ones, then the oldest are deleted",
+                limits::OAUTH_GRANTS_OF_USER,
+                limits::OAUTH_GRANTS_OF_AGENT,
+                limits::DEAD_CREDENTIALS
+            )
+        },
     },
     Bound {
         routes: &["auth_exchange"],

@@ -9,6 +9,7 @@ pub mod growth;
 pub(crate) mod idempotency;
 pub(crate) mod inside;
 pub(crate) mod kept;
+pub(crate) mod logins;
 pub(crate) mod metrics;
 pub(crate) mod paging;
 pub(crate) mod rules;

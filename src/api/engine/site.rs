@@ -33,7 +33,6 @@ pub fn origin(app: &App, head: &Head) -> Option<String> {
 }
 
 /// The issuer under which the authorization server is offered to this request; `None`: it is not.
-#[allow(dead_code, reason = "discovery names it")]
 pub fn issuer(app: &App, head: &Head) -> Option<String> {
     origin(app, head).filter(|_| app.config.read(|now| now.oauth.enabled))
 }

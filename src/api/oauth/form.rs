@@ -41,6 +41,19 @@ impl Form {
         Ok(Self(all))
     }
 
+    /// What can be read of a text that is none, the first of each parameter: enough to tell whoever sent it.
+    pub fn lenient(text: &str) -> Self {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in text.split('&').filter_map(|pair| pair.split_once('=')).take(MOST) {
+            if let (Ok(name), Ok(value)) = (decoded(name), decoded(value))
+                && !all.iter().any(|(known, _)| *known == name)
+            {
+                all.push((name, value));
+            }
+        }
+        Self(all)
+    }
+
     /// The value of a parameter; `None` where it is empty or was not sent.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

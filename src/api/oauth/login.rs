@@ -74,7 +74,7 @@ fn link(app: &App, input: Input) -> Handled {
         return Ok(not_here().into());
     }
     let secret = input.param(0);
-    let found = LoginLink::parse(secret).ok().and_then(|hash| app.login_links.look(&hash, Instant::now()));
+    let found = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.look(&hash, Instant::now()));
     let Some(link) = found else {
         return Ok(pages::problem("This login link is dead", &codes::LINK_INVALID.into()).into());
     };

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::access::{Action, Principal};
 use crate::api::engine::api_route::ApiRoute;
-use crate::api::engine::app::{App, LOGIN_LINKS, LoginLink as Link};
+use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
+use crate::api::engine::logins::{LINKS, LoginLink as Link};
 use crate::api::engine::site;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -57,16 +58,17 @@ fn make(app: &App, call: Call) -> Handled {
         return Err(ApiError::field("path", "must be a path on this box that begins with one slash"));
     }
     let origin = site::origin(app, &call.input.head).unwrap_or_else(|| site::of_box(app));
-    let links = Arc::clone(&app.login_links);
+    let logins = Arc::clone(&app.logins);
     call.write(app, move |tx| {
         let credential_id = parent(tx)?;
         let issued = LoginLink::generate();
         let link = Link { credential_id, username: tx.caller.user().username.clone(), path };
-        links
+        logins
+            .links
             .put(issued.hash, tx.caller.account(), link, Instant::now())
             .map_err(|_| ApiError::new(codes::BUSY).detail("Too many login links wait to be used."))?;
         tx.audit_as("session.link.create", format!("user:{}", tx.caller.user().id))?;
-        let life = i64::try_from(LOGIN_LINKS.life.as_secs()).unwrap_or(0) * Micros::SECOND;
+        let life = i64::try_from(LINKS.life.as_secs()).unwrap_or(0) * Micros::SECOND;
         let body = json!({
             "url": format!("{origin}/login/{}", issued.plaintext.reveal()),
             "expires_at": tx.now.plus(life).millis(),

@@ -131,7 +131,7 @@ fn open(app: &App, input: Input) -> Handled {
     let (caller, link) = match (input.body.of(&TOKEN), input.body.of(&LINK)) {
         (Some(token), None) => (app.gate.login(&input.head, &LOGIN, token)?, None),
         (None, Some(secret)) => {
-            let link = LoginLink::parse(secret).ok().and_then(|hash| app.login_links.take(&hash, Instant::now()));
+            let link = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.take(&hash, Instant::now()));
             let credential = link.as_ref().map(|link| link.credential_id.as_str());
             (app.gate.login_by_link(&input.head, &LOGIN, credential)?, link)
         }

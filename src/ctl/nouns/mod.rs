@@ -20,6 +20,7 @@ mod login;
 mod mcp;
 mod messages;
 mod notifications;
+mod oauth;
 mod open;
 mod operations;
 mod profile;
@@ -72,6 +73,7 @@ pub const ALL: &[CommandEntry] = &[
     auth::WHOAMI,
     mcp::ENTRY,
     open::ENTRY,
+    oauth::ENTRY,
     audit::ENTRY,
     backup::BACKUP,
     backup::BACKUPS,

@@ -16,6 +16,11 @@ const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1
 const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
     AND paused = 0 AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
+const NEWEST: &str = "SELECT id, slug FROM agents WHERE archived_at IS NULL ORDER BY created_at DESC, id DESC LIMIT ?1";
+const EDITABLE: &str = "SELECT a.id, a.slug FROM grants g JOIN agents a ON a.id = g.agent_id AND a.archived_at IS NULL
+    WHERE g.principal_user_id = ?2 AND g.agent_id IS NOT NULL AND (g.role = 'owner' OR g.role = 'editor')
+        AND (g.expires_at IS NULL OR g.expires_at > ?3)
+    LIMIT ?1";
 const LIST_ARCHIVED: &str =
     "WHERE a.archived_at IS NOT NULL AND (a.archived_at, a.id) < (?1, ?2) AND (?4 IS NULL OR a.owner_user_id = ?4)
     ORDER BY a.archived_at DESC, a.id DESC LIMIT ?3";
@@ -26,6 +31,21 @@ const LIST_ARCHIVED: &str =
 /// The store's.
 pub fn sleeps(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(SLEEPS)?.query_row([id], |row| row.get(0))?)
+}
+
+/// Id and slug of the live agents that a user may change, newest first, so many at the most; an admin changes all.
+///
+/// # Errors
+/// The store's.
+pub fn editable(conn: &Connection, all: bool, user_id: &str, most: u64, now: Micros) -> Result<Vec<(String, String)>> {
+    let mut statement = conn.prepare_cached(if all { NEWEST } else { EDITABLE })?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let rows = if all {
+        statement.query_map(params![most], read)?.collect::<rusqlite::Result<_>>()
+    } else {
+        statement.query_map(params![most, user_id, now], read)?.collect::<rusqlite::Result<_>>()
+    };
+    Ok(rows?)
 }
 
 /// How many agents a user owns, archived ones included.

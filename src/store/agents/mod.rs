@@ -10,8 +10,8 @@ pub use change::{
     set_status, set_wake, sleeps_since, touch, update,
 };
 pub use find::{
-    AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, list, list_archived,
-    name_is_taken, named, resolve, sleeps, with_containers, without_containers,
+    AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, editable, list,
+    list_archived, name_is_taken, named, resolve, sleeps, with_containers, without_containers,
 };
 pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 

@@ -20,7 +20,9 @@ const FROM: &str = "FROM credentials c
 const IS_ALIVE: &str = "c.state IN ('active', 'grace') AND c.revoked_at IS NULL
     AND (c.agent_id IS NULL OR (a.id IS NOT NULL AND a.archived_at IS NULL))
     AND (c.made_by IS NULL OR c.user_id IS NULL
-        OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = c.made_by AND m.state = 'active'))";
+        OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = c.made_by AND m.state = 'active'))
+    AND (c.kind <> 'oauth_grant' OR EXISTS (SELECT 1 FROM oauth_grants g JOIN users w ON w.id = g.user_id
+        WHERE g.credential_id = c.id AND w.disabled = 0))";
 const OPEN: &str = "c.state = 'pending_enrollment' AND (c.made_by IS NULL
     OR EXISTS (SELECT 1 FROM credentials m WHERE m.id = c.made_by AND m.state = 'active'))";
 

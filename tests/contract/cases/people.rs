@@ -245,4 +245,7 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("grants_delete", "grant_not_found", |w| w.operator().delete("/api/grants/none")),
+    case("oauth_grants_list", "", |w| w.request_for("oauth_grants_list").by(&w.operator())),
+    case("oauth_grants_revoke", "", |w| w.request_for("oauth_grants_revoke").by(&w.operator())),
+    case("oauth_grants_revoke", "grant_not_found", |w| w.operator().delete("/api/oauth/grants/none")),
 ];

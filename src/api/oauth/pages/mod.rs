@@ -4,6 +4,7 @@ use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
+use super::consent::{Offered, Word};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
 
@@ -30,6 +31,48 @@ pub struct Link<'a> {
     pub username: &'a str,
     /// Where it leads.
     pub path: &'a str,
+}
+
+/// Leads on to another page of the box.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/onward.html")]
+pub struct Onward<'a> {
+    /// Where.
+    pub to: &'a str,
+}
+
+/// Asks a person whether a program may act, and as whom.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/consent.html")]
+pub struct Consent<'a> {
+    /// What the program calls itself.
+    pub client: &'a str,
+    /// The page it names as its own.
+    pub client_uri: Option<&'a str>,
+    /// Where the answer goes.
+    pub place: &'a str,
+    /// Who is logged in.
+    pub username: &'a str,
+    /// Whether that is an admin, whose role the program does not get.
+    pub is_admin: bool,
+    /// What it asks for, as far as the person has it.
+    pub words: &'a [Word],
+    /// The agents it may act as.
+    pub agents: &'a [Offered],
+    /// Whether the person may make a new one.
+    pub may_create: bool,
+    /// A name for that.
+    pub suggested: &'a str,
+    /// Whether the new one is chosen at first.
+    pub new_chosen: bool,
+    /// Whether the person is.
+    pub user_chosen: bool,
+    /// What the tokens open.
+    pub resource: &'a str,
+    /// Days after which an unused grant ends.
+    pub idle_days: u64,
+    /// Days after which it ends anyway.
+    pub days: u64,
 }
 
 /// Says what went wrong and what to do.

@@ -37,7 +37,7 @@ async function send(event) {
   show(form, "");
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   try {
-    const answer = await fetch(form.getAttribute("action"), {
+    const answer = await fetch(form.getAttribute("action") || location.pathname, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       credentials: "same-origin",

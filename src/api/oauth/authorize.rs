@@ -1,0 +1,148 @@
+//! `GET /oauth/authorize`: a program sends its person here (OAuth contract, section 5). What it asks for is held in memory
+//! while the person decides.
+
+use std::time::Instant;
+
+use hyper::header::LOCATION;
+use hyper::http::{Method, StatusCode};
+
+use super::client;
+use super::form::Form;
+use super::{audience, issuer, page, pages, redirect, told};
+use crate::access::scopes::ax_scopes;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::Handled;
+use crate::api::engine::logins::{Answer, Asked};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route;
+use crate::secret::ConsentId;
+
+const DOC: &str = "recipes/letting-programs-log-in#consent";
+/// Characters of a state.
+const STATE: usize = 1024;
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authorize)
+    .described(
+        "oauth_authorize",
+        "Ask a person to let a program in",
+        "The authorization endpoint of OAuth 2.1: response_type=code, client_id, redirect_uri, code_challenge with code_challenge_method=S256, state, scope, resource. An unknown client or redirect URI gets a page, everything else is told to the redirect URI.",
+        DOC,
+    )
+    .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))];
+
+/// A page that tells the person, where the program must not be told.
+fn refused(title: &str, detail: &str) -> Reply {
+    pages::problem(title, &super::bad(detail))
+}
+
+fn authorize(app: &App, input: Input) -> Handled {
+    let Ok(issuer) = issuer(app, &input) else {
+        return Ok(pages::problem("There is no such page", &codes::NOT_FOUND.into()).into());
+    };
+    let (form, twice) = match Form::parse(&input.head.query) {
+        Ok(form) => (form, None),
+        Err(wrong) => (Form::lenient(&input.head.query), Some(told(&wrong))),
+    };
+    let found = match form.get("client_id") {
+        Some(id) => client::find(app, id)?.map(|found| (found.told(id), found)),
+        None => None,
+    };
+    let Some((client, found)) = found else {
+        return Ok(refused(
+            "Unknown program",
+            "The box does not know the program that sent you here. Log in from the program again.",
+        )
+        .into());
+    };
+    let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
+    let Some(uri) = found.redirect(form.get("redirect_uri"), &schemes) else {
+        return Ok(refused(
+            "Wrong address",
+            "The program wants to be answered at an address that it has not registered.",
+        )
+        .into());
+    };
+    let state = form.get("state").filter(|state| state.len() <= STATE).map(str::to_owned);
+    let asked = match twice {
+        Some(why) => Err(("invalid_request", why)),
+        None => read(&form, &issuer),
+    };
+    let (challenge, words, audience) = match asked {
+        Ok(asked) => asked,
+        Err((error, detail)) => return Ok(back(&uri, error, &detail, state.as_deref(), &issuer).into()),
+    };
+    let answer = Answer::Redirect { uri: uri.clone(), state: state.clone(), challenge };
+    let waiting = Asked { client, words, audience, issuer: issuer.clone(), answer, seen_by: None };
+    let id = ConsentId::generate();
+    if app.logins.asked.put(id.hash, &input.head.peer.key(), waiting, Instant::now()).is_err() {
+        let detail = "Too many programs wait for a decision.";
+        return Ok(back(&uri, "temporarily_unavailable", detail, state.as_deref(), &issuer).into());
+    }
+    let page = pages::Onward { to: &format!("/oauth/consent/{}", id.plaintext.reveal()) };
+    Ok(pages::reply(StatusCode::OK, &page).into())
+}
+
+/// The answer to the program, through the browser.
+fn back(uri: &str, error: &str, detail: &str, state: Option<&str>, issuer: &str) -> Reply {
+    let to = answer(uri, &[("error", error), ("error_description", detail)], state, issuer);
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &to)
+}
+
+/// The redirect URI with an answer.
+pub(super) fn answer(uri: &str, said: &[(&str, &str)], state: Option<&str>, issuer: &str) -> String {
+    let mut all = said.to_vec();
+    all.extend(state.map(|state| ("state", state)));
+    all.push(("iss", issuer));
+    redirect::with(uri, &all)
+}
+
+/// Challenge, words and audience that a program asks for; else the error it is told.
+fn read(form: &Form, issuer: &str) -> Result<(String, Vec<String>, String), (&'static str, String)> {
+    let bad = |detail: &str| Err(("invalid_request", detail.to_owned()));
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return bad("response_type is missing."),
+        Some(_) => return Err(("unsupported_response_type", "Only response_type=code is offered.".to_owned())),
+    }
+    if form.get("state").is_some_and(|state| state.len() > STATE) {
+        return bad("state is longer than 1024 characters.");
+    }
+    if form.get("code_challenge_method") != Some("S256") {
+        return bad("code_challenge_method must be S256.");
+    }
+    let challenge = form.get("code_challenge").unwrap_or("");
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    if !(43..=128).contains(&challenge.len()) || !challenge.bytes().all(plain) {
+        return bad("code_challenge must have 43 to 128 characters of base64url.");
+    }
+    let audience = audience(issuer, form.get("resource"))
+        .map_err(|_| ("invalid_target", "The resource is not one of this box.".to_owned()))?;
+    let words = words(form.get("scope"))
+        .ok_or_else(|| ("invalid_scope", "None of the scope words is known here.".to_owned()))?;
+    Ok((challenge.to_owned(), words, audience.to_owned()))
+}
+
+/// The known words that are asked for; all the broad ones if nothing is asked for; `None` if none is known.
+pub(super) fn words(scope: Option<&str>) -> Option<Vec<String>> {
+    let known = ax_scopes::of_programs();
+    let Some(scope) = scope else {
+        return Some(known.iter().filter(|word| !word.contains(':')).map(|word| (*word).to_owned()).collect());
+    };
+    let mut all: Vec<String> = Vec::new();
+    for word in scope.split_ascii_whitespace().filter(|word| known.contains(word)) {
+        if !all.iter().any(|one| one == word) {
+            all.push(word.to_owned());
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// The refusal of a request that nobody waits for any more.
+pub(super) fn expired() -> ApiError {
+    codes::AUTHORIZATION_EXPIRED.into()
+}

@@ -1,0 +1,157 @@
+//! Clients that registered themselves. Nothing is stored of them: the id holds what they said, and a keyed hash that only
+//! this box can make (OAuth contract, section 3).
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Value, json};
+
+use super::redirect::Redirect;
+use crate::api::engine::app::App;
+use crate::api::engine::logins::{Client, Logins};
+use crate::secret::SecretHash;
+use crate::store::{self, oauth_grants};
+use crate::time::Micros;
+
+/// What the id of a self-registered client begins with.
+const PREFIX: &str = "dyn_";
+/// Characters of an id.
+pub const MOST: usize = 1536;
+/// Bytes of the keyed hash that stand in an id.
+const MAC: usize = 16;
+/// How long an id is good that no grant uses.
+const LIFE: i64 = 30 * Micros::DAY;
+
+/// What a client said when it registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// When, seconds since 1970.
+    pub at: i64,
+    /// What it calls itself.
+    pub name: String,
+    /// Where it may be redirected to.
+    pub redirect_uris: Vec<String>,
+    /// The page it names as its own.
+    pub uri: Option<String>,
+    /// What it may use at the token endpoint.
+    pub grant_types: Vec<String>,
+}
+
+impl Registered {
+    /// The id that says all this; `None` if it would be too long.
+    pub fn id(&self, logins: &Logins) -> Option<String> {
+        let said = json!([self.at, self.name, self.redirect_uris, self.uri, self.grant_types]);
+        let said = BASE64URL_NOPAD.encode(said.to_string().as_bytes());
+        let mac = logins.client_mac(&said);
+        let id = format!("{PREFIX}{said}.{}", BASE64URL_NOPAD.encode(&mac.as_bytes()[..MAC]));
+        (id.len() <= MOST).then_some(id)
+    }
+
+    /// What an id says; `None` if this box has not made it.
+    pub fn of_id(id: &str, logins: &Logins) -> Option<Self> {
+        if id.len() > MOST {
+            return None;
+        }
+        let (said, mac) = id.strip_prefix(PREFIX)?.split_once('.')?;
+        let mac: [u8; MAC] = BASE64URL_NOPAD.decode(mac.as_bytes()).ok()?.try_into().ok()?;
+        let own: [u8; MAC] = logins.client_mac(said).as_bytes()[..MAC].try_into().ok()?;
+        // Both sides hashed once more: how long the comparison takes says nothing of what was expected.
+        if blake3::hash(&mac) != blake3::hash(&own) {
+            return None;
+        }
+        let said: Value = serde_json::from_slice(&BASE64URL_NOPAD.decode(said.as_bytes()).ok()?).ok()?;
+        let texts = |value: &Value| -> Option<Vec<String>> {
+            value.as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect()
+        };
+        Some(Self {
+            at: said[0].as_i64()?,
+            name: said[1].as_str()?.to_owned(),
+            redirect_uris: texts(&said[2])?,
+            uri: said[3].as_str().map(str::to_owned),
+            grant_types: texts(&said[4])?,
+        })
+    }
+
+    /// The client as it is told to people.
+    pub fn told(&self, id: &str) -> Client {
+        Client { hash: hash(id), name: self.name.clone(), uri: self.uri.clone() }
+    }
+
+    /// The redirect URI that a request names, or the only one there is; `None` if it is not this client's.
+    pub fn redirect(&self, asked: Option<&str>, schemes: &[String]) -> Option<String> {
+        let Some(asked) = asked else {
+            let [only] = self.redirect_uris.as_slice() else { return None };
+            return Some(only.clone());
+        };
+        let wanted = Redirect::parse(asked, schemes)?;
+        let known = self.redirect_uris.iter().filter_map(|uri| Redirect::parse(uri, schemes));
+        known.into_iter().any(|known| known.admits(&wanted)).then(|| asked.to_owned())
+    }
+}
+
+/// What is kept of a client's id.
+pub fn hash(id: &str) -> SecretHash {
+    SecretHash::of(id)
+}
+
+/// The client of an id: one that this box has made, lately or for a grant that lives.
+///
+/// # Errors
+/// The store's.
+pub fn find(app: &App, id: &str) -> store::Result<Option<Registered>> {
+    let Some(found) = Registered::of_id(id, &app.logins) else { return Ok(None) };
+    let now = Micros::now();
+    if now.0 - found.at * Micros::SECOND < LIFE
+        || app.store.lookup(|conn| oauth_grants::uses_client(conn, &hash(id), now))?
+    {
+        return Ok(Some(found));
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn logins() -> Logins {
+        Logins::new(None, 10.into())
+    }
+
+    fn client(name: &str) -> Registered {
+        Registered {
+            at: 1,
+            name: name.into(),
+            redirect_uris: vec!["http://localhost/cb".into()],
+            uri: None,
+            grant_types: vec!["authorization_code".into()],
+        }
+    }
+
+    #[test]
+    fn an_id_says_what_was_registered_and_no_other_box_can_make_it() {
+        let logins = logins();
+        let id = client("x").id(&logins).unwrap();
+        assert_eq!(Registered::of_id(&id, &logins), Some(client("x")));
+        assert_eq!(Registered::of_id(&id, &super::tests::logins()), None, "the key is another");
+        assert_eq!(client(&"x".repeat(1200)).id(&logins), None, "too long");
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_id_is_none(at in 4usize..100, to in "[A-Za-z0-9_.-]") {
+            let logins = logins();
+            let id = client("program").id(&logins).unwrap();
+            let at = at.min(id.len() - 1);
+            let mut other = id.clone();
+            other.replace_range(at..=at, &to);
+            prop_assume!(other != id);
+            // The last character of base64 has bits that nobody reads.
+            prop_assert!(Registered::of_id(&other, &logins).is_none_or(|same| same == client("program")));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "(dyn_)?[A-Za-z0-9_.-]{0,80}") {
+            prop_assert_eq!(Registered::of_id(&text, &logins()), None);
+        }
+    }
+}

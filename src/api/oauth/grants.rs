@@ -1,0 +1,131 @@
+//! What people have granted to programs: to see and to end (OAuth contract, section 7).
+
+use hyper::http::Method;
+use serde_json::{Value, json};
+
+use crate::access::{Action, Caller, Principal};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::rest::codes;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::credentials::{self, CredentialState};
+use crate::store::oauth_grants::{self, Grant};
+use crate::time::Micros;
+
+const DOC: &str = "recipes/letting-programs-log-in#grants";
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::unbounded(name, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/oauth/grants",
+        dialect: Taos,
+        access: Access::Action(Action::OauthGrantsList, list),
+        id: "oauth_grants_list",
+        title: "List what was granted to programs",
+        about: "The live grants that the caller has given, oldest first; an admin sees those of all users.",
+        repeat: Repeat::Safe,
+        query: &[LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::List(&[
+                text("id", "The grant's id."),
+                text("client_name", "What the program calls itself."),
+                text("redirect_host", "Where the program was answered."),
+                text("username", "Who consented."),
+                text("agent_id", "The agent it acts as.").nullable(),
+                text("agent_name", "The name of that agent.").nullable(),
+                text("audience", "What its tokens open."),
+                text("scope", "Its scope words."),
+                text("created_at", "When it was given."),
+                text("refreshed_at", "When its refresh token was last replaced."),
+                text("last_used_at", "When a token of it was last used, to the minute.").nullable(),
+                text("expires_at", "When it ends if it is not refreshed."),
+                text("ends_at", "When it ends at the latest."),
+            ]),
+        ),
+        errors: &[codes::INVALID_CURSOR],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/oauth/grants/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::OauthGrantsRevoke, revoke),
+        id: "oauth_grants_revoke",
+        title: "End what was granted to a program",
+        about: "The daemon refuses the program's tokens from the next request on.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::GRANT_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn show(grant: &Grant) -> Value {
+    json!({
+        "id": grant.id,
+        "client_name": grant.client_name,
+        "redirect_host": grant.redirect_host,
+        "username": grant.username,
+        "agent_id": grant.agent_id,
+        "agent_name": grant.agent_name,
+        "audience": grant.audience,
+        "scope": grant.words,
+        "created_at": grant.created_at.millis(),
+        "refreshed_at": grant.refreshed_at.millis(),
+        "last_used_at": grant.last_used_at.map(Micros::millis),
+        "expires_at": grant.expires_at.map(Micros::millis),
+        "ends_at": grant.ends_at.millis(),
+    })
+}
+
+/// The user whose grants the caller sees; the outer `None`: nobody's, the inner one: everybody's.
+fn whose(caller: &Caller) -> Option<Option<&str>> {
+    match caller.principal() {
+        Principal::User(_) if caller.is_admin() => Some(None),
+        Principal::User(user) => Some(Some(&user.id)),
+        Principal::Agent { .. } => None,
+    }
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "oauth_grants")?;
+    let page = list.page();
+    if let Some(whose) = whose(&call.caller) {
+        let mut take = |grant: Grant| list.push((grant.created_at, grant.id.clone()), &show(&grant));
+        app.store.lookup(|conn| oauth_grants::list(conn, whose, Micros::now(), &page, &mut take))?;
+    }
+    Ok(list.reply(&call.input).into())
+}
+
+fn revoke(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let id = tx.input.param(0);
+        let grant = oauth_grants::by_id(tx.conn, id)?.filter(|grant| grant.state == CredentialState::Active);
+        let grant = grant.ok_or(codes::GRANT_NOT_FOUND)?;
+        let is_theirs = whose(tx.caller).is_some_and(|whose| whose.is_none_or(|user| user == grant.user_id));
+        if !is_theirs {
+            return Err(codes::GRANT_NOT_FOUND.into());
+        }
+        credentials::revoke(tx.conn, &grant.id, tx.now)?;
+        tx.audit(format!("credential:{}", grant.id))?;
+        Ok(Reply::no_content())
+    })
+}

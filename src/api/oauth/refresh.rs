@@ -1,0 +1,147 @@
+//! The grant type `refresh_token`: a new access token, and a new refresh token in the place of the one that was shown
+//! (OAuth contract, section 6).
+
+use std::sync::Arc;
+
+use super::form::Form;
+use super::token::{Given, invalid_grant, issue, needed};
+use super::{NEED, audience, client, issuer};
+use crate::access::{self, Action, Principal};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled, Tx};
+use crate::config::Config;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::secret::{Kind, PresentedRefresh, RefreshToken};
+use crate::store::credentials::{self, CredentialState};
+use crate::store::oauth_grants::{self, Grant};
+use crate::time::Micros;
+
+/// How long a replaced token may be used once more, if its successor was not: its reply was lost.
+const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
+
+pub(super) fn refresh(app: &App, input: Input, form: &Form) -> Handled {
+    let (text, id) = (needed(form, "refresh_token")?, needed(form, "client_id")?.to_owned());
+    let refused = |input: &Input| invalid_grant(app, input, "The refresh token is unknown, or its grant has ended.");
+    let Ok(shown) = RefreshToken::parse(text) else { return Err(refused(&input)) };
+    let grant = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle))?;
+    let Some(grant) = grant.filter(|grant| grant.state == CredentialState::Active) else { return Err(refused(&input)) };
+    if grant.client_hash != client::hash(&id).as_bytes() {
+        return Err(invalid_grant(app, &input, "The refresh token was given to another client."));
+    }
+    let own = issuer(app, &input)?;
+    if form.get("resource").is_some() && audience(&own, form.get("resource"))? != grant.audience {
+        return Err(codes::INVALID_TARGET.into());
+    }
+    let words = narrowed(&grant.words, form.get("scope"))?;
+    let Some(caller) = app.gate.behind(&input.head, &NEED, &grant.id, Kind::OauthGrant)? else {
+        return Err(refused(&input));
+    };
+    let reuse = invalid_grant_later(app, &input);
+    let next = RefreshToken::successor(text).map_err(|_| codes::INVALID_GRANT)?;
+    let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
+    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+        // Read again on the writer's thread: of two that come at once, the first replaces it.
+        let grant = oauth_grants::by_handle(tx.conn, &shown.handle)?
+            .filter(|grant| grant.state == CredentialState::Active)
+            .ok_or(codes::INVALID_GRANT)?;
+        let previous = match judged(&grant, &shown, tx.now) {
+            Judged::Present => Some(grant.current.clone()),
+            Judged::Again => None,
+            Judged::Reused => {
+                credentials::revoke(tx.conn, &grant.id, tx.now)?;
+                tx.audit_as("oauth.refresh_reuse", format!("credential:{}", grant.id))?;
+                // What was done stays done, though the answer is a refusal.
+                return Ok(reuse().reply(tx.input.dialect));
+            }
+        };
+        let expires_at = until(&config, &grant, tx.now);
+        oauth_grants::rotate(tx.conn, &grant.id, &next, previous.as_deref(), tx.now, expires_at)?;
+        tx.audit_as("oauth.grant.refresh", format!("credential:{}", grant.id))?;
+        let given = Given { refresh: next, ..given(tx, &grant, expires_at)? };
+        issue(tx, &gate, &config, &given, &id, &words)
+    })
+}
+
+/// The refusal of a token that was replaced, which counts as a failed login only where it comes to that.
+fn invalid_grant_later(app: &App, input: &Input) -> impl FnOnce() -> ApiError + Send + 'static {
+    let (gate, head) = (Arc::clone(&app.gate), Arc::clone(&input.head));
+    move || {
+        let refusal =
+            ApiError::new(codes::INVALID_GRANT).detail("The refresh token was replaced; its grant has ended.");
+        gate.failed(&head, &NEED, refusal)
+    }
+}
+
+/// What a token is to its grant.
+#[derive(Debug, PartialEq, Eq)]
+enum Judged {
+    /// The present one.
+    Present,
+    /// The one before, whose reply was lost.
+    Again,
+    /// A replaced one: a thief has it, or has its successor.
+    Reused,
+}
+
+fn judged(grant: &Grant, shown: &PresentedRefresh, now: Micros) -> Judged {
+    let is = |hash: &[u8]| hash == shown.whole.as_bytes();
+    if is(&grant.current) {
+        return Judged::Present;
+    }
+    let age = now.0 - grant.refreshed_at.0;
+    let fresh = (0..=SECOND_CHANCE).contains(&age);
+    if fresh && grant.previous.as_deref().is_some_and(is) { Judged::Again } else { Judged::Reused }
+}
+
+/// When a grant ends that is refreshed now and not used any more.
+fn until(config: &Config, grant: &Grant, now: Micros) -> Micros {
+    let idle = i64::try_from(config.oauth.refresh_idle_days).unwrap_or(1) * Micros::DAY;
+    now.plus(idle).min(grant.ends_at)
+}
+
+/// Fewer words than the grant has, all of them if nothing is asked for.
+fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
+    let Some(asked) = asked else { return Ok(words.to_owned()) };
+    let own: Vec<&str> = words.split(' ').collect();
+    let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
+    if asked.is_empty() || !asked.iter().all(|word| own.contains(word)) {
+        return Err(ApiError::new(codes::INVALID_SCOPE)
+            .with_status(400)
+            .detail("The grant does not have these scope words."));
+    }
+    Ok(own.into_iter().filter(|word| asked.contains(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// The grant as tokens are made of it.
+fn given(tx: &Tx<'_>, grant: &Grant, expires_at: Micros) -> Result<Given, ApiError> {
+    let (agent, space_id) = match tx.caller.principal() {
+        Principal::Agent { id, name, space_id, .. } => (Some((id.clone(), name.clone())), space_id.clone()),
+        Principal::User(_) => (None, access::default_space(tx.conn, tx.caller)?),
+    };
+    Ok(Given {
+        id: grant.id.clone(),
+        audience: grant.audience.clone(),
+        user_id: tx.caller.user().id.clone(),
+        agent,
+        space_id,
+        expires_at,
+        refresh: RefreshToken::generate().0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_may_ask_for_less_and_never_for_more() {
+        assert_eq!(narrowed("messages tasks", None).unwrap(), "messages tasks");
+        assert_eq!(narrowed("messages tasks", Some("tasks")).unwrap(), "tasks");
+        assert_eq!(narrowed("messages tasks", Some("tasks messages")).unwrap(), "messages tasks");
+        for more in ["context", "tasks context", " "] {
+            assert!(narrowed("messages tasks", Some(more)).is_err(), "{more}");
+        }
+    }
+}

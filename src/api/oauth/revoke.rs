@@ -1,0 +1,71 @@
+//! `POST /oauth/revoke` (RFC 7009): a program gives its grant back, with the refresh token or an access token of it.
+
+use hyper::http::Method;
+
+use super::form::Form;
+use super::token::needed;
+use super::{NEED, client, issuer, posted, public};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::rest::codes;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::Answer;
+use crate::secret::{Kind, RefreshToken};
+use crate::store::{self, credentials, oauth_grants};
+use crate::time::Micros;
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
+    .described(
+        "oauth_revoke",
+        "Give a grant back",
+        "Takes a form with token, a refresh token or an access token, and client_id. The whole grant ends. An unknown token gets the same answer.",
+        "recipes/letting-programs-log-in#end-a-grant",
+    )
+    .taking_raw()
+    .answering(200, Answer::Empty)
+    .failing(&[
+        codes::INVALID_REQUEST,
+        codes::UNAUTHORIZED_CLIENT,
+        codes::CSRF_REFUSED,
+        codes::WRONG_CHANNEL,
+        codes::RATE_LIMITED,
+        codes::NOT_FOUND,
+    ])];
+
+fn revoke(app: &App, input: Input) -> Handled {
+    issuer(app, &input)?;
+    let form = posted(&input)?;
+    let done = || Ok(Reply::empty(hyper::http::StatusCode::OK).into());
+    let Some(id) = grant(app, &form)? else {
+        app.gate.throttle_public(&input.head)?;
+        return done();
+    };
+    let found = app.store.lookup(|conn| oauth_grants::by_id(conn, &id))?;
+    let client = form.get("client_id").map(client::hash);
+    let own = |hash: &[u8]| client.is_none_or(|client| client.as_bytes() == hash);
+    if !found.is_none_or(|grant| own(&grant.client_hash)) {
+        return Err(codes::UNAUTHORIZED_CLIENT.into());
+    }
+    let Some(caller) = app.gate.behind(&input.head, &NEED, &id, Kind::OauthGrant)? else { return done() };
+    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+        if credentials::revoke(tx.conn, &id, tx.now)? {
+            tx.audit_as("oauth.grant.revoke", format!("credential:{id}"))?;
+        }
+        Ok(Reply::empty(hyper::http::StatusCode::OK))
+    })
+}
+
+/// The id of the grant that a token belongs to.
+fn grant(app: &App, form: &Form) -> Result<Option<String>, crate::rest::error::ApiError> {
+    let token = needed(form, "token")?;
+    if let Ok(shown) = RefreshToken::parse(token) {
+        let found: store::Result<_> = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle));
+        return Ok(found?.map(|grant| grant.id));
+    }
+    let claims = app.gate.keys.verify(token, Micros::now().0 / Micros::SECOND).ok();
+    Ok(claims.filter(|claims| claims.program.is_some()).map(|claims| claims.credential_id))
+}

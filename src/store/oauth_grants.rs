@@ -1,0 +1,262 @@
+//! What a person's click gave a program: a credential whose hash is that of the refresh token, and beside it what the
+//! token endpoint checks (OAuth contract, section 7).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::credentials::{self, CredentialState, Maker, NewCredential};
+use super::page::{Page, Take, each};
+use super::row::record;
+use crate::secret::{Issued, Kind, SecretHash};
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO oauth_grants (credential_id, handle_hash, refreshed_at, user_id, client_hash,
+        client_name, redirect_host, audience, words, created_at, ends_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?3, ?10)";
+const ROTATE: &str = "UPDATE oauth_grants SET previous_hash = ?2, refreshed_at = ?3 WHERE credential_id = ?1";
+const NEW_HASH: &str = "UPDATE credentials SET secret_hash = ?2, expires_at = ?3 WHERE id = ?1 AND state = 'active'";
+const BY_HANDLE: &str = "WHERE g.handle_hash = ?1";
+const BY_ID: &str = "WHERE g.credential_id = ?1";
+const OF_USER: &str = "WHERE g.user_id = ?1 AND c.state = 'active' AND c.expires_at > ?2
+        AND (g.created_at, g.credential_id) > (?3, ?4)
+    ORDER BY g.created_at, g.credential_id LIMIT ?5";
+const OF_ALL: &str = "WHERE c.state = 'active' AND c.expires_at > ?1 AND (g.created_at, g.credential_id) > (?2, ?3)
+    ORDER BY g.created_at, g.credential_id LIMIT ?4";
+const COUNT_OF_USER: &str = "SELECT count(*) FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
+    WHERE g.user_id = ?1 AND c.state = 'active' AND c.expires_at > ?2";
+const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
+    WHERE agent_id = ?1 AND kind = 'oauth_grant' AND state = 'active' AND expires_at > ?2";
+const LAST_AGENT: &str = "SELECT c.agent_id FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
+    JOIN agents a ON a.id = c.agent_id AND a.archived_at IS NULL
+    WHERE g.user_id = ?1 AND g.client_name = ?2 ORDER BY g.created_at DESC, g.credential_id DESC LIMIT 1";
+const USES_CLIENT: &str = "SELECT EXISTS (SELECT 1 FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
+    WHERE g.client_hash = ?1 AND c.state = 'active' AND c.expires_at > ?2)";
+
+/// A grant to be stored.
+#[derive(Debug)]
+pub struct NewGrant<'a> {
+    /// The id of its credential.
+    pub id: &'a str,
+    /// The first refresh token.
+    pub issued: &'a Issued,
+    /// The hash of that token's handle.
+    pub handle: SecretHash,
+    /// Who has consented.
+    pub user_id: &'a str,
+    /// The agent the program acts as; `None`: as the user.
+    pub agent_id: Option<&'a str>,
+    /// What it may do, as a JSON array of scopes.
+    pub scopes: &'a str,
+    /// The same in the words that were shown.
+    pub words: &'a str,
+    /// Whom its tokens are for.
+    pub audience: &'a str,
+    /// The hash of the client's id.
+    pub client_hash: SecretHash,
+    /// What the client calls itself.
+    pub client_name: &'a str,
+    /// Where the client was redirected to.
+    pub redirect_host: &'a str,
+    /// Who has it made.
+    pub maker: &'a Maker,
+    /// When.
+    pub now: Micros,
+    /// When it ends if it is not used.
+    pub expires_at: Micros,
+    /// When it ends at the latest.
+    pub ends_at: Micros,
+}
+
+record! {
+    /// A grant.
+    pub struct Grant from "oauth_grants g JOIN credentials c ON c.id = g.credential_id
+        LEFT JOIN agents a ON a.id = c.agent_id JOIN users u ON u.id = g.user_id" {
+        /// The id of its credential.
+        pub id: String = "g.credential_id",
+        /// Where the credential stands.
+        pub state: CredentialState = "c.state",
+        /// The hash of the present refresh token.
+        pub current: Vec<u8> = "c.secret_hash",
+        /// The hash of the one before, while that may be used once more.
+        pub previous: Option<Vec<u8>> = "g.previous_hash",
+        /// When the present one was made.
+        pub refreshed_at: Micros = "g.refreshed_at",
+        /// Who has consented.
+        pub user_id: String = "g.user_id",
+        /// That user's name.
+        pub username: String = "u.username",
+        /// The agent the program acts as.
+        pub agent_id: Option<String> = "c.agent_id",
+        /// The agent's slug.
+        pub agent_name: Option<String> = "a.slug",
+        /// The hash of the client's id.
+        pub client_hash: Vec<u8> = "g.client_hash",
+        /// What the client calls itself.
+        pub client_name: String = "g.client_name",
+        /// Where the client was redirected to.
+        pub redirect_host: String = "g.redirect_host",
+        /// Whom its tokens are for.
+        pub audience: String = "g.audience",
+        /// What it may do, in words.
+        pub words: String = "g.words",
+        /// When it was made.
+        pub created_at: Micros = "g.created_at",
+        /// When it ends if it is not used.
+        pub expires_at: Option<Micros> = "c.expires_at",
+        /// When it ends at the latest.
+        pub ends_at: Micros = "g.ends_at",
+        /// When its tokens were last used, to the minute.
+        pub last_used_at: Option<Micros> = "c.last_used_at",
+    }
+}
+
+/// Stores a new grant with its credential.
+///
+/// # Errors
+/// The store's.
+pub fn insert(conn: &Connection, new: &NewGrant<'_>) -> Result<()> {
+    credentials::insert(
+        conn,
+        &NewCredential {
+            id: new.id,
+            kind: Kind::OauthGrant,
+            issued: new.issued,
+            user_id: new.agent_id.is_none().then_some(new.user_id),
+            agent_id: new.agent_id,
+            scopes: new.scopes,
+            label: new.client_name,
+            state: CredentialState::Active,
+            maker: new.maker,
+            issued_at: new.now,
+            expires_at: Some(new.expires_at),
+        },
+    )?;
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        new.handle.as_bytes(),
+        new.now,
+        new.user_id,
+        new.client_hash.as_bytes(),
+        new.client_name,
+        new.redirect_host,
+        new.audience,
+        new.words,
+        new.ends_at,
+    ])?;
+    Ok(())
+}
+
+/// Puts another refresh token in the place of the present one. `previous`: the one that may be used once more.
+///
+/// # Errors
+/// The store's.
+pub fn rotate(
+    conn: &Connection,
+    id: &str,
+    issued: &Issued,
+    previous: Option<&[u8]>,
+    now: Micros,
+    expires_at: Micros,
+) -> Result<()> {
+    conn.prepare_cached(NEW_HASH)?.execute(params![id, issued.hash.as_bytes(), expires_at])?;
+    conn.prepare_cached(ROTATE)?.execute(params![id, previous, now])?;
+    Ok(())
+}
+
+/// The grant of a refresh token's handle, in any state.
+///
+/// # Errors
+/// The store's.
+pub fn by_handle(conn: &Connection, handle: &SecretHash) -> Result<Option<Grant>> {
+    let sql = format!("{} {BY_HANDLE}", Grant::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([handle.as_bytes().as_slice()], Grant::read).optional()?)
+}
+
+/// The grant of this id, in any state.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
+    Ok(conn.prepare_cached(&format!("{} {BY_ID}", Grant::SELECT))?.query_row([id], Grant::read).optional()?)
+}
+
+/// The live grants of a user, or of all, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, user_id: Option<&str>, now: Micros, page: &Page, take: Take<'_, Grant>) -> Result<()> {
+    let (at, id) = page.oldest_first();
+    match user_id {
+        Some(user) => {
+            let mut statement = conn.prepare_cached(&format!("{} {OF_USER}", Grant::SELECT))?;
+            each(&mut statement, params![user, now, at, id, page.fetch()], Grant::read, take)
+        }
+        None => {
+            let mut statement = conn.prepare_cached(&format!("{} {OF_ALL}", Grant::SELECT))?;
+            each(&mut statement, params![now, at, id, page.fetch()], Grant::read, take)
+        }
+    }
+}
+
+/// How many live grants a user has given.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_user(conn: &Connection, user_id: &str, now: Micros) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_USER)?.query_row(params![user_id, now], |row| row.get(0))?)
+}
+
+/// How many live grants act as an agent.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_AGENT)?.query_row(params![agent_id, now], |row| row.get(0))?)
+}
+
+/// The agent that a user last let a client of this name act as, if that agent lives.
+///
+/// # Errors
+/// The store's.
+pub fn last_agent(conn: &Connection, user_id: &str, client_name: &str) -> Result<Option<String>> {
+    Ok(conn.prepare_cached(LAST_AGENT)?.query_row([user_id, client_name], |row| row.get(0)).optional()?)
+}
+
+/// True if a live grant is this client's.
+///
+/// # Errors
+/// The store's.
+pub fn uses_client(conn: &Connection, client_hash: &SecretHash, now: Micros) -> Result<bool> {
+    let values = params![client_hash.as_bytes(), now];
+    Ok(conn.prepare_cached(USES_CLIENT)?.query_row(values, |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::plans;
+
+    #[test]
+    fn no_statement_about_grants_reads_a_table_from_end_to_end() {
+        let page = Page { limit: 10, after: None };
+        let all = plans::of(|conn| {
+            let (now, hash) = (Micros(1), SecretHash::of("x"));
+            by_handle(conn, &hash).unwrap();
+            by_id(conn, "x").unwrap();
+            list(conn, Some("u"), now, &page, &mut |_| true).unwrap();
+            list(conn, None, now, &page, &mut |_| true).unwrap();
+            count_of_user(conn, "u", now).unwrap();
+            count_of_agent(conn, "a", now).unwrap();
+            last_agent(conn, "u", "c").unwrap();
+            uses_client(conn, &hash, now).unwrap();
+        });
+        assert!(all.len() >= 8);
+        for (sql, plan) in all {
+            let bad = |line: &String| {
+                (line.starts_with("SCAN") && !line.contains("oauth_grants_by_age") && !line.contains("CONSTANT"))
+                    || line.contains("TEMP B-TREE")
+            };
+            assert!(!plan.iter().any(bad), "{sql}\n{plan:#?}");
+        }
+    }
+}
