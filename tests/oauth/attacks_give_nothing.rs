@@ -371,7 +371,8 @@ fn no_secret_of_a_login_is_kept_or_logged() {
     }
     assert!(files.len() > 3);
     for file in files {
-        let bytes = std::fs::read(&file).unwrap();
+        // Some are made and moved away while this looks.
+        let Ok(bytes) = std::fs::read(&file) else { continue };
         for secret in &secrets {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{} holds {}…", file.display(), &secret[..12]);
