@@ -63,7 +63,9 @@ fn nobody_is_told_what_to_bring_and_no_cookie_counts() {
     let daemon = Daemon::start();
     let reply = ping(&daemon.anonymous());
     assert_eq!(refused(&reply, 401), "auth_required");
-    assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"taosd\""));
+    let told = reply.header("www-authenticate").unwrap();
+    let metadata = "resource_metadata=\"http://localhost/.well-known/oauth-protected-resource/mcp\"";
+    assert!(told.starts_with("Bearer realm=\"taosd\", resource_metadata") && told.contains(metadata), "{told}");
     let opened = daemon.anonymous().post("/api/sessions", json!({"token": daemon.token}));
     let cookie = opened.header("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
     let page = daemon.anonymous().with("Host", &daemon.address).with("Cookie", &cookie);
@@ -72,7 +74,8 @@ fn nobody_is_told_what_to_bring_and_no_cookie_counts() {
     assert_eq!(refused(&reply, 401), "auth_required");
     let reply = ping(&daemon.client("taos_user_x"));
     assert_eq!(refused(&reply, 401), "invalid_token");
-    assert_eq!(reply.header("www-authenticate"), Some("Bearer realm=\"taosd\", error=\"invalid_token\""));
+    let told = reply.header("www-authenticate").unwrap();
+    assert!(told.starts_with("Bearer realm=\"taosd\", error=\"invalid_token\", resource_metadata="), "{told}");
     // The operator's socket needs no bearer, and takes nothing of a browser's.
     ping(&daemon.on_socket()).expect(200);
     assert_eq!(refused(&ping(&daemon.on_socket().with("Origin", "http://localhost")), 403), "browser_refused");

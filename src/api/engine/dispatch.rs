@@ -13,6 +13,7 @@ use super::call::{Call, Handled, Nested, Step};
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::kept::Before;
+use super::site;
 use crate::access::{self, Action, Caller, Presented, Watch};
 use crate::http::edge::host;
 use crate::limits::UPLOAD_OVERHEAD;
@@ -263,7 +264,9 @@ impl Service for Dispatcher {
         match (plan.route.need(), &plan.route.access) {
             (Some(need), Access::Action(..) | Access::AtOnce(..) | Access::Class(..)) => {
                 let admitted = self.app.gate.admit(head, &need);
-                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(refuse)
+                let challenged =
+                    |error| if need.dialect == Dialect::Mcp { site::challenged(&self.app, head, error) } else { error };
+                admitted.map(|caller| Admitted::Caller(Box::new(caller))).map_err(|error| refuse(challenged(error)))
             }
             (Some(need), Access::Bearer(..))
                 if need.dialect == Dialect::Ax && access::presented(head) == Presented::Nothing =>

@@ -5,10 +5,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hyper::header::HOST;
+use hyper::header::{HOST, WWW_AUTHENTICATE};
 
 use super::app::App;
+use crate::access::scopes::ax_scopes;
 use crate::http::edge::check::split_host;
+use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
 
 /// The address of a page of ours as this request's browser sees it, if people may log in there; without a slash at the
@@ -35,6 +37,17 @@ pub fn origin(app: &App, head: &Head) -> Option<String> {
 /// The issuer under which the authorization server is offered to this request; `None`: it is not.
 pub fn issuer(app: &App, head: &Head) -> Option<String> {
     origin(app, head).filter(|_| app.config.read(|now| now.oauth.enabled))
+}
+
+/// The 401 of the MCP endpoint, with where a client gets a token by a person's click, if it does here (RFC 9728).
+pub fn challenged(app: &App, head: &Head, error: ApiError) -> ApiError {
+    let (true, Some(issuer)) = (error.status() == 401, issuer(app, head)) else { return error };
+    let own = error.headers.iter().find(|(name, _)| *name == WWW_AUTHENTICATE).map(|(_, value)| value.as_str());
+    let words = ax_scopes::of_programs().into_iter().filter(|word| !word.contains(':')).collect::<Vec<_>>().join(" ");
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource/mcp");
+    let told =
+        format!("{}, resource_metadata=\"{metadata}\", scope=\"{words}\"", own.unwrap_or("Bearer realm=\"taosd\""));
+    error.header(WWW_AUTHENTICATE, told)
 }
 
 /// The address that people are told where no request says under which name they reach the box.
