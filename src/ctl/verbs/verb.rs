@@ -188,10 +188,11 @@ impl Verb {
         if self.follows {
             command = command.arg(watch::follow_arg());
         }
-        if let Show::Table(columns) = &self.show {
-            if period::has_time(columns) && route.query.iter().all(|field| field.name != "since") {
-                command = command.args(period::args());
-            }
+        if let Show::Table(columns) = &self.show
+            && period::has_time(columns)
+            && route.query.iter().all(|field| field.name != "since")
+        {
+            command = command.args(period::args());
         }
         if matches!(self.show, Show::Kept) {
             command = command.args(keep::args());

@@ -65,7 +65,7 @@ pub fn follow(
             let has_heading = Format::chosen() != Format::Name && !is_first;
             table.lines().skip(usize::from(has_heading)).map(|line| format!("{line}\n")).collect::<String>()
         };
-        if !(news.is_empty() && !is_first) && say::out(&shown).map_err(Failure::Output)? == Said::Unread {
+        if (is_first || !news.is_empty()) && say::out(&shown).map_err(Failure::Output)? == Said::Unread {
             return Ok(Output::default());
         }
         is_first = false;
