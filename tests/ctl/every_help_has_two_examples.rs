@@ -115,7 +115,8 @@ struct Box {
 
 impl Box {
     fn new() -> Self {
-        let daemon = Daemon::with(&["--containers", "none"], &[]);
+        // Each example finds a fresh notification.
+        let daemon = Daemon::with(&["--containers", "none"], &[("TAOSD_NOTIFY_PER_MINUTE", "0")]);
         let ctl = Ctl::operator(&daemon);
         fs::create_dir_all(ctl.home().join("guides")).unwrap();
         fs::create_dir_all(ctl.home().join("got")).unwrap();
