@@ -139,5 +139,35 @@ fn each_does_what_its_route_does_and_its_result_fits_its_schema() {
     let file = robot.tool("uploads_read", json!({"attachment_id": upload}));
     left.remove("uploads_read");
     assert_eq!(file["content"][0], json!({"type": "text", "text": "# Note"}));
+    left.retain(|name| !["user_ask", "user_answer", "access_request", "access_request_get"].contains(name));
     assert!(left.is_empty(), "not called: {left:?}");
+}
+
+#[test]
+fn an_agent_asks_its_owner_and_gets_the_answer() {
+    let daemon = Daemon::start();
+    let (operator, robot) = (daemon.operator(), agent(&daemon, "robot"));
+    let schemas = listed(&robot);
+    let call = |name: &str, arguments: Value| {
+        let told = robot.done(name, arguments);
+        let schema = &schemas[name]["outputSchema"];
+        let problems = schema::problems(schema, schema, &told);
+        assert!(problems.is_empty(), "{name}: {problems:?} in {told}");
+        told
+    };
+    let asked = call("user_ask", json!({"question": "Which branch?", "options": ["main", "release"]}));
+    assert_eq!(asked["status"], "waiting");
+    let id = asked["question_id"].as_str().unwrap().to_owned();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| call("user_answer", json!({"question_id": id, "wait": 20})));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        operator.post(&format!("/api/requests/{id}/approve"), json!({"option": 1})).expect(200);
+        let told = waiting.join().expect("an answer");
+        assert_eq!((&told["status"], &told["option"]), (&json!("answered"), &json!(1)));
+    });
+    assert_eq!(operator.refused("user_answer", json!({"question_id": id}))["error"], "question_not_found");
+    let wanted = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "To see why it failed."});
+    let request = call("access_request", wanted);
+    let seen = call("access_request_get", json!({"request_id": request["id"]}));
+    assert_eq!((&seen["id"], &seen["state"]), (&request["id"], &json!("pending")));
 }

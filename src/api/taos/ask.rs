@@ -14,7 +14,7 @@ use crate::api::engine::call::{After, Call, Handled, Step, Written};
 use crate::api::engine::dispatch::render;
 use crate::api::requests::{self, Asked, Made};
 use crate::jobs::events::streams::Streams;
-use crate::limits::{QUESTION_CHARS, QUESTION_OPTIONS};
+use crate::limits::{QUESTION_CHARS, QUESTION_OPTIONS, TOOL_WAIT};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -22,6 +22,7 @@ use crate::rest::field::Field;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::Store;
 use crate::store::requests::{Request, RequestKind, RequestState};
 use crate::time::Micros;
@@ -30,6 +31,10 @@ const DOC: &str = "recipes/asking-for-access#question";
 /// Where a question stands, in its own words.
 const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn"];
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
+
+/// The same as a tool has it.
+const TOOL_WAIT_FIELD: Field =
+    Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is an answer; 0 if absent.");
 
 const RECORD: &[Field] = &[
     Field::unbounded("question_id", "The question's id: that of its request.").required(),
@@ -74,7 +79,15 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::RECENTLY_DENIED,
         ],
         doc: DOC,
-        tool: None,
+        tool: Some(
+            Tool::new(
+                "user_ask",
+                Effect::Adds,
+                "Ask your user a question, with up to 8 options to choose from, when you need a decision or an answer. With \
+                    wait the call is held until the answer is there; otherwise read it later with user_answer.",
+            )
+            .narrowed(&[TOOL_WAIT_FIELD]),
+        ),
     },
     Route {
         method: Method::GET,
@@ -91,7 +104,15 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (200, Answer::Object(RECORD)),
         errors: &[codes::QUESTION_NOT_FOUND],
         doc: DOC,
-        tool: None,
+        tool: Some(
+            Tool::new(
+                "user_answer",
+                Effect::Reads,
+                "Read the answer to a question that you asked with user_ask; wait holds the call until it is there.",
+            )
+            .with_path(&[Field::text("question_id", 64, "The question's id, as user_ask gave it.")])
+            .narrowed(&[TOOL_WAIT_FIELD]),
+        ),
     },
 ];
 

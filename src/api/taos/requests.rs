@@ -18,7 +18,7 @@ use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
 use crate::jobs::events::streams::Streams;
 use crate::limits::{
     ANSWER_CHARS, DECIDED_AT_ONCE, NAME_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, REASON_CHARS, REQUEST_DURATION,
-    REQUEST_LIFE, REQUEST_SCOPES, SCOPE_CHARS,
+    REQUEST_LIFE, REQUEST_SCOPES, SCOPE_CHARS, TOOL_WAIT,
 };
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -27,6 +27,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
+use crate::rest::tool::{Effect, Tool};
 use crate::store::requests::{self as rows, Filter, Request, RequestKind, RequestState};
 use crate::store::{self, Store};
 use crate::time::Micros;
@@ -128,7 +129,18 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::INVALID_SCOPE,
             codes::RECENTLY_DENIED,
             codes::TOO_MANY_REQUESTS_PENDING,
-        ]),
+        ])
+        .offering(
+            Tool::new(
+                "access_request",
+                Effect::Adds,
+                "Ask your user for a right that you lack, for a limited time: scopes (kind scope), or a role on an agent or a \
+                    space (kind grant). Say why in reason. A refusal that can be lifted so carries request, the arguments of \
+                    this call. Read the decision with access_request_get.",
+            )
+            .narrowed(&[Field::word("kind", &["scope", "grant"], "scope or grant.").required()])
+            .omitting(&["question", "options", "free_text"]),
+        ),
     row(Method::GET, "/api/requests", Access::Action(Action::RequestsRead, list))
         .described(
             "requests_list",
@@ -176,7 +188,16 @@ pub const ROUTES: &[ApiRoute] = &[
             DOC_ASK,
         )
         .asking(&[WAIT])
-        .failing(&[codes::REQUEST_NOT_FOUND]),
+        .failing(&[codes::REQUEST_NOT_FOUND])
+        .offering(
+            Tool::new(
+                "access_request_get",
+                Effect::Reads,
+                "Read a request that you made with access_request; wait holds the call until it is decided.",
+            )
+            .with_path(&[Field::text("request_id", 64, "The request's id.")])
+            .narrowed(&[Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call while it is pending; 0 if absent.")]),
+        ),
     row(Method::POST, "/api/requests/{id}/approve", Access::Action(Action::RequestsDecide, approve))
         .described(
             "requests_approve",
