@@ -115,7 +115,9 @@ fn no_list_walks_through_a_table_that_grows_and_the_plans_are_those_that_are_kep
         let sorts = lines.iter().any(|line| line.contains("TEMP B-TREE FOR ORDER BY"));
         let few = SORTS_FEW.iter().any(|mark| sql.contains(mark)) || sql.contains("a.id = ?");
         assert!(!sorts || few, "{sql}\n{lines:#?}");
+        // Which columns there are says nothing of the plan.
         let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let sql = sql.find(" FROM ").map_or(sql.clone(), |at| format!("SELECT …{}", &sql[at..]));
         golden.push_str(&format!("{sql}\n"));
         lines.iter().for_each(|line| golden.push_str(&format!("    {line}\n")));
     }
