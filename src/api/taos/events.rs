@@ -154,7 +154,7 @@ impl News {
 fn agent(conn: &Connection, caller: &Caller, id: &str) -> Result<Value, ApiError> {
     if let Some(live) = agents::by_id(conn, id)? {
         access::role_on(conn, caller, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
-        return Ok(record::show(&live));
+        return Ok(json!(record::show(&live)));
     }
     let gone = agents::archived(conn, id)?.ok_or(codes::AGENT_NOT_FOUND)?;
     if !caller.is_admin() && (gone.owner_user_id != caller.user().id || caller.agent_id().is_some()) {

@@ -1,10 +1,12 @@
 //! An agent's record on the wire: built field by field, the same in every route.
 
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::limits::IDLE_STOP_MINUTES;
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{Agent, AgentStatus, LiveAgent, Wake};
+use crate::store::agents::{AgentStatus, LiveAgent, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 use crate::time::Micros;
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -70,51 +72,104 @@ pub fn list(stored: &str) -> Value {
     serde_json::from_str(stored).unwrap_or_else(|_| json!([]))
 }
 
-/// A time or null.
-pub fn time(at: Option<Micros>) -> Value {
-    at.map_or(Value::Null, |at| Value::from(at.millis()))
+/// A JSON array as stored, written as it is; what cannot be read is empty.
+struct Stored<'a>(&'a str);
+
+impl Serialize for Stored<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(self.0) {
+            Ok(stored) => stored.serialize(serializer),
+            Err(_) => serializer.collect_seq(std::iter::empty::<()>()),
+        }
+    }
+}
+
+/// The container, as the record tells it.
+#[derive(Serialize)]
+struct Container<'a> {
+    name: &'a str,
+    runtime: Option<&'a str>,
+}
+
+/// The record on its way into a reply: nothing of the row is copied.
+#[derive(Serialize)]
+pub struct AgentRecord<'a> {
+    id: &'a str,
+    name: &'a str,
+    display_name: &'a str,
+    host: &'a str,
+    qmd_index: &'a str,
+    color: &'a str,
+    emoji: Option<&'a str>,
+    can_read_user_memory: bool,
+    framework: &'a str,
+    model: Option<&'a str>,
+    fallback_models: Stored<'a>,
+    target_worker: Option<&'a str>,
+    on_worker_failure: OnWorkerFailure,
+    soul_md: &'a str,
+    agent_md: &'a str,
+    source_persona_id: Option<&'a str>,
+    memory_plugin: MemoryPlugin,
+    status: AgentStatus,
+    paused: bool,
+    wake: Wake,
+    idle_stop_minutes: i64,
+    sleeping: bool,
+    container: Option<Container<'a>>,
+    owner: &'a str,
+    scope: Stored<'a>,
+    has_token: bool,
+    issued_at: Option<String>,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
+    token_delivery: Option<TokenDelivery>,
+    token_delivery_at: Option<String>,
+    token_delivery_error: Option<&'a str>,
+    revision: i64,
+    created_at: String,
+    updated_at: String,
 }
 
 /// The record.
-pub fn show(live: &LiveAgent) -> Value {
-    let Agent { container_name, container_runtime, .. } = &live.agent;
+pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
     let a = &live.agent;
-    let has_token = live.issued_at.is_some() && live.expires_at.is_none_or(|at| at > Micros::now());
-    json!({
-        "id": a.id,
-        "name": a.slug,
-        "display_name": a.display_name,
-        "host": a.host,
-        "qmd_index": a.qmd_index,
-        "color": a.color,
-        "emoji": a.emoji,
-        "can_read_user_memory": a.can_read_user_memory,
-        "framework": a.framework,
-        "model": a.model,
-        "fallback_models": list(&a.fallback_models),
-        "target_worker": a.target_worker,
-        "on_worker_failure": a.on_worker_failure,
-        "soul_md": a.soul_md,
-        "agent_md": a.agent_md,
-        "source_persona_id": a.source_persona_id,
-        "memory_plugin": a.memory_plugin,
-        "status": a.status,
-        "paused": a.paused,
-        "wake": a.wake,
-        "idle_stop_minutes": a.idle_stop_minutes,
-        "sleeping": a.sleeps(),
-        "container": container_name.as_ref().map(|name| json!({"name": name, "runtime": container_runtime})),
-        "owner": a.owner,
-        "scope": list(&a.scope),
-        "has_token": has_token,
-        "issued_at": time(live.issued_at),
-        "expires_at": time(live.expires_at),
-        "last_used_at": time(live.last_used_at),
-        "token_delivery": a.token_delivery,
-        "token_delivery_at": time(a.token_delivery_at),
-        "token_delivery_error": a.token_delivery_error,
-        "revision": a.revision,
-        "created_at": a.created_at.millis(),
-        "updated_at": a.updated_at.millis(),
-    })
+    let container = a.container_name.as_deref().map(|name| Container { name, runtime: a.container_runtime.as_deref() });
+    AgentRecord {
+        id: &a.id,
+        name: &a.slug,
+        display_name: &a.display_name,
+        host: &a.host,
+        qmd_index: &a.qmd_index,
+        color: &a.color,
+        emoji: a.emoji.as_deref(),
+        can_read_user_memory: a.can_read_user_memory,
+        framework: &a.framework,
+        model: a.model.as_deref(),
+        fallback_models: Stored(&a.fallback_models),
+        target_worker: a.target_worker.as_deref(),
+        on_worker_failure: a.on_worker_failure,
+        soul_md: &a.soul_md,
+        agent_md: &a.agent_md,
+        source_persona_id: a.source_persona_id.as_deref(),
+        memory_plugin: a.memory_plugin,
+        status: a.status,
+        paused: a.paused,
+        wake: a.wake,
+        idle_stop_minutes: a.idle_stop_minutes,
+        sleeping: a.sleeps(),
+        container,
+        owner: &a.owner,
+        scope: Stored(&a.scope),
+        has_token: live.issued_at.is_some() && live.expires_at.is_none_or(|at| at > Micros::now()),
+        issued_at: live.issued_at.map(Micros::millis),
+        expires_at: live.expires_at.map(Micros::millis),
+        last_used_at: live.last_used_at.map(Micros::millis),
+        token_delivery: a.token_delivery,
+        token_delivery_at: a.token_delivery_at.map(Micros::millis),
+        token_delivery_error: a.token_delivery_error.as_deref(),
+        revision: a.revision,
+        created_at: a.created_at.millis(),
+        updated_at: a.updated_at.millis(),
+    }
 }

@@ -81,9 +81,9 @@ pub(crate) fn change(
 ) -> Result<LiveAgent, ApiError> {
     let mut live = find(tx.conn, tx.caller, tx.input.param(0), needed)?;
     tx.input.if_match(live.agent.revision)?;
-    let before = record::show(&live);
+    let before = json!(record::show(&live));
     change(&mut live.agent)?;
-    if record::show(&live) != before {
+    if json!(record::show(&live)) != before {
         agents::update(tx.conn, &live.agent, tx.now)?;
         live.agent.revision += 1;
         live.agent.updated_at = tx.now;
