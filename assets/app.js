@@ -80,6 +80,12 @@
     const field = $("input", palette);
     const found = $("#found");
     const open = () => { if (!palette.open) { palette.showModal(); field.select(); htmx.trigger(field, "search"); } };
+    let shown = null, wanted = false;
+    const go = () => {
+      if (!wanted || shown !== field.value) return;
+      wanted = false;
+      ($("a.on", found) ?? $("a", found))?.click();
+    };
     const step = (by) => {
       const links = all("a", found);
       const at = links.findIndex((link) => link.classList.contains("on"));
@@ -101,8 +107,15 @@
         step(event.key === "ArrowDown" ? 1 : -1);
       } else if (event.key === "Enter") {
         event.preventDefault();
-        ($("a.on", found) ?? $("a", found))?.click();
+        wanted = true;
+        go();
       }
+    });
+    // Who types fast presses Enter before the answer is there.
+    document.addEventListener("htmx:afterSwap", (event) => {
+      if (event.target !== found) return;
+      shown = new URL(event.detail.pathInfo.finalRequestPath, location.href).searchParams.get("q") ?? "";
+      go();
     });
     palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
     all("[data-find]").forEach((link) => link.addEventListener("click", (event) => { event.preventDefault(); open(); }));
@@ -110,7 +123,7 @@
 
   // News: one stream a tab, closed while nobody looks. Each event wakes the parts of the page that wait for it.
   const stream = document.body.dataset.stream;
-  let source = null, pause = 1000, lost = false, timer = 0;
+  let source = null, pause = 1000, lost = true, timer = 0;
   const say = (text) => {
     let note = $(".offline");
     if (!text) return note?.remove();
@@ -130,6 +143,7 @@
     source.onopen = () => {
       pause = 1000;
       say("");
+      // What happened between the making of the page and now is in no event.
       if (lost) wake("back");
       lost = false;
     };

@@ -3,14 +3,20 @@
 
 mod agent;
 mod agents;
+mod audit;
 pub(crate) mod core;
 mod find;
 mod inbox;
+mod knowledge;
 mod login;
 mod now;
 mod operations;
+mod people;
 mod records;
+mod requests;
+mod spaces;
 mod table;
+mod the_box;
 
 pub(crate) use core::serve::refusal as refusal_page;
 pub use table::routes;

@@ -8,6 +8,7 @@ use super::core::filters;
 use super::core::frame::Frame;
 use super::core::view::{Shown, View};
 use super::records::{Agent, Notification, Operation};
+use super::requests::{self, Request};
 
 /// Most things of a kind that are shown.
 const MOST: usize = 8;
@@ -17,6 +18,7 @@ const MOST: usize = 8;
 struct Now {
     frame: Frame,
     needs: Vec<Need>,
+    asked: Vec<Request>,
     states: Vec<(String, usize)>,
     agents: Vec<Agent>,
     more_agents: bool,
@@ -56,6 +58,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     view.page(&Now {
         frame: view.frame("Now", "/ui/"),
         needs,
+        asked: requests::pending(view, 6),
         states,
         agents: rows,
         more_agents,
@@ -81,7 +84,7 @@ fn checks(view: &View<'_>) -> Vec<Need> {
         class: "bad",
         title: format!("The check “{name}” of this box fails"),
         about: state.as_str().unwrap_or_default().to_owned(),
-        link: "/docs/agents/recipes/troubleshooting#not-ready".to_owned(),
+        link: "/ui/box".to_owned(),
         verb: "Look",
     };
     failing.map(need).collect()

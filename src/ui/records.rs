@@ -147,9 +147,13 @@ pub(super) struct Grant {
 /// An entry of the audit.
 #[derive(Debug, Deserialize)]
 pub(super) struct Entry {
+    pub seq: i64,
     pub at: String,
     pub actor: String,
     pub action: String,
+    pub resource: String,
     pub outcome: String,
     pub count: i64,
+    pub prev_hash: String,
+    pub hash: String,
 }

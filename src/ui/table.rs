@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use hyper::http::Method;
 
 use super::core::{act, assets, serve};
-use super::{agent, agents, find, inbox, login, now, operations};
+use super::{agent, agents, audit, find, inbox, knowledge, login, now, operations, people, requests, spaces, the_box};
 use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::api::{self, App};
@@ -25,6 +25,15 @@ const PAGES: &[Page] = &[
     ("/ui/agents/{name}", Action::AgentsRead, "ui_agent", "See an agent", agent::show),
     ("/ui/operations", Action::OperationsRead, "ui_operations", "See what goes on", operations::show),
     ("/ui/inbox", Action::NotificationsRead, "ui_inbox", "See what was told", inbox::show),
+    ("/ui/requests", Action::AuthWhoami, "ui_requests", "See what agents ask for", requests::show),
+    ("/ui/requests/{id}", Action::AuthWhoami, "ui_request", "See a request", requests::one),
+    ("/ui/spaces", Action::SpacesList, "ui_spaces", "See the spaces", spaces::show),
+    ("/ui/spaces/{slug}", Action::SpacesRead, "ui_space", "See a space", spaces::one),
+    ("/ui/knowledge", Action::KnowledgeRead, "ui_knowledge", "See the knowledge", knowledge::show),
+    ("/ui/people", Action::UsersRead, "ui_people", "See the people", people::show),
+    ("/ui/people/{username}", Action::UsersRead, "ui_person", "See a person", people::one),
+    ("/ui/audit", Action::AuditRead, "ui_audit", "Read the audit", audit::show),
+    ("/ui/box", Action::AuthWhoami, "ui_box", "See how the box is", the_box::show),
     ("/ui/find", Action::AuthWhoami, "ui_find", "Go to an agent, a page or a document", find::show),
 ];
 

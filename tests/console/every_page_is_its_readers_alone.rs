@@ -61,6 +61,11 @@ fn pages_weigh_no_more_than_they_may() {
         "/ui/agents/agent-number-1",
         "/ui/inbox",
         "/ui/operations",
+        "/ui/spaces/operator",
+        "/ui/knowledge",
+        "/ui/people",
+        "/ui/audit",
+        "/ui/box",
         "/ui/find?q=token",
     ] {
         let weight = packed.get(page).expect(200).body.len();

@@ -60,3 +60,22 @@ pub(crate) fn pill(state: impl AsRef<str>, _: &dyn Values) -> Result<Safe<String
     Shown.write_escaped_str(&mut word, &state.replace('_', " "))?;
     Ok(Safe(format!("<span class=\"pill{colour}\">{word}</span>")))
 }
+/// The first letter of a name, for its circle.
+#[askama::filter_fn]
+pub(crate) fn face(name: impl AsRef<str>, _: &dyn Values) -> Result<String> {
+    Ok(name.as_ref().chars().next().unwrap_or('?').to_uppercase().to_string())
+}
+
+/// A number of bytes as people say it.
+#[askama::filter_fn]
+pub(crate) fn bytes(count: &u64, _: &dyn Values) -> Result<Safe<String>> {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut amount = *count as f64;
+    let mut unit = 0;
+    while amount >= 1024.0 && unit + 1 < units.len() {
+        amount /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && amount < 10.0);
+    Ok(Safe(format!("{amount:.digits$} {}", units[unit])))
+}

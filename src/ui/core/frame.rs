@@ -1,11 +1,14 @@
 //! What stands around every page: the way to the others, who is logged in, what came of the last form.
 
+use hyper::http::Method;
 use serde::Deserialize;
 
 use super::assets::url;
 use super::view::View;
 use crate::access::Principal;
+use crate::api::engine::inside::Asked;
 use crate::rest::error::ApiError;
+use crate::ui::requests;
 
 /// The addresses of what a page loads.
 pub(crate) struct Assets {
@@ -64,6 +67,8 @@ pub(crate) struct Frame {
     pub done: Option<&'static str>,
     /// What waits in all, for the title of the tab.
     pub waiting: u64,
+    /// Where news come from.
+    pub stream: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -74,9 +79,24 @@ struct Count {
 const PLACES: &[(&str, &str, &str)] = &[
     ("/ui/", "Now", "now"),
     ("/ui/agents", "Agents", "agent"),
+    ("/ui/requests", "Requests", "hand"),
     ("/ui/inbox", "Inbox", "bell"),
+    ("/ui/spaces", "Spaces", "chat"),
     ("/ui/operations", "Operations", "run"),
+    ("/ui/knowledge", "Knowledge", "book"),
+    ("/ui/people", "People", "people"),
+    ("/ui/audit", "Audit", "shield"),
+    ("/ui/box", "Box", "box"),
 ];
+
+/// The widest stream that there is.
+fn stream(view: &View<'_>) -> &'static str {
+    const EVENTS: &str = "/api/events?types=request,operation,agent,notification";
+    match Asked::new(view.app, &view.input.head, Method::GET, EVENTS) {
+        Ok(_) => EVENTS,
+        Err(_) => "/api/notifications/stream",
+    }
+}
 
 impl Frame {
     pub(super) fn of(view: &View<'_>, title: String, section: &'static str) -> Self {
@@ -85,13 +105,18 @@ impl Frame {
             Principal::Agent { slug, .. } => slug.clone(),
         };
         let unread = view.find::<Count>("/api/notifications/count").map_or(0, |count| count.unread);
+        let asked = u64::try_from(requests::pending(view, 21).len()).unwrap_or(0);
         let admin = view.caller.is_admin();
         let places = PLACES.iter().filter(|(path, ..)| admin || *path != "/ui/audit").map(|(path, name, icon)| Place {
             path,
             name,
             icon,
             here: *path == section,
-            count: if *path == "/ui/inbox" { unread } else { 0 },
+            count: match *path {
+                "/ui/inbox" => unread,
+                "/ui/requests" => asked,
+                _ => 0,
+            },
         });
         let head = &view.input.head;
         let kept: Vec<&str> =
@@ -105,7 +130,8 @@ impl Frame {
             here: format!("{}{query}", head.raw_path),
             trouble: view.told.trouble.as_ref().map(Trouble::from),
             done: view.query("done").map(super::done::said),
-            waiting: unread,
+            waiting: unread + asked,
+            stream: stream(view),
         }
     }
 

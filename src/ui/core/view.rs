@@ -94,6 +94,12 @@ impl View<'_> {
         if reply.status.is_success() { Ok(reply) } else { Err(refusal_of(&reply)) }
     }
 
+    /// The text that a route answers, where the reader may read it.
+    pub fn text(&self, target: &str) -> Option<String> {
+        let Body::Bytes(bytes) = self.ask(target).ok()?.body else { return None };
+        String::from_utf8(bytes.into()).ok()
+    }
+
     /// True if the reader's session covers an action.
     pub fn may(&self, action: Action) -> bool {
         self.caller.scopes().allow(action) && (!action.is_admin() || self.caller.is_admin())

@@ -1,0 +1,87 @@
+//! Knowledge: search, items, sources, and the system prompt as an agent gets it.
+
+use askama::Template;
+use serde::Deserialize;
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use crate::access::Action;
+
+#[derive(Deserialize)]
+struct Item {
+    id: String,
+    source_id: String,
+    title: String,
+    #[serde(default)]
+    snippet: String,
+    #[serde(default)]
+    summary: String,
+    #[serde(default)]
+    content: String,
+    updated_at: String,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    source_id: String,
+    source_type: String,
+    items: u64,
+    updated_at: String,
+}
+
+#[derive(Deserialize)]
+struct Prompt {
+    prompt: String,
+    omitted_count: u64,
+}
+
+#[derive(Template)]
+#[template(path = "knowledge.html")]
+struct Knowledge<'a> {
+    frame: Frame,
+    tab: &'a str,
+    q: &'a str,
+    source: &'a str,
+    items: Vec<Item>,
+    item: Option<Item>,
+    sources: Vec<Source>,
+    prompt: Option<Prompt>,
+    next: Option<String>,
+    may_write: bool,
+}
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let (tab, q, source) =
+        (view.query("tab").unwrap_or(""), view.query("q").unwrap_or(""), view.query("source").unwrap_or(""));
+    let mut page = Knowledge {
+        frame: view.frame("Knowledge", "/ui/knowledge"),
+        tab,
+        q,
+        source,
+        items: Vec::new(),
+        item: None,
+        sources: Vec::new(),
+        prompt: None,
+        next: None,
+        may_write: view.may(Action::KnowledgeWrite),
+    };
+    if let Some(id) = view.query("key") {
+        page.item = Some(view.get(&format!("/api/knowledge/items/{}", encoded(id)))?);
+    } else if tab == "sources" {
+        page.sources = view.rows("/api/knowledge/sources?limit=500");
+    } else if tab == "prompt" {
+        page.prompt = view.find("/api/knowledge/system-prompt?max_bytes=32768");
+    } else {
+        let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+        let narrowed = if source.is_empty() { String::new() } else { format!("&source_id={}", encoded(source)) };
+        let list = if q.is_empty() {
+            view.list(&format!("/api/knowledge/items?limit=40{narrowed}{cursor}"))?
+        } else {
+            view.list(&format!("/api/knowledge/search?limit=40&q={}{narrowed}{cursor}", encoded(q)))?
+        };
+        (page.items, page.next) = (list.rows, list.next);
+    }
+    view.page(&page)
+}

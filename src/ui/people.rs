@@ -1,0 +1,97 @@
+//! People: users, their tokens, and the reader's own sessions.
+
+use askama::Template;
+use serde::Deserialize;
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use crate::access::Action;
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
+    display_name: String,
+    role: String,
+    disabled: bool,
+    created_at: String,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    id: String,
+    key_id: String,
+    label: String,
+    scope: Vec<String>,
+    issued_by: String,
+    created_at: String,
+    expires_at: Option<String>,
+    last_used_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Session {
+    id: String,
+    created_at: String,
+    expires_at: String,
+    last_used_at: Option<String>,
+    opened_with: String,
+    current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "people.html")]
+struct People {
+    frame: Frame,
+    users: Vec<User>,
+    next: Option<String>,
+    may_create: bool,
+}
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let may_list = view.may(Action::UsersList);
+    let (users, next) = if may_list {
+        let list = view.list(&format!("/api/users?limit=50{cursor}"))?;
+        (list.rows, list.next)
+    } else {
+        // A member knows itself alone.
+        (vec![view.get(&format!("/api/users/{}", encoded(&view.caller.user().username)))?], None)
+    };
+    let may_create = view.may(Action::UsersCreate);
+    view.page(&People { frame: view.frame("People", "/ui/people"), users, next, may_create })
+}
+
+#[derive(Template)]
+#[template(path = "person.html")]
+struct Person {
+    frame: Frame,
+    user: User,
+    me: bool,
+    tokens: Vec<Token>,
+    sessions: Vec<Session>,
+    issued: Option<String>,
+    may_issue: bool,
+    may_update: bool,
+    may_delete: bool,
+}
+
+/// One user.
+pub(super) fn one(view: &View<'_>) -> Shown {
+    let name = encoded(view.input.param(0));
+    let user: User = view.get(&format!("/api/users/{name}"))?;
+    let me = view.caller.user().username == user.username;
+    let page = Person {
+        frame: view.frame(user.display_name.clone(), "/ui/people"),
+        me,
+        tokens: view.rows(&format!("/api/users/{name}/tokens?limit=100")),
+        sessions: if me { view.rows("/api/sessions?limit=50") } else { Vec::new() },
+        issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),
+        may_issue: view.may(Action::UsersTokenIssue),
+        may_update: view.may(Action::UsersUpdate),
+        may_delete: view.may(Action::UsersDelete) && !me,
+        user,
+    };
+    view.page(&page)
+}

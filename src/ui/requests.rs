@@ -1,0 +1,164 @@
+//! Requests: what agents ask for, what was decided, and what is in force.
+
+use askama::Template;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::core::filters;
+use super::core::frame::Frame;
+use super::core::text::encoded;
+use super::core::view::{Shown, View};
+use super::core::when::Span;
+
+/// An agent's request.
+#[derive(Debug, Deserialize)]
+pub(super) struct Request {
+    pub id: String,
+    pub kind: String,
+    pub state: String,
+    #[serde(default)]
+    pub agent: Option<Named>,
+    #[serde(default)]
+    requester: Value,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    asked: Map<String, Value>,
+    #[serde(default)]
+    pub duration_seconds: Option<u64>,
+    #[serde(default)]
+    pub until: Option<String>,
+    #[serde(default)]
+    pub options: Option<Vec<String>>,
+    #[serde(default)]
+    answer: Option<Value>,
+    #[serde(default)]
+    pub note: Option<String>,
+    #[serde(default)]
+    pub decided_by: Option<String>,
+    #[serde(default)]
+    pub code: Option<String>,
+    #[serde(default)]
+    pub peer: Option<String>,
+    pub created_at: String,
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    #[serde(default)]
+    pub decided_at: Option<String>,
+}
+
+/// The agent that asks.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    pub name: String,
+}
+
+impl Request {
+    fn told(&self, field: &str) -> &str {
+        self.asked.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Who asks.
+    pub fn who(&self) -> &str {
+        let named = self.agent.as_ref().map(|agent| agent.name.as_str());
+        named.or(self.requester.as_str()).unwrap_or_else(|| self.told("name"))
+    }
+
+    /// What is asked for, in a sentence.
+    pub fn what(&self) -> String {
+        match self.kind.as_str() {
+            "scope" => format!("wants to do: {}", self.scope().join(", ")),
+            "grant" => format!("wants the role {} on {}", self.told("role"), self.told("resource")),
+            "confirm" => self.told("question").to_owned(),
+            "join" => format!("wants to join as {}", self.told("name")),
+            other => other.to_owned(),
+        }
+    }
+
+    /// The scopes that are asked for.
+    pub fn scope(&self) -> Vec<&str> {
+        let list = self.asked.get("scope").and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The answers that can be given to a question; yes and no if it names none.
+    pub fn choices(&self) -> Vec<String> {
+        let given = self.options.clone().filter(|options| !options.is_empty());
+        given.unwrap_or_else(|| vec!["Yes".to_owned(), "No".to_owned()])
+    }
+
+    /// True if words of one's own may answer it.
+    pub fn takes_text(&self) -> bool {
+        self.asked.get("free_text").and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// For how long.
+    pub fn how_long(&self) -> String {
+        self.duration_seconds.map_or_else(|| "until you take it back".to_owned(), |seconds| Span(seconds).to_string())
+    }
+
+    /// What was answered.
+    pub fn answered(&self) -> String {
+        let Some(answer) = &self.answer else { return String::new() };
+        let text = answer["text"].as_str().unwrap_or_default();
+        let option = answer["option"].as_u64().and_then(|at| self.choices().get(usize::try_from(at).ok()?).cloned());
+        match (option, text) {
+            (Some(option), "") => option,
+            (Some(option), text) => format!("{option}: {text}"),
+            (None, text) => text.to_owned(),
+        }
+    }
+
+    /// True while somebody has to decide.
+    pub fn is_pending(&self) -> bool {
+        self.state == "pending"
+    }
+
+    /// True if it can be taken back.
+    pub fn in_force(&self) -> bool {
+        self.state == "approved" && matches!(self.kind.as_str(), "scope" | "grant")
+    }
+}
+
+/// Those that wait for this reader.
+pub(super) fn pending(view: &View<'_>, most: u32) -> Vec<Request> {
+    view.rows(&format!("/api/requests?state=pending&limit={most}"))
+}
+
+#[derive(Template)]
+#[template(path = "requests.html")]
+struct Requests<'a> {
+    frame: Frame,
+    tab: &'a str,
+    requests: Vec<Request>,
+    next: Option<String>,
+}
+
+pub(super) fn show(view: &View<'_>) -> Shown {
+    let tab = view.query("tab").unwrap_or("");
+    let state = match tab {
+        "" => "&state=pending",
+        "force" => "&state=approved",
+        _ => "",
+    };
+    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let mut list = view.list::<Request>(&format!("/api/requests?limit=50{state}{cursor}"))?;
+    if tab == "force" {
+        list.rows.retain(Request::in_force);
+    }
+    let frame = view.frame("Requests", "/ui/requests");
+    view.page(&Requests { frame, tab, requests: list.rows, next: list.next })
+}
+
+#[derive(Template)]
+#[template(path = "request.html")]
+struct One {
+    frame: Frame,
+    request: Request,
+}
+
+/// One request: where a notification leads.
+pub(super) fn one(view: &View<'_>) -> Shown {
+    let request = view.get(&format!("/api/requests/{}", encoded(view.input.param(0))))?;
+    view.page(&One { frame: view.frame("Request", "/ui/requests"), request })
+}

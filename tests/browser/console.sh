@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The console in a real browser: see console.mjs. Usage: tests/browser/console.sh [TAOSD]. Needs chromium, node, npm.
+# With SHOTS=1 it also makes the pictures of README anew (docs/images).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+taosd=$(realpath "${1:-${CARGO_TARGET_DIR:-target}/debug/taosd}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp tests/browser/package.json tests/browser/package-lock.json "$work/"
+(cd "$work" && npm ci --silent --no-audit --no-fund)
+cp tests/browser/console.mjs "$work/"
+node "$work/console.mjs" "$taosd" "$work" "$PWD/docs/images"
