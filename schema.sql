@@ -88,9 +88,19 @@ CREATE TABLE agents (
     snapshot_name        TEXT,
     -- Deployments up to this `seq` ended with the agent: a thousand rows at the price of one.
     deployments_ended    INTEGER NOT NULL DEFAULT 0,
+    -- While an agent is frozen, none of its credentials works, whatever their own states say.
+    frozen_at            INTEGER,
+    frozen_by            TEXT,
+    frozen_reason        TEXT,
+    -- What an admin froze, only an admin thaws.
+    frozen_by_admin      INTEGER NOT NULL DEFAULT 0 CHECK (frozen_by_admin = 0 OR frozen_by_admin = 1),
+    -- Thawed, and its container has not been unfrozen yet.
+    thawing              INTEGER NOT NULL DEFAULT 0 CHECK (thawing = 0 OR thawing = 1),
     soul_md              TEXT NOT NULL DEFAULT '',
     agent_md             TEXT NOT NULL DEFAULT '',
-    CHECK ((container_name IS NULL) = (container_runtime IS NULL))
+    CHECK ((container_name IS NULL) = (container_runtime IS NULL)),
+    CHECK ((frozen_at IS NULL) = (frozen_by IS NULL) AND (frozen_at IS NULL) = (frozen_reason IS NULL)),
+    CHECK (frozen_at IS NULL OR (archived_at IS NULL AND thawing = 0))
 ) STRICT;
 CREATE UNIQUE INDEX agents_live_slug ON agents (slug) WHERE archived_at IS NULL;
 CREATE UNIQUE INDEX agents_live_given_name ON agents (lower(given_name)) WHERE archived_at IS NULL AND given_name IS NOT NULL;
@@ -302,7 +312,8 @@ CREATE TABLE operations (
     id          TEXT NOT NULL PRIMARY KEY,
     kind        TEXT NOT NULL CHECK (kind = 'start' OR kind = 'stop' OR kind = 'restart' OR kind = 'pause'
         OR kind = 'resume' OR kind = 'bulk' OR kind = 'deploy' OR kind = 'archive' OR kind = 'restore'
-        OR kind = 'purge' OR kind = 'migrate' OR kind = 'backup' OR kind = 'wake' OR kind = 'sleep'),
+        OR kind = 'purge' OR kind = 'migrate' OR kind = 'backup' OR kind = 'wake' OR kind = 'sleep'
+        OR kind = 'freeze' OR kind = 'thaw'),
     status      TEXT NOT NULL CHECK (status = 'queued' OR status = 'running' OR status = 'succeeded'
         OR status = 'failed' OR status = 'cancelled'),
     agent_id    TEXT REFERENCES agents (id) ON DELETE SET NULL,

@@ -29,6 +29,7 @@ pages![
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",
     "agents/recipes/an-agent-that-sleeps",
+    "agents/recipes/freezing",
     "agents/recipes/build-once-and-deploy",
     "agents/recipes/tokens-and-rotation",
     "agents/recipes/users-and-tokens",

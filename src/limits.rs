@@ -220,6 +220,8 @@ pub const NAME_CHARS: usize = 64;
 pub const SLUG_BYTES: usize = 52;
 /// Characters of a notification's title.
 pub const TITLE_CHARS: usize = 120;
+/// Characters of the reason for freezing agents.
+pub const FREEZE_REASON_CHARS: usize = 500;
 /// Characters of a notification's `action_url`.
 pub const ACTION_URL_CHARS: usize = 2048;
 /// How long a notification is kept.

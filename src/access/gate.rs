@@ -28,7 +28,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::rest::route::Need;
 use crate::secret::{Kind, SecretHash};
-use crate::store::Store;
+use crate::store::{Store, audit};
 use crate::time::Clock;
 
 /// Lets requests in or turns them away.
@@ -337,6 +337,15 @@ impl Gate {
         match why {
             NotFound::Bad(bad) => self.refuse_credential(head, need, bad),
             NotFound::Refused(refusal) => refusal,
+            NotFound::Frozen { credential_id, agent_id } => {
+                let actor = audit::Actor { name: format!("agent:{agent_id}"), id: Some(format!("agent:{agent_id}")) };
+                self.record.deny(&credential_id, actor, need.action, head);
+                // A known credential: no failed try of the peer's, and bounded by its principal's own rate.
+                match self.requests.take(&format!("agent:{agent_id}"), head.arrived) {
+                    Ok(()) => super::refusal::frozen(),
+                    Err(seconds) => ApiError::new(codes::RATE_LIMITED).retry_after(seconds),
+                }
+            }
             NotFound::CrossOrigin { credential_id, actor } => {
                 self.record.deny(&credential_id, actor, need.action, head);
                 codes::CSRF_REFUSED.into()

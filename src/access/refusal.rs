@@ -58,6 +58,13 @@ pub fn dead() -> ApiError {
     ApiError::new(codes::INVALID_CREDENTIAL).detail("PAT is unknown, revoked or expired")
 }
 
+/// Any credential of a frozen agent.
+pub fn frozen() -> ApiError {
+    ApiError::new(codes::AGENT_FROZEN)
+        .with_status(401)
+        .detail("The agent is frozen: its credentials do not work until its owner thaws it.")
+}
+
 /// A key where only tokens are taken; in the words that clients know.
 pub(super) fn key_refused() -> ApiError {
     ApiError::new(codes::PAT_NOT_ALLOWED).detail("PATs cannot be used on business routes")

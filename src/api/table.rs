@@ -12,6 +12,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
         vec![
             super::taos::agents::ROUTES,
             super::taos::agents::CONTAINER_ROUTES,
+            super::taos::freeze::ROUTES,
             super::taos::tokens::ROUTES,
             super::taos::users::ROUTES,
             super::taos::user_tokens::ROUTES,

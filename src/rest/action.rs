@@ -39,6 +39,8 @@ actions! {
     AgentsExport "agents.export" "Export an agent's settings.";
     AgentsRegister "agents.register" "Register an agent's build or endpoint.";
     AgentsLifecycle "agents.lifecycle" "Start, stop, restart, pause and resume.";
+    AgentsFreeze "agents.freeze" "Freeze and thaw agents.";
+    AgentsTripwires "agents.tripwires" "Plant, list and remove tripwires.";
     AgentsLogs "agents.logs" "Read an agent's logs.";
     AgentsDeploy "agents.deploy" "Deploy an agent into a container.";
     AgentsTokenIssue "agents.token.issue" "Issue an agent's token.";

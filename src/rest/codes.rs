@@ -180,6 +180,10 @@ codes! {
     CANCELLED 409 "cancelled" "The operation was cancelled, and its work was undone."
         "Start the operation again if you still need it." in "concepts/operations#cancel" ;
 
+    // Freezing.
+    AGENT_FROZEN 409 "agent_frozen" "The agent is frozen. Its credentials are refused with 401; what would start it, change its run or give it a credential is refused with 409."
+        "Ask the agent's owner to thaw it with POST /api/agents/NAME/thaw." in "recipes/freezing#thaw" ;
+
     // Tokens, users, grants.
     INVALID_SCOPE 422 "invalid_scope" "A scope is not *, noun.* or an action, or the list is too long."
         "Send at most 32 scopes, each *, a prefix like agents.* or an action like agents.read." in "concepts/permissions#scopes" ;

@@ -123,6 +123,9 @@ impl ApiError {
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.other_status = Some(status);
+        if status == 401 {
+            self.headers.push((WWW_AUTHENTICATE, "Bearer".to_owned()));
+        }
         self
     }
 
@@ -213,7 +216,7 @@ impl ApiError {
             }
             Dialect::Agentex => {
                 body.insert("message".into(), json!(self.message()));
-                body.insert("code".into(), json!(self.code.status));
+                body.insert("code".into(), json!(self.status().as_u16()));
                 body.insert("data".into(), Value::Null);
                 body.insert("error".into(), json!(self.code.slug));
             }
@@ -253,7 +256,7 @@ impl ApiError {
         }
         // The SDK repeats these by itself, and nothing would have changed.
         if dialect == Dialect::Agentex
-            && matches!(self.code.status, 409 | 501)
+            && matches!(self.status().as_u16(), 409 | 501)
             && self.code != codes::IDEMPOTENCY_IN_FLIGHT
         {
             reply = reply.with(HeaderName::from_static("x-should-retry"), "false");

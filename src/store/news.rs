@@ -33,7 +33,7 @@ record! {
         /// Where it stands.
         pub status: AgentStatus = "a.status",
         /// Whether somebody holds it.
-        pub paused: bool = "a.paused",
+        pub paused: bool = "(a.paused OR a.frozen_at IS NOT NULL)",
         /// Since when the daemon has it sleep.
         pub asleep_at: Option<Micros> = "a.asleep_at",
         /// Since when something waits.
@@ -128,7 +128,7 @@ pub fn set_told(conn: &Connection, agent_id: &str) -> Result<bool> {
 pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> {
     let sql = format!(
         "{} WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND a.status = 'running'
-            AND a.paused = 0 AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
+            AND a.paused = 0 AND a.frozen_at IS NULL AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
         Dozer::SELECT
     );
     let mut statement = conn.prepare_cached(&sql)?;

@@ -91,6 +91,8 @@ closed_set! {
         Backup "backup" "Backs the database up.";
         Wake "wake" "Starts or thaws the container of an agent that sleeps, because there is news for it.";
         Sleep "sleep" "Stops or freezes the container of an agent that nobody needed for some time.";
+        Freeze "freeze" "Freezes the containers of frozen agents.";
+        Thaw "thaw" "Unfreezes the containers of thawed agents.";
     }
 }
 

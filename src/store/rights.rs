@@ -99,6 +99,10 @@ record! {
         snapshot: Option<String> = "a.snapshot_name",
         status: String = "a.status",
         active: bool = "coalesce(p.active, 1)",
+        frozen_at: Option<Micros> = "a.frozen_at",
+        frozen_by: Option<String> = "a.frozen_by",
+        frozen_reason: Option<String> = "a.frozen_reason",
+        frozen_by_admin: bool = "a.frozen_by_admin",
     }
 }
 
@@ -318,8 +322,24 @@ impl Lesser<'_> {
                 self.note(format!("agent {}: active", agent.slug), "yes", "no");
                 self.conn.execute("UPDATE agent_profiles SET active = 0 WHERE agent_id = ?1", [&agent.id])?;
             }
+            if now.frozen_at.is_some() && now.archived_at.is_none() {
+                self.freeze(agent, now)?;
+            }
             self.place(agent, now)?;
         }
+        Ok(())
+    }
+
+    /// A restore does not thaw: an agent that is frozen now stays so, and by whom.
+    fn freeze(&mut self, agent: &Agent, now: &Agent) -> Result<()> {
+        if agent.frozen_at.is_none() {
+            self.note(format!("agent {}: frozen", agent.slug), "no", "yes");
+        }
+        let sql =
+            "UPDATE agents SET frozen_at = ?2, frozen_by = ?3, frozen_reason = ?4, frozen_by_admin = ?5, thawing = 0
+            WHERE id = ?1 AND archived_at IS NULL";
+        let by_admin = now.frozen_by_admin || agent.frozen_by_admin;
+        self.conn.execute(sql, params![agent.id, now.frozen_at, now.frozen_by, now.frozen_reason, by_admin])?;
         Ok(())
     }
 
@@ -328,7 +348,8 @@ impl Lesser<'_> {
         let how = if now.is_some() { "archived" } else { "purged since: archived" };
         self.note(format!("agent {}", agent.slug), "live", how);
         let sql = "UPDATE agents SET archived_at = ?2, container_name = ?3, container_runtime = ?4, snapshot_name = ?5,
-            status = ?6, token_delivery = NULL WHERE id = ?1";
+            status = ?6, token_delivery = NULL, frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL,
+            frozen_by_admin = 0, thawing = 0 WHERE id = ?1";
         let text = |pick: fn(&Agent) -> &Option<String>| now.and_then(|now| pick(now).clone());
         let status = now.map_or("stopped", |now| now.status.as_str());
         let at = now.and_then(|now| now.archived_at).unwrap_or(self.at);

@@ -23,6 +23,7 @@ mod stream;
 mod support;
 mod world;
 
+mod a_frozen_agent_keeps_its_work;
 mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
 mod a_runtime_that_is_away_leaves_nothing;

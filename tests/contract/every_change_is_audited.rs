@@ -36,6 +36,9 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
     let world = World::new();
     for route in plain_routes() {
         let request = world.request(route);
+        if route.id == "agents_thaw" {
+            request.at(request.path.replace("thaw", "freeze")).by(&world.operator()).expect(200);
+        }
         let before = (last_seq(&world), world.daemon.rows());
         let reply = request.by(&world.operator().with("X-Request-Id", "the-request"));
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
@@ -54,7 +57,8 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
             assert_eq!(rows, [] as [Value; 0], "{}: there was nothing to do", route.id);
             continue;
         }
-        assert_eq!(rows.len(), 1, "{}: {rows:?}", route.id);
+        let many = ["freeze_all", "thaw_all"].contains(&route.id);
+        assert!(rows.len() == 1 || many, "{}: {rows:?}", route.id);
         let row = &rows[0];
         let wanted = ["user:operator", route.action().expect("an action").slug(), "ok", "the-request"];
         assert_eq!(["actor", "action", "outcome", "request_id"].map(|field| text(row, field)), wanted, "{}", route.id);

@@ -24,6 +24,8 @@ const NEEDS: &[(&str, u8)] = &[
     ("agents_model", 2),
     ("agents_token_issue", 2),
     ("agents_token_revoke", 2),
+    ("agents_freeze", 3),
+    ("agents_thaw", 3),
     ("agents_permissions", 3),
     ("agents_destroy", 3),
     ("agents_delete", 3),

@@ -47,11 +47,16 @@ pub const GENERAL: &[&Code] = &[
     codes::AUDIENCE_NOT_ALLOWED,
     codes::FINGERPRINT_MISMATCH,
     codes::WRONG_CHANNEL,
+    codes::AGENT_FROZEN,
 ];
 
-/// Codes that the aX contract gives a second status.
-const TWICE: &[(&Code, u16)] =
-    &[(codes::AUDIENCE_NOT_ALLOWED, 403), (codes::FINGERPRINT_MISMATCH, 403), (codes::INVALID_REQUEST, 400)];
+/// Codes that a contract gives a second status.
+const TWICE: &[(&Code, u16)] = &[
+    (codes::AUDIENCE_NOT_ALLOWED, 403),
+    (codes::FINGERPRINT_MISMATCH, 403),
+    (codes::INVALID_REQUEST, 400),
+    (codes::AGENT_FROZEN, 401),
+];
 
 /// Public keys: the one JSON that may be kept for a while.
 const JWKS: &str = "/.well-known/jwks.json";

@@ -57,6 +57,13 @@ pub enum NotFound {
         /// The session's user.
         actor: audit::Actor,
     },
+    /// The credential is good, and its agent is frozen.
+    Frozen {
+        /// The credential.
+        credential_id: String,
+        /// The agent's id.
+        agent_id: String,
+    },
 }
 
 impl From<ApiError> for NotFound {
@@ -105,10 +112,10 @@ impl CredentialLookup {
         match presented {
             // A key from outside is nobody but for what is sent on to its agent.
             Presented::Secret(Kind::AgentKey, hash) if need.dialect == Dialect::Agentex => {
-                Ok(own(self.agent_key(head, &hash, KeyType::Internal)?.ok_or(Bad::Dead)?))
+                Ok(own(self.agent_key(head, &hash, KeyType::Internal)?))
             }
             Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
-                Ok(own(self.holder(head, kind, &hash)?.ok_or(Bad::Dead)?))
+                Ok(own(self.holder(head, kind, &hash)?))
             }
             Presented::Secret(..) | Presented::Malformed => Err(Bad::Unverifiable.into()),
             Presented::Key(key) => self.key(head, need, key.map(|(_, hash)| hash)).map(Found::Key),
@@ -133,23 +140,21 @@ impl CredentialLookup {
         self.cache.get(&hash, self.store.state(), head)
     }
 
-    fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> store::Result<Option<Caller>> {
+    fn holder(&self, head: &Head, kind: Kind, hash: &SecretHash) -> Result<Caller, NotFound> {
         // Read before the database: a commit in between makes the entry stale, never wrong.
         let state = self.store.state();
         if let Some(caller) = self.cache.get(hash, state, head) {
-            return Ok(Some(caller));
+            return Ok(caller);
         }
-        let Some(holder) = self.store.lookup(|conn| credentials::find(conn, hash))? else { return Ok(None) };
+        let holder = self.store.lookup(|conn| credentials::find(conn, hash))?.ok_or(Bad::Dead)?;
         let now = Micros::now();
         if holder.expires_at.is_some_and(|at| at <= now) {
             self.mark_expired(holder.credential_id, now);
-            return Ok(None);
+            return Err(Bad::Dead.into());
         }
-        if holder.kind != kind || holder.user.disabled {
-            return Ok(None);
-        }
+        let holder = usable(Some(holder), |holder| holder.kind == kind && !holder.user.disabled)?;
         self.mark_ended(&holder, now);
-        Ok(Some(self.cache.put(*hash, &caller_of(head, holder), state, head.arrived)))
+        Ok(self.cache.put(*hash, &caller_of(head, holder), state, head.arrived))
     }
 
     /// Ends a credential that was seen to be expired, before anybody is told, so that a clock set back does not revive it.
@@ -187,7 +192,7 @@ impl CredentialLookup {
         }
         let hash = hash.ok_or(Bad::Dead)?;
         let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
-        let holder = found.filter(is_good_key).ok_or(Bad::Dead)?;
+        let holder = usable(found, is_good_key)?;
         Ok(Caller::from_key(holder, head.request_id.clone()))
     }
 
@@ -198,7 +203,7 @@ impl CredentialLookup {
             return Ok(Found::Caller(caller, Audience::Api));
         }
         let claims = self.verified(text, hash)?;
-        let holder = self.behind_token(&claims)?.ok_or(Bad::Dead)?;
+        let holder = self.behind_token(&claims)?;
         self.mark_ended(&holder, Micros::now());
         let caller = Caller::from_token(holder, &claims, head.request_id.clone());
         // What is for others is refused by every route, so it is not worth a place.
@@ -224,12 +229,12 @@ impl CredentialLookup {
     }
 
     /// The live credential that a token was made of, if it still belongs to whom the token says.
-    fn behind_token(&self, claims: &Claims) -> store::Result<Option<Holder>> {
+    fn behind_token(&self, claims: &Claims) -> Result<Holder, NotFound> {
         let found = self.store.lookup(|conn| credentials::find_by_id(conn, &claims.credential_id))?;
-        Ok(found.filter(|holder| {
+        usable(found, |holder| {
             let sub = holder.agent.as_ref().map_or(&holder.user.id, |agent| &agent.id);
             is_alive(holder) && *sub == claims.sub && holder.user.id == claims.user_id
-        }))
+        })
     }
 
     /// The user of a session cookie, if the request comes from a page of ours.
@@ -266,19 +271,14 @@ impl CredentialLookup {
     }
 
     /// The agent of a live Agentex key of this type.
-    fn agent_key(&self, head: &Head, hash: &SecretHash, of: KeyType) -> store::Result<Option<Caller>> {
+    fn agent_key(&self, head: &Head, hash: &SecretHash, of: KeyType) -> Result<Caller, NotFound> {
         let found = self.store.lookup(|conn| credentials::find(conn, hash))?;
-        let good = found.filter(|holder| holder.key_type == Some(of) && is_good(holder, Kind::AgentKey));
+        let holder = usable(found, |holder| holder.key_type == Some(of) && is_good(holder, Kind::AgentKey))?;
         // A key from outside is worth what its maker may do on the agent now.
-        let good = match good {
-            Some(holder)
-                if of == KeyType::External && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? =>
-            {
-                None
-            }
-            good => good,
-        };
-        Ok(good.map(|holder| caller_of(head, holder)))
+        if of == KeyType::External && !self.store.lookup(|conn| agentex::still_gives(conn, &holder))? {
+            return Err(Bad::Dead.into());
+        }
+        Ok(caller_of(head, holder))
     }
 
     /// The agent whose external key a request to be sent on carries; `None`: it carries none.
@@ -288,7 +288,7 @@ impl CredentialLookup {
     pub fn external_key(&self, head: &Head) -> Result<Option<Caller>, NotFound> {
         let Some(key) = agentex::forwarding_key(head)? else { return Ok(None) };
         let hash = key.ok_or(Bad::Dead)?;
-        Ok(Some(self.agent_key(head, &hash, KeyType::External)?.ok_or(Bad::Dead)?))
+        self.agent_key(head, &hash, KeyType::External).map(Some)
     }
 
     /// Who is behind what is shown to be exchanged, a key or an agent's own token; of an enrollment, its issuer.
@@ -303,7 +303,7 @@ impl CredentialLookup {
             _ => return Err(Bad::Dead.into()),
         };
         let found = self.store.lookup(|conn| credentials::find_exchangeable(conn, &hash))?;
-        let holder = found.filter(|holder| is_good(holder, kind) || is_good_key(holder)).ok_or(Bad::Dead)?;
+        let holder = usable(found, |holder| is_good(holder, kind) || is_good_key(holder))?;
         Ok((Caller::from_key(holder, head.request_id.clone()), kind, hash))
     }
 
@@ -318,7 +318,7 @@ impl CredentialLookup {
         };
         let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
         if kind == Kind::AgentToken {
-            found.filter(is_alive).ok_or(Bad::Dead)?;
+            usable(found, is_alive)?;
             return Err(ApiError::from(codes::USER_TOKEN_REQUIRED).into());
         }
         let holder = found.filter(|holder| is_good(holder, Kind::UserToken)).ok_or(Bad::Dead)?;
@@ -378,7 +378,8 @@ pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<C
     }
     match caller.credential_id() {
         Some(id) => {
-            let good = credentials::find_by_id(conn, id)?.filter(is_alive);
+            let found = credentials::find_by_id(conn, id)?;
+            let good = found.filter(|holder| is_alive(holder) && !holder.is_frozen());
             Ok(good.map(|holder| Caller::new(Arc::new(Who::from_holder(holder)), String::new())))
         }
         None => {
@@ -390,6 +391,17 @@ pub fn found_again(conn: &Connection, caller: &Caller) -> store::Result<Option<C
 
 fn caller_of(head: &Head, holder: Holder) -> Caller {
     Caller::new(Arc::new(Who::from_holder(holder)), head.request_id.clone())
+}
+
+/// What was found, if it is good and its agent is not frozen. Only who holds the credential hears of that.
+fn usable(found: Option<Holder>, is_good: impl Fn(&Holder) -> bool) -> Result<Holder, NotFound> {
+    let holder = found.filter(is_good).ok_or(Bad::Dead)?;
+    match &holder.agent {
+        Some(agent) if agent.frozen => {
+            Err(NotFound::Frozen { agent_id: agent.id.clone(), credential_id: holder.credential_id })
+        }
+        _ => Ok(holder),
+    }
 }
 
 /// Neither expired nor of a disabled user.

@@ -27,8 +27,8 @@ use crate::rest::route::{Access, Answer, Need};
 use crate::rest::service::Outcome;
 use crate::rest::stream::{self, Fulfiller};
 use crate::secret::has_own_secret;
-use crate::store::deployments;
 use crate::store::registrations::RegisteredAgent;
+use crate::store::{agents, deployments};
 
 const NEED: Need = Need { action: Action::AgentsForward, classes: &[], dialect: Dialect::Agentex };
 const DOC: &str = "concepts/agentex#forwarding";
@@ -123,6 +123,10 @@ fn send(
     url: (AcpUrl, bool),
     request: Request,
 ) -> Result<(), ApiError> {
+    app.store
+        .lookup(|conn| agents::is_frozen(conn, &entry.id))
+        .map_err(ApiError::from)
+        .and_then(|frozen| if frozen { Err(codes::AGENT_FROZEN.into()) } else { Ok(()) })?;
     let (forwarder, rule) = (Arc::clone(&app.forwarder), app.target_rule());
     let Some(container) = entry.container_name else {
         let to = rule.on_this_machine(&url.0, url.1).ok_or(codes::ACP_URL_NOT_ALLOWED)?;

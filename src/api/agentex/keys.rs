@@ -8,6 +8,7 @@ use super::agents::NAME;
 use super::paging::{self, CURSOR, DIRECTION, LIMIT, PAGE_NUMBER};
 use super::{AGENT_ID, AGENT_NAME, Named, at_least, checked, find, no_key, reach, role, text};
 use crate::access::{Action, AgentRole, Caller, Scopes};
+use crate::api::agents::frozen;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
@@ -78,6 +79,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SCOPE_EXCEEDS_ISSUER,
             codes::KEY_TYPE_NOT_SUPPORTED,
             codes::KEY_EXISTS,
+            codes::AGENT_FROZEN,
             codes::TOO_MANY_KEYS,
         ]),
     checked(Method::GET, "/agent_api_keys", Action::AgentsKeysRead, list)
@@ -139,6 +141,7 @@ fn needed(key_type: KeyType) -> AgentRole {
 /// # Errors
 /// `key_exists`, or the store's.
 pub fn mint(tx: &Tx<'_>, agent_id: &str, name: &str, key_type: KeyType) -> Result<(AgentKeyRecord, Issued), ApiError> {
+    frozen::refuse_by_id(tx.conn, agent_id)?;
     let scopes = if key_type == KeyType::Internal {
         let entry = registrations::by_id(tx.conn, agent_id)?.ok_or(codes::AGENT_NOT_FOUND)?;
         registrations::put(tx.conn, agent_id, &Registration { had_key: true, ..entry.registration })?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::frozen;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Tx, Written};
 use crate::api::engine::slow::{Slow, refuse_busy};
@@ -35,6 +36,7 @@ impl Ending {
     /// # Errors
     /// `agent_busy`, no runtime for its container, or the store's.
     pub fn run(self, tx: &Tx<'_>, agent: &Agent, done: &Value) -> Result<Written, ApiError> {
+        frozen::may_end(tx.caller, agent.frozen_by_admin)?;
         if agent.container_name.is_some() {
             self.runtime?;
             return self.slow.promise(tx, OperationKind::Archive, agent, &json!({}));
@@ -59,6 +61,7 @@ fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
 /// # Errors
 /// `agent_busy`, or the store's.
 pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
+    frozen::may_end(tx.caller, agent.frozen_by_admin)?;
     refuse_busy(tx, &agent.id)?;
     end(tx, agent)?;
     if agent.container_name.is_none() {

@@ -112,6 +112,9 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
     let holder = credentials::find_exchangeable(tx.conn, hash)?
         .filter(|holder| holder.expires_at.is_none_or(|at| at > tx.now) && !holder.user.disabled)
         .ok_or_else(access::dead)?;
+    if holder.is_frozen() {
+        return Err(access::frozen());
+    }
     let grant = granted(&holder, &tx.input.body)?;
     let agent = match &holder.agent {
         Some(agent) => {
@@ -205,6 +208,7 @@ fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
         space_id: agent.space_id,
         scope: agent.scope,
         lent: "[]".to_owned(),
+        frozen: false,
     })
 }
 

@@ -6,6 +6,7 @@ use super::exchange::AUDIENCE;
 use super::fingerprint;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
+use crate::api::agents::frozen;
 use crate::api::engine::call::Tx;
 use crate::api::engine::descent;
 use crate::api::taos::scope;
@@ -72,6 +73,9 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, Ap
     let id = store::new_id();
     let only = wanted.only_agents.as_ref().map(|ids| Value::from(ids.clone()).to_string());
     let bound = wanted.kind == Kind::AgentPat;
+    if let Some(agent) = &wanted.agent_id {
+        frozen::refuse_by_id(tx.conn, agent)?;
+    }
     let wished = tx.now.plus(wanted.lifetime);
     let expires_at = if bound { wished } else { descent::end(tx, &wanted.maker, wished)? };
     let new = NewPat {

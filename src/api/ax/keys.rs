@@ -89,7 +89,7 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .secret()
         .answering(201, MADE)
-        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::AGENT_FROZEN, codes::SCOPE_EXCEEDS_ISSUER]),
     checked(Method::POST, "/credentials/enrollment", AD, Action::CredentialsIssue, issue_enrollment)
         .described(
             "credentials_enrollment",
@@ -159,7 +159,7 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .secret()
         .answering(201, MADE)
-        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::SCOPE_EXCEEDS_ISSUER]),
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::AGENT_FROZEN, codes::SCOPE_EXCEEDS_ISSUER]),
     checked(Method::GET, "/api/v1/keys", UA, Action::KeysList, list)
         .described("keys_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
         .asking(&[CURSOR])

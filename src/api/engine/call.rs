@@ -10,7 +10,7 @@ use super::api_route::ApiRoute;
 use super::app::App;
 use super::growth::{self, Growth};
 use super::idempotency::{self, Claim, Reservation, Slot};
-use crate::access::{Action, Amount, Caller, Watch};
+use crate::access::{self, Action, Amount, Caller, Watch};
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
 use crate::rest::intake::Intake;
@@ -18,7 +18,7 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::store::idempotency::RequestKey;
-use crate::store::{self, Store, audit};
+use crate::store::{self, Store, agents, audit};
 use crate::time::Micros;
 
 /// What a handler ends in.
@@ -223,6 +223,7 @@ impl Call {
             let (facts, to_come) = (RefCell::default(), Cell::default());
             let now = Micros::now();
             let tx = Tx { conn, caller: &caller, input: &input, now, action, watch: &watching, facts, to_come };
+            refuse_frozen(&tx)?;
             let written = ended(&tx, claim.as_ref(), work)?;
             let rows = conn.total_changes().saturating_sub(before).saturating_add(tx.to_come.get());
             let kept = claim.map_or(0, |_| written.reply().bytes());
@@ -248,6 +249,14 @@ impl Call {
             });
         });
         Ok(Step::Later(Outcome::Pending(promise)))
+    }
+}
+
+/// A request that was let in before its agent was frozen writes nothing afterwards.
+fn refuse_frozen(tx: &Tx<'_>) -> Result<(), ApiError> {
+    match tx.caller.agent_id() {
+        Some(id) if agents::is_frozen(tx.conn, id)? => Err(access::frozen()),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use hyper::http::{Method, StatusCode};
 use super::api_route::{ApiRoute, CheckedHandler};
 use super::app::App;
 use super::call::{Call, Handled, Nested, Step};
+use super::frozen::WhileNotFrozen;
 use super::growth;
 use super::idempotency::{self, Reservation, Slot, Tried};
 use super::kept::Before;
@@ -376,20 +377,22 @@ fn carry_out(
             return Outcome::Done(render(&codes::INTERNAL.into(), dialect, &request_id));
         }
     };
+    let while_not_frozen = WhileNotFrozen::of(app, &caller, dialect);
     let mut call = Call::of(app, caller, input, action);
     call.growth = growth::of(route);
     let watch = Arc::clone(&call.watch);
     let Some((key, body_hash)) = key else {
-        return match handler(app, call) {
+        let outcome = match handler(app, call) {
             Ok(Step::Nested(inner)) => nested(app, *inner, (dialect, request_id), arrived),
             handled => finish(people(handled), &Slot::default(), Some(&watch), dialect, &request_id),
         };
+        return while_not_frozen.guard(outcome);
     };
     // A key is a row as well.
     if let Err(error) = call.check_allowance() {
         return Outcome::Done(render(&error, dialect, &request_id));
     }
-    Keyed { app: Arc::clone(app), handler, action, call, key, body_hash }.run(arrived)
+    while_not_frozen.guard(Keyed { app: Arc::clone(app), handler, action, call, key, body_hash }.run(arrived))
 }
 
 /// Calls another route within a request of this dialect and id, and goes on with its reply.

@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod descent;
 pub(crate) mod dispatch;
+mod frozen;
 pub mod growth;
 pub(crate) mod idempotency;
 pub(crate) mod inside;

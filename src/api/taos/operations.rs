@@ -141,11 +141,12 @@ fn is_own(caller: &Caller, op: &Operation) -> bool {
 /// The role that an operation of this kind asks for on its agent; `None`: it is no agent's but the box's.
 fn role_for(kind: OperationKind) -> Option<AgentRole> {
     use OperationKind::{
-        Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop, Wake,
+        Archive, Backup, Bulk, Deploy, Freeze, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop,
+        Thaw, Wake,
     };
     match kind {
         Start | Stop | Restart | Pause | Resume | Bulk | Migrate | Wake | Sleep => Some(AgentRole::Editor),
-        Deploy | Archive | Restore | Purge => Some(AgentRole::Owner),
+        Deploy | Archive | Restore | Purge | Freeze | Thaw => Some(AgentRole::Owner),
         Backup => None,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::scope;
 use crate::access::{Action, AgentRole, Caller, Scopes};
-use crate::api::agents::find;
+use crate::api::agents::{find, frozen};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
@@ -81,6 +81,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::FORBIDDEN,
             codes::AGENT_HAS_NO_CONTAINER,
             codes::DELIVERY_FAILED,
+            codes::AGENT_FROZEN,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
         ],
@@ -160,6 +161,7 @@ fn issue(app: &App, call: Call) -> Handled {
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        frozen::refuse(&agent)?;
         scope::within_agent(tx.conn, tx.caller, &agent, wanted.scopes.as_ref())?;
         match (tx.input.body.flag(&DELIVER), &agent.container_name) {
             (Some(true), None) => Err(codes::AGENT_HAS_NO_CONTAINER.into()),

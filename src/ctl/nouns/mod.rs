@@ -12,6 +12,7 @@ mod credentials;
 mod docs;
 mod doctor;
 mod download;
+mod freeze;
 mod grants;
 mod inbox;
 mod keys;
@@ -45,6 +46,8 @@ use super::verbs::entry::CommandEntry;
 pub const ALL: &[CommandEntry] = &[
     status::ENTRY,
     agents::ENTRY,
+    freeze::FREEZE,
+    freeze::THAW,
     operations::ENTRY,
     grants::ENTRY,
     requests::ENTRY,

@@ -1,5 +1,6 @@
 //! What the daemon itself has to tell people: notifications from `taosd`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -23,8 +24,10 @@ pub struct Notice {
     pub title: String,
     /// The text.
     pub message: String,
-    /// The page that says what to do.
-    pub page: &'static str,
+    /// The page that says what to do, or shows what happened.
+    pub page: Cow<'static, str>,
+    /// What it is about, one word, where it has one.
+    pub topic: Option<&'static str>,
 }
 
 /// Tells people. What is told is stored, streamed and sent to the webhook like every notification.
@@ -84,17 +87,28 @@ impl Notifier {
         let told = self.store.write(move |conn| {
             let notices = choose(conn)?;
             for (user_id, notice) in &notices {
-                insert(conn, user_id, notice, to_webhook, Micros::now())?;
+                write(conn, user_id, notice, to_webhook, Micros::now())?;
             }
             store::Result::Ok(notices)
         })?;
-        for (user_id, _) in &told {
+        let users: Vec<String> = told.into_iter().map(|(user_id, _)| user_id).collect();
+        self.told(&users);
+        Ok(users.len())
+    }
+
+    /// Whether what is written is queued for the webhook as well; to be asked before the transaction.
+    pub fn reaches_webhook(&self) -> bool {
+        self.to_webhook.now()
+    }
+
+    /// Says that notices for these users are on disk.
+    pub fn told(&self, users: &[String]) {
+        for user_id in users {
             self.streams.wake(&notifications_of(user_id));
         }
-        if !told.is_empty() {
+        if !users.is_empty() {
             self.webhook.nudge();
         }
-        Ok(told.len())
     }
 }
 
@@ -105,17 +119,21 @@ fn unwritten(notice: Notice) -> Notification {
         id: store::new_id(),
         agent_id: None,
         source: SOURCE.into(),
-        app_origin: None,
+        app_origin: notice.topic.map(str::to_owned),
         level: notice.level,
         title: notice.title,
         message: notice.message,
-        action_url: Some(notice.page.into()),
+        action_url: Some(notice.page.into_owned()),
         read: false,
         created_at: Micros::now(),
     }
 }
 
-fn insert(conn: &Connection, user_id: &str, notice: &Notice, to_webhook: bool, now: Micros) -> store::Result<()> {
+/// Stores a notice for a user, in whatever transaction it belongs to. Afterwards call [`Notifier::told`].
+///
+/// # Errors
+/// The store's.
+pub fn write(conn: &Connection, user_id: &str, notice: &Notice, to_webhook: bool, now: Micros) -> store::Result<()> {
     let id = store::new_id();
     notifications::insert(
         conn,
@@ -124,11 +142,11 @@ fn insert(conn: &Connection, user_id: &str, notice: &Notice, to_webhook: bool, n
             user_id,
             agent_id: None,
             source: SOURCE,
-            app_origin: None,
+            app_origin: notice.topic,
             level: notice.level,
             title: &notice.title,
             message: &notice.message,
-            action_url: Some(notice.page),
+            action_url: Some(&notice.page),
             created_at: now,
         },
     )?;

@@ -145,6 +145,7 @@ enum Order {
     Open(Box<Stream>),
     Wake(String),
     Tell(String, Event),
+    LookAgain,
 }
 
 /// All open streams, and the topics that can be waited for.
@@ -293,6 +294,12 @@ impl Streams {
         }
     }
 
+    /// Looks at every stream's credential now instead of within seconds, and wakes all who wait: somebody was cut off.
+    pub fn look_again(&self) {
+        self.order(Order::LookAgain);
+        lock(&self.signals).values().for_each(Signal::raise);
+    }
+
     /// Ends every wait: the daemon stops.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -396,6 +403,10 @@ impl Hub {
             Order::Tell(topic, event) => {
                 let of_topic = self.open.iter_mut().filter(|stream| stream.topics.contains(&topic));
                 of_topic.for_each(|stream| stream.hear(&topic, &event));
+            }
+            Order::LookAgain => {
+                let now = Instant::now();
+                self.open.iter_mut().for_each(|stream| stream.look_at = now);
             }
         }
     }

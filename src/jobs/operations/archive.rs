@@ -55,6 +55,7 @@ pub fn archive(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         Err(error) => {
             // An agent that was live stays so, with its token, as it was.
             if agent.archived_at.is_none()
+                && !agent.is_frozen()
                 && state.status != Status::Stopped
                 && let Err(error) = mounts::start(jobs, driver.as_ref(), &name, within(CALL).into())
             {

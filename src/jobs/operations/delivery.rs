@@ -159,6 +159,9 @@ where
     let (agent_id, maker) = (agent_id.to_owned(), asker.maker.clone());
     jobs.store.write(move |conn| {
         let agent = agents::by_id(conn, &agent_id)?.ok_or(OperationError::NoAgent)?.agent;
+        if agent.is_frozen() {
+            return Err(OperationError::Frozen.into());
+        }
         let (scopes, issued_at, issued) = (scopes(&agent)?, Micros::now(), AgentToken::generate());
         let expires_at = lifetime.map(|lifetime| issued_at.plus(lifetime));
         let prepared = Prepared { agent, id: store::new_id(), issued_at, expires_at, issued };

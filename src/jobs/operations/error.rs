@@ -19,6 +19,8 @@ pub enum OperationError {
     NoArchivedAgent,
     /// The agent has no container.
     NoContainer,
+    /// The agent is frozen.
+    Frozen,
     /// This host has no container runtime.
     NoRuntime,
     /// The container runtime was asked whether it answers, and does not; what failed before, for the log.
@@ -108,6 +110,7 @@ impl From<OperationError> for ApiError {
         match error {
             E::NoAgent => codes::AGENT_NOT_FOUND.into(),
             E::NoArchivedAgent => codes::ARCHIVED_AGENT_NOT_FOUND.into(),
+            E::Frozen => codes::AGENT_FROZEN.into(),
             E::NoContainer => codes::AGENT_HAS_NO_CONTAINER.into(),
             E::NoRuntime => {
                 let none = "this host has no container runtime";

@@ -56,6 +56,9 @@ impl From<LifecycleAction> for OperationKind {
 /// Carries an action out on the container of the operation's agent.
 pub fn run(jobs: &Arc<Jobs>, op: &Operation, action: LifecycleAction) -> Ended {
     let agent = agent_of(jobs, op)?;
+    if agent.is_frozen() {
+        return Err(OperationError::Frozen);
+    }
     let (name, driver) = (container(&agent)?, jobs.driver()?);
     step(jobs, op, doing(action), 10)?;
     match action {

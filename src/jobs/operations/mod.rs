@@ -5,6 +5,7 @@ pub mod backups;
 pub mod delivery;
 pub(crate) mod deploy;
 mod error;
+pub mod freeze;
 pub mod inbox;
 mod jobs;
 pub(crate) mod lifecycle;

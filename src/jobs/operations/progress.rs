@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::delivery::Asker;
 use super::deploy::Env;
 use super::lifecycle::LifecycleAction;
-use super::{archive, deploy, lifecycle, sleep};
+use super::{archive, deploy, freeze, lifecycle, sleep};
 use crate::jobs::operations::backups;
 use crate::jobs::operations::{Jobs, OperationError};
 use crate::store::agents::{self, Agent, AgentStatus};
@@ -21,7 +21,8 @@ pub type Ended = Result<Value, OperationError>;
 /// The audit's action for a kind of operation.
 pub fn action(kind: OperationKind) -> &'static str {
     use OperationKind::{
-        Archive, Backup, Bulk, Deploy, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop, Wake,
+        Archive, Backup, Bulk, Deploy, Freeze, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop,
+        Thaw, Wake,
     };
     match kind {
         Deploy => "agents.deploy",
@@ -32,6 +33,7 @@ pub fn action(kind: OperationKind) -> &'static str {
         Backup => "backups.create",
         Wake => "agents.wake",
         Sleep => "agents.sleep",
+        Freeze | Thaw => "agents.freeze",
         Start | Stop | Restart | Pause | Resume | Bulk => "agents.lifecycle",
     }
 }
@@ -39,7 +41,9 @@ pub fn action(kind: OperationKind) -> &'static str {
 /// True for kinds that may be stopped while they run; a queued one always may.
 pub fn is_cancellable(op: &Operation) -> bool {
     match op.status {
-        OperationStatus::Queued => op.kind != OperationKind::Bulk,
+        OperationStatus::Queued => {
+            !matches!(op.kind, OperationKind::Bulk | OperationKind::Freeze | OperationKind::Thaw)
+        }
         OperationStatus::Running => op.kind == OperationKind::Deploy,
         OperationStatus::Succeeded | OperationStatus::Failed | OperationStatus::Cancelled => false,
     }
@@ -52,8 +56,10 @@ pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
 
 /// The same with the environment that a deployment needs, which is nowhere else.
 pub fn take_up_with(jobs: &Arc<Jobs>, op: &Operation, env: Env) {
-    if op.kind == OperationKind::Bulk {
-        return;
+    match op.kind {
+        OperationKind::Bulk => return,
+        OperationKind::Freeze | OperationKind::Thaw => return freeze::take_up(jobs, op),
+        _ => {}
     }
     let id = op.id.clone();
     // Backups go one after the other, as what is asked of one agent does.
@@ -112,8 +118,10 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
         OperationKind::Backup => {
             Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?))
         }
-        // A bulk operation is its parts, and the start-up migration carries itself out.
-        OperationKind::Bulk | OperationKind::Migrate => Err(OperationError::Internal(format!("kind {}", op.kind))),
+        // A bulk operation is its parts, as freezing and thawing are; the start-up migration carries itself out.
+        OperationKind::Bulk | OperationKind::Migrate | OperationKind::Freeze | OperationKind::Thaw => {
+            Err(OperationError::Internal(format!("kind {}", op.kind)))
+        }
     }
 }
 

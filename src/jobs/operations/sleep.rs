@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::lifecycle::{container, open_way};
 use super::progress::{Ended, agent_of, step};
-use super::{Jobs, inbox, mounts, within};
+use super::{Jobs, OperationError, inbox, mounts, within};
 use crate::containers::{ContainerName, Driver, Error, Status};
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery, Wake};
 use crate::store::operations::Operation;
@@ -22,6 +22,9 @@ const CALL: u64 = 40;
 /// Starts or thaws the container of the operation's agent. What waits for it is settled with that.
 pub fn wake(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     let agent = agent_of(jobs, op)?;
+    if agent.is_frozen() {
+        return Err(OperationError::Frozen);
+    }
     let (name, driver) = (container(&agent)?, jobs.driver()?);
     if agent.paused {
         return Ok(json!({"status": "paused", "name": agent.slug}));
@@ -57,6 +60,9 @@ fn note_awake(jobs: &Arc<Jobs>, agent: &Agent, started: bool) -> store::Result<(
 /// Stops or freezes the container of the operation's agent, unless it is needed by now.
 pub fn sleep(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
     let agent = agent_of(jobs, op)?;
+    if agent.is_frozen() {
+        return Err(OperationError::Frozen);
+    }
     let (name, driver) = (container(&agent)?, jobs.driver()?);
     let id = agent.id.clone();
     let needed = jobs

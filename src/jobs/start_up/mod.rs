@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::operations::delivery::{self, Asker, Terms};
 use super::operations::progress::{self, Ended};
 use super::operations::{Jobs, OperationError, within};
-use super::operations::{archive, deploy, lifecycle, mounts};
+use super::operations::{archive, deploy, freeze, lifecycle, mounts};
 use crate::containers::{ContainerName, ContainerState, Detail, Driver, Error, Runtime, Status};
 use crate::http::edge;
 use crate::store::agents::{self, Agent, AgentStatus, Delivery, TokenDelivery};
@@ -83,6 +83,10 @@ fn recover_operations(jobs: &Arc<Jobs>, cut: Vec<Operation>) {
     let (whole, parts): (Vec<_>, Vec<_>) =
         cut.into_iter().partition(|op| matches!(op.kind, OperationKind::Bulk | OperationKind::Migrate));
     for op in parts {
+        if matches!(op.kind, OperationKind::Freeze | OperationKind::Thaw) {
+            freeze::take_up(jobs, &op);
+            continue;
+        }
         let id = op.id.clone();
         log::info!("operation {id} ({}) was interrupted by the end of the last run", op.kind);
         let agent_id = op.agent_id.clone();
@@ -132,7 +136,11 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
         OperationKind::Restore => archive::recover_restore(jobs, op),
         OperationKind::Purge => archive::recover_purge(jobs, op),
         // What it left is tidied away by the next one that is kept fresh.
-        OperationKind::Backup | OperationKind::Bulk | OperationKind::Migrate => Err(OperationError::Interrupted),
+        OperationKind::Backup
+        | OperationKind::Bulk
+        | OperationKind::Migrate
+        | OperationKind::Freeze
+        | OperationKind::Thaw => Err(OperationError::Interrupted),
         OperationKind::Start
         | OperationKind::Stop
         | OperationKind::Restart
@@ -153,8 +161,10 @@ fn recover(jobs: &Arc<Jobs>, op: &Operation) -> Ended {
 pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Result<()> {
     let runs = status == Status::Running;
     let (status, paused) = match status {
+        Status::Running if agent.is_frozen() => (AgentStatus::Running, agent.paused),
         Status::Running => (AgentStatus::Running, false),
-        // One that the daemon has frozen sleeps; nobody has paused it.
+        // What the daemon has frozen, because its agent is frozen or sleeps, nobody has paused.
+        Status::Frozen if agent.is_frozen() || agent.thawing => (AgentStatus::Running, agent.paused),
         Status::Frozen => (AgentStatus::Running, agent.asleep_at.is_none()),
         Status::Stopped => (AgentStatus::Stopped, agent.paused),
         Status::Error => (AgentStatus::Failed, agent.paused),
@@ -175,7 +185,13 @@ pub fn note_status(jobs: &Arc<Jobs>, agent: &Agent, status: Status) -> store::Re
 
 /// Starts what ran when the host went down, where the runtime leaves that to us.
 fn start_after_boot(jobs: &Arc<Jobs>, driver: &dyn Driver) -> Result<(), OperationError> {
-    for name in driver.ran_before_boot(within(CALL))? {
+    let ran = driver.ran_before_boot(within(CALL))?;
+    let agents = if ran.is_empty() { Vec::new() } else { jobs.store.lookup(agents::with_containers)? };
+    for name in ran {
+        if agents.iter().any(|agent| agent.is_frozen() && agent.container_name.as_deref() == Some(name.as_str())) {
+            log::info!("container {name} stays stopped: its agent is frozen");
+            continue;
+        }
         match mounts::start(jobs, driver, &name, within(START).into()) {
             Ok(()) => log::info!("container {name} runs again after the host's restart"),
             // The others have their turn all the same.
@@ -330,6 +346,10 @@ fn adopt(jobs: &Arc<Jobs>, agent_id: &str, container: &ContainerName) -> Result<
 /// Opens an agent's way in, ends a delivery that a crash cut and says whether a token is still missing.
 fn prepare_agent(jobs: &Arc<Jobs>, agent: &Agent) -> Result<bool, OperationError> {
     let (driver, name) = (jobs.driver()?, lifecycle::container(agent)?);
+    if agent.is_frozen() {
+        freeze::settle(jobs, &agent.id)?;
+        return Ok(false);
+    }
     let state = driver.get(&name, within(CALL))?;
     note_status(jobs, agent, state.status)?;
     if state.status == Status::Running

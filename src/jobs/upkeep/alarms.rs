@@ -28,7 +28,8 @@ impl Alarms {
                 level: Level::High,
                 title: "The clock cannot be believed".into(),
                 message: alarm.clone(),
-                page: CLOCK_PAGE,
+                page: CLOCK_PAGE.into(),
+                topic: None,
             };
             if notifier.tell_admins(notice).is_err() {
                 clock.put_back(alarm);
@@ -52,7 +53,13 @@ impl Alarms {
         if self.told.as_deref() == Some(title) {
             return;
         }
-        let notice = Notice { level: Level::High, title: title.into(), message: message.into(), page: STORAGE_PAGE };
+        let notice = Notice {
+            level: Level::High,
+            title: title.into(),
+            message: message.into(),
+            page: STORAGE_PAGE.into(),
+            topic: None,
+        };
         if notifier.alert(notice) {
             self.told = Some(title.to_owned());
         }

@@ -165,7 +165,8 @@ fn notice(error: &StoreError) -> Notice {
              the log has the details.",
             reason(error)
         ),
-        page: PAGE,
+        page: PAGE.into(),
+        topic: None,
     }
 }
 

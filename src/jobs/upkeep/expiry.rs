@@ -39,7 +39,8 @@ fn due(conn: &Connection, now: Micros) -> store::Result<Vec<(String, notifier::N
         level: if notice.days > 1 { Level::Normal } else { Level::High },
         title: title(&notice),
         message: message(&notice),
-        page: PAGE,
+        page: PAGE.into(),
+        topic: None,
     };
     Ok(expiry::take(conn, now)?.into_iter().map(|notice| (notice.user_id.clone(), warning(notice))).collect())
 }

@@ -216,7 +216,8 @@ fn notice(task: &Task) -> Notice {
             "\"{}\" ({}) was begun {} times and never finished: it is not offered any more. Made by {}.",
             task.title, task.id, task.attempts, task.creator_name
         ),
-        page: "/docs/agents/recipes/working-off-a-queue#attempts",
+        page: "/docs/agents/recipes/working-off-a-queue#attempts".into(),
+        topic: None,
     }
 }
 

@@ -246,7 +246,8 @@ fn notice(one: &Overdue) -> Notice {
         level: Level::Normal,
         title: format!("Nobody has replied to {} in time", one.author_name),
         message: format!("Message {} was to be answered and was not: {}", one.id, one.beginning),
-        page: "/docs/agents/recipes/talking-to-another-agent#overdue",
+        page: "/docs/agents/recipes/talking-to-another-agent#overdue".into(),
+        topic: None,
     }
 }
 

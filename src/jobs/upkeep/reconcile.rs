@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::containers::{ContainerState, Detail, Driver, Runtime, Status};
 use crate::jobs::operations::{Jobs, OperationError, within};
-use crate::jobs::operations::{deploy, lifecycle};
+use crate::jobs::operations::{deploy, freeze, lifecycle};
 use crate::jobs::start_up;
 use crate::store::agents::{self, Agent, Delivery, TokenDelivery};
 use crate::store::{self, operations};
@@ -57,6 +57,12 @@ fn look(jobs: &Arc<Jobs>) -> Result<(), OperationError> {
             continue;
         }
         start_up::note_status(jobs, &agent, state.status)?;
+        if freeze::is_due(&agent, state.status) {
+            freeze::settle_later(jobs, &agent.id);
+        }
+        if agent.is_frozen() {
+            continue;
+        }
         if let Err(error) = catch_up(jobs, driver.as_ref(), &agent, state) {
             log::debug!("container {} could not be read: {error}", state.name);
         }

@@ -363,7 +363,8 @@ fn too_often(slug: &str) -> Notice {
             "There is news for {slug}, and it sleeps again. It is woken again an hour after the first of these wakes. \
              Look at its log, or let it sleep later."
         ),
-        page: "/docs/agents/recipes/an-agent-that-sleeps#too-often",
+        page: "/docs/agents/recipes/an-agent-that-sleeps#too-often".into(),
+        topic: None,
     }
 }
 

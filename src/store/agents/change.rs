@@ -17,6 +17,7 @@ const UPDATE: &str = "UPDATE agents SET display_name = ?2, host = ?3, qmd_index 
         memory_plugin = ?13, paused = ?14, scope = ?15, revision = revision + 1, updated_at = ?16
     WHERE id = ?1 AND archived_at IS NULL";
 const ARCHIVE: &str = "UPDATE agents SET archived_at = ?2, updated_at = ?2, revision = revision + 1,
+        frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL, frozen_by_admin = 0, thawing = 0,
         status = CASE WHEN container_name IS NULL THEN 'registered' ELSE 'stopped' END, paused = 0, asleep_at = NULL
     WHERE id = ?1 AND archived_at IS NULL";
 const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_name = NULL, snapshot_name = NULL,

@@ -2,6 +2,7 @@
 
 mod change;
 mod find;
+mod frozen;
 mod sets;
 pub(super) mod visible;
 
@@ -13,6 +14,7 @@ pub use find::{
     AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, editable, list,
     list_archived, name_is_taken, named, resolve, sleeps, with_containers, without_containers,
 };
+pub use frozen::{Freezable, Freeze, freezable, freeze, is_frozen, settled, thaw, thawable};
 pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 
 use super::row::record;
@@ -103,14 +105,34 @@ record! {
         pub archived_at: Option<Micros> = "a.archived_at",
         /// The container's snapshot made at archiving.
         pub snapshot_name: Option<String> = "a.snapshot_name",
+        /// When it was frozen; `None` if it is not.
+        pub frozen_at: Option<Micros> = "a.frozen_at",
+        /// Who froze it: `user:NAME`, `agent:SLUG` or `taosd`.
+        pub frozen_by: Option<String> = "a.frozen_by",
+        /// Why.
+        pub frozen_reason: Option<String> = "a.frozen_reason",
+        /// Whether an admin froze it.
+        pub frozen_by_admin: bool = "a.frozen_by_admin",
+        /// Whether it was thawed and its container was not unfrozen yet.
+        pub thawing: bool = "a.thawing",
     }
 }
 
 impl Agent {
+    /// True while nobody may act for it.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen_at.is_some()
+    }
+
     /// True if its container rests, and news would wake it. One that somebody paused does not sleep: it is held.
     pub fn sleeps(&self) -> bool {
         let rests = self.status == AgentStatus::Stopped || self.asleep_at.is_some();
-        rests && !self.paused && self.wake != Wake::None && self.container_name.is_some() && self.archived_at.is_none()
+        rests
+            && !self.paused
+            && !self.is_frozen()
+            && self.wake != Wake::None
+            && self.container_name.is_some()
+            && self.archived_at.is_none()
     }
 
     /// A new agent with every field at its default.
@@ -157,6 +179,11 @@ impl Agent {
             updated_at: now,
             archived_at: None,
             snapshot_name: None,
+            frozen_at: None,
+            frozen_by: None,
+            frozen_reason: None,
+            frozen_by_admin: false,
+            thawing: false,
         }
     }
 }

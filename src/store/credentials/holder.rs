@@ -13,7 +13,8 @@ const OWN: &str = "c.id, c.kind, c.scopes, c.expires_at, c.audience, c.admin, c.
     c.fingerprints, c.state, c.key_type, c.parent_id, c.made_by, c.issuer_id";
 const AGENT: &str = "a.id, a.slug, a.given_name, a.space_id, a.scope,
     (SELECT json_group_array(json_object('id', r.id, 'granted', json(r.granted), 'until', r.until)) FROM requests r
-        WHERE r.agent_id = a.id AND r.state = 'approved' AND r.kind = 'scope')";
+        WHERE r.agent_id = a.id AND r.state = 'approved' AND r.kind = 'scope'),
+    a.frozen_at IS NOT NULL";
 const FROM: &str = "FROM credentials c
     LEFT JOIN agents a ON a.id = c.agent_id
     LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)";
@@ -80,6 +81,8 @@ pub struct Holding {
     pub scope: String,
     /// What approved requests give it for a time, as a JSON array of [`Lent`].
     pub lent: String,
+    /// Whether it is frozen: then its credentials are suspended, and the caller must refuse them.
+    pub frozen: bool,
 }
 
 /// Scopes that an approved request gives an agent for a time.
@@ -107,7 +110,15 @@ impl Holding {
     }
 }
 
-/// The live credential with this hash: one indexed lookup. Expiry and a disabled user are the caller's to judge.
+impl Holder {
+    /// True while the agent behind it is frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.agent.as_ref().is_some_and(|agent| agent.frozen)
+    }
+}
+
+/// The live credential with this hash: one indexed lookup. Expiry, a disabled user and a frozen agent are the caller's to
+/// judge.
 ///
 /// # Errors
 /// The store's.
@@ -189,5 +200,6 @@ fn read_agent(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Holding>
         space_id: columns.next()?,
         scope: columns.next()?,
         lent: columns.next()?,
+        frozen: columns.next()?,
     }))
 }

@@ -54,6 +54,13 @@ pub fn way(code: &str) -> Option<Run> {
             assert_eq!(reply.json()["operation_id"], open);
             reply
         },
+        "agent_frozen" => |w, r| {
+            let request = w.request(r);
+            let id = w.agent_of(&request);
+            let sql = "UPDATE agents SET frozen_at = 1, frozen_by = 'user:x', frozen_reason = 'r' WHERE id = ?1";
+            w.daemon.execute(sql, [id]);
+            request.by(&w.operator())
+        },
         "forbidden" => forbidden,
         "precondition_failed" => |w, r| w.request(r).by(&w.operator().with("If-Match", "\"999\"")),
         "invalid_scope" => |w, r| w.request(r).with("scope", json!(["agents.?"])).by(&w.operator()),

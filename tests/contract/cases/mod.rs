@@ -3,6 +3,7 @@
 
 mod agents;
 mod containers;
+mod freezing;
 mod generic;
 mod knowledge;
 mod notifications;
@@ -48,7 +49,7 @@ impl Way {
 
 /// Every case that is particular to a route.
 pub fn own() -> impl Iterator<Item = &'static Case> {
-    let agents = agents::CASES.iter().chain(containers::CASES);
+    let agents = agents::CASES.iter().chain(containers::CASES).chain(freezing::CASES);
     agents
         .chain(people::CASES)
         .chain(notifications::CASES)

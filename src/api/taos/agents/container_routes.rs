@@ -22,6 +22,7 @@ const SLOW_ERRORS: &[&Code] = &[
     codes::FORBIDDEN,
     codes::AGENT_HAS_NO_CONTAINER,
     codes::AGENT_BUSY,
+    codes::AGENT_FROZEN,
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
@@ -30,6 +31,7 @@ const PAUSE_ERRORS: &[&Code] = &[
     codes::AGENT_NOT_FOUND,
     codes::FORBIDDEN,
     codes::AGENT_BUSY,
+    codes::AGENT_FROZEN,
     codes::CONTAINER_FAILED,
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];

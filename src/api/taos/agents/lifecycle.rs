@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::{self, AgentRole};
-use crate::api::agents::find;
+use crate::api::agents::{find, frozen};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
@@ -43,6 +43,7 @@ fn change(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let slow = Slow::new(app, &call.input);
     call.write(app, move |tx| {
         let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Editor)?.agent;
+        frozen::refuse(&agent)?;
         if agent.container_name.is_none() {
             return without_container(tx, &agent, action).map(Into::into);
         }
@@ -130,7 +131,7 @@ fn parts_of(
         let refused = match &agent.container {
             None => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
             Some(_) if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) => continue,
-            Some(_) => refuse_busy(tx, &agent.id),
+            Some(_) => frozen::refuse_by_id(tx.conn, &agent.id).and_then(|()| refuse_busy(tx, &agent.id)),
         };
         match refused {
             Err(error) if error.code.status < 500 => {

@@ -65,6 +65,11 @@ pub const FIELDS: &[Field] = &[
         .required(),
     text("created_at", "When the agent was created."),
     text("updated_at", "When the agent was last changed."),
+    Field::flag("frozen", "True if the agent is frozen: its credentials do not work and its container stands still.")
+        .required(),
+    text("frozen_at", "When the agent was frozen.").nullable(),
+    text("frozen_by", "Who froze the agent.").nullable(),
+    text("frozen_reason", "Why the agent was frozen.").nullable(),
 ];
 
 /// A JSON array as stored; what cannot be read is empty.
@@ -129,6 +134,10 @@ pub struct AgentRecord<'a> {
     revision: i64,
     created_at: String,
     updated_at: String,
+    frozen: bool,
+    frozen_at: Option<String>,
+    frozen_by: Option<&'a str>,
+    frozen_reason: Option<&'a str>,
 }
 
 /// The record.
@@ -171,5 +180,9 @@ pub fn show(live: &LiveAgent) -> AgentRecord<'_> {
         revision: a.revision,
         created_at: a.created_at.millis(),
         updated_at: a.updated_at.millis(),
+        frozen: a.is_frozen(),
+        frozen_at: a.frozen_at.map(Micros::millis),
+        frozen_by: a.frozen_by.as_deref(),
+        frozen_reason: a.frozen_reason.as_deref(),
     }
 }

@@ -1,0 +1,114 @@
+//! `taosctl freeze` and `taosctl thaw`: agents by name, or all of them.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::output::Output;
+use crate::ctl::core::{path, text};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::slow;
+
+/// Freeze.
+pub const FREEZE: CommandEntry = CommandEntry::Own {
+    name: "freeze",
+    routes: &["agents_freeze", "freeze_all"],
+    command: freeze_command,
+    run: freeze,
+};
+/// Thaw.
+pub const THAW: CommandEntry =
+    CommandEntry::Own { name: "thaw", routes: &["agents_thaw", "thaw_all"], command: thaw_command, run: thaw };
+
+fn freeze_command(name: &'static str) -> Command {
+    command(name, true)
+        .about("Freeze agents: their credentials stop working at once, then their containers stand still")
+        .after_help("taosctl thaw undoes it: what worked before works again.")
+}
+
+fn thaw_command(name: &'static str) -> Command {
+    command(name, false)
+        .about("Thaw frozen agents")
+        .after_help("What worked before the freeze and was not revoked since works again.")
+}
+
+fn command(name: &'static str, reason_required: bool) -> Command {
+    let reason = Arg::new("reason").long("reason").value_name("TEXT").value_parser(NonEmptyStringValueParser::new());
+    let agents = Arg::new("agent").value_name("AGENT").action(ArgAction::Append);
+    Command::new(name)
+        .arg(agents.value_parser(NonEmptyStringValueParser::new()).required_unless_present("all").help("By name"))
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("agent")
+                .help("All your agents; for an admin, all agents of the box"),
+        )
+        .arg(reason.required(reason_required).help("Why; the owner is told"))
+        .arg(slow::no_wait())
+}
+
+fn freeze(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    run(context, matches, "agents_freeze", "freeze_all")
+}
+
+fn thaw(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    run(context, matches, "agents_thaw", "thaw_all")
+}
+
+/// Asks for all of it first, so that every credential is cut off before the first container is waited for.
+fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<Output, Failure> {
+    let session = context.session()?;
+    let body = json!({"reason": matches.get_one::<String>("reason")});
+    let mut replies = Vec::new();
+    if matches.get_flag("all") {
+        let route = path::route(all);
+        replies.push(session.send_for_json(route, route.path, Some(&body))?);
+    } else {
+        let route = path::route(one);
+        for name in matches.get_many::<String>("agent").into_iter().flatten() {
+            let target = path::target(route, &[name], &Map::new());
+            replies.push(session.send_for_json(route, &target, Some(&body))?);
+        }
+    }
+    if !matches.get_flag("no-wait") {
+        for reply in &mut replies {
+            wait(&session, reply)?;
+        }
+    }
+    let done = if one == "agents_freeze" { "frozen" } else { "thawed" };
+    Ok(show(context.json, done, &replies))
+}
+
+/// Waits for the containers.
+fn wait(session: &Session<'_>, reply: &mut Value) -> Result<(), Failure> {
+    let Some(id) = reply["operation_id"].as_str().map(str::to_owned) else { return Ok(()) };
+    let operation = slow::follow(session, &id)?;
+    *reply = operation["result"].clone();
+    Ok(())
+}
+
+fn show(as_json: bool, done: &str, replies: &[Value]) -> Output {
+    if as_json {
+        let all = if let [one] = replies { one.clone() } else { json!(replies) };
+        return Output::text(text::json_line(&all));
+    }
+    let (mut lines, mut notes) = (String::new(), Vec::new());
+    for reply in replies {
+        let what = match (reply["name"].as_str(), reply["agents"].as_u64()) {
+            (Some(name), _) => text::clean(name),
+            (None, Some(count)) => format!("{count} agents"),
+            (None, None) => "all agents".to_owned(),
+        };
+        lines.push_str(&format!("{done}: {what}\n"));
+        let containers = reply["containers"].as_object().into_iter().flatten();
+        for (name, result) in containers.filter(|(_, result)| result["success"] == false) {
+            let why = text::plain(&result["error"]);
+            notes.push(format!("warning: the container of {name} does not follow yet ({why}); the daemon tries again"));
+        }
+    }
+    notes.iter().fold(Output::text(lines), |output, note| output.with_note(&text::clean(note)))
+}

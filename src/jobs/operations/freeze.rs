@@ -1,0 +1,235 @@
+//! Freezing and thawing the containers of agents. The agent's row says how it shall be; what is done here makes the
+//! container agree with it. So it may be done at any time and any number of times: after the request, after a crash, and
+//! whenever the reconciler finds a difference.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
+
+use super::lifecycle::container;
+use super::progress;
+use super::{Jobs, OperationError, within};
+use crate::containers::{Error, Status};
+use crate::jobs::events::notifier::Notice;
+use crate::store::agents::{self, Agent, Freezable};
+use crate::store::notifications::Level;
+use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
+use crate::store::{self, tasks};
+use crate::threads::lock;
+use crate::time::Micros;
+
+/// Seconds for a call.
+const CALL: u64 = 40;
+/// Names that one notice lists.
+const NAMED: usize = 20;
+/// What these notices are about.
+const TOPIC: &str = "freeze";
+
+/// Takes up an operation: a job for each agent, under the agent's own key, so that it comes after what runs there.
+pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
+    let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
+    let agents: Vec<(String, String)> = serde_json::from_value(payload["agents"].clone()).unwrap_or_default();
+    let tally = Arc::new(Tally {
+        op: op.clone(),
+        answer: payload["answer"].clone(),
+        left: AtomicUsize::new(agents.len().max(1)),
+        results: Mutex::default(),
+    });
+    if agents.is_empty() {
+        tally.one_less(jobs);
+    }
+    for (id, slug) in agents {
+        let part = Arc::clone(&tally);
+        let name = slug.clone();
+        let queued = jobs.run(Some(&id.clone()), move |jobs| {
+            part.add(name, &settle(jobs, &id));
+            part.one_less(jobs);
+        });
+        if let Err(error) = queued {
+            tally.add(slug, &Err(error));
+            tally.one_less(jobs);
+        }
+    }
+}
+
+/// What an operation has come to.
+struct Tally {
+    op: Operation,
+    answer: Value,
+    left: AtomicUsize,
+    results: Mutex<Map<String, Value>>,
+}
+
+impl Tally {
+    fn add(&self, slug: String, result: &Result<(), OperationError>) {
+        let told = match result {
+            Ok(()) => json!({"success": true}),
+            Err(error) => {
+                let cause = error.cause().unwrap_or_else(|| "-".into());
+                log::error!("the container of agent {slug}: {error} ({cause}); the reconciler tries again");
+                json!({"success": false, "error": error.slug()})
+            }
+        };
+        lock(&self.results).insert(slug, told);
+    }
+
+    fn one_less(&self, jobs: &Arc<Jobs>) {
+        if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        let results = std::mem::take(&mut *lock(&self.results));
+        let mut answer = self.answer.clone();
+        answer["containers"] = Value::Object(results);
+        // Where one failed, the others are frozen all the same, and the answer says which.
+        progress::finish(jobs, &self.op, Ok(answer));
+    }
+}
+
+/// Makes an agent's container agree with its row.
+///
+/// # Errors
+/// The driver's or the store's; the reconciler tries again.
+pub fn settle(jobs: &Arc<Jobs>, agent_id: &str) -> Result<(), OperationError> {
+    let Some(live) = jobs.store.lookup(|conn| agents::by_id(conn, agent_id))? else { return Ok(()) };
+    let agent = live.agent;
+    if agent.container_name.is_none() || !(agent.is_frozen() || agent.thawing) {
+        return Ok(());
+    }
+    let (name, driver) = (container(&agent)?, jobs.driver()?);
+    let status = match driver.get(&name, within(CALL)) {
+        Ok(state) => state.status,
+        Err(Error::NotFound(_)) => Status::Stopped,
+        Err(error) => return Err(error.into()),
+    };
+    if agent.is_frozen() {
+        if status == Status::Running {
+            driver.freeze(&name, within(CALL))?;
+            log::info!("agent {}: its container is frozen", agent.slug);
+        }
+        return Ok(());
+    }
+    // What its owner paused before the freeze stays paused, and what slept sleeps on.
+    if status == Status::Frozen && !agent.paused && agent.asleep_at.is_none() {
+        driver.unfreeze(&name, within(CALL))?;
+        log::info!("agent {}: its container runs again", agent.slug);
+    }
+    let id = agent.id;
+    Ok(jobs.store.write(move |conn| agents::settled(conn, &id))?)
+}
+
+/// True if a container does not agree with its agent's row.
+pub fn is_due(agent: &Agent, status: Status) -> bool {
+    agent.thawing || (agent.is_frozen() && status == Status::Running)
+}
+
+/// Settles one agent in the background.
+pub fn settle_later(jobs: &Arc<Jobs>, agent_id: &str) {
+    let id = agent_id.to_owned();
+    let queued = jobs.run(Some(agent_id), move |jobs| {
+        if let Err(error) = settle(jobs, &id) {
+            log::warn!("the container of agent {id} could not be frozen or unfrozen yet: {error}");
+        }
+    });
+    if queued.is_err() {
+        log::warn!("the container of agent {agent_id} has to wait: too much is queued");
+    }
+}
+
+/// Who freezes, and why.
+#[derive(Debug, Clone)]
+pub struct Freezing {
+    /// As people know it: `user:NAME`, `agent:SLUG` or `taosd`.
+    pub by: String,
+    /// The admin's id, where it is one: an agent of somebody else is then an admin's to thaw.
+    pub admin: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Micros,
+}
+
+/// Marks agents as frozen, which suspends their credentials, frees the tasks that they hold and stops what would start
+/// them, all in the caller's transaction. Those that were not frozen before.
+///
+/// # Errors
+/// The store's.
+pub fn mark(conn: &Connection, agents: Vec<Freezable>, freezing: &Freezing) -> store::Result<Vec<Freezable>> {
+    let Freezing { by, admin, reason, at } = freezing;
+    let mut marked = Vec::with_capacity(agents.len());
+    for agent in agents {
+        let by_admin = admin.as_ref().is_some_and(|admin| *admin != agent.owner_user_id);
+        if !agents::freeze(conn, &agent.id, &agents::Freeze { by, by_admin, reason, at: *at })? {
+            continue;
+        }
+        tasks::free_all_of_agent(conn, &agent.id, *at)?;
+        if let Some(open) = operations::open_of_agent(conn, &agent.id)?
+            && operations::by_id(conn, &open)?.is_some_and(|open| starts(open.kind))
+        {
+            operations::cancel(conn, &open)?;
+        }
+        marked.push(agent);
+    }
+    Ok(marked)
+}
+
+fn starts(kind: OperationKind) -> bool {
+    use OperationKind::{Deploy, Restart, Resume, Start, Wake};
+    matches!(kind, Deploy | Restart | Resume | Start | Wake)
+}
+
+/// Stores an operation that freezes or thaws the containers of these agents, as running; `None` if none has one.
+///
+/// # Errors
+/// The store's.
+pub fn promise(
+    conn: &Connection,
+    mut op: Operation,
+    agents: &[Freezable],
+    answer: &Value,
+) -> store::Result<Option<Operation>> {
+    let with: Vec<(&str, &str)> = agents
+        .iter()
+        .filter(|agent| agent.container.is_some())
+        .map(|agent| (agent.id.as_str(), agent.slug.as_str()))
+        .collect();
+    if with.is_empty() {
+        return Ok(None);
+    }
+    // Without the agent's id: another operation on it may be open, and must not stop this one.
+    op.agent_name = answer["name"].as_str().map(str::to_owned);
+    op.status = OperationStatus::Running;
+    op.started_at = Some(op.created_at);
+    op.payload = json!({"agents": with, "answer": answer}).to_string();
+    operations::insert(conn, &op)?;
+    Ok(Some(op))
+}
+
+/// What each owner is told of agents that were frozen or thawed.
+pub fn notices(agents: &[Freezable], frozen: bool, by: &str, reason: &str) -> Vec<(String, Notice)> {
+    let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for agent in agents {
+        owners.entry(&agent.owner_user_id).or_default().push(&agent.slug);
+    }
+    let state = if frozen { "frozen" } else { "thawed" };
+    owners
+        .into_iter()
+        .map(|(owner, names)| {
+            let (title, page) = match names.as_slice() {
+                [one] => (format!("Agent {one} is {state}"), format!("/ui/agents/{one}")),
+                all => (format!("{} agents are {state}", all.len()), "/ui/agents".to_owned()),
+            };
+            let mut message = if reason.is_empty() { format!("By {by}.") } else { format!("By {by}: {reason}") };
+            if names.len() > 1 {
+                let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
+                let more = names.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                message = format!("{message}\n\n{}{more}", shown.join(", "));
+            }
+            let level = if frozen { Level::High } else { Level::Normal };
+            (owner.to_owned(), Notice { level, title, message, page: page.into(), topic: Some(TOPIC) })
+        })
+        .collect()
+}

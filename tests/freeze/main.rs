@@ -1,0 +1,12 @@
+//! Freezing agents: every credential is refused at once, the container stands still, and thawing gives back exactly what
+//! was there. Tripwires: a decoy that is used tells the owner.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_freeze_outlives_restarts_and_restores;
+mod a_frozen_agent_comes_back_as_it_was;
+mod a_thousand_agents_are_frozen_at_once;
+mod no_write_of_an_agent_lands_after_its_freeze;
+mod the_owner_or_an_admin_freezes;
+mod world;

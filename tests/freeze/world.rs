@@ -1,0 +1,65 @@
+//! What the tests of freezing share.
+
+use serde_json::json;
+
+use crate::support::{Client, Daemon, Reply, text};
+
+pub const WHOAMI: &str = "/api/auth/whoami";
+
+#[track_caller]
+pub fn freeze(daemon: &Daemon, name: &str) -> Reply {
+    daemon.operator().post(&format!("/api/agents/{name}/freeze"), json!({"reason": "alarm"})).expect(200)
+}
+
+#[track_caller]
+pub fn thaw(daemon: &Daemon, name: &str) -> Reply {
+    daemon.operator().post(&format!("/api/agents/{name}/thaw"), json!({})).expect(200)
+}
+
+/// A new token of an agent, of its own scopes.
+#[track_caller]
+pub fn token(daemon: &Daemon, name: &str) -> Client {
+    let path = format!("/api/agents/{name}/token/issue");
+    daemon.client(&text(&daemon.operator().post(&path, json!({})).expect(200).json(), "token"))
+}
+
+/// A short-lived token of what this client holds.
+#[track_caller]
+pub fn exchange(daemon: &Daemon, key: &Client) -> Client {
+    let reply = key.post("/auth/exchange", json!({})).expect(200).json();
+    daemon.client(&text(&reply, "access_token"))
+}
+
+/// An event stream that somebody reads.
+pub struct Stream(std::net::TcpStream);
+
+impl Stream {
+    /// Opens it and reads its head.
+    #[track_caller]
+    pub fn open(client: &Client, address: &str, path: &str) -> Self {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).expect("a connection");
+        let token = client.token();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            assert_eq!(stream.read(&mut byte).expect("a head"), 1);
+            head.push(byte[0]);
+        }
+        assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
+        Self(stream)
+    }
+
+    /// True if the daemon ends it in this time.
+    pub fn ends_within(&mut self, time: std::time::Duration) -> bool {
+        use std::io::Read;
+        self.0.set_read_timeout(Some(time)).expect("a timeout");
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).is_ok()
+    }
+}
