@@ -919,3 +919,21 @@ CREATE TRIGGER changes_of_agents
 BEGIN
     INSERT INTO changes (kind, ref) VALUES ('agent', new.id);
 END;
+
+-- Decoy credentials in agents' containers: real in form, good for nothing. Whoever uses one has read where nobody should.
+CREATE TABLE tripwires (
+    id          TEXT PRIMARY KEY,
+    agent_id    TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    kind        TEXT NOT NULL CHECK (kind = 'agent_token' OR kind = 'user_token' OR kind = 'agent_pat' OR kind = 'user_pat'),
+    secret_hash BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
+    path        TEXT NOT NULL CHECK (length(path) BETWEEN 1 AND 1024),
+    freeze      INTEGER NOT NULL CHECK (freeze = 0 OR freeze = 1),
+    -- Whether it has arrived in the container.
+    planted     INTEGER NOT NULL DEFAULT 0 CHECK (planted = 0 OR planted = 1),
+    created_by  TEXT NOT NULL,
+    created_at  INTEGER NOT NULL,
+    touches     INTEGER NOT NULL DEFAULT 0 CHECK (touches >= 0),
+    touched_at  INTEGER,
+    touched_by  TEXT
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX tripwires_of_agent ON tripwires (agent_id, path);

@@ -222,6 +222,8 @@ pub const SLUG_BYTES: usize = 52;
 pub const TITLE_CHARS: usize = 120;
 /// Characters of the reason for freezing agents.
 pub const FREEZE_REASON_CHARS: usize = 500;
+/// Tripwires of one agent.
+pub const TRIPWIRES: usize = 20;
 /// Characters of a notification's `action_url`.
 pub const ACTION_URL_CHARS: usize = 2048;
 /// How long a notification is kept.

@@ -20,6 +20,7 @@ use super::refusal::{Bad, nobody};
 use super::throttle::Throttle;
 use super::tokens::jwt::Audience;
 use super::tokens::signing_keys::SigningKeys;
+use super::tripwire::{OnTouch, Tripwires};
 use crate::config::{BindCredentials, LiveConfig, Watched};
 use crate::limits::BACKUPS_PER_HOUR;
 use crate::rest::action::Action;
@@ -38,6 +39,7 @@ pub struct Gate {
     requests: Throttle,
     failed_logins: Throttle,
     notifications: Throttle,
+    tripwires: Tripwires,
     /// What principals may write.
     allowance: Arc<Allowance>,
     /// Backups that are asked for.
@@ -76,6 +78,7 @@ impl Gate {
         let fingerprints = Fingerprints::new(config.watch(|now| now.ax.fingerprint_policy));
         let record = Arc::new(CallRecord::new(Arc::clone(&store), fingerprints));
         Self {
+            tripwires: Tripwires::new(Arc::clone(&store)),
             lookup: CredentialLookup::new(store, Arc::clone(&keys), clock),
             requests: Throttle::new(config.watch(|now| now.limits.requests_per_minute)),
             failed_logins: Throttle::new(config.watch(|now| now.limits.failed_logins_per_minute)),
@@ -90,6 +93,11 @@ impl Gate {
             record,
             keys,
         }
+    }
+
+    /// Says who is told when a decoy is used.
+    pub fn on_touch(&self, told: OnTouch) {
+        self.tripwires.tell(told);
     }
 
     /// The caller of a route.
@@ -228,7 +236,10 @@ impl Gate {
     /// # Errors
     /// 401, 429, or 403 `user_token_required`.
     pub fn login(&self, head: &Head, need: &Need, text: &str) -> Result<Caller, ApiError> {
-        let caller = self.lookup.user_of_token(head, text).map_err(|why| self.turn_away(head, need, why))?;
+        let caller = self.lookup.user_of_token(head, text).map_err(|why| {
+            self.tripwires.look_at_text(text, head, need.action);
+            self.turn_away(head, need, why)
+        })?;
         self.throttle(head, &caller)?;
         Ok(caller)
     }
@@ -334,6 +345,7 @@ impl Gate {
 
     /// The answer where nobody was found, recorded where a credential was tried.
     fn turn_away(&self, head: &Head, need: &Need, why: NotFound) -> ApiError {
+        self.tripwires.look(head, need.action);
         match why {
             NotFound::Bad(bad) => self.refuse_credential(head, need, bad),
             NotFound::Refused(refusal) => refusal,

@@ -18,7 +18,8 @@
 //! 15. [`presence`] - which agents were seen lately
 //! 16. `record` - what is kept of calls
 //! 17. [`held`] - what lives in memory for minutes
-//! 18. `gate` - the whole check
+//! 18. `tripwire` - decoys that are used
+//! 19. `gate` - the whole check
 //!
 //! What does not belong here: HTTP parsing, SQL, and what a route does once it is allowed.
 
@@ -41,6 +42,7 @@ pub mod scopes;
 pub mod space;
 mod throttle;
 pub mod tokens;
+mod tripwire;
 
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
@@ -64,3 +66,4 @@ pub use space::{SpaceRole, default_space, require_lasting, require_space, resolv
 pub use throttle::Throttle;
 pub use tokens::box_key::{BoxKey, FILE as BOX_KEY};
 pub use tokens::signing_keys::SigningKeys;
+pub use tripwire::{OnTouch, Touch};

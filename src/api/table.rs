@@ -13,6 +13,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::agents::ROUTES,
             super::taos::agents::CONTAINER_ROUTES,
             super::taos::freeze::ROUTES,
+            super::taos::tripwires::ROUTES,
             super::taos::tokens::ROUTES,
             super::taos::users::ROUTES,
             super::taos::user_tokens::ROUTES,

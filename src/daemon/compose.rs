@@ -16,6 +16,7 @@ use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::streams::Streams;
+use crate::jobs::events::tripwire::TripwireAlarm;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
 use crate::jobs::start_up::{core_knowledge, first_start};
@@ -82,6 +83,8 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let webhook = Arc::new(having("the webhook's thread", webhook)?);
     let access_log = having("the access log's thread", AccessLog::start())?;
     let jobs = jobs(&store, &clock, &live)?;
+    let to_webhook = live.watch(|now| now.webhook.is_some());
+    gate.on_touch(TripwireAlarm::of(&store, &streams, &webhook, &jobs, to_webhook));
     let notifier = || {
         let to_webhook = live.watch(|now| now.webhook.is_some());
         Notifier::new(Arc::clone(&store), Arc::clone(&streams), Arc::clone(&webhook), to_webhook)

@@ -183,6 +183,10 @@ codes! {
     // Freezing.
     AGENT_FROZEN 409 "agent_frozen" "The agent is frozen. Its credentials are refused with 401; what would start it, change its run or give it a credential is refused with 409."
         "Ask the agent's owner to thaw it with POST /api/agents/NAME/thaw." in "recipes/freezing#thaw" ;
+    TRIPWIRE_NOT_FOUND 404 "tripwire_not_found" "The agent has no such tripwire."
+        "List the agent's tripwires with GET /api/agents/NAME/tripwires." in "recipes/freezing#tripwires" ;
+    TRIPWIRE_EXISTS 409 "tripwire_exists" "A tripwire of the agent lies at this path already."
+        "Choose another path, or remove that tripwire first." in "recipes/freezing#tripwires" ;
 
     // Tokens, users, grants.
     INVALID_SCOPE 422 "invalid_scope" "A scope is not *, noun.* or an action, or the list is too long."

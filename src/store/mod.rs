@@ -48,6 +48,7 @@ pub mod sessions;
 pub mod space;
 pub mod spaces;
 pub mod tasks;
+pub mod tripwires;
 pub mod uploads;
 pub mod usage;
 pub mod users;

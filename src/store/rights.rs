@@ -52,6 +52,7 @@ const TABLES: &[(&str, &str)] = &[
     ("message_client_ids", "records"),
     ("requests", "lesser: what they give"),
     ("changes", "numbers"),
+    ("tripwires", "decoys, which give no right"),
 ];
 
 /// A right that the backup gives and the restored database does not, or gives less of.

@@ -28,6 +28,7 @@ mod a_queue_is_worked_off_while_its_workers_are_killed;
 mod a_refused_agent_asks_its_owner;
 mod a_runtime_that_is_away_leaves_nothing;
 mod a_swapped_mount_is_not_followed;
+mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;
 mod agents_sleep_and_wake;
 mod archives_lose_nothing;

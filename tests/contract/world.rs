@@ -58,7 +58,7 @@ pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
 
 /// Routes that succeed only with a container runtime that works, or go on working after their reply.
 pub const NEED_RUNTIME: &[&str] =
-    &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy", "agents_wake"];
+    &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy", "agents_wake", "tripwires_plant"];
 
 /// Routes for agents alone: the target `requests` tries them.
 pub const AGENTS_ONLY: &[&str] = &["requests_create", "requests_withdraw", "ui_ask", "ui_answer"];
@@ -293,6 +293,16 @@ impl World {
             let user = self.user();
             let path = path.replace("{username}", &user);
             return if path.contains("{id}") { path.replace("{id}", &self.user_token_of(&user)) } else { path };
+        }
+        if path.contains("/tripwires/{id}") {
+            let agent = self.agent();
+            let id = format!("wire-{agent}");
+            self.daemon.execute(
+                "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
+                SELECT ?1, a.id, 'agent_pat', randomblob(32), '/root/x', 0, 'x', 1 FROM agents a WHERE a.slug = ?2",
+                (&id, &agent),
+            );
+            return path.replace("{name}", &agent).replace("{id}", &id);
         }
         if path.contains("{name}") {
             let agent = self.agent();

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_decoy_is_refused_like_an_unknown_credential;
 mod a_freeze_outlives_restarts_and_restores;
 mod a_frozen_agent_comes_back_as_it_was;
 mod a_thousand_agents_are_frozen_at_once;

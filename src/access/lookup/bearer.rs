@@ -3,7 +3,7 @@
 use hyper::header::AUTHORIZATION;
 
 use crate::access::tokens::jwt;
-use crate::rest::head::Head;
+use crate::rest::head::{Head, X_AGENT_API_KEY};
 use crate::secret::{self, Kind, SecretHash};
 
 /// What a request presents.
@@ -21,6 +21,8 @@ pub enum Presented<'a> {
     Token(&'a str),
 }
 
+/// Secrets of one request that are looked at.
+const SECRETS: usize = 4;
 /// What every key starts with.
 const KEY_PREFIX: &str = "axp_";
 
@@ -60,6 +62,13 @@ pub fn secret_of(token: &str) -> Presented<'_> {
         Err(_) if jwt::looks_like_one(token) => Presented::Token(token),
         Err(_) => Presented::Malformed,
     }
+}
+
+/// The hashes of the secrets in a request's headers, under whatever scheme.
+pub(crate) fn all_secrets(head: &Head) -> Vec<SecretHash> {
+    let all = head.headers.get_all(AUTHORIZATION).iter().chain(head.headers.get_all(&X_AGENT_API_KEY).iter());
+    let last = all.take(SECRETS).filter_map(|value| value.to_str().ok()?.trim().rsplit([' ', '\t']).next());
+    last.filter_map(|text| secret::recognise(text).ok()).map(|(_, hash)| hash).collect()
 }
 
 /// The text of the Bearer, where there is one: for what is compared with it and never kept.

@@ -20,6 +20,7 @@ pub(crate) mod requests;
 pub(crate) mod scope;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
+pub(crate) mod tripwires;
 pub(crate) mod user_tokens;
 pub(crate) mod users;
 pub(crate) mod whoami;

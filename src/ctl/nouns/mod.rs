@@ -34,6 +34,7 @@ mod subjects;
 mod tasks;
 mod token;
 mod tokens;
+mod tripwires;
 mod ui;
 mod upload;
 mod user_token;
@@ -48,6 +49,7 @@ pub const ALL: &[CommandEntry] = &[
     agents::ENTRY,
     freeze::FREEZE,
     freeze::THAW,
+    tripwires::ENTRY,
     operations::ENTRY,
     grants::ENTRY,
     requests::ENTRY,

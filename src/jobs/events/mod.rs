@@ -7,4 +7,5 @@ pub mod notifier;
 pub mod places;
 pub(crate) mod space;
 pub mod streams;
+pub mod tripwire;
 pub mod webhook;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Case, case};
 use crate::support::{Reply, text};
-use crate::world::World;
+use crate::world::{Request, World};
 
 pub const CASES: &[Case] = &[
     case("agents_freeze", "", |w| {
@@ -35,6 +35,39 @@ pub const CASES: &[Case] = &[
         assert_eq!(own.daemon.record(&name)["frozen"], json!(false));
         reply
     }),
+    case("tripwires_plant", "", |w| {
+        // The runtime of these tests refuses everything: what it takes, the target boxes shows.
+        let request = w.request_for("tripwires_plant");
+        w.give_container(&request);
+        request.by(&w.operator()).expect_error(502, "container_failed");
+        assert_eq!(w.daemon.number("SELECT count(*) FROM tripwires WHERE planted = 0", []), 0, "no row is left");
+        w.operator().get(&request.path).expect(200)
+    }),
+    case("tripwires_list", "", |w| w.operator().get(&format!("/api/agents/{}/tripwires", w.agent())).expect(200)),
+    case("tripwires_remove", "", |w| {
+        let (agent, wire) = wire(w);
+        w.operator().delete(&format!("/api/agents/{agent}/tripwires/{wire}")).expect(204)
+    }),
+    case("tripwires_remove", "tripwire_not_found", |w| {
+        w.operator().delete(&format!("/api/agents/{}/tripwires/nobody", w.agent()))
+    }),
+    case("tripwires_plant", "tripwire_exists", |w| {
+        let (agent, _) = wire(w);
+        let path = format!("/api/agents/{agent}/tripwires");
+        w.give_container(&Request { method: "POST".into(), path: path.clone(), body: None });
+        w.operator().post(&path, json!({"path": "/root/x"}))
+    }),
+    case("tripwires_plant", "limit_reached", |w| {
+        let request = w.request_for("tripwires_plant");
+        w.give_container(&request);
+        w.daemon.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+            INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
+            SELECT ?1 || i, ?1, 'agent_pat', randomblob(32), '/root/' || i, 0, 'x', 1 FROM n",
+            [w.agent_of(&request)],
+        );
+        request.by(&w.operator())
+    }),
     case("agents_thaw", "user_required", |w| {
         let (name, other) = (w.agent(), w.agent());
         w.daemon.grant(&format!("agent:{name}"), &text(&w.daemon.record(&other), "id"), "owner");
@@ -49,4 +82,16 @@ fn by_agent(world: &World, path: &str) -> Reply {
     let name = world.agent();
     let agent = world.daemon.agent_token(&name, &["agents.freeze"]);
     agent.post(path, json!({"reason": "r"}))
+}
+
+/// An agent's name and the id of its tripwire.
+fn wire(world: &World) -> (String, String) {
+    let name = world.agent();
+    let id = format!("wire-{name}");
+    world.daemon.execute(
+        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
+        SELECT ?1, a.id, 'agent_pat', randomblob(32), '/root/x', 0, 'x', 1 FROM agents a WHERE a.slug = ?2",
+        (&id, &name),
+    );
+    (name, id)
 }

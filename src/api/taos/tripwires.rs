@@ -1,0 +1,284 @@
+//! Tripwires: decoy credentials in an agent's container. Whoever uses one has read what nobody should, and the owner knows
+//! at once (contract of requests, section 5).
+
+use std::sync::Arc;
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::access::{Action, AgentRole};
+use crate::api::agents::{find, frozen};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Written};
+use crate::api::engine::dispatch::render;
+use crate::containers::{ContainerPath, FileSpec};
+use crate::jobs::operations::{Jobs, OperationError, lifecycle, within};
+use crate::limits::TRIPWIRES;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::secret::{AgentPat, AgentToken, Issued, Kind, UserPat, UserToken};
+use crate::store::agents::Agent;
+use crate::store::tripwires::{self as rows, Tripwire};
+use crate::store::{self, StoreError};
+use crate::time::Micros;
+
+/// Seconds for writing the file.
+const CALL: u64 = 20;
+const KINDS: &[&str] = &["agent_token", "user_token", "agent_pat", "user_pat"];
+/// Where a decoy may lie: where programs keep their credentials, and not where the system has its own files.
+const PLACES: &[&str] = &["/root/", "/home/", "/opt/", "/srv/"];
+const DOC: &str = "recipes/freezing#tripwires";
+
+const PATH: Field = Field::text(
+    "path",
+    255,
+    "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is replaced.",
+)
+.told(r#"{"pattern": "^/(root|home|opt|srv)/[A-Za-z0-9][A-Za-z0-9_/-]*$"}"#);
+const KIND: Field = Field::word("kind", KINDS, "What it looks like; agent_pat if absent.");
+const FREEZE: Field = Field::flag("freeze", "Whether its use freezes the agent; false if absent.");
+
+const RECORD: &[Field] = &[
+    Field::unbounded("id", "The id.").required(),
+    Field::unbounded("path", "Where it lies.").required(),
+    KIND.required(),
+    FREEZE.required(),
+    Field::flag("planted", "True if the file is in the container.").required(),
+    Field::unbounded("created_by", "Who planted it.").required(),
+    Field::unbounded("created_at", "When it was planted.").required(),
+    Field::integer("touches", 0, i64::MAX, "How often it was used.").required(),
+    Field::unbounded("touched_at", "When it was last used.").required().nullable(),
+    Field::unbounded("touched_by", "From where it was last used.").required().nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::POST,
+        path: "/api/agents/{name}/tripwires",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTripwires, plant),
+        id: "tripwires_plant",
+        title: "Plant a tripwire",
+        about: "Writes a decoy credential into the agent's container. It is real in form and good for nothing: whoever uses it is refused like anybody with an unknown credential, and the agent's owner is told.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[PATH.required(), KIND, FREEZE]),
+        example: r#"{"path": "/root/.config/backup/credentials", "freeze": true}"#,
+        answer: (201, Answer::Object(RECORD)),
+        errors: &[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::AGENT_HAS_NO_CONTAINER,
+            codes::AGENT_FROZEN,
+            codes::TRIPWIRE_EXISTS,
+            codes::LIMIT_REACHED,
+            codes::CONTAINER_FAILED,
+            codes::CONTAINER_RUNTIME_UNAVAILABLE,
+        ],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/agents/{name}/tripwires",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTripwires, list),
+        id: "tripwires_list",
+        title: "List an agent's tripwires",
+        about: "By path, without their secrets. The agent itself never sees them.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Array(RECORD)),
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/agents/{name}/tripwires/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::AgentsTripwires, remove),
+        id: "tripwires_remove",
+        title: "Remove a tripwire",
+        about: "The decoy is unknown from now on, and its file is removed from the container.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::TRIPWIRE_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn show(wire: &Tripwire) -> Value {
+    json!({
+        "id": wire.id,
+        "path": wire.path,
+        "kind": wire.kind,
+        "freeze": wire.freeze,
+        "planted": wire.planted,
+        "created_by": wire.created_by,
+        "created_at": wire.created_at.millis(),
+        "touches": wire.touches,
+        "touched_at": wire.touched_at.map(Micros::millis),
+        "touched_by": wire.touched_by,
+    })
+}
+
+fn generate(kind: Kind) -> Issued {
+    match kind {
+        Kind::AgentToken => AgentToken::generate(),
+        Kind::UserToken => UserToken::generate(),
+        Kind::UserPat => UserPat::generate(),
+        _ => AgentPat::generate(),
+    }
+}
+
+fn place(text: &str) -> Result<ContainerPath, ApiError> {
+    let below = PLACES.iter().any(|place| text.starts_with(place));
+    let path = ContainerPath::parse(text).ok().filter(|_| below);
+    path.ok_or_else(|| ApiError::field("path", "must be an absolute path below /root, /home, /opt or /srv"))
+}
+
+fn plant(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let path = place(body.required(&PATH))?;
+    let kind: Kind = body.word("kind")?.unwrap_or(Kind::AgentPat);
+    let freeze = body.flag("freeze").unwrap_or(false);
+    let runtime = app.jobs.driver().map(|_| ());
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        frozen::refuse(&agent)?;
+        if agent.container_name.is_none() {
+            return Err(codes::AGENT_HAS_NO_CONTAINER.into());
+        }
+        runtime?;
+        if rows::of_agent(tx.conn, &agent.id)?.len() >= TRIPWIRES {
+            return Err(ApiError::limit_reached("tripwires of this agent", TRIPWIRES as u64));
+        }
+        let issued = generate(kind);
+        let wire = Tripwire {
+            id: store::new_id(),
+            agent_id: agent.id.clone(),
+            kind,
+            path: path.as_str().to_owned(),
+            freeze,
+            planted: false,
+            created_by: tx.caller.source(),
+            created_at: tx.now,
+            touches: 0,
+            touched_at: None,
+            touched_by: None,
+        };
+        rows::insert(tx.conn, &wire, &issued.hash).map_err(|error| match error {
+            StoreError::Exists(_) => codes::TRIPWIRE_EXISTS.into(),
+            other => ApiError::from(other),
+        })?;
+        tx.audit(format!("tripwire:{}", wire.id))?;
+        tx.charge(2);
+        Ok(write_file(jobs, agent, wire, path, issued, tx.caller.request_id().to_owned()))
+    })
+}
+
+/// Writes the file once the hash is on disk: a decoy that lies somewhere is always known.
+fn write_file(
+    jobs: Arc<Jobs>,
+    agent: Agent,
+    wire: Tripwire,
+    path: ContainerPath,
+    issued: Issued,
+    request_id: String,
+) -> Written {
+    let after: After = Box::new(move |_, _| {
+        let (fulfiller, promise) = stream::promise();
+        let id = request_id.clone();
+        let queued = jobs.run(Some(&agent.id.clone()), move |jobs| {
+            let reply = put(jobs, &agent, wire, path, &issued)
+                .map(|wire| Reply::json(StatusCode::CREATED, &show(&wire)))
+                .unwrap_or_else(|error| render(&error.into(), Taos, &id));
+            fulfiller.keep(Outcome::Done(reply));
+        });
+        match queued {
+            Ok(()) => Outcome::Pending(promise),
+            Err(error) => Outcome::Done(render(&error.into(), Taos, &request_id)),
+        }
+    });
+    Written::Then(Reply::no_content(), after)
+}
+
+fn put(
+    jobs: &Arc<Jobs>,
+    agent: &Agent,
+    wire: Tripwire,
+    path: ContainerPath,
+    issued: &Issued,
+) -> Result<Tripwire, OperationError> {
+    let line = zeroize::Zeroizing::new(format!("{}\n", issued.plaintext.reveal()));
+    let spec = FileSpec { mode: 0o600, ..FileSpec::secret(path, line.as_bytes()) };
+    let written =
+        jobs.driver().and_then(|driver| Ok(driver.write_file(&lifecycle::container(agent)?, &spec, within(CALL))?));
+    let id = wire.id.clone();
+    match written {
+        Ok(()) => {
+            jobs.store.write(move |conn| rows::planted(conn, &id))?;
+            Ok(Tripwire { planted: true, ..wire })
+        }
+        Err(error) => {
+            jobs.store.write(move |conn| rows::delete(conn, &id))?;
+            Err(error)
+        }
+    }
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let wires = app.store.read(|conn| {
+        let agent = find(conn, &call.caller, call.input.param(0), AgentRole::Owner)?.agent;
+        Ok::<_, ApiError>(rows::of_agent(conn, &agent.id)?)
+    })?;
+    Ok(Reply::ok(&Value::Array(wires.iter().map(show).collect())).into())
+}
+
+fn remove(app: &App, call: Call) -> Handled {
+    let jobs = Arc::clone(&app.jobs);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        let wire = rows::get(tx.conn, &agent.id, tx.input.param(1))?.ok_or(codes::TRIPWIRE_NOT_FOUND)?;
+        rows::delete(tx.conn, &wire.id)?;
+        tx.audit(format!("tripwire:{}", wire.id))?;
+        if agent.container_name.is_none() || !wire.planted {
+            return Ok(Written::Reply(Reply::no_content()));
+        }
+        let after: After = Box::new(move |reply, _| {
+            let id = agent.id.clone();
+            if jobs.run(Some(&id), move |jobs| take_out(jobs, &agent, &wire)).is_err() {
+                log::warn!("a removed tripwire stays in the container of agent {id}: too much is queued");
+            }
+            Outcome::Done(reply)
+        });
+        Ok(Written::Then(Reply::no_content(), after))
+    })
+}
+
+/// That the file also leaves the container is a courtesy that nobody waits for.
+fn take_out(jobs: &Arc<Jobs>, agent: &Agent, wire: &Tripwire) {
+    let removed = jobs.driver().and_then(|driver| {
+        let path = ContainerPath::parse(&wire.path).map_err(|why| OperationError::Internal(why.to_string()))?;
+        Ok(driver.remove_file(&lifecycle::container(agent)?, &path, within(CALL))?)
+    });
+    if let Err(error) = removed {
+        log::warn!("the removed tripwire {} stays in the container of agent {}: {error}", wire.path, agent.slug);
+    }
+}

@@ -1,0 +1,28 @@
+//! `taosctl tripwires`.
+
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("PATH", "path"),
+    Column("KIND", "kind"),
+    Column("FREEZE", "freeze"),
+    Column("PLANTED", "planted"),
+    Column("TOUCHES", "touches"),
+    Column("LAST", "touched_at"),
+    Column("FROM", "touched_by"),
+];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "tripwires",
+    about: "Decoy credentials in agents' containers",
+    entries: &[
+        CommandEntry::Verb(Verb::new("plant", "tripwires_plant", Show::Record)),
+        CommandEntry::Verb(Verb::new("list", "tripwires_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("remove", "tripwires_remove", Show::Done("removed", None))),
+    ],
+};

@@ -1,0 +1,114 @@
+//! Tripwires: decoy credentials that lie in agents' containers. Only their hashes are here.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::row::record;
+use crate::secret::{Kind, SecretHash};
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const OF_AGENT: &str = "WHERE agent_id = ?1 ORDER BY path";
+const TOUCH: &str = "UPDATE tripwires SET touches = touches + ?2, touched_at = ?3, touched_by = ?4 WHERE id = ?1";
+
+record! {
+    /// A tripwire.
+    pub struct Tripwire from "tripwires" {
+        /// The id.
+        pub id: String = "id",
+        /// The agent in whose container it lies.
+        pub agent_id: String = "agent_id",
+        /// What it looks like.
+        pub kind: Kind = "kind",
+        /// Where it lies.
+        pub path: String = "path",
+        /// Whether its use freezes the agent.
+        pub freeze: bool = "freeze",
+        /// Whether it has arrived in the container.
+        pub planted: bool = "planted",
+        /// Who planted it.
+        pub created_by: String = "created_by",
+        /// When.
+        pub created_at: Micros = "created_at",
+        /// How often it was used.
+        pub touches: i64 = "touches",
+        /// When last.
+        pub touched_at: Option<Micros> = "touched_at",
+        /// From where.
+        pub touched_by: Option<String> = "touched_by",
+    }
+}
+
+/// Stores a tripwire that is about to be planted.
+///
+/// # Errors
+/// `Exists` if one lies at this place already.
+pub fn insert(conn: &Connection, wire: &Tripwire, hash: &SecretHash) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        wire.id,
+        wire.agent_id,
+        wire.kind,
+        hash.as_bytes(),
+        wire.path,
+        wire.freeze,
+        wire.created_by,
+        wire.created_at
+    ])?;
+    Ok(())
+}
+
+/// Notes that it has arrived.
+///
+/// # Errors
+/// The store's.
+pub fn planted(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached("UPDATE tripwires SET planted = 1 WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// The tripwires of an agent; there are few.
+///
+/// # Errors
+/// The store's.
+pub fn of_agent(conn: &Connection, agent_id: &str) -> Result<Vec<Tripwire>> {
+    let mut statement = conn.prepare_cached(&format!("{} {OF_AGENT}", Tripwire::SELECT))?;
+    let rows = statement.query_map([agent_id], Tripwire::read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// An agent's tripwire of this id.
+///
+/// # Errors
+/// The store's.
+pub fn get(conn: &Connection, agent_id: &str, id: &str) -> Result<Option<Tripwire>> {
+    let sql = format!("{} WHERE id = ?1 AND agent_id = ?2", Tripwire::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id, agent_id], Tripwire::read).optional()?)
+}
+
+/// The tripwire with this hash: one indexed look-up.
+///
+/// # Errors
+/// The store's.
+pub fn by_hash(conn: &Connection, hash: &SecretHash) -> Result<Option<Tripwire>> {
+    let sql = format!("{} WHERE secret_hash = ?1", Tripwire::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([hash.as_bytes().as_slice()], Tripwire::read).optional()?)
+}
+
+/// Notes uses of a tripwire.
+///
+/// # Errors
+/// The store's.
+pub fn touch(conn: &Connection, id: &str, times: u64, now: Micros, by: &str) -> Result<()> {
+    conn.prepare_cached(TOUCH)?.execute(params![id, times, now, by])?;
+    Ok(())
+}
+
+/// Removes a tripwire.
+///
+/// # Errors
+/// The store's.
+pub fn delete(conn: &Connection, id: &str) -> Result<()> {
+    conn.prepare_cached("DELETE FROM tripwires WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! A decoy is refused byte for byte as an unknown credential of its form is, wherever it is presented; the owner is told
+//! within a second, and the agent is frozen if the tripwire says so.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use taosd::secret::{AgentPat, AgentToken, Issued, UserPat, UserToken};
+
+use crate::support::{Client, Daemon, Reply};
+use crate::world::{WHOAMI, token};
+
+/// A decoy with this secret, as if it had been planted.
+fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
+    let id = format!("wire-{kind}");
+    daemon.execute(
+        "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, planted, created_by, created_at)
+        VALUES (?1, ?2, ?3, ?4, '/root/.config/' || ?3, ?5, 1, 'user:operator', 1)",
+        (&id, agent, kind, issued.hash.as_bytes().as_slice(), freeze),
+    );
+    id
+}
+
+/// What tells two answers apart, without what differs between any two.
+fn told(reply: &Reply) -> (u16, String, Vec<String>) {
+    let names = reply.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    (reply.status, reply.text(), names)
+}
+
+#[test]
+fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    let kinds: [(&str, fn() -> Issued); 4] = [
+        ("agent_token", AgentToken::generate),
+        ("user_token", UserToken::generate),
+        ("agent_pat", AgentPat::generate),
+        ("user_pat", UserPat::generate),
+    ];
+    for (kind, generate) in kinds {
+        let (bait, unknown) = (generate(), generate());
+        let wire = decoy(&daemon, &id, kind, false, &bait);
+        let of = |issued: &Issued| daemon.client(issued.plaintext.reveal());
+        let uses: [fn(&Client) -> Reply; 5] = [
+            |client| client.get(WHOAMI),
+            |client| client.post("/auth/exchange", json!({})),
+            |client| client.get("/agents"),
+            |client| client.get("/api/v1/tasks"),
+            |client| client.post("/api/agents", json!({"name": "x"})),
+        ];
+        for (nth, using) in uses.iter().enumerate() {
+            assert_eq!(told(&using(&of(&bait))), told(&using(&of(&unknown))), "{kind}, use {nth}");
+        }
+        let touches = || daemon.number("SELECT touches FROM tripwires WHERE id = ?1", [&wire]);
+        eventually(|| touches() == 1);
+        // All within a minute are one alarm.
+        let sent =
+            "SELECT count(*) FROM notifications WHERE app_origin = 'tripwire' AND message LIKE '%/' || ?1 || ' %'";
+        assert_eq!(daemon.number(sent, [kind]), 1, "{kind}");
+        daemon.execute("DELETE FROM tripwires WHERE id = ?1", [&wire]);
+    }
+    let login = UserToken::generate();
+    decoy(&daemon, &id, "user_token", false, &login);
+    let body = |text: &str| json!({"token": text});
+    let refused = daemon.anonymous().post("/api/sessions", body(login.plaintext.reveal()));
+    assert_eq!(refused.status, 401);
+    eventually(|| daemon.number("SELECT touches FROM tripwires", []) == 1);
+    assert_eq!(daemon.record("atlas")["frozen"], json!(false));
+    let audit = daemon.operator().get("/api/audit?resource=tripwire:wire-agent_pat").expect(200).json();
+    assert_eq!((&audit[0]["outcome"], audit.as_array().unwrap().len()), (&json!("denied"), 1));
+}
+
+#[test]
+fn within_a_second_the_owner_knows_and_the_agent_is_frozen() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    let agent = token(&daemon, "atlas");
+    let bait = AgentPat::generate();
+    decoy(&daemon, &id, "agent_pat", true, &bait);
+    let operator = daemon.operator();
+    let waiting =
+        std::thread::spawn(move || (operator.get("/api/notifications?wait=10").expect(200).json(), Instant::now()));
+    std::thread::sleep(Duration::from_millis(300));
+    let used = Instant::now();
+    assert_eq!(daemon.client(bait.plaintext.reveal()).get(WHOAMI).status, 403, "a key is taken by the exchange alone");
+    let (told, at): (Value, Instant) = waiting.join().expect("the owner");
+    println!("the owner knew after {:?}", at - used);
+    assert!(at - used < Duration::from_secs(1), "{:?}", at - used);
+    assert_eq!((&told[0]["title"], &told[0]["level"]), (&json!("A tripwire of agent atlas was used"), &json!("high")));
+    assert!(told[0]["message"].as_str().unwrap().contains("/root/.config/agent_pat"), "{told}");
+    agent.get(WHOAMI).expect_error(401, "agent_frozen");
+    let record = daemon.record("atlas");
+    assert_eq!((&record["frozen"], &record["frozen_by"]), (&json!(true), &json!("taosd")));
+    crate::world::thaw(&daemon, "atlas");
+    agent.get(WHOAMI).expect(200);
+}
+
+#[test]
+fn only_the_owner_sees_them_and_an_agent_without_a_container_has_none() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    decoy(&daemon, &id, "agent_pat", true, &AgentPat::generate());
+    let list = "/api/agents/atlas/tripwires";
+    assert_eq!(daemon.operator().get(list).expect(200).json()[0]["path"], json!("/root/.config/agent_pat"));
+    let agent = daemon.agent_token("atlas", &["agents.tripwires"]);
+    agent.get(list).expect_error(403, "forbidden");
+    daemon.member("mia", &["*"]).get(list).expect_error(404, "agent_not_found");
+    let plant = |path: &str| daemon.operator().post(list, json!({"path": path}));
+    plant("/root/.config/x").expect_error(409, "agent_has_no_container");
+    for bad in ["/etc/passwd", "root/x", "/root/../etc/passwd", "/root/", "/root//x", "/rootx/y", "/root/a\nb", ""] {
+        plant(bad).expect_error(422, "validation_error");
+    }
+    daemon.operator().delete(&format!("{list}/nobody")).expect_error(404, "tripwire_not_found");
+    daemon.operator().delete(&format!("{list}/wire-agent_pat")).expect(204);
+    assert_eq!(daemon.operator().get(list).expect(200).json(), json!([]));
+}
+
+#[track_caller]
+fn eventually(holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "not within ten seconds");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
