@@ -937,3 +937,48 @@ CREATE TABLE tripwires (
     touched_by  TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX tripwires_of_agent ON tripwires (agent_id, path);
+
+-- Where people are told: their own channels, and those of taosd.toml, which are written here at every start. A secret is
+-- sealed by a key that lies beside the database and is in no backup.
+CREATE TABLE channels (
+    id              TEXT NOT NULL PRIMARY KEY,
+    -- Without one it is told of everybody's notifications.
+    user_id         TEXT REFERENCES users (id) ON DELETE CASCADE,
+    configured      INTEGER NOT NULL DEFAULT 0 CHECK (configured = 0 OR configured = 1),
+    kind            TEXT NOT NULL CHECK (kind = 'webhook' OR kind = 'ntfy' OR kind = 'gotify' OR kind = 'telegram'),
+    -- Only what is about one of these, a JSON array; all where it is empty.
+    events          TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(events)),
+    min_level       TEXT NOT NULL CHECK (min_level = 'low' OR min_level = 'normal' OR min_level = 'high'),
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    failures        INTEGER NOT NULL DEFAULT 0,
+    last_attempt_at INTEGER,
+    last_success_at INTEGER,
+    last_error      TEXT,
+    url             TEXT NOT NULL,
+    secret          BLOB
+) STRICT;
+CREATE INDEX channels_of_user ON channels (user_id, created_at, id);
+
+-- Notifications on their way to channels, first in, first out for each. A row goes when it was taken or given up.
+CREATE TABLE channel_outbox (
+    channel_id      TEXT NOT NULL REFERENCES channels (id) ON DELETE CASCADE,
+    notification_id TEXT NOT NULL REFERENCES notifications (id) ON DELETE CASCADE,
+    queued_at       INTEGER NOT NULL,
+    PRIMARY KEY (channel_id, notification_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX channel_outbox_of_notification ON channel_outbox (notification_id);
+CREATE INDEX channel_outbox_by_age ON channel_outbox (queued_at);
+-- What a notification is about: requests link to their page, the daemon names its own topics.
+CREATE TRIGGER notifications_go_to_channels AFTER INSERT ON notifications
+BEGIN
+    INSERT INTO channel_outbox (channel_id, notification_id, queued_at)
+        SELECT c.id, new.id, new.created_at FROM channels c
+        WHERE (c.user_id = new.user_id OR c.user_id IS NULL)
+            AND (c.min_level = 'low' OR new.level = 'high' OR (c.min_level = 'normal' AND new.level = 'normal'))
+            AND (c.events = '[]' OR instr(c.events, '"' || CASE
+                WHEN new.action_url GLOB '/ui/requests/*' THEN 'request'
+                WHEN new.source <> 'taosd' THEN 'notification'
+                WHEN new.app_origin = 'freeze' OR new.app_origin = 'tripwire' THEN new.app_origin
+                ELSE 'system' END || '"') > 0);
+END;

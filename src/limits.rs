@@ -222,6 +222,12 @@ pub const SLUG_BYTES: usize = 52;
 pub const TITLE_CHARS: usize = 120;
 /// Characters of the reason for freezing agents.
 pub const FREEZE_REASON_CHARS: usize = 500;
+/// Channels of one user.
+pub const CHANNELS: usize = 8;
+/// Characters of a channel's address, and of its secret.
+pub const CHANNEL_URL_CHARS: usize = 1024;
+/// See there.
+pub const CHANNEL_SECRET_CHARS: usize = 512;
 /// Tripwires of one agent.
 pub const TRIPWIRES: usize = 20;
 /// Characters of a notification's `action_url`.

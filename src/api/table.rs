@@ -17,6 +17,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::tokens::ROUTES,
             super::taos::users::ROUTES,
             super::taos::user_tokens::ROUTES,
+            super::taos::channels::ROUTES,
             super::taos::grants::ROUTES,
             super::taos::whoami::ROUTES,
             super::taos::sessions::ROUTES,

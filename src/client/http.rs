@@ -23,6 +23,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout_at;
 
 use super::io::ClientIo;
+use super::tls::Trust;
 
 /// The limit on an answer's body where the caller names none: 4 MiB.
 pub const DEFAULT_MAX_RESPONSE: usize = 4 * 1024 * 1024;
@@ -140,6 +141,16 @@ impl Request {
         self
     }
 
+    /// Its path, with the query.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     fn into_hyper(self, target: &Target) -> Result<hyper::Request<Outgoing>, ClientError> {
         let invalid = |what: &str| ClientError::Invalid(what.to_owned());
         let length = self.body.len();
@@ -221,6 +232,9 @@ pub enum ClientError {
     /// The connection ended before the answer did. Whether the request took effect is unknown.
     #[error("the connection was closed before the answer was complete")]
     Closed,
+    /// TLS could not be spoken: most likely the server's certificate is not accepted. Nothing was sent.
+    #[error("no TLS with the server: {0}")]
+    Tls(String),
     /// What came back is not HTTP.
     #[error("the answer is not HTTP: {0}")]
     Protocol(String),
@@ -251,6 +265,27 @@ impl ClientError {
 /// See [`ClientError`]; an answer with any status is `Ok`.
 pub fn call(target: &Target, request: Request) -> Result<Response, ClientError> {
     run(send(target, request))
+}
+
+/// Like [`call`], over TLS: to this address, as to the server of this name.
+///
+/// # Errors
+/// As there.
+pub fn call_over_tls(
+    address: SocketAddr,
+    host: &str,
+    trust: &Trust,
+    request: Request,
+) -> Result<Response, ClientError> {
+    let (deadline, limit) =
+        (request.deadline, Limit { bytes: request.max_response, progress: request.progress.clone() });
+    let request = request.into_hyper(&Target::Tcp(address))?;
+    let work = async move {
+        let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
+        stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
+        exchange(trust.connect(host, stream).await?, request, limit).await
+    };
+    run(async move { timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline)) })
 }
 
 /// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.

@@ -5,3 +5,4 @@ pub mod forwarder;
 pub mod http;
 pub(crate) mod io;
 pub mod relay;
+pub mod tls;

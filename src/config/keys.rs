@@ -68,6 +68,14 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        name: "channel_hosts",
+        env: "TAOSD_CHANNEL_HOSTS",
+        default: "none",
+        example: "[\"gotify.lan\"]",
+        about: "Hosts that users' channels may name though they are not on the internet, and without TLS.",
+        ..TOP
+    },
+    SettingKey {
         name: "public_url",
         env: "TAOSD_PUBLIC_URL",
         default: "none",
@@ -382,7 +390,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "url",
         default: "none",
         example: "\"http://127.0.0.1:9000/hook\"",
-        about: "The URL that also receives notifications: plain http; taosd config show does not print its path.",
+        about: "The URL that also receives notifications: http or https; taosd config show does not print its path.",
         ..TOP
     },
     SettingKey {

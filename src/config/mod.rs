@@ -58,6 +58,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Names for this machine that a browser may use, beside its own.
     pub allowed_hosts: Vec<String>,
+    /// Hosts that users' channels may name though they are not public.
+    pub channel_hosts: Vec<String>,
     /// What is logged, as a filter of `env_filter`.
     pub log: String,
     /// Every bound.
@@ -183,7 +185,8 @@ impl Config {
         };
         let config = Self {
             listen: listen(flags, &mut sources),
-            allowed_hosts: allowed_hosts(&mut sources),
+            allowed_hosts: hosts("allowed_hosts", "TAOSD_ALLOWED_HOSTS", &mut sources),
+            channel_hosts: hosts("channel_hosts", "TAOSD_CHANNEL_HOSTS", &mut sources),
             log: log::from_sources(&mut sources),
             limits: limits(&mut sources),
             models: models(&mut sources),
@@ -281,11 +284,11 @@ fn listen(flags: &Flags, sources: &mut Sources) -> Vec<SocketAddr> {
     flags.listen.clone()
 }
 
-fn allowed_hosts(sources: &mut Sources) -> Vec<String> {
-    let Some((list, origin)) = sources.list(&["allowed_hosts"], "TAOSD_ALLOWED_HOSTS") else { return Vec::new() };
+fn hosts(key: &str, variable: &str, sources: &mut Sources) -> Vec<String> {
+    let Some((list, origin)) = sources.list(&[key], variable) else { return Vec::new() };
     for name in list.iter().filter(|name| split_host(name).is_none()) {
         let why = "is not the name of a host: no scheme, no path, no pattern";
-        sources.wrong(&origin, format_args!("allowed_hosts: {} {why}", source::shown(name)));
+        sources.wrong(&origin, format_args!("{key}: {} {why}", source::shown(name)));
     }
     list
 }

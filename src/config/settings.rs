@@ -69,6 +69,7 @@ impl Config {
         add("listen", list(&self.listen, |address| quoted(&address.to_string())));
         add("socket", path(&self.socket));
         add("allowed_hosts", list(&self.allowed_hosts, |host| quoted(host)));
+        add("channel_hosts", list(&self.channel_hosts, |host| quoted(host)));
         if let Some(url) = &self.public_url {
             add("public_url", quoted(&url.to_string()));
         }

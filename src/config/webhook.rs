@@ -48,7 +48,7 @@ impl WebhookSettings {
         match Endpoint::parse(&url, Plaintext::new(secret)) {
             Ok(endpoint) => Some(Self { endpoint, secret_file }),
             Err(why) => {
-                sources.wrong(&url_at, why);
+                sources.wrong(&url_at, format_args!("webhook.url {why}"));
                 None
             }
         }

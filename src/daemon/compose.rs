@@ -1,6 +1,7 @@
 //! The composition root: opens the store, makes the keys, starts the threads and hands every part to those that use it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +13,8 @@ use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
+use crate::jobs::events::channel_key::ChannelKey;
+use crate::jobs::events::channels::{ChannelSender, ChannelSettings};
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
@@ -73,12 +76,14 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         Streams::start(Arc::clone(&store), Arc::clone(&gate), live.watch(|now| now.limits.max_streams_per_credential));
     let streams = Arc::new(having("the event streams' thread", streams)?);
     let listening = Arc::<OnceLock<_>>::default();
+    let channels = channels(&store, &clock, &listening, &live)?;
     let webhook = WebhookSender::start(
         &store,
         Arc::clone(&clock),
         Arc::clone(&listening),
         live.watch(|now| now.webhook.clone()),
         api::show_notification,
+        Arc::clone(&channels),
     );
     let webhook = Arc::new(having("the webhook's thread", webhook)?);
     let access_log = having("the access log's thread", AccessLog::start())?;
@@ -126,6 +131,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         log_tail,
         streams,
         webhook,
+        channels,
         fetched,
         upkeep,
         leases,
@@ -187,6 +193,27 @@ fn leases(store: &Arc<Store>, streams: &Arc<Streams>, notifier: Notifier) -> Res
         leases::StartError::Store(error) => StartError::Store(error),
         leases::StartError::Thread(error) => StartError::Io("the thread of leases".into(), error),
     })
+}
+
+fn channels(
+    store: &Arc<Store>,
+    clock: &Arc<Clock>,
+    listening: &Arc<OnceLock<Vec<SocketAddr>>>,
+    live: &Arc<LiveConfig>,
+) -> Result<Arc<ChannelSender>, StartError> {
+    let data_dir = live.now().data_dir.clone();
+    let key = ChannelKey::open(&data_dir)
+        .map_err(|error| {
+            log::error!("{}: {error}; channels' secrets cannot be used", data_dir.join("channels.key").display())
+        })
+        .ok();
+    let settings = live.watch(|now| ChannelSettings {
+        hosts: now.channel_hosts.clone(),
+        public_url: now.public_url.as_ref().map(ToString::to_string),
+    });
+    let (clock, listening) = (Arc::clone(clock), Arc::clone(listening));
+    let sender = ChannelSender::start(store, clock, key, listening, settings, api::show_notification);
+    Ok(Arc::new(having("the channels' thread", sender)?))
 }
 
 fn signing_keys(store: &Store, runtime_dir: &Path) -> Result<SigningKeys, StartError> {

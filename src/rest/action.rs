@@ -70,6 +70,11 @@ actions! {
     UsersTokenIssue "users.token.issue" "Issue a user's token; members only their own.";
     UsersTokenList "users.token.list" "List a user's tokens; members only their own.";
     UsersTokenRevoke "users.token.revoke" "Revoke a user's token; members only their own.";
+    ChannelsList "channels.list" "List a user's channels; members only their own.";
+    ChannelsCreate "channels.create" "Make a channel; members only their own.";
+    ChannelsUpdate "channels.update" "Change a channel; members only their own.";
+    ChannelsDelete "channels.delete" "Delete a channel; members only their own.";
+    ChannelsTest "channels.test" "Try a channel; members only their own.";
     SessionsList "sessions.list" "List your own web sessions.";
     SessionsRevoke "sessions.revoke" "End one of your own web sessions.";
     SessionsLink "sessions.link" "Make a link that logs you in once.";

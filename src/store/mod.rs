@@ -7,6 +7,7 @@ pub mod agents;
 pub mod audit;
 pub mod audit_head;
 pub mod changes;
+pub mod channels;
 mod check;
 mod clauses;
 mod condition;

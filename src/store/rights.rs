@@ -53,6 +53,8 @@ const TABLES: &[(&str, &str)] = &[
     ("requests", "lesser: what they give"),
     ("changes", "numbers"),
     ("tripwires", "decoys, which give no right"),
+    ("channels", "where people are told; no backup has the key of their secrets"),
+    ("channel_outbox", "texts on their way"),
 ];
 
 /// A right that the backup gives and the restored database does not, or gives less of.

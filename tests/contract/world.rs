@@ -57,8 +57,15 @@ pub fn all_routes() -> impl Iterator<Item = &'static ApiRoute> {
 }
 
 /// Routes that succeed only with a container runtime that works, or go on working after their reply.
-pub const NEED_RUNTIME: &[&str] =
-    &["agents_start", "agents_stop", "agents_restart", "agents_logs", "agents_deploy", "agents_wake", "tripwires_plant"];
+pub const NEED_RUNTIME: &[&str] = &[
+    "agents_start",
+    "agents_stop",
+    "agents_restart",
+    "agents_logs",
+    "agents_deploy",
+    "agents_wake",
+    "tripwires_plant",
+];
 
 /// Routes for agents alone: the target `requests` tries them.
 pub const AGENTS_ONLY: &[&str] = &["requests_create", "requests_withdraw", "ui_ask", "ui_answer"];

@@ -16,6 +16,7 @@ use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
+use crate::jobs::events::channels::ChannelSender;
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
@@ -67,6 +68,8 @@ pub struct App {
     pub streams: Arc<Streams>,
     /// Deliveries to the webhook, where there is one.
     pub webhook: Arc<WebhookSender>,
+    /// Deliveries to people's channels.
+    pub channels: Arc<ChannelSender>,
     /// Fetches of messages that are not on disk yet.
     pub fetched: Arc<Fetched>,
     /// What becomes of messages by themselves.
@@ -126,6 +129,8 @@ pub struct Parts {
     pub streams: Arc<Streams>,
     /// See [`App::webhook`].
     pub webhook: Arc<WebhookSender>,
+    /// See [`App::channels`].
+    pub channels: Arc<ChannelSender>,
     /// See [`App::fetched`].
     pub fetched: Arc<Fetched>,
     /// See [`App::upkeep`].
@@ -165,6 +170,7 @@ impl App {
             log_tail: parts.log_tail,
             streams: parts.streams,
             webhook: parts.webhook,
+            channels: parts.channels,
             fetched: parts.fetched,
             upkeep: parts.upkeep,
             leases: parts.leases,

@@ -4,6 +4,7 @@ pub(crate) mod agents;
 pub(crate) mod ask;
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod channels;
 pub(crate) mod docs;
 pub(crate) mod events;
 pub(crate) mod freeze;

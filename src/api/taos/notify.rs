@@ -77,15 +77,13 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 fn notify(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;
     let topic = notifications::topic(&call.caller);
-    let (streams, forwarder) =
-        (Arc::clone(&app.streams), app.config.read(|now| now.webhook.is_some()).then(|| Arc::clone(&app.webhook)));
+    let (streams, forwarder) = (Arc::clone(&app.streams), Arc::clone(&app.webhook));
+    let to_webhook = app.config.read(|now| now.webhook.is_some());
     call.write(app, move |tx| {
-        let reply = insert(tx, forwarder.is_some())?;
+        let reply = insert(tx, to_webhook)?;
         let tell: After = Box::new(move |reply, _| {
             streams.wake(&topic);
-            if let Some(forwarder) = forwarder {
-                forwarder.nudge();
-            }
+            forwarder.nudge();
             Outcome::Done(reply)
         });
         Ok(Written::Then(reply, tell))

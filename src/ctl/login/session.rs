@@ -178,7 +178,9 @@ impl<'a> Session<'a> {
                 let seconds = self.context.timeout.as_secs();
                 Failure::Unreachable(format!("{server} did not answer within {seconds} s."))
             }
-            ClientError::Closed | ClientError::Unusable(_) => Failure::Unreachable(format!("{server}: {error}.")),
+            ClientError::Closed | ClientError::Unusable(_) | ClientError::Tls(_) => {
+                Failure::Unreachable(format!("{server}: {error}."))
+            }
             ClientError::Protocol(_) => Failure::Unexpected(format!("{server} does not speak HTTP.")),
             ClientError::TooLarge(bytes) => Failure::Unexpected(format!(
                 "The answer of {server} is longer than {bytes} bytes; --limit makes a list shorter."

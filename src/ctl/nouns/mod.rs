@@ -7,6 +7,7 @@ mod agents;
 mod audit;
 mod auth;
 mod backup;
+mod channels;
 mod context;
 mod credentials;
 mod docs;
@@ -47,6 +48,7 @@ use super::verbs::entry::CommandEntry;
 pub const ALL: &[CommandEntry] = &[
     status::ENTRY,
     agents::ENTRY,
+    channels::ENTRY,
     freeze::FREEZE,
     freeze::THAW,
     tripwires::ENTRY,

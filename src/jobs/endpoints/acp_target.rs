@@ -32,6 +32,24 @@ impl Rule {
         self.allowed(neighbours.into_iter().find_map(|address| url.in_container(name, address)))
     }
 
+    /// True for an address of the public internet: what a user's channel may name.
+    pub fn is_public(ip: IpAddr) -> bool {
+        match canonical(ip) {
+            IpAddr::V4(ip) => {
+                let [a, b, c, _] = ip.octets();
+                let shared = a == 100 && (64..128).contains(&b);
+                let tests = matches!((a, b, c), (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113))
+                    || (a == 198 && b & 254 == 18);
+                is_unicast(IpAddr::V4(ip)) && !ip.is_private() && !shared && !tests
+            }
+            // Global unicast, without what embeds an IPv4 address and without the documentation's own.
+            IpAddr::V6(ip) => {
+                let [first, second, ..] = ip.segments();
+                first & 0xe000 == 0x2000 && first != 0x2002 && !(first == 0x2001 && (second == 0xdb8 || second == 0))
+            }
+        }
+    }
+
     /// Where notifications may be sent: to another machine or to another listener of this one.
     pub fn receiver(&self, to: SocketAddr) -> Option<SocketAddr> {
         let to = SocketAddr::new(canonical(to.ip()), to.port());
@@ -67,6 +85,38 @@ mod tests {
         }
         let rule = Rule { listening: vec!["127.0.0.1:6969".parse().unwrap()] };
         assert_eq!(rule.on_this_machine(&AcpUrl::parse("http://127.0.0.1:1").unwrap(), false), None);
+    }
+
+    #[test]
+    fn only_addresses_of_the_internet_are_public() {
+        for public in ["1.1.1.1", "172.15.0.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"] {
+            assert!(Rule::is_public(public.parse().unwrap()), "{public}");
+        }
+        for own in [
+            "127.0.0.1",
+            "10.1.2.3",
+            "192.168.1.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "198.18.0.1",
+            "::1",
+            "::",
+            "fd00::1",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "2002:a00:1::",
+            "2001:db8::1",
+            "2001::1",
+        ] {
+            assert!(!Rule::is_public(own.parse().unwrap()), "{own}");
+        }
     }
 
     #[test]

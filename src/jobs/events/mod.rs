@@ -1,5 +1,8 @@
 //! What tells others: streams, the notifier, the webhook, logs that are followed.
 
+pub mod channel_key;
+mod channel_message;
+pub mod channels;
 pub mod fetched;
 pub mod listening;
 pub mod log_tail;

@@ -14,8 +14,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::channels::ChannelSender;
 use crate::client::endpoint::Endpoint;
-use crate::client::http::{self, Request, Target};
+use crate::client::http::Request;
 use crate::config::{self, Watched};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
@@ -36,7 +37,7 @@ const URGENT_ATTEMPTS: u32 = 4;
 const ANSWER_BYTES: usize = 64 * 1024;
 
 /// `t=SECONDS,v1=HEX`: HMAC-SHA256 (RFC 2104) with the secret over `SECONDS.BODY`.
-fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
+pub(super) fn signature(endpoint: &Endpoint, seconds: i64, body: &str) -> String {
     // HMAC takes a key of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(endpoint.secret.reveal().as_bytes()).expect("any key will do");
     mac.update(format!("{seconds}.").as_bytes());
@@ -57,6 +58,8 @@ pub type Listening = Arc<OnceLock<Vec<SocketAddr>>>;
 pub struct WebhookSender {
     nudge: SyncSender<()>,
     urgent: Arc<Urgent>,
+    /// Who delivers to channels: told of the same things.
+    channels: Arc<ChannelSender>,
 }
 
 /// What cannot wait in the outbox, because nothing can be written there.
@@ -73,6 +76,7 @@ impl WebhookSender {
         listening: Listening,
         setting: WebhookSetting,
         show: ShowNotification,
+        channels: Arc<ChannelSender>,
     ) -> std::io::Result<Self> {
         let (nudge, nudged) = sync_channel(1);
         // An attempt in hand must not keep the database open when the daemon stops.
@@ -80,7 +84,7 @@ impl WebhookSender {
         let store = Arc::downgrade(store);
         let deliverer = Deliverer { store, clock, listening, setting, show, urgent: Arc::clone(&urgent) };
         std::thread::Builder::new().name("webhook".into()).spawn(move || deliverer.work(&nudged))?;
-        Ok(Self { nudge, urgent })
+        Ok(Self { nudge, urgent, channels })
     }
 
     /// Delivers a record past the outbox, tried a few times; a newer one takes its place.
@@ -93,6 +97,7 @@ impl WebhookSender {
     pub fn nudge(&self) {
         // One that is waiting already is as good.
         let _ = self.nudge.try_send(());
+        self.channels.nudge();
     }
 }
 
@@ -170,22 +175,20 @@ impl Deliverer {
         let body = (self.show)(&record).to_string();
         let seconds = Micros::now().0 / Micros::SECOND;
         let request = Request::new("POST", to.path.clone(), Instant::now() + ATTEMPT)
-            .with_header("host", to.authority())
             .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
             .with_header("x-taos-event", "notification")
             .with_header("x-taos-delivery", pending.notification_id.clone())
             .with_header("x-taos-signature", signature(to, seconds, &body))
             .with_max_response(ANSWER_BYTES)
             .with_body("application/json", body);
-        let target = match Target::resolve(&to.host, to.port) {
-            Ok(Target::Tcp(address)) => match self.rule().receiver(address) {
-                Some(address) => Target::Tcp(address),
+        let address = match to.resolve() {
+            Ok(address) => match self.rule().receiver(address) {
+                Some(address) => address,
                 None => return Attempt::Failed(format!("{address} is this daemon itself, or no machine's address")),
             },
-            Ok(other) => other,
             Err(error) => return Attempt::Failed(error.to_string()),
         };
-        match http::call(&target, request) {
+        match to.call(address, None, request) {
             Ok(answer) if (200..300).contains(&answer.status) => Attempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
             Ok(answer) if (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 425 | 429) => {
@@ -239,7 +242,7 @@ fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> 
     }
 }
 
-fn pause_after(attempts: u32) -> Duration {
+pub(super) fn pause_after(attempts: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(1_u32.checked_shl(attempts.min(20)).unwrap_or(u32::MAX)).min(LAST_PAUSE)
 }
 
@@ -268,12 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_plain_http_with_a_host() {
+    fn a_url_has_a_scheme_and_a_host() {
         let good = endpoint("http://127.0.0.1:9000/hook?a=b").unwrap();
         assert_eq!((good.authority().as_str(), good.path.as_str()), ("127.0.0.1:9000", "/hook?a=b"));
         assert_eq!(endpoint("http://[::1]/").unwrap().authority(), "[::1]:80");
         assert_eq!(endpoint("http://relay").unwrap().path, "/");
-        for bad in ["https://a/", "ftp://a/", "http:///x", "/x", "", "http://u:p@a/", "http://a b/"] {
+        let tls = endpoint("https://a").unwrap();
+        assert_eq!((tls.tls, tls.port, good.tls), (true, 443, false));
+        for bad in ["ftp://a/", "http:///x", "/x", "", "http://u:p@a/", "http://a b/"] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
     }

@@ -1,0 +1,388 @@
+//! Channels: where a user is told of notifications beside this box, such as on a phone (contract of requests, section 3).
+//! A secret goes in and never comes out.
+
+use std::sync::Arc;
+
+use hyper::http::{Method, StatusCode};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::users;
+use crate::access::{Action, Caller};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
+use crate::api::engine::dispatch::render;
+use crate::client::endpoint::Endpoint;
+use crate::jobs::events::channels::{Attempt, ChannelSender};
+use crate::limits::{CHANNEL_SECRET_CHARS, CHANNEL_URL_CHARS, CHANNELS};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::input::Fields;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::rest::stream;
+use crate::secret::Plaintext;
+use crate::store;
+use crate::store::channels::{self as rows, Channel, ChannelEvent, ChannelKind};
+use crate::store::notifications::{Level, Notification};
+use crate::time::Micros;
+
+/// Characters that a webhook's secret has at least.
+const WEBHOOK_SECRET: usize = 16;
+const DOC: &str = "recipes/notifications-on-your-phone";
+
+const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "What the receiver speaks.");
+const URL: Field = Field::text(
+    "url",
+    CHANNEL_URL_CHARS,
+    "The address: of ntfy with the topic at the end, of telegram with ?chat_id=ID. https to a public host, or any that channel_hosts lists.",
+)
+.told(r#"{"pattern": "^https://[a-z0-9][a-z0-9.-]*[.][a-z]{2,}/[A-Za-z0-9_/-]*$"}"#);
+const SECRET: Field = Field::text(
+    "secret",
+    CHANNEL_SECRET_CHARS,
+    "What webhooks are signed with (at least 16 characters), or the receiver's own token. It is never shown.",
+)
+.told(r#"{"pattern": "^[!-~]{16,}$"}"#);
+const EVENTS: Field = Field::texts(
+    "events",
+    8,
+    32,
+    "What to tell: request, notification, freeze, tripwire, system; all if absent or empty.",
+)
+.told(r#"{"items": {"type": "string", "enum": ["request", "notification", "freeze", "tripwire", "system"]}}"#);
+const MIN_LEVEL: Field = Field::word("min_level", Level::SLUGS, "The least urgent that is told; normal if absent.");
+
+const RECORD: &[Field] = &[
+    Field::unbounded("id", "The id.").required(),
+    KIND.required(),
+    Field::unbounded("url", "The address.").required(),
+    Field::flag("has_secret", "True if a secret is kept for it.").required(),
+    Field::texts("events", usize::MAX, usize::MAX, "What it is told; everything if empty.").required(),
+    MIN_LEVEL.required(),
+    Field::flag("configured", "True if it stands in taosd.toml and cannot be changed here.").required(),
+    Field::unbounded("created_at", "When it was made.").required(),
+    Field::unbounded("updated_at", "When it was last changed.").required(),
+    Field::of(
+        "delivery",
+        Type::Object(&[
+            Field::integer("waiting", 0, i64::MAX, "Notifications that wait for it, up to 1000.").required(),
+            Field::integer("failures", 0, i64::MAX, "Attempts that failed since the last that did not.").required(),
+            Field::unbounded("last_attempt_at", "When it was last tried.").required().nullable(),
+            Field::unbounded("last_success_at", "When it last took something.").required().nullable(),
+            Field::unbounded("last_error", "Why the last attempt failed.").required().nullable(),
+        ]),
+        "How delivery goes.",
+    )
+    .required(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/users/{username}/channels",
+        dialect: Taos,
+        access: Access::Action(Action::ChannelsList, list),
+        id: "channels_list",
+        title: "List a user's channels",
+        about: "The user's own, oldest first, then those of taosd.toml that are for everybody. With the state of delivery, without secrets.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::Array(RECORD)),
+        errors: &[codes::USER_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/users/{username}/channels",
+        dialect: Taos,
+        access: Access::Action(Action::ChannelsCreate, create),
+        id: "channels_create",
+        title: "Make a channel",
+        about: "Notifications to the user are delivered there as well, from now on.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[KIND.required(), URL.required(), SECRET, EVENTS, MIN_LEVEL]),
+        example: r#"{"kind": "ntfy", "url": "https://ntfy.sh/my-long-topic-7f3a", "min_level": "high"}"#,
+        answer: (201, Answer::Object(RECORD)),
+        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FIT, codes::LIMIT_REACHED],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::PATCH,
+        path: "/api/users/{username}/channels/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::ChannelsUpdate, update),
+        id: "channels_update",
+        title: "Change a channel",
+        about: "What is absent stays. The state of delivery begins anew.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[URL, SECRET, EVENTS, MIN_LEVEL]),
+        example: r#"{"min_level": "normal"}"#,
+        answer: (200, Answer::Object(RECORD)),
+        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND, codes::CHANNEL_NOT_FIT],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/users/{username}/channels/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::ChannelsDelete, delete),
+        id: "channels_delete",
+        title: "Delete a channel",
+        about: "What still waits for it is dropped.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/users/{username}/channels/{id}/test",
+        dialect: Taos,
+        access: Access::Action(Action::ChannelsTest, test),
+        id: "channels_test",
+        title: "Try a channel",
+        about: "Sends a test message now and tells how that ended, after ten seconds at the latest.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::Json(&[]),
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[
+                Field::flag("delivered", "True if the receiver took it.").required(),
+                Field::unbounded("error", "Why it did not.").required().nullable(),
+            ]),
+        ),
+        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn show(channel: &Channel, waiting: i64) -> Value {
+    let events: Value = serde_json::from_str(&channel.events).unwrap_or_else(|_| json!([]));
+    json!({
+        "id": channel.id,
+        "kind": channel.kind,
+        "url": channel.url,
+        "has_secret": channel.secret.is_some(),
+        "events": events,
+        "min_level": channel.min_level,
+        "configured": channel.configured,
+        "created_at": channel.created_at.millis(),
+        "updated_at": channel.updated_at.millis(),
+        "delivery": {
+            "waiting": waiting,
+            "failures": channel.failures,
+            "last_attempt_at": channel.last_attempt_at.map(Micros::millis),
+            "last_success_at": channel.last_success_at.map(Micros::millis),
+            "last_error": channel.last_error,
+        },
+    })
+}
+
+/// A user's own channel.
+fn find(conn: &Connection, caller: &Caller, username: &str, id: &str) -> Result<Channel, ApiError> {
+    let user = users::find(conn, caller, username)?;
+    let found = rows::by_id(conn, id)?;
+    let own = found.filter(|channel| !channel.configured && channel.user_id.as_deref() == Some(&user.id));
+    own.ok_or_else(|| codes::CHANNEL_NOT_FOUND.into())
+}
+
+/// What was asked for, checked as far as one can without the stored channel.
+struct Wanted {
+    url: Option<String>,
+    secret: Option<Plaintext>,
+    events: Option<String>,
+    min_level: Option<Level>,
+}
+
+impl Wanted {
+    fn read(body: &Fields) -> Result<Self, ApiError> {
+        let events = body.texts("events").map(|words| {
+            let known = words.iter().all(|word| word.parse::<ChannelEvent>().is_ok());
+            if known { Ok(json!(words).to_string()) } else { Err(ApiError::field("events", "has an unknown word")) }
+        });
+        let secret = body.of(&SECRET);
+        if secret.is_some_and(|text| !text.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err(ApiError::field("secret", "must be visible ASCII characters"));
+        }
+        Ok(Self {
+            url: body.of(&URL).map(str::to_owned),
+            secret: secret.filter(|text| !text.is_empty()).map(|text| Plaintext::new(text.to_owned())),
+            events: events.transpose()?,
+            min_level: body.word("min_level")?,
+        })
+    }
+}
+
+/// Refuses an address that a channel of a user may not have, and a secret that its kind cannot use.
+fn check(sender: &ChannelSender, channel: &Channel, secret: Option<&Plaintext>) -> Result<(), ApiError> {
+    let unfit = |why: String| Err(ApiError::new(codes::CHANNEL_NOT_FIT).detail(format!("The channel's {why}.")));
+    let endpoint = match Endpoint::parse(&channel.url, Plaintext::new(String::new())) {
+        Ok(endpoint) => endpoint,
+        Err(why) => return unfit(format!("url {why}")),
+    };
+    if let Some(why) = sender.unfit(&endpoint) {
+        return unfit(format!("url {why}"));
+    }
+    let path = endpoint.path.split('?').next().unwrap_or("").trim_matches('/');
+    match (channel.kind, secret) {
+        (ChannelKind::Webhook, Some(secret)) if secret.reveal().len() < WEBHOOK_SECRET => {
+            unfit(format!("secret must have at least {WEBHOOK_SECRET} characters"))
+        }
+        (ChannelKind::Ntfy, _) if path.is_empty() => unfit("url must end with the topic".into()),
+        (ChannelKind::Telegram, _) if !endpoint.path.contains("chat_id=") => {
+            unfit("url must name its chat: https://api.telegram.org/?chat_id=ID".into())
+        }
+        (ChannelKind::Webhook | ChannelKind::Gotify | ChannelKind::Telegram, None) if channel.secret.is_none() => {
+            unfit(format!("secret is missing; {} needs one", channel.kind))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes over what was asked for.
+fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: Wanted) -> Result<(), ApiError> {
+    if let Some(url) = wanted.url {
+        channel.url = url;
+    }
+    if let Some(events) = wanted.events {
+        channel.events = events;
+    }
+    if let Some(level) = wanted.min_level {
+        channel.min_level = level;
+    }
+    check(sender, channel, wanted.secret.as_ref())?;
+    if let Some(secret) = &wanted.secret {
+        let sealed = sender.seal(&channel.id, secret.reveal());
+        let cause = |error: std::io::Error| ApiError { cause: Some(error.to_string()), ..codes::INTERNAL.into() };
+        channel.secret = Some(sealed.map_err(cause)?);
+    }
+    Ok(())
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let all = app.store.read(|conn| {
+        let user = users::find(conn, &call.caller, call.input.param(0))?;
+        let channels = rows::of_user(conn, &user.id)?;
+        let shown = channels.iter().map(|channel| Ok(show(channel, rows::count(conn, &channel.id)?)));
+        shown.collect::<Result<Vec<_>, ApiError>>()
+    })?;
+    Ok(Reply::ok(&Value::Array(all)).into())
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    let body = &call.input.body;
+    let (wanted, kind) = (Wanted::read(body)?, body.word("kind")?);
+    let kind: ChannelKind = kind.ok_or_else(|| ApiError::field("kind", "is missing"))?;
+    let sender = Arc::clone(&app.channels);
+    call.write(app, move |tx| {
+        let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
+        let own = rows::of_user(tx.conn, &user.id)?.iter().filter(|channel| !channel.configured).count();
+        if own >= CHANNELS {
+            return Err(ApiError::limit_reached("channels of this user", CHANNELS as u64));
+        }
+        let mut channel = Channel {
+            id: store::new_id(),
+            user_id: Some(user.id),
+            configured: false,
+            kind,
+            events: "[]".to_owned(),
+            min_level: Level::Normal,
+            created_at: tx.now,
+            updated_at: tx.now,
+            failures: 0,
+            last_attempt_at: None,
+            last_success_at: None,
+            last_error: None,
+            url: String::new(),
+            secret: None,
+        };
+        apply(&sender, &mut channel, wanted)?;
+        rows::insert(tx.conn, &channel)?;
+        tx.audit(format!("channel:{}", channel.id))?;
+        Ok(Reply::json(StatusCode::CREATED, &show(&channel, 0)))
+    })
+}
+
+fn update(app: &App, call: Call) -> Handled {
+    let wanted = Wanted::read(&call.input.body)?;
+    let sender = Arc::clone(&app.channels);
+    call.write(app, move |tx| {
+        let mut channel = find(tx.conn, tx.caller, tx.input.param(0), tx.input.param(1))?;
+        apply(&sender, &mut channel, wanted)?;
+        rows::update(tx.conn, &channel, tx.now)?;
+        tx.audit(format!("channel:{}", channel.id))?;
+        let now = find(tx.conn, tx.caller, tx.input.param(0), tx.input.param(1))?;
+        let reply = Reply::ok(&show(&now, rows::count(tx.conn, &now.id)?));
+        Ok(nudging(sender, reply))
+    })
+}
+
+/// What waited may go now.
+fn nudging(sender: Arc<ChannelSender>, reply: Reply) -> Written {
+    let after: After = Box::new(move |reply, _| {
+        sender.nudge();
+        Outcome::Done(reply)
+    });
+    Written::Then(reply, after)
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx: &Tx<'_>| {
+        let channel = find(tx.conn, tx.caller, tx.input.param(0), tx.input.param(1))?;
+        rows::delete(tx.conn, &channel.id)?;
+        tx.audit(format!("channel:{}", channel.id))?;
+        Ok(Reply::no_content())
+    })
+}
+
+/// On a thread that may wait for others: a receiver that does not answer holds no worker.
+fn test(app: &App, call: Call) -> Handled {
+    let channel = app.store.read(|conn| find(conn, &call.caller, call.input.param(0), call.input.param(1)))?;
+    let record = Notification {
+        seq: 0,
+        id: store::new_id(),
+        agent_id: None,
+        source: "taosd".to_owned(),
+        app_origin: None,
+        level: Level::Normal,
+        title: "A test".to_owned(),
+        message: format!("{} tries this channel.", call.caller.source()),
+        action_url: Some("/ui/inbox".to_owned()),
+        read: false,
+        created_at: Micros::now(),
+    };
+    let (fulfiller, promise) = stream::promise();
+    let (sender, request_id) = (Arc::clone(&app.channels), call.caller.request_id().to_owned());
+    let queued = app.jobs.look(None, move |_| {
+        let error = match sender.try_now(&channel, &record) {
+            Attempt::Taken => None,
+            Attempt::Refused(why) | Attempt::Failed(why) => Some(why),
+        };
+        let reply = Reply::ok(&json!({"delivered": error.is_none(), "error": error}));
+        fulfiller.keep(Outcome::Done(reply));
+    });
+    match queued {
+        Ok(()) => Ok(Step::Later(Outcome::Pending(promise))),
+        Err(error) => Ok(Step::Later(Outcome::Done(render(&error.into(), Taos, &request_id)))),
+    }
+}

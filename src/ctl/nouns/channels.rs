@@ -1,0 +1,28 @@
+//! `taosctl channels`.
+
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "id"),
+    Column("KIND", "kind"),
+    Column("URL", "url"),
+    Column("LEVEL", "min_level"),
+    Column("EVENTS", "events"),
+    Column("UPDATED", "updated_at"),
+];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "channels",
+    about: "Where a user is told of notifications, such as on a phone",
+    entries: &[
+        CommandEntry::Verb(Verb::new("list", "channels_list", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record)),
+        CommandEntry::Verb(Verb::new("update", "channels_update", Show::Record)),
+        CommandEntry::Verb(Verb::new("delete", "channels_delete", Show::Done("deleted", None))),
+        CommandEntry::Verb(Verb::new("test", "channels_test", Show::Record)),
+    ],
+};

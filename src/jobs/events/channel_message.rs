@@ -1,0 +1,183 @@
+//! How each kind of channel is told of a notification: title, text and link, never a secret.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::webhook::signature;
+use crate::client::endpoint::Endpoint;
+use crate::client::http::Request;
+use crate::secret::redacted;
+use crate::store::channels::ChannelKind;
+use crate::store::notifications::{Level, Notification};
+use crate::time::Micros;
+
+/// Characters of a text that are sent; receivers take some thousand bytes.
+const TEXT: usize = 3000;
+/// How much of an answer is read.
+const ANSWER_BYTES: usize = 64 * 1024;
+/// What a button says.
+const OPEN: &str = "Open";
+
+/// What is sent to whom.
+pub struct Message<'a> {
+    /// The notification.
+    pub record: &'a Notification,
+    /// As the API shows it.
+    pub shown: &'a Value,
+    /// Where people reach the box, if that is known.
+    pub public_url: Option<&'a str>,
+}
+
+impl Message<'_> {
+    fn title(&self) -> String {
+        redacted(&self.record.title).into_owned()
+    }
+
+    /// The text, with the path below it where nobody can follow a link.
+    fn text(&self) -> String {
+        let text: String = redacted(&self.record.message).chars().take(TEXT).collect();
+        match (&self.record.action_url, self.link()) {
+            (Some(path), None) => format!("{text}\n\n{path}"),
+            _ => text,
+        }
+    }
+
+    /// Where it leads, as a whole address.
+    fn link(&self) -> Option<String> {
+        let to = self.record.action_url.as_deref()?;
+        if to.starts_with('/') {
+            return Some(format!("{}{to}", self.public_url?.trim_end_matches('/')));
+        }
+        Some(to.to_owned())
+    }
+
+    /// The request that delivers it.
+    ///
+    /// # Errors
+    /// The channel's address lacks something; told to who made it.
+    pub fn request(&self, kind: ChannelKind, to: &Endpoint, deadline: Instant) -> Result<Request, String> {
+        let (path, body) = match kind {
+            ChannelKind::Webhook => (to.path.clone(), self.shown.clone()),
+            ChannelKind::Ntfy => self.ntfy(&to.path)?,
+            ChannelKind::Gotify => (format!("{}/message", folder(&to.path)), self.gotify()),
+            ChannelKind::Telegram => self.telegram(to)?,
+        };
+        let body = body.to_string();
+        let mut request = Request::new("POST", path, deadline)
+            .with_header("user-agent", concat!("taosd/", env!("CARGO_PKG_VERSION")))
+            .with_max_response(ANSWER_BYTES);
+        let secret = to.secret.reveal();
+        request = match kind {
+            ChannelKind::Webhook => request
+                .with_header("x-taos-event", "notification")
+                .with_header("x-taos-delivery", self.record.id.clone())
+                .with_header("x-taos-signature", signature(to, Micros::now().0 / Micros::SECOND, &body)),
+            ChannelKind::Ntfy if !secret.is_empty() => request.with_header("authorization", format!("Bearer {secret}")),
+            ChannelKind::Gotify => request.with_header("x-gotify-key", secret),
+            ChannelKind::Ntfy | ChannelKind::Telegram => request,
+        };
+        Ok(request.with_body("application/json", body))
+    }
+
+    /// Published as JSON to the server's root: a header could not carry every title.
+    fn ntfy(&self, path: &str) -> Result<(String, Value), String> {
+        let plain = folder(path);
+        let (root, topic) = plain.rsplit_once('/').unwrap_or(("", plain));
+        if topic.is_empty() {
+            return Err("the url of an ntfy channel ends with its topic".to_owned());
+        }
+        let priority = match self.record.level {
+            Level::Low => 2,
+            Level::Normal => 3,
+            Level::High => 5,
+        };
+        let mut body = json!({"topic": topic, "title": self.title(), "message": self.text(), "priority": priority});
+        if let Some(link) = self.link() {
+            body["click"] = json!(link);
+            body["actions"] = json!([{"action": "view", "label": OPEN, "url": link}]);
+        }
+        Ok((format!("{root}/"), body))
+    }
+
+    fn gotify(&self) -> Value {
+        let priority = match self.record.level {
+            Level::Low => 2,
+            Level::Normal => 5,
+            Level::High => 8,
+        };
+        let mut body = json!({"title": self.title(), "message": self.text(), "priority": priority});
+        if let Some(link) = self.link() {
+            body["extras"] = json!({"client::notification": {"click": {"url": link}}});
+        }
+        body
+    }
+
+    fn telegram(&self, to: &Endpoint) -> Result<(String, Value), String> {
+        let query = to.path.split_once('?').map_or("", |(_, query)| query);
+        let chat = query.split('&').find_map(|pair| pair.strip_prefix("chat_id=")).filter(|chat| !chat.is_empty());
+        let chat = chat.ok_or("the url of a telegram channel names its chat: https://api.telegram.org/?chat_id=ID")?;
+        let mut body = json!({"chat_id": chat, "text": format!("{}\n\n{}", self.title(), self.text())});
+        if let Some(link) = self.link() {
+            body["reply_markup"] = json!({"inline_keyboard": [[{"text": OPEN, "url": link}]]});
+        }
+        body["disable_notification"] = json!(self.record.level == Level::Low);
+        Ok((format!("{}/bot{}/sendMessage", folder(&to.path), to.secret.reveal()), body))
+    }
+}
+
+/// A path without its query and without the slash at its end.
+fn folder(path: &str) -> &str {
+    path.split('?').next().unwrap_or("").trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::{Plaintext, UserToken};
+
+    fn record(level: Level) -> Notification {
+        Notification {
+            seq: 1,
+            id: "n1".into(),
+            agent_id: None,
+            source: "taosd".into(),
+            app_origin: None,
+            level,
+            title: "Größer".into(),
+            message: format!("look: {}", UserToken::generate().plaintext.reveal()),
+            action_url: Some("/ui/requests/7".into()),
+            read: false,
+            created_at: Micros(0),
+        }
+    }
+
+    #[test]
+    fn each_kind_gets_title_text_and_link_and_no_secret() {
+        let (record, shown) = (record(Level::High), json!({"id": "n1"}));
+        for (kind, url, path) in [
+            (ChannelKind::Ntfy, "https://ntfy.sh/my-topic", "/"),
+            (ChannelKind::Ntfy, "https://a/sub/topic", "/sub/"),
+            (ChannelKind::Gotify, "https://a/gotify/", "/gotify/message"),
+            (ChannelKind::Telegram, "https://api.telegram.org/?chat_id=-42", "/bot1:abc/sendMessage"),
+        ] {
+            let to = Endpoint::parse(url, Plaintext::new("1:abc".into())).unwrap();
+            let message = Message { record: &record, shown: &shown, public_url: Some("https://box.example") };
+            let request = message.request(kind, &to, Instant::now()).unwrap();
+            assert_eq!(request.path(), path, "{url}");
+            let body = String::from_utf8(request.body().to_vec()).unwrap();
+            assert!(body.contains("Größer") && body.contains("https://box.example/ui/requests/7"), "{body}");
+            assert!(!body.contains("taos_user_"), "{body}");
+            // Without a public address the path is told, and there is no link.
+            let message = Message { public_url: None, ..message };
+            let request = message.request(kind, &to, Instant::now()).unwrap();
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            assert!(body.to_string().contains("/ui/requests/7") && !body.to_string().contains("https://"), "{body}");
+        }
+        let message = Message { record: &record, shown: &shown, public_url: None };
+        for (kind, url) in [(ChannelKind::Ntfy, "https://ntfy.sh/"), (ChannelKind::Telegram, "https://a/?x=1")] {
+            let to = Endpoint::parse(url, Plaintext::new("s".into())).unwrap();
+            assert!(message.request(kind, &to, Instant::now()).is_err(), "{url}");
+        }
+    }
+}

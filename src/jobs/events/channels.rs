@@ -1,0 +1,338 @@
+//! Delivery to channels: what waits in the durable outbox is sent, first in, first out for each channel, and no request
+//! ever waits for a receiver. A receiver that is slow or dead holds up its own channel alone, with growing pauses; what
+//! it refuses for good, or has not taken for a day, is given up.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::channel_key::ChannelKey;
+use super::channel_message::Message;
+use super::webhook::{Listening, ShowNotification, pause_after};
+use crate::client::endpoint::Endpoint;
+use crate::client::http::ClientError;
+use crate::config::Watched;
+use crate::jobs::endpoints::acp_target::Rule;
+use crate::limits::WEBHOOK_LIFE;
+use crate::secret::{Plaintext, redacted};
+use crate::store::channels::{self, Channel};
+use crate::store::notifications::{self, Notification};
+use crate::store::{self, Store};
+use crate::time::{Clock, Micros};
+
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// Attempts at once, and of one user's channels.
+const AT_ONCE: usize = 16;
+const AT_ONCE_OF_USER: usize = 4;
+/// How long nothing is looked at where nothing happens.
+const REST: Duration = Duration::from_secs(15 * 60);
+/// Characters of an error that are kept.
+const ERROR_CHARS: usize = 200;
+
+/// What the operator has set about channels.
+#[derive(Debug, Clone, Default)]
+pub struct ChannelSettings {
+    /// Hosts that users' channels may name though they are not public, and without TLS.
+    pub hosts: Vec<String>,
+    /// Where people reach the box.
+    pub public_url: Option<String>,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone)]
+pub enum Attempt {
+    /// The receiver took it.
+    Taken,
+    /// It never will.
+    Refused(String),
+    /// It may later.
+    Failed(String),
+}
+
+enum Order {
+    Nudge,
+    Done { channel: Channel, notification_id: String, attempt: Attempt },
+    Stop,
+}
+
+/// A hold on the delivering thread.
+pub struct ChannelSender {
+    orders: Sender<Order>,
+    courier: Arc<Courier>,
+}
+
+/// What it takes to make an attempt.
+struct Courier {
+    key: Option<ChannelKey>,
+    listening: Listening,
+    settings: Watched<ChannelSettings>,
+    show: ShowNotification,
+}
+
+impl ChannelSender {
+    /// Starts the thread. Without a key, secrets can neither be stored nor used.
+    ///
+    /// # Errors
+    /// Where there is no thread to be had.
+    pub fn start(
+        store: &Arc<Store>,
+        clock: Arc<Clock>,
+        key: Option<ChannelKey>,
+        listening: Listening,
+        settings: Watched<ChannelSettings>,
+        show: ShowNotification,
+    ) -> std::io::Result<Self> {
+        let (orders, receiver) = channel();
+        let courier = Arc::new(Courier { key, listening, settings, show });
+        let dispatcher = Dispatcher {
+            store: Arc::downgrade(store),
+            clock,
+            courier: Arc::clone(&courier),
+            orders: orders.clone(),
+            busy: HashMap::new(),
+            resting: HashMap::new(),
+        };
+        std::thread::Builder::new().name("channels".into()).spawn(move || dispatcher.work(&receiver))?;
+        Ok(Self { orders, courier })
+    }
+
+    /// Says that something may have been queued.
+    pub fn nudge(&self) {
+        // Fails only once the thread has ended.
+        let _ = self.orders.send(Order::Nudge);
+    }
+
+    /// Seals a secret for a channel.
+    ///
+    /// # Errors
+    /// There is no key, or it cannot be used.
+    pub fn seal(&self, channel_id: &str, secret: &str) -> std::io::Result<Vec<u8>> {
+        let key = self.courier.key.as_ref().ok_or_else(|| std::io::Error::other("channels.key cannot be used"))?;
+        key.seal(channel_id, secret)
+    }
+
+    /// Delivers a record to a channel now, past the outbox. Blocks for some seconds at the most.
+    pub fn try_now(&self, channel: &Channel, record: &Notification) -> Attempt {
+        self.courier.attempt(channel, record)
+    }
+
+    /// What is wrong with an address that a user names; `None` if nothing is.
+    pub fn unfit(&self, endpoint: &Endpoint) -> Option<&'static str> {
+        self.courier.unfit(endpoint)
+    }
+}
+
+impl Drop for ChannelSender {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+    }
+}
+
+impl Courier {
+    fn is_listed(&self, host: &str) -> bool {
+        self.settings.now().hosts.iter().any(|listed| listed.eq_ignore_ascii_case(host))
+    }
+
+    fn unfit(&self, endpoint: &Endpoint) -> Option<&'static str> {
+        if self.is_listed(&endpoint.host) {
+            return None;
+        }
+        if !endpoint.tls {
+            return Some("must begin with https://, unless channel_hosts in taosd.toml lists its host");
+        }
+        match endpoint.host.parse() {
+            Ok(ip) if !Rule::is_public(ip) => {
+                Some("must name a public host, or one that channel_hosts in taosd.toml lists")
+            }
+            _ => None,
+        }
+    }
+
+    fn attempt(&self, channel: &Channel, record: &Notification) -> Attempt {
+        let attempt = self.deliver(channel, record).unwrap_or_else(Attempt::Failed);
+        // What a receiver or a resolver says may hold what it was told.
+        let cut = |text: String| redacted(&text).chars().take(ERROR_CHARS).collect();
+        match attempt {
+            Attempt::Taken => Attempt::Taken,
+            Attempt::Refused(why) => Attempt::Refused(cut(why)),
+            Attempt::Failed(why) => Attempt::Failed(cut(why)),
+        }
+    }
+
+    fn deliver(&self, channel: &Channel, record: &Notification) -> Result<Attempt, String> {
+        let settings = self.settings.now();
+        let secret = match &channel.secret {
+            None => Plaintext::new(String::new()),
+            Some(sealed) => {
+                let opened = self.key.as_ref().and_then(|key| key.unseal(&channel.id, sealed));
+                opened.ok_or("its secret was sealed on another box: set it again")?
+            }
+        };
+        let to = Endpoint::parse(&channel.url, secret).map_err(|why| format!("the url {why}"))?;
+        let shown = (self.show)(record);
+        let message = Message { record, shown: &shown, public_url: settings.public_url.as_deref() };
+        let request = match message.request(channel.kind, &to, Instant::now() + ATTEMPT) {
+            Ok(request) => request,
+            Err(why) => return Ok(Attempt::Refused(why)),
+        };
+        let address = self.address(channel, &to)?;
+        let answer = to.call(address, None, request).map_err(|error| told(&error))?;
+        Ok(match answer.status {
+            200..300 => Attempt::Taken,
+            // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.
+            status @ 400..500 if !matches!(status, 408 | 425 | 429) => {
+                Attempt::Refused(format!("it answered {status}"))
+            }
+            status => Attempt::Failed(format!("it answered {status}")),
+        })
+    }
+
+    /// The address, if it may be sent to: that one is used, so that no second answer of a resolver can lead elsewhere.
+    fn address(&self, channel: &Channel, to: &Endpoint) -> Result<SocketAddr, String> {
+        if let Some(why) = self.unfit(to).filter(|_| !channel.configured) {
+            return Err(format!("the url {why}"));
+        }
+        let address = to.resolve().map_err(|error| told(&error))?;
+        let rule = Rule { listening: self.listening.get().cloned().unwrap_or_default() };
+        let free = channel.configured || self.is_listed(&to.host) || Rule::is_public(address.ip());
+        let address = Some(address).filter(|_| free).and_then(|address| rule.receiver(address));
+        address.ok_or_else(|| "its host leads to an address that channels may not use".to_owned())
+    }
+}
+
+fn told(error: &ClientError) -> String {
+    error.to_string()
+}
+
+struct Dispatcher {
+    store: Weak<Store>,
+    clock: Arc<Clock>,
+    courier: Arc<Courier>,
+    orders: Sender<Order>,
+    /// Channels with an attempt in hand, and whose they are.
+    busy: HashMap<String, Option<String>>,
+    /// When a channel that failed is tried again, and how often it has failed.
+    resting: HashMap<String, (Instant, u32)>,
+}
+
+impl Dispatcher {
+    fn work(mut self, orders: &Receiver<Order>) {
+        loop {
+            let Some(store) = self.store.upgrade() else { return };
+            let rest = self.send(&store).unwrap_or_else(|error| {
+                log::warn!("the channels' outbox cannot be read: {error}");
+                Duration::from_secs(10)
+            });
+            drop(store);
+            let first = match orders.recv_timeout(rest) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            for order in first.into_iter().chain(orders.try_iter().collect::<Vec<_>>()) {
+                match order {
+                    Order::Nudge => {}
+                    Order::Stop => return,
+                    Order::Done { channel, notification_id, attempt } => {
+                        self.busy.remove(&channel.id);
+                        let Some(store) = self.store.upgrade() else { return };
+                        if let Err(error) = self.settle(&store, &channel, notification_id, attempt) {
+                            log::warn!("a delivery to channel {} could not be noted: {error}", channel.id);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins what is due. How long nothing else will be.
+    fn send(&mut self, store: &Store) -> store::Result<Duration> {
+        let waiting = store.read(|conn| channels::waiting(conn))?;
+        self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
+        let (now, mut rest) = (Instant::now(), REST);
+        for channel in waiting {
+            if self.busy.contains_key(&channel.id) {
+                continue;
+            }
+            if let Some((at, _)) = self.resting.get(&channel.id).filter(|(at, _)| *at > now) {
+                rest = rest.min(at.saturating_duration_since(now));
+                continue;
+            }
+            // The end of an attempt looks again.
+            let of_user = self.busy.values().filter(|user| **user == channel.user_id).count();
+            if self.busy.len() >= AT_ONCE || of_user >= AT_ONCE_OF_USER {
+                continue;
+            }
+            let head = store.read(|conn| {
+                let Some(id) = channels::head(conn, &channel.id)? else { return store::Result::Ok(None) };
+                notifications::by_id(conn, &id)
+            })?;
+            if let Some(record) = head {
+                self.begin(channel, record);
+            }
+        }
+        Ok(rest)
+    }
+
+    fn begin(&mut self, channel: Channel, record: Notification) {
+        let (courier, orders) = (Arc::clone(&self.courier), self.orders.clone());
+        self.busy.insert(channel.id.clone(), channel.user_id.clone());
+        let id = channel.id.clone();
+        let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
+            let attempt = courier.attempt(&channel, &record);
+            let _ = orders.send(Order::Done { channel, notification_id: record.id, attempt });
+        });
+        if let Err(error) = started {
+            log::warn!("no thread for a delivery: {error}");
+            self.busy.remove(&id);
+            self.rest(&id);
+        }
+    }
+
+    /// Lets a channel rest after a failure; how long.
+    fn rest(&mut self, id: &str) -> Duration {
+        let failed = self.resting.get(id).map_or(0, |(_, failed)| *failed);
+        let pause = pause_after(failed);
+        self.resting.insert(id.to_owned(), (Instant::now() + pause, failed.saturating_add(1)));
+        pause
+    }
+
+    fn settle(
+        &mut self,
+        store: &Store,
+        channel: &Channel,
+        notification: String,
+        attempt: Attempt,
+    ) -> store::Result<()> {
+        let (id, now) = (channel.id.clone(), Micros::now());
+        match attempt {
+            Attempt::Taken => {
+                self.resting.remove(&id);
+                store.write(move |conn| channels::done(conn, &id, &notification, None, now))
+            }
+            Attempt::Refused(why) => {
+                log::warn!("channel {id} refuses notification {notification}: {why}; it is not sent again");
+                store.write(move |conn| channels::done(conn, &id, &notification, Some(&why), now))
+            }
+            Attempt::Failed(why) => {
+                let pause = self.rest(&id);
+                log::warn!(
+                    "notification {notification} could not be delivered to channel {id}: {why}; next try in {pause:?}"
+                );
+                let life = i64::try_from(WEBHOOK_LIFE.as_micros()).unwrap_or(i64::MAX);
+                let too_old = self.clock.judging().plus(-life);
+                let given_up = store.write(move |conn| {
+                    channels::failed(conn, &id, &why, now)?;
+                    channels::expire(conn, too_old)
+                })?;
+                if given_up > 0 {
+                    log::error!("{given_up} notifications waited for a channel for a day: they are dropped");
+                }
+                Ok(())
+            }
+        }
+    }
+}

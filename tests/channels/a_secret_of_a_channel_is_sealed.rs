@@ -1,0 +1,46 @@
+//! A channel's secret is written and never read: not in a reply, not in the database, not in a backup, not in the log. On
+//! another box it is asked for again.
+
+use std::os::unix::fs::MetadataExt;
+
+use serde_json::json;
+
+use crate::receiver::{Phone, World};
+
+const SECRET: &str = "tk_Zq7hVeryOwnSecret91";
+
+#[test]
+fn it_is_nowhere_in_plain_and_no_other_box_can_use_it() {
+    let mut world = World::new();
+    let phone = Phone::start(&world.authority);
+    let id = world.channel("ntfy", &format!("https://localhost:{}/topic", phone.port), Some(SECRET));
+    world.notify("one", "normal");
+    assert_eq!(phone.next().header("authorization"), format!("Bearer {SECRET}"));
+    assert!(!world.record(&id).to_string().contains(SECRET));
+    let key = world.daemon.data.join("channels.key");
+    assert_eq!(std::fs::metadata(&key).unwrap().mode() & 0o777, 0o600);
+    world.daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
+    assert_eq!(world.daemon.stop(), Some(0));
+    for file in files(&world.daemon.data) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()), "{}", file.display());
+    }
+    assert!(!world.daemon.log_text().contains(SECRET));
+    // As after a restore elsewhere: the database is here, the key is not.
+    std::fs::remove_file(&key).unwrap();
+    world.daemon.spawn();
+    let test = format!("/api/users/operator/channels/{id}/test");
+    let told = world.daemon.operator().post(&test, json!({})).expect(200).json();
+    assert_eq!(told["error"], json!("its secret was sealed on another box: set it again"));
+    let path = format!("/api/users/operator/channels/{id}");
+    world.daemon.operator().patch(&path, json!({"secret": SECRET})).expect(200);
+    assert_eq!(world.daemon.operator().post(&test, json!({})).expect(200).json()["delivered"], json!(true));
+}
+
+fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.is_file())
+        .collect()
+}

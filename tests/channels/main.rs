@@ -1,0 +1,13 @@
+//! Channels: notifications on their way to people's phones, through real receivers over TLS with a private authority.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod receiver;
+
+mod a_bad_receiver_holds_up_nobody_else;
+mod a_channel_is_its_users_own;
+mod a_secret_of_a_channel_is_sealed;
+mod each_kind_is_told_in_its_own_way;
+mod users_channels_reach_no_network_of_the_box;
+mod what_waits_outlives_the_daemon;

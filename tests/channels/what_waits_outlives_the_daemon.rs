@@ -1,0 +1,24 @@
+//! The outbox is on disk with the notification: a killed daemon delivers after its next start what nobody has taken.
+
+use serde_json::json;
+
+use crate::receiver::{Phone, World};
+
+#[test]
+fn a_kill_loses_no_delivery() {
+    let mut world = World::new();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let id = world.channel("ntfy", &format!("https://localhost:{port}/topic"), None);
+    for nth in 0..3 {
+        world.notify(&format!("n{nth}"), "normal");
+    }
+    world.daemon.kill();
+    let back = Phone::named(&world.authority, "localhost", port);
+    world.daemon.spawn();
+    for nth in 0..3 {
+        assert_eq!(back.next().body["title"], json!(format!("n{nth}")));
+    }
+    world.eventually("nothing waits", || world.record(&id)["delivery"]["waiting"] == json!(0));
+}
