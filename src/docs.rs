@@ -30,6 +30,7 @@ pages![
     "agents/recipes/deploying",
     "agents/recipes/an-agent-that-sleeps",
     "agents/recipes/freezing",
+    "agents/recipes/notifications-on-your-phone",
     "agents/recipes/build-once-and-deploy",
     "agents/recipes/tokens-and-rotation",
     "agents/recipes/users-and-tokens",

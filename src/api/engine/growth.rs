@@ -58,6 +58,7 @@ const WORDS: &[&str] = &["knowledge_put", "messages_send", "messages_edit"];
 /// Routes that write nothing to disk, though their method does not say so.
 const READS: &[&str] = &[
     "ax_honeypot",
+    "channels_test",
     "agents_heartbeat",
     "agentex_forward_post",
     "agentex_rpc",

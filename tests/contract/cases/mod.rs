@@ -2,6 +2,7 @@
 //! written once, in `generic`; what is particular to one stands with its noun.
 
 mod agents;
+mod channels;
 mod containers;
 mod freezing;
 mod generic;
@@ -49,7 +50,7 @@ impl Way {
 
 /// Every case that is particular to a route.
 pub fn own() -> impl Iterator<Item = &'static Case> {
-    let agents = agents::CASES.iter().chain(containers::CASES).chain(freezing::CASES);
+    let agents = agents::CASES.iter().chain(containers::CASES).chain(freezing::CASES).chain(channels::CASES);
     agents
         .chain(people::CASES)
         .chain(notifications::CASES)
