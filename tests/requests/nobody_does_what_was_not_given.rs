@@ -237,7 +237,7 @@ impl Model {
         }
         let (eve, bob) = (self.eve_is_admin && self.eve_is_enabled, self.bob_owns);
         self.open.retain(|asked| match &asked.given {
-            Some(given) => !(given.by == Who::Eve && !eve || given.by == Who::Bob && !bob),
+            Some(given) => (bob || given.by != Who::Bob) && (eve || given.by != Who::Eve),
             None => true,
         });
         if self.eve_is_enabled {

@@ -54,7 +54,7 @@ pub enum Attempt {
 
 enum Order {
     Nudge,
-    Done { channel: Channel, notification_id: String, attempt: Attempt },
+    Done { channel: Box<Channel>, notification_id: String, attempt: Attempt },
     Stop,
 }
 
@@ -250,7 +250,7 @@ impl Dispatcher {
 
     /// Begins what is due. How long nothing else will be.
     fn send(&mut self, store: &Store) -> store::Result<Duration> {
-        let waiting = store.read(|conn| channels::waiting(conn))?;
+        let waiting = store.read(channels::waiting)?;
         self.resting.retain(|id, _| waiting.iter().any(|channel| channel.id == *id));
         let (now, mut rest) = (Instant::now(), REST);
         for channel in waiting {
@@ -283,7 +283,7 @@ impl Dispatcher {
         let id = channel.id.clone();
         let started = std::thread::Builder::new().name("channel".into()).spawn(move || {
             let attempt = courier.attempt(&channel, &record);
-            let _ = orders.send(Order::Done { channel, notification_id: record.id, attempt });
+            let _ = orders.send(Order::Done { channel: Box::new(channel), notification_id: record.id, attempt });
         });
         if let Err(error) = started {
             log::warn!("no thread for a delivery: {error}");
