@@ -26,11 +26,14 @@ fn told(reply: &Reply) -> (u16, String, Vec<String>) {
     (reply.status, reply.text(), names)
 }
 
+/// Makes a secret of one kind.
+type Make = fn() -> Issued;
+
 #[test]
 fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
     let daemon = Daemon::start();
     let id = daemon.agent("atlas");
-    let kinds: [(&str, fn() -> Issued); 4] = [
+    let kinds: [(&str, Make); 4] = [
         ("agent_token", AgentToken::generate),
         ("user_token", UserToken::generate),
         ("agent_pat", AgentPat::generate),
