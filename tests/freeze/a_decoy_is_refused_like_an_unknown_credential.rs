@@ -11,7 +11,7 @@ use crate::world::{WHOAMI, token};
 
 /// A decoy with this secret, as if it had been planted.
 fn decoy(daemon: &Daemon, agent: &str, kind: &str, freeze: bool, issued: &Issued) -> String {
-    let id = format!("wire-{kind}");
+    let id = format!("wire-{}", issued.key_id);
     daemon.execute(
         "INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, planted, created_by, created_at)
         VALUES (?1, ?2, ?3, ?4, '/root/.config/' || ?3, ?5, 1, 'user:operator', 1)",
@@ -39,6 +39,7 @@ fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
         ("agent_pat", AgentPat::generate),
         ("user_pat", UserPat::generate),
     ];
+    let mut last = String::new();
     for (kind, generate) in kinds {
         let (bait, unknown) = (generate(), generate());
         let wire = decoy(&daemon, &id, kind, false, &bait);
@@ -60,6 +61,7 @@ fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
             "SELECT count(*) FROM notifications WHERE app_origin = 'tripwire' AND message LIKE '%/' || ?1 || ' %'";
         assert_eq!(daemon.number(sent, [kind]), 1, "{kind}");
         daemon.execute("DELETE FROM tripwires WHERE id = ?1", [&wire]);
+        last = wire;
     }
     let login = UserToken::generate();
     decoy(&daemon, &id, "user_token", false, &login);
@@ -68,7 +70,7 @@ fn it_is_refused_as_an_unknown_one_everywhere_and_the_owner_knows() {
     assert_eq!(refused.status, 401);
     eventually(|| daemon.number("SELECT touches FROM tripwires", []) == 1);
     assert_eq!(daemon.record("atlas")["frozen"], json!(false));
-    let audit = daemon.operator().get("/api/audit?resource=tripwire:wire-agent_pat").expect(200).json();
+    let audit = daemon.operator().get(&format!("/api/audit?resource=tripwire:{last}")).expect(200).json();
     assert_eq!((&audit[0]["outcome"], audit.as_array().unwrap().len()), (&json!("denied"), 1));
 }
 
@@ -101,7 +103,7 @@ fn within_a_second_the_owner_knows_and_the_agent_is_frozen() {
 fn only_the_owner_sees_them_and_an_agent_without_a_container_has_none() {
     let daemon = Daemon::start();
     let id = daemon.agent("atlas");
-    decoy(&daemon, &id, "agent_pat", true, &AgentPat::generate());
+    let wire = decoy(&daemon, &id, "agent_pat", true, &AgentPat::generate());
     let list = "/api/agents/atlas/tripwires";
     assert_eq!(daemon.operator().get(list).expect(200).json()[0]["path"], json!("/root/.config/agent_pat"));
     let agent = daemon.agent_token("atlas", &["agents.tripwires"]);
@@ -113,7 +115,7 @@ fn only_the_owner_sees_them_and_an_agent_without_a_container_has_none() {
         plant(bad).expect_error(422, "validation_error");
     }
     daemon.operator().delete(&format!("{list}/nobody")).expect_error(404, "tripwire_not_found");
-    daemon.operator().delete(&format!("{list}/wire-agent_pat")).expect(204);
+    daemon.operator().delete(&format!("{list}/{wire}")).expect(204);
     assert_eq!(daemon.operator().get(list).expect(200).json(), json!([]));
 }
 

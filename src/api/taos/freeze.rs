@@ -12,6 +12,7 @@ use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Tx, Written};
 use crate::api::engine::slow::{self, Slow, WAIT};
+use crate::jobs::events::frozen as told;
 use crate::jobs::events::notifier::{self, Notice};
 use crate::jobs::operations::freeze::{self, Freezing};
 use crate::limits::FREEZE_REASON_CHARS;
@@ -213,7 +214,7 @@ fn change(
         let kind = if freezes { OperationKind::Freeze } else { OperationKind::Thaw };
         let op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         let promised = freeze::promise(tx.conn, op, &changed, &answer)?;
-        let notices = freeze::notices(&changed, freezes, &tx.caller.source(), &reason);
+        let notices = told::notices(&changed, freezes, &tx.caller.source(), &reason);
         let told = tell(tx, notices, notifier.reaches_webhook())?;
         let written = match promised {
             Some(op) => slow.follow(op, Vec::new(), slow::pending),

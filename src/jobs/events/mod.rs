@@ -4,6 +4,7 @@ pub mod channel_key;
 mod channel_message;
 pub mod channels;
 pub mod fetched;
+pub mod frozen;
 pub mod listening;
 pub mod log_tail;
 pub mod notifier;

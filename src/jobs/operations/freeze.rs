@@ -2,7 +2,6 @@
 //! container agree with it. So it may be done at any time and any number of times: after the request, after a crash, and
 //! whenever the reconciler finds a difference.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,9 +12,7 @@ use super::lifecycle::container;
 use super::progress;
 use super::{Jobs, OperationError, within};
 use crate::containers::{Error, Status};
-use crate::jobs::events::notifier::Notice;
 use crate::store::agents::{self, Agent, Freezable};
-use crate::store::notifications::Level;
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
 use crate::threads::lock;
@@ -23,10 +20,6 @@ use crate::time::Micros;
 
 /// Seconds for a call.
 const CALL: u64 = 40;
-/// Names that one notice lists.
-const NAMED: usize = 20;
-/// What these notices are about.
-const TOPIC: &str = "freeze";
 
 /// Takes up an operation: a job for each agent, under the agent's own key, so that it comes after what runs there.
 pub fn take_up(jobs: &Arc<Jobs>, op: &Operation) {
@@ -205,31 +198,4 @@ pub fn promise(
     op.payload = json!({"agents": with, "answer": answer}).to_string();
     operations::insert(conn, &op)?;
     Ok(Some(op))
-}
-
-/// What each owner is told of agents that were frozen or thawed.
-pub fn notices(agents: &[Freezable], frozen: bool, by: &str, reason: &str) -> Vec<(String, Notice)> {
-    let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for agent in agents {
-        owners.entry(&agent.owner_user_id).or_default().push(&agent.slug);
-    }
-    let state = if frozen { "frozen" } else { "thawed" };
-    owners
-        .into_iter()
-        .map(|(owner, names)| {
-            let (title, page) = match names.as_slice() {
-                [one] => (format!("Agent {one} is {state}"), format!("/ui/agents/{one}")),
-                all => (format!("{} agents are {state}", all.len()), "/ui/agents".to_owned()),
-            };
-            let mut message = if reason.is_empty() { format!("By {by}.") } else { format!("By {by}: {reason}") };
-            if names.len() > 1 {
-                let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
-                let more = names.len().saturating_sub(NAMED);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                message = format!("{message}\n\n{}{more}", shown.join(", "));
-            }
-            let level = if frozen { Level::High } else { Level::Normal };
-            (owner.to_owned(), Notice { level, title, message, page: page.into(), topic: Some(TOPIC) })
-        })
-        .collect()
 }
