@@ -126,6 +126,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
     for change in defaults.differences(&all).iter().filter(|change| change.reloads) {
         let is_example = [
             "allowed_hosts",
+            "channel_hosts",
             "public_url",
             "oauth.redirect_schemes",
             "containers.image",

@@ -192,6 +192,21 @@ pub const BOUNDS: &[Bound] = &[
         },
     },
     Bound {
+        routes: &["tripwires_plant"],
+        adds: "A tripwire",
+        most: || format!("{} per agent, then 409 `limit_reached`", limits::TRIPWIRES),
+    },
+    Bound {
+        routes: &["channels_create"],
+        adds: "A channel",
+        most: || format!("{} per user, then 409 `limit_reached`", limits::CHANNELS),
+    },
+    Bound {
+        routes: &["channels_update"],
+        adds: "Nothing: one row changes",
+        most: || "Each text has a maximum length".to_owned(),
+    },
+    Bound {
         routes: &["requests_approve", "requests_decide"],
         adds: "A grant, of a request for a role",
         most: || format!("As many as were asked for; {} grants per agent", limits::GRANTS_OF_AGENT),
