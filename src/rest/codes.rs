@@ -184,7 +184,7 @@ codes! {
     AGENT_FROZEN 409 "agent_frozen" "The agent is frozen. Its credentials are refused with 401; what would start it, change its run or give it a credential is refused with 409."
         "Ask the agent's owner to thaw it with POST /api/agents/NAME/thaw." in "recipes/freezing#thaw" ;
     CHANNEL_NOT_FOUND 404 "channel_not_found" "The user has no such channel, or it stands in taosd.toml."
-        "List the user's channels with GET /api/users/NAME/channels." in "recipes/notifications-on-your-phone" ;
+        "List the user's channels with GET /api/users/NAME/channels." in "recipes/notifications-on-your-phone#try-it" ;
     CHANNEL_NOT_FIT 422 "channel_not_fit" "The channel's address or secret does not fit its kind, or its host is not one that users' channels may name."
         "Change what the detail names; for a host in your own network add it to channel_hosts in taosd.toml." in "recipes/notifications-on-your-phone#hosts" ;
     TRIPWIRE_NOT_FOUND 404 "tripwire_not_found" "The agent has no such tripwire."

@@ -54,6 +54,8 @@ record! {
         pub slug: String = "a.slug",
         /// After how many minutes.
         pub minutes: i64 = "a.idle_stop_minutes",
+        /// Whether it is frozen: then it stands still already.
+        pub frozen: bool = "a.frozen_at IS NOT NULL",
     }
 }
 
@@ -128,7 +130,7 @@ pub fn set_told(conn: &Connection, agent_id: &str) -> Result<bool> {
 pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> {
     let sql = format!(
         "{} WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND a.status = 'running'
-            AND a.paused = 0 AND a.frozen_at IS NULL AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
+            AND a.paused = 0 AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
         Dozer::SELECT
     );
     let mut statement = conn.prepare_cached(&sql)?;

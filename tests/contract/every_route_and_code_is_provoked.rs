@@ -112,6 +112,7 @@ const ON_A_RUNTIME: &[(&str, &str)] = &[
     ("agents_stop", ""),
     ("agents_restart", ""),
     ("agents_logs", ""),
+    ("tripwires_plant", ""),
     ("agents_logs", "no_journal"),
     ("agents_deploy", "delivery_failed"),
     ("agents_restore", "delivery_failed"),

@@ -80,7 +80,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_start", "agents start atlas", 1),
     ("agents_stop", "agents stop atlas", 1),
     ("agents_restart", "agents restart atlas --no-wait", 1),
-    ("channels_create", "channels create operator --kind ntfy --url https://localhost/t", 0),
+    ("channels_create", "channels create operator --kind ntfy --to https://localhost/t", 0),
     ("channels_list", "channels list operator", 0),
     ("channels_update", "channels update operator nobody --min-level low", 1),
     ("channels_test", "channels test operator nobody", 1),

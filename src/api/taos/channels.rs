@@ -33,7 +33,7 @@ use crate::time::Micros;
 
 /// Characters that a webhook's secret has at least.
 const WEBHOOK_SECRET: usize = 16;
-const DOC: &str = "recipes/notifications-on-your-phone";
+const DOC: &str = "recipes/notifications-on-your-phone#try-it";
 
 const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "What the receiver speaks.");
 const URL: Field = Field::text(

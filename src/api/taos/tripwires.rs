@@ -41,7 +41,7 @@ const PATH: Field = Field::text(
     255,
     "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is replaced.",
 )
-.told(r#"{"pattern": "^/(root|home|opt|srv)(/[.]?[A-Za-z0-9_-]+)+$"}"#);
+.told(r#"{"pattern": "^/(root|home|opt|srv)(/[.]?[A-Za-z0-9][A-Za-z0-9_-]*)+$"}"#);
 const KIND: Field = Field::word("kind", KINDS, "What it looks like; agent_pat if absent.");
 const FREEZE: Field = Field::flag("freeze", "Whether its use freezes the agent; false if absent.");
 

@@ -1,5 +1,6 @@
 //! `taosctl channels`.
 
+use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
@@ -14,14 +15,17 @@ const COLUMNS: &[Column] = &[
     Column("UPDATED", "updated_at"),
 ];
 
+/// `--url` is the daemon's own address.
+const TO: &[Flag] = &[Flag::Named("url", "to")];
+
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "channels",
     about: "Where a user is told of notifications, such as on a phone",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "channels_list", Show::Table(COLUMNS))),
-        CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record)),
-        CommandEntry::Verb(Verb::new("update", "channels_update", Show::Record)),
+        CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record).flags(TO)),
+        CommandEntry::Verb(Verb::new("update", "channels_update", Show::Record).flags(TO)),
         CommandEntry::Verb(Verb::new("delete", "channels_delete", Show::Done("deleted", None))),
         CommandEntry::Verb(Verb::new("test", "channels_test", Show::Record)),
     ],

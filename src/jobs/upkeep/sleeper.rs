@@ -283,7 +283,7 @@ impl Keeper {
             let dozers = self.tools.store.lookup(|conn| news::dozers(conn, &after, BATCH))?;
             let Some(last) = dozers.last() else { break };
             after.clone_from(&last.agent_id);
-            for dozer in &dozers {
+            for dozer in dozers.iter().filter(|dozer| !dozer.frozen) {
                 let since = self.idle_since(dozer, now)?;
                 idle.insert(dozer.agent_id.clone(), since);
                 let minutes = u64::try_from(dozer.minutes).unwrap_or(u64::MAX);

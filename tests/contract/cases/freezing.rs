@@ -35,14 +35,6 @@ pub const CASES: &[Case] = &[
         assert_eq!(own.daemon.record(&name)["frozen"], json!(false));
         reply
     }),
-    case("tripwires_plant", "", |w| {
-        // The runtime of these tests refuses everything: what it takes, the target boxes shows.
-        let request = w.request_for("tripwires_plant");
-        w.give_container(&request);
-        request.by(&w.operator()).expect_error(502, "container_failed");
-        assert_eq!(w.daemon.number("SELECT count(*) FROM tripwires WHERE planted = 0", []), 0, "no row is left");
-        w.operator().get(&request.path).expect(200)
-    }),
     case("tripwires_list", "", |w| w.operator().get(&format!("/api/agents/{}/tripwires", w.agent())).expect(200)),
     case("tripwires_remove", "", |w| {
         let (agent, wire) = wire(w);
