@@ -127,9 +127,10 @@ pub fn set_told(conn: &Connection, agent_id: &str) -> Result<bool> {
 ///
 /// # Errors
 /// The store's.
+// The plus: the index of those that doze is smaller than that of those that run.
 pub fn dozers(conn: &Connection, after: &str, limit: u64) -> Result<Vec<Dozer>> {
     let sql = format!(
-        "{} WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND a.status = 'running'
+        "{} WHERE a.idle_stop_minutes > 0 AND a.archived_at IS NULL AND a.id > ?1 AND +a.status = 'running'
             AND a.paused = 0 AND a.asleep_at IS NULL AND a.container_name IS NOT NULL ORDER BY a.id LIMIT ?2",
         Dozer::SELECT
     );

@@ -283,7 +283,7 @@ mod tests {
     fn an_empty_list_allows_only_what_is_always_allowed() {
         let none = Scopes::default();
         let allowed: Vec<_> = Action::ALL.iter().filter(|a| none.allow(**a)).map(|a| a.slug()).collect();
-        assert_eq!(allowed, ["auth.whoami", "auth.logout"]);
+        assert_eq!(allowed, ["auth.whoami", "auth.logout", "mcp.use", "oauth.consent"]);
     }
 
     fn any_scope() -> impl Strategy<Value = Scope> {
