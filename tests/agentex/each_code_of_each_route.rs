@@ -149,6 +149,11 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             daemon.grant(&format!("user:{username}"), &asked.3, "viewer");
             send(&viewer, &asked)
         }
+        "agent_frozen" => {
+            let name = text(&operator.get(&format!("/agents/{}", asked.3)).expect(200).json(), "name");
+            operator.post(&format!("/api/agents/{name}/freeze"), json!({"reason": "a test"}));
+            send(&operator, &asked)
+        }
         "scope_exceeds_issuer" => send(&daemon.user_token("operator", &["agents.keys.create"]), &asked),
         "not_supported" => send(&operator, &asked),
         other => panic!("{}: nobody provokes {other}", route.id),
