@@ -17,7 +17,7 @@ fn notices(daemon: &Daemon) -> Vec<serde_json::Value> {
 
 #[test]
 fn the_alarm_rings_once_and_ends_by_itself() {
-    let Some(disk) = Mount::tmpfs(4 * 1024) else { return };
+    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
     let data = disk.path().join("d");
     let env = [("TAOSD_BACKUP_INTERVAL", "1"), ("TAOSD_MIN_FREE_BYTES", "0")];
     let mut daemon = Daemon::prepared(Some(&data), &[], &env);
