@@ -31,7 +31,7 @@ fn fill_up(daemon: &Daemon, first: usize) -> usize {
 
 #[test]
 fn writes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost() {
-    let Some(disk) = Mount::tmpfs(4 * 1024) else { return };
+    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -68,7 +68,7 @@ fn writes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost() {
 
 #[test]
 fn a_keyed_request_refused_for_want_of_room_may_be_repeated() {
-    let Some(disk) = Mount::tmpfs(4 * 1024) else { return };
+    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -88,7 +88,7 @@ fn a_keyed_request_refused_for_want_of_room_may_be_repeated() {
 
 #[test]
 fn a_stop_on_a_full_disk_is_clean_and_loses_nothing() {
-    let Some(disk) = Mount::tmpfs(4 * 1024) else { return };
+    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -105,7 +105,7 @@ fn a_stop_on_a_full_disk_is_clean_and_loses_nothing() {
 
 #[test]
 fn a_start_on_a_full_disk_says_so_and_touches_nothing() {
-    let Some(disk) = Mount::tmpfs(4 * 1024) else { return };
+    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     // A first start has nowhere to put the registry.
