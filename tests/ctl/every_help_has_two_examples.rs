@@ -65,7 +65,8 @@ const ASKED: &str = "taosctl requests ls -q --state approved --kind scope | xarg
     && break; done";
 
 /// What changes more than the next examples can bear has a box of its own.
-const OF_ITS_OWN: [&str; 8] = ["delete", "restore", "purge", "rm", "renew", "release", "agent-pat", "profile"];
+const OF_ITS_OWN: [&str; 10] =
+    ["freeze", "thaw", "delete", "restore", "purge", "rm", "renew", "release", "agent-pat", "profile"];
 
 #[test]
 fn each_runs_as_it_stands_there() {
