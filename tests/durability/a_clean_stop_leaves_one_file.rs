@@ -21,6 +21,8 @@ fn the_data_directory_holds_the_database_its_copy_the_token_the_clock_the_keys_a
             "backup",
             // Signs the head of the audit; in no copy.
             "box.key",
+            // Seals the secrets of channels; in no copy.
+            "channels.key",
             // What the next start is told of the clock.
             "clock.json",
             "operator.token",
