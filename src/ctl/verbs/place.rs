@@ -7,10 +7,12 @@ use super::complete;
 /// The parameter's name and the beginning of its path, and what people are told of it.
 const ABOUT: &[(&str, &str, &str)] = &[
     ("/api/agents/archived/", "id", "The archived agent's name or id"),
+    ("/api/agents/{name}/tripwires/", "id", "The tripwire's id"),
     ("/api/agents/", "name", "The agent's name or id"),
     ("/api/v1/agents/", "agent", "The agent's name or id"),
     ("/api/operations/", "id", "The operation's id, or an agent's name for its newest"),
     ("/api/users/", "username", "The user's name or id"),
+    ("/api/users/{username}/channels/", "id", "The channel's id"),
     ("/api/users/", "id", "The token's id or label"),
     ("/api/requests/", "id", "The request's id"),
     ("/api/ui/ask/", "id", "The question's id"),
