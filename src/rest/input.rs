@@ -20,25 +20,7 @@ use super::router::Params;
 use super::tags::{self, Tags};
 use crate::closed_set::UnknownWord;
 
-/// What a field is read by: its declaration, so that a mistyped name does not compile.
-pub trait Named {
-    /// Its name.
-    fn name(&self) -> &str;
-}
-
-impl Named for &Field {
-    fn name(&self) -> &str {
-        self.name
-    }
-}
-
-impl Named for &str {
-    fn name(&self) -> &str {
-        self
-    }
-}
-
-/// Checked fields. A field that was not sent, or was null, is absent.
+/// Checked fields, read by their declarations, so that a mistyped name does not compile. A field that was not sent, or was null, is absent.
 #[derive(Debug, Clone, Default)]
 pub struct Fields(Map<String, Value>);
 
@@ -48,18 +30,13 @@ impl Fields {
         Self(fields)
     }
 
-    /// The same as [`Fields::text`].
-    pub fn of(&self, field: &Field) -> Option<&str> {
-        self.text(field)
-    }
-
     /// The text of a field that the route declares as required: the check has seen that it is there.
     pub fn required(&self, field: &Field) -> &str {
         self.text(field).unwrap_or_default()
     }
 
     /// A text.
-    pub fn text(&self, field: impl Named) -> Option<&str> {
+    pub fn text(&self, field: &Field) -> Option<&str> {
         self.value(field)?.as_str()
     }
 
@@ -67,8 +44,8 @@ impl Fields {
     ///
     /// # Errors
     /// `validation_failed` for a word that the set does not have.
-    pub fn word<T: FromStr<Err = UnknownWord>>(&self, field: impl Named) -> Result<Option<T>, ApiError> {
-        let name = field.name();
+    pub fn word<T: FromStr<Err = UnknownWord>>(&self, field: &Field) -> Result<Option<T>, ApiError> {
+        let name = field.name;
         let parse = |word: &str| {
             word.parse().map_err(|UnknownWord { set, .. }| ApiError::field(name, format!("must be one of {set}")))
         };
@@ -76,32 +53,32 @@ impl Fields {
     }
 
     /// A whole number.
-    pub fn integer(&self, field: impl Named) -> Option<i64> {
+    pub fn integer(&self, field: &Field) -> Option<i64> {
         self.value(field)?.as_i64()
     }
 
     /// True or false.
-    pub fn flag(&self, field: impl Named) -> Option<bool> {
+    pub fn flag(&self, field: &Field) -> Option<bool> {
         self.value(field)?.as_bool()
     }
 
     /// A list of texts.
-    pub fn texts(&self, field: impl Named) -> Option<Vec<&str>> {
+    pub fn texts(&self, field: &Field) -> Option<Vec<&str>> {
         Some(self.value(field)?.as_array()?.iter().filter_map(Value::as_str).collect())
     }
 
     /// Whatever was sent.
-    pub fn value(&self, field: impl Named) -> Option<&Value> {
-        self.0.get(field.name())
+    pub fn value(&self, field: &Field) -> Option<&Value> {
+        self.0.get(field.name)
     }
 
     /// An object.
-    pub fn object(&self, field: impl Named) -> Option<Self> {
+    pub fn object(&self, field: &Field) -> Option<Self> {
         self.value(field)?.as_object().cloned().map(Self)
     }
 
     /// A list of objects; empty if it was not sent.
-    pub fn objects(&self, field: impl Named) -> Vec<Self> {
+    pub fn objects(&self, field: &Field) -> Vec<Self> {
         let list = self.value(field).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_object).cloned().map(Self).collect()
     }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::{Agent, Entry, Grant, Notification, Operation};
@@ -79,7 +80,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     let agent: Agent = view.get(&format!("/api/agents/{name}"))?;
     let slug = encoded(&agent.name);
     // A secret is shown where the token's record is.
-    let tab = if view.told.issued.is_some() { "access" } else { view.query("tab").unwrap_or("") };
+    let tab = if view.told.issued.is_some() { "access" } else { view.query(&query::TAB).unwrap_or("") };
     let is = |wanted: &str| tab == wanted;
     let mut page = One {
         frame: view.frame(agent.display_name.clone(), "/ui/agents"),

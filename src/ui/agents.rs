@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::core::filters;
 use super::core::form::Form;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::{Agent, Archived};
@@ -34,9 +35,9 @@ struct Agents<'a> {
 const STATUSES: &[&str] = &["registered", "deploying", "running", "stopped", "failed"];
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let tab = view.query("tab").unwrap_or("all");
-    let (q, status) = (view.query("q").unwrap_or(""), view.query("status").unwrap_or(""));
-    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let tab = view.query(&query::TAB).unwrap_or("all");
+    let (q, status) = (view.query(&query::Q).unwrap_or(""), view.query(&query::STATUS).unwrap_or(""));
+    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     let mut page = Agents {
         frame: view.frame("Agents", "/ui/agents"),
         tab,

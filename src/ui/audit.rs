@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::Entry;
@@ -31,19 +32,20 @@ struct Audit<'a> {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let filter: Vec<_> = [("actor", "user:operator"), ("action", "agents.create"), ("resource", "agent:…")]
-        .into_iter()
-        .map(|(name, like)| (name, like, view.query(name).unwrap_or("")))
-        .collect();
-    let mut query = String::new();
+    let filter: Vec<_> =
+        [(&query::ACTOR, "user:operator"), (&query::ACTION, "agents.create"), (&query::RESOURCE, "agent:…")]
+            .into_iter()
+            .map(|(field, like)| (field.name, like, view.query(field).unwrap_or("")))
+            .collect();
+    let mut narrowed = String::new();
     for (name, _, value) in filter.iter().filter(|(_, _, value)| !value.is_empty()) {
-        query += &format!("&{name}={}", encoded(value));
+        narrowed += &format!("&{name}={}", encoded(value));
     }
-    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
-    let list = view.list::<Entry>(&format!("/api/audit?limit=100{query}{cursor}"))?;
+    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let list = view.list::<Entry>(&format!("/api/audit?limit=100{narrowed}{cursor}"))?;
     let follows = |pair: &[Entry]| pair[0].seq != pair[1].seq + 1 || pair[0].prev_hash == pair[1].hash;
     let linked = list.rows.windows(2).all(follows);
     let head = view.find("/api/audit/head");
     let frame = view.frame("Audit", "/ui/audit");
-    view.page(&Audit { frame, rows: list.rows, next: list.next, filter, query, head, linked })
+    view.page(&Audit { frame, rows: list.rows, next: list.next, filter, query: narrowed, head, linked })
 }

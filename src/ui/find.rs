@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::Agent;
@@ -38,7 +39,7 @@ const MORE: &[(&str, &str, &str)] = &[
 ];
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let q = view.query("q").map(str::trim).unwrap_or("");
+    let q = view.query(&query::Q).map(str::trim).unwrap_or("");
     let frame = view.frame("Search", "");
     let word = q.to_lowercase();
     let pages = frame.places.iter().map(|place| (place.path, place.name, place.icon)).chain(MORE.iter().copied());

@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::Notification;
@@ -22,10 +23,10 @@ struct Inbox<'a> {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let unread = view.query("tab") == Some("unread");
-    let agent = view.query("agent").unwrap_or("");
+    let unread = view.query(&query::TAB) == Some("unread");
+    let agent = view.query(&query::AGENT).unwrap_or("");
     let mut target = format!("/api/notifications?limit=50&unread_only={unread}");
-    if let Some(cursor) = view.query("cursor") {
+    if let Some(cursor) = view.query(&query::CURSOR) {
         target += &format!("&cursor={}", encoded(cursor));
     }
     let mut list = view.list::<Notification>(&target)?;

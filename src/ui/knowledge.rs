@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use crate::access::Action;
@@ -53,8 +54,11 @@ struct Knowledge<'a> {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let (tab, q, source) =
-        (view.query("tab").unwrap_or(""), view.query("q").unwrap_or(""), view.query("source").unwrap_or(""));
+    let (tab, q, source) = (
+        view.query(&query::TAB).unwrap_or(""),
+        view.query(&query::Q).unwrap_or(""),
+        view.query(&query::SOURCE).unwrap_or(""),
+    );
     let mut page = Knowledge {
         frame: view.frame("Knowledge", "/ui/knowledge"),
         tab,
@@ -67,14 +71,14 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         next: None,
         may_write: view.may(Action::KnowledgeWrite),
     };
-    if let Some(id) = view.query("key") {
+    if let Some(id) = view.query(&query::KEY) {
         page.item = Some(view.get(&format!("/api/knowledge/items/{}", encoded(id)))?);
     } else if tab == "sources" {
         page.sources = view.rows("/api/knowledge/sources?limit=500");
     } else if tab == "prompt" {
         page.prompt = view.find("/api/knowledge/system-prompt?max_bytes=32768");
     } else {
-        let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+        let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
         let narrowed = if source.is_empty() { String::new() } else { format!("&source_id={}", encoded(source)) };
         let list = if q.is_empty() {
             view.list(&format!("/api/knowledge/items?limit=40{narrowed}{cursor}"))?

@@ -9,6 +9,7 @@ use super::core::act::is_page;
 use super::core::filters;
 use super::core::form::Form;
 use super::core::frame::{Assets, Trouble};
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{html, refusal_of};
 use crate::access::lookup::cookie;
@@ -66,8 +67,8 @@ fn is_safe(app: &App, head: &Head) -> Result<(), ApiError> {
 /// `GET /ui/login`.
 pub(super) fn show(app: &App, input: Input) -> Handled {
     is_safe(app, &input.head)?;
-    let ended = input.query.text("status") == Some("ended");
-    Ok(page(StatusCode::OK, input.query.text("next").unwrap_or("/ui/"), None, ended).into())
+    let ended = input.query.text(&query::STATUS) == Some("ended");
+    Ok(page(StatusCode::OK, input.query.text(&query::NEXT).unwrap_or("/ui/"), None, ended).into())
 }
 
 /// `POST /ui/login`: the token becomes a session.

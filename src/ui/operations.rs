@@ -4,6 +4,7 @@ use askama::Template;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::Operation;
@@ -22,9 +23,9 @@ struct Operations<'a> {
 const STATES: &[&str] = &["queued", "running", "succeeded", "failed", "cancelled"];
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let status = view.query("status").filter(|status| STATES.contains(status)).unwrap_or("");
+    let status = view.query(&query::STATUS).filter(|status| STATES.contains(status)).unwrap_or("");
     let mut target = "/api/operations?limit=50".to_owned();
-    for (name, value) in [("status", status), ("cursor", view.query("cursor").unwrap_or(""))] {
+    for (name, value) in [("status", status), ("cursor", view.query(&query::CURSOR).unwrap_or(""))] {
         if !value.is_empty() {
             target += &format!("&{name}={}", encoded(value));
         }

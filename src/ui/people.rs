@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use crate::access::Action;
@@ -50,7 +51,7 @@ struct People {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     let may_list = view.may(Action::UsersList);
     let (users, next) = if may_list {
         let list = view.list(&format!("/api/users?limit=50{cursor}"))?;

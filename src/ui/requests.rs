@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::core::when::Span;
@@ -135,13 +136,13 @@ struct Requests<'a> {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let tab = view.query("tab").unwrap_or("");
+    let tab = view.query(&query::TAB).unwrap_or("");
     let state = match tab {
         "" => "&state=pending",
         "force" => "&state=approved",
         _ => "",
     };
-    let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     let mut list = view.list::<Request>(&format!("/api/requests?limit=50{state}{cursor}"))?;
     if tab == "force" {
         list.rows.retain(Request::in_force);

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use crate::access::Action;
@@ -158,7 +159,7 @@ pub(super) fn one(view: &View<'_>) -> Shown {
     let wanted = view.input.param(0);
     let mut all = view.get::<AllSpaces>("/api/v1/spaces")?.spaces.into_iter();
     let space = all.find(|space| space.slug == wanted || space.id == wanted).ok_or(codes::SPACE_NOT_FOUND)?;
-    let tab = view.query("tab").unwrap_or("");
+    let tab = view.query(&query::TAB).unwrap_or("");
     let id = encoded(&space.id);
     let mut page = One {
         frame: view.frame(space.name.clone(), "/ui/spaces"),
@@ -179,13 +180,14 @@ pub(super) fn one(view: &View<'_>) -> Shown {
     match tab {
         "tasks" => page.lanes = lanes(view, &id)?,
         "context" => {
-            let cursor = view.query("cursor").map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
+            let cursor =
+                view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
             let list = view.list(&format!("/api/v1/context?space_id={id}&limit=50{cursor}"))?;
             (page.context, page.next) = (list.rows, list.next);
         }
         "members" => page.members = view.get::<Members>(&format!("/api/v1/spaces/{id}/members"))?.members,
         _ => {
-            let before = view.query("before").and_then(|seq| seq.parse::<u64>().ok());
+            let before = view.query(&query::BEFORE).and_then(|seq| seq.parse::<u64>().ok());
             let before = before.map_or(String::new(), |seq| format!("&before_seq={seq}"));
             let mut list: Messages = view.get(&format!("/api/v1/messages?space_id={id}&limit=40{before}"))?;
             // Told newest first, read oldest first.

@@ -4,13 +4,13 @@ use std::sync::OnceLock;
 
 use hyper::http::Method;
 
+use super::core::query;
 use super::core::{act, assets, serve};
 use super::{agent, agents, audit, find, inbox, knowledge, login, now, operations, people, requests, spaces, the_box};
 use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::api::{self, App};
 use crate::rest::error::Dialect;
-use crate::rest::field::Field;
 use crate::rest::head::Head;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::router::Found;
@@ -37,25 +37,6 @@ const PAGES: &[Page] = &[
     ("/ui/find", Action::AuthWhoami, "ui_find", "Go to an agent, a page or a document", find::show),
 ];
 
-/// What the address of a page may say beyond its path.
-const QUERY: &[Field] = &[
-    Field::text("q", 200, "What is searched."),
-    Field::text("cursor", 512, "Where the page of a list begins."),
-    Field::text("status", 64, "Only of this status."),
-    Field::text("kind", 64, "Only of this kind."),
-    Field::text("agent", 128, "Only of this agent."),
-    Field::text("actor", 128, "Only by this actor."),
-    Field::text("action", 128, "Only of this action."),
-    Field::text("resource", 256, "Only about this."),
-    Field::text("source", 128, "Only of this source."),
-    Field::text("key", 512, "This key."),
-    Field::text("before", 64, "What is older than this."),
-    Field::text("tab", 32, "The part of the page."),
-    Field::text("sort", 32, "The order."),
-    Field::text("done", 64, "What has just been done."),
-    Field::text("next", 2048, "Where to go on."),
-];
-
 const fn row(
     method: Method,
     path: &'static str,
@@ -72,7 +53,7 @@ const fn row(
         title,
         about: "A page of the console, for browsers.",
         repeat: Repeat::Safe,
-        query: QUERY,
+        query: query::ALL,
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Other(&["text/html"])),

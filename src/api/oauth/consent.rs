@@ -32,19 +32,18 @@ const DOC: &str = "recipes/letting-programs-log-in#consent";
 /// Agents that the page offers; of more the person can name one by making the grant as the user.
 const OFFERED: u64 = 200;
 
-const ANSWER: &[Field] = &[
-    Field::word("decision", &["allow", "deny"], "What the person says.").required(),
-    Field::of(
-        "act_as",
-        Type::Object(&[
-            Field::text("agent_id", 64, "An agent that the person edits."),
-            Field::text("new_agent", 64, "The name of a new agent."),
-            Field::flag("user", "The person."),
-        ]),
-        "As whom the program acts; exactly one of the three.",
-    ),
-    Field::texts("scope", 64, 64, "The scope words that the person has left ticked."),
-];
+const DECISION: Field = Field::word("decision", &["allow", "deny"], "What the person says.").required();
+const ACT_AS: Field = Field::of(
+    "act_as",
+    Type::Object(&[
+        Field::text("agent_id", 64, "An agent that the person edits."),
+        Field::text("new_agent", 64, "The name of a new agent."),
+        Field::flag("user", "The person."),
+    ]),
+    "As whom the program acts; exactly one of the three.",
+);
+const TICKED: Field = Field::texts("scope", 64, 64, "The scope words that the person has left ticked.");
+const ANSWER: &[Field] = &[DECISION, ACT_AS, TICKED];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -239,14 +238,14 @@ fn decide(app: &App, call: Call) -> Handled {
         return Err(expired());
     }
     let logins = Arc::clone(&app.logins);
-    if call.input.body.text("decision") == Some("deny") {
+    if call.input.body.text(&DECISION) == Some("deny") {
         return call.write(app, move |tx| {
             logins.asked.take(&hash, Instant::now()).ok_or_else(expired)?;
             tx.audit_as("oauth.consent.deny", format!("client:{}", asked.client.name))?;
             Ok(led_to(&denied(&asked)))
         });
     }
-    let to = act_as(call.input.body.value("act_as"))?;
+    let to = act_as(call.input.body.value(&ACT_AS))?;
     call.write(app, move |tx| {
         let (agent_id, words) = settle(tx, &asked, &to)?;
         logins.asked.take(&hash, Instant::now()).ok_or_else(expired)?;
@@ -302,7 +301,7 @@ fn told(error: ApiError) -> ApiError {
 
 /// What is asked for, ticked, and held by the session.
 fn granted(tx: &Tx<'_>, asked: &Asked, class: Class) -> Result<String, ApiError> {
-    let ticked = tx.input.body.texts("scope").unwrap_or_default();
+    let ticked = tx.input.body.texts(&TICKED).unwrap_or_default();
     let held = ax_scopes::consentable(class, &own(tx.caller.scopes(), class));
     let known = ax_scopes::consentable(class, &Scopes::all());
     let mut words: Vec<&str> = Vec::new();

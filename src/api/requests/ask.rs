@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::decide;
+use super::fields;
 use super::tell::{self, Told};
 use crate::access::{self, Principal, SpaceRole, resolve_space};
 use crate::api::engine::call::Tx;
@@ -52,11 +53,11 @@ type Options = (usize, usize, usize);
 /// # Errors
 /// 422.
 pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) -> Result<Question, ApiError> {
-    let text = body.text("question").unwrap_or("");
+    let text = body.text(&fields::QUESTION).unwrap_or("");
     if text.trim().is_empty() || text.chars().count() > chars {
         return Err(ApiError::field("question", format!("must have 1 to {chars} characters")));
     }
-    let options = body.texts("options").map(|texts| texts.into_iter().map(str::to_owned).collect::<Vec<_>>());
+    let options = body.texts(&fields::OPTIONS).map(|texts| texts.into_iter().map(str::to_owned).collect::<Vec<_>>());
     if let Some(options) = &options {
         let is_good = |text: &String| !text.trim().is_empty() && text.chars().count() <= option_chars;
         let repeated = options.iter().enumerate().any(|(nth, one)| options[..nth].contains(one));
@@ -65,7 +66,7 @@ pub fn check(body: &Fields, chars: usize, (least, most, option_chars): Options) 
             return Err(ApiError::field("options", problem));
         }
     }
-    Ok(Question { text: text.to_owned(), options, free_text: body.flag("free_text").unwrap_or(false) })
+    Ok(Question { text: text.to_owned(), options, free_text: body.flag(&fields::FREE_TEXT).unwrap_or(false) })
 }
 
 /// Reads a question that is put to the user: without options it is answered in words.

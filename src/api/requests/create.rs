@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::ask::{self, Question};
+use super::fields;
 use super::tell::{self, Told};
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::engine::call::Tx;
@@ -13,6 +14,7 @@ use crate::limits::{
 };
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::store::requests::{self as rows, NewRequest, Request, RequestKind};
 use crate::store::{self, agents, spaces};
@@ -52,13 +54,13 @@ pub enum Made {
 }
 
 /// Fields that belong to a kind.
-const OF_KIND: &[(&str, RequestKind)] = &[
-    ("scope", RequestKind::Scope),
-    ("resource", RequestKind::Grant),
-    ("role", RequestKind::Grant),
-    ("question", RequestKind::Confirm),
-    ("options", RequestKind::Confirm),
-    ("free_text", RequestKind::Confirm),
+const OF_KIND: &[(&Field, RequestKind)] = &[
+    (&fields::SCOPE, RequestKind::Scope),
+    (&fields::RESOURCE, RequestKind::Grant),
+    (&fields::ROLE, RequestKind::Grant),
+    (&fields::QUESTION, RequestKind::Confirm),
+    (&fields::OPTIONS, RequestKind::Confirm),
+    (&fields::FREE_TEXT, RequestKind::Confirm),
 ];
 
 /// Reads what a body asks for.
@@ -66,13 +68,13 @@ const OF_KIND: &[(&str, RequestKind)] = &[
 /// # Errors
 /// 422.
 pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
-    let kind: RequestKind = body.word("kind")?.ok_or_else(|| ApiError::field("kind", "must be there"))?;
-    for (name, of) in OF_KIND.iter().filter(|(name, _)| body.value(*name).is_some()) {
+    let kind: RequestKind = body.word(&fields::KIND)?.ok_or_else(|| ApiError::field("kind", "must be there"))?;
+    for (field, of) in OF_KIND.iter().filter(|(field, _)| body.value(field).is_some()) {
         if *of != kind {
-            return Err(ApiError::field(name, format!("belongs to the kind {of}, not {kind}")));
+            return Err(ApiError::field(field.name, format!("belongs to the kind {of}, not {kind}")));
         }
     }
-    let duration = body.integer("duration_seconds");
+    let duration = body.integer(&fields::DURATION);
     if kind == RequestKind::Confirm && duration.is_some() {
         return Err(ApiError::field("duration_seconds", "belongs to the kinds scope and grant, not confirm"));
     }
@@ -81,8 +83,8 @@ pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
         RequestKind::Grant => grant(body)?,
         RequestKind::Confirm => What::Question(ask::check(body, QUESTION_CHARS.0, QUESTION_OPTIONS[0])?),
     };
-    let reason = body.text("reason").unwrap_or("").to_owned();
-    let life = body.integer("expires_in_seconds");
+    let reason = body.text(&fields::REASON).unwrap_or("").to_owned();
+    let life = body.integer(&fields::LIFE);
     Ok(Asked { kind, what, reason, duration, life, space: None, by_ask: false })
 }
 
@@ -104,7 +106,7 @@ impl Asked {
 }
 
 fn scopes(body: &Fields) -> Result<Scopes, ApiError> {
-    let texts = body.texts("scope").filter(|texts| !texts.is_empty());
+    let texts = body.texts(&fields::SCOPE).filter(|texts| !texts.is_empty());
     let texts = texts.ok_or_else(|| ApiError::field("scope", "must name at least one scope"))?;
     Scopes::parse(texts).map_err(|error| {
         ApiError::new(codes::INVALID_SCOPE).detail(format!("{error}, of at most {SCOPE_CHARS} characters."))
@@ -112,13 +114,13 @@ fn scopes(body: &Fields) -> Result<Scopes, ApiError> {
 }
 
 fn grant(body: &Fields) -> Result<What, ApiError> {
-    let resource = body.text("resource").unwrap_or("");
+    let resource = body.text(&fields::RESOURCE).unwrap_or("");
     let is_named =
         matches!(resource.split_once(':'), Some(("agent" | "space", name)) if !name.is_empty() && name != "*");
     if !is_named {
         return Err(ApiError::field("resource", "must be agent:NAME or space:NAME; an id may stand for the name"));
     }
-    let role = body.text("role").ok_or_else(|| ApiError::field("role", "must be viewer, editor or owner"))?;
+    let role = body.text(&fields::ROLE).ok_or_else(|| ApiError::field("role", "must be viewer, editor or owner"))?;
     Ok(What::Grant { resource: resource.to_owned(), role: role.to_owned() })
 }
 

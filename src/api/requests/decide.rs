@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::fields;
 use super::show::{self, stored};
 use super::tell::{self, Told};
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
@@ -10,6 +11,7 @@ use crate::api::engine::call::Tx;
 use crate::limits::{ANSWER_CHARS, GRANTS_OF_AGENT, SPACE_MEMBERS};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::store::grants::{self, Given, Grantee, On};
 use crate::store::requests::{self as rows, Decision, Request, RequestKind, RequestState};
@@ -30,15 +32,15 @@ pub struct Choice {
 }
 
 /// Fields that belong to kinds. Those of a join are read where joins are.
-const OF_KIND: &[(&str, &[RequestKind])] = &[
-    ("scope", &[RequestKind::Scope]),
-    ("role", &[RequestKind::Grant]),
-    ("duration_seconds", &[RequestKind::Scope, RequestKind::Grant]),
-    ("option", &[RequestKind::Confirm]),
-    ("text", &[RequestKind::Confirm]),
-    ("as", &[]),
-    ("name", &[]),
-    ("keep_old_hours", &[]),
+const OF_KIND: &[(&Field, &[RequestKind])] = &[
+    (&fields::LESS_SCOPE, &[RequestKind::Scope]),
+    (&fields::LESS_ROLE, &[RequestKind::Grant]),
+    (&fields::LESS_TIME, &[RequestKind::Scope, RequestKind::Grant]),
+    (&fields::OPTION, &[RequestKind::Confirm]),
+    (&fields::TEXT, &[RequestKind::Confirm]),
+    (&fields::AS, &[]),
+    (&fields::NAME, &[]),
+    (&fields::KEEP_OLD, &[]),
 ];
 
 impl Choice {
@@ -47,17 +49,22 @@ impl Choice {
     /// # Errors
     /// 422.
     pub fn of(body: &Fields) -> Result<Self, ApiError> {
-        let owned = |name| body.text(name).map(str::to_owned);
-        let scope = body.texts("scope").map(Scopes::parse).transpose();
+        let owned = |field: &Field| body.text(field).map(str::to_owned);
+        let scope = body.texts(&fields::LESS_SCOPE).map(Scopes::parse).transpose();
         let scope = scope.map_err(|error| ApiError::new(codes::INVALID_SCOPE).detail(format!("{error}.")))?;
         Ok(Self {
             scope,
-            role: owned("role"),
-            duration: body.integer("duration_seconds"),
-            option: body.integer("option"),
-            text: owned("text"),
-            note: owned("note"),
-            sent: OF_KIND.iter().map(|(name, _)| *name).filter(|name| body.value(*name).is_some()).collect(),
+            role: owned(&fields::LESS_ROLE),
+            duration: body.integer(&fields::LESS_TIME),
+            option: body.integer(&fields::OPTION),
+            text: owned(&fields::TEXT),
+            note: owned(&fields::NOTE),
+            sent: OF_KIND
+                .iter()
+                .map(|(field, _)| *field)
+                .filter(|field| body.value(field).is_some())
+                .map(|field| field.name)
+                .collect(),
         })
     }
 
@@ -67,7 +74,7 @@ impl Choice {
     }
 
     fn fits(&self, kind: RequestKind) -> Result<(), ApiError> {
-        let of = |sent: &str| OF_KIND.iter().find(|(name, _)| *name == sent).map_or(&[][..], |(_, kinds)| *kinds);
+        let of = |sent: &str| OF_KIND.iter().find(|(field, _)| field.name == sent).map_or(&[][..], |(_, kinds)| *kinds);
         match self.sent.iter().find(|sent| !of(sent).contains(&kind)) {
             Some(name) => Err(ApiError::field(name, format!("does not belong to a request of the kind {kind}"))),
             None => Ok(()),

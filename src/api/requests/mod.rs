@@ -3,6 +3,7 @@
 mod ask;
 mod create;
 mod decide;
+pub mod fields;
 mod show;
 mod tell;
 

@@ -30,6 +30,7 @@ use crate::time::Micros;
 const DOC: &str = "recipes/asking-for-access#question";
 /// Where a question stands, in its own words.
 const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn"];
+const SPACE: Field = Field::text("space_id", 64, "Where the message is written; in the agent's own space if absent.");
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
 
 /// The same as a tool has it.
@@ -66,7 +67,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 QUESTION_OPTIONS[1].2,
                 "Up to 8 answers to choose from; without them it is answered in words.",
             ),
-            Field::text("space_id", 64, "Where the message is written; in the agent's own space if absent."),
+            SPACE,
             WAIT,
         ]),
         example: r#"{"question": "Which branch shall I build?", "options": ["main", "release"]}"#,
@@ -149,8 +150,8 @@ fn ask(app: &App, call: Call) -> Handled {
     }
     let body = &call.input.body;
     let question = requests::question(body, QUESTION_CHARS.1, QUESTION_OPTIONS[1])?;
-    let asked = Asked::question(question, body.text("space_id").filter(|id| !id.is_empty()).map(str::to_owned));
-    let until = call.input.head.arrived + seconds(body.integer("wait"));
+    let asked = Asked::question(question, body.text(&SPACE).filter(|id| !id.is_empty()).map(str::to_owned));
+    let until = call.input.head.arrived + seconds(body.integer(&WAIT));
     let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
     let tell = requests::after(app);
     let waiting = Waiting::of(app, &call, until);
@@ -176,7 +177,7 @@ fn ask(app: &App, call: Call) -> Handled {
 }
 
 fn get(app: &App, call: Call) -> Handled {
-    let until = call.input.head.arrived + seconds(call.input.query.integer("wait"));
+    let until = call.input.head.arrived + seconds(call.input.query.integer(&WAIT));
     let id = call.input.param(0).to_owned();
     Ok(Step::Later(Waiting::of(app, &call, until).look(&id)?))
 }

@@ -216,19 +216,19 @@ struct Wanted {
 
 impl Wanted {
     fn read(body: &Fields) -> Result<Self, ApiError> {
-        let events = body.texts("events").map(|words| {
+        let events = body.texts(&EVENTS).map(|words| {
             let known = words.iter().all(|word| word.parse::<ChannelEvent>().is_ok());
             if known { Ok(json!(words).to_string()) } else { Err(ApiError::field("events", "has an unknown word")) }
         });
-        let secret = body.of(&SECRET);
+        let secret = body.text(&SECRET);
         if secret.is_some_and(|text| !text.bytes().all(|b| b.is_ascii_graphic())) {
             return Err(ApiError::field("secret", "must be visible ASCII characters"));
         }
         Ok(Self {
-            url: body.of(&URL).map(str::to_owned),
+            url: body.text(&URL).map(str::to_owned),
             secret: secret.filter(|text| !text.is_empty()).map(|text| Plaintext::new(text.to_owned())),
             events: events.transpose()?,
-            min_level: body.word("min_level")?,
+            min_level: body.word(&MIN_LEVEL)?,
         })
     }
 }
@@ -291,7 +291,7 @@ fn list(app: &App, call: Call) -> Handled {
 
 fn create(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
-    let (wanted, kind) = (Wanted::read(body)?, body.word("kind")?);
+    let (wanted, kind) = (Wanted::read(body)?, body.word(&KIND)?);
     let kind: ChannelKind = kind.ok_or_else(|| ApiError::field("kind", "is missing"))?;
     let sender = Arc::clone(&app.channels);
     call.write(app, move |tx| {

@@ -40,6 +40,10 @@ const TYPES: &[(&str, Action)] = &[
     ("notification", Action::NotificationsRead),
 ];
 
+const WANTED: Field =
+    Field::text("types", 64, "What to follow, with commas: request,operation,agent,notification; all if absent.")
+        .told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#);
+
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {
     method: Method::GET,
@@ -50,12 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     title: "Follow what changes",
     about: "Server-Sent Events named request, operation, agent and notification, each with the record as it is now. Only what the caller may read. With the header Last-Event-ID the stream goes on behind that event; it keeps the last 10000 changes.",
     repeat: Repeat::Safe,
-    query: &[Field::text(
-        "types",
-        64,
-        "What to follow, with commas: request,operation,agent,notification; all if absent.",
-    )
-    .told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#)],
+    query: &[WANTED],
     body: BodyKind::None,
     example: "",
     answer: (200, Answer::Other(&["text/event-stream"])),
@@ -175,7 +174,7 @@ impl Feed for News {
 
 /// What the query asks for, as far as the caller may read it.
 fn types(call: &Call) -> Result<Vec<&'static str>, ApiError> {
-    let named: Option<Vec<&str>> = call.input.query.text("types").map(|text| text.split(',').collect());
+    let named: Option<Vec<&str>> = call.input.query.text(&WANTED).map(|text| text.split(',').collect());
     let known = |name: &&str| TYPES.iter().any(|(known, _)| known == name);
     if named.as_ref().is_some_and(|named| !named.iter().all(known)) {
         return Err(ApiError::field("types", "must be request, operation, agent or notification, with commas"));

@@ -206,7 +206,7 @@ fn change(
     call.write(app, move |tx| {
         let chosen = choose(tx)?;
         let answer = chosen.answer(if freezes { "frozen" } else { "thawed" });
-        let reason = tx.input.body.of(&REASON).unwrap_or_default().to_owned();
+        let reason = tx.input.body.text(&REASON).unwrap_or_default().to_owned();
         let changed = if freezes { mark(tx, chosen.agents(), &reason)? } else { unmark(tx, chosen.agents())? };
         for agent in &changed {
             tx.audit(format!("agent:{}", agent.id))?;

@@ -53,7 +53,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
 }];
 
 fn make(app: &App, call: Call) -> Handled {
-    let path = call.input.body.of(&PATH).filter(|path| !path.is_empty()).unwrap_or(HOME).to_owned();
+    let path = call.input.body.text(&PATH).filter(|path| !path.is_empty()).unwrap_or(HOME).to_owned();
     if !is_own_path(&path) {
         return Err(ApiError::field("path", "must be a path on this box that begins with one slash"));
     }

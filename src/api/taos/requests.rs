@@ -14,12 +14,10 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
 use crate::api::engine::dispatch::render;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::api::requests::fields::{self, NOTE};
 use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
 use crate::jobs::events::streams::Streams;
-use crate::limits::{
-    ANSWER_CHARS, DECIDED_AT_ONCE, NAME_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, REASON_CHARS, REQUEST_DURATION,
-    REQUEST_LIFE, REQUEST_SCOPES, SCOPE_CHARS, TOOL_WAIT,
-};
+use crate::limits::{DECIDED_AT_ONCE, TOOL_WAIT};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -28,7 +26,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
-use crate::store::requests::{self as rows, Filter, Request, RequestKind, RequestState};
+use crate::store::requests::{self as rows, Filter, Request, RequestState};
 use crate::store::{self, Store};
 use crate::time::Micros;
 
@@ -36,53 +34,39 @@ const DOC_ASK: &str = "recipes/asking-for-access#ask";
 const DOC_DECIDE: &str = "recipes/deciding-requests#decide";
 const DOC_REVOKE: &str = "recipes/deciding-requests#revoke";
 
-const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.");
-const ROLE: Field = Field::word("role", &["viewer", "editor", "owner"], "kind grant: the role.");
-const DURATION: Field = Field::integer(
-    "duration_seconds",
-    REQUEST_DURATION.0,
-    REQUEST_DURATION.1,
-    "kinds scope and grant: for how long; until it is taken back if absent.",
-);
-const NOTE: Field = Field::text("note", REASON_CHARS, "What the decider says to it.");
 const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to hold the reply while the request is pending; 0 if absent.");
 
 const ASKED: &[Field] = &[
-    Field::word("kind", RequestKind::SLUGS, "scope, grant or confirm.").required(),
-    Field::text("reason", REASON_CHARS, "Why; the decider reads it.").not_empty().required(),
-    SCOPE,
-    Field::text("resource", 128, "kind grant: agent:NAME or space:NAME; an id may stand for the name.")
-        .told(r#"{"pattern": "^(agent|space):."}"#),
-    ROLE,
-    Field::text("question", QUESTION_CHARS.0, "kind confirm: the question."),
-    Field::texts(
-        "options",
-        QUESTION_OPTIONS[0].1,
-        QUESTION_OPTIONS[0].2,
-        "kind confirm: 2 to 6 answers to choose from; yes and no if absent.",
-    ),
-    Field::flag("free_text", "kind confirm: whether an answer in words is taken too."),
-    DURATION,
-    Field::integer("expires_in_seconds", REQUEST_LIFE.0, REQUEST_LIFE.1, "How long it can be decided; 24 h if absent."),
+    fields::KIND.required(),
+    fields::REASON.required(),
+    fields::SCOPE,
+    fields::RESOURCE,
+    fields::ROLE,
+    fields::QUESTION,
+    fields::OPTIONS,
+    fields::FREE_TEXT,
+    fields::DURATION,
+    fields::LIFE,
 ];
 
 const APPROVAL: &[Field] = &[
-    Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for."),
-    Field::word("role", &["viewer", "editor", "owner"], "kind grant: a smaller role than asked for."),
-    Field::integer(
-        "duration_seconds",
-        REQUEST_DURATION.0,
-        REQUEST_DURATION.1,
-        "kinds scope and grant: a shorter time than asked for.",
-    ),
-    Field::integer("option", 0, 16, "kind confirm: the option, counted from 0."),
-    Field::text("text", ANSWER_CHARS, "kind confirm: the answer in words."),
+    fields::LESS_SCOPE,
+    fields::LESS_ROLE,
+    fields::LESS_TIME,
+    fields::OPTION,
+    fields::TEXT,
     NOTE,
-    Field::word("as", &["new", "same"], "kind join: a new agent, or the same again."),
-    Field::text("name", NAME_CHARS, "kind join: another name."),
-    Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials live on."),
+    fields::AS,
+    fields::NAME,
+    fields::KEEP_OLD,
 ];
+
+const STATE: Field = Field::word("state", RequestState::SLUGS, "Only those that stand here.");
+const KIND: Field = Field::word("kind", &["scope", "grant", "confirm", "join"], "Only those that ask for this.");
+const AGENT: Field = Field::text("agent", 64, "Only those of the agent of this name or id.");
+const IDS: Field = Field::texts("ids", DECIDED_AT_ONCE, 64, "The requests, at most 50.").required();
+const DECISION: Field = Field::word("decision", &["approve", "deny"], "What to do with them.").required();
 
 const fn row(
     method: Method,
@@ -149,9 +133,9 @@ pub const ROUTES: &[ApiRoute] = &[
             DOC_ASK,
         )
         .asking(&[
-            Field::word("state", RequestState::SLUGS, "Only those that stand here."),
-            Field::word("kind", &["scope", "grant", "confirm", "join"], "Only those that ask for this."),
-            Field::text("agent", 64, "Only those of the agent of this name or id."),
+            STATE,
+            KIND,
+            AGENT,
             LIMIT,
             CURSOR,
         ])
@@ -166,8 +150,8 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .taking(
             &[
-                Field::texts("ids", DECIDED_AT_ONCE, 64, "The requests, at most 50.").required(),
-                Field::word("decision", &["approve", "deny"], "What to do with them.").required(),
+                IDS,
+                DECISION,
                 NOTE,
             ],
             r#"{"ids": ["01890000-0000-7000-8000-000000000000"], "decision": "deny", "note": "Not today."}"#,
@@ -279,10 +263,10 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     // A join is no row.
-    let kind = query.text("kind").filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
-    let filter = Filter { state: query.word("state")?, kind, agent: query.text("agent").map(str::to_owned) };
+    let kind = query.text(&KIND).filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
+    let filter = Filter { state: query.word(&STATE)?, kind, agent: query.text(&AGENT).map(str::to_owned) };
     let now = Micros::now();
-    if query.text("kind") != Some("join") {
+    if query.text(&KIND) != Some("join") {
         let viewer = requests::viewer(&call.caller);
         app.store.read(|conn| {
             let mut failed = None;
@@ -346,7 +330,7 @@ impl Poll {
 }
 
 fn get(app: &App, call: Call) -> Handled {
-    let wait = call.input.query.integer("wait").and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let poll = Poll {
         store: Arc::clone(&app.store),
         gate: Arc::clone(&app.gate),
@@ -383,7 +367,7 @@ fn approve(app: &App, call: Call) -> Handled {
 
 fn deny(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    step(app, call, |tx, id| requests::deny(tx, id, tx.input.body.of(&NOTE)))
+    step(app, call, |tx, id| requests::deny(tx, id, tx.input.body.text(&NOTE)))
 }
 
 fn revoke(app: &App, call: Call) -> Handled {
@@ -403,15 +387,15 @@ fn decide_all(app: &App, call: Call) -> Handled {
     let telling = telling(app);
     call.write(app, move |tx| {
         let body = &tx.input.body;
-        let approves = body.text("decision") == Some("approve");
-        let choice = Choice::plain(body.of(&NOTE));
+        let approves = body.text(&DECISION) == Some("approve");
+        let choice = Choice::plain(body.text(&NOTE));
         let (mut results, mut told) = (Map::new(), Vec::new());
-        for id in body.texts("ids").unwrap_or_default() {
+        for id in body.texts(&IDS).unwrap_or_default() {
             if results.contains_key(id) {
                 continue;
             }
             let done = store::savepoint(tx.conn, |_| {
-                if approves { requests::approve(tx, id, &choice) } else { requests::deny(tx, id, body.of(&NOTE)) }
+                if approves { requests::approve(tx, id, &choice) } else { requests::deny(tx, id, body.text(&NOTE)) }
             });
             let result = match done {
                 Ok((request, one)) => {

@@ -128,7 +128,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 fn open(app: &App, input: Input) -> Handled {
-    let (caller, link) = match (input.body.of(&TOKEN), input.body.of(&LINK)) {
+    let (caller, link) = match (input.body.text(&TOKEN), input.body.text(&LINK)) {
         (Some(token), None) => (app.gate.login(&input.head, &LOGIN, token)?, None),
         (None, Some(secret)) => {
             let link = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.take(&hash, Instant::now()));

@@ -155,8 +155,8 @@ fn place(text: &str) -> Result<ContainerPath, ApiError> {
 fn plant(app: &App, call: Call) -> Handled {
     let body = &call.input.body;
     let path = place(body.required(&PATH))?;
-    let kind: Kind = body.word("kind")?.unwrap_or(Kind::AgentPat);
-    let freeze = body.flag("freeze").unwrap_or(false);
+    let kind: Kind = body.word(&KIND)?.unwrap_or(Kind::AgentPat);
+    let freeze = body.flag(&FREEZE).unwrap_or(false);
     let runtime = app.jobs.driver().map(|_| ());
     let jobs = Arc::clone(&app.jobs);
     call.write(app, move |tx| {

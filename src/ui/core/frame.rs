@@ -4,6 +4,7 @@ use hyper::http::Method;
 use serde::Deserialize;
 
 use super::assets::url;
+use super::query;
 use super::view::View;
 use crate::access::Principal;
 use crate::api::engine::inside::Asked;
@@ -129,7 +130,7 @@ impl Frame {
             places: places.collect(),
             here: format!("{}{query}", head.raw_path),
             trouble: view.told.trouble.as_ref().map(Trouble::from),
-            done: view.query("done").map(super::done::said),
+            done: view.query(&query::DONE).map(super::done::said),
             waiting: unread + asked,
             stream: stream(view),
         }

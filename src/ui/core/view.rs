@@ -14,6 +14,7 @@ use crate::api::App;
 use crate::api::engine::inside::Asked;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
+use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
 
@@ -106,8 +107,8 @@ impl View<'_> {
     }
 
     /// A part of the address's query.
-    pub fn query(&self, name: &str) -> Option<&str> {
-        self.input.query.text(name).filter(|text| !text.is_empty())
+    pub fn query(&self, field: &Field) -> Option<&str> {
+        self.input.query.text(field).filter(|text| !text.is_empty())
     }
 
     /// The frame of this page.

@@ -14,20 +14,19 @@ use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store::agents::{self, Wake};
 
+const WAKE: Field = Field::word(
+    "wake",
+    Wake::SLUGS,
+    "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps frozen).",
+);
+const IDLE_STOP: Field = Field::integer(
+    "idle_stop_minutes",
+    0,
+    IDLE_STOP_MINUTES,
+    "The idle minutes after which the agent sleeps; 0 means never.",
+);
 /// What the route takes.
-pub(crate) const FIELDS: &[Field] = &[
-    Field::word(
-        "wake",
-        Wake::SLUGS,
-        "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps frozen).",
-    ),
-    Field::integer(
-        "idle_stop_minutes",
-        0,
-        IDLE_STOP_MINUTES,
-        "The idle minutes after which the agent sleeps; 0 means never.",
-    ),
-];
+pub(crate) const FIELDS: &[Field] = &[WAKE, IDLE_STOP];
 
 /// What it answers.
 pub(crate) const ANSWER: &[Field] = &[
@@ -54,8 +53,8 @@ pub(crate) fn update(app: &App, call: Call) -> Handled {
             return Err(codes::AGENT_HAS_NO_CONTAINER.into());
         }
         let body = &tx.input.body;
-        let wake = body.text("wake").and_then(|word| word.parse().ok()).unwrap_or(agent.wake);
-        let minutes = body.integer("idle_stop_minutes").unwrap_or(agent.idle_stop_minutes);
+        let wake = body.text(&WAKE).and_then(|word| word.parse().ok()).unwrap_or(agent.wake);
+        let minutes = body.integer(&IDLE_STOP).unwrap_or(agent.idle_stop_minutes);
         if (wake, minutes) != (agent.wake, agent.idle_stop_minutes) {
             agents::set_wake(tx.conn, &agent.id, wake, minutes, tx.now)?;
             tx.audit(format!("agent:{}", agent.id))?;

@@ -1,0 +1,71 @@
+//! What a request is asked for and decided with, whichever dialect names it.
+
+use crate::limits::{
+    ANSWER_CHARS, NAME_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, REASON_CHARS, REQUEST_DURATION, REQUEST_LIFE,
+    REQUEST_SCOPES, SCOPE_CHARS,
+};
+use crate::rest::field::Field;
+use crate::store::requests::RequestKind;
+
+/// The roles that can be asked for.
+const ROLES: &[&str] = &["viewer", "editor", "owner"];
+
+/// What kind it is.
+pub const KIND: Field = Field::word("kind", RequestKind::SLUGS, "scope, grant or confirm.");
+/// Why.
+pub const REASON: Field = Field::text("reason", REASON_CHARS, "Why; the decider reads it.").not_empty();
+/// The scopes.
+pub const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.");
+/// What a role is asked on.
+pub const RESOURCE: Field =
+    Field::text("resource", 128, "kind grant: agent:NAME or space:NAME; an id may stand for the name.")
+        .told(r#"{"pattern": "^(agent|space):."}"#);
+/// The role.
+pub const ROLE: Field = Field::word("role", ROLES, "kind grant: the role.");
+/// The question.
+pub const QUESTION: Field = Field::text("question", QUESTION_CHARS.0, "kind confirm: the question.");
+/// The answers to choose from.
+pub const OPTIONS: Field = Field::texts(
+    "options",
+    QUESTION_OPTIONS[0].1,
+    QUESTION_OPTIONS[0].2,
+    "kind confirm: 2 to 6 answers to choose from; yes and no if absent.",
+);
+/// Whether words are an answer.
+pub const FREE_TEXT: Field = Field::flag("free_text", "kind confirm: whether an answer in words is taken too.");
+/// For how long.
+pub const DURATION: Field = Field::integer(
+    "duration_seconds",
+    REQUEST_DURATION.0,
+    REQUEST_DURATION.1,
+    "kinds scope and grant: for how long; until it is taken back if absent.",
+);
+/// How long it waits.
+pub const LIFE: Field =
+    Field::integer("expires_in_seconds", REQUEST_LIFE.0, REQUEST_LIFE.1, "How long it can be decided; 24 h if absent.");
+
+/// Of a decision: fewer scopes.
+pub const LESS_SCOPE: Field =
+    Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for.");
+/// Of a decision: a smaller role.
+pub const LESS_ROLE: Field = Field::word("role", ROLES, "kind grant: a smaller role than asked for.");
+/// Of a decision: a shorter time.
+pub const LESS_TIME: Field = Field::integer(
+    "duration_seconds",
+    REQUEST_DURATION.0,
+    REQUEST_DURATION.1,
+    "kinds scope and grant: a shorter time than asked for.",
+);
+/// Of a decision: the chosen answer.
+pub const OPTION: Field = Field::integer("option", 0, 16, "kind confirm: the option, counted from 0.");
+/// Of a decision: the answer in words.
+pub const TEXT: Field = Field::text("text", ANSWER_CHARS, "kind confirm: the answer in words.");
+/// What the decider says.
+pub const NOTE: Field = Field::text("note", REASON_CHARS, "What the decider says to it.");
+/// Of a join: who it is.
+pub const AS: Field = Field::word("as", &["new", "same"], "kind join: a new agent, or the same again.");
+/// Of a join: its name.
+pub const NAME: Field = Field::text("name", NAME_CHARS, "kind join: another name.");
+/// Of a join: what becomes of the old credentials.
+pub const KEEP_OLD: Field =
+    Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials live on.");
