@@ -25,7 +25,7 @@ pub fn list(with_knowledge: bool, with_space: bool) -> Value {
             "title": "System prompt",
             "description": "What the box and its apps tell every agent, put together from the knowledge.",
             "arguments": [
-                argument("max_bytes", "Bytes at the most, 1024 to 262144; 32768 if absent."),
+                argument("max_bytes", "Maximum size in bytes, 1024 to 262144; 32768 if absent."),
                 argument("source_id", "Only this source of knowledge."),
             ],
         }));

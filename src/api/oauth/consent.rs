@@ -32,17 +32,17 @@ const DOC: &str = "recipes/letting-programs-log-in#consent";
 /// Agents that the page offers; of more the person can name one by making the grant as the user.
 const OFFERED: u64 = 200;
 
-const DECISION: Field = Field::word("decision", &["allow", "deny"], "What the person says.").required();
+const DECISION: Field = Field::word("decision", &["allow", "deny"], "The decision of the person.").required();
 const ACT_AS: Field = Field::of(
     "act_as",
     Type::Object(&[
-        Field::text("agent_id", 64, "An agent that the person edits."),
+        Field::text("agent_id", 64, "The id of an agent that the person edits."),
         Field::text("new_agent", 64, "The name of a new agent."),
-        Field::flag("user", "The person."),
+        Field::flag("user", "True to act as the person."),
     ]),
-    "As whom the program acts; exactly one of the three.",
+    "Who the program acts as; exactly one of the three.",
 );
-const TICKED: Field = Field::texts("scope", 64, 64, "The scope words that the person has left ticked.");
+const TICKED: Field = Field::texts("scope", 64, 64, "The scope words that the person allows.");
 const ANSWER: &[Field] = &[DECISION, ACT_AS, TICKED];
 
 /// The rows of the table.
@@ -70,7 +70,7 @@ const fn consent_row() -> ApiRoute {
     .failing(REFUSALS)
 }
 
-const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "Where the browser goes.").required()];
+const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the browser opens next.").required()];
 const REFUSALS: &[&codes::Code] = &[
     codes::AUTHORIZATION_EXPIRED,
     codes::SCOPE_EXCEEDS_ISSUER,
@@ -327,7 +327,7 @@ pub(super) fn own(scopes: &Scopes, class: Class) -> Scopes {
     if class == Class::Agent { ax_scopes::issuer_of_agents(scopes) } else { scopes.clone() }
 }
 
-/// Holds what was allowed until the program fetches it. Where the browser goes.
+/// Holds what was allowed until the program fetches it. The address that the browser opens next.
 fn allowed(
     tx: &Tx<'_>,
     logins: &Logins,

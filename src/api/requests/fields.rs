@@ -11,9 +11,9 @@ use crate::store::requests::RequestKind;
 const ROLES: &[&str] = &["viewer", "editor", "owner"];
 
 /// What kind it is.
-pub const KIND: Field = Field::word("kind", RequestKind::SLUGS, "scope, grant or confirm.");
+pub const KIND: Field = Field::word("kind", RequestKind::SLUGS, "The kind of request: scope, grant or confirm.");
 /// Why.
-pub const REASON: Field = Field::text("reason", REASON_CHARS, "Why; the decider reads it.").not_empty();
+pub const REASON: Field = Field::text("reason", REASON_CHARS, "The reason. The decider reads it.").not_empty();
 /// The scopes.
 pub const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.");
 /// What a role is asked on.
@@ -32,17 +32,21 @@ pub const OPTIONS: Field = Field::texts(
     "kind confirm: 2 to 6 answers to choose from; yes and no if absent.",
 );
 /// Whether words are an answer.
-pub const FREE_TEXT: Field = Field::flag("free_text", "kind confirm: whether an answer in words is taken too.");
+pub const FREE_TEXT: Field = Field::flag("free_text", "kind confirm: whether a free text is also an answer.");
 /// For how long.
 pub const DURATION: Field = Field::integer(
     "duration_seconds",
     REQUEST_DURATION.0,
     REQUEST_DURATION.1,
-    "kinds scope and grant: for how long; until it is taken back if absent.",
+    "kinds scope and grant: seconds that the right lasts; without an end if absent.",
 );
 /// How long it waits.
-pub const LIFE: Field =
-    Field::integer("expires_in_seconds", REQUEST_LIFE.0, REQUEST_LIFE.1, "How long it can be decided; 24 h if absent.");
+pub const LIFE: Field = Field::integer(
+    "expires_in_seconds",
+    REQUEST_LIFE.0,
+    REQUEST_LIFE.1,
+    "Seconds until the request expires; 24 h if absent.",
+);
 
 /// Of a decision: fewer scopes.
 pub const LESS_SCOPE: Field =
@@ -57,11 +61,12 @@ pub const LESS_TIME: Field = Field::integer(
     "kinds scope and grant: a shorter time than asked for.",
 );
 /// Of a decision: the chosen answer.
-pub const OPTION: Field = Field::integer("option", 0, 16, "kind confirm: the option, counted from 0.");
-/// Of a decision: the answer in words.
-pub const TEXT: Field = Field::text("text", ANSWER_CHARS, "kind confirm: the answer in words.");
+pub const OPTION: Field =
+    Field::integer("option", 0, 16, "kind confirm: the number of the chosen option, counted from 0.");
+/// Of a decision: the answer as free text.
+pub const TEXT: Field = Field::text("text", ANSWER_CHARS, "kind confirm: the answer as free text.");
 /// What the decider says.
-pub const NOTE: Field = Field::text("note", REASON_CHARS, "What the decider says to it.");
+pub const NOTE: Field = Field::text("note", REASON_CHARS, "A note from the decider.");
 /// Of a join: who it is.
 pub const AS: Field = Field::word("as", &["new", "same"], "kind join: a new agent, or the same again.");
 /// Of a join: its name.

@@ -30,7 +30,7 @@ use crate::time::Micros;
 const DOC: &str = "recipes/asking-for-access#question";
 /// Where a question stands, in its own words.
 const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn"];
-const SPACE: Field = Field::text("space_id", 64, "Where the message is written; in the agent's own space if absent.");
+const SPACE: Field = Field::text("space_id", 64, "The space of the message; the agent's home space if absent.");
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
 
 /// The same as a tool has it.
@@ -38,13 +38,13 @@ const TOOL_WAIT_FIELD: Field =
     Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is an answer; 0 if absent.");
 
 const RECORD: &[Field] = &[
-    Field::unbounded("question_id", "The question's id: that of its request.").required(),
-    Field::word("status", STATUS, "Where it stands.").required(),
+    Field::unbounded("question_id", "The question's id, which is the id of its request.").required(),
+    Field::word("status", STATUS, "The state of the question.").required(),
     Field::unbounded("answer", "The answer."),
-    Field::integer("option", 0, 16, "The option that the answer is, counted from 0."),
-    Field::unbounded("answered_by", "Who answered, by username."),
-    Field::unbounded("answered_at", "When."),
-    Field::unbounded("note", "What was said to it."),
+    Field::integer("option", 0, 16, "The number of the chosen option, counted from 0."),
+    Field::unbounded("answered_by", "The username of the one who answered."),
+    Field::unbounded("answered_at", "When the question was answered."),
+    Field::unbounded("note", "What the decider wrote."),
 ];
 
 /// The rows of the table.
@@ -65,7 +65,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 "options",
                 QUESTION_OPTIONS[1].1,
                 QUESTION_OPTIONS[1].2,
-                "Up to 8 answers to choose from; without them it is answered in words.",
+                "Up to 8 answers to choose from; without them the answer is free text.",
             ),
             SPACE,
             WAIT,

@@ -35,7 +35,7 @@ use crate::time::Micros;
 const WEBHOOK_SECRET: usize = 16;
 const DOC: &str = "recipes/notifications-on-your-phone#try-it";
 
-const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "What the receiver speaks.");
+const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "The protocol of the receiver.");
 const URL: Field = Field::text(
     "url",
     CHANNEL_URL_CHARS,
@@ -52,28 +52,28 @@ const EVENTS: Field = Field::texts(
     "events",
     8,
     32,
-    "What to tell: request, notification, freeze, tripwire, system; all if absent or empty.",
+    "The events to send: request, notification, freeze, tripwire, system; all if absent or empty.",
 )
 .told(r#"{"items": {"type": "string", "enum": ["request", "notification", "freeze", "tripwire", "system"]}}"#);
-const MIN_LEVEL: Field = Field::word("min_level", Level::SLUGS, "The least urgent that is told; normal if absent.");
+const MIN_LEVEL: Field = Field::word("min_level", Level::SLUGS, "The lowest level that is sent; normal if absent.");
 
 const RECORD: &[Field] = &[
-    Field::unbounded("id", "The id.").required(),
+    Field::unbounded("id", "The id of the channel.").required(),
     KIND.required(),
     Field::unbounded("url", "The address.").required(),
-    Field::flag("has_secret", "True if a secret is kept for it.").required(),
-    Field::texts("events", usize::MAX, usize::MAX, "What it is told; everything if empty.").required(),
+    Field::flag("has_secret", "True if a secret is stored for the channel.").required(),
+    Field::texts("events", usize::MAX, usize::MAX, "The events that are sent; all if empty.").required(),
     MIN_LEVEL.required(),
-    Field::flag("configured", "True if it stands in taosd.toml and cannot be changed here.").required(),
-    Field::unbounded("created_at", "When it was made.").required(),
-    Field::unbounded("updated_at", "When it was last changed.").required(),
+    Field::flag("configured", "True if the channel is set in taosd.toml and cannot be changed here.").required(),
+    Field::unbounded("created_at", "When the channel was created.").required(),
+    Field::unbounded("updated_at", "When the channel was last changed.").required(),
     Field::of(
         "delivery",
         Type::Object(&[
-            Field::integer("waiting", 0, i64::MAX, "Notifications that wait for it, up to 1000.").required(),
-            Field::integer("failures", 0, i64::MAX, "Attempts that failed since the last that did not.").required(),
-            Field::unbounded("last_attempt_at", "When it was last tried.").required().nullable(),
-            Field::unbounded("last_success_at", "When it last took something.").required().nullable(),
+            Field::integer("waiting", 0, i64::MAX, "The number of waiting notifications, up to 1000.").required(),
+            Field::integer("failures", 0, i64::MAX, "The number of failed attempts since the last success.").required(),
+            Field::unbounded("last_attempt_at", "When the last attempt was.").required().nullable(),
+            Field::unbounded("last_success_at", "When the last success was.").required().nullable(),
             Field::unbounded("last_error", "Why the last attempt failed.").required().nullable(),
         ]),
         "How delivery goes.",
@@ -166,8 +166,8 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::Object(&[
-                Field::flag("delivered", "True if the receiver took it.").required(),
-                Field::unbounded("error", "Why it did not.").required().nullable(),
+                Field::flag("delivered", "True if the receiver accepted the message.").required(),
+                Field::unbounded("error", "Why the delivery failed.").required().nullable(),
             ]),
         ),
         errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND],

@@ -28,7 +28,7 @@ use crate::store::agents::{self, Agent, Freezable};
 use crate::store::operations::{Operation, OperationKind};
 
 const REASON: Field =
-    Field::text("reason", FREEZE_REASON_CHARS, "Why, 1 to 500 characters; the owner is told.").not_empty();
+    Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
 const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the agents are now.").required();
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();

@@ -62,11 +62,11 @@ const APPROVAL: &[Field] = &[
     fields::KEEP_OLD,
 ];
 
-const STATE: Field = Field::word("state", RequestState::SLUGS, "Only those that stand here.");
-const KIND: Field = Field::word("kind", &["scope", "grant", "confirm", "join"], "Only those that ask for this.");
-const AGENT: Field = Field::text("agent", 64, "Only those of the agent of this name or id.");
+const STATE: Field = Field::word("state", RequestState::SLUGS, "Only requests in this state.");
+const KIND: Field = Field::word("kind", &["scope", "grant", "confirm", "join"], "Only requests of this kind.");
+const AGENT: Field = Field::text("agent", 64, "Only requests of the agent with this name or id.");
 const IDS: Field = Field::texts("ids", DECIDED_AT_ONCE, 64, "The requests, at most 50.").required();
-const DECISION: Field = Field::word("decision", &["approve", "deny"], "What to do with them.").required();
+const DECISION: Field = Field::word("decision", &["approve", "deny"], "The decision for all of them.").required();
 
 const fn row(
     method: Method,
@@ -145,7 +145,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_decide",
             "Decide several requests",
-            "Each on its own: what cannot be decided is told by its code. Approving gives what was asked for.",
+            "Each is decided on its own. For one that cannot be decided, the reply has the error code. Approving gives what was asked for.",
             DOC_DECIDE,
         )
         .taking(

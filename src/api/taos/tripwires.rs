@@ -42,20 +42,20 @@ const PATH: Field = Field::text(
     "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is replaced.",
 )
 .told(r#"{"pattern": "^/(root|home|opt|srv)(/[.]?[A-Za-z0-9][A-Za-z0-9_-]*)+$"}"#);
-const KIND: Field = Field::word("kind", KINDS, "What it looks like; agent_pat if absent.");
+const KIND: Field = Field::word("kind", KINDS, "The kind of credential that it looks like; agent_pat if absent.");
 const FREEZE: Field = Field::flag("freeze", "Whether its use freezes the agent; false if absent.");
 
 const RECORD: &[Field] = &[
-    Field::unbounded("id", "The id.").required(),
-    Field::unbounded("path", "Where it lies.").required(),
+    Field::unbounded("id", "The id of the tripwire.").required(),
+    Field::unbounded("path", "The path in the container.").required(),
     KIND.required(),
     FREEZE.required(),
     Field::flag("planted", "True if the file is in the container.").required(),
-    Field::unbounded("created_by", "Who planted it.").required(),
-    Field::unbounded("created_at", "When it was planted.").required(),
-    Field::integer("touches", 0, i64::MAX, "How often it was used.").required(),
-    Field::unbounded("touched_at", "When it was last used.").required().nullable(),
-    Field::unbounded("touched_by", "From where it was last used.").required().nullable(),
+    Field::unbounded("created_by", "Who planted the tripwire.").required(),
+    Field::unbounded("created_at", "When the tripwire was planted.").required(),
+    Field::integer("touches", 0, i64::MAX, "How often the decoy was used.").required(),
+    Field::unbounded("touched_at", "When the decoy was last used.").required().nullable(),
+    Field::unbounded("touched_by", "Where the last use came from.").required().nullable(),
 ];
 
 /// The rows of the table.

@@ -21,7 +21,7 @@ const TO: &[Flag] = &[Flag::Named("url", "to")];
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "channels",
-    about: "Where a user is told of notifications, such as on a phone",
+    about: "Where a user gets notifications outside the box, such as on a phone",
     entries: &[
         CommandEntry::Verb(Verb::new("list", "channels_list", Show::Table(COLUMNS))),
         CommandEntry::Verb(Verb::new("create", "channels_create", Show::Record).flags(TO)),

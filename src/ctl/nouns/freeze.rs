@@ -47,7 +47,7 @@ fn command(name: &'static str, reason_required: bool) -> Command {
                 .conflicts_with("agent")
                 .help("All your agents; for an admin, all agents of the box"),
         )
-        .arg(reason.required(reason_required).help("Why; the owner is told"))
+        .arg(reason.required(reason_required).help("The reason; the owner reads it"))
         .arg(slow::no_wait())
 }
 

@@ -38,7 +38,7 @@ fn command(name: &'static str) -> Command {
                 .value_name("N")
                 .default_value("20")
                 .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
-                .help("Messages at the most"),
+                .help("Maximum number of messages"),
         ])
 }
 

@@ -58,7 +58,7 @@ fn list_command(name: &'static str) -> Command {
             .value_name("N")
             .default_value("20")
             .value_parser(value_parser!(u64).range(1..=PAGE_MAX))
-            .help("Messages at the most"),
+            .help("Maximum number of messages"),
         Arg::new("follow").long("follow").short('f').action(ArgAction::SetTrue).help(
             "Go on with those that come, until interrupted; every message once, also over restarts of the daemon",
         ),

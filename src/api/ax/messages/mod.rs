@@ -168,7 +168,7 @@ pub(super) const CLIENT_ID: Field = Field::text(
 pub(super) const EXPECTS_REPLY_BY: Field = Field::of(
     "expects_reply_by",
     Type::Due { seconds: REPLY_SECONDS },
-    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender is told once.",
+    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender gets one event.",
 );
 pub(super) const MARK_READ: Field = Field::flag("mark_read", "Mark the listed messages as read.");
 /// The rows of the table.
@@ -253,7 +253,7 @@ pub const ROUTES: &[ApiRoute] = &[
             )
             .omitting(&["mark_read"])
             .narrowed(&[
-                Field::integer("limit", 1, 100, "Messages at the most, 1 to 100; 20 if absent."),
+                Field::integer("limit", 1, 100, "Maximum number of messages, 1 to 100; 20 if absent."),
                 Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is a message; 0 if absent."),
             ])
             .preset(&[("limit", 20)]),

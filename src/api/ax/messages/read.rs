@@ -89,7 +89,7 @@ pub(super) fn receipts_of(app: &App, call: Call) -> Handled {
         let message = visible(conn, &call.caller, call.input.param(0))?;
         if message.author != call.caller.principal_key() && !owns_space(conn, &call.caller, &message)? {
             return Err(ApiError::new(codes::FORBIDDEN)
-                .detail("Receipts are told to the message's author and to owners of the space."));
+                .detail("Only the message's author and owners of the space can read the receipts."));
         }
         let mut all = Vec::new();
         for receipt in receipts::of(conn, message.place)? {

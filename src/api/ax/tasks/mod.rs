@@ -178,7 +178,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Effect::Reads,
                 "List the tasks of a space, newest first, by status or by assignee. To take work use tasks_next.",
             )
-            .narrowed(&[Field::integer("limit", 1, 100, "Tasks at the most; 20 if absent.")])
+            .narrowed(&[Field::integer("limit", 1, 100, "Maximum number of tasks; 20 if absent.")])
             .preset(&[("limit", 20)]),
         ),
     checked(Method::POST, "/api/v1/tasks/next", UA_AG, Action::TasksUpdate, next::next)

@@ -199,7 +199,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "Search what the box and its apps document: manuals, guides, conventions. Gives titles, summaries and snippets, \
                 best match first; read one whole with knowledge_get.",
         )
-        .narrowed(&[Field::integer("limit", 1, 100, "Items at the most; 20 if absent.")])
+        .narrowed(&[Field::integer("limit", 1, 100, "Maximum number of items; 20 if absent.")])
         .preset(&[("limit", 20)])),
     },
     Route {
