@@ -22,6 +22,9 @@ const FEW: &[(&str, &str)] = &[
     ("messages_list", "goes on with after_seq and before_seq; more says so; bounded in bytes"),
     ("messages_replies", "goes on with after; more says so; bounded in bytes"),
     ("messages_receipts", "one a recipient, 64 at the most"),
+    ("messages_thread", "50 replies at the most; more says so; bounded in bytes"),
+    ("channels_list", "short rows; a user has 8 at the most"),
+    ("tripwires_list", "short rows; an agent has 20 at the most"),
     ("tasks_history", "the newest 200 changes, each of 200 characters"),
     ("knowledge_prompt", "at most 500 documents are named, by id and title"),
 ];
@@ -102,6 +105,8 @@ fn fill(daemon: &Daemon) -> (String, String) {
         operator.post("/api/v1/tasks", task).expect(201);
         operator.post("/api/v1/context", json!({"key": format!("key {number}"), "value": long})).expect(200);
     }
+    let asked = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r"});
+    daemon.agent_token("one", &["requests.create"]).post("/api/requests", asked).expect(201);
     deployments(daemon, &agent, ROWS, &json!({"text": long}).to_string());
     knowledge(daemon, ROWS, 1, |_| format!("word {long}"));
     at_once(daemon, |conn| {
@@ -115,6 +120,16 @@ fn fill(daemon: &Daemon) -> (String, String) {
             [&metadata],
         )
         .expect("registrations");
+        // An agent may have few requests open; those that ended stay.
+        for number in 1..ROWS {
+            conn.execute(
+                "INSERT INTO requests (id, kind, state, agent_id, created_at, expires_at, same, reason, asked)
+                    SELECT ?1, kind, 'withdrawn', agent_id, created_at, expires_at, randomblob(32), ?2, asked
+                    FROM requests WHERE state = 'pending'",
+                params![id(9, number), &long[..1000]],
+            )
+            .expect("a request");
+        }
         for number in 0..ROWS {
             let (space_id, op, item) = (id(3, number), id(4, number), id(5, number));
             conn.execute(
@@ -131,6 +146,21 @@ fn fill(daemon: &Daemon) -> (String, String) {
                 params![id(7, number), number, user, json!(vec!["agents.read.of.this.long.name"; 32]).to_string()],
             )
             .expect("a key");
+            conn.execute(
+                "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, audience, state, issued_by,
+                    issued_at, expires_at)
+                VALUES (?1, 'oauth_grant', printf('g%09d', ?2), randomblob(32), ?3, '[]', 'cli', 'active', 'system', ?2,
+                    9000000000000000)",
+                params![id(8, number), number, user],
+            )
+            .expect("the credential of a grant");
+            conn.execute(
+                "INSERT INTO oauth_grants (credential_id, handle_hash, refreshed_at, user_id, client_hash, client_name,
+                    redirect_host, audience, words, created_at, ends_at)
+                VALUES (?1, randomblob(32), ?2, ?3, randomblob(32), ?4, '127.0.0.1', 'cli', ?4, ?2, 9000000000000000)",
+                params![id(8, number), number, user, &long[..1024]],
+            )
+            .expect("a grant of OAuth");
             conn.execute(
                 "INSERT INTO operations (id, kind, status, actor, request_id, created_at, finished_at, result)
                     VALUES (?1, 'backup', 'succeeded', 'system', 'r', ?2, ?2, ?3)",
