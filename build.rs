@@ -23,20 +23,21 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
+    // Paths stand in it by variables, so that a checkout that was moved still builds.
     let mut table = String::from("&[\n");
     for (name, kind) in SERVED {
         let path = Path::new(&root).join("assets").join(name);
         let bytes = fs::read(&path)?;
         let mut packed = GzEncoder::new(Vec::new(), Compression::best());
         packed.write_all(&bytes)?;
-        let packed_path = Path::new(&out).join(format!("{name}.gz"));
-        fs::write(&packed_path, packed.finish()?)?;
+        fs::write(Path::new(&out).join(format!("{name}.gz")), packed.finish()?)?;
         let hash = &blake3::hash(&bytes).to_hex()[..10];
         let (stem, extension) = name.split_once('.').ok_or_else(|| io::Error::other("a name without a dot"))?;
         writeln!(
             table,
-            "Asset {{ name: {name:?}, hashed: \"{stem}-{hash}.{extension}\", kind: {kind:?}, plain: include_bytes!({path:?}), \
-             packed: include_bytes!({packed_path:?}) }},"
+            "Asset {{ name: {name:?}, hashed: \"{stem}-{hash}.{extension}\", kind: {kind:?}, \
+             plain: include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/assets/{name}\")), \
+             packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.gz\")) }},"
         )
         .map_err(io::Error::other)?;
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 use taosd::config::keys::KEYS;
 
 use crate::box_with_file::{said, taosd};
-use crate::support::{Daemon, TempDir};
+use crate::support::{Daemon, TempDir, ended};
 
 /// The keys whose value is a path, or a list of them.
 const PATHS: &[&str] =
@@ -77,7 +77,7 @@ fn a_relative_data_directory_is_told_what_to_write_and_nothing_is_made() {
     let start = |args: &[&str], env: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
         command.args(args).args(["--listen", "127.0.0.1:0"]).env_clear().envs(env.iter().copied());
-        command.current_dir(dir.path()).output().unwrap()
+        ended(command.current_dir(dir.path()))
     };
     for output in [
         start(&["--data-dir", "data"], &[]),

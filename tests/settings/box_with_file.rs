@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, TempDir};
+use crate::support::{Daemon, TempDir, ended};
 
 /// What is logged when a reload is over.
 const ENDS: [&str; 2] = ["reloaded,", "reload refused,"];
@@ -66,7 +66,7 @@ impl BoxWithFile {
 pub fn taosd(arguments: &[&str], env: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
     command.args(arguments).env_clear().env("HOME", "/nonexistent").envs(env.iter().copied());
-    command.output().expect("taosd runs")
+    ended(&mut command)
 }
 
 /// What it printed, on both.

@@ -27,7 +27,7 @@ fn each_mistake_has_its_place_and_a_start_says_the_same() {
     let dir = TempDir::new();
     let file = dir.path().join("taosd.toml");
     let text = "lisen = ['127.0.0.1:0']\nworkers = 'many'\nworkers = 2\n[contaners]\nruntime = 'lxd'\n\
-        [webhook]\nurl = 'https://a/'\nsecret_file = '/nonexistent/secret'\n";
+        [webhook]\nurl = 'ftp://a/'\nsecret_file = '/nonexistent/secret'\n";
     fs::write(&file, text).unwrap();
     let (path, data) = (file.to_str().unwrap(), dir.path().join("d"));
     let env = [("TAOSD_HEAD_TIMOUT", "1"), ("TAOSD_LISTEN", "here")];

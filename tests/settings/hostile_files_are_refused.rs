@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use crate::box_with_file::{said, taosd};
-use crate::support::TempDir;
+use crate::support::{TempDir, ended};
 
 #[test]
 fn each_is_told_and_none_takes_long() {
@@ -49,7 +49,7 @@ fn a_variable_that_is_no_text_is_refused() {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_taosd"));
     command.args(["config", "check"]).env_clear().env("HOME", "/nonexistent");
     command.env("TAOSD_DATA_DIR", std::ffi::OsStr::from_bytes(b"/caf\xe9"));
-    let output = command.output().unwrap();
+    let output = ended(&mut command);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("TAOSD_DATA_DIR: is not UTF-8"), "{}", said(&output));
 }

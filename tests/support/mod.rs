@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,23 @@ impl Reply {
     }
 }
 
+/// Runs what has to end by itself, and kills it after a minute: a daemon that starts where it must not would run for ever.
+pub fn ended(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    let pid = child.id().to_string();
+    let (done, end) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        let output = child.wait_with_output();
+        let _ = done.send(());
+        output
+    });
+    if end.recv_timeout(Duration::from_secs(60)).is_err() {
+        let _ = Command::new("kill").args(["-KILL", &pid]).status();
+    }
+    waiting.join().expect("a thread").expect("its end")
+}
+
 impl Daemon {
     /// A daemon with defaults, on a free port.
     pub fn start() -> Self {
@@ -144,14 +161,7 @@ impl Daemon {
 
     /// Starts it where the start must fail: its exit code and what it wrote to stderr.
     pub fn refused_start(&self) -> (Option<i32>, String) {
-        let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("taosd starts");
-        let end = Instant::now() + Duration::from_secs(20);
-        while child.try_wait().expect("a child").is_none() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        // One that runs after all has no code of its own.
-        let _ = child.kill();
-        let output = child.wait_with_output().expect("its end");
+        let output = ended(&mut self.command());
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!text.contains("panicked"), "{text}");
         (output.status.code(), text)
