@@ -25,15 +25,16 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// A webhook is plain HTTP to a host, without a user.
+/// A webhook is HTTP or HTTPS to a host, without a user.
 pub fn webhook_url(data: &[u8]) {
     let Some(text) = text(data) else { return };
     match Endpoint::parse(text, Plaintext::new("0123456789abcdef".into())) {
         Ok(endpoint) => {
-            assert!(text.to_ascii_lowercase().starts_with("http://"));
+            let scheme = text.to_ascii_lowercase();
+            assert!(scheme.starts_with("http://") || scheme.starts_with("https://"));
             assert!(!endpoint.host.is_empty() && !endpoint.host.contains(['@', '/', '?', '#', ' ']));
             assert!(endpoint.path.starts_with('/'), "{}", endpoint.path);
         }
-        Err(wrong) => assert!(wrong.starts_with("webhook.url")),
+        Err(wrong) => assert!(!wrong.is_empty()),
     }
 }

@@ -187,8 +187,9 @@ impl Host {
 
     /// How many processes of this command line run in a container with Debian's programs.
     pub fn inside_count(&self, name: &str, command: &str) -> usize {
-        let output = self.bed.exec(&self.container(name), &["pgrep", "-c", "-f", &format!("^{command}")]);
-        String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+        // Waiting for it to write anything: LXD loses what a command writes that ends before LXD listens.
+        let count = self.bed.says(&self.container(name), &["pgrep", "-c", "-f", &format!("^{command}")]);
+        count.trim().parse().expect("a number")
     }
 
     /// Who the daemon says that the first process of a container is, by its own token, over its own way in.

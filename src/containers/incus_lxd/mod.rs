@@ -213,6 +213,11 @@ impl Driver for IncusLxd {
         let result = self.rest.operate("POST", &url(name), &json!({ "name": to.as_str() }), deadline);
         let Err(error) = result.map_err(|error| error.about(name)) else { return Ok(()) };
         if matches!(error, Error::Refused(_) | Error::Failed(_)) && self.instance(to, deadline).is_ok() {
+            // Incus may fail after it has renamed: what counts is which of the two is there.
+            if matches!(self.instance(name, deadline), Err(Error::NotFound(_))) {
+                log::warn!("the runtime renamed {name} to {to}, and said that it could not: {error}");
+                return Ok(());
+            }
             return Err(Error::AlreadyExists(to.to_string()));
         }
         self.unless_stopped(name, error, deadline)
