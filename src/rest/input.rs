@@ -124,7 +124,7 @@ impl Input {
         let dialect = route.dialect;
         let query = Self::check_head(&head, route)?;
         let sent = body.len();
-        if matches!(route.body, BodyKind::Raw) {
+        if matches!(route.body, BodyKind::Raw | BodyKind::RawOf(..)) {
             let raw = body.clone();
             let (query, body) = (Fields::default(), Fields::default());
             return Ok(Self { dialect, head, params, query, body, body_bytes: raw.len(), raw, page_bytes: None });
@@ -138,7 +138,7 @@ impl Input {
             BodyKind::Json(fields) => json_object(fields, body, unknown).map_err(refused)?,
             BodyKind::None if body.is_empty() || unknown == Unknown::Ignored => Map::new(),
             BodyKind::Multipart(_) => Map::new(),
-            BodyKind::None | BodyKind::Raw => json_object(&[], body, unknown).map_err(refused)?,
+            BodyKind::None | BodyKind::Raw | BodyKind::RawOf(..) => json_object(&[], body, unknown).map_err(refused)?,
         };
         let (query, body, raw) = (Fields(query), Fields(fields), Bytes::new());
         Ok(Self { dialect, head, params, query, body, body_bytes: sent, raw, page_bytes: None })
@@ -149,7 +149,7 @@ impl Input {
     /// # Errors
     /// 415, or 422 with every bad parameter.
     pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
-        if matches!(route.body, BodyKind::Raw) {
+        if matches!(route.body, BodyKind::Raw | BodyKind::RawOf(..)) {
             if route.dialect == Dialect::Mcp {
                 check_mcp_media(head)?;
             }

@@ -31,6 +31,8 @@ pub enum BodyKind {
     None,
     /// Any bytes, with any query: both are the handler's alone.
     Raw,
+    /// The same; the API document says that they are of this content type and have these fields.
+    RawOf(&'static str, &'static [Field]),
     /// `multipart/form-data`, taken piece by piece as it comes: never whole in memory.
     Multipart(&'static [Field]),
     /// A JSON object with these fields; may be left out if none is required.
@@ -68,6 +70,17 @@ pub enum Answer {
     Other(&'static [&'static str]),
     /// This one, or text of one of these content types where the request asks for it.
     Or(&'static Answer, &'static [&'static str]),
+}
+
+impl Answer {
+    /// Whether it is a page and nothing else.
+    pub fn is_page(&self) -> bool {
+        match self {
+            Self::Other(types) => types == &["text/html"],
+            Self::OrSeeOther(answer) | Self::Fixed(answer) => answer.is_page(),
+            _ => false,
+        }
+    }
 }
 
 /// Who may call a route. There is no default: a route that names no action cannot be written.

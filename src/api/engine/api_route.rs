@@ -49,6 +49,18 @@ impl ApiRoute {
         self
     }
 
+    /// Its body is bytes that the handler reads, told as this content type with these fields; its query is any text.
+    pub(crate) const fn taking_raw_of(
+        mut self,
+        media_type: &'static str,
+        fields: &'static [Field],
+        example: &'static str,
+    ) -> Self {
+        self.body = BodyKind::RawOf(media_type, fields);
+        self.example = example;
+        self
+    }
+
     /// Its body is any bytes, its query any text.
     pub(crate) const fn taking_raw(mut self) -> Self {
         self.body = BodyKind::Raw;

@@ -151,7 +151,7 @@ pub struct Asked {
 fn fields(route: &ApiRoute, tool: &Tool) -> Vec<Field> {
     let body: &[Field] = match route.body {
         BodyKind::Json(fields) => fields,
-        BodyKind::None | BodyKind::Raw | BodyKind::Multipart(_) => &[],
+        BodyKind::None | BodyKind::Raw | BodyKind::RawOf(..) | BodyKind::Multipart(_) => &[],
     };
     let taken = route.query.iter().chain(body).filter(|field| !tool.omits.contains(&field.name));
     let narrowed = taken.map(|field| tool.narrower.iter().find(|narrow| narrow.name == field.name).unwrap_or(field));

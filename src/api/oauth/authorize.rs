@@ -33,7 +33,8 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
         "The authorization endpoint of OAuth 2.1: response_type=code, client_id, redirect_uri, code_challenge with code_challenge_method=S256, state, scope, resource. An unknown client or redirect URI gets a page, everything else is told to the redirect URI.",
         DOC,
     )
-    .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))];
+    .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))
+    .failing(&[codes::INVALID_REQUEST, codes::NOT_FOUND])];
 
 /// A page that tells the person, where the program must not be told.
 fn refused(title: &str, detail: &str) -> Reply {

@@ -47,12 +47,14 @@ const ANSWER: &[Field] = &[DECISION, ACT_AS, TICKED];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    page(Method::GET, "/oauth/consent/{request}", show).described(
-        "oauth_consent_page",
-        "Open the consent page",
-        "Shows which program asks, for what, and as whom it shall act. Without a session it shows the login page first.",
-        DOC,
-    ),
+    page(Method::GET, "/oauth/consent/{request}", show)
+        .described(
+            "oauth_consent_page",
+            "Open the consent page",
+            "Shows which program asks, for what, and as whom it shall act. Without a session it shows the login page first.",
+            DOC,
+        )
+        .failing(&[codes::AUTHORIZATION_EXPIRED]),
     consent_row(),
 ];
 

@@ -3,6 +3,8 @@
 
 use percent_encoding::percent_decode_str;
 
+/// The content type of a form.
+pub const TYPE: &str = "application/x-www-form-urlencoded";
 /// Parameters of a request at the most; the longest route takes about ten.
 const MOST: usize = 64;
 

@@ -28,13 +28,16 @@ pub const ROUTES: &[ApiRoute] = &[
             "Takes a user's token. next is the path on this box where the login leads.",
             "recipes/logging-in#by-token",
         )
-        .answering(200, Answer::OrSeeOther(&Answer::Other(&["text/html"]))),
-    page(Method::GET, "/login/{link}", link).described(
-        "login_link",
-        "Open a login link",
-        "Shows who is about to be logged in. Opening it does not use the link up: the page's button does.",
-        DOC,
-    ),
+        .answering(200, Answer::OrSeeOther(&Answer::Other(&["text/html"])))
+        .failing(&[codes::TLS_REQUIRED]),
+    page(Method::GET, "/login/{link}", link)
+        .described(
+            "login_link",
+            "Open a login link",
+            "Shows who is about to be logged in. Opening it does not use the link up: the page's button does.",
+            DOC,
+        )
+        .failing(&[codes::LINK_INVALID, codes::TLS_REQUIRED]),
     public(Method::GET, "/login/page.js", script)
         .described("login_script", "Read the script of the login pages", "The script of the login pages.", DOC)
         .answering(200, Answer::Other(&["text/javascript"])),

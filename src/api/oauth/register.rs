@@ -32,6 +32,15 @@ const NAME: usize = 64;
 /// What a client may ask for at the token endpoint.
 const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
+const METADATA: &[Field] = &[
+    Field::texts("redirect_uris", MOST_URIS, MOST_BYTES, "Where it may be redirected to, 1 to 10 addresses.")
+        .required(),
+    Field::unbounded("client_name", "What the client calls itself; 64 characters of it count."),
+    Field::unbounded("client_uri", "The program's page, for the person who is asked."),
+    Field::texts("grant_types", usize::MAX, usize::MAX, "What it will use at the token endpoint."),
+    Field::texts("response_types", usize::MAX, usize::MAX, "Only code is offered."),
+];
+
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
@@ -44,7 +53,7 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/register", regist
         "Dynamic client registration (RFC 7591). The client is public: it gets no secret. The id is good for 30 days, or as long as a grant uses it.",
         DOC,
     )
-    .taking_raw()
+    .taking_raw_of("application/json", METADATA, r#"{"client_name": "my-editor", "redirect_uris": ["http://127.0.0.1/callback"]}"#)
     .answering(
         201,
         Answer::Object(&[

@@ -2,7 +2,7 @@
 
 use hyper::http::Method;
 
-use super::form::Form;
+use super::form::{self, Form};
 use super::token::needed;
 use super::{NEED, client, issuer, posted, public};
 use crate::access::Action;
@@ -10,12 +10,18 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::rest::codes;
+use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::{Kind, RefreshToken};
 use crate::store::{self, credentials, oauth_grants};
 use crate::time::Micros;
+
+const FORM: &[Field] = &[
+    Field::unbounded("token", "A refresh token or an access token.").required().not_empty(),
+    Field::unbounded("client_id", "The client's id."),
+];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
@@ -25,7 +31,7 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
         "Takes a form with token, a refresh token or an access token, and client_id. The whole grant ends. An unknown token gets the same answer.",
         "recipes/letting-programs-log-in#end-a-grant",
     )
-    .taking_raw()
+    .taking_raw_of(form::TYPE, FORM, r#"{"token": "taos_refresh_…", "client_id": "…"}"#)
     .answering(200, Answer::Empty)
     .failing(&[
         codes::INVALID_REQUEST,

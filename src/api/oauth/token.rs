@@ -9,7 +9,7 @@ use hyper::http::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::form::Form;
+use super::form::{self, Form};
 use super::redirect::Redirect;
 use super::{NEED, audience, bad, client, consent, issuer, posted, public, refresh};
 use crate::access::scopes::ax_scopes;
@@ -34,6 +34,17 @@ use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#get-tokens";
 
+const FORM: &[Field] = &[
+    text("grant_type", "How the program asks: authorization_code or refresh_token.").not_empty(),
+    Field::unbounded("client_id", "The client's id."),
+    Field::unbounded("code", "authorization_code: the code."),
+    Field::unbounded("redirect_uri", "authorization_code: where the code came."),
+    Field::unbounded("code_verifier", "authorization_code: what the challenge was made of (RFC 7636)."),
+    Field::unbounded("refresh_token", "refresh_token: the token."),
+    Field::unbounded("scope", "refresh_token: fewer scope words."),
+    Field::unbounded("resource", "What the access token is for (RFC 8707)."),
+];
+
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
@@ -46,7 +57,11 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
         "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource) or refresh_token (refresh_token, client_id, scope, resource). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
         DOC,
     )
-    .taking_raw()
+    .taking_raw_of(
+        form::TYPE,
+        FORM,
+        r#"{"grant_type": "refresh_token", "client_id": "…", "refresh_token": "taos_refresh_…"}"#,
+    )
     .secret()
     .answering(
         200,

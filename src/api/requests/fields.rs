@@ -15,7 +15,9 @@ pub const KIND: Field = Field::word("kind", RequestKind::SLUGS, "The kind of req
 /// Why.
 pub const REASON: Field = Field::text("reason", REASON_CHARS, "The reason. The decider reads it.").not_empty();
 /// The scopes.
-pub const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.");
+pub const SCOPE: Field = Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: the scopes.").told(SCOPES);
+/// What the items are, for the API document.
+const SCOPES: &str = r##"{"items": {"$ref": "#/components/schemas/Scope"}}"##;
 /// What a role is asked on.
 pub const RESOURCE: Field =
     Field::text("resource", 128, "kind grant: agent:NAME or space:NAME; an id may stand for the name.")
@@ -50,7 +52,8 @@ pub const LIFE: Field = Field::integer(
 
 /// Of a decision: fewer scopes.
 pub const LESS_SCOPE: Field =
-    Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for.");
+    Field::texts("scope", REQUEST_SCOPES, SCOPE_CHARS, "kind scope: fewer or narrower scopes than asked for.")
+        .told(SCOPES);
 /// Of a decision: a smaller role.
 pub const LESS_ROLE: Field = Field::word("role", ROLES, "kind grant: a smaller role than asked for.");
 /// Of a decision: a shorter time.

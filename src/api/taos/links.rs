@@ -25,7 +25,8 @@ use crate::time::Micros;
 
 /// Where a login leads if nothing is said.
 const HOME: &str = "/";
-const PATH: Field = Field::text("path", 512, "The page to open, a path on this box; its front page if absent.");
+const PATH: Field = Field::text("path", 512, "The page to open, a path on this box; its front page if absent.")
+    .told(r#"{"pattern": "^(/([!-.0-\\[\\]-~][!-\\[\\]-~]*)?)?$"}"#);
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {

@@ -22,7 +22,7 @@ mod mcp;
 /// `rules` says what holds between the fields of a route's body: the route's id, and keywords of JSON Schema.
 pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &str)]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    // Pages are for people.
+    // The console's pages are for people.
     for route in tables.iter().flat_map(|table| table.iter()).filter(|route| route.dialect != Dialect::Html) {
         let path = route.path.replace("...}", "}");
         let item = paths.entry(path).or_insert_with(|| json!({}));
@@ -32,6 +32,7 @@ pub fn document<P, C, A>(tables: &[&'static [Route<P, C, A>]], rules: &[(&str, &
         let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
         if let (Some(Value::Object(between)), Some(schema)) = (between, body.and_then(Value::as_object_mut)) {
             schema.extend(between);
+            operation["requestBody"]["required"] = json!(true);
         }
         item[route.method.as_str().to_lowercase()] = operation;
     }
@@ -124,6 +125,9 @@ fn operation<P, C, A>(route: &Route<P, C, A>) -> Value {
         BodyKind::Raw if route.dialect == Dialect::Mcp => operation["requestBody"] = mcp::request_body(route.example),
         BodyKind::Json(fields) if !fields.is_empty() => {
             operation["requestBody"] = request_body(route, "application/json", fields);
+        }
+        BodyKind::RawOf(media_type, fields) => {
+            operation["requestBody"] = request_body(route, media_type, fields);
         }
         BodyKind::Multipart(fields) => {
             operation["requestBody"] = request_body(route, "multipart/form-data", fields);
@@ -455,7 +459,11 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let has_own: BTreeSet<u16> = own.iter().map(|code| code.status).collect();
     for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied())) {
         let response = if has_own.contains(&status) {
-            refusal(status, &codes, route.dialect, repeatable)
+            let mut refusal = refusal(status, &codes, route.dialect, repeatable);
+            if answer.is_page() {
+                refusal["content"]["text/html"] = json!({"schema": {"type": "string"}});
+            }
+            refusal
         } else {
             json!({"$ref": format!("#/components/responses/{}", edge_name(status, route.dialect))})
         };

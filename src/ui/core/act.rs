@@ -80,7 +80,7 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError
     let body = match route.body {
         BodyKind::Json(fields) => Bytes::from(form.body(fields)?.to_string()),
         BodyKind::None => Bytes::new(),
-        BodyKind::Raw | BodyKind::Multipart(_) => return Err(codes::NOT_FOUND.into()),
+        BodyKind::Raw | BodyKind::RawOf(..) | BodyKind::Multipart(_) => return Err(codes::NOT_FOUND.into()),
     };
     Ok((asked, body))
 }
