@@ -458,7 +458,7 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     let own = codes_of(route);
     let has_own: BTreeSet<u16> = own.iter().map(|code| code.status).collect();
     for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied())) {
-        let response = if has_own.contains(&status) {
+        let response = if has_own.contains(&status) || answer.is_page() {
             let mut refusal = refusal(status, &codes, route.dialect, repeatable);
             if answer.is_page() {
                 refusal["content"]["text/html"] = json!({"schema": {"type": "string"}});
