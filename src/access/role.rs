@@ -7,7 +7,7 @@ use super::hint;
 use crate::closed_set::{UnknownWord, closed_set};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::grants::On;
+use crate::store::grants::{GrantRole, On};
 use crate::store::{self, StoreError, grants};
 use crate::time::Micros;
 
@@ -25,9 +25,9 @@ impl AgentRole {
     ///
     /// # Errors
     /// `Other` for a role that there is not on an agent.
-    pub(super) fn granted(role: Option<&str>) -> store::Result<Option<Self>> {
+    pub(super) fn granted(role: Option<GrantRole>) -> store::Result<Option<Self>> {
         let other = |unknown: UnknownWord| StoreError::Other(format!("the role of a grant: {unknown}"));
-        role.map(str::parse).transpose().map_err(other)
+        role.map(|role| role.slug().parse()).transpose().map_err(other)
     }
 }
 
@@ -44,7 +44,7 @@ pub fn role_on(conn: &Connection, caller: &Caller, agent_id: &str) -> store::Res
     }
     let granted = grants::role_of(conn, &caller.grantee(), &On::agent(agent_id), Micros::now())?;
     let own = (caller.agent_id() == Some(agent_id)).then_some(AgentRole::Editor);
-    Ok(AgentRole::granted(granted.as_deref())?.max(own))
+    Ok(AgentRole::granted(granted)?.max(own))
 }
 
 /// Lets the caller pass if it has at least `needed` on the agent.

@@ -8,7 +8,7 @@ use super::hint;
 use crate::closed_set::closed_set;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::store::grants::{Grantee, On};
+use crate::store::grants::{GrantRole, Grantee, On};
 use crate::store::users::{Role, User};
 use crate::store::{self, grants, spaces};
 use crate::time::Micros;
@@ -62,9 +62,9 @@ fn role_at_home(conn: &Connection, owner: &User, space_id: &str, now: Micros) ->
 }
 
 fn granted(conn: &Connection, grantee: &Grantee, space_id: &str, now: Micros) -> store::Result<Option<SpaceRole>> {
-    // A word that is none of ours is no right.
+    // A role that there is not in a space is no right.
     let role = grants::role_of(conn, grantee, &On::space(space_id), now)?;
-    Ok(role.and_then(|word| word.parse().ok()))
+    Ok(role.and_then(|role| role.slug().parse().ok()))
 }
 
 /// Lets the caller pass if it has at least `needed` in the space.
@@ -95,7 +95,7 @@ pub fn require_lasting(conn: &Connection, caller: &Caller, on: &On) -> Result<()
     let lasts = match on {
         _ if caller.is_admin() => true,
         On::Space(id) => space_role_on(conn, caller, id, EVER)? == Some(SpaceRole::Owner),
-        _ => grants::role_of(conn, &caller.grantee(), on, EVER)?.as_deref() == Some(SpaceRole::Owner.slug()),
+        _ => grants::role_of(conn, &caller.grantee(), on, EVER)? == Some(GrantRole::Owner),
     };
     if lasts {
         return Ok(());

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Result;
 use super::clauses::Clauses;
 use super::page::{Page, Take, each};
+use crate::closed_set::closed_set;
 use crate::time::Micros;
 
 const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.space_id, g.role, g.granted_by, g.granted_at,
@@ -112,6 +113,16 @@ impl std::fmt::Display for On {
     }
 }
 
+closed_set! {
+    /// The role that a grant gives; the later ones include those before them, but for the first, which is about no one agent.
+    pub enum GrantRole {
+        Creator "creator" "May make agents; on agent:* alone.";
+        Viewer "viewer" "Reads.";
+        Editor "editor" "Also changes.";
+        Owner "owner" "Also shares and archives.";
+    }
+}
+
 /// A grant as told: principals by name.
 #[derive(Debug, Clone)]
 pub struct Grant {
@@ -121,8 +132,8 @@ pub struct Grant {
     pub principal: String,
     /// What it is about.
     pub on: On,
-    /// The role's name.
-    pub role: String,
+    /// The role.
+    pub role: GrantRole,
     /// Who gave it.
     pub granted_by: String,
     /// When.
@@ -166,8 +177,8 @@ pub struct Given<'a> {
     pub grantee: &'a Grantee,
     /// On what.
     pub on: &'a On,
-    /// The role's name.
-    pub role: &'a str,
+    /// The role.
+    pub role: GrantRole,
     /// By whom.
     pub granted_by: &'a str,
     /// When it ends; `None`: not by itself.
@@ -183,7 +194,7 @@ pub fn put(
     id: &str,
     grantee: &Grantee,
     on: &On,
-    role: &str,
+    role: GrantRole,
     granted_by: &str,
     now: Micros,
 ) -> Result<()> {
@@ -225,7 +236,7 @@ fn insert(conn: &Connection, id: &str, given: &Given<'_>, request_id: Option<&st
 ///
 /// # Errors
 /// The store's.
-pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Result<Option<String>> {
+pub fn role_of(conn: &Connection, grantee: &Grantee, on: &On, now: Micros) -> Result<Option<GrantRole>> {
     let sql = match grantee {
         Grantee::User(_) => ROLE_OF_USER,
         Grantee::Agent(_) => ROLE_OF_AGENT,

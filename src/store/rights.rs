@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use super::grants::GrantRole;
 use super::row::record;
 use super::{Result, audit_head, users};
 use crate::time::Micros;
@@ -132,7 +133,7 @@ record! {
         id: String = "g.id",
         to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
         on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
-        role: String = "g.role",
+        role: GrantRole = "g.role",
         expires_at: Option<Micros> = "g.expires_at",
         request: Option<String> = "g.request_id",
     }
@@ -428,8 +429,6 @@ impl Lesser<'_> {
     }
 
     fn grants(&mut self) -> Result<()> {
-        const RANKS: [&str; 4] = ["creator", "viewer", "editor", "owner"];
-        let rank = |role: &str| RANKS.iter().position(|one| *one == role);
         // One that a request brought goes with the request.
         let lasting = |grant: &&Grant| grant.request.is_none();
         let present: HashMap<(&str, &str), &Grant> = self
@@ -442,17 +441,17 @@ impl Lesser<'_> {
         let known = |grant: &&Grant| self.now.knows(&grant.to) && self.now.knows(&grant.on);
         for grant in self.backup.grants.iter().filter(lasting).filter(known) {
             let now = present.get(&(grant.to.as_str(), grant.on.as_str())).copied();
-            let less = now.map(|now| grant.lesser(now, rank));
+            let less = now.map(|now| grant.lesser(now));
             if less.as_ref().is_some_and(|(role, end)| *role == grant.role && *end == grant.expires_at) {
                 continue;
             }
-            let told = |role: &str, end: Option<Micros>| match end {
+            let told = |role: GrantRole, end: Option<Micros>| match end {
                 Some(end) => format!("{role} until {}", end.millis()),
-                None => role.to_owned(),
+                None => role.to_string(),
             };
-            let after = less.as_ref().map_or_else(|| "none".to_owned(), |(role, end)| told(role, *end));
+            let after = less.as_ref().map_or_else(|| "none".to_owned(), |(role, end)| told(*role, *end));
             let right = format!("grant to {} on {}", self.named(&grant.to), self.named(&grant.on));
-            self.note(right, told(&grant.role, grant.expires_at), after);
+            self.note(right, told(grant.role, grant.expires_at), after);
             match less {
                 None => self.conn.execute("DELETE FROM grants WHERE id = ?1", [&grant.id])?,
                 Some((role, end)) => self.conn.execute(
@@ -540,9 +539,8 @@ impl Lesser<'_> {
 
 impl Grant {
     /// The lesser role and the earlier end of two states of one grant.
-    fn lesser(&self, now: &Self, rank: impl Fn(&str) -> Option<usize>) -> (String, Option<Micros>) {
-        let role = if rank(&now.role) < rank(&self.role) { &now.role } else { &self.role };
-        (role.clone(), [self.expires_at, now.expires_at].into_iter().flatten().min())
+    fn lesser(&self, now: &Self) -> (GrantRole, Option<Micros>) {
+        (self.role.min(now.role), [self.expires_at, now.expires_at].into_iter().flatten().min())
     }
 }
 

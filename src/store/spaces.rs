@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
-use super::grants::Grantee;
+use super::grants::{GrantRole, Grantee};
 use super::page::{Page, Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
@@ -216,8 +216,8 @@ pub struct Member {
     pub name: String,
     /// Whether it is a user.
     pub is_user: bool,
-    /// The role's name.
-    pub role: String,
+    /// The role.
+    pub role: GrantRole,
     /// When its membership ends.
     pub expires_at: Option<Micros>,
 }

@@ -64,7 +64,7 @@ pub(super) fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<b
     let Some(id) = maker.strip_prefix("user:") else { return Ok(false) };
     let Some(user) = users::by_id(conn, id)?.filter(|user| !user.disabled) else { return Ok(false) };
     let role = grants::role_of(conn, &Grantee::User(user.id), &On::agent(&agent.id), Micros::now())?;
-    Ok(user.role == Role::Admin || AgentRole::granted(role.as_deref())? >= Some(AgentRole::Editor))
+    Ok(user.role == Role::Admin || AgentRole::granted(role)? >= Some(AgentRole::Editor))
 }
 
 #[cfg(test)]

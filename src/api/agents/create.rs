@@ -6,7 +6,7 @@ use crate::limits::AGENTS_OF_USER;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::store::agents::{self, Agent, AgentOrigin, Ownership};
-use crate::store::grants::{self, Grantee, On};
+use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::{self, StoreError, spaces};
 
 /// What a new agent is given; the rest comes from the caller.
@@ -72,7 +72,15 @@ pub fn add(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
     let mut owners = vec![Grantee::User(agent.owner_user_id.clone())];
     owners.extend(tx.caller.agent_id().map(|id| Grantee::Agent(id.to_owned())));
     for owner in owners {
-        grants::put(tx.conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
+        grants::put(
+            tx.conn,
+            &store::new_id(),
+            &owner,
+            &On::agent(&agent.id),
+            GrantRole::Owner,
+            &tx.caller.actor(),
+            tx.now,
+        )?;
     }
     Ok(tx.audit(format!("agent:{}", agent.id))?)
 }

@@ -16,7 +16,7 @@ use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
-use crate::store::grants::{Given, Grantee, On};
+use crate::store::grants::{Given, GrantRole, Grantee, On};
 use crate::store::spaces::{self, Member};
 use crate::store::{self, agents, grants, users};
 use crate::time::Micros;
@@ -119,7 +119,7 @@ fn add(app: &App, call: Call) -> Handled {
         access::require_space(tx.conn, tx.caller, space_id, SpaceRole::Owner)?;
         access::require_lasting(tx.conn, tx.caller, &On::space(space_id))?;
         let Named { name, grantee } = named(tx.conn, tx.caller, body.text(&USERNAME), body.text(&AGENT))?;
-        let role = body.text(&ROLE).unwrap_or("");
+        let role: GrantRole = body.word(&ROLE)?.ok_or_else(|| ApiError::field("role", "is missing"))?;
         let expires_at = body.integer(&EXPIRES_IN_SECONDS).map(|seconds| tx.now.plus(seconds * Micros::SECOND));
         let on = On::space(space_id);
         let before = grants::of(tx.conn, &grantee, &on)?;
@@ -136,7 +136,7 @@ fn add(app: &App, call: Call) -> Handled {
             id: grantee.id().to_owned(),
             name,
             is_user: matches!(grantee, Grantee::User(_)),
-            role: role.to_owned(),
+            role,
             expires_at,
         };
         Ok(Reply::json(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &show(&member)))

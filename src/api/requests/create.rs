@@ -16,6 +16,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
+use crate::store::grants::GrantRole;
 use crate::store::requests::{self as rows, NewRequest, Request, RequestKind};
 use crate::store::{self, agents, spaces};
 use crate::time::Micros;
@@ -39,7 +40,7 @@ pub struct Asked {
 #[derive(Debug)]
 enum What {
     Scope(Scopes),
-    Grant { resource: String, role: String },
+    Grant { resource: String, role: GrantRole },
     Question(Question),
 }
 
@@ -120,8 +121,9 @@ fn grant(body: &Fields) -> Result<What, ApiError> {
     if !is_named {
         return Err(ApiError::field("resource", "must be agent:NAME or space:NAME; an id may stand for the name"));
     }
-    let role = body.text(&fields::ROLE).ok_or_else(|| ApiError::field("role", "must be viewer, editor or owner"))?;
-    Ok(What::Grant { resource: resource.to_owned(), role: role.to_owned() })
+    let role: Option<GrantRole> = body.word(&fields::ROLE)?;
+    let role = role.ok_or_else(|| ApiError::field("role", "must be viewer, editor or owner"))?;
+    Ok(What::Grant { resource: resource.to_owned(), role })
 }
 
 /// What a grant is about, where there is such a thing: the agent, the space.
@@ -141,11 +143,11 @@ fn has_it(conn: &Connection, caller: &Caller, what: &What, target: &Target, now:
     Ok(match (what, target) {
         (What::Scope(scopes), _) => caller.scopes().first_not_covered(scopes).is_none(),
         (What::Grant { role, .. }, (Some(agent), _)) => {
-            access::role_on(conn, caller, agent)? >= role.parse::<AgentRole>().ok().or(Some(AgentRole::Owner))
+            access::role_on(conn, caller, agent)? >= role.slug().parse::<AgentRole>().ok().or(Some(AgentRole::Owner))
         }
         (What::Grant { role, .. }, (_, Some(space))) => {
             access::space_role_on(conn, caller, space, now)?
-                >= role.parse::<SpaceRole>().ok().or(Some(SpaceRole::Owner))
+                >= role.slug().parse::<SpaceRole>().ok().or(Some(SpaceRole::Owner))
         }
         _ => false,
     })

@@ -13,7 +13,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
-use crate::store::grants::{self, Given, Grantee, On};
+use crate::store::grants::{self, Given, GrantRole, Grantee, On};
 use crate::store::requests::{self as rows, Decision, Request, RequestKind, RequestState};
 use crate::store::{self, agents, news, spaces};
 use crate::time::Micros;
@@ -22,7 +22,7 @@ use crate::time::Micros;
 #[derive(Debug, Default)]
 pub struct Choice {
     scope: Option<Scopes>,
-    role: Option<String>,
+    role: Option<GrantRole>,
     duration: Option<i64>,
     option: Option<i64>,
     text: Option<String>,
@@ -54,7 +54,7 @@ impl Choice {
         let scope = scope.map_err(|error| ApiError::new(codes::INVALID_SCOPE).detail(format!("{error}.")))?;
         Ok(Self {
             scope,
-            role: owned(&fields::LESS_ROLE),
+            role: body.word(&fields::LESS_ROLE)?,
             duration: body.integer(&fields::LESS_TIME),
             option: body.integer(&fields::OPTION),
             text: owned(&fields::TEXT),
@@ -89,7 +89,7 @@ struct Outcome {
     until: Option<Micros>,
     answer: Option<Value>,
     on: Option<On>,
-    role: String,
+    role: Option<GrantRole>,
 }
 
 /// Approves a request.
@@ -120,10 +120,10 @@ pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told)
     if !rows::decide(tx.conn, id, &decision, tx.now)? {
         return Err(codes::REQUEST_DECIDED.into());
     }
-    if let Some(on) = target {
+    if let (Some(on), Some(role)) = (target, outcome.role) {
         let grantee = Grantee::Agent(request.agent_id.clone());
         let by = tx.caller.actor();
-        let given = Given { grantee: &grantee, on, role: &outcome.role, granted_by: &by, expires_at: outcome.until };
+        let given = Given { grantee: &grantee, on, role, granted_by: &by, expires_at: outcome.until };
         grants::lend(tx.conn, &store::new_id(), &given, id, tx.now)?;
     }
     decided(tx, id)
@@ -221,10 +221,9 @@ fn scope(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, Api
 
 fn grant(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
     let asked = stored(&request.asked);
-    let asked_role = asked["role"].as_str().unwrap_or("");
-    let role = choice.role.as_deref().unwrap_or(asked_role);
-    // Both kinds of role have the same words in the same order.
-    if role.parse::<AgentRole>().ok() > asked_role.parse().ok() {
+    let asked_role = asked["role"].as_str().and_then(|word| word.parse().ok()).unwrap_or(GrantRole::Viewer);
+    let role = choice.role.unwrap_or(asked_role);
+    if role > asked_role {
         return Err(ApiError::field("role", format!("{role} is more than {asked_role}, which the request asks for")));
     }
     let on = resource(tx, asked["resource"].as_str().unwrap_or(""))?;
@@ -234,7 +233,7 @@ fn grant(tx: &Tx<'_>, request: &Request, choice: &Choice) -> Result<Outcome, Api
     Ok(Outcome {
         granted: Some(json!({"resource": on.to_string(), "role": role})),
         until: end,
-        role: role.to_owned(),
+        role: Some(role),
         on: Some(on),
         answer: None,
     })

@@ -17,7 +17,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::store::grants::{self, Given, Grant, GrantFilter, Grantee, On};
+use crate::store::grants::{self, Given, Grant, GrantFilter, GrantRole, Grantee, On};
 use crate::store::{self, agents, spaces, users};
 use crate::time::Micros;
 
@@ -175,8 +175,8 @@ fn create(app: &App, call: Call) -> Handled {
         let body = &tx.input.body;
         let named = body.text(&RESOURCE).unwrap_or("");
         let on = resource(tx.conn, named)?;
-        let role = body.text(&ROLE).unwrap_or("");
-        if (on == On::AllAgents) != (role == "creator") {
+        let role: GrantRole = body.word(&ROLE)?.ok_or_else(|| ApiError::field("role", "is missing"))?;
+        if (on == On::AllAgents) != (role == GrantRole::Creator) {
             let problem = "must be creator on agent:*, and viewer, editor or owner on one agent or space";
             return Err(ApiError::field("role", problem));
         }

@@ -17,7 +17,7 @@ use crate::containers::{ContainerName, Driver, Error, SnapshotName, Status};
 use crate::jobs::operations::{Jobs, OperationError, within};
 use crate::limits::PURGE_BATCH;
 use crate::store::agents::{self, Agent, AgentStatus};
-use crate::store::grants::{self, Grantee, On};
+use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::operations::{Operation, OperationStatus};
 use crate::store::{self, Store, credentials, deployments, tasks};
 use crate::time::Micros;
@@ -242,7 +242,7 @@ fn revive(
         let runtime = agent.container_runtime.as_deref().unwrap_or("lxd");
         agents::set_container(conn, &agent.id, Some((to.as_str(), runtime)), AgentStatus::Stopped, now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &actor, now)?;
+        grants::put(conn, &store::new_id(), &owner, &On::agent(&agent.id), GrantRole::Owner, &actor, now)?;
         Ok(agents::by_id(conn, &agent.id)?.ok_or(OperationError::NoAgent)?.agent)
     })
 }

@@ -57,7 +57,7 @@ fn create_operator(conn: &Connection, issued: &Issued) -> Result<()> {
         &store::new_id(),
         &grants::Grantee::User(user.id.clone()),
         &grants::On::AllAgents,
-        "creator",
+        grants::GrantRole::Creator,
         "system",
         now,
     )?;

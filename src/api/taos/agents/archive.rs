@@ -16,7 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::reply::{Decided, Reply};
 use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
-use crate::store::grants::{self, Grantee, On};
+use crate::store::grants::{self, GrantRole, Grantee, On};
 use crate::store::operations::OperationKind;
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
@@ -80,7 +80,15 @@ pub(crate) fn restore(app: &App, call: Call) -> Handled {
         }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
         let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(tx.conn, &store::new_id(), &owner, &On::agent(&agent.id), "owner", &tx.caller.actor(), tx.now)?;
+        grants::put(
+            tx.conn,
+            &store::new_id(),
+            &owner,
+            &On::agent(&agent.id),
+            GrantRole::Owner,
+            &tx.caller.actor(),
+            tx.now,
+        )?;
         tx.audit(format!("agent:{}", agent.id))?;
         Ok(Reply::ok(&json!({
             "status": "restored",
