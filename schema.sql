@@ -271,11 +271,35 @@ CREATE TABLE oauth_grants (
     audience      TEXT NOT NULL,
     words         TEXT NOT NULL,
     created_at    INTEGER NOT NULL,
-    ends_at       INTEGER NOT NULL
+    ends_at       INTEGER NOT NULL,
+    -- Whether its credential is active: lists and counts never walk the dead ones.
+    live          INTEGER NOT NULL DEFAULT 1 CHECK (live IN (0, 1))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX oauth_grants_by_user ON oauth_grants (user_id, created_at, credential_id);
-CREATE INDEX oauth_grants_by_age ON oauth_grants (created_at, credential_id);
-CREATE INDEX oauth_grants_by_client ON oauth_grants (client_hash);
+CREATE INDEX oauth_grants_by_user ON oauth_grants (user_id, created_at, credential_id) WHERE live = 1;
+CREATE INDEX oauth_grants_by_age ON oauth_grants (created_at, credential_id) WHERE live = 1;
+CREATE INDEX oauth_grants_by_client ON oauth_grants (client_hash) WHERE live = 1;
+-- Which agent a user last chose for a program of this name; a dead grant tells it too.
+CREATE INDEX oauth_grants_by_name ON oauth_grants (user_id, client_name, created_at);
+CREATE TRIGGER oauth_grants_live AFTER UPDATE OF state ON credentials
+WHEN new.kind = 'oauth_grant' AND new.state <> old.state
+BEGIN
+    UPDATE oauth_grants SET live = (new.state = 'active') WHERE credential_id = new.id;
+END;
+
+-- Programs that an admin has registered. A program that registers itself has no row.
+CREATE TABLE oauth_clients (
+    id             TEXT PRIMARY KEY,
+    name           TEXT NOT NULL,
+    redirect_uris  TEXT NOT NULL CHECK (json_valid(redirect_uris)),
+    -- Of a client that proves itself with a secret.
+    secret_hash    BLOB CHECK (length(secret_hash) = 32),
+    -- Whether it may ask about every token of the box.
+    can_introspect INTEGER NOT NULL CHECK (can_introspect IN (0, 1)),
+    created_by     TEXT NOT NULL,
+    created_at     INTEGER NOT NULL,
+    CHECK (can_introspect = 0 OR secret_hash IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oauth_clients_by_age ON oauth_clients (created_at, id);
 
 -- Who may do what to which agent, and who is a member of which space. Without agent and space it is about all agents and
 -- takes the role creator alone. A grant past its end counts as none from that moment on.

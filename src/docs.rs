@@ -25,6 +25,7 @@ pages![
     "agents/recipes/everyday-commands",
     "agents/concepts/knowledge",
     "agents/recipes/letting-programs-log-in",
+    "agents/recipes/letting-a-service-check-tokens",
     "agents/recipes/logging-in",
     "agents/recipes/managing-agents",
     "agents/recipes/deploying",

@@ -172,6 +172,8 @@ pub const SESSIONS: u64 = 32;
 pub const OAUTH_GRANTS_OF_USER: u64 = 50;
 /// Live grants to programs that act as one agent.
 pub const OAUTH_GRANTS_OF_AGENT: u64 = 10;
+/// Programs that admins have registered.
+pub const OAUTH_CLIENTS: u64 = 200;
 /// Live tokens of one user.
 pub const USER_TOKENS: u64 = 100;
 /// Dead credentials of one kind kept for one holder; the oldest go.

@@ -12,8 +12,8 @@ use super::caller::Caller;
 use super::challenge;
 use super::fingerprints::Fingerprints;
 use super::lookup::agentex;
-use super::lookup::bearer::Presented;
-use super::lookup::credential_lookup::{CredentialLookup, Found, NotFound};
+use super::lookup::bearer::{Presented, presented, secret_of};
+use super::lookup::credential_lookup::{CredentialLookup, Found, NotFound, Standing};
 use super::presence::Presence;
 use super::record::{CallRecord, Watch};
 use super::refusal::{Bad, nobody};
@@ -197,7 +197,23 @@ impl Gate {
     /// # Errors
     /// 401 `invalid_credential` or 429; 422 `class_not_allowed` for what is a credential and no key.
     pub fn exchanger(&self, head: &Head, need: &Need) -> Result<Exchanger, ApiError> {
-        let (caller, kind, hash) = self.exchanging(head, need)?;
+        self.exchanger_of(head, need, presented(head))
+    }
+
+    /// The same for what a form presents.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn exchanger_of_text(&self, head: &Head, need: &Need, text: &str) -> Result<Exchanger, ApiError> {
+        self.exchanger_of(head, need, secret_of(text)).inspect_err(|refusal| {
+            if refusal.code == codes::INVALID_CREDENTIAL {
+                self.tripwires.look_at_text(text, head, need.action);
+            }
+        })
+    }
+
+    fn exchanger_of(&self, head: &Head, need: &Need, shown: Presented<'_>) -> Result<Exchanger, ApiError> {
+        let (caller, kind, hash) = self.exchanging(head, need, shown)?;
         self.throttle(head, &caller)?;
         if let Some(id) = caller.credential_id() {
             self.record.used(id);
@@ -210,8 +226,13 @@ impl Gate {
         Ok(Exchanger { caller, hash })
     }
 
-    fn exchanging(&self, head: &Head, need: &Need) -> Result<(Caller, Kind, SecretHash), ApiError> {
-        let found = self.lookup.exchangeable(head, need).map_err(|why| self.turn_away(head, need, why))?;
+    fn exchanging(
+        &self,
+        head: &Head,
+        need: &Need,
+        shown: Presented<'_>,
+    ) -> Result<(Caller, Kind, SecretHash), ApiError> {
+        let found = self.lookup.exchangeable(head, need, shown).map_err(|why| self.turn_away(head, need, why))?;
         self.check_channel(head, &found.0, need)?;
         Ok(found)
     }
@@ -227,7 +248,10 @@ impl Gate {
                 Sender::User(caller) => Ok(caller.principal_key()),
                 Sender::Key { agent_id } => Ok(format!("agent:{agent_id}")),
             },
-            _ => Ok(self.exchanging(head, need)?.0.principal_key()),
+            // A client of these routes may prove itself in the form.
+            Dialect::OAuth if presented(head) == Presented::Nothing => Ok(head.peer.key()),
+            Dialect::OAuth => Ok(self.admit(head, need)?.principal_key()),
+            _ => Ok(self.exchanging(head, need, presented(head))?.0.principal_key()),
         }
     }
 
@@ -273,6 +297,36 @@ impl Gate {
         self.check_channel(head, &caller, need)?;
         self.throttle(head, &caller)?;
         Ok(Some(caller))
+    }
+
+    /// What a token is good for that a service was shown; `None`: for nothing. A decoy is noticed.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn standing(&self, head: &Head, need: &Need, text: &str) -> Result<Option<Standing>, ApiError> {
+        let found = self.lookup.standing(head, text)?;
+        if found.is_none() {
+            self.tripwires.look_at_text(text, head, need.action);
+        }
+        Ok(found)
+    }
+
+    /// What the refresh token of this grant is good for.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn standing_of_grant(&self, head: &Head, id: &str) -> Result<Option<Standing>, ApiError> {
+        Ok(self.lookup.standing_of_grant(head, id)?)
+    }
+
+    /// Counts a request of a registered program.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn throttle_client(&self, head: &Head, id: &str) -> Result<(), ApiError> {
+        self.requests
+            .take(&format!("client:{id}"), head.arrived)
+            .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))
     }
 
     /// A secret of the token endpoint that is not good counts as a failed login of the peer: the refusal, or 429.

@@ -82,6 +82,10 @@ actions! {
     OauthToken "oauth.token" "Get tokens at the token endpoint; allowed to every program with a grant.";
     OauthGrantsList "oauth.grants.list" "List what you have granted to programs.";
     OauthGrantsRevoke "oauth.grants.revoke" "End what you have granted to a program.";
+    OauthIntrospect "oauth.introspect" "Ask what a token is good for, of those that the caller may know of.";
+    OauthClientsList "oauth.clients.list" (admin) "List the programs that were registered by hand.";
+    OauthClientsCreate "oauth.clients.create" (admin) "Register a program.";
+    OauthClientsDelete "oauth.clients.delete" (admin) "Remove a registered program.";
     UiNotify "ui.notify" "Send the owner a notification.";
     NotificationsRead "notifications.read" "Read notifications.";
     NotificationsUpdate "notifications.update" "Mark notifications as read.";

@@ -284,7 +284,7 @@ codes! {
         "Open a tunnel with ssh -L 6969:127.0.0.1:6969 BOX and use http://127.0.0.1:6969, or set public_url to an https address." in "recipes/logging-in#from-a-laptop" ;
     // Programs that log in.
     INVALID_CLIENT 401 "invalid_client" "The client is unknown, or its secret is wrong."
-        "Register the program again at /oauth/register." in "recipes/letting-programs-log-in#register" ;
+        "Register the program again at /oauth/register, or with taosctl oauth clients add." in "recipes/letting-programs-log-in#register" ;
     INVALID_GRANT 400 "invalid_grant" "The code, refresh token or other proof is unknown, used, expired or revoked, or belongs to another client."
         "Start the login again: the person clicks once more." in "recipes/letting-programs-log-in#get-tokens" ;
     UNAUTHORIZED_CLIENT 400 "unauthorized_client" "The client may not do this."
@@ -297,6 +297,8 @@ codes! {
         "Use http on a loopback address, https, or a scheme of oauth.redirect_schemes, without user, fragment, * and dot segments." in "recipes/letting-programs-log-in#register" ;
     INVALID_CLIENT_METADATA 400 "invalid_client_metadata" "A field of the registration is missing, wrong or too long."
         "Correct the field that the error names." in "recipes/letting-programs-log-in#register" ;
+    OAUTH_CLIENT_NOT_FOUND 404 "oauth_client_not_found" "No such program is registered."
+        "List the programs with GET /api/oauth/clients." in "recipes/letting-programs-log-in#register-by-hand" ;
     AUTHORIZATION_EXPIRED 404 "authorization_expired" "The program's request to log in is unknown, answered, or older than 10 minutes."
         "Start the login again in the program." in "recipes/letting-programs-log-in#consent" ;
     SESSION_NOT_FOUND 404 "session_not_found" "The user has no such session."

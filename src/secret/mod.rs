@@ -4,6 +4,7 @@
 
 mod agent_key;
 mod agent_token;
+mod client_secret;
 mod hash;
 mod kind;
 mod opaque;
@@ -17,6 +18,7 @@ mod user_token;
 
 pub use agent_key::AgentKey;
 pub use agent_token::AgentToken;
+pub use client_secret::ClientSecret;
 pub use hash::SecretHash;
 pub use kind::{Kind, recognise};
 pub use pat::{AgentPat, UserPat};

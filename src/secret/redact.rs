@@ -16,6 +16,7 @@ const PREFIXES: &[&str] = &[
     "taos_refresh_",
     "taos_code_",
     "taos_device_",
+    "taos_client_",
     "taos_session=",
     "axp_u_",
     "axp_a_",

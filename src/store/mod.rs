@@ -30,6 +30,7 @@ pub mod meta;
 mod migrate;
 pub mod news;
 pub mod notifications;
+pub mod oauth_clients;
 pub mod oauth_grants;
 mod objects;
 mod open;

@@ -17,20 +17,21 @@ const ROTATE: &str = "UPDATE oauth_grants SET previous_hash = ?2, refreshed_at =
 const NEW_HASH: &str = "UPDATE credentials SET secret_hash = ?2, expires_at = ?3 WHERE id = ?1 AND state = 'active'";
 const BY_HANDLE: &str = "WHERE g.handle_hash = ?1";
 const BY_ID: &str = "WHERE g.credential_id = ?1";
-const OF_USER: &str = "WHERE g.user_id = ?1 AND c.state = 'active' AND c.expires_at > ?2
+const OF_USER: &str = "WHERE g.user_id = ?1 AND g.live = 1 AND c.expires_at > ?2
         AND (g.created_at, g.credential_id) > (?3, ?4)
     ORDER BY g.created_at, g.credential_id LIMIT ?5";
-const OF_ALL: &str = "WHERE c.state = 'active' AND c.expires_at > ?1 AND (g.created_at, g.credential_id) > (?2, ?3)
+const OF_ALL: &str = "WHERE g.live = 1 AND c.expires_at > ?1 AND (g.created_at, g.credential_id) > (?2, ?3)
     ORDER BY g.created_at, g.credential_id LIMIT ?4";
 const COUNT_OF_USER: &str = "SELECT count(*) FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
-    WHERE g.user_id = ?1 AND c.state = 'active' AND c.expires_at > ?2";
+    WHERE g.user_id = ?1 AND g.live = 1 AND c.expires_at > ?2";
 const COUNT_OF_AGENT: &str = "SELECT count(*) FROM credentials
     WHERE agent_id = ?1 AND kind = 'oauth_grant' AND state = 'active' AND expires_at > ?2";
-const LAST_AGENT: &str = "SELECT c.agent_id FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
-    JOIN agents a ON a.id = c.agent_id AND a.archived_at IS NULL
-    WHERE g.user_id = ?1 AND g.client_name = ?2 ORDER BY g.created_at DESC, g.credential_id DESC LIMIT 1";
+const LAST_AGENT: &str = "SELECT a.id FROM (SELECT credential_id FROM oauth_grants
+        WHERE user_id = ?1 AND client_name = ?2 ORDER BY created_at DESC LIMIT 1) g
+    JOIN credentials c ON c.id = g.credential_id JOIN agents a ON a.id = c.agent_id AND a.archived_at IS NULL";
 const USES_CLIENT: &str = "SELECT EXISTS (SELECT 1 FROM oauth_grants g JOIN credentials c ON c.id = g.credential_id
-    WHERE g.client_hash = ?1 AND c.state = 'active' AND c.expires_at > ?2)";
+    WHERE g.client_hash = ?1 AND g.live = 1 AND c.expires_at > ?2)";
+const OF_CLIENT: &str = "SELECT credential_id FROM oauth_grants WHERE client_hash = ?1 AND live = 1";
 
 /// A grant to be stored.
 #[derive(Debug)]
@@ -231,6 +232,16 @@ pub fn uses_client(conn: &Connection, client_hash: &SecretHash, now: Micros) -> 
     Ok(conn.prepare_cached(USES_CLIENT)?.query_row(values, |row| row.get(0))?)
 }
 
+/// The ids of a client's live grants.
+///
+/// # Errors
+/// The store's.
+pub fn of_client(conn: &Connection, client_hash: &SecretHash) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(OF_CLIENT)?;
+    let rows = statement.query_map([client_hash.as_bytes().as_slice()], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,14 +260,42 @@ mod tests {
             count_of_agent(conn, "a", now).unwrap();
             last_agent(conn, "u", "c").unwrap();
             uses_client(conn, &hash, now).unwrap();
+            of_client(conn, &hash).unwrap();
         });
-        assert!(all.len() >= 8);
+        assert!(all.len() >= 9);
         for (sql, plan) in all {
             let bad = |line: &String| {
-                (line.starts_with("SCAN") && !line.contains("oauth_grants_by_age") && !line.contains("CONSTANT"))
-                    || line.contains("TEMP B-TREE")
+                let is_bounded = ["CONSTANT", "SCAN g"].iter().any(|whole| line.contains(whole));
+                (line.starts_with("SCAN") && !is_bounded) || line.contains("TEMP B-TREE")
             };
             assert!(!plan.iter().any(bad), "{sql}\n{plan:#?}");
+            // Every walk over grants is one over those that live, or ends after the first row.
+            let walks = plan.iter().filter(|line| line.contains("oauth_grants_by_"));
+            for walk in walks {
+                let is_partial = ["by_user", "by_age", "by_client"].iter().any(|name| walk.contains(name));
+                assert!(is_partial || sql.contains("LIMIT 1)"), "{sql}\n{walk}");
+            }
         }
+    }
+
+    #[test]
+    fn a_grant_is_live_as_long_as_its_credential_is_active() {
+        plans::of(|conn| {
+            conn.execute_batch(
+                "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, state, issued_by, issued_at,
+                    expires_at)
+                    VALUES ('g', 'oauth_grant', '0123456789', zeroblob(32), 'u', '[]', 'active', 'system', 1, 9);
+                INSERT INTO oauth_grants (credential_id, handle_hash, refreshed_at, user_id, client_hash, client_name,
+                    redirect_host, audience, words, created_at, ends_at)
+                    VALUES ('g', zeroblob(32), 1, 'u', zeroblob(32), 'x', 'h', 'ax-api', 'tasks', 1, 9);",
+            )
+            .unwrap();
+            let count = |now: i64| count_of_user(conn, "u", Micros(now)).unwrap();
+            assert_eq!((count(1), count(9)), (1, 0));
+            credentials::revoke(conn, "g", Micros(2)).unwrap();
+            assert_eq!(count(1), 0);
+            let live = "SELECT live FROM oauth_grants";
+            assert_eq!(conn.query_row(live, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+        });
     }
 }

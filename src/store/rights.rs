@@ -53,6 +53,7 @@ const TABLES: &[(&str, &str)] = &[
     ("message_reactions", "records"),
     ("message_client_ids", "records"),
     ("oauth_grants", "all of them end"),
+    ("oauth_clients", "lesser"),
     ("requests", "lesser: what they give"),
     ("changes", "numbers"),
     ("tripwires", "decoys, which give no right"),
@@ -158,9 +159,17 @@ record! {
     }
 }
 
+record! {
+    struct Client from "oauth_clients o" {
+        id: String = "o.id",
+        name: String = "o.name",
+    }
+}
+
 /// The rights in one database.
 #[derive(Debug, Default)]
 pub struct Rights {
+    clients: Vec<Client>,
     users: Vec<User>,
     spaces: Vec<Space>,
     agents: Vec<Agent>,
@@ -193,6 +202,7 @@ impl Rights {
             grants: all(conn, Grant::SELECT, Grant::read)?,
             requests: all(conn, &open, Request::read)?,
             sources: all(conn, Source::SELECT, Source::read)?,
+            clients: all(conn, Client::SELECT, Client::read)?,
             descends: true,
         })
     }
@@ -240,6 +250,7 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
     lesser.requests()?;
     lesser.grants()?;
     lesser.sources()?;
+    lesser.clients()?;
     lesser.last_admin()?;
     Ok(lesser.taken)
 }
@@ -510,6 +521,17 @@ impl Lesser<'_> {
             let sql = "UPDATE knowledge_sources SET owner_user_id = (SELECT id FROM users WHERE id = ?2),
                 owner_agent_id = (SELECT id FROM agents WHERE id = ?3) WHERE source_id = ?1";
             self.conn.execute(sql, params![source.id, now.user, now.agent])?;
+        }
+        Ok(())
+    }
+
+    /// Programs that were removed since: who has such a secret may not come back with it.
+    fn clients(&mut self) -> Result<()> {
+        let gone = |one: &&Client| self.now.descends && !self.now.clients.iter().any(|now| now.id == one.id);
+        let gone: Vec<&Client> = self.backup.clients.iter().filter(gone).collect();
+        for one in gone {
+            self.note(format!("program {} ({})", one.name, one.id), "registered", "removed");
+            self.conn.execute("DELETE FROM oauth_clients WHERE id = ?1", [&one.id])?;
         }
         Ok(())
     }

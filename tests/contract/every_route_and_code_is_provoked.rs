@@ -75,7 +75,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("unauthorized_client", "oauth"),
     ("unsupported_grant_type", "oauth"),
     ("invalid_target", "oauth"),
-    ("invalid_redirect_uri", "oauth"),
     ("invalid_client_metadata", "oauth"),
     ("authorization_expired", "oauth"),
     ("tls_required", "oauth"),

@@ -293,6 +293,10 @@ impl World {
         if path.contains("/archived/{id}") {
             return path.replace("{id}", &self.archived());
         }
+        if path.contains("/oauth/clients/{id}") {
+            let made = self.operator().post("/api/oauth/clients", json!({"name": self.name()})).expect(201).json();
+            return path.replace("{id}", &text(&made, "id"));
+        }
         if path.contains("/oauth/grants/{id}") {
             return path.replace("{id}", &self.oauth_grant());
         }

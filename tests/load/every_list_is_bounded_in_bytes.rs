@@ -162,6 +162,12 @@ fn fill(daemon: &Daemon) -> (String, String) {
             )
             .expect("a grant of OAuth");
             conn.execute(
+                "INSERT INTO oauth_clients (id, name, redirect_uris, can_introspect, created_by, created_at)
+                    VALUES (?1, ?2, '[]', 0, 'x', ?3)",
+                params![id(9, number), &long[..1024], number],
+            )
+            .expect("a program");
+            conn.execute(
                 "INSERT INTO operations (id, kind, status, actor, request_id, created_at, finished_at, result)
                     VALUES (?1, 'backup', 'succeeded', 'system', 'r', ?2, ?2, ?3)",
                 params![op, number, metadata],

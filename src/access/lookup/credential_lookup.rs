@@ -44,6 +44,16 @@ pub enum Found {
     Key(Caller),
 }
 
+/// What a token is good for that a service was shown.
+pub struct Standing {
+    /// The principal behind it, with what it may do now.
+    pub caller: Caller,
+    /// What it says, of a short-lived token.
+    pub claims: Option<Claims>,
+    /// Whether it is a refresh token.
+    pub is_refresh: bool,
+}
+
 /// Why there is nobody.
 pub enum NotFound {
     /// The credential is not good, which counts as a failed try of the peer.
@@ -291,12 +301,55 @@ impl CredentialLookup {
         self.agent_key(head, &hash, KeyType::External).map(Some)
     }
 
+    /// What a token is good for now; `None`: for nothing. Keys for the exchange, sessions and Agentex keys are none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn standing(&self, head: &Head, text: &str) -> Result<Option<Standing>, ApiError> {
+        let (holder, claims) = match secret_of(text) {
+            Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => {
+                let found = self.store.lookup(|conn| credentials::find(conn, &hash))?;
+                (found.filter(|holder| is_good(holder, kind)), None)
+            }
+            Presented::Token(text) => {
+                let Ok(claims) = self.keys.verify(text, Micros::now().0 / Micros::SECOND) else { return Ok(None) };
+                match self.behind_token(&claims) {
+                    Ok(holder) => (Some(holder), Some(claims)),
+                    Err(NotFound::Refused(refusal)) => return Err(refusal),
+                    Err(_) => (None, None),
+                }
+            }
+            _ => (None, None),
+        };
+        let Some(holder) = holder.filter(|holder| !holder.is_frozen()) else { return Ok(None) };
+        let caller = match &claims {
+            Some(claims) => Caller::from_token(holder, claims, head.request_id.clone()),
+            None => caller_of(head, holder),
+        };
+        Ok(Some(Standing { caller, claims, is_refresh: false }))
+    }
+
+    /// What the refresh token of this grant is good for.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn standing_of_grant(&self, head: &Head, id: &str) -> store::Result<Option<Standing>> {
+        let holder = self.store.lookup(|conn| credentials::find_by_id(conn, id))?;
+        let holder = holder.filter(|holder| is_good(holder, Kind::OauthGrant) && !holder.is_frozen());
+        Ok(holder.map(|holder| Standing { caller: caller_of(head, holder), claims: None, is_refresh: true }))
+    }
+
     /// Who is behind what is shown to be exchanged, a key or an agent's own token; of an enrollment, its issuer.
     ///
     /// # Errors
     /// [`NotFound`].
-    pub fn exchangeable(&self, head: &Head, need: &Need) -> Result<(Caller, Kind, SecretHash), NotFound> {
-        let (kind, hash) = match presented(head) {
+    pub fn exchangeable(
+        &self,
+        head: &Head,
+        need: &Need,
+        shown: Presented<'_>,
+    ) -> Result<(Caller, Kind, SecretHash), NotFound> {
+        let (kind, hash) = match shown {
             Presented::Nothing => return Err(nobody(head, need).into()),
             Presented::Key(Some((kind, hash)))
             | Presented::Secret(kind @ (Kind::AgentToken | Kind::UserToken), hash) => (kind, hash),

@@ -183,6 +183,12 @@ pub fn consentable(class: Class, own: &Scopes) -> Vec<&'static str> {
     held(class, own, false)
 }
 
+/// The words of a token that its credential still covers.
+pub fn left_of(class: Class, words: &str, own: &Scopes) -> String {
+    let held = held(class, own, true);
+    words.split(' ').filter(|word| held.contains(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// What a program may do that was given these words by someone who holds `own`: never more than that one, and never
 /// making keys, which nobody was asked for.
 pub fn given_to_program(class: Class, words: &str, own: &Scopes) -> Scopes {

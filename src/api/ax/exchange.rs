@@ -91,13 +91,40 @@ fn exchange(app: &App, input: Input) -> Handled {
     let exchanger = app.gate.exchanger(&input.head, &NEED)?;
     let gate = Arc::clone(&app.gate);
     Call::of(app, exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
-        // For want of rights a refusal is told anyway; here all the others are told as well.
-        run(tx, &gate, &exchanger.hash).inspect_err(|error| {
-            if error.status() != StatusCode::FORBIDDEN {
-                gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);
-            }
-        })
+        let (claims, token) = run(tx, &gate, &exchanger.hash, &Wish::of(&tx.input.body))?;
+        Ok(Reply::ok(&shown(&claims, &token)))
     })
+}
+
+/// What is asked of an exchange. What is empty was not said.
+#[derive(Debug, Default)]
+pub(crate) struct Wish {
+    /// The class; the key's own if nothing is said.
+    pub class: String,
+    /// Whom the token is for.
+    pub audience: String,
+    /// Scope words.
+    pub scope: String,
+    /// Seconds it shall live.
+    pub ttl: Option<i64>,
+    /// The agent that the key is bound to.
+    pub agent_id: String,
+    /// The same by name; with an enrollment the name of the new one.
+    pub agent_name: String,
+}
+
+impl Wish {
+    fn of(body: &Fields) -> Self {
+        let text = |field: &Field| body.text(field).unwrap_or_default().to_owned();
+        Self {
+            class: text(&REQUESTED_TOKEN_CLASS),
+            audience: text(&AUDIENCE),
+            scope: text(&SCOPE),
+            ttl: body.integer(&REQUESTED_TTL),
+            agent_id: text(&AGENT_ID),
+            agent_name: text(&AGENT_NAME),
+        }
+    }
 }
 
 /// What the exchange is for.
@@ -107,7 +134,20 @@ struct Grant {
     scope: String,
 }
 
-fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
+/// What was exchanged: the claims and the token that says them.
+///
+/// # Errors
+/// Those of the route `/auth/exchange`.
+pub(crate) fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result<(Claims, String), ApiError> {
+    // For want of rights a refusal is told anyway; here all the others are told as well.
+    exchanged(tx, gate, hash, wish).inspect_err(|error| {
+        if error.status() != StatusCode::FORBIDDEN {
+            gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);
+        }
+    })
+}
+
+fn exchanged(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result<(Claims, String), ApiError> {
     // Read again on the writer's thread: of many exchanges of one enrollment, the first makes the agent.
     let holder = credentials::find_exchangeable(tx.conn, hash)?
         .filter(|holder| holder.expires_at.is_none_or(|at| at > tx.now) && !holder.user.disabled)
@@ -115,33 +155,33 @@ fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash) -> Result<Reply, ApiError> {
     if holder.is_frozen() {
         return Err(access::frozen());
     }
-    let grant = granted(&holder, &tx.input.body)?;
+    let grant = granted(&holder, wish)?;
     let agent = match &holder.agent {
         Some(agent) => {
-            check_binding(agent, &tx.input.body)?;
+            check_binding(agent, wish)?;
             Some(agent.clone())
         }
-        None if holder.kind == Kind::Enrollment => Some(enroll(tx, &holder)?),
+        None if holder.kind == Kind::Enrollment => Some(enroll(tx, &holder, wish)?),
         None => None,
     };
-    let claims = claims(tx, &holder, agent.as_ref(), grant)?;
+    let claims = claims(tx, &holder, agent.as_ref(), grant, wish.ttl)?;
     tx.audit(format!("credential:{}", holder.credential_id))?;
     let token = gate.keys.sign(&claims);
-    Ok(Reply::ok(&shown(&claims, &token)))
+    Ok((claims, token))
 }
 
 /// Class, audience and scope, in this order.
-fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
+fn granted(holder: &Holder, wish: &Wish) -> Result<Grant, ApiError> {
     let is_user = holder.kind == Kind::UserPat;
     let letter = if is_user { 'u' } else { 'a' };
     let own = if is_user { Class::User } else { Class::Agent };
-    let name = body.text(&REQUESTED_TOKEN_CLASS).filter(|name| !name.is_empty()).unwrap_or(own.as_str());
+    let name = Some(wish.class.as_str()).filter(|name| !name.is_empty()).unwrap_or(own.as_str());
     let allowed = |class: &Class| *class == own || (*class == Class::Admin && is_user && holder.admin);
     let class = Class::named(name).filter(allowed).ok_or_else(|| {
         ApiError::new(codes::CLASS_NOT_ALLOWED)
             .detail(format!("PAT class '{letter}' cannot exchange for '{}'", plain(name)))
     })?;
-    let name = body.text(&AUDIENCE).filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
+    let name = Some(wish.audience.as_str()).filter(|name| !name.is_empty()).unwrap_or(Audience::Api.as_str());
     // An agent's own token has no audience: it speaks to all.
     let held = holder.audience.unwrap_or(KeyAudience::Both);
     let fits = |audience: &Audience| match audience {
@@ -154,14 +194,14 @@ fn granted(holder: &Holder, body: &Fields) -> Result<Grant, ApiError> {
     })?;
     // What the agent may do at present counts, not what the key was made with.
     let scopes = access::power_of(holder);
-    let scope =
-        ax_scopes::grant(class, body.text(&SCOPE).unwrap_or(""), &scopes, holder.admin, audience == Audience::Mcp)
-            .map_err(|(refused, allowed)| {
-                let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
-                ApiError::new(codes::SCOPE_NOT_ALLOWED)
-                    .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
-                    .with("allowed", allowed)
-            })?;
+    let scope = ax_scopes::grant(class, &wish.scope, &scopes, holder.admin, audience == Audience::Mcp).map_err(
+        |(refused, allowed)| {
+            let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+            ApiError::new(codes::SCOPE_NOT_ALLOWED)
+                .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
+                .with("allowed", allowed)
+        },
+    )?;
     Ok(Grant { class, audience, scope })
 }
 
@@ -171,35 +211,34 @@ fn plain(text: &str) -> String {
 }
 
 /// Lets pass who names the agent the key is bound to, or none. The id decides over the name.
-fn check_binding(agent: &Holding, body: &Fields) -> Result<(), ApiError> {
+fn check_binding(agent: &Holding, wish: &Wish) -> Result<(), ApiError> {
     let refused =
         |field| Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail(format!("{field} does not match bound agent")));
-    if let Some(id) = body.text(&AGENT_ID).filter(|id| !id.is_empty()) {
-        return if id.eq_ignore_ascii_case(&agent.id) { Ok(()) } else { refused("agent_id") };
+    if !wish.agent_id.is_empty() {
+        return if wish.agent_id.eq_ignore_ascii_case(&agent.id) { Ok(()) } else { refused("agent_id") };
     }
-    let Some(name) = body.text(&AGENT_NAME).filter(|name| !name.is_empty()) else { return Ok(()) };
+    let name = &wish.agent_name;
     let is = |own: &str| own.eq_ignore_ascii_case(name);
-    if is(&agent.id) || is(&agent.slug) || agent.given_name.as_deref().is_some_and(is) {
+    if name.is_empty() || is(&agent.id) || is(&agent.slug) || agent.given_name.as_deref().is_some_and(is) {
         return Ok(());
     }
     refused("agent_name")
 }
 
 /// Makes the agent of an enrollment and binds the key to it, all in this transaction.
-fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
-    let body = &tx.input.body;
-    if body.text(&AGENT_ID).is_some_and(|id| !id.is_empty()) {
+fn enroll(tx: &Tx<'_>, holder: &Holder, wish: &Wish) -> Result<Holding, ApiError> {
+    if !wish.agent_id.is_empty() {
         return Err(ApiError::new(codes::BINDING_NOT_ALLOWED).detail("agent_id does not match bound agent"));
     }
-    let Some(name) = body.text(&AGENT_NAME).filter(|name| !name.is_empty()) else {
+    if wish.agent_name.is_empty() {
         return Err(codes::AGENT_NAME_REQUIRED.into());
-    };
+    }
     // No more than what the enrollment was issued with could give.
     let issuer = match &holder.made_by {
         Some(id) => Scopes::from_stored(&credentials::scopes_of(tx.conn, id)?.unwrap_or_default()),
         None => Scopes::all(),
     };
-    let agent = change::born(tx, name, holder.space_id.clone(), &issuer)?;
+    let agent = change::born(tx, &wish.agent_name, holder.space_id.clone(), &issuer)?;
     keys::bind(tx.conn, &holder.credential_id, &agent.id, tx.now.plus(BOUND_DAYS * Micros::DAY))?;
     Ok(Holding {
         id: agent.id,
@@ -212,12 +251,16 @@ fn enroll(tx: &Tx<'_>, holder: &Holder) -> Result<Holding, ApiError> {
     })
 }
 
-fn claims(tx: &Tx<'_>, holder: &Holder, agent: Option<&Holding>, grant: Grant) -> Result<Claims, ApiError> {
+fn claims(
+    tx: &Tx<'_>,
+    holder: &Holder,
+    agent: Option<&Holding>,
+    grant: Grant,
+    ttl: Option<i64>,
+) -> Result<Claims, ApiError> {
     let iat = tx.now.0 / Micros::SECOND;
-    let lifetime = tx.input.body.integer(&REQUESTED_TTL).map_or(grant.class.lifetime(), |ttl| {
-        // Only ever shorter.
-        ttl.clamp(1, grant.class.lifetime())
-    });
+    // Only ever shorter.
+    let lifetime = ttl.map_or(grant.class.lifetime(), |ttl| ttl.clamp(1, grant.class.lifetime()));
     let end = holder.expires_at.filter(|_| agent.is_none() || holder.agent.is_some());
     let exp = end.map_or(iat + lifetime, |at| (iat + lifetime).min(at.0 / Micros::SECOND).max(iat + 1));
     let space_id = match agent {

@@ -23,6 +23,7 @@ pub use agents::ROUTES as AGENTS;
 pub(crate) use change::born;
 pub use context::ROUTES as CONTEXT;
 pub use exchange::ROUTES as EXCHANGE;
+pub(crate) use exchange::{Wish, run as exchange};
 pub use keys::ROUTES as KEYS;
 pub use me::ROUTES as ME;
 pub use members::ROUTES as MEMBERS;

@@ -77,6 +77,7 @@ const READS: &[&str] = &[
     // What it calls is charged as a call of its own.
     "mcp",
     "oauth_register",
+    "oauth_introspect",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.
@@ -253,6 +254,11 @@ pub const BOUNDS: &[Bound] = &[
         most: || {
             format!("{} agents per owner, archived ones included; then 409 `limit_reached`", limits::AGENTS_OF_USER)
         },
+    },
+    Bound {
+        routes: &["oauth_clients_create"],
+        adds: "A program that was registered by hand; admins only",
+        most: || format!("{} per box, then 409 `limit_reached`", limits::OAUTH_CLIENTS),
     },
     Bound {
         routes: &["oauth_token"],

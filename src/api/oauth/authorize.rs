@@ -50,7 +50,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         Err(wrong) => (Form::lenient(&input.head.query), Some(told(&wrong))),
     };
     let found = match form.get("client_id") {
-        Some(id) => client::find(app, id)?.map(|found| (found.told(id), found)),
+        Some(id) => client::find(app, id)?.map(|found| (found.registered.told(id), found.registered)),
         None => None,
     };
     let Some((client, found)) = found else {

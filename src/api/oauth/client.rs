@@ -1,5 +1,5 @@
-//! Clients that registered themselves. Nothing is stored of them: the id holds what they said, and a keyed hash that only
-//! this box can make (OAuth contract, section 3).
+//! Clients (OAuth contract, section 3). Of those that registered themselves nothing is stored: the id holds what they
+//! said, and a keyed hash that only this box can make. Those that an admin has registered are rows.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -8,7 +8,8 @@ use super::redirect::Redirect;
 use crate::api::engine::app::App;
 use crate::api::engine::logins::{Client, Logins};
 use crate::secret::SecretHash;
-use crate::store::{self, oauth_grants};
+use crate::store::oauth_clients::Client as Row;
+use crate::store::{self, oauth_clients, oauth_grants};
 use crate::time::Micros;
 
 /// What the id of a self-registered client begins with.
@@ -92,17 +93,49 @@ pub fn hash(id: &str) -> SecretHash {
     SecretHash::of(id)
 }
 
-/// The client of an id: one that this box has made, lately or for a grant that lives.
+/// A client that the box knows.
+#[derive(Debug)]
+pub struct Known {
+    /// What it said, or what was said of it.
+    pub registered: Registered,
+    /// Its row, where an admin has registered it.
+    pub row: Option<Row>,
+}
+
+impl From<Row> for Known {
+    fn from(row: Row) -> Self {
+        let registered = Registered {
+            at: row.created_at.0 / Micros::SECOND,
+            name: row.name.clone(),
+            redirect_uris: serde_json::from_str(&row.redirect_uris).unwrap_or_default(),
+            uri: None,
+            grant_types: super::register::GRANT_TYPES.iter().map(|kind| (*kind).to_owned()).collect(),
+        };
+        Self { registered, row: Some(row) }
+    }
+}
+
+impl Known {
+    /// Whether it proves itself with a secret.
+    pub fn has_secret(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.secret.is_some())
+    }
+}
+
+/// The client of an id: a registered one, or one that this box has made, lately or for a grant that lives.
 ///
 /// # Errors
 /// The store's.
-pub fn find(app: &App, id: &str) -> store::Result<Option<Registered>> {
+pub fn find(app: &App, id: &str) -> store::Result<Option<Known>> {
+    if !id.starts_with(PREFIX) {
+        return Ok(app.store.lookup(|conn| oauth_clients::by_id(conn, id))?.map(Known::from));
+    }
     let Some(found) = Registered::of_id(id, &app.logins) else { return Ok(None) };
     let now = Micros::now();
     if now.0 - found.at * Micros::SECOND < LIFE
         || app.store.lookup(|conn| oauth_grants::uses_client(conn, &hash(id), now))?
     {
-        return Ok(Some(found));
+        return Ok(Some(Known { registered: found, row: None }));
     }
     Ok(None)
 }

@@ -3,10 +3,14 @@
 
 mod authorize;
 mod client;
+mod client_auth;
+mod clients;
 mod consent;
 mod discovery;
+mod exchange;
 mod form;
 mod grants;
+mod introspect;
 mod login;
 mod pages;
 mod redirect;
@@ -16,9 +20,11 @@ mod revoke;
 mod token;
 
 pub(crate) use authorize::ROUTES as AUTHORIZE;
+pub(crate) use clients::ROUTES as CLIENTS;
 pub(crate) use consent::ROUTES as CONSENT;
 pub(crate) use discovery::ROUTES as DISCOVERY;
 pub(crate) use grants::ROUTES as GRANTS;
+pub(crate) use introspect::ROUTES as INTROSPECT;
 pub(crate) use login::ROUTES as LOGIN;
 pub(crate) use register::ROUTES as REGISTER;
 pub(crate) use revoke::ROUTES as REVOKE;

@@ -21,8 +21,8 @@ use crate::time::Micros;
 /// How long a replaced token may be used once more, if its successor was not: its reply was lost.
 const SECOND_CHANCE: i64 = 60 * Micros::SECOND;
 
-pub(super) fn refresh(app: &App, input: Input, form: &Form) -> Handled {
-    let (text, id) = (needed(form, "refresh_token")?, needed(form, "client_id")?.to_owned());
+pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handled {
+    let text = needed(form, "refresh_token")?;
     let refused = |input: &Input| invalid_grant(app, input, "The refresh token is unknown, or its grant has ended.");
     let Ok(shown) = RefreshToken::parse(text) else { return Err(refused(&input)) };
     let grant = app.store.lookup(|conn| oauth_grants::by_handle(conn, &shown.handle))?;

@@ -26,11 +26,12 @@ const DOC: &str = "recipes/letting-programs-log-in#register";
 /// Bytes of a registration.
 const MOST_BYTES: usize = 8 * 1024;
 /// Redirect URIs of a client.
-const MOST_URIS: usize = 10;
+pub(super) const MOST_URIS: usize = 10;
 /// Characters of a client's name.
-const NAME: usize = 64;
+pub(super) const NAME: usize = 64;
 /// What a client may ask for at the token endpoint.
-const GRANT_TYPES: [&str; 3] = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+pub(super) const GRANT_TYPES: [&str; 3] =
+    ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
 
 const METADATA: &[Field] = &[
     Field::texts("redirect_uris", MOST_URIS, MOST_BYTES, "Where it may be redirected to, 1 to 10 addresses.")
@@ -159,7 +160,7 @@ fn texts(said: &Value, name: &str) -> Result<Option<Vec<String>>, ApiError> {
 }
 
 /// A text from outside on one line, without what could reorder or hide its parts.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -4,7 +4,7 @@ use hyper::http::Method;
 
 use super::form::{self, Form};
 use super::token::needed;
-use super::{NEED, client, issuer, posted, public};
+use super::{NEED, client, client_auth, issuer, posted, public};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -35,6 +35,7 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
     .answering(200, Answer::Empty)
     .failing(&[
         codes::INVALID_REQUEST,
+        codes::INVALID_CLIENT,
         codes::UNAUTHORIZED_CLIENT,
         codes::CSRF_REFUSED,
         codes::WRONG_CHANNEL,
@@ -51,7 +52,13 @@ fn revoke(app: &App, input: Input) -> Handled {
         return done();
     };
     let found = app.store.lookup(|conn| oauth_grants::by_id(conn, &id))?;
-    let client = form.get("client_id").map(client::hash);
+    let shown = client_auth::shown(&input, &form)?;
+    if let Some(shown) = &shown
+        && let Some(known) = client::find(app, &shown.id)?
+    {
+        shown.check(app, &input, &known)?;
+    }
+    let client = shown.map(|shown| client::hash(&shown.id));
     let own = |hash: &[u8]| client.is_none_or(|client| client.as_bytes() == hash);
     if !found.is_none_or(|grant| own(&grant.client_hash)) {
         return Err(codes::UNAUTHORIZED_CLIENT.into());

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::form::{self, Form};
 use super::redirect::Redirect;
-use super::{NEED, audience, bad, client, consent, issuer, posted, public, refresh};
+use super::{NEED, audience, bad, client, client_auth, consent, exchange, issuer, posted, public, refresh};
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, Claims, ISSUER, Program};
 use crate::access::{self, Action, AgentRole, Class, Gate};
@@ -54,7 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
     .described(
         "oauth_token",
         "Get tokens",
-        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource) or refresh_token (refresh_token, client_id, scope, resource). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
+        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource), refresh_token (refresh_token, client_id, scope, resource), client_credentials (an agent's key as client, scope, resource) or urn:ietf:params:oauth:grant-type:token-exchange (subject_token, subject_token_type, audience or resource, scope). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
         DOC,
     )
     .taking_raw_of(
@@ -71,12 +71,14 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
             Field::integer("expires_in", 1, 3600, "Seconds the access token lives.").required(),
             text("scope", "The granted scope words."),
             Field::unbounded("refresh_token", "The next refresh token."),
+            Field::unbounded("issued_token_type", "The type of the access token, of a token exchange."),
         ]),
     )
     .failing(&[
         codes::INVALID_REQUEST,
         codes::INVALID_CLIENT,
         codes::INVALID_GRANT,
+        codes::UNAUTHORIZED_CLIENT,
         codes::UNSUPPORTED_GRANT_TYPE,
         codes::INVALID_SCOPE,
         codes::INVALID_TARGET,
@@ -90,8 +92,24 @@ fn token(app: &App, input: Input) -> Handled {
     issuer(app, &input)?;
     let form = posted(&input)?;
     match form.get("grant_type") {
-        Some("authorization_code") => code(app, input, &form),
-        Some("refresh_token") => refresh::refresh(app, input, &form),
+        Some("authorization_code") => {
+            let client = client_auth::needed(&input, &form)?;
+            client.proved(app, &input)?;
+            code(app, input, &form, client.id)
+        }
+        Some("refresh_token") => {
+            let client = client_auth::needed(&input, &form)?;
+            // One that registered itself long ago is still known by its grant.
+            if let Some(known) = client::find(app, &client.id)? {
+                client.check(app, &input, &known)?;
+            }
+            refresh::refresh(app, input, &form, client.id)
+        }
+        Some("client_credentials") => {
+            let client = client_auth::needed(&input, &form)?;
+            exchange::client_credentials(app, input, &form, &client)
+        }
+        Some(exchange::TOKEN_EXCHANGE) => exchange::token_exchange(app, input, &form),
         Some(_) => Err(codes::UNSUPPORTED_GRANT_TYPE.into()),
         None => Err(bad("grant_type is missing.")),
     }
@@ -107,9 +125,8 @@ pub(super) fn invalid_grant(app: &App, input: &Input, detail: &str) -> ApiError 
     app.gate.failed(&input.head, &NEED, ApiError::new(codes::INVALID_GRANT).detail(detail))
 }
 
-fn code(app: &App, input: Input, form: &Form) -> Handled {
-    let (presented, id) = (needed(form, "code")?, needed(form, "client_id")?.to_owned());
-    client::find(app, &id)?.ok_or(codes::INVALID_CLIENT)?;
+fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
+    let presented = needed(form, "code")?;
     let refused = |input: &Input| invalid_grant(app, input, "The code is unknown, used or too old.");
     let Ok(hash) = AuthorizationCode::parse(presented) else { return Err(refused(&input)) };
     // Whoever comes first has it to itself, whatever becomes of it.

@@ -1,5 +1,6 @@
-//! `taosctl oauth`: what was granted to programs.
+//! `taosctl oauth`: what was granted to programs, and the programs that were registered by hand.
 
+use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::Show;
@@ -15,19 +16,47 @@ const COLUMNS: &[Column] = &[
     Column("UNTIL", "expires_at"),
 ];
 
+const CLIENTS: &[Column] = &[
+    Column("ID", "id"),
+    Column("NAME", "name"),
+    Column("REDIRECT", "redirect_uris"),
+    Column("SECRET", "has_secret"),
+    Column("INTROSPECT", "introspect"),
+    Column("BY", "created_by"),
+    Column("CREATED", "created_at"),
+];
+const ADD: &[Flag] = &[Flag::First("name"), Flag::Named("redirect_uris", "redirect")];
+
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "oauth",
-    about: "What was granted to programs",
-    entries: &[CommandEntry::Noun {
-        name: "grants",
-        about: "See and end what was granted to programs",
-        entries: &[
-            CommandEntry::Verb(Verb::new("list", "oauth_grants_list", Show::Table(COLUMNS))),
-            CommandEntry::Verb(
-                Verb::new("revoke", "oauth_grants_revoke", Show::Done("revoked", None))
-                    .ask("End the grant {}? Its program has to ask again."),
-            ),
-        ],
-    }],
+    about: "Programs: what was granted to them, and their registration",
+    entries: &[
+        CommandEntry::Noun {
+            name: "grants",
+            about: "See and end what was granted to programs",
+            entries: &[
+                CommandEntry::Verb(Verb::new("list", "oauth_grants_list", Show::Table(COLUMNS))),
+                CommandEntry::Verb(
+                    Verb::new("revoke", "oauth_grants_revoke", Show::Done("revoked", None))
+                        .ask("End the grant {}? Its program has to ask again."),
+                ),
+            ],
+        },
+        CommandEntry::Noun {
+            name: "clients",
+            about: "Register programs by hand",
+            entries: &[
+                CommandEntry::Verb(
+                    Verb::new("list", "oauth_clients_list", Show::Table(CLIENTS))
+                        .empty("taosctl oauth clients add NAME --redirect URI"),
+                ),
+                CommandEntry::Verb(Verb::new("add", "oauth_clients_create", Show::Record).flags(ADD)),
+                CommandEntry::Verb(
+                    Verb::new("remove", "oauth_clients_delete", Show::Done("removed", None))
+                        .ask("Remove the program {} and end what was granted to it?"),
+                ),
+            ],
+        },
+    ],
 };

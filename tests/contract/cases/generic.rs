@@ -13,7 +13,7 @@ pub fn way(code: &str) -> Option<Run> {
     Some(match code {
         "auth_required" => |w, r| w.request(r).by(&w.daemon.anonymous()),
         "invalid_token" => |w, r| w.request(r).by(&w.daemon.client(&format!("taos_user_{}", "A".repeat(43)))),
-        "scope_denied" => |w, r| w.request(r).by(&w.daemon.user_token("operator", &[])),
+        "scope_denied" => |w, r| w.request(r).by(&w.daemon.user_token(&w.user(), &[])),
         "rate_limited" => rate_limited,
         "validation_error" => |w, r| {
             let request = w.request(r);

@@ -248,4 +248,21 @@ pub const CASES: &[Case] = &[
     case("oauth_grants_list", "", |w| w.request_for("oauth_grants_list").by(&w.operator())),
     case("oauth_grants_revoke", "", |w| w.request_for("oauth_grants_revoke").by(&w.operator())),
     case("oauth_grants_revoke", "grant_not_found", |w| w.operator().delete("/api/oauth/grants/none")),
+    case("oauth_clients_list", "", |w| w.request_for("oauth_clients_list").by(&w.operator())),
+    case("oauth_clients_create", "", |w| w.request_for("oauth_clients_create").by(&w.operator())),
+    case("oauth_clients_create", "invalid_redirect_uri", |w| {
+        w.operator().post("/api/oauth/clients", json!({"name": "x", "redirect_uris": ["http://box.lan/"]}))
+    }),
+    case("oauth_clients_create", "limit_reached", |w| {
+        w.daemon.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+                INSERT INTO oauth_clients SELECT 'c' || i, 'c', '[]', NULL, 0, 'x', i FROM n",
+            [],
+        );
+        let refused = w.operator().post("/api/oauth/clients", json!({"name": "x"}));
+        w.daemon.execute("DELETE FROM oauth_clients WHERE created_by = 'x'", []);
+        refused
+    }),
+    case("oauth_clients_delete", "", |w| w.request_for("oauth_clients_delete").by(&w.operator())),
+    case("oauth_clients_delete", "oauth_client_not_found", |w| w.operator().delete("/api/oauth/clients/none")),
 ];

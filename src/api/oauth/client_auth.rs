@@ -1,0 +1,148 @@
+//! How a client says who it is at the token endpoint: its id alone, or with a secret, in the header or in the form
+//! (RFC 6749, section 2.3.1).
+
+use data_encoding::BASE64;
+use hyper::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use percent_encoding::percent_decode_str;
+
+use super::client::Known;
+use super::form::Form;
+use super::{NEED, bad, client};
+use crate::api::engine::app::App;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::secret::{ClientSecret, Plaintext};
+
+/// Bytes of an `Authorization` header that is read.
+const HEADER: usize = 4096;
+
+/// Who a client says it is.
+#[derive(Debug)]
+pub struct Shown {
+    /// Its id.
+    pub id: String,
+    /// What it proves that with.
+    pub secret: Option<Plaintext>,
+    in_header: bool,
+}
+
+/// Reads who the client is; `None` if it does not say.
+///
+/// # Errors
+/// `invalid_request` for two ids that differ or two secrets; `invalid_client` for a header that is none.
+pub fn shown(input: &Input, form: &Form) -> Result<Option<Shown>, ApiError> {
+    let of_form = form.get("client_id");
+    let secret = form.get("client_secret");
+    match basic(input)? {
+        Some((id, password)) => {
+            if of_form.is_some_and(|other| other != id) {
+                return Err(bad("client_id is another one than in the Authorization header."));
+            }
+            if secret.is_some() {
+                return Err(bad("Send the client secret either in the Authorization header or in the form."));
+            }
+            let secret = Some(password).filter(|text| !text.is_empty()).map(Plaintext::new);
+            Ok(Some(Shown { id, secret, in_header: true }))
+        }
+        None => Ok(of_form.map(|id| Shown {
+            id: id.to_owned(),
+            secret: secret.map(|text| Plaintext::new(text.to_owned())),
+            in_header: false,
+        })),
+    }
+}
+
+/// The same where a client has to say who it is.
+///
+/// # Errors
+/// As there, and `invalid_request` if it does not.
+pub fn needed(input: &Input, form: &Form) -> Result<Shown, ApiError> {
+    shown(input, form)?.ok_or_else(|| bad("client_id is missing."))
+}
+
+/// Id and password of `Authorization: Basic`; `None` without that scheme.
+fn basic(input: &Input) -> Result<Option<(String, String)>, ApiError> {
+    let mut all = input.head.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = all.next().and_then(|value| value.to_str().ok()) else { return Ok(None) };
+    let (scheme, rest) = value.trim().split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Ok(None);
+    }
+    let read = Some(rest.trim()).filter(|rest| rest.len() <= HEADER && all.next().is_none()).and_then(pair);
+    read.map(Some).ok_or_else(|| refusal(true))
+}
+
+fn pair(encoded: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
+    let (id, password) = text.split_once(':')?;
+    // Both are encoded as in a form first, which changes nothing of what this box makes.
+    let decoded =
+        |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8().ok().map(|text| text.into_owned());
+    let (id, password) = (decoded(id)?, decoded(password)?);
+    let plain = |text: &str| !text.chars().any(char::is_control);
+    (!id.is_empty() && plain(&id) && plain(&password)).then_some((id, password))
+}
+
+/// `invalid_client`; a client that used the header is told which scheme is taken there.
+fn refusal(in_header: bool) -> ApiError {
+    let refusal = ApiError::new(codes::INVALID_CLIENT);
+    if in_header { refusal.header(WWW_AUTHENTICATE, "Basic realm=\"taosd\"") } else { refusal }
+}
+
+impl Shown {
+    /// The refusal of this client; it counts as a failed login of the peer.
+    pub fn refused(&self, app: &App, input: &Input) -> ApiError {
+        app.gate.failed(&input.head, &NEED, refusal(self.in_header))
+    }
+
+    /// Lets a client pass that shows its secret, or that has none.
+    ///
+    /// # Errors
+    /// `invalid_client`, or `rate_limited` after too many.
+    pub fn check(&self, app: &App, input: &Input, known: &Known) -> Result<(), ApiError> {
+        let Some(row) = known.row.as_ref().filter(|row| row.secret.is_some()) else { return Ok(()) };
+        let shown = self.secret.as_ref().and_then(|text| ClientSecret::parse(text.reveal()).ok());
+        if shown.is_some_and(|shown| row.is_secret(&shown)) { Ok(()) } else { Err(self.refused(app, input)) }
+    }
+
+    /// The client, which has proved what it has to.
+    ///
+    /// # Errors
+    /// `invalid_client`, `rate_limited`, or the store's.
+    pub fn proved(&self, app: &App, input: &Input) -> Result<Known, ApiError> {
+        let known = client::find(app, &self.id)?.ok_or_else(|| self.refused(app, input))?;
+        self.check(app, input, &known)?;
+        Ok(known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_as_clients_write_it() {
+        let read = |text: &str| pair(&BASE64.encode(text.as_bytes()));
+        assert_eq!(read("id:se:cret"), Some(("id".into(), "se:cret".into())));
+        assert_eq!(
+            read("axp_a_0123456789:axp_a_0123456789.x%2By"),
+            Some(("axp_a_0123456789".into(), "axp_a_0123456789.x+y".into()))
+        );
+        assert_eq!(read("id:"), Some(("id".into(), String::new())));
+        for text in ["", ":x", "id", "a%00:b", "a\nb:c"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+        assert_eq!(pair("%%%"), None);
+        assert_eq!(pair(&BASE64.encode(&[0xff, b':', 0xff])), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_makes_it_panic(text in "[ -~]{0,120}", bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let _ = (pair(&text), pair(&BASE64.encode(&bytes)));
+        }
+    }
+}

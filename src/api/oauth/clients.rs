@@ -1,0 +1,182 @@
+//! Programs that an admin registers by hand: with a secret, or without (OAuth contract, section 3).
+
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::client;
+use super::redirect::Redirect;
+use super::register::{MOST_URIS, NAME, plain};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::limits::OAUTH_CLIENTS;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::secret::ClientSecret;
+use crate::store::oauth_clients::{self, Client};
+use crate::store::{self, credentials, oauth_grants};
+
+const DOC: &str = "recipes/letting-programs-log-in#register-by-hand";
+
+const CLIENT_NAME: Field = Field::text("name", NAME, "The name that people see on the consent page.").visible();
+const REDIRECT_URIS: Field = Field::texts(
+    "redirect_uris",
+    MOST_URIS,
+    super::redirect::MOST,
+    "The addresses that the program may be answered at.",
+)
+.told(r#"{"items": {"type": "string", "pattern": "^https://[a-z0-9]+[.]example[.][a-z]{2,}/[a-z]*$"}}"#);
+const SECRET: Field = Field::flag("secret", "True to make a client secret, which the program proves itself with.");
+const INTROSPECT: Field =
+    Field::flag("introspect", "True to let the program ask about every token of the box; it gets a secret.");
+
+const RECORD: &[Field] = &[
+    Field::unbounded("id", "The client id.").required(),
+    CLIENT_NAME.required(),
+    Field::texts("redirect_uris", usize::MAX, usize::MAX, "The addresses that it may be answered at.").required(),
+    Field::flag("has_secret", "True if the program has a client secret.").required(),
+    Field::flag("introspect", "True if the program may ask about every token.").required(),
+    Field::unbounded("created_by", "Who has registered it.").required(),
+    Field::unbounded("created_at", "When it was registered.").required(),
+];
+const MADE: &[Field] = &[
+    Field::unbounded("id", "The client id.").required(),
+    CLIENT_NAME.required(),
+    Field::texts("redirect_uris", usize::MAX, usize::MAX, "The addresses that it may be answered at.").required(),
+    Field::flag("has_secret", "True if the program has a client secret.").required(),
+    Field::flag("introspect", "True if the program may ask about every token.").required(),
+    Field::unbounded("created_by", "Who has registered it.").required(),
+    Field::unbounded("created_at", "When it was registered.").required(),
+    Field::unbounded("client_secret", "The secret. It is shown this once.").required().nullable(),
+];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/oauth/clients",
+        dialect: Taos,
+        access: Access::Action(Action::OauthClientsList, list),
+        id: "oauth_clients_list",
+        title: "List the programs that were registered by hand",
+        about: "Oldest first. Programs that registered themselves are stored nowhere.",
+        repeat: Repeat::Safe,
+        query: &[LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(RECORD)),
+        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/oauth/clients",
+        dialect: Taos,
+        access: Access::Action(Action::OauthClientsCreate, create),
+        id: "oauth_clients_create",
+        title: "Register a program by hand",
+        about: "The client secret is in the reply and nowhere else.",
+        repeat: Repeat::Secret,
+        query: &[],
+        body: BodyKind::Json(&[CLIENT_NAME.required(), REDIRECT_URIS, SECRET, INTROSPECT]),
+        example: r#"{"name": "Wiki", "redirect_uris": ["https://wiki.example.org/callback"], "secret": true}"#,
+        answer: (201, Answer::Object(MADE)),
+        errors: &[codes::FORBIDDEN, codes::INVALID_REDIRECT_URI, codes::LIMIT_REACHED],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/oauth/clients/{id}",
+        dialect: Taos,
+        access: Access::Action(Action::OauthClientsDelete, delete),
+        id: "oauth_clients_delete",
+        title: "Remove a registered program",
+        about: "Ends everything that was granted to it.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (204, Answer::Empty),
+        errors: &[codes::FORBIDDEN, codes::OAUTH_CLIENT_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn show(client: &Client) -> Value {
+    let redirect_uris: Value = serde_json::from_str(&client.redirect_uris).unwrap_or_else(|_| json!([]));
+    json!({
+        "id": client.id,
+        "name": client.name,
+        "redirect_uris": redirect_uris,
+        "has_secret": client.secret.is_some(),
+        "introspect": client.can_introspect,
+        "created_by": client.created_by,
+        "created_at": client.created_at.millis(),
+    })
+}
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "oauth_clients")?;
+    let page = list.page();
+    let mut take = |client: Client| list.push((client.created_at, client.id.clone()), &show(&client));
+    app.store.lookup(|conn| oauth_clients::list(conn, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
+}
+
+fn create(app: &App, call: Call) -> Handled {
+    let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
+    call.write(app, move |tx| {
+        let body = &tx.input.body;
+        let name = plain(body.text(&CLIENT_NAME).unwrap_or_default());
+        if name.is_empty() {
+            return Err(ApiError::field("name", "must have a visible character"));
+        }
+        let uris = body.texts(&REDIRECT_URIS).unwrap_or_default();
+        if let Some(bad) = uris.iter().find(|uri| Redirect::parse(uri, &schemes).is_none()) {
+            return Err(ApiError::new(codes::INVALID_REDIRECT_URI).detail(format!("{bad} is not allowed.")));
+        }
+        if oauth_clients::count(tx.conn)? >= OAUTH_CLIENTS {
+            return Err(ApiError::limit_reached("registered programs", OAUTH_CLIENTS));
+        }
+        let can_introspect = body.flag(&INTROSPECT) == Some(true);
+        let is_confidential = can_introspect || body.flag(&SECRET) == Some(true);
+        let issued = is_confidential.then(ClientSecret::generate);
+        let client = Client {
+            id: store::new_id(),
+            name,
+            redirect_uris: json!(uris).to_string(),
+            secret: issued.as_ref().map(|issued| issued.hash.as_bytes().to_vec()),
+            can_introspect,
+            created_by: tx.caller.actor(),
+            created_at: tx.now,
+        };
+        oauth_clients::insert(tx.conn, &client)?;
+        tx.audit(format!("client:{} {}", client.id, client.name))?;
+        let mut shown = show(&client);
+        shown["client_secret"] = json!(issued.as_ref().map(|issued| issued.plaintext.reveal()));
+        Ok(Reply::json(StatusCode::CREATED, &shown))
+    })
+}
+
+fn delete(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let id = tx.input.param(0);
+        if !oauth_clients::delete(tx.conn, id)? {
+            return Err(codes::OAUTH_CLIENT_NOT_FOUND.into());
+        }
+        for grant in oauth_grants::of_client(tx.conn, &client::hash(id))? {
+            credentials::revoke(tx.conn, &grant, tx.now)?;
+        }
+        tx.audit(format!("client:{id}"))?;
+        Ok(Reply::no_content())
+    })
+}

@@ -1,0 +1,121 @@
+//! The grant types `urn:ietf:params:oauth:grant-type:token-exchange` (RFC 8693) and `client_credentials`: what
+//! `/auth/exchange` gives, for standard libraries (OAuth contract, section 6).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::client_auth::Shown;
+use super::form::Form;
+use super::token::needed;
+use super::{audience, bad, issuer};
+use crate::access::{Action, Exchanger};
+use crate::api::ax::{self, Wish};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::rest::codes;
+use crate::rest::error::{ApiError, Dialect};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::Need;
+
+/// As the exchange of the aX dialect: the same checks, counted and recorded alike.
+const NEED: Need = Need { action: Action::AuthExchange, classes: &[], dialect: Dialect::Ax };
+/// The grant type of the token exchange.
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What is shown, and what is given.
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What the client id of an agent's key begins with.
+const AGENT_KEY: &str = "axp_a_";
+
+/// A key or an agent's token in the form becomes a short-lived token.
+pub(super) fn token_exchange(app: &App, input: Input, form: &Form) -> Handled {
+    let subject = needed(form, "subject_token")?;
+    match needed(form, "subject_token_type")? {
+        ACCESS_TOKEN => {}
+        _ => return Err(bad(format!("subject_token_type must be {ACCESS_TOKEN}."))),
+    }
+    if form.get("actor_token").is_some() || form.get("actor_token_type").is_some() {
+        return Err(bad("actor_token is not offered: a token stands for one principal."));
+    }
+    if form.get("requested_token_type").is_some_and(|kind| kind != ACCESS_TOKEN && kind != JWT) {
+        return Err(bad(format!("requested_token_type must be {ACCESS_TOKEN}.")));
+    }
+    let wish = wish(app, &input, form)?;
+    let refused = |error: ApiError| translated(error, codes::INVALID_REQUEST);
+    let exchanger = app.gate.exchanger_of_text(&input.head, &NEED, subject).map_err(refused)?;
+    let body = json!({"issued_token_type": ACCESS_TOKEN});
+    exchange(app, input, exchanger, wish, codes::INVALID_REQUEST, body)
+}
+
+/// An agent's key is the client: its public part the id, the whole key the secret.
+pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &Shown) -> Handled {
+    if !shown.id.starts_with(AGENT_KEY) {
+        let known = shown.proved(app, &input)?;
+        let why = if known.has_secret() { "This client acts for people alone." } else { "This client has no secret." };
+        return Err(ApiError::new(codes::UNAUTHORIZED_CLIENT).detail(why));
+    }
+    let secret = shown.secret.as_ref().map(|text| text.reveal().to_owned()).unwrap_or_default();
+    // The id is a part of the key: another one is another client.
+    if secret.strip_prefix(&shown.id).is_none_or(|rest| !rest.starts_with('.')) {
+        return Err(shown.refused(app, &input));
+    }
+    let wish = wish(app, &input, form)?;
+    let refused = |error: ApiError| translated(error, codes::INVALID_CLIENT);
+    let exchanger = app.gate.exchanger_of_text(&input.head, &NEED, &secret).map_err(refused)?;
+    exchange(app, input, exchanger, wish, codes::INVALID_CLIENT, json!({}))
+}
+
+/// What is asked for. `audience` and `resource` say the same in two ways; both have to agree.
+fn wish(app: &App, input: &Input, form: &Form) -> Result<Wish, ApiError> {
+    let own = issuer(app, input)?;
+    let of_resource = form.get("resource").map(|uri| audience(&own, Some(uri))).transpose()?;
+    let of_audience = match form.get("audience") {
+        Some(name @ ("ax-api" | "ax-mcp")) => Some(name),
+        Some(uri) => Some(audience(&own, Some(uri))?),
+        None => None,
+    };
+    let audience = match (of_resource, of_audience) {
+        (Some(one), Some(other)) if one != other => return Err(codes::INVALID_TARGET.into()),
+        (one, other) => one.or(other).unwrap_or_default(),
+    };
+    let scope = form.get("scope").unwrap_or_default().to_owned();
+    Ok(Wish { audience: audience.to_owned(), scope, ..Wish::default() })
+}
+
+fn exchange(
+    app: &App,
+    input: Input,
+    exchanger: Exchanger,
+    wish: Wish,
+    bad_subject: &'static codes::Code,
+    mut body: Value,
+) -> Handled {
+    let gate = Arc::clone(&app.gate);
+    Call::of(app, exchanger.caller, input, Action::AuthExchange).write(app, move |tx| {
+        let (claims, token) =
+            ax::exchange(tx, &gate, &exchanger.hash, &wish).map_err(|error| translated(error, bad_subject))?;
+        body["access_token"] = json!(token);
+        body["token_type"] = json!("Bearer");
+        body["expires_in"] = json!(claims.exp - claims.iat);
+        body["scope"] = json!(claims.scope);
+        Ok(Reply::ok(&body))
+    })
+}
+
+/// A refusal of the exchange in the words of RFC 6749. `bad_subject`: what a key that is not good is called.
+fn translated(error: ApiError, bad_subject: &'static codes::Code) -> ApiError {
+    let (code, status) = match error.code {
+        code if code == codes::INVALID_CREDENTIAL || code == codes::NOT_AUTHENTICATED => {
+            (bad_subject, if bad_subject == codes::INVALID_REQUEST { 400 } else { bad_subject.status })
+        }
+        code if code == codes::AUDIENCE_NOT_ALLOWED => (codes::INVALID_TARGET, 400),
+        code if code == codes::SCOPE_NOT_ALLOWED => (codes::INVALID_SCOPE, 400),
+        code if [codes::CLASS_NOT_ALLOWED, codes::AGENT_NAME_REQUIRED, codes::BINDING_NOT_ALLOWED].contains(&code) => {
+            (codes::INVALID_REQUEST, 400)
+        }
+        _ => return error,
+    };
+    ApiError::new(code).with_status(status).detail(error.detail.replace(" — ", ": "))
+}

@@ -1,0 +1,117 @@
+//! Programs that an admin has registered, with a secret or without (OAuth contract, section 3).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::page::{Page, Take, each};
+use super::row::record;
+use crate::secret::SecretHash;
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO oauth_clients
+    (id, name, redirect_uris, secret_hash, can_introspect, created_by, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const LIST: &str = "WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3";
+const COUNT: &str = "SELECT count(*) FROM oauth_clients";
+const DELETE: &str = "DELETE FROM oauth_clients WHERE id = ?1";
+
+record! {
+    /// A registered program.
+    pub struct Client from "oauth_clients" {
+        /// Its client id.
+        pub id: String = "id",
+        /// What people call it.
+        pub name: String = "name",
+        /// Where it may be redirected to, as a JSON array.
+        pub redirect_uris: String = "redirect_uris",
+        /// The hash of its secret; `None`: it has none.
+        pub secret: Option<Vec<u8>> = "secret_hash",
+        /// Whether it may ask about every token.
+        pub can_introspect: bool = "can_introspect",
+        /// Who has registered it.
+        pub created_by: String = "created_by",
+        /// When.
+        pub created_at: Micros = "created_at",
+    }
+}
+
+/// Stores a new client.
+///
+/// # Errors
+/// The store's.
+pub fn insert(conn: &Connection, new: &Client) -> Result<()> {
+    conn.prepare_cached(INSERT)?.execute(params![
+        new.id,
+        new.name,
+        new.redirect_uris,
+        new.secret,
+        new.can_introspect,
+        new.created_by,
+        new.created_at
+    ])?;
+    Ok(())
+}
+
+/// The client of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Client>> {
+    let sql = format!("{} WHERE id = ?1", Client::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], Client::read).optional()?)
+}
+
+/// All clients, oldest first.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, page: &Page, take: Take<'_, Client>) -> Result<()> {
+    let (at, id) = page.oldest_first();
+    let mut statement = conn.prepare_cached(&format!("{} {LIST}", Client::SELECT))?;
+    each(&mut statement, params![at, id, page.fetch()], Client::read, take)
+}
+
+/// How many there are; there are few.
+///
+/// # Errors
+/// The store's.
+pub fn count(conn: &Connection) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT)?.query_row([], |row| row.get(0))?)
+}
+
+/// Removes a client; false if there is none.
+///
+/// # Errors
+/// The store's.
+pub fn delete(conn: &Connection, id: &str) -> Result<bool> {
+    Ok(conn.prepare_cached(DELETE)?.execute([id])? > 0)
+}
+
+impl Client {
+    /// True if this is its secret. Both sides are hashes: how long the comparison takes says nothing of the secret.
+    pub fn is_secret(&self, shown: &SecretHash) -> bool {
+        self.secret.as_deref() == Some(shown.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::plans;
+
+    #[test]
+    fn no_statement_about_clients_sorts_or_reads_rows_that_it_does_not_return() {
+        let page = Page { limit: 10, after: None };
+        let all = plans::of(|conn| {
+            by_id(conn, "x").unwrap();
+            list(conn, &page, &mut |_| true).unwrap();
+            delete(conn, "x").unwrap();
+        });
+        assert_eq!(all.len(), 3);
+        for (sql, plan) in all {
+            let bad = |line: &String| {
+                line.contains("TEMP B-TREE") || (line.starts_with("SCAN") && !line.contains("oauth_clients_by_age"))
+            };
+            assert!(!plan.iter().any(bad), "{sql}\n{plan:#?}");
+        }
+    }
+}
