@@ -28,6 +28,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::oauth::REGISTER,
             super::oauth::AUTHORIZE,
             super::oauth::CONSENT,
+            super::oauth::DEVICE,
             super::oauth::TOKEN,
             super::oauth::REVOKE,
             super::oauth::INTROSPECT,

@@ -14,6 +14,7 @@ mod redact;
 mod refresh_token;
 mod session;
 mod short_lived;
+mod user_code;
 mod user_token;
 
 pub use agent_key::AgentKey;
@@ -27,6 +28,7 @@ pub use redact::{has_own_secret, redacted};
 pub use refresh_token::{PresentedRefresh, RefreshToken};
 pub use session::SessionSecret;
 pub use short_lived::{AuthorizationCode, ConsentId, DeviceCode, LoginLink};
+pub use user_code::UserCode;
 pub use user_token::UserToken;
 
 /// A secret as made for a new credential: shown once, stored as its hash.

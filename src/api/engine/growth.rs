@@ -78,6 +78,8 @@ const READS: &[&str] = &[
     "mcp",
     "oauth_register",
     "oauth_introspect",
+    "oauth_device",
+    "oauth_device_authorization",
 ];
 
 /// What a route adds. One that is named nowhere adds, unless its method says otherwise.

@@ -14,6 +14,12 @@ pub const LINKS: Room = Room { life: Duration::from_secs(300), most: 256, of_own
 pub const ASKED: Room = Room { life: Duration::from_secs(600), most: 256, of_owner: 16 };
 /// Bounds of codes. They are good for [`CODE_LIFE`] only; a used one is known for longer, so that a second use is seen.
 pub const CODES: Room = Room { life: Duration::from_secs(600), most: 1024, of_owner: 64 };
+/// Bounds of programs without a browser that wait for a person.
+pub const DEVICES: Room = Room { life: Duration::from_secs(600), most: 64, of_owner: 8 };
+/// Seconds that such a program waits between two questions, and by how much more where it did not.
+pub const DEVICE_INTERVAL: u64 = 5;
+/// Wrong user codes of one user a minute.
+const USER_CODES: u64 = 5;
 /// How long a code is good.
 pub const CODE_LIFE: Duration = Duration::from_secs(60);
 /// What the key of client ids is made for.
@@ -28,6 +34,10 @@ pub struct Logins {
     pub asked: Held<Asked>,
     /// What a click gave.
     pub codes: Held<Code>,
+    /// Programs without a browser that wait for a person.
+    pub devices: Held<Device>,
+    /// Wrong user codes of a user.
+    pub user_codes: Throttle,
     /// Registrations of a peer.
     pub registrations: Throttle,
     /// The key that makes client ids which nobody else can make.
@@ -49,6 +59,8 @@ impl Logins {
             links: Held::new(LINKS),
             asked: Held::new(ASKED),
             codes: Held::new(CODES),
+            devices: Held::new(DEVICES),
+            user_codes: Throttle::new(USER_CODES),
             registrations: Throttle::new(registrations),
             client_key,
         }
@@ -111,6 +123,49 @@ pub enum Answer {
         /// What the verifier has to hash to.
         challenge: String,
     },
+    /// The program asks for it with its device code.
+    Device {
+        /// The hash of that code.
+        code: SecretHash,
+        /// Where the program is, for people.
+        peer: String,
+        /// What the person typed, to compare.
+        user_code: String,
+    },
+}
+
+/// A program without a browser that waits for a person.
+#[derive(Debug, Clone)]
+pub struct Device {
+    /// Who asks.
+    pub client: Client,
+    /// Scope words.
+    pub words: Vec<String>,
+    /// Whom its tokens are for.
+    pub audience: String,
+    /// The issuer it was asked at.
+    pub issuer: String,
+    /// The hash of what the person types.
+    pub user_code: SecretHash,
+    /// Where the program is, for people.
+    pub peer: String,
+    /// Seconds it waits between two questions.
+    pub interval: u64,
+    /// When it asked last.
+    pub polled: Option<std::time::Instant>,
+    /// What the person decided.
+    pub decision: Option<Decision>,
+}
+
+/// What a person decided about a [`Device`].
+#[derive(Debug, Clone)]
+pub enum Decision {
+    /// No.
+    Denied,
+    /// Yes: what the program is to be given.
+    Allowed(Box<Code>),
+    /// It was given.
+    Given,
 }
 
 /// What a person's click gave, until the program fetches it.

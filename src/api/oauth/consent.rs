@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
 use super::redirect::Redirect;
-use super::{issuer, page, pages, public};
+use super::{device, issuer, page, pages, public};
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
 use crate::api::ax;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
-use crate::api::engine::logins::{Answer, Asked, Code, Logins};
+use crate::api::engine::logins::{Answer, Asked, Code, Decision, Logins};
 use crate::limits::{OAUTH_GRANTS_OF_AGENT, OAUTH_GRANTS_OF_USER};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -182,6 +182,9 @@ fn form(app: &App, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
     let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
     let place = match &asked.answer {
         Answer::Redirect { uri, .. } => Redirect::parse(uri, &schemes).map(|uri| uri.place()).unwrap_or_default(),
+        Answer::Device { peer, user_code, .. } => {
+            format!("a program at {peer} that shows the code {user_code}. Allow it only if you have started it")
+        }
     };
     let days = app.config.read(|now| (now.oauth.refresh_idle_days, now.oauth.refresh_days));
     let any_chosen = agents.iter().any(|agent| agent.chosen);
@@ -244,7 +247,7 @@ fn decide(app: &App, call: Call) -> Handled {
         return call.write(app, move |tx| {
             logins.asked.take(&hash, Instant::now()).ok_or_else(expired)?;
             tx.audit_as("oauth.consent.deny", format!("client:{}", asked.client.name))?;
-            Ok(led_to(&denied(&asked)))
+            Ok(led_to(&denied(&logins, &asked)))
         });
     }
     let to = act_as(call.input.body.value(&ACT_AS))?;
@@ -259,11 +262,17 @@ fn led_to(to: &str) -> Reply {
     Reply::ok(&json!({"redirect_to": to}))
 }
 
-fn denied(asked: &Asked) -> String {
+fn denied(logins: &Logins, asked: &Asked) -> String {
     match &asked.answer {
         Answer::Redirect { uri, state, .. } => {
             let said = [("error", "access_denied"), ("error_description", "The person has refused.")];
             answer(uri, &said, state.as_deref(), &asked.issuer)
+        }
+        Answer::Device { code, .. } => {
+            logins
+                .devices
+                .change(code, Instant::now(), |device| device.decision.get_or_insert(Decision::Denied).clone());
+            device::DENIED.to_owned()
         }
     }
 }
@@ -338,23 +347,36 @@ fn allowed(
     words: String,
 ) -> Result<String, ApiError> {
     let busy = || ApiError::new(codes::BUSY).detail("Too many programs have not fetched what they were given.");
+    let (redirect_uri, challenge) = match &asked.answer {
+        Answer::Redirect { uri, challenge, .. } => (uri.clone(), challenge.clone()),
+        Answer::Device { .. } => Default::default(),
+    };
+    let code = Code {
+        client: asked.client.clone(),
+        redirect_uri,
+        challenge,
+        audience: asked.audience.clone(),
+        agent_id,
+        words,
+        session_id: tx.caller.credential_id().unwrap_or_default().to_owned(),
+        made: Instant::now(),
+        used: None,
+        replayed: false,
+    };
     match &asked.answer {
-        Answer::Redirect { uri, state, challenge } => {
+        Answer::Redirect { uri, state, .. } => {
             let issued = AuthorizationCode::generate();
-            let code = Code {
-                client: asked.client.clone(),
-                redirect_uri: uri.clone(),
-                challenge: challenge.clone(),
-                audience: asked.audience.clone(),
-                agent_id,
-                words,
-                session_id: tx.caller.credential_id().unwrap_or_default().to_owned(),
-                made: Instant::now(),
-                used: None,
-                replayed: false,
-            };
             logins.codes.put(issued.hash, tx.caller.account(), code, Instant::now()).map_err(|_| busy())?;
             Ok(answer(uri, &[("code", issued.plaintext.reveal())], state.as_deref(), &asked.issuer))
+        }
+        Answer::Device { code: device, .. } => {
+            // Of two who typed the same code, the first has decided.
+            let first = logins.devices.change(device, Instant::now(), |device| {
+                let is_first = device.decision.is_none();
+                device.decision.get_or_insert_with(|| Decision::Allowed(Box::new(code)));
+                is_first
+            });
+            if first == Some(true) { Ok(device::ALLOWED.to_owned()) } else { Err(expired()) }
         }
     }
 }

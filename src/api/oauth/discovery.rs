@@ -4,7 +4,7 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::{exchange, issuer, public};
+use super::{device, exchange, issuer, public};
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -61,6 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("token_endpoint", "Where tokens are had."),
                 Field::unbounded("registration_endpoint", "Where programs register; absent where they may not."),
                 text("revocation_endpoint", "Where tokens are revoked."),
+                text("device_authorization_endpoint", "Where programs without a browser begin."),
                 text("introspection_endpoint", "Where services ask about tokens."),
                 texts("introspection_endpoint_auth_methods_supported", "How clients say who they are there."),
                 text("jwks_uri", "The keys that verify tokens."),
@@ -100,6 +101,7 @@ fn server(app: &App, input: Input) -> Handled {
         "authorization_endpoint": format!("{issuer}/oauth/authorize"),
         "token_endpoint": format!("{issuer}/oauth/token"),
         "revocation_endpoint": format!("{issuer}/oauth/revoke"),
+        "device_authorization_endpoint": format!("{issuer}/oauth/device_authorization"),
         "introspection_endpoint": format!("{issuer}/oauth/introspect"),
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
@@ -107,7 +109,13 @@ fn server(app: &App, input: Input) -> Handled {
         "scopes_supported": ax_scopes::of_programs(),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", exchange::TOKEN_EXCHANGE],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            device::DEVICE_CODE,
+            exchange::TOKEN_EXCHANGE,
+        ],
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::form::{self, Form};
 use super::redirect::Redirect;
-use super::{NEED, audience, bad, client, client_auth, consent, exchange, issuer, posted, public, refresh};
+use super::{NEED, audience, bad, client, client_auth, consent, device, exchange, issuer, posted, public, refresh};
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, Claims, ISSUER, Program};
 use crate::access::{self, Action, AgentRole, Class, Gate};
@@ -54,7 +54,7 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
     .described(
         "oauth_token",
         "Get tokens",
-        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource), refresh_token (refresh_token, client_id, scope, resource), client_credentials (an agent's key as client, scope, resource) or urn:ietf:params:oauth:grant-type:token-exchange (subject_token, subject_token_type, audience or resource, scope). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
+        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource), refresh_token (refresh_token, client_id, scope, resource), urn:ietf:params:oauth:grant-type:device_code (device_code, client_id), client_credentials (an agent's key as client, scope, resource) or urn:ietf:params:oauth:grant-type:token-exchange (subject_token, subject_token_type, audience or resource, scope). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
         DOC,
     )
     .taking_raw_of(
@@ -80,6 +80,10 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
         codes::INVALID_GRANT,
         codes::UNAUTHORIZED_CLIENT,
         codes::UNSUPPORTED_GRANT_TYPE,
+        codes::AUTHORIZATION_PENDING,
+        codes::SLOW_DOWN,
+        codes::ACCESS_DENIED,
+        codes::EXPIRED_TOKEN,
         codes::INVALID_SCOPE,
         codes::INVALID_TARGET,
         codes::CSRF_REFUSED,
@@ -109,6 +113,7 @@ fn token(app: &App, input: Input) -> Handled {
             let client = client_auth::needed(&input, &form)?;
             exchange::client_credentials(app, input, &form, &client)
         }
+        Some(device::DEVICE_CODE) => device::poll(app, input, &form),
         Some(exchange::TOKEN_EXCHANGE) => exchange::token_exchange(app, input, &form),
         Some(_) => Err(codes::UNSUPPORTED_GRANT_TYPE.into()),
         None => Err(bad("grant_type is missing.")),
@@ -222,7 +227,7 @@ pub(super) struct Given {
 }
 
 /// Makes the grant that a code stands for.
-fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, ApiError> {
+pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, ApiError> {
     let user = tx.caller.user();
     let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
@@ -253,7 +258,10 @@ fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, ApiError> {
     let ends_at = bound(tx.now.plus(days))?;
     let expires_at = tx.now.plus(idle).min(ends_at);
     let schemes = &config.oauth.redirect_schemes;
-    let redirect_host = Redirect::parse(&code.redirect_uri, schemes).map(|uri| uri.host()).unwrap_or_default();
+    let redirect_host = match code.redirect_uri.as_str() {
+        "" => "device".to_owned(),
+        uri => Redirect::parse(uri, schemes).map(|uri| uri.host()).unwrap_or_default(),
+    };
     oauth_grants::insert(
         tx.conn,
         &oauth_grants::NewGrant {

@@ -75,6 +75,22 @@ pub struct Consent<'a> {
     pub days: u64,
 }
 
+/// Asks for the code that a program shows.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/device.html")]
+pub struct Device<'a> {
+    /// The code, where a link filled it in.
+    pub code: &'a str,
+}
+
+/// Says that a decision has been taken, where no browser leads back to the program.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/done.html")]
+pub struct Done {
+    /// Whether the program was let in.
+    pub is_allowed: bool,
+}
+
 /// Says what went wrong and what to do.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/problem.html")]

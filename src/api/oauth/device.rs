@@ -1,0 +1,295 @@
+//! The device grant (RFC 8628): a program without a browser shows a code, a person types it on a page of the box and
+//! decides there, and the program asks for the outcome (OAuth contract, section 8).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::CACHE_CONTROL;
+use hyper::http::{Method, StatusCode};
+use serde_json::json;
+
+use super::form::{Form, first};
+use super::token::{give, issue, needed};
+use super::{NEED, audience, authorize, client, client_auth, issuer, page, pages, posted, public};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::logins::{Answer, Asked, Code, DEVICE_INTERVAL, DEVICES, Decision, Device};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::field::Field;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use crate::rest::route::{self, Access};
+use crate::secret::{ConsentId, DeviceCode, Kind, UserCode};
+
+const DOC: &str = "recipes/letting-programs-log-in#without-a-browser";
+/// The grant type.
+pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// Where the browser goes once the person has decided.
+pub const ALLOWED: &str = "/oauth/device?done=allowed";
+/// See [`ALLOWED`].
+pub const DENIED: &str = "/oauth/device?done=denied";
+
+const USER_CODE: Field = Field::text("user_code", 32, "The code that the program shows, such as BCDF-GHJK.").required();
+const CODES: &[Field] = &[
+    Field::unbounded("device_code", "What the program asks the token endpoint with.").required(),
+    Field::unbounded("user_code", "What the person types.").required(),
+    Field::unbounded("verification_uri", "The page where the person types it.").required(),
+    Field::unbounded("verification_uri_complete", "The same page with the code filled in.").required(),
+    Field::integer("expires_in", 1, i64::MAX, "Seconds that the codes are good.").required(),
+    Field::integer("interval", 1, i64::MAX, "Seconds to wait between two questions.").required(),
+];
+const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the browser opens next.").required()];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    public(Method::POST, "/oauth/device_authorization", ask)
+        .described(
+            "oauth_device_authorization",
+            "Ask a person to let a program in that has no browser",
+            "The device authorization endpoint (RFC 8628), with a form as body: client_id, scope, resource. The program shows the user code and asks the token endpoint until the person has decided.",
+            DOC,
+        )
+        .taking_raw()
+        .secret()
+        .answering(200, route::Answer::Object(CODES))
+        .failing(&[
+            codes::INVALID_REQUEST,
+            codes::INVALID_CLIENT,
+            codes::INVALID_SCOPE,
+            codes::INVALID_TARGET,
+            codes::CSRF_REFUSED,
+            codes::RATE_LIMITED,
+            codes::BUSY,
+            codes::NOT_FOUND,
+        ]),
+    page(Method::GET, "/oauth/device", show).described(
+        "oauth_device_page",
+        "Open the page where people type a program's code",
+        "Without a session it shows the login page first. user_code fills the code in.",
+        DOC,
+    ),
+    typed_row(),
+];
+
+const fn typed_row() -> ApiRoute {
+    let mut row = public(Method::POST, "/oauth/device", |_, _| Err(ApiError::new(codes::INTERNAL)));
+    row.access = Access::Action(Action::OauthConsent, typed);
+    row.described(
+        "oauth_device",
+        "Type the code of a program",
+        "Leads to the consent page of the program that shows the code. Five wrong codes a minute.",
+        DOC,
+    )
+    .taking(&[USER_CODE], r#"{"user_code": "BCDF-GHJK"}"#)
+    .answering(200, route::Answer::Object(LED_TO))
+    .failing(&[
+        codes::USER_CODE_NOT_FOUND,
+        codes::INVALID_REQUEST,
+        codes::CSRF_REFUSED,
+        codes::AUTH_REQUIRED,
+        codes::INVALID_TOKEN,
+        codes::UNSUPPORTED_MEDIA_TYPE,
+        codes::RATE_LIMITED,
+    ])
+}
+
+/// `POST /oauth/device_authorization`.
+fn ask(app: &App, input: Input) -> Handled {
+    let issuer = issuer(app, &input)?;
+    let form = posted(&input)?;
+    let shown = client_auth::needed(&input, &form)?;
+    let now = Instant::now();
+    app.logins
+        .registrations
+        .take(&format!("device:{}", input.head.peer.key()), now)
+        .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
+    let known = shown.proved(app, &input)?;
+    let words = authorize::words(form.get("scope")).ok_or_else(|| {
+        ApiError::new(codes::INVALID_SCOPE).with_status(400).detail("None of the scope words is known here.")
+    })?;
+    let (device, user) = (DeviceCode::generate(), UserCode::generate());
+    let waiting = Device {
+        client: known.registered.told(&shown.id),
+        words,
+        audience: audience(&issuer, form.get("resource"))?.to_owned(),
+        issuer: issuer.clone(),
+        user_code: user.hash,
+        peer: input.head.peer.key(),
+        interval: DEVICE_INTERVAL,
+        polled: None,
+        decision: None,
+    };
+    let busy = |_| ApiError::new(codes::BUSY).detail("Too many programs wait for a person.");
+    app.logins.devices.put(device.hash, &input.head.peer.key(), waiting, now).map_err(busy)?;
+    let page = format!("{issuer}/oauth/device");
+    let told = json!({
+        "device_code": device.plaintext.reveal(),
+        "user_code": user.plaintext.reveal(),
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={}", user.plaintext.reveal()),
+        "expires_in": DEVICES.life.as_secs(),
+        "interval": DEVICE_INTERVAL,
+    });
+    Ok(Reply::ok(&told).with(CACHE_CONTROL, "no-store").into())
+}
+
+/// `GET /oauth/device`.
+fn show(app: &App, input: Input) -> Handled {
+    if issuer(app, &input).is_err() {
+        return Ok(pages::problem("There is no such page", &codes::NOT_FOUND.into()).into());
+    }
+    let code = first(&input.head.query, "user_code").and_then(|text| UserCode::read(&text));
+    match first(&input.head.query, "done").as_deref() {
+        Some("allowed") => return Ok(pages::reply(StatusCode::OK, &pages::Done { is_allowed: true }).into()),
+        Some("denied") => return Ok(pages::reply(StatusCode::OK, &pages::Done { is_allowed: false }).into()),
+        _ => {}
+    }
+    if app.gate.viewer(&input.head)?.is_none() {
+        let next = code.map_or_else(|| "/oauth/device".to_owned(), |code| format!("/oauth/device?user_code={code}"));
+        return Ok(pages::reply(StatusCode::OK, &pages::Login { next: &next }).into());
+    }
+    Ok(pages::reply(StatusCode::OK, &pages::Device { code: code.as_deref().unwrap_or_default() }).into())
+}
+
+/// `POST /oauth/device`.
+fn typed(app: &App, call: Call) -> Handled {
+    issuer(app, &call.input)?;
+    if call.caller.credential_kind() != Kind::Session.slug() {
+        return Err(codes::USER_CODE_NOT_FOUND.into());
+    }
+    let now = Instant::now();
+    let code = call.input.body.text(&USER_CODE).and_then(UserCode::read);
+    let hash = code.as_deref().and_then(|code| UserCode::parse(code).ok());
+    let waits = |device: &Device| device.decision.is_none() && Some(device.user_code) == hash;
+    let Some((device, found, _)) = app.logins.devices.list(now, waits).into_iter().next() else {
+        app.logins
+            .user_codes
+            .take(call.caller.account(), now)
+            .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
+        return Err(codes::USER_CODE_NOT_FOUND.into());
+    };
+    let answer = Answer::Device { code: device, peer: found.peer, user_code: code.unwrap_or_default() };
+    let asked = Asked {
+        client: found.client,
+        words: found.words,
+        audience: found.audience,
+        issuer: found.issuer,
+        answer,
+        seen_by: call.caller.credential_id().map(str::to_owned),
+    };
+    let id = ConsentId::generate();
+    let busy = |_| ApiError::new(codes::BUSY).detail("Too many programs wait for a decision.");
+    app.logins.asked.put(id.hash, call.caller.account(), asked, now).map_err(busy)?;
+    Ok(Reply::ok(&json!({"redirect_to": format!("/oauth/consent/{}", id.plaintext.reveal())})).into())
+}
+
+/// What a program is told that asks with its device code.
+enum Told {
+    Pending,
+    TooSoon(u64),
+    Denied,
+    Allowed(Box<Code>),
+    Over,
+}
+
+/// The grant type at the token endpoint.
+pub(super) fn poll(app: &App, input: Input, form: &Form) -> Handled {
+    let presented = needed(form, "device_code")?;
+    let shown = client_auth::needed(&input, form)?;
+    shown.proved(app, &input)?;
+    let over = |input: &Input| Err(app.gate.failed(&input.head, &NEED, codes::EXPIRED_TOKEN.into()));
+    let Ok(hash) = DeviceCode::parse(presented) else { return over(&input) };
+    let now = Instant::now();
+    let client = client::hash(&shown.id);
+    if app.logins.devices.look(&hash, now).is_some_and(|device| device.client.hash != client) {
+        return Err(super::token::invalid_grant(app, &input, "The device code was given to another client."));
+    }
+    let told = app.logins.devices.change(&hash, now, |device| told(device, now)).unwrap_or(Told::Over);
+    match told {
+        Told::Pending => Err(codes::AUTHORIZATION_PENDING.into()),
+        Told::TooSoon(seconds) => Err(ApiError::new(codes::SLOW_DOWN)
+            .detail(format!("Wait {seconds} seconds between two questions."))
+            .with("interval", seconds)),
+        Told::Denied => Err(codes::ACCESS_DENIED.into()),
+        Told::Over => over(&input),
+        Told::Allowed(code) => grant(app, input, *code, shown.id),
+    }
+}
+
+fn told(device: &mut Device, now: Instant) -> Told {
+    let last = device.polled.replace(now);
+    match &device.decision {
+        Some(Decision::Denied) => return Told::Denied,
+        Some(Decision::Given) => return Told::Over,
+        _ => {}
+    }
+    if last.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(device.interval)) {
+        device.interval += DEVICE_INTERVAL;
+        return Told::TooSoon(device.interval);
+    }
+    match device.decision.take() {
+        Some(Decision::Allowed(code)) => {
+            device.decision = Some(Decision::Given);
+            Told::Allowed(code)
+        }
+        other => {
+            device.decision = other;
+            Told::Pending
+        }
+    }
+}
+
+fn grant(app: &App, input: Input, code: Code, id: String) -> Handled {
+    let Some(caller) = app.gate.behind(&input.head, &NEED, &code.session_id, Kind::Session)? else {
+        return Err(ApiError::new(codes::ACCESS_DENIED).detail("The session that allowed it has ended."));
+    };
+    let (config, gate) = (app.config.now(), Arc::clone(&app.gate));
+    Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
+        let given = give(tx, &config, &code)?;
+        issue(tx, &gate, &config, &given, &id, &code.words)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::engine::logins::Client;
+    use crate::secret::SecretHash;
+
+    fn device() -> Device {
+        Device {
+            client: Client { hash: SecretHash::of("c"), name: "c".into(), uri: None },
+            words: Vec::new(),
+            audience: "ax-api".into(),
+            issuer: "http://localhost".into(),
+            user_code: SecretHash::of("u"),
+            peer: "127.0.0.1".into(),
+            interval: DEVICE_INTERVAL,
+            polled: None,
+            decision: None,
+        }
+    }
+
+    #[test]
+    fn who_asks_too_soon_waits_longer_each_time() {
+        let (mut device, start) = (device(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(matches!(told(&mut device, at(0)), Told::Pending));
+        assert!(matches!(told(&mut device, at(4)), Told::TooSoon(10)));
+        assert!(matches!(told(&mut device, at(13)), Told::TooSoon(15)));
+        assert!(matches!(told(&mut device, at(28)), Told::Pending));
+    }
+
+    #[test]
+    fn a_no_is_told_at_once_and_a_second_yes_never() {
+        let (mut device, start) = (device(), Instant::now());
+        assert!(matches!(told(&mut device, start), Told::Pending));
+        device.decision = Some(Decision::Denied);
+        assert!(matches!(told(&mut device, start), Told::Denied));
+        device.decision = Some(Decision::Given);
+        assert!(matches!(told(&mut device, start + Duration::from_secs(60)), Told::Over));
+    }
+}
