@@ -4,31 +4,33 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use hyper::http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::ALLOW;
+use hyper::http::{Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::body::{self, BodyError, Collecting};
-use super::body_shares::{Bounds, Held};
+use super::body::Collecting;
+use super::body_shares::Held;
 use super::check::{self, CheckedHead};
 use super::core::{Core, PoolAnswer};
 use super::gate::Gate;
 use super::host;
 use super::io::{READ_BYTES, Wire};
-use super::meters::{Gauge, count};
-use super::reply::{Fetching, ReplyBody, is_bodyless, may_be_sent, open_stream, standard_headers, strip_framing};
+use super::meters::count;
+use super::reply::ReplyBody;
 use crate::http::pool;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
-use crate::rest::intake::Taken;
-use crate::rest::reply::{Body, Reply, Source};
+use crate::rest::reply::Reply;
 use crate::rest::service::{Finish, Outcome, Service, Work};
+
+mod answer;
+mod intake;
 
 /// What a method list says where no route is concerned.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -236,145 +238,6 @@ impl<S: Service> Exchange<S> {
         Err(Halt::Error(error))
     }
 
-    /// Has a body taken piece by piece, as it comes.
-    async fn take_in(
-        &mut self,
-        plan: S::Plan,
-        mut body: Incoming,
-        (limit, nobodys): (u64, u64),
-    ) -> Result<Reply, Halt> {
-        let (head, service) = (Arc::clone(&self.head), self.core.service.clone());
-        let (checking, checked_plan, checked_head) = (service.clone(), plan.clone(), Arc::clone(&head));
-        let admit = move || match checking.admit_before_body(&checked_head, &checked_plan) {
-            Ok(admitted) => PoolAnswer::Admitted(admitted),
-            Err(refusal) => PoolAnswer::Outcome(Outcome::Done(refusal), None),
-        };
-        let admitted = match self.trip(Box::new(admit)).await? {
-            PoolAnswer::Admitted(admitted) => admitted,
-            refused => return self.settle(refused).await,
-        };
-        let principal = service.principal(&admitted);
-        let mut left = if principal.is_some() { limit } else { nobodys };
-        check_length(body.size_hint().exact(), left, codes::PAYLOAD_TOO_LARGE)?;
-        let caller = principal.unwrap_or_else(|| format!("peer:{}", self.link.key));
-        let share = self.core.shares.key(&caller);
-        let begin = Box::new(move || PoolAnswer::Taken(service.begin(head, plan, admitted)));
-        let mut answer = self.in_share(begin, Some(share)).await?;
-        loop {
-            let intake = match answer {
-                PoolAnswer::Taken(Taken::More(intake)) => intake,
-                PoolAnswer::Taken(Taken::Later(later)) => {
-                    answer = PoolAnswer::Taken(later.said().await.ok_or(codes::INTERNAL)?);
-                    continue;
-                }
-                PoolAnswer::Taken(Taken::Ended(outcome)) => {
-                    self.read_off(body, left, &caller).await?;
-                    return self.settle(PoolAnswer::Outcome(outcome, Some(share))).await;
-                }
-                other => return self.settle(other).await,
-            };
-            // Held until the piece is taken.
-            let mut held = self.core.bodies.open(caller.clone(), &self.core.meters);
-            let work: Box<dyn FnOnce() -> PoolAnswer<S> + Send> =
-                match self.piece(&mut body, &mut left, &mut held).await? {
-                    Some(piece) => Box::new(move || PoolAnswer::Taken(intake.piece(piece))),
-                    None => {
-                        self.unread = false;
-                        Box::new(move || PoolAnswer::Outcome(intake.end(), Some(share)))
-                    }
-                };
-            answer = self.in_share(work, Some(share)).await?;
-        }
-    }
-
-    /// Reads the rest of a body whose outcome is known, within one body's time: a client that is still sending would not
-    /// see the reply.
-    async fn read_off(&mut self, mut body: Incoming, mut left: u64, caller: &str) -> Result<(), Halt> {
-        let until = self.link.wire.now() + crate::limits::seconds(self.core.rules().limits.body_timeout);
-        while std::time::Instant::now() < until {
-            let mut held = self.core.bodies.open(caller.to_owned(), &self.core.meters);
-            match self.piece(&mut body, &mut left, &mut held).await {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.unread = false;
-                    break;
-                }
-                Err(Halt::Gone) => return Err(Halt::Gone),
-                // The outcome stands, and the connection ends with it.
-                Err(_) => break,
-            }
-        }
-        Ok(())
-    }
-
-    async fn piece(&self, body: &mut Incoming, left: &mut u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
-        let wire = &self.link.wire;
-        wire.awaiting_body();
-        let read = body::piece(body, left, wire, held, self.bounds(body::PIECE_BYTES as u64)).await;
-        wire.handling();
-        read.map_err(|error| match error {
-            BodyError::TooLarge => codes::PAYLOAD_TOO_LARGE.into(),
-            error => self.halt(error),
-        })
-    }
-
-    /// A body that came along with its head; `None` if it has to be waited for.
-    async fn at_hand(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Option<Bytes>, Halt> {
-        if body.is_at_end() {
-            return Ok(Some(Bytes::new()));
-        }
-        let wire = &self.link.wire;
-        wire.awaiting_body();
-        let read = body.at_hand(limit, wire, held, self.bounds(limit)).await;
-        wire.handling();
-        read.map(|read| self.collected(read)).transpose()
-    }
-
-    async fn collect(&mut self, body: &mut Collecting, limit: u64, held: &mut Held) -> Result<Bytes, Halt> {
-        if body.is_at_end() && body.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let wire = &self.link.wire;
-        wire.awaiting_body();
-        let read = body.rest(limit, wire, held, self.bounds(limit)).await;
-        wire.handling();
-        self.collected(read)
-    }
-
-    fn bounds(&self, largest: u64) -> Bounds {
-        Bounds::new(self.core.rules().limits.max_body_bytes_in_flight, largest)
-    }
-
-    fn collected(&mut self, read: Result<Bytes, BodyError>) -> Result<Bytes, Halt> {
-        match read {
-            Ok(bytes) => {
-                self.unread = false;
-                Ok(bytes)
-            }
-            Err(error) => Err(self.halt(error)),
-        }
-    }
-
-    /// What a body that cannot be had means for its request.
-    fn halt(&self, error: BodyError) -> Halt {
-        match error {
-            BodyError::Gone => Halt::Gone,
-            BodyError::Late => {
-                count(&self.core.meters.timeouts);
-                codes::REQUEST_TIMEOUT.into()
-            }
-            BodyError::TooLarge => codes::BODY_TOO_LARGE.into(),
-            BodyError::Full => {
-                count(&self.core.meters.refused_busy);
-                Halt::Error(ApiError::new(codes::BUSY).detail("too many large bodies are on their way at once"))
-            }
-            BodyError::Malformed => {
-                count(&self.core.meters.malformed);
-                Halt::Error(ApiError::new(codes::BAD_REQUEST).detail("the chunked body is malformed"))
-            }
-        }
-    }
-
     /// Has work done on the pool.
     async fn trip(&self, work: Box<dyn FnOnce() -> PoolAnswer<S> + Send>) -> Result<PoolAnswer<S>, Halt> {
         let Ok(answer) = self.core.pool.submit(work) else {
@@ -493,110 +356,4 @@ impl<S: Service> Exchange<S> {
             answer = self.resume_in_share(more, principal).await?;
         }
     }
-
-    fn render(&self, error: &ApiError) -> Reply {
-        self.core.service.render(error, Some(&self.head))
-    }
-
-    /// Turns a reply into what hyper sends, and starts the clock of the write.
-    fn send(self, mut reply: Reply) -> Response<ReplyBody> {
-        if !may_be_sent(&reply.headers) {
-            log::error!("request {}: a reply header's value may not be sent", self.head.request_id);
-            reply = self.render(&codes::INTERNAL.into());
-        }
-        let silent = self.head.method == Method::HEAD || is_bodyless(reply.status);
-        let mut body = reply.body;
-        let mut open = None;
-        if matches!(body, Body::Stream(_)) && !silent {
-            open = open_stream(&self.core.meters, self.core.rules().limits.max_streams);
-            if open.is_none() {
-                count(&self.core.meters.refused_busy);
-                let busy = self.render(&ApiError::new(codes::BUSY).detail("too many streams are open"));
-                (reply.status, reply.headers, body) = (busy.status, busy.headers, busy.body);
-            }
-        }
-        let close = reply.close || self.close || self.unread || self.link.gate.is_closed();
-        let mut headers = reply.headers;
-        strip_framing(&mut headers);
-        standard_headers(&mut headers, &self.head.raw_path, &self.head.request_id);
-        if close {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let took = self.link.wire.now().duration_since(self.head.arrived);
-        let (body, bytes) = self.body(body, open, silent, reply.status, &mut headers);
-        self.core.service.finished(&self.head, &self.link.key, reply.status.as_u16(), bytes, took);
-        let mut response = Response::new(body);
-        *response.status_mut() = reply.status;
-        *response.headers_mut() = headers;
-        response
-    }
-
-    fn body(
-        &self,
-        body: Body,
-        open: Option<Gauge>,
-        silent: bool,
-        status: StatusCode,
-        headers: &mut HeaderMap,
-    ) -> (ReplyBody, u64) {
-        let wire = self.link.wire.clone();
-        match (body, open) {
-            (Body::Stream(stream), Some(open)) => {
-                wire.streaming();
-                let gate = self.link.gate.clone();
-                (ReplyBody::Stream { chunks: stream.chunks, wire, gate, _open: open }, 0)
-            }
-            (Body::Pulled(pulled), _) if !silent => {
-                wire.streaming();
-                let fetch = fetch(self.core.clone(), pulled.source);
-                (ReplyBody::Pulled { left: pulled.length, fetch, fetching: None, wire }, pulled.length)
-            }
-            (Body::Bytes(bytes), _) if !silent => {
-                let length = bytes.len() as u64;
-                wire.writing(bytes.is_empty(), self.core.stalled.make_room(length, &self.core.meters));
-                (ReplyBody::Whole(Some(bytes), wire), length)
-            }
-            (body, _) => {
-                let length = match &body {
-                    Body::Bytes(bytes) => Some(bytes.len() as u64),
-                    Body::Pulled(pulled) => Some(pulled.length),
-                    Body::Stream(_) => None,
-                };
-                if let Some(length) = length.filter(|_| !is_bodyless(status)) {
-                    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-                }
-                wire.writing(true, None);
-                (ReplyBody::Whole(None, wire), 0)
-            }
-        }
-    }
-}
-
-/// How long a reply's next piece waits where the pool's queue is full.
-const QUEUE_FULL: Duration = Duration::from_millis(20);
-
-/// Fetches a reply's pieces on the pool, one at a time.
-fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn Source>>) -> Box<dyn FnMut() -> Fetching> {
-    Box::new(move || {
-        let (core, source) = (core.clone(), Arc::clone(&source));
-        Box::pin(async move {
-            loop {
-                let source = Arc::clone(&source);
-                let next = move || PoolAnswer::Piece(source.lock().unwrap_or_else(PoisonError::into_inner).next());
-                match core.pool.submit(Box::new(next)) {
-                    Err(_) => tokio::time::sleep(QUEUE_FULL).await,
-                    Ok(answer) => {
-                        return match answer.await {
-                            Ok(Ok(PoolAnswer::Piece(Ok(piece)))) => piece,
-                            Ok(Ok(PoolAnswer::Piece(Err(error)))) => {
-                                log::error!("a reply had to be cut off: {error}");
-                                None
-                            }
-                            _ => None,
-                        };
-                    }
-                }
-            }
-        })
-    })
 }

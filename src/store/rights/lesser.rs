@@ -1,266 +1,22 @@
-//! The rights that a database gives, and the lesser of two states of them: what a restore must not bring back (DESIGN
-//! D22). Credentials that have died since are the business of `restore`.
+//! Takes from a backup what the present state does not give, kind by kind.
 
 use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
-use serde::Serialize;
 
-use super::grants::GrantRole;
-use super::row::record;
-use super::{Result, audit_head, users};
+use super::common::both;
+use super::{Agent, Client, Credential, Grant, Request, Rights, Source, Taken, User};
+use crate::store::grants::GrantRole;
+use crate::store::{Result, users};
 use crate::time::Micros;
 
-/// Every table of `schema.sql`, and how a restore treats what stands in it. A new table must be added here: a test
-/// compares the two.
-#[cfg(test)]
-const TABLES: &[(&str, &str)] = &[
-    ("meta", "facts, no rights; the signing epoch changes with every restore"),
-    ("users", "lesser"),
-    ("spaces", "lesser"),
-    ("agents", "lesser"),
-    ("agent_profiles", "lesser"),
-    ("agent_news", "numbers"),
-    ("credentials", "lesser"),
-    ("grants", "lesser"),
-    ("registrations", "an address, looked at by the rule at every request"),
-    ("deployments", "records"),
-    ("deployment_history", "records"),
-    ("operations", "what is open is ended by the next start"),
-    ("idempotency", "replies for those who asked"),
-    ("audit", "what happened"),
-    ("notifications", "texts"),
-    ("notification_counts", "numbers"),
-    ("webhook_outbox", "texts on their way"),
-    ("knowledge_items", "texts"),
-    ("knowledge_words", "their index"),
-    ("knowledge_sources", "whose they are: as it is now"),
-    ("workspace_usage", "numbers"),
-    ("agent_allowances", "numbers of one day"),
-    ("context", "values"),
-    ("upload_contents", "files"),
-    ("upload_chunks", "files"),
-    ("uploads", "files"),
-    ("tasks", "records; a lease that has ended since ends by its time"),
-    ("task_dependencies", "records"),
-    ("task_history", "records"),
-    ("messages", "texts; who may read them is said by the spaces' memberships in grants"),
-    ("message_words", "their index"),
-    ("message_counts", "numbers"),
-    ("message_readers", "what was read"),
-    ("message_read_bits", "what was read"),
-    ("message_receipts", "what was read"),
-    ("message_reactions", "records"),
-    ("message_client_ids", "records"),
-    ("oauth_grants", "all of them end"),
-    ("oauth_clients", "lesser"),
-    ("requests", "lesser: what they give"),
-    ("changes", "numbers"),
-    ("tripwires", "decoys, which give no right"),
-    ("channels", "where people are told; no backup has the key of their secrets"),
-    ("channel_outbox", "texts on their way"),
-];
-
-/// A right that the backup gives and the restored database does not, or gives less of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Taken {
-    /// Whose, and which: `user ann: role`.
-    pub right: String,
-    /// What the backup says.
-    pub backup: String,
-    /// What holds after the restore.
-    pub restored: String,
-}
-
-record! {
-    struct User from "users u" {
-        id: String = "u.id",
-        name: String = "u.username",
-        role: String = "u.role",
-        disabled: bool = "u.disabled",
-    }
-}
-
-record! {
-    struct Space from "spaces s" {
-        id: String = "s.id",
-        slug: String = "s.slug",
-        visibility: String = "s.visibility",
-        owner: String = "s.owner_user_id",
-        is_default: bool = "s.is_default",
-    }
-}
-
-record! {
-    struct Agent from "agents a LEFT JOIN agent_profiles p ON p.agent_id = a.id" {
-        id: String = "a.id",
-        slug: String = "a.slug",
-        owner: String = "a.owner_user_id",
-        owner_space: String = "a.owner_space_id",
-        space: String = "a.space_id",
-        scope: String = "a.scope",
-        reads_memory: bool = "a.can_read_user_memory",
-        archived_at: Option<Micros> = "a.archived_at",
-        container: Option<String> = "a.container_name",
-        runtime: Option<String> = "a.container_runtime",
-        snapshot: Option<String> = "a.snapshot_name",
-        status: String = "a.status",
-        active: bool = "coalesce(p.active, 1)",
-        frozen_at: Option<Micros> = "a.frozen_at",
-        frozen_by: Option<String> = "a.frozen_by",
-        frozen_reason: Option<String> = "a.frozen_reason",
-        frozen_by_admin: bool = "a.frozen_by_admin",
-    }
-}
-
-record! {
-    struct Credential from "credentials c" {
-        id: String = "c.id",
-        kind: String = "c.kind",
-        label: String = "c.label",
-        state: String = "c.state",
-        scopes: String = "c.scopes",
-        expires_at: Option<Micros> = "c.expires_at",
-        audience: Option<String> = "c.audience",
-        admin: bool = "c.admin",
-        only_agents: Option<String> = "c.only_agents",
-        space: Option<String> = "c.space_id",
-        host: Option<String> = "c.host_binding",
-    }
-}
-
-record! {
-    struct Grant from "grants g" {
-        id: String = "g.id",
-        to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
-        on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
-        role: GrantRole = "g.role",
-        expires_at: Option<Micros> = "g.expires_at",
-        request: Option<String> = "g.request_id",
-    }
-}
-
-record! {
-    struct Request from "requests r" {
-        id: String = "r.id",
-        agent: String = "r.agent_id",
-        kind: String = "r.kind",
-        state: String = "r.state",
-        until: Option<Micros> = "r.until",
-        granted: Option<String> = "r.granted",
-    }
-}
-
-record! {
-    struct Source from "knowledge_sources k" {
-        id: String = "k.source_id",
-        user: Option<String> = "k.owner_user_id",
-        agent: Option<String> = "k.owner_agent_id",
-    }
-}
-
-record! {
-    struct Client from "oauth_clients o" {
-        id: String = "o.id",
-        name: String = "o.name",
-    }
-}
-
-/// The rights in one database.
-#[derive(Debug, Default)]
-pub struct Rights {
-    clients: Vec<Client>,
-    users: Vec<User>,
-    spaces: Vec<Space>,
-    agents: Vec<Agent>,
-    credentials: Vec<Credential>,
-    grants: Vec<Grant>,
-    requests: Vec<Request>,
-    sources: Vec<Source>,
-    /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
-    /// a restore that is undone, who is unknown here was not taken away.
-    descends: bool,
-}
-
-impl Rights {
-    /// Reads all of them.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn read(conn: &Connection) -> Result<Self> {
-        let live = format!(
-            "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
-            Credential::SELECT
-        );
-        let open =
-            format!("{} WHERE r.state = 'pending' OR (r.state = 'approved' AND r.kind <> 'confirm')", Request::SELECT);
-        Ok(Self {
-            users: all(conn, User::SELECT, User::read)?,
-            spaces: all(conn, Space::SELECT, Space::read)?,
-            agents: all(conn, Agent::SELECT, Agent::read)?,
-            credentials: all(conn, &live, Credential::read)?,
-            grants: all(conn, Grant::SELECT, Grant::read)?,
-            requests: all(conn, &open, Request::read)?,
-            sources: all(conn, Source::SELECT, Source::read)?,
-            clients: all(conn, Client::SELECT, Client::read)?,
-            descends: true,
-        })
-    }
-
-    /// Reads those of a database that may have come about from a backup.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn since(conn: &Connection, backup: &Connection) -> Result<Self> {
-        let descends = match audit_head::head(backup)? {
-            Some(head) => audit_head::descends(conn, &head)?,
-            None => true,
-        };
-        Ok(Self { descends, ..Self::read(conn)? })
-    }
-
-    /// True if there is such a user, agent or space, or it was taken away: one that was never here has lost nothing.
-    fn knows(&self, whom: &str) -> bool {
-        let id = whom.split_once(' ').map_or(whom, |(_, id)| id);
-        self.descends
-            || id == "*"
-            || self.users.iter().any(|user| user.id == id)
-            || self.agents.iter().any(|agent| agent.id == id)
-            || self.spaces.iter().any(|space| space.id == id)
-    }
-}
-
-fn all<T>(conn: &Connection, sql: &str, read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
-    let mut statement = conn.prepare(sql)?;
-    let rows = statement.query_map([], read)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Takes from the database of `conn`, a backup, every right that `now` does not give.
-///
-/// # Errors
-/// The store's.
-pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
-    let backup = Rights::read(conn)?;
-    let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };
-    lesser.users()?;
-    lesser.spaces()?;
-    lesser.agents()?;
-    lesser.credentials()?;
-    lesser.requests()?;
-    lesser.grants()?;
-    lesser.sources()?;
-    lesser.clients()?;
-    lesser.last_admin()?;
-    Ok(lesser.taken)
-}
-
-struct Lesser<'a> {
-    conn: &'a Connection,
-    now: &'a Rights,
-    backup: &'a Rights,
-    at: Micros,
-    taken: Vec<Taken>,
+/// The work: what is taken is noted.
+pub(super) struct Lesser<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) now: &'a Rights,
+    pub(super) backup: &'a Rights,
+    pub(super) at: Micros,
+    pub(super) taken: Vec<Taken>,
 }
 
 impl Lesser<'_> {
@@ -268,7 +24,7 @@ impl Lesser<'_> {
         self.taken.push(Taken { right, backup: backup.into(), restored: restored.into() });
     }
 
-    fn users(&mut self) -> Result<()> {
+    pub(super) fn users(&mut self) -> Result<()> {
         let present: HashMap<&str, &User> = self.now.users.iter().map(|user| (user.id.as_str(), user)).collect();
         for user in self.backup.users.iter().filter(|user| self.now.knows(&user.id)) {
             let now = present.get(user.id.as_str());
@@ -289,7 +45,7 @@ impl Lesser<'_> {
     }
 
     /// Where nobody is left who could set things right, the first admin of the backup is.
-    fn last_admin(&mut self) -> Result<()> {
+    pub(super) fn last_admin(&mut self) -> Result<()> {
         if users::operator(self.conn)?.is_some() {
             return Ok(());
         }
@@ -302,7 +58,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    fn spaces(&mut self) -> Result<()> {
+    pub(super) fn spaces(&mut self) -> Result<()> {
         let rank = |word: &str| ["private", "invite_only", "public"].iter().position(|one| *one == word);
         for space in &self.backup.spaces {
             let now = self.now.spaces.iter().find(|now| now.id == space.id);
@@ -318,7 +74,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    fn agents(&mut self) -> Result<()> {
+    pub(super) fn agents(&mut self) -> Result<()> {
         let present: HashMap<&str, &Agent> = self.now.agents.iter().map(|agent| (agent.id.as_str(), agent)).collect();
         for agent in self.backup.agents.iter().filter(|agent| self.now.knows(&agent.id)) {
             let now = present.get(agent.id.as_str()).copied();
@@ -403,7 +159,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    fn credentials(&mut self) -> Result<()> {
+    pub(super) fn credentials(&mut self) -> Result<()> {
         let live: HashMap<&str, &Credential> = self.now.credentials.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in &self.backup.credentials {
             // Those that have died since are revoked already.
@@ -439,7 +195,7 @@ impl Lesser<'_> {
         Ok(())
     }
 
-    fn grants(&mut self) -> Result<()> {
+    pub(super) fn grants(&mut self) -> Result<()> {
         // One that a request brought goes with the request.
         let lasting = |grant: &&Grant| grant.request.is_none();
         let present: HashMap<(&str, &str), &Grant> = self
@@ -476,7 +232,7 @@ impl Lesser<'_> {
 
     /// What requests give for a time: nothing that has ended, been taken back or been decided otherwise since, and never
     /// longer. A request that was pending then and is not now can be asked again.
-    fn requests(&mut self) -> Result<()> {
+    pub(super) fn requests(&mut self) -> Result<()> {
         let present: HashMap<&str, &Request> = self.now.requests.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in self.backup.requests.iter().filter(|one| self.now.knows(&format!("agent {}", one.agent))) {
             let now = present.get(one.id.as_str()).copied();
@@ -509,7 +265,7 @@ impl Lesser<'_> {
     }
 
     /// Whose a source of knowledge is: as it is now. One that came to somebody whom the backup does not know is nobody's.
-    fn sources(&mut self) -> Result<()> {
+    pub(super) fn sources(&mut self) -> Result<()> {
         let present: HashMap<&str, &Source> = self.now.sources.iter().map(|one| (one.id.as_str(), one)).collect();
         for source in &self.backup.sources {
             let Some(now) = present.get(source.id.as_str()) else { continue };
@@ -526,7 +282,7 @@ impl Lesser<'_> {
     }
 
     /// Programs that were removed since: who has such a secret may not come back with it.
-    fn clients(&mut self) -> Result<()> {
+    pub(super) fn clients(&mut self) -> Result<()> {
         let gone = |one: &&Client| self.now.descends && !self.now.clients.iter().any(|now| now.id == one.id);
         let gone: Vec<&Client> = self.backup.clients.iter().filter(gone).collect();
         for one in gone {
@@ -556,127 +312,5 @@ impl Lesser<'_> {
             _ => agent(),
         };
         format!("{what} {}", name.map_or(id, String::as_str))
-    }
-}
-
-impl Grant {
-    /// The lesser role and the earlier end of two states of one grant.
-    fn lesser(&self, now: &Self) -> (GrantRole, Option<Micros>) {
-        (self.role.min(now.role), [self.expires_at, now.expires_at].into_iter().flatten().min())
-    }
-}
-
-impl Credential {
-    /// The lesser of two states of one credential; `None` if they have nothing in common.
-    fn lesser(&self, now: &Self) -> Option<Self> {
-        let state = match (self.state.as_str(), now.state.as_str()) {
-            (one, other) if one == other => one,
-            ("active", "grace") => "grace",
-            _ => return None,
-        };
-        let audience = match (self.audience.as_deref(), now.audience.as_deref()) {
-            (one, other) if one == other => one,
-            (Some("both") | None, other) => other,
-            (one, Some("both") | None) => one,
-            _ => return None,
-        };
-        let only_agents = match (&self.only_agents, &now.only_agents) {
-            (None, other) => other.clone(),
-            (one, None) => one.clone(),
-            (Some(one), Some(other)) => Some(both(one, other)),
-        };
-        let scopes = both(&self.scopes, &now.scopes);
-        // No scope may mean every scope of its kind.
-        if scopes != self.scopes && (scopes == "[]" || now.scopes == "[]") {
-            return None;
-        }
-        let least = [self.expires_at, now.expires_at].into_iter().flatten().min();
-        Some(Self {
-            state: state.to_owned(),
-            scopes,
-            expires_at: least,
-            audience: audience.map(str::to_owned),
-            admin: self.admin && now.admin,
-            only_agents,
-            space: now.space.clone().or_else(|| self.space.clone()),
-            host: now.host.clone().or_else(|| self.host.clone()),
-            ..self.clone()
-        })
-    }
-
-    /// What it reaches, for people.
-    fn reach(&self) -> String {
-        let mut parts = vec![self.state.clone(), format!("scopes {}", self.scopes)];
-        parts.extend(self.expires_at.map(|at| format!("until {}", at.millis())));
-        parts.extend(self.audience.as_ref().map(|audience| format!("for {audience}")));
-        parts.extend(self.admin.then(|| "admin".to_owned()));
-        parts.extend(self.only_agents.as_ref().map(|only| format!("agents {only}")));
-        parts.extend(self.space.as_ref().map(|space| format!("space {space}")));
-        parts.extend(self.host.as_ref().map(|host| format!("host {host}")));
-        parts.join(", ")
-    }
-}
-
-/// What two lists of scopes or ids have in common, as JSON. Of two scopes of which one covers the other, the smaller.
-fn both(one: &str, other: &str) -> String {
-    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).unwrap_or_default();
-    let (first, second) = (list(one), list(other));
-    if first == second {
-        return one.to_owned();
-    }
-    let covers = |wide: &str, narrow: &str| {
-        let prefix = wide.strip_suffix('*').filter(|prefix| prefix.is_empty() || prefix.ends_with('.'));
-        wide == narrow || prefix.is_some_and(|prefix| narrow.len() > prefix.len() && narrow.starts_with(prefix))
-    };
-    let mut common: Vec<&str> = Vec::new();
-    let pairs = first.iter().flat_map(|one| second.iter().map(move |other| (one.as_str(), other.as_str())));
-    for (one, other) in pairs {
-        let smaller = if covers(one, other) {
-            other
-        } else if covers(other, one) {
-            one
-        } else {
-            continue;
-        };
-        if !common.contains(&smaller) {
-            common.push(smaller);
-        }
-    }
-    // The order is no right.
-    if common.len() == first.len() && first.iter().all(|one| common.contains(&one.as_str())) {
-        return one.to_owned();
-    }
-    serde_json::json!(common).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_table_is_looked_at() {
-        let conn = Connection::open_in_memory().unwrap();
-        conn.execute_batch(crate::store::migrate::SCHEMA).unwrap();
-        let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')
-            AND name NOT LIKE 'sqlite_%'";
-        let found = all(&conn, sql, |row| row.get::<_, String>(0)).unwrap();
-        for table in &found {
-            assert!(TABLES.iter().any(|(name, _)| name == table), "say in TABLES what a restore does about {table}");
-        }
-        assert_eq!(found.len(), TABLES.len());
-    }
-
-    #[test]
-    fn two_lists_have_the_smaller_of_each_in_common() {
-        for (one, other, common) in [
-            (r#"["*"]"#, r#"["agents.read"]"#, r#"["agents.read"]"#),
-            (r#"["agents.*","ui.notify"]"#, r#"["agents.read","agents.list"]"#, r#"["agents.read","agents.list"]"#),
-            (r#"["agents.read"]"#, r#"["*"]"#, r#"["agents.read"]"#),
-            (r#"["a.x"]"#, r#"["b.x"]"#, "[]"),
-            (r#"["a","b"]"#, r#"["b","a"]"#, r#"["a","b"]"#),
-            ("[]", r#"["*"]"#, "[]"),
-        ] {
-            assert_eq!(both(one, other), common, "{one} and {other}");
-        }
     }
 }

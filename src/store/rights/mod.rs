@@ -1,0 +1,277 @@
+//! The rights that a database gives, and the lesser of two states of them: what a restore must not bring back (DESIGN
+//! D22). Credentials that have died since are the business of `restore`.
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use self::lesser::Lesser;
+
+use super::grants::GrantRole;
+use super::row::record;
+use super::{Result, audit_head};
+use crate::time::Micros;
+
+mod common;
+mod lesser;
+
+/// Every table of `schema.sql`, and how a restore treats what stands in it. A new table must be added here: a test
+/// compares the two.
+#[cfg(test)]
+const TABLES: &[(&str, &str)] = &[
+    ("meta", "facts, no rights; the signing epoch changes with every restore"),
+    ("users", "lesser"),
+    ("spaces", "lesser"),
+    ("agents", "lesser"),
+    ("agent_profiles", "lesser"),
+    ("agent_news", "numbers"),
+    ("credentials", "lesser"),
+    ("grants", "lesser"),
+    ("registrations", "an address, looked at by the rule at every request"),
+    ("deployments", "records"),
+    ("deployment_history", "records"),
+    ("operations", "what is open is ended by the next start"),
+    ("idempotency", "replies for those who asked"),
+    ("audit", "what happened"),
+    ("notifications", "texts"),
+    ("notification_counts", "numbers"),
+    ("webhook_outbox", "texts on their way"),
+    ("knowledge_items", "texts"),
+    ("knowledge_words", "their index"),
+    ("knowledge_sources", "whose they are: as it is now"),
+    ("workspace_usage", "numbers"),
+    ("agent_allowances", "numbers of one day"),
+    ("context", "values"),
+    ("upload_contents", "files"),
+    ("upload_chunks", "files"),
+    ("uploads", "files"),
+    ("tasks", "records; a lease that has ended since ends by its time"),
+    ("task_dependencies", "records"),
+    ("task_history", "records"),
+    ("messages", "texts; who may read them is said by the spaces' memberships in grants"),
+    ("message_words", "their index"),
+    ("message_counts", "numbers"),
+    ("message_readers", "what was read"),
+    ("message_read_bits", "what was read"),
+    ("message_receipts", "what was read"),
+    ("message_reactions", "records"),
+    ("message_client_ids", "records"),
+    ("oauth_grants", "all of them end"),
+    ("oauth_clients", "lesser"),
+    ("requests", "lesser: what they give"),
+    ("changes", "numbers"),
+    ("tripwires", "decoys, which give no right"),
+    ("channels", "where people are told; no backup has the key of their secrets"),
+    ("channel_outbox", "texts on their way"),
+];
+
+/// A right that the backup gives and the restored database does not, or gives less of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// Whose, and which: `user ann: role`.
+    pub right: String,
+    /// What the backup says.
+    pub backup: String,
+    /// What holds after the restore.
+    pub restored: String,
+}
+
+record! {
+    struct User from "users u" {
+        id: String = "u.id",
+        name: String = "u.username",
+        role: String = "u.role",
+        disabled: bool = "u.disabled",
+    }
+}
+
+record! {
+    struct Space from "spaces s" {
+        id: String = "s.id",
+        slug: String = "s.slug",
+        visibility: String = "s.visibility",
+        owner: String = "s.owner_user_id",
+        is_default: bool = "s.is_default",
+    }
+}
+
+record! {
+    struct Agent from "agents a LEFT JOIN agent_profiles p ON p.agent_id = a.id" {
+        id: String = "a.id",
+        slug: String = "a.slug",
+        owner: String = "a.owner_user_id",
+        owner_space: String = "a.owner_space_id",
+        space: String = "a.space_id",
+        scope: String = "a.scope",
+        reads_memory: bool = "a.can_read_user_memory",
+        archived_at: Option<Micros> = "a.archived_at",
+        container: Option<String> = "a.container_name",
+        runtime: Option<String> = "a.container_runtime",
+        snapshot: Option<String> = "a.snapshot_name",
+        status: String = "a.status",
+        active: bool = "coalesce(p.active, 1)",
+        frozen_at: Option<Micros> = "a.frozen_at",
+        frozen_by: Option<String> = "a.frozen_by",
+        frozen_reason: Option<String> = "a.frozen_reason",
+        frozen_by_admin: bool = "a.frozen_by_admin",
+    }
+}
+
+record! {
+    struct Credential from "credentials c" {
+        id: String = "c.id",
+        kind: String = "c.kind",
+        label: String = "c.label",
+        state: String = "c.state",
+        scopes: String = "c.scopes",
+        expires_at: Option<Micros> = "c.expires_at",
+        audience: Option<String> = "c.audience",
+        admin: bool = "c.admin",
+        only_agents: Option<String> = "c.only_agents",
+        space: Option<String> = "c.space_id",
+        host: Option<String> = "c.host_binding",
+    }
+}
+
+record! {
+    struct Grant from "grants g" {
+        id: String = "g.id",
+        to: String = "coalesce('user ' || g.principal_user_id, 'agent ' || g.principal_agent_id)",
+        on: String = "coalesce('agent ' || g.agent_id, 'space ' || g.space_id, 'agent *')",
+        role: GrantRole = "g.role",
+        expires_at: Option<Micros> = "g.expires_at",
+        request: Option<String> = "g.request_id",
+    }
+}
+
+record! {
+    struct Request from "requests r" {
+        id: String = "r.id",
+        agent: String = "r.agent_id",
+        kind: String = "r.kind",
+        state: String = "r.state",
+        until: Option<Micros> = "r.until",
+        granted: Option<String> = "r.granted",
+    }
+}
+
+record! {
+    struct Source from "knowledge_sources k" {
+        id: String = "k.source_id",
+        user: Option<String> = "k.owner_user_id",
+        agent: Option<String> = "k.owner_agent_id",
+    }
+}
+
+record! {
+    struct Client from "oauth_clients o" {
+        id: String = "o.id",
+        name: String = "o.name",
+    }
+}
+
+/// The rights in one database.
+#[derive(Debug, Default)]
+pub struct Rights {
+    clients: Vec<Client>,
+    users: Vec<User>,
+    spaces: Vec<Space>,
+    agents: Vec<Agent>,
+    credentials: Vec<Credential>,
+    grants: Vec<Grant>,
+    requests: Vec<Request>,
+    sources: Vec<Source>,
+    /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
+    /// a restore that is undone, who is unknown here was not taken away.
+    descends: bool,
+}
+
+impl Rights {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn read(conn: &Connection) -> Result<Self> {
+        let live = format!(
+            "{} WHERE c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment'",
+            Credential::SELECT
+        );
+        let open =
+            format!("{} WHERE r.state = 'pending' OR (r.state = 'approved' AND r.kind <> 'confirm')", Request::SELECT);
+        Ok(Self {
+            users: all(conn, User::SELECT, User::read)?,
+            spaces: all(conn, Space::SELECT, Space::read)?,
+            agents: all(conn, Agent::SELECT, Agent::read)?,
+            credentials: all(conn, &live, Credential::read)?,
+            grants: all(conn, Grant::SELECT, Grant::read)?,
+            requests: all(conn, &open, Request::read)?,
+            sources: all(conn, Source::SELECT, Source::read)?,
+            clients: all(conn, Client::SELECT, Client::read)?,
+            descends: true,
+        })
+    }
+
+    /// Reads those of a database that may have come about from a backup.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn since(conn: &Connection, backup: &Connection) -> Result<Self> {
+        let descends = match audit_head::head(backup)? {
+            Some(head) => audit_head::descends(conn, &head)?,
+            None => true,
+        };
+        Ok(Self { descends, ..Self::read(conn)? })
+    }
+
+    /// True if there is such a user, agent or space, or it was taken away: one that was never here has lost nothing.
+    fn knows(&self, whom: &str) -> bool {
+        let id = whom.split_once(' ').map_or(whom, |(_, id)| id);
+        self.descends
+            || id == "*"
+            || self.users.iter().any(|user| user.id == id)
+            || self.agents.iter().any(|agent| agent.id == id)
+            || self.spaces.iter().any(|space| space.id == id)
+    }
+}
+
+fn all<T>(conn: &Connection, sql: &str, read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+    let mut statement = conn.prepare(sql)?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Takes from the database of `conn`, a backup, every right that `now` does not give.
+///
+/// # Errors
+/// The store's.
+pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
+    let backup = Rights::read(conn)?;
+    let mut lesser = Lesser { conn, now, backup: &backup, at, taken: Vec::new() };
+    lesser.users()?;
+    lesser.spaces()?;
+    lesser.agents()?;
+    lesser.credentials()?;
+    lesser.requests()?;
+    lesser.grants()?;
+    lesser.sources()?;
+    lesser.clients()?;
+    lesser.last_admin()?;
+    Ok(lesser.taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_looked_at() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(crate::store::migrate::SCHEMA).unwrap();
+        let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')
+            AND name NOT LIKE 'sqlite_%'";
+        let found = all(&conn, sql, |row| row.get::<_, String>(0)).unwrap();
+        for table in &found {
+            assert!(TABLES.iter().any(|(name, _)| name == table), "say in TABLES what a restore does about {table}");
+        }
+        assert_eq!(found.len(), TABLES.len());
+    }
+}
