@@ -75,17 +75,19 @@ pub fn count(conn: &Connection, agent_id: &str) -> Result<i64> {
     Ok(conn.prepare_cached(COUNT)?.query_row([agent_id], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
-/// The agents for which something waits, the longest first, up to `limit`.
+/// The agents for which something waits, the longest first, up to `limit`, behind this time and agent: those that may not
+/// be woken hide nobody.
 ///
 /// # Errors
 /// The store's.
-pub fn waiting(conn: &Connection, limit: u64) -> Result<Vec<Waiting>> {
+pub fn waiting(conn: &Connection, after: (Micros, &str), limit: u64) -> Result<Vec<Waiting>> {
     let sql = format!(
-        "{} WHERE n.waits_since IS NOT NULL AND a.archived_at IS NULL ORDER BY n.waits_since LIMIT ?1",
+        "{} WHERE n.waits_since IS NOT NULL AND (n.waits_since, n.agent_id) > (?1, ?2) AND a.archived_at IS NULL
+            ORDER BY n.waits_since, n.agent_id LIMIT ?3",
         Waiting::SELECT
     );
     let mut statement = conn.prepare_cached(&sql)?;
-    let rows = statement.query_map([limit], Waiting::read)?;
+    let rows = statement.query_map(params![after.0, after.1, limit], Waiting::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -163,12 +165,20 @@ mod tests {
         assert!(note(conn, "a", true, Micros(1)).unwrap() && !waits(conn, "a").unwrap());
         note(conn, "a", false, Micros(2)).unwrap();
         note(conn, "a", false, Micros(3)).unwrap();
-        let all = waiting(conn, 10).unwrap();
+        let from_the_first = (Micros(i64::MIN), "");
+        let all = waiting(conn, from_the_first, 10).unwrap();
         assert_eq!((all.len(), all[0].since, count(conn, "a").unwrap()), (1, Micros(2), 3));
+        assert!(waiting(conn, (Micros(2), "a"), 10).unwrap().is_empty(), "behind the last is none");
+        assert!(!all[0].paused);
+        conn.execute_batch("UPDATE agents SET frozen_at = 4, frozen_by = 'user:u', frozen_reason = '' WHERE id = 'a'")
+            .unwrap();
+        assert!(waiting(conn, from_the_first, 10).unwrap()[0].paused, "one that is frozen is not to be woken");
+        conn.execute_batch("UPDATE agents SET frozen_at = NULL, frozen_by = NULL, frozen_reason = NULL WHERE id = 'a'")
+            .unwrap();
         assert!(set_told(conn, "a").unwrap() && !set_told(conn, "a").unwrap());
         set_woken(conn, "a", "[1]").unwrap();
         settle(conn, "a").unwrap();
-        assert!(waiting(conn, 10).unwrap().is_empty() && dozers(conn, "", 10).unwrap().is_empty());
+        assert!(waiting(conn, from_the_first, 10).unwrap().is_empty() && dozers(conn, "", 10).unwrap().is_empty());
         assert!(!holds_a_lease(conn, "a").unwrap());
     }
 

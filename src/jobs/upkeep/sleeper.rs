@@ -212,12 +212,15 @@ impl Keeper {
 
     /// Wakes whoever sleeps and has something waiting. True while something waits.
     fn wake_all(&self) -> store::Result<bool> {
-        let waiting = self.tools.store.lookup(|conn| news::waiting(conn, BATCH))?;
-        let mut some = false;
-        for agent in &waiting {
-            some |= self.wake(agent)?;
+        let (mut some, mut after) = (false, (Micros(i64::MIN), String::new()));
+        loop {
+            let waiting = self.tools.store.lookup(|conn| news::waiting(conn, (after.0, &after.1), BATCH))?;
+            let Some(last) = waiting.last() else { return Ok(some) };
+            after = (last.since, last.agent_id.clone());
+            for agent in &waiting {
+                some |= self.wake(agent)?;
+            }
         }
-        Ok(some)
     }
 
     /// Wakes one agent, if that is due. True if it is to be looked at again soon.

@@ -14,7 +14,7 @@ use crate::time::Micros;
 const NAME_IS_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE slug = ?1 AND archived_at IS NULL)
     OR EXISTS (SELECT 1 FROM agents WHERE lower(given_name) = ?1 AND given_name IS NOT NULL AND archived_at IS NULL)";
 const SLEEPS: &str = "SELECT EXISTS (SELECT 1 FROM agents WHERE id = ?1 AND archived_at IS NULL AND wake <> 'none'
-    AND paused = 0 AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
+    AND paused = 0 AND frozen_at IS NULL AND container_name IS NOT NULL AND (status = 'stopped' OR asleep_at IS NOT NULL))";
 const COUNT_OF_OWNER: &str = "SELECT count(*) FROM agents WHERE owner_user_id = ?1";
 const NEWEST: &str = "SELECT id, slug FROM agents WHERE archived_at IS NULL ORDER BY created_at DESC, id DESC LIMIT ?1";
 const EDITABLE: &str = "SELECT a.id, a.slug FROM grants g JOIN agents a ON a.id = g.agent_id AND a.archived_at IS NULL
