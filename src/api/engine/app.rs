@@ -21,6 +21,7 @@ use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
 use crate::jobs::events::places::Places;
+use crate::jobs::events::recent::Recent;
 use crate::jobs::events::streams::Streams;
 use crate::jobs::events::webhook::WebhookSender;
 use crate::jobs::operations::Jobs;
@@ -72,6 +73,8 @@ pub struct App {
     pub channels: Arc<ChannelSender>,
     /// Fetches of messages that are not on disk yet.
     pub fetched: Arc<Fetched>,
+    /// The message that streams told last.
+    pub recent: Arc<Recent>,
     /// What becomes of messages by themselves.
     pub upkeep: Arc<Upkeep>,
     /// The clock of leases on tasks.
@@ -172,6 +175,7 @@ impl App {
             webhook: parts.webhook,
             channels: parts.channels,
             fetched: parts.fetched,
+            recent: Arc::default(),
             upkeep: parts.upkeep,
             leases: parts.leases,
             sleeper: parts.sleeper,

@@ -9,6 +9,7 @@ pub mod listening;
 pub mod log_tail;
 pub mod notifier;
 pub mod places;
+pub mod recent;
 pub(crate) mod space;
 pub mod streams;
 pub mod tripwire;

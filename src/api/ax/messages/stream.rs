@@ -16,11 +16,12 @@ use crate::access::{self, Action, Caller, SpaceRole, resolve_space};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::jobs::events::fetched::Fetched;
+use crate::jobs::events::recent::{Recent, Told};
 use crate::jobs::events::streams::{self, Feed, event};
 use crate::limits::REPLAYED_MESSAGES;
 use crate::rest::error::ApiError;
-use crate::store;
 use crate::store::messages::{Message, find, reading};
+use crate::store::{self, Store};
 use crate::time::Micros;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -37,8 +38,12 @@ struct News {
     gap_to: Option<i64>,
     /// Places found and not given yet.
     found: VecDeque<(i64, i64)>,
+    /// All that there was when the space was last woken has been found.
+    all_found: bool,
     /// The message that was given last: on its way once the next is asked for.
-    given: Option<Message>,
+    given: Option<Arc<Told>>,
+    store: Arc<Store>,
+    recent: Arc<Recent>,
     fetched: Arc<Fetched>,
 }
 
@@ -47,20 +52,43 @@ impl News {
         Ok(access::space_role_on(conn, &self.caller, &self.space_id, Micros::now())?.is_some())
     }
 
-    fn shown(&self, message: &Message) -> String {
-        let shown = show(message);
-        let mut text = format!("id: {}.{}\n{}", self.space_id, message.seq, event("message", &shown));
+    fn shown(&self, told: &Told) -> String {
+        let Told { message, text } = told;
+        let mut all = format!("id: {}.{}\nevent: message\n{text}", self.space_id, message.seq);
         if message.author != self.me && mentioned(message).iter().any(|named| named.principal == self.me) {
-            text.push_str(&event("mention", &shown));
+            all.push_str("event: mention\n");
+            all.push_str(text);
         }
-        text
+        all
     }
+
+    /// Places behind what was given; none as long as nothing was sent since all were found.
+    fn find(&mut self, conn: &Connection) -> store::Result<()> {
+        if self.found.is_empty() && !self.all_found {
+            self.found = find::after(conn, &self.space_id, &self.me, self.after, BATCH)?.into();
+            self.all_found = (self.found.len() as u64) < BATCH;
+        }
+        Ok(())
+    }
+
+    /// False if this reader has no receipt of the message for certain: it replies to nothing, is addressed to nobody and
+    /// does not mention the reader.
+    fn may_be_recipient(&self, message: &Message) -> bool {
+        message.parent_id.is_some() || message.addressee.is_some() || message.mentions.contains(&self.me)
+    }
+}
+
+/// The data of an event about a message.
+fn data(message: &Message) -> String {
+    format!("data: {}\n\n", show(message))
 }
 
 impl Feed for News {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         if let Some(given) = self.given.take() {
-            note(conn, &self.fetched, &self.me, &[given])?;
+            if self.may_be_recipient(&given.message) {
+                note(conn, &self.fetched, &self.me, std::slice::from_ref(&given.message))?;
+            }
         }
         if let Some(next) = self.gap_to.take() {
             let gap = json!({"after_seq": self.after, "next_seq": next});
@@ -68,22 +96,24 @@ impl Feed for News {
             return Ok(Some(event("gap", &gap)));
         }
         loop {
-            if self.found.is_empty() {
-                self.found = find::after(conn, &self.space_id, &self.me, self.after, BATCH)?.into();
-            }
+            self.find(conn)?;
             let Some((place, seq)) = self.found.pop_front() else { return Ok(None) };
             self.after = seq;
             // One that was deleted meanwhile is no news.
-            let Some(message) = find::by_place(conn, place)? else { continue };
+            let Some(told) = self.recent.get(&self.store, conn, place, data)? else { continue };
             // Nothing written after the caller has left is for it; the stream itself ends a little later.
             if !self.is_member(conn)? {
                 self.found.clear();
                 return Ok(None);
             }
-            let text = self.shown(&message);
-            self.given = Some(message);
+            let text = self.shown(&told);
+            self.given = Some(told);
             return Ok(Some(text));
         }
+    }
+
+    fn hears(&mut self, _: &str, event: Option<&str>) {
+        self.all_found &= event.is_some();
     }
 
     fn may_be_heard(&self, conn: &Connection) -> store::Result<bool> {
@@ -121,8 +151,19 @@ pub(super) fn open(app: &App, call: Call) -> Handled {
         // A place that was not given yet is one of a database that was restored from before.
         let after = after.min(newest);
         let gap_to = find::first_of_the_newest(conn, &space_id, &me, after, REPLAYED_MESSAGES)?;
-        let (caller, fetched) = (call.caller.clone(), Arc::clone(&app.fetched));
-        Ok::<_, ApiError>(News { space_id, caller, me, after, gap_to, found: VecDeque::new(), given: None, fetched })
+        Ok::<_, ApiError>(News {
+            space_id,
+            caller: call.caller.clone(),
+            me,
+            after,
+            gap_to,
+            found: VecDeque::new(),
+            all_found: false,
+            given: None,
+            store: Arc::clone(&app.store),
+            recent: Arc::clone(&app.recent),
+            fetched: Arc::clone(&app.fetched),
+        })
     })?;
     let topic = streams::space(&news.space_id);
     Ok(app.streams.open(&call.caller, Action::EventsRead, topic, Box::new(news))?.into())
