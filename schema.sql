@@ -711,6 +711,8 @@ CREATE TABLE messages (
     reactions        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(reactions)),
     bytes            INTEGER NOT NULL,
     pinned           INTEGER NOT NULL DEFAULT 0 CHECK (pinned = 0 OR pinned = 1),
+    -- The task that its thread is about: it stays as long as there is that task.
+    task             TEXT,
     expects_reply_by INTEGER,
     -- Whether somebody still waits for that reply.
     awaits_reply     INTEGER NOT NULL DEFAULT 0 CHECK (awaits_reply = 0 OR awaits_reply = 1),
@@ -725,11 +727,16 @@ CREATE INDEX messages_direct_of_channel ON messages (space_id, author, channel, 
 CREATE INDEX messages_replies ON messages (parent_id, place) WHERE parent_id IS NOT NULL;
 CREATE INDEX messages_due ON messages (expects_reply_by) WHERE awaits_reply = 1;
 CREATE INDEX messages_pinned ON messages (space_id, seq) WHERE pinned = 1;
+CREATE INDEX messages_of_tasks ON messages (space_id, task) WHERE task IS NOT NULL;
+CREATE TRIGGER messages_of_a_task_may_go AFTER DELETE ON tasks
+BEGIN
+    UPDATE messages SET task = NULL WHERE space_id = old.space_id AND task = old.id;
+END;
 
--- The words of messages. `scope` is the space, or space and reader of a direct message, so that a search walks through
--- nothing else.
+-- The words of messages. Each begins with the end of its space's id, that of a direct message with those of the space and
+-- of a reader, so that a search walks through nothing else (src/store/messages/words.rs).
 CREATE VIRTUAL TABLE message_words USING fts5 (
-    scope, content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    content, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
 );
 
 -- What a space holds of messages, so that nobody ever counts rows. `open` are those that all members read.

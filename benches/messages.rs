@@ -32,8 +32,9 @@ const FILL: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM
         'user:' || s.owner_user_id, 'operator', 'Message number ' || i || ' says in a sentence what was done word' || (i % 997),
         '[]', '[]', '{}', 400, ?2 + i, ?2 + i
     FROM n, spaces s WHERE s.is_default = 1";
-const FILL_WORDS: &str = "INSERT INTO message_words (rowid, scope, content)
-    SELECT place, replace(space_id, '-', ''), content FROM messages";
+/// Each word under its space, as the daemon keeps it.
+const FILL_WORDS: &str = "INSERT INTO message_words (rowid, content)
+    SELECT place, 'o' || substr(space_id, -12) || replace(content, ' ', ' o' || substr(space_id, -12)) FROM messages";
 const FILL_COUNTS: &str = "INSERT INTO message_counts (space_id, last_seq, messages, open, bytes)
     SELECT space_id, max(seq), count(*), count(*), sum(bytes) FROM messages GROUP BY space_id";
 

@@ -326,6 +326,8 @@ pub const MESSAGE_QUERY_CHARS: usize = 256;
 pub const MESSAGES_FOUND: i64 = 100;
 /// Messages of a space that are pinned.
 pub const PINNED_MESSAGES: u64 = 1000;
+/// Messages of a space that stay for the tasks that their threads are about.
+pub const THREAD_MESSAGES: u64 = 2000;
 /// Reactions of one principal to one message.
 pub const REACTIONS: u64 = 10;
 /// Different reactions to one message.

@@ -159,8 +159,8 @@ impl Store {
             // A full disk is no reason not to serve; the next start tries again.
             log::error!("the environment of old deployments could not be removed from the database: {error}");
         }
-        let writer =
-            Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition)).map_err(|e| OpenError::Io(path.clone(), e))?;
+        let writer = Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition), messages::index)
+            .map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
             .min_idle(Some(1))

@@ -143,6 +143,10 @@ struct Told {
     committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
+/// What is done once for all of a transaction, at its end, outside the savepoint of any piece of work. Should it fail, the
+/// work is committed without it, so the next one has to make up for it.
+pub type Last = fn(&Connection) -> Result<()>;
+
 impl Writer {
     /// Has this called after every commit that changed something, on the writer's thread. It must be quick and must not
     /// hold the store. Only the first stays.
@@ -150,15 +154,15 @@ impl Writer {
         let _ = self.told.committed.set(Box::new(hook));
     }
 
-    /// Starts the thread on its connection; `queue` pieces of work may wait.
+    /// Starts the thread on its connection; `queue` pieces of work may wait. `last` ends every transaction.
     ///
     /// # Errors
     /// Where there is no thread to be had.
-    pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>) -> std::io::Result<Self> {
+    pub fn start(conn: Connection, queue: usize, condition: Arc<Condition>, last: Last) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let told = Arc::<Told>::default();
         let telling = Arc::clone(&told);
-        let work = move || serve(conn, &receiver, &telling, &condition);
+        let work = move || serve(conn, &receiver, &telling, &condition, last);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(work)?;
         Ok(Self { queue: Some(sender), thread: Some(thread), told })
     }
@@ -262,11 +266,11 @@ impl Told {
     }
 }
 
-fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition) {
+fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition, last: Last) {
     let mut rescued = false;
     while let Ok(first) = queue.recv() {
         match condition.in_place() {
-            Ok(()) => condition.noting(|| commit_batch(&conn, queue, first, told)),
+            Ok(()) => condition.noting(|| commit_batch(&conn, queue, first, told, last)),
             // What is written into a file without a name is lost with the process.
             Err(gone) => {
                 finish(first, Err(gone));
@@ -298,11 +302,11 @@ fn save_elsewhere(conn: &Connection) {
 }
 
 /// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
-fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told) {
+fn commit_batch(conn: &Connection, queue: &Receiver<Box<dyn Job>>, first: Box<dyn Job>, told: &Told, last: Last) {
     let mut ran = Vec::new();
     let before = conn.total_changes();
     let mut light = 0;
-    let outcome = run_batch(conn, queue, first, &mut ran, &mut light);
+    let outcome = run_batch(conn, queue, first, (&mut ran, &mut light), last);
     if let Err(error) = &outcome {
         log::error!("a commit failed: {error}");
         if !conn.is_autocommit() {
@@ -340,8 +344,8 @@ fn run_batch(
     conn: &Connection,
     queue: &Receiver<Box<dyn Job>>,
     first: Box<dyn Job>,
-    ran: &mut Vec<Box<dyn Job>>,
-    light: &mut u64,
+    (ran, light): (&mut Vec<Box<dyn Job>>, &mut u64),
+    last: Last,
 ) -> Result<()> {
     let begun = execute(conn, "BEGIN IMMEDIATE");
     let mut next = Some(first);
@@ -355,7 +359,29 @@ fn run_batch(
         }
         next = if ran.len() < WRITER_BATCH { queue.try_recv().ok() } else { None };
     }
+    in_savepoint(conn, &mut End { last })?;
     execute(conn, "COMMIT")
+}
+
+/// What ends the transaction, as a piece of work that nobody waits for.
+struct End {
+    last: Last,
+}
+
+impl Job for End {
+    fn run(&mut self, conn: &Connection) -> bool {
+        let done = (self.last)(conn);
+        if let Err(error) = &done {
+            log::error!("a transaction could not be rounded off, the next one tries again: {error}");
+        }
+        done.is_ok()
+    }
+
+    fn is_light(&self) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, _: Result<()>) {}
 }
 
 /// An error here means that the whole transaction is lost: SQLite rolls it back by itself when the disk is full.
@@ -412,7 +438,7 @@ mod tests {
         let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
         conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
         conn.execute_batch(set_up).unwrap();
-        let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap())).unwrap();
+        let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap()), |_| Ok(())).unwrap();
         let (go, wait) = channel::<()>();
         let (started, running) = channel();
         writer.submit(

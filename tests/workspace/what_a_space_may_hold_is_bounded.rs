@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::{Daemon, text};
-use crate::world::{AxReply, agent, contents, member};
+use crate::world::{Actor, AxReply, agent, contents, member};
 
 /// A list of so many numbers, for statements that fill tables.
 fn numbers(count: u32) -> String {
@@ -51,6 +51,44 @@ fn surplus_messages_go_in_the_background_and_pinned_ones_stay() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(robot.list("limit=1")["unread_count"], json!(0));
+}
+
+#[test]
+fn the_thread_of_a_task_stays_as_long_as_the_task() {
+    let env = [
+        ("TAOSD_WORKSPACE_MESSAGES_PER_SPACE", "100"),
+        ("TAOSD_REQUESTS_PER_MINUTE", "0"),
+        ("TAOSD_SWEEP_INTERVAL", "1"),
+    ];
+    let daemon = Daemon::with(&[], &env);
+    let (ann, bob) = (member(&daemon, "ann"), member(&daemon, "bob"));
+    let task_of = |who: &Actor| text(&who.client.post("/api/v1/tasks", json!({"title": "t"})).expect(201).json(), "id");
+    let (task, foreign) = (task_of(&ann), task_of(&bob));
+    let about = |task: &str| {
+        let body = json!({"content": "about it", "metadata": {"task_id": task}});
+        text(&ann.client.post("/api/v1/messages", body).expect(200).json()["message"], "id")
+    };
+    let root = about(&task);
+    let lost = [about(&foreign), about("none")];
+    let reply = json!({"content": "a reply", "parent_id": root});
+    let reply = text(&ann.client.post("/api/v1/messages", reply).expect(200).json()["message"], "id");
+    let status = |id: &str| ann.client.get(&format!("/api/v1/messages/{id}")).status;
+    let say = || (0..320).for_each(|n| drop(ann.say(&ann.space, &format!("number {n}"))));
+    say();
+    eventually("the others go", || lost.iter().all(|id| status(id) == 404));
+    assert_eq!((status(&root), status(&reply)), (200, 200));
+    daemon.execute("DELETE FROM tasks WHERE id = ?1", [&task]);
+    say();
+    eventually("the thread goes with its task", || status(&root) == 404 && status(&reply) == 404);
+}
+
+#[track_caller]
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

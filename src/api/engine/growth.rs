@@ -347,9 +347,11 @@ pub const BOUNDS: &[Bound] = &[
         routes: &["messages_send"],
         adds: "A message, its index, its mentions' receipts",
         most: || {
-            "`workspace.messages_per_space` and `workspace.message_bytes_per_space` of a space, the oldest make room; \
-             `workspace.message_days`; an agent's day, 429 `allowance_used`"
-                .to_owned()
+            format!(
+                "`workspace.messages_per_space` and `workspace.message_bytes_per_space` of a space, the oldest make room \
+                 and {} of tasks' threads stay; `workspace.message_days`; an agent's day, 429 `allowance_used`",
+                limits::THREAD_MESSAGES
+            )
         },
     },
     Bound {

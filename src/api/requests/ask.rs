@@ -122,6 +122,7 @@ pub(super) fn put(
             mentions: &mentions,
             attachments: "[]",
             metadata: &metadata,
+            task: None,
             expects_reply_by: None,
             created_at: tx.now,
         },

@@ -19,7 +19,8 @@ use super::Result;
 use super::row::record;
 use crate::time::Micros;
 
-pub use words::search;
+use words::Whose;
+pub use words::{index, search};
 
 const COUNT_UP: &str =
     "INSERT INTO message_counts (space_id, last_seq, messages, open, bytes) VALUES (?1, 1, 1, ?2, ?3)
@@ -31,12 +32,14 @@ const COUNT_DOWN: &str = "UPDATE message_counts SET messages = messages - ?2, op
 const COUNT_BYTES: &str = "UPDATE message_counts SET bytes = bytes + ?2 WHERE space_id = ?1";
 const INSERT: &str =
     "INSERT INTO messages (id, space_id, seq, channel, message_type, parent_id, conversation_id, author,
-        author_name, addressee, content, mentions, attachments, metadata, bytes, expects_reply_by, awaits_reply,
+        author_name, addressee, content, mentions, attachments, metadata, bytes, task, expects_reply_by, awaits_reply,
         created_at, updated_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?18)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?19)";
 const EDIT: &str = "UPDATE messages SET content = ?2, mentions = ?3, bytes = ?4, updated_at = ?5 WHERE place = ?1";
 const PIN: &str = "UPDATE messages SET pinned = ?2 WHERE place = ?1";
 const COUNT_PINNED: &str = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE space_id = ?1 AND pinned = 1 LIMIT ?2)";
+const COUNT_OF_TASKS: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM messages WHERE space_id = ?1 AND task IS NOT NULL LIMIT ?2)";
 const DELETE: &str = "DELETE FROM messages WHERE place = ?1";
 const ANSWERED: &str = "UPDATE messages SET awaits_reply = 0 WHERE place = ?1 AND awaits_reply = 1";
 const CLIENT_ID: &str = "SELECT message_id FROM message_client_ids WHERE author = ?1 AND client_id = ?2
@@ -91,6 +94,8 @@ record! {
         pub bytes: i64 = "m.bytes",
         /// Whether it stays when others go.
         pub pinned: bool = "m.pinned",
+        /// The task that its thread is about, as long as there is that task.
+        pub task: Option<String> = "m.task",
         /// Until when its author expects a reply.
         pub expects_reply_by: Option<Micros> = "m.expects_reply_by",
         /// When it was sent.
@@ -147,10 +152,46 @@ pub struct NewMessage<'a> {
     pub attachments: &'a str,
     /// A JSON object.
     pub metadata: &'a str,
+    /// The task that its thread is about.
+    pub task: Option<&'a str>,
     /// Until when a reply is expected.
     pub expects_reply_by: Option<Micros>,
     /// Now.
     pub created_at: Micros,
+}
+
+impl NewMessage<'_> {
+    /// The message as it is read from where it was stored.
+    pub fn at(&self, stored: &Stored) -> Message {
+        Message {
+            place: stored.place,
+            id: self.id.to_owned(),
+            space_id: self.space_id.to_owned(),
+            seq: stored.seq,
+            channel: self.channel.to_owned(),
+            message_type: self.message_type.to_owned(),
+            parent_id: self.parent_id.map(str::to_owned),
+            conversation_id: self.conversation_id.to_owned(),
+            author: self.author.to_owned(),
+            author_name: self.author_name.to_owned(),
+            addressee: self.addressee.map(str::to_owned),
+            content: self.content.to_owned(),
+            mentions: self.mentions.to_owned(),
+            attachments: self.attachments.to_owned(),
+            metadata: self.metadata.to_owned(),
+            reactions: "{}".to_owned(),
+            bytes: self.weight(),
+            pinned: false,
+            task: self.task.map(str::to_owned),
+            expects_reply_by: self.expects_reply_by,
+            created_at: self.created_at,
+            updated_at: self.created_at,
+        }
+    }
+
+    fn weight(&self) -> i64 {
+        Message::weight(self.content, [self.mentions, self.attachments, self.metadata])
+    }
 }
 
 /// Where a message came to stand, and what its space holds with it.
@@ -166,12 +207,12 @@ pub struct Stored {
     pub bytes: u64,
 }
 
-/// Stores a message at the end of its space.
+/// Stores a message at the end of its space. It is found by its words once they are taken in ([`index`]).
 ///
 /// # Errors
 /// The store's.
 pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<Stored> {
-    let bytes = Message::weight(new.content, [new.mentions, new.attachments, new.metadata]);
+    let bytes = new.weight();
     let is_open = new.addressee.is_none();
     let (seq, messages, total) = conn
         .prepare_cached(COUNT_UP)?
@@ -192,12 +233,12 @@ pub fn insert(conn: &Connection, new: &NewMessage<'_>) -> Result<Stored> {
         new.attachments,
         new.metadata,
         bytes,
+        new.task,
         new.expects_reply_by,
         new.expects_reply_by.is_some(),
         new.created_at
     ])?;
     let place = conn.last_insert_rowid();
-    words::add(conn, place, &words::scopes(new.space_id, new.author, new.addressee), new.content)?;
     reading::wrote(conn, new.space_id, new.author, new.addressee)?;
     Ok(Stored { place, seq, messages, bytes: total })
 }
@@ -210,9 +251,9 @@ pub fn edit(conn: &Connection, message: &Message, content: &str, mentions: &str,
     let bytes = Message::weight(content, [mentions, &message.attachments, &message.metadata]);
     conn.prepare_cached(EDIT)?.execute(params![message.place, content, mentions, bytes, now])?;
     conn.prepare_cached(COUNT_BYTES)?.execute(params![message.space_id, bytes - message.bytes])?;
-    words::remove(conn, message.place)?;
-    let scopes = words::scopes(&message.space_id, &message.author, message.addressee.as_deref());
-    words::add(conn, message.place, &scopes, content)
+    let (space_id, author) = (&message.space_id, &message.author);
+    let whose = Whose { space_id, author, addressee: message.addressee.as_deref() };
+    words::replace(conn, message.place, &whose, content)
 }
 
 /// Makes a message stay, or go with the others.
@@ -230,6 +271,14 @@ pub fn pin(conn: &Connection, place: i64, pinned: bool) -> Result<()> {
 /// The store's.
 pub fn count_pinned(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
     Ok(conn.prepare_cached(COUNT_PINNED)?.query_row(params![space_id, most], |row| row.get(0))?)
+}
+
+/// How many messages of a space stay for the tasks that their threads are about, counted up to `most`.
+///
+/// # Errors
+/// The store's.
+pub fn count_of_tasks(conn: &Connection, space_id: &str, most: u64) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OF_TASKS)?.query_row(params![space_id, most], |row| row.get(0))?)
 }
 
 /// What of a message is needed to take it out of all that is counted.

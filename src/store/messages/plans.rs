@@ -24,6 +24,7 @@ fn send(conn: &Connection, n: i64, addressee: Option<&str>, parent: Option<&str>
         mentions: "[]",
         attachments: "[]",
         metadata: "{}",
+        task: None,
         expects_reply_by: Some(Micros(n)),
         created_at: Micros(n),
     };
@@ -60,12 +61,14 @@ fn everything(conn: &Connection) {
     find::after(conn, "s", me, 0, 10).unwrap();
     find::first_of_the_newest(conn, "s", me, 0, 10).unwrap();
     find::replies(conn, "m1", me, 0, 10, 1000).unwrap();
+    index(conn).unwrap();
     search(conn, "some words", &["s".to_owned()], me, 10, 1000).unwrap();
     reading::mark(conn, "s", me, std::slice::from_ref(&message), None, now).unwrap();
     reading::mark_all(conn, "s", me, now).unwrap();
     reading::held(conn, "s").unwrap();
     edit(conn, &message, "other words", "[]", now).unwrap();
     pin(conn, message.place, true).unwrap();
+    count_of_tasks(conn, "s", 10).unwrap();
     count_pinned(conn, "s", 10).unwrap();
     reactions_of(conn, message.place, me, "+").unwrap();
     react(conn, message.place, me, "+", "{}").unwrap();

@@ -10,7 +10,7 @@ const SPACES: &str = "SELECT space_id FROM message_counts WHERE space_id > ?1 OR
 const HELD: &str = "SELECT messages, bytes, EXISTS (SELECT 1 FROM spaces WHERE id = ?1) FROM message_counts
     WHERE space_id = ?1";
 const OLDEST: &str = "SELECT place, seq, author, addressee, bytes, created_at FROM messages
-    WHERE space_id = ?1 AND (pinned = 0 OR ?3) ORDER BY seq LIMIT ?2";
+    WHERE space_id = ?1 AND (pinned = 0 AND task IS NULL OR ?3) ORDER BY seq LIMIT ?2";
 const FORGET: &[&str] = &[
     "DELETE FROM message_counts WHERE space_id = ?1",
     "DELETE FROM message_readers WHERE space_id = ?1",

@@ -1,41 +1,120 @@
-//! The words of messages, and searching for them. Every message is found under its space, a direct one under its two
-//! readers; newest first, so that a common word costs no more than a rare one.
+//! The words of messages, and searching for them. Each word is kept under the space it was written in, that of a direct
+//! message under its two readers: a search walks through what its reader may read and nothing else, newest first.
+//!
+//! New messages get into the index at the end of the transaction, all of a batch together: FTS5 writes what it has at every
+//! savepoint, and each of these writes costs more than the rest of a message.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::Message;
+use super::{Message, find};
 use crate::store::Result;
 
-const ADD: &str = "INSERT INTO message_words (rowid, scope, content) VALUES (?1, ?2, ?3)";
+const ADD: &str = "INSERT INTO message_words (rowid, content) VALUES (?1, ?2)";
 const REMOVE: &str = "DELETE FROM message_words WHERE rowid = ?1";
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM message_words_docsize WHERE id = ?1)";
+/// FTS5 keeps a row in this table for each that it knows. Places only grow.
+const NEW: &str = "SELECT place, space_id, author, addressee, content FROM messages
+    WHERE place > (SELECT coalesce(max(id), 0) FROM message_words_docsize) ORDER BY place LIMIT ?1";
+/// Messages taken in at the end of one transaction. What is left is taken in by the next.
+const AT_ONCE: u64 = 1000;
+const NEWEST: &str = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2";
+/// Towards newer ones FTS5 jumps from match to match; towards older ones a jump costs by what it leaves out, squared.
+const OLDEST: &str = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid LIMIT ?2";
+/// Messages that hold several words are all found, oldest first, if they are fewer than this.
+const FEW: usize = 64;
+/// Words of a query that count; what is beyond them is not looked for.
+const WORDS: usize = 16;
+/// What is taken of an id: the random end of it.
+const ID_CHARS: usize = 12;
 
-pub(super) fn add(conn: &Connection, place: i64, scopes: &str, content: &str) -> Result<()> {
-    conn.prepare_cached(ADD)?.execute(params![place, scopes, content])?;
-    Ok(())
-}
-
-pub(super) fn remove(conn: &Connection, place: i64) -> Result<()> {
-    conn.prepare_cached(REMOVE)?.execute([place])?;
-    Ok(())
-}
-
-/// An id as one word to the tokenizer.
-fn word(id: &str) -> String {
-    id.chars().filter(char::is_ascii_alphanumeric).collect()
-}
-
-/// Where direct messages of one of their readers are found.
-fn direct(space_id: &str, principal: &str) -> String {
-    format!("{}x{}", word(space_id), word(principal))
-}
-
-/// Under which words a message is found.
-pub(super) fn scopes(space_id: &str, author: &str, addressee: Option<&str>) -> String {
-    match addressee {
-        None => word(space_id),
-        Some(to) if to == author => direct(space_id, author),
-        Some(to) => format!("{} {}", direct(space_id, author), direct(space_id, to)),
+/// Takes the words of new messages in.
+///
+/// # Errors
+/// The store's.
+pub fn index(conn: &Connection) -> Result<()> {
+    let mut statement = conn.prepare_cached(NEW)?;
+    let mut rows = statement.query([AT_ONCE])?;
+    while let Some(row) = rows.next()? {
+        let text = |at| row.get_ref(at)?.as_str().map_err(rusqlite::Error::from);
+        let whose = Whose { space_id: text(1)?, author: text(2)?, addressee: addressee(row)? };
+        add(conn, row.get(0)?, &whose, text(4)?)?;
     }
+    Ok(())
+}
+
+fn addressee<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
+    Ok(row.get_ref(3)?.as_str_or_null()?)
+}
+
+/// Puts other words in the place of those of a message, if they were taken in.
+pub(super) fn replace(conn: &Connection, place: i64, whose: &Whose<'_>, content: &str) -> Result<()> {
+    if remove(conn, place)? {
+        add(conn, place, whose, content)?;
+    }
+    Ok(())
+}
+
+/// Removes the words of a message. True if they were taken in.
+pub(super) fn remove(conn: &Connection, place: i64) -> Result<bool> {
+    let known = conn.prepare_cached(IS_KNOWN)?.query_row([place], |row| row.get(0))?;
+    if known {
+        conn.prepare_cached(REMOVE)?.execute([place])?;
+    }
+    Ok(known)
+}
+
+fn add(conn: &Connection, place: i64, whose: &Whose<'_>, content: &str) -> Result<()> {
+    let scopes = whose.scopes();
+    let mut text = String::with_capacity(content.len() * 4);
+    for scope in &scopes {
+        for word in words(content) {
+            text.extend([scope.as_str(), word, " "]);
+        }
+    }
+    conn.prepare_cached(ADD)?.execute(params![place, text])?;
+    Ok(())
+}
+
+/// Who may read a message.
+pub(super) struct Whose<'a> {
+    pub space_id: &'a str,
+    pub author: &'a str,
+    pub addressee: Option<&'a str>,
+}
+
+impl Whose<'_> {
+    /// What its words are kept under.
+    fn scopes(&self) -> Vec<String> {
+        match self.addressee {
+            None => vec![open(self.space_id)],
+            Some(to) if to == self.author => vec![direct(self.space_id, to)],
+            Some(to) => vec![direct(self.space_id, self.author), direct(self.space_id, to)],
+        }
+    }
+}
+
+/// The beginning of every word that all of a space may read.
+fn open(space_id: &str) -> String {
+    format!("o{}", end_of(space_id))
+}
+
+/// The beginning of every word that one reader of direct messages may read.
+fn direct(space_id: &str, principal: &str) -> String {
+    format!("d{}{}", end_of(space_id), end_of(principal))
+}
+
+/// Twelve letters and digits. Two ids that end alike mix their words in the index; what is found is looked at before
+/// it is given.
+fn end_of(id: &str) -> String {
+    let mut end: Vec<char> = id.chars().rev().filter(char::is_ascii_alphanumeric).take(ID_CHARS).collect();
+    end.resize(ID_CHARS, '0');
+    end.into_iter().rev().collect()
+}
+
+/// The runs of letters, digits and the marks on them, as the index takes words apart.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_mark = |c: char| matches!(c, '\u{300}'..='\u{36f}');
+    text.split(move |c: char| !c.is_alphanumeric() && !is_mark(c)).filter(|run| run.contains(char::is_alphanumeric))
 }
 
 /// Messages of these spaces that hold every word of `query` and that `reader` may read, newest first. A word is what is
@@ -51,25 +130,183 @@ pub fn search(
     limit: u64,
     max_bytes: usize,
 ) -> Result<Vec<Message>> {
-    let Some(expression) = expression(query, spaces, reader) else { return Ok(Vec::new()) };
-    let sql = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2";
-    let mut statement = conn.prepare_cached(sql)?;
-    let places = statement.query_map(params![expression, limit], |row| row.get(0))?;
-    super::find::by_places(conn, places, max_bytes)
+    let phrases = phrases(query);
+    if phrases.is_empty() || spaces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let scopes: Vec<String> = spaces.iter().flat_map(|id| [open(id), direct(id, reader)]).collect();
+    let places = places(conn, &phrases, &scopes, limit)?;
+    let mut found = find::by_places(conn, places.into_iter().map(Ok), max_bytes)?;
+    found.retain(|message| message.is_for(reader) && spaces.contains(&message.space_id));
+    Ok(found)
 }
 
-/// Every word as an FTS5 string: within quotes only the quote itself has a meaning. `None` if there is no word to look
-/// for, or no space to look in.
-fn expression(query: &str, spaces: &[String], reader: &str) -> Option<String> {
-    let words: Vec<String> = query
-        .split_whitespace()
-        .filter(|word| word.chars().any(char::is_alphanumeric))
-        .map(|word| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " ")))
-        .collect();
-    if words.is_empty() || spaces.is_empty() {
-        return None;
+/// Places of what holds all the phrases under one of the scopes, newest first.
+fn places(conn: &Connection, phrases: &[Vec<&str>], scopes: &[String], limit: u64) -> Result<Vec<i64>> {
+    let expression = expression(phrases, scopes);
+    let look = |sql: &str, limit: u64| -> Result<Vec<i64>> {
+        let mut statement = conn.prepare_cached(sql)?;
+        let rows = statement.query_map(params![expression, limit], |row| row.get(0))?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    };
+    if phrases.iter().flatten().count() > 1 {
+        let mut few = look(OLDEST, FEW as u64)?;
+        if few.len() < FEW {
+            few.reverse();
+            few.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            return Ok(few);
+        }
     }
-    let scopes: Vec<String> =
-        spaces.iter().flat_map(|id| [format!("\"{}\"", word(id)), format!("\"{}\"", direct(id, reader))]).collect();
-    Some(format!("scope : ({}) AND content : ({})", scopes.join(" OR "), words.join(" AND ")))
+    look(NEWEST, limit)
+}
+
+/// What is between blanks, as runs of letters and digits that stand side by side.
+fn phrases(query: &str) -> Vec<Vec<&str>> {
+    let mut left = WORDS;
+    let mut all: Vec<Vec<&str>> = Vec::new();
+    for part in query.split_whitespace() {
+        let phrase: Vec<&str> = words(part).take(left).collect();
+        if !phrase.is_empty() && !all.contains(&phrase) {
+            left -= phrase.len();
+            all.push(phrase);
+        }
+    }
+    all
+}
+
+/// The phrases under each of the scopes, in the syntax of FTS5. Within quotes nothing has a meaning but the quote itself,
+/// which no word holds.
+fn expression(phrases: &[Vec<&str>], scopes: &[String]) -> String {
+    let under = |scope: &String| {
+        let quoted = |phrase: &Vec<&str>| {
+            let words: Vec<String> = phrase.iter().map(|word| format!("{scope}{word}")).collect();
+            format!("\"{}\"", words.join(" "))
+        };
+        format!("({})", phrases.iter().map(quoted).collect::<Vec<_>>().join(" AND "))
+    };
+    scopes.iter().map(under).collect::<Vec<_>>().join(" OR ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::messages::{NewMessage, insert};
+    use crate::time::Micros;
+    use proptest::prelude::*;
+
+    const SPACES: [&str; 2] = ["01890000-0000-7000-8000-00000000000a", "01890000-0000-7000-8000-00000000000b"];
+    const PEOPLE: [&str; 3] = ["user:ann", "user:bob", "agent:eve"];
+
+    fn database() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(include_str!("../../../schema.sql")).unwrap();
+        conn
+    }
+
+    fn say(conn: &Connection, n: usize, space_id: &str, author: &str, addressee: Option<&str>, content: &str) {
+        let id = format!("m{n}");
+        let new = NewMessage {
+            id: &id,
+            space_id,
+            channel: "main",
+            message_type: "text",
+            parent_id: None,
+            conversation_id: &id,
+            author,
+            author_name: author,
+            addressee,
+            content,
+            mentions: "[]",
+            attachments: "[]",
+            metadata: "{}",
+            task: None,
+            expects_reply_by: None,
+            created_at: Micros(1),
+        };
+        let stored = insert(conn, &new).unwrap();
+        let read = find::by_place(conn, stored.place).unwrap().unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", new.at(&stored)));
+        index(conn).unwrap();
+    }
+
+    fn find(conn: &Connection, query: &str, spaces: &[&str], reader: &str, limit: u64) -> Vec<String> {
+        let spaces: Vec<String> = spaces.iter().map(|&id| id.to_owned()).collect();
+        let found = search(conn, query, &spaces, reader, limit, usize::MAX).unwrap();
+        found.into_iter().map(|message| message.id).collect()
+    }
+
+    #[test]
+    fn what_stands_side_by_side_is_one_phrase_and_words_count_once() {
+        assert_eq!(phrases("foo-bar foo foo \" * foo"), [vec!["foo", "bar"], vec!["foo"]]);
+        assert_eq!(phrases(&"a-".repeat(100)), [vec!["a"; WORDS]]);
+        let many: Vec<String> = (0..50).map(|n| format!("w{n}")).collect();
+        assert_eq!(phrases(&many.join(" ")).len(), WORDS);
+    }
+
+    #[test]
+    fn marks_and_case_make_no_other_word() {
+        let conn = database();
+        say(&conn, 1, SPACES[0], "user:ann", None, "Cafe\u{301}s in Gr\u{fc}\u{df}e, हिन्दी 漢字");
+        for query in ["CAFÉS", "cafes", "Cafe\u{301}s", "gruße in", "हिन्दी", "漢字"] {
+            assert_eq!(find(&conn, query, &SPACES, "user:ann", 9), ["m1"], "{query}");
+        }
+        for query in ["cafe", "s in x", "o00000000000acafes"] {
+            assert_eq!(find(&conn, query, &SPACES, "user:ann", 9), Vec::<String>::new(), "{query}");
+        }
+    }
+
+    #[test]
+    fn the_newest_come_first_whether_many_hold_the_words_or_few() {
+        let conn = database();
+        for n in 0..3 * FEW {
+            let rare = if n % 30 == 0 { "rare" } else { "" };
+            say(&conn, n, SPACES[0], "user:ann", None, &format!("common words {rare}"));
+        }
+        let last = 3 * FEW - 1;
+        let of = |ns: &[usize]| ns.iter().map(|n| format!("m{n}")).collect::<Vec<_>>();
+        for query in ["common", "common words"] {
+            assert_eq!(find(&conn, query, &SPACES, "user:bob", 3), of(&[last, last - 1, last - 2]), "{query}");
+        }
+        for query in ["rare", "common rare", "rare words common"] {
+            assert_eq!(find(&conn, query, &SPACES, "user:bob", 3), of(&[180, 150, 120]), "{query}");
+        }
+    }
+
+    /// Two letters, so that words begin as scopes do and meet.
+    fn a_message() -> impl Strategy<Value = (usize, usize, Option<usize>, String)> {
+        (0..2usize, 0..3usize, prop::option::of(0..3usize), "[od]{1,2}( [od]{1,2}){0,4}")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn found_is_what_holds_every_word_and_may_be_read(
+            all in prop::collection::vec(a_message(), 0..30),
+            query in "[od]{1,2}( [od]{1,2}){0,2}",
+            reader in 0..3usize,
+            only in prop::option::of(0..2usize),
+        ) {
+            let conn = database();
+            for (n, (space, author, to, content)) in all.iter().enumerate() {
+                say(&conn, n, SPACES[*space], PEOPLE[*author], to.map(|to| PEOPLE[to]), content);
+            }
+            let holds = |content: &str| query.split(' ').all(|word| content.split(' ').any(|one| one == word));
+            let wanted: Vec<String> = all.iter().enumerate().rev()
+                .filter(|(_, (space, author, to, content))| {
+                    only.is_none_or(|only| only == *space) && holds(content)
+                        && to.is_none_or(|to| to == reader || *author == reader)
+                })
+                .map(|(n, _)| format!("m{n}")).collect();
+            let spaces = only.map_or(SPACES.to_vec(), |only| vec![SPACES[only]]);
+            prop_assert_eq!(find(&conn, &query, &spaces, PEOPLE[reader], 100), wanted);
+        }
+
+        #[test]
+        fn no_query_is_a_syntax_error(query in "(\\PC|[\"'*(){}^:+\\-\u{0}]|AND|OR|NOT|NEAR| ){0,60}") {
+            let conn = database();
+            say(&conn, 1, SPACES[0], "user:ann", None, "some plain words");
+            find(&conn, &query, &SPACES, "user:ann", 10);
+        }
+    }
 }

@@ -187,7 +187,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 CHANNEL,
                 MESSAGE_TYPE,
                 PARENT_ID,
-                Field::of("metadata", Type::AnyObject, "Free data about the message, at most 64 KiB."),
+                Field::of("metadata", Type::AnyObject, "Free data about the message, at most 64 KiB. task_id keeps the thread as long as the task of that id exists."),
                 Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files, at most 10."),
                 CLIENT_ID,
                 EXPECTS_REPLY_BY,

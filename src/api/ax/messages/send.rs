@@ -18,7 +18,9 @@ use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::streams::{self, Streams};
 use crate::jobs::upkeep::messages::Upkeep;
 use crate::jobs::upkeep::sleeper::Sleeper;
-use crate::limits::{ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES};
+use crate::limits::{
+    ATTACHMENTS, CLIENT_ID_LIFE, MENTIONS, MESSAGE_METADATA_BYTES, REPLY_SECONDS, TEXT_BYTES, THREAD_MESSAGES,
+};
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
@@ -26,9 +28,9 @@ use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::rest::service::Outcome;
 use crate::store::messages::members::{self, Named};
-use crate::store::messages::receipts::{self, At, State};
-use crate::store::messages::{self as rows, Message, NewMessage, find};
-use crate::store::{self, news};
+use crate::store::messages::receipts::{self, At, Receipt, State};
+use crate::store::messages::{self as rows, Message, NewMessage};
+use crate::store::{self, news, tasks};
 use crate::time::Micros;
 
 /// The channel of who names none.
@@ -216,7 +218,7 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     let space_id = resolve_space(tx.conn, tx.caller, named, SpaceRole::Editor)?;
     let client_id = body.text(&CLIENT_ID);
     if let Some(first) = client_id.map(|id| sent_before(tx, &me, id)).transpose()?.flatten() {
-        let mut reply = told(tx.conn, &first, tools)?;
+        let mut reply = told(tx.conn, &first, &receipts::of(tx.conn, first.place)?, tools)?;
         reply["duplicate"] = json!(true);
         return Ok((Reply::ok(&reply), None));
     }
@@ -229,33 +231,34 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     let mentions_text = json!(mentions).to_string();
     let list = |field: &Field, empty: &str| body.value(field).map_or_else(|| empty.to_owned(), Value::to_string);
     let (attachments, metadata) = (list(&super::ATTACHMENTS, "[]"), list(&METADATA, "{}"));
+    let task = task_of(tx, &space_id, parent.as_ref())?;
     let bytes = Message::bytes_of(content, &mentions_text, &attachments, &metadata);
     allowance::spend(tx, &tools.settings, bytes, 1)?;
-    let stored = rows::insert(
-        tx.conn,
-        &NewMessage {
-            id: &id,
-            space_id: &space_id,
-            channel: &channel,
-            message_type: body.text(&MESSAGE_TYPE).filter(|text| !text.is_empty()).unwrap_or("text"),
-            parent_id: parent.as_ref().map(|parent| parent.id.as_str()),
-            conversation_id: parent.as_ref().map_or(&id, |parent| &parent.conversation_id),
-            author: &me,
-            author_name: tx.caller.name(),
-            addressee: addressee.as_ref().map(|to| to.principal.as_str()),
-            content,
-            mentions: &mentions_text,
-            attachments: &attachments,
-            metadata: &metadata,
-            expects_reply_by: due,
-            created_at: tx.now,
-        },
-    )?;
+    let new = NewMessage {
+        id: &id,
+        space_id: &space_id,
+        channel: &channel,
+        message_type: body.text(&MESSAGE_TYPE).filter(|text| !text.is_empty()).unwrap_or("text"),
+        parent_id: parent.as_ref().map(|parent| parent.id.as_str()),
+        conversation_id: parent.as_ref().map_or(&id, |parent| &parent.conversation_id),
+        author: &me,
+        author_name: tx.caller.name(),
+        addressee: addressee.as_ref().map(|to| to.principal.as_str()),
+        content,
+        mentions: &mentions_text,
+        attachments: &attachments,
+        metadata: &metadata,
+        task: task.as_deref(),
+        expects_reply_by: due,
+        created_at: tx.now,
+    };
+    let stored = rows::insert(tx.conn, &new)?;
     let at = At { place: stored.place, space_id: &space_id, seq: stored.seq };
     let of_parent = parent.as_ref().map(|parent| (parent.author.as_str(), parent.author_name.as_str()));
     let mentioned = mentions.iter().chain(&addressee).map(|named| (named.principal.as_str(), named.name.as_str()));
-    let mut news_for = Vec::new();
+    let (mut begun, mut news_for) = (false, Vec::new());
     for (principal, name) in mentioned.chain(of_parent).filter(|(principal, _)| *principal != me) {
+        begun = true;
         if receipts::add(tx.conn, at, principal, name, tx.now)?
             && let Some(agent_id) = principal.strip_prefix("agent:")
             && news::note(tx.conn, agent_id, tools.streams.listening.is_anywhere(principal), tx.now)?
@@ -274,11 +277,24 @@ fn write(tx: &Tx<'_>, tools: &Tools) -> Result<(Reply, Option<Sent>), ApiError> 
     if let Some(client_id) = client_id {
         rows::put_client_id(tx.conn, &me, client_id, &id, tx.now)?;
     }
-    let message = find::by_place(tx.conn, stored.place)?.ok_or(codes::INTERNAL)?;
-    let reply = Reply::ok(&told(tx.conn, &message, tools)?);
+    let receipts = if begun { receipts::of(tx.conn, stored.place)? } else { Vec::new() };
+    let reply = Reply::ok(&told(tx.conn, &new.at(&stored), &receipts, tools)?);
     let Workspace { messages_per_space, message_bytes_per_space, .. } = tools.settings;
     let too_full = stored.messages > messages_per_space || stored.bytes > message_bytes_per_space;
     Ok((reply, Some(Sent { space_id, due, too_full, news_for, answered })))
+}
+
+/// The task that the message's thread is about: that of its parent, or the one of its space that `metadata.task_id` names.
+/// None once a space keeps as many such messages as it may.
+fn task_of(tx: &Tx<'_>, space_id: &str, parent: Option<&Message>) -> Result<Option<String>, ApiError> {
+    let metadata = tx.input.body.value(&METADATA);
+    let named = match parent.and_then(|parent| parent.task.as_deref()) {
+        Some(id) => Some(id),
+        None => metadata.and_then(|metadata| metadata.get("task_id")).and_then(Value::as_str),
+    };
+    let Some(task) = named.map(|id| tasks::by_id(tx.conn, id)).transpose()?.flatten() else { return Ok(None) };
+    let has_room = || rows::count_of_tasks(tx.conn, space_id, THREAD_MESSAGES).map(|count| count < THREAD_MESSAGES);
+    Ok(if task.space_id == space_id && has_room()? { Some(task.id) } else { None })
 }
 
 /// What this author sent under this client id within a day, if it is still there to be read.
@@ -293,12 +309,12 @@ fn sent_before(tx: &Tx<'_>, me: &str, client_id: &str) -> Result<Option<Message>
 }
 
 /// The message and whom it reaches.
-fn told(conn: &Connection, message: &Message, tools: &Tools) -> Result<Value, ApiError> {
+fn told(conn: &Connection, message: &Message, receipts: &[Receipt], tools: &Tools) -> Result<Value, ApiError> {
     let topic = streams::space(&message.space_id);
     let listening = &tools.streams.listening;
     let mut anybody = false;
     let mut recipients = Vec::new();
-    for receipt in receipts::of(conn, message.place)? {
+    for receipt in receipts {
         let listens = listening.is(&receipt.principal, &topic);
         anybody |= listens;
         let listens = show::listening(conn, &receipt.principal, listens)?;
