@@ -1,5 +1,6 @@
 //! Search: items that hold every word of a query, best first. What it costs is bounded: few words, and only the rows of
-//! the page are looked at closely.
+//! the page are looked at closely. Where more items hold the words than are ranked, those with the words in the title come
+//! first and the newest of each kind before the others: what so many have in common says little about which is best.
 
 use rusqlite::{Connection, params};
 
@@ -22,6 +23,17 @@ const RANKED: &str = "SELECT seq, score FROM (
         WHERE knowledge_words MATCH ?4 AND {filtered})
     WHERE ?5 IS NULL OR score < ?5 OR (score = ?5 AND seq > ?6)
     ORDER BY score DESC, seq LIMIT ?7";
+
+/// Items that are ranked, at about 1.5 µs each.
+const RANKED_MOST: u64 = 2000;
+const ARE_COMMON: &str =
+    "SELECT count(*) > ?2 FROM (SELECT 1 FROM knowledge_words WHERE knowledge_words MATCH ?1 LIMIT ?2 + 1)";
+const NEWEST: &str = "SELECT i.seq FROM knowledge_words JOIN knowledge_items i ON i.seq = knowledge_words.rowid
+    WHERE knowledge_words MATCH ?4 AND knowledge_words.rowid < ?5 AND {filtered}
+    ORDER BY knowledge_words.rowid DESC LIMIT ?6";
+/// What stands for a rank where there are too many items for one: in the title, and not in the title.
+const IN_TITLE: f64 = 2.0;
+const ELSEWHERE: f64 = 1.0;
 
 /// An item that a search found.
 #[derive(Debug, Clone)]
@@ -48,12 +60,10 @@ pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, 
     }
     let after = page.after.as_ref().map(|(bits, seq)| (f64::from_bits(bits.0.cast_unsigned()), seq));
     let (score, seq) = (after.map(|(score, _)| score), after.and_then(|(_, seq)| seq.parse::<i64>().ok()));
-    let sql = RANKED.replace("{filtered}", FILTERED);
-    let mut ranked = conn.prepare_cached(&sql)?;
-    let values =
-        params![filter.source_type, filter.source_id, filter.category, quoted(&words), score, seq, page.fetch()];
-    let places = ranked.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let places = places.collect::<rusqlite::Result<Vec<(i64, f64)>>>()?;
+    let query = quoted(&words);
+    let are_common = conn.prepare_cached(ARE_COMMON)?.query_row(params![query, RANKED_MOST], |row| row.get(0))?;
+    let find = if are_common { newest } else { ranked };
+    let places = find(conn, &query, filter, score.zip(seq), page.fetch())?;
     let mut told =
         conn.prepare_cached(&format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.seq = ?1"))?;
     for (seq, score) in places {
@@ -67,6 +77,47 @@ pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, 
         }
     }
     Ok(())
+}
+
+/// Places of items with their scores, in their order, behind this score and place.
+fn ranked(
+    conn: &Connection,
+    query: &str,
+    filter: &ItemFilter,
+    after: Option<(f64, i64)>,
+    limit: u64,
+) -> Result<Vec<(i64, f64)>> {
+    let mut ranked = conn.prepare_cached(&RANKED.replace("{filtered}", FILTERED))?;
+    let (score, seq) = after.unzip();
+    let values = params![filter.source_type, filter.source_id, filter.category, query, score, seq, limit];
+    let places = ranked.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(places.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same, of words that many items hold.
+fn newest(
+    conn: &Connection,
+    query: &str,
+    filter: &ItemFilter,
+    after: Option<(f64, i64)>,
+    limit: u64,
+) -> Result<Vec<(i64, f64)>> {
+    let mut newest = conn.prepare_cached(&NEWEST.replace("{filtered}", FILTERED))?;
+    let in_title = format!("title : ({query})");
+    let mut found = Vec::new();
+    for (query, score) in [(&in_title, IN_TITLE), (&format!("({query}) NOT ({in_title})"), ELSEWHERE)] {
+        let before = match after {
+            Some((of, _)) if of < score => continue,
+            Some((of, seq)) if of == score => seq,
+            _ => i64::MAX,
+        };
+        let left = limit.saturating_sub(found.len() as u64);
+        let values = params![filter.source_type, filter.source_id, filter.category, query, before, left];
+        for place in newest.query_map(values, |row| row.get(0))? {
+            found.push((place?, score));
+        }
+    }
+    Ok(found)
 }
 
 /// The words to look for: what has a letter or digit, each once, no more than are looked for.
@@ -160,6 +211,25 @@ mod tests {
         for limit in [1, 3, 7, 20] {
             assert_eq!(paths(limit), paths(500), "{limit}");
         }
+    }
+
+    #[test]
+    fn of_words_that_many_hold_titles_come_first_and_then_the_newest() {
+        let conn = open();
+        let most = usize::try_from(RANKED_MOST).unwrap();
+        let of = |n: usize| {
+            let title = if n.is_multiple_of(100) { "Common words" } else { "0" };
+            Document { title: title.into(), ..document(&n.to_string(), "words in common") }
+        };
+        put(&conn, &(0..=most).map(of).collect::<Vec<_>>());
+        let found = all(&conn, "common words", 500);
+        let paths: Vec<usize> = found.iter().map(|hit| hit.item.path.parse().unwrap()).collect();
+        let (titles, others): (Vec<usize>, Vec<usize>) = (0..=most).rev().partition(|n| n.is_multiple_of(100));
+        assert_eq!(paths, [titles, others].concat());
+        assert_eq!((found[0].score, found[most].score), (IN_TITLE, ELSEWHERE));
+        // The one that is no longer there brings them below the bound.
+        put(&conn, &(1..=most).map(of).collect::<Vec<_>>());
+        assert_eq!(all(&conn, "common words", 7).len(), most);
     }
 
     fn open() -> Connection {
