@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use support::daemon::Daemon;
-use support::{load, median, percentile, quiet_daemon, request};
+use support::{cpu_seconds, measured, median, percentile, quiet_daemon, request};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(1500);
@@ -52,16 +52,18 @@ fn send() {
     let beside = daemon.data.with_file_name("reference.db");
     let reference = serial(&beside);
     let one = request("POST", "/api/v1/messages", &daemon.token, MESSAGE);
-    let (mut commits, mut rates, mut slowest) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut commits, mut rates, mut slowest, mut worked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         commits.push(serial_round(&reference));
-        let (rate, latencies) = load(&daemon.address, &vec![one.clone(); CLIENTS], ROUND);
+        let (rate, latencies, micros) = measured(&daemon.address, &vec![one.clone(); CLIENTS], daemon.pid(), ROUND);
         rates.push(rate);
+        worked.push(micros);
         slowest.push(percentile(&latencies, 0.99));
     }
     let (rate, commits) = (median(&rates), median(&commits));
     println!("send, {CLIENTS} clients, {ROUNDS} rounds of {ROUND:?}, medians");
     println!("sends a second: {rate:.0}; p99 {:.1} ms", median(&slowest));
+    println!("processor time of the daemon for one send: {:.0} us", median(&worked));
     println!("one connection, one row a commit (reference): {commits:.0} a second; ratio {:.1}", rate / commits);
 }
 
@@ -98,6 +100,7 @@ fn streams() {
     );
     let begun = Instant::now();
     let mut sender = Target::new(&daemon);
+    let mut worked = 0.0;
     let heard: Vec<Vec<Duration>> = std::thread::scope(|scope| {
         // One thread reads them all, as one event loop would.
         let reader = scope.spawn(|| listen(&daemon.address, &head, begun));
@@ -106,6 +109,7 @@ fn streams() {
             std::thread::sleep(Duration::from_millis(50));
         }
         std::thread::sleep(Duration::from_millis(500));
+        let before = cpu_seconds(daemon.pid());
         let sent: Vec<Duration> = (0..TOLD)
             .map(|n| {
                 std::thread::sleep(APART);
@@ -115,6 +119,7 @@ fn streams() {
             })
             .collect();
         let heard = reader.join().expect("the reader");
+        worked = cpu_seconds(daemon.pid()) - before;
         heard.into_iter().map(|times| times.into_iter().zip(&sent).map(|(at, sent)| at - *sent).collect()).collect()
     });
     let mut all: Vec<Duration> = heard.into_iter().flatten().collect();
@@ -122,6 +127,7 @@ fn streams() {
     all.sort_unstable();
     println!("{STREAMS} streams, {TOLD} messages, from the beginning of the send to the event");
     println!("median {:.1} ms, p99 {:.1} ms", percentile(&all, 0.5), percentile(&all, 0.99));
+    println!("processor time of the daemon for one event: {:.1} us", worked * 1e6 / all.len() as f64);
 }
 
 /// Opens the streams and reads them to the last message; when each stream heard each, since `begun`.

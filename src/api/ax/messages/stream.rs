@@ -85,10 +85,10 @@ fn data(message: &Message) -> String {
 
 impl Feed for News {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
-        if let Some(given) = self.given.take() {
-            if self.may_be_recipient(&given.message) {
-                note(conn, &self.fetched, &self.me, std::slice::from_ref(&given.message))?;
-            }
+        if let Some(given) = self.given.take()
+            && self.may_be_recipient(&given.message)
+        {
+            note(conn, &self.fetched, &self.me, std::slice::from_ref(&given.message))?;
         }
         if let Some(next) = self.gap_to.take() {
             let gap = json!({"after_seq": self.after, "next_seq": next});
