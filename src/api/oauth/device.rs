@@ -8,7 +8,7 @@ use hyper::header::CACHE_CONTROL;
 use hyper::http::{Method, StatusCode};
 use serde_json::json;
 
-use super::form::{Form, first};
+use super::form::{self, Form, first};
 use super::token::{give, issue, needed};
 use super::{NEED, audience, authorize, client, client_auth, issuer, page, pages, posted, public};
 use crate::access::Action;
@@ -43,6 +43,12 @@ const CODES: &[Field] = &[
 ];
 const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the browser opens next.").required()];
 
+const FORM: &[Field] = &[
+    Field::unbounded("client_id", "The client's id.").required().not_empty(),
+    Field::unbounded("scope", "The scope words."),
+    Field::unbounded("resource", "What the access token is for (RFC 8707)."),
+];
+
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     public(Method::POST, "/oauth/device_authorization", ask)
@@ -52,7 +58,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "The device authorization endpoint (RFC 8628), with a form as body: client_id, scope, resource. The program shows the user code and asks the token endpoint until the person has decided.",
             DOC,
         )
-        .taking_raw()
+        .taking_raw_of(form::TYPE, FORM, r#"{"client_id": "…", "scope": "messages tasks"}"#)
         .secret()
         .answering(200, route::Answer::Object(CODES))
         .failing(&[

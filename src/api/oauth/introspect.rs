@@ -8,6 +8,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::client_auth::{self, Shown};
+use super::form;
 use super::token::needed;
 use super::{issuer, posted, public};
 use crate::access::scopes::ax_scopes;
@@ -36,6 +37,12 @@ const fn text(name: &'static str, about: &'static str) -> Field {
 const fn time(name: &'static str, about: &'static str) -> Field {
     Field::integer(name, 0, i64::MAX, about)
 }
+
+const FORM: &[Field] = &[
+    text("token", "The token that the service was shown.").required().not_empty(),
+    text("client_id", "The client's id, where it does not send it as Basic."),
+    text("client_secret", "Its secret."),
+];
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[route()];
@@ -66,7 +73,7 @@ const fn route() -> ApiRoute {
         "Takes a form with token. The caller sends a token with oauth.introspect, or the id and secret of a client that was registered with introspect. An unknown, ended or foreign token is not active.",
         "recipes/letting-a-service-check-tokens#introspect",
     )
-    .taking_raw()
+    .taking_raw_of(form::TYPE, FORM, r#"{"token": "taos_agent_…"}"#)
     .answering(
         200,
         Answer::Object(TOLD),

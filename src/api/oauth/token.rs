@@ -35,13 +35,18 @@ use crate::time::Micros;
 const DOC: &str = "recipes/letting-programs-log-in#get-tokens";
 
 const FORM: &[Field] = &[
-    text("grant_type", "How the program asks: authorization_code or refresh_token.").not_empty(),
+    text("grant_type", "How the program asks.").not_empty(),
     Field::unbounded("client_id", "The client's id."),
+    Field::unbounded("client_secret", "Its secret, where it has one and does not send it as Basic."),
     Field::unbounded("code", "authorization_code: the code."),
     Field::unbounded("redirect_uri", "authorization_code: where the code came."),
     Field::unbounded("code_verifier", "authorization_code: what the challenge was made of (RFC 7636)."),
     Field::unbounded("refresh_token", "refresh_token: the token."),
-    Field::unbounded("scope", "refresh_token: fewer scope words."),
+    Field::unbounded("device_code", "The device grant: the code."),
+    Field::unbounded("subject_token", "A token exchange: the key to exchange."),
+    Field::unbounded("subject_token_type", "A token exchange: its type (RFC 8693, section 3)."),
+    Field::unbounded("audience", "A token exchange: whom the access token is for."),
+    Field::unbounded("scope", "The scope words; fewer of them where some were granted before."),
     Field::unbounded("resource", "What the access token is for (RFC 8707)."),
 ];
 
