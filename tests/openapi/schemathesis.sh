@@ -53,7 +53,7 @@ cd "$dir"
 status=0
 timeout "${SCHEMATHESIS_SECONDS:-300}" "$venv/bin/schemathesis" \
     --config-file "$root/tests/openapi/schemathesis.toml" run "$url/openapi.json" \
-    --checks all --phases examples,coverage,fuzzing,stateful --max-examples "${SCHEMATHESIS_EXAMPLES:-3}" --workers 2 \
+    --checks all --phases examples,coverage,fuzzing,stateful --max-examples "${SCHEMATHESIS_EXAMPLES:-3}" --workers 1 \
     "$@" || status=$?
 kill -0 "$daemon" || status=1
 if grep -i 'panic' "$dir/log"; then status=1; fi
