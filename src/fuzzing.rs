@@ -7,6 +7,7 @@ pub use crate::access::lookup::agentex::presented as presented_by_agentex;
 pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
 pub use crate::api::ax::mentions::names as mentioned_names;
 use crate::api::engine::paging;
+use crate::api::oauth;
 use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};
 use crate::containers::classic_lxc::inside::IdMap;
@@ -24,6 +25,23 @@ pub fn cursor(list: &str, at: Micros, id: &str) -> String {
 
 pub fn read_cursor(cursor: &str, list: &str) -> Option<(Micros, String)> {
     paging::decode(cursor, list)
+}
+
+/// What the authorization server reads of a text, whatever it is.
+pub fn oauth_form(text: &str, name: &str) -> Option<String> {
+    oauth::form_value(text, name)
+}
+
+pub fn oauth_encoded(text: &str) -> String {
+    oauth::form_encoded(text)
+}
+
+pub fn oauth_basic(encoded: &str) -> Option<(String, String)> {
+    oauth::basic_pair(encoded)
+}
+
+pub fn is_redirect(uri: &str) -> bool {
+    oauth::is_redirect(uri)
 }
 
 pub fn is_context_key(key: &str) -> bool {

@@ -140,3 +140,22 @@ pub fn context_key(data: &[u8]) {
     assert_eq!(&again[0], key);
     assert_eq!(at.is_empty(), !key.contains(['.', '/', '\\']));
 }
+
+/// What the authorization server reads: forms, `Authorization: Basic`, user codes, redirect URIs.
+pub fn oauth(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let form = format!("x={}", fuzzing::oauth_encoded(text));
+    let back = fuzzing::oauth_form(&form, "x");
+    let plain = !text.is_empty() && !text.chars().any(char::is_control);
+    assert_eq!(back.as_deref(), plain.then_some(text), "{text:?}");
+    let _ = fuzzing::oauth_form(text, "token");
+    if let Some((id, secret)) = fuzzing::oauth_basic(text) {
+        assert!(!id.is_empty() && !format!("{id}{secret}").chars().any(char::is_control), "{id:?} {secret:?}");
+    }
+    if let Some(code) = taosd::secret::UserCode::read(text) {
+        assert_eq!(taosd::secret::UserCode::read(&code), Some(code.clone()), "one way to write {code}");
+    }
+    if fuzzing::is_redirect(text) {
+        assert!(text.is_ascii() && !text.contains(['#', '*', ' ', '\\']), "{text:?}");
+    }
+}

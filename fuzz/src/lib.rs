@@ -65,6 +65,18 @@ pub const TARGETS: &[Target] = &[
             b"\x01--b\r\ncontent-disposition: form-data; name=f; filename*=UTF-8''%C3%A9\r\n\r\n\r\n--b\r\n",
         ],
     ),
+    (
+        "oauth",
+        api::oauth,
+        &[
+            b"http://127.0.0.1:4711/callback",
+            b"vscode://x/y",
+            b"https://a.example/cb?x=1",
+            b"aWQ6c2VjcmV0",
+            b"bcdf ghjk",
+            b"token=x&token=y&a=%ff",
+        ],
+    ),
     ("query", http::query, &[b"text=a%20b+c&n=5&f=1", b"n=x&n=1&%zz=1", b"text=%00"]),
     ("scope", access::scope, &[b"agents.* ui.notify *", b"messages:write tasks api:read", b"agents.*.x"]),
     ("search", api::search, &[b"plain words", b"\"quoted\" AND (NOT x*) ^a:b", b"a\0b NEAR/2"]),

@@ -32,8 +32,9 @@ impl Block {
 /// Stands behind the info string of a block that needs a daemon with a container runtime.
 pub const REQUIRES: &str = " requires=containers";
 
-/// The languages a block may have. `http` and `bash` are run; the others show output or files.
-const LANGUAGES: &[&str] = &["http", "bash", "text", "json", "toml"];
+/// The languages a block may have. `http` and `bash` are run, `python` and `js` by the tests of published
+/// OAuth libraries; the others show output or files.
+const LANGUAGES: &[&str] = &["http", "bash", "text", "json", "toml", "python", "js"];
 
 /// All blocks of a page.
 pub fn blocks(file: &str, markdown: &str) -> Result<Vec<Block>, String> {

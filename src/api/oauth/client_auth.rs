@@ -73,7 +73,8 @@ fn basic(input: &Input) -> Result<Option<(String, String)>, ApiError> {
     read.map(Some).ok_or_else(|| refusal(true))
 }
 
-fn pair(encoded: &str) -> Option<(String, String)> {
+/// Id and password of what stands behind the scheme.
+pub(super) fn pair(encoded: &str) -> Option<(String, String)> {
     let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).ok()?).ok()?;
     let (id, password) = text.split_once(':')?;
     // Both are encoded as in a form first, which changes nothing of what this box makes.

@@ -114,6 +114,26 @@ fn told(wrong: &Wrong) -> String {
     }
 }
 
+/// The value of a parameter in a form, for the fuzz targets.
+pub(crate) fn form_value(text: &str, name: &str) -> Option<String> {
+    Form::parse(text).ok()?.get(name).map(str::to_owned)
+}
+
+/// A value as forms encode it, for the fuzz targets.
+pub(crate) fn form_encoded(text: &str) -> String {
+    form::encoded(text)
+}
+
+/// Id and secret in an `Authorization: Basic` header, for the fuzz targets.
+pub(crate) fn basic_pair(encoded: &str) -> Option<(String, String)> {
+    client_auth::pair(encoded)
+}
+
+/// True for a redirect URI that a program may have, for the fuzz targets.
+pub(crate) fn is_redirect(uri: &str) -> bool {
+    redirect::Redirect::parse(uri, &["vscode".to_owned()]).is_some()
+}
+
 /// Whom a token for this resource is for (RFC 8707).
 fn audience(issuer: &str, resource: Option<&str>) -> Result<&'static str, ApiError> {
     let Some(resource) = resource else { return Ok("ax-api") };

@@ -1,0 +1,93 @@
+//! Published OAuth libraries, unchanged, against the real daemon, one file a family.
+//!
+//! They need Python 3 with `venv`, Node with `npm`, and the package indexes: so they run where `TAOSD_REQUIRE_OAUTH=1`
+//! says so. The packages are installed once and shared.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authlib;
+mod oauth4webapi;
+mod offline;
+mod openid_client;
+mod requests_oauth2client;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use serde_json::json;
+use support::{Daemon, python, text};
+
+/// One at a time installs the packages.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+fn is_required(what: &str) -> bool {
+    python::is_required("TAOSD_REQUIRE_OAUTH", what)
+}
+
+/// A daemon on its own address, an agent with its token and its key.
+struct Box {
+    daemon: Daemon,
+    url: String,
+    agent_token: String,
+    key: String,
+}
+
+impl Box {
+    fn new() -> Self {
+        let daemon = Daemon::start();
+        let id = daemon.agent("atlas");
+        let agent_token = daemon.agent_token("atlas", &["tasks.*", "messages.*"]).token().to_owned();
+        let key = json!({"name": "k", "agent_id": id, "audience": "both"});
+        let key = text(&daemon.operator().post("/credentials/agent-pat", key).expect(201).json(), "token");
+        let url = format!("http://{}", daemon.address);
+        Self { daemon, url, agent_token, key }
+    }
+
+    /// A program that was registered by hand: its id and secret.
+    fn program(&self) -> (String, String) {
+        let wanted =
+            json!({"name": "library", "introspect": true, "redirect_uris": ["http://127.0.0.1:4711/callback"]});
+        let made = self.daemon.operator().post("/api/oauth/clients", wanted).expect(201).json();
+        (text(&made, "id"), text(&made, "client_secret"))
+    }
+}
+
+fn drive_python(args: &[&str]) {
+    let _alone = INSTALLING.lock();
+    python::drive("oauth_clients/python", args);
+}
+
+/// Runs a module of the Node clients.
+fn drive_node(module: &str, args: &[&str]) -> String {
+    let packages = packages();
+    let mut node = Command::new("node");
+    run(node.arg(packages.join(module)).args(args).current_dir(&packages))
+}
+
+/// The folder with the packages and the modules that use them: a module finds its packages from where it lies.
+fn packages() -> PathBuf {
+    let _alone = INSTALLING.lock();
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth_clients/node");
+    let pins = std::fs::read(own.join("package.json")).expect("package.json");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oauth-{}", &blake3::hash(&pins).to_hex()[..16]));
+    std::fs::create_dir_all(&dir).expect("a folder");
+    for entry in std::fs::read_dir(&own).expect("the modules").flatten() {
+        std::fs::copy(entry.path(), dir.join(entry.file_name())).expect("a copy");
+    }
+    if !dir.join("complete").exists() {
+        let mut npm = Command::new("npm");
+        npm.current_dir(&dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
+        run(&mut npm);
+        std::fs::write(dir.join("complete"), "").expect("the mark of a complete folder");
+    }
+    dir
+}
+
+fn run(command: &mut Command) -> String {
+    let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{command:?}\n{text}\n{}", String::from_utf8_lossy(&done.stderr));
+    text
+}
