@@ -15,7 +15,7 @@ use crate::jobs::events::streams::{Event, Streams, space};
 use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
 use crate::store::messages::retention::{self, Keep};
-use crate::store::messages::settle;
+use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
 use crate::store::{self, Store};
 use crate::time::{Clock, Micros};
@@ -24,6 +24,8 @@ use crate::time::{Clock, Micros};
 const TOLD: u64 = 100;
 /// Messages removed in one transaction.
 const BATCH: u64 = 200;
+/// How often in one round parts of the words' index are put together.
+const TIDIED: usize = 200;
 /// Spaces looked at in one round; the next round goes on behind them.
 const SPACES: u64 = 500;
 /// The longest rest where a reply is due later: a clock that was set wrong meanwhile is noticed.
@@ -201,6 +203,7 @@ impl Keeper {
         self.after =
             if spaces.len() as u64 == SPACES { spaces.last().cloned().unwrap_or_default() } else { String::new() };
         spaces.iter().for_each(|space_id| self.trim(space_id));
+        self.tidy_words();
         let life = i64::try_from(CLIENT_ID_LIFE.as_micros()).unwrap_or(i64::MAX);
         let before = self.clock.judging().plus(-life);
         while !self.shared.lock().closed {
@@ -211,6 +214,17 @@ impl Keeper {
             }
             if let Err(error) = self.store.write(move |conn| retention::sweep_client_ids(conn, before, SWEEP_BATCH)) {
                 return log::warn!("sweeping client ids: {error}");
+            }
+        }
+    }
+
+    /// Puts parts of the words' index together, a little in each transaction: searches ask every part.
+    fn tidy_words(&self) {
+        for _ in 0..TIDIED {
+            match self.store.write_light(tidy) {
+                Ok(more) if more && !self.shared.lock().closed => {}
+                Ok(_) => return,
+                Err(error) => return log::warn!("the index of messages: {error}"),
             }
         }
     }

@@ -20,7 +20,7 @@ use super::row::record;
 use crate::time::Micros;
 
 use words::Whose;
-pub use words::{index, search};
+pub use words::{index, search, tidy};
 
 const COUNT_UP: &str =
     "INSERT INTO message_counts (space_id, last_seq, messages, open, bytes) VALUES (?1, 1, 1, ?2, ?3)

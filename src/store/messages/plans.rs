@@ -62,6 +62,7 @@ fn everything(conn: &Connection) {
     find::first_of_the_newest(conn, "s", me, 0, 10).unwrap();
     find::replies(conn, "m1", me, 0, 10, 1000).unwrap();
     index(conn).unwrap();
+    tidy(conn).unwrap();
     search(conn, "some words", &["s".to_owned()], me, 10, 1000).unwrap();
     reading::mark(conn, "s", me, std::slice::from_ref(&message), None, now).unwrap();
     reading::mark_all(conn, "s", me, now).unwrap();

@@ -15,6 +15,13 @@ const IS_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM message_words_docsize WHERE
 /// FTS5 keeps a row in this table for each that it knows. Places only grow.
 const NEW: &str = "SELECT place, space_id, author, addressee, content FROM messages
     WHERE place > (SELECT coalesce(max(id), 0) FROM message_words_docsize) ORDER BY place LIMIT ?1";
+/// FTS5 begins a part of the index with every transaction, and asks each of them in every search. Two of a size are put
+/// together here; by itself it waits for four.
+const JOIN_TWO: &str = "INSERT INTO message_words (message_words, rank) VALUES ('usermerge', 2)";
+const JOINS: &str = "SELECT EXISTS (SELECT 1 FROM message_words_config WHERE k = 'usermerge')";
+const JOIN: &str = "INSERT INTO message_words (message_words, rank) VALUES ('merge', ?1)";
+/// Pages written in one go when parts are put together.
+const PAGES: i64 = 16;
 /// Messages taken in at the end of one transaction. What is left is taken in by the next.
 const AT_ONCE: u64 = 1000;
 const NEWEST: &str = "SELECT rowid FROM message_words WHERE message_words MATCH ?1 ORDER BY rowid DESC LIMIT ?2";
@@ -40,6 +47,20 @@ pub fn index(conn: &Connection) -> Result<()> {
         add(conn, row.get(0)?, &whose, text(4)?)?;
     }
     Ok(())
+}
+
+/// Puts parts of the index together, a little at a time. True if there may be more to do.
+///
+/// # Errors
+/// The store's.
+pub fn tidy(conn: &Connection) -> Result<bool> {
+    if !conn.prepare_cached(JOINS)?.query_row([], |row| row.get(0))? {
+        conn.prepare_cached(JOIN_TWO)?.execute([])?;
+    }
+    let before = conn.total_changes();
+    conn.prepare_cached(JOIN)?.execute([PAGES])?;
+    // The statement counts as one change even where nothing is to be done.
+    Ok(conn.total_changes() - before >= 2)
 }
 
 fn addressee<'a>(row: &'a Row<'_>) -> rusqlite::Result<Option<&'a str>> {
@@ -270,6 +291,23 @@ mod tests {
         for query in ["rare", "common rare", "rare words common"] {
             assert_eq!(find(&conn, query, &SPACES, "user:bob", 3), of(&[180, 150, 120]), "{query}");
         }
+    }
+
+    #[test]
+    fn parts_of_the_index_are_put_together_and_all_is_found() {
+        let conn = database();
+        for n in 0..200 {
+            say(&conn, n, SPACES[0], "user:ann", None, &format!("common words and number{n}"));
+        }
+        let parts = || -> i64 {
+            conn.query_row("SELECT count(DISTINCT segid) FROM message_words_idx", [], |row| row.get(0)).unwrap()
+        };
+        let before = parts();
+        while tidy(&conn).unwrap() {}
+        assert!(parts() < before, "{} of {before}", parts());
+        assert!(!tidy(&conn).unwrap(), "then there is nothing to do");
+        assert_eq!(find(&conn, "number7 words", &SPACES, "user:bob", 9), ["m7"]);
+        assert_eq!(find(&conn, "common", &SPACES, "user:bob", 500).len(), 200);
     }
 
     /// Two letters, so that words begin as scopes do and meet.
