@@ -187,6 +187,8 @@ impl Daemon {
             command.args(["--containers", "none"]);
         }
         command.env_remove("STATE_DIRECTORY").env_remove("RUNTIME_DIRECTORY").env_remove("NOTIFY_SOCKET");
+        // What a test is told by the environment is no setting of the daemon.
+        command.env_remove("TAOSD_MODEL_STEPS").env_remove("TAOSD_MODEL_SEED");
         command.envs(self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())));
         command
     }
