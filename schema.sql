@@ -969,6 +969,37 @@ CREATE TABLE tripwires (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX tripwires_of_agent ON tripwires (agent_id, path);
 
+-- Joins that a person has decided; those that wait for a decision are in memory. The caller is known by the hash of its
+-- device code alone. `fetched_at`: the caller has got its key, and gets no other.
+CREATE TABLE joins (
+    id           TEXT NOT NULL PRIMARY KEY,
+    device_hash  BLOB NOT NULL UNIQUE CHECK (length(device_hash) = 32),
+    state        TEXT NOT NULL CHECK (state = 'approved' OR state = 'denied'),
+    name         TEXT NOT NULL,
+    code         TEXT NOT NULL,
+    peer         TEXT NOT NULL,
+    reason       TEXT NOT NULL,
+    description  TEXT,
+    origin_hint  TEXT,
+    -- The agent that it became; whether that is one of before.
+    agent_id     TEXT REFERENCES agents (id) ON DELETE CASCADE,
+    is_same      INTEGER NOT NULL DEFAULT 0 CHECK (is_same = 0 OR is_same = 1),
+    -- Scopes of the key to come, a JSON array, and the credential it is made with.
+    scopes       TEXT CHECK (scopes IS NULL OR json_valid(scopes)),
+    made_by      TEXT,
+    decider_id   TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    decided_by   TEXT NOT NULL,
+    note         TEXT,
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL,
+    decided_at   INTEGER NOT NULL,
+    fetched_at   INTEGER,
+    CHECK ((state = 'approved') = (agent_id IS NOT NULL) AND (state = 'approved') = (scopes IS NOT NULL))
+) STRICT;
+CREATE INDEX joins_by_age ON joins (created_at, id);
+CREATE INDEX joins_of_decider ON joins (decider_id, created_at, id);
+CREATE INDEX joins_of_agent ON joins (agent_id) WHERE agent_id IS NOT NULL;
+
 -- Where people are told: their own channels, and those of taosd.toml, which are written here at every start. A secret is
 -- sealed by a key that lies beside the database and is in no backup.
 CREATE TABLE channels (

@@ -39,6 +39,7 @@ pages![
     "agents/recipes/notifying-the-user",
     "agents/recipes/asking-for-access",
     "agents/recipes/deciding-requests",
+    "agents/recipes/joining",
     "agents/recipes/reading-knowledge",
     "agents/recipes/sharing-a-file",
     "agents/recipes/talking-to-another-agent",

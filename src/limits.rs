@@ -366,6 +366,18 @@ pub const DENIED_FOR: Duration = Duration::from_secs(600);
 pub const REQUESTS_KEPT: u64 = 500;
 /// People who are told of one request.
 pub const REQUEST_DECIDERS: u64 = 16;
+/// How long a join waits for a decision, and its caller for the key.
+pub const JOIN_LIFE: Duration = Duration::from_secs(600);
+/// Joins that wait: on the box, and of one peer.
+pub const JOINS_PENDING: (usize, usize) = (20, 5);
+/// Joins of one peer in a minute.
+pub const JOINS_PER_MINUTE: u64 = 5;
+/// Joins in an hour that people are notified of.
+pub const JOINS_TOLD_PER_HOUR: u64 = 30;
+/// Seconds between two questions of a join's caller whether it was decided.
+pub const JOIN_INTERVAL: u64 = 5;
+/// Decided joins of a decider that are kept.
+pub const JOINS_KEPT: u64 = 500;
 /// Requests that are decided at once.
 pub const DECIDED_AT_ONCE: usize = 50;
 /// Scopes in one list.

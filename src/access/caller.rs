@@ -113,10 +113,11 @@ struct Credential {
 /// What a credential may do now: its own scopes, and of an agent's no more than that agent may at present. A key that
 /// only lets requests through to its agent is nobody and goes by its own.
 pub fn power_of(holder: &Holder) -> Scopes {
-    let own = Scopes::from_stored(&holder.scopes);
     match &holder.agent {
-        Some(agent) if holder.key_type != Some(KeyType::External) => own.intersection(&Scopes::of_agent(&agent.scope)),
-        _ => own,
+        Some(agent) if holder.key_type != Some(KeyType::External) => {
+            Scopes::of_agents_credential(&holder.scopes).intersection(&Scopes::of_agent(&agent.scope))
+        }
+        _ => Scopes::from_stored(&holder.scopes),
     }
 }
 

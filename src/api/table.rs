@@ -54,6 +54,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::mcp::ROUTES,
             super::taos::operations::ROUTES,
             super::taos::requests::ROUTES,
+            super::taos::joins::ROUTES,
             super::taos::ask::ROUTES,
             super::taos::events::ROUTES,
             super::taos::notify::ROUTES,

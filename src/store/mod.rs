@@ -21,6 +21,7 @@ pub mod expiry;
 pub mod grants;
 pub mod history;
 pub mod idempotency;
+pub mod joins;
 pub mod keys;
 pub mod knowledge;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::migrate::MigrateError;
 use super::open::{self, OpenError};
 use super::rights::{self, Rights, Taken};
-use super::{Result, StoreError, VERSION, audit, meta, objects};
+use super::{Result, StoreError, VERSION, audit, joins, meta, objects};
 use crate::time::Micros;
 
 const END_SESSIONS: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?1 WHERE (kind = 'session' OR kind = 'oauth_grant') AND state = 'active'";
@@ -76,6 +76,7 @@ pub struct Changed {
 pub fn settle(conn: &Connection, since: &Since, source: &str, now: Micros) -> Result<Changed> {
     let tx = conn.unchecked_transaction()?;
     let sessions = tx.execute(END_SESSIONS, [now])?;
+    joins::end_all(&tx, now)?;
     let mut changed = Changed { sessions, dead: 0, taken: Vec::new() };
     for id in ids(&tx, LIVE)?.iter().filter(|id| !since.live.contains(*id)) {
         changed.dead += tx.execute(REVOKE, params![id, now])?;

@@ -52,6 +52,8 @@ pub(super) struct Request {
 #[derive(Debug, Deserialize)]
 pub(super) struct Named {
     pub name: String,
+    #[serde(default)]
+    pub last_used_at: Option<String>,
 }
 
 impl Request {
@@ -61,7 +63,8 @@ impl Request {
 
     /// Who asks.
     pub fn who(&self) -> &str {
-        let named = self.agent.as_ref().map(|agent| agent.name.as_str());
+        // A join asks to be the agent that it names; it is not that one yet.
+        let named = self.agent.as_ref().filter(|_| self.kind != "join").map(|agent| agent.name.as_str());
         named.or(self.requester.as_str()).unwrap_or_else(|| self.told("name"))
     }
 

@@ -82,11 +82,20 @@ const AGENT_BASELINE: &[&str] = &[
     "agents.processing",
     "agents.profile",
     "credentials.fingerprint",
+    "requests.create",
+    "requests.read",
 ];
 /// What every agent's key may have, whatever its issuer may do: what only agents do, and what the broad words of a user's
 /// token leave out.
-const AGENT_ALONE: &[&str] =
-    &["agents.heartbeat", "agents.processing", "agents.profile", "knowledge.read", "ui.notify"];
+const AGENT_ALONE: &[&str] = &[
+    "agents.heartbeat",
+    "agents.processing",
+    "agents.profile",
+    "knowledge.read",
+    "ui.notify",
+    "requests.create",
+    "requests.read",
+];
 /// What a key must hold one of to be a manager's.
 const ADMIN_ACTIONS: &[Action] = &[Action::AgentsCreate, Action::CredentialsIssue, Action::CredentialsRevoke];
 
@@ -246,6 +255,11 @@ pub fn agent_default(issuer: &Scopes) -> Scopes {
     let of_words = words_of(Class::Agent).flat_map(|word| word.scopes);
     let all = Scopes::trusted(AGENT_BASELINE.iter().chain(of_words).copied());
     all.intersection(&issuer_of_agents(issuer))
+}
+
+/// What a new agent may do at all: the default, as far as its issuer may, and to ask for more.
+pub fn of_new_agent(issuer: &Scopes) -> Scopes {
+    Scopes::agent_default().intersection(&issuer.union(&scopes(&["requests.create", "requests.read"])))
 }
 
 /// What an issuer may give to an agent: its own scopes, and what every agent may have.

@@ -34,6 +34,11 @@ const AGENT_IMPLIED: &[(Action, Action)] = &[
     (Action::AgentsRegister, Action::AgentsProfile),
 ];
 
+/// What comes with what a credential of an agent covers: whatever may tell the owner something may ask it for something.
+/// So agents and credentials that were made before there were requests ask like all others.
+const ASKING: &[(Action, Action)] =
+    &[(Action::UiNotify, Action::RequestsCreate), (Action::UiNotify, Action::RequestsRead)];
+
 /// A text that is not a scope, or too many of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidScope {
@@ -105,13 +110,21 @@ impl Scopes {
     /// What an agent may do at all now, from its own scope as stored: no credential of it, of whatever kind and age, is
     /// worth more.
     pub fn of_agent(json: &str) -> Self {
-        let mut own = Self::from_stored(json);
-        for (with, implied) in AGENT_IMPLIED {
-            if own.allow(*with) && !own.covers_text(implied.slug()) {
-                own.0.push(Scope(implied.slug().into()));
+        Self::from_stored(json).implying(AGENT_IMPLIED).implying(ASKING)
+    }
+
+    /// What a credential of an agent may do, from its own scopes as stored.
+    pub fn of_agents_credential(json: &str) -> Self {
+        Self::from_stored(json).implying(ASKING)
+    }
+
+    fn implying(mut self, implied: &[(Action, Action)]) -> Self {
+        for (with, implied) in implied {
+            if self.allow(*with) && !self.covers_text(implied.slug()) {
+                self.0.push(Scope(implied.slug().into()));
             }
         }
-        own
+        self
     }
 
     /// Scopes that stand in this crate's own tables.
@@ -242,6 +255,17 @@ mod tests {
             assert!(!narrow.allow(action), "{}", action.slug());
         }
         assert_eq!(Scopes::of_agent(r#"["*"]"#), Scopes::all());
+    }
+
+    #[test]
+    fn what_may_tell_the_owner_may_ask_it_and_nothing_else_may() {
+        let asks = |scopes: &Scopes| scopes.allow(Action::RequestsCreate) && scopes.allow(Action::RequestsRead);
+        for json in [r#"["ui.notify"]"#, r#"["ui.*","tasks.*"]"#, r#"["*"]"#] {
+            assert!(asks(&Scopes::of_agent(json)) && asks(&Scopes::of_agents_credential(json)), "{json}");
+        }
+        let narrow = Scopes::of_agents_credential(r#"["agents.read","tasks.*"]"#);
+        assert!(!narrow.allow(Action::RequestsCreate) && !narrow.allow(Action::RequestsRead));
+        assert!(!Scopes::of_agent(r#"["ui.notify"]"#).allow(Action::RequestsDecide));
     }
 
     #[test]

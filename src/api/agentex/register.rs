@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::agents::{ACP_TYPE, ACP_URL, AGENT_ID, DESCRIPTION, INPUT, NAME};
 use super::record::{self, METADATA, show};
 use super::{by_name, deployed, keys, metadata, no_agent, role};
-use crate::access::{self, AgentRole, Scopes};
+use crate::access::scopes::ax_scopes;
+use crate::access::{self, AgentRole};
 use crate::api::agents::create;
 use crate::api::agents::name;
 use crate::api::engine::app::App;
@@ -117,7 +118,7 @@ pub(super) fn build(app: &App, call: Call) -> Handled {
 /// A real creation: row, owner's grant and what is kept of it, in this one transaction.
 fn make(tx: &Tx<'_>, wanted: &Wanted) -> Result<RegisteredAgent, ApiError> {
     let slug = name::free_slug(tx.conn, &name::slug_of(&wanted.name))?;
-    let scopes = Scopes::agent_default().intersection(tx.caller.credential_scopes());
+    let scopes = ax_scopes::of_new_agent(tx.caller.credential_scopes());
     let mut birth = create::Birth::named(slug, wanted.name.clone(), &scopes);
     birth.given_name = Some(wanted.name.clone());
     let agent = create::fresh(tx, birth)?;

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::agents::{ORIGIN, PINNED, SPACE_ID};
 use super::keys::NAME;
 use super::record;
+use crate::access::scopes::ax_scopes;
 use crate::access::{self, AgentRole, Caller, Scopes, SpaceRole};
 use crate::api::agents::archive::Ending;
 use crate::api::agents::create::{self, Birth};
@@ -75,7 +76,7 @@ fn make(
     if let Some(id) = &space_id {
         access::require_space(tx.conn, tx.caller, id, SpaceRole::Editor)?;
     }
-    let scopes = Scopes::agent_default().intersection(issuer);
+    let scopes = ax_scopes::of_new_agent(issuer);
     let birth = Birth {
         slug: name::free_slug(tx.conn, &name::slug_of(given))?,
         display_name: given.to_owned(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::idempotency::InFlight;
+use super::joins::Joins;
 use super::kept::KeptReplies;
 use super::logins::Logins;
 use super::metrics::RequestMetrics;
@@ -105,6 +106,8 @@ pub struct App {
     pub listening: Arc<OnceLock<Vec<SocketAddr>>>,
     /// Logins on their way: links, requests of programs, codes.
     pub logins: Arc<Logins>,
+    /// Joins that wait for a decision.
+    pub joins: Arc<Joins>,
     edge: OnceLock<edge::Handle>,
     /// Itself, for work that goes on after a handler.
     own: OnceLock<Weak<App>>,
@@ -191,6 +194,7 @@ impl App {
             box_key: parts.box_key,
             listening: parts.listening,
             logins: Arc::new(logins),
+            joins: Arc::default(),
             edge: OnceLock::new(),
             own: OnceLock::new(),
         }

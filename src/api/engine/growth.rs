@@ -181,6 +181,24 @@ pub const BOUNDS: &[Bound] = &[
         },
     },
     Bound {
+        routes: &["joins_create"],
+        adds: "A notification for each person who may decide; the join itself is held in memory",
+        most: || {
+            format!(
+                "{} waiting on the box, {} per peer, {} a minute per peer, then 429 `rate_limited`; people are notified of {} an hour",
+                limits::JOINS_PENDING.0,
+                limits::JOINS_PENDING.1,
+                limits::JOINS_PER_MINUTE,
+                limits::JOINS_TOLD_PER_HOUR
+            )
+        },
+    },
+    Bound {
+        routes: &["joins_fetch"],
+        adds: "A key, once for each join that a person has approved",
+        most: || "`ax.max_agent_pats` live ones per agent: a join is not approved beyond that".to_owned(),
+    },
+    Bound {
         routes: &["requests_create", "ui_ask"],
         adds: "A request, a notification for each decider, of a question a message",
         most: || {

@@ -9,6 +9,7 @@ mod frozen;
 pub mod growth;
 pub(crate) mod idempotency;
 pub(crate) mod inside;
+pub(crate) mod joins;
 pub(crate) mod kept;
 pub(crate) mod logins;
 pub(crate) mod metrics;

@@ -26,12 +26,16 @@ pub struct Choice {
     duration: Option<i64>,
     option: Option<i64>,
     text: Option<String>,
-    note: Option<String>,
+    pub(super) note: Option<String>,
+    /// Of a join: `new` or `same`, another name, and hours that the old credentials live on.
+    pub(super) become_as: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) keep_old: Option<i64>,
     /// The fields that were sent.
     sent: Vec<&'static str>,
 }
 
-/// Fields that belong to kinds. Those of a join are read where joins are.
+/// Fields that belong to kinds; a join is no kind of row, and its fields belong to none.
 const OF_KIND: &[(&Field, &[RequestKind])] = &[
     (&fields::LESS_SCOPE, &[RequestKind::Scope]),
     (&fields::LESS_ROLE, &[RequestKind::Grant]),
@@ -59,6 +63,9 @@ impl Choice {
             option: body.integer(&fields::OPTION),
             text: owned(&fields::TEXT),
             note: owned(&fields::NOTE),
+            become_as: owned(&fields::AS),
+            name: owned(&fields::NAME),
+            keep_old: body.integer(&fields::KEEP_OLD),
             sent: OF_KIND
                 .iter()
                 .map(|(field, _)| *field)
@@ -71,6 +78,15 @@ impl Choice {
     /// A yes to all that is asked.
     pub fn plain(note: Option<&str>) -> Self {
         Self { note: note.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Refuses fields that do not belong to a join.
+    pub(super) fn fits_join(&self) -> Result<(), ApiError> {
+        let own = [fields::AS.name, fields::NAME.name, fields::KEEP_OLD.name];
+        match self.sent.iter().find(|sent| !own.contains(sent)) {
+            Some(name) => Err(ApiError::field(name, "does not belong to a request of the kind join")),
+            None => Ok(()),
+        }
     }
 
     fn fits(&self, kind: RequestKind) -> Result<(), ApiError> {

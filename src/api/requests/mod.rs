@@ -4,6 +4,8 @@ mod ask;
 mod create;
 mod decide;
 pub mod fields;
+pub mod join;
+pub mod key;
 mod show;
 mod tell;
 

@@ -21,7 +21,11 @@ const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
 }
 
-const AGENT: &[Field] = &[text("id", "The agent's id."), text("name", "Its name.")];
+const AGENT: &[Field] = &[
+    text("id", "The agent's id."),
+    text("name", "Its name."),
+    Field::unbounded("last_used_at", "kind join: when its token was last used.").nullable(),
+];
 const ANSWER: &[Field] = &[
     Field::integer("option", 0, 16, "The option, counted from 0.").required().nullable(),
     text("text", "The option in words, or the answer."),
@@ -33,7 +37,7 @@ pub const RECORD: &[Field; 20] = &[
     Field::word("kind", KINDS, "What it asks for.").required(),
     Field::word("state", STATES, "Where it stands.").required(),
     Field::of("agent", Type::Object(AGENT), "The agent that asks.").required().nullable(),
-    text("requester", "Who asks: agent:NAME."),
+    text("requester", "Who asks: agent:NAME, of a join peer:ADDRESS."),
     text("reason", "Why."),
     Field::of("asked", Type::AnyObject, "What is asked for.").required(),
     Field::of("granted", Type::AnyObject, "What was granted.").required().nullable(),

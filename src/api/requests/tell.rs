@@ -30,6 +30,8 @@ pub struct Told {
     pub(super) news: bool,
     /// The message that puts a question.
     pub(super) put: Option<Put>,
+    /// The join that was decided.
+    decided_join: Option<String>,
 }
 
 impl Told {
@@ -52,9 +54,12 @@ impl Told {
 pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
     let webhook = app.config.read(|now| now.webhook.is_some()).then(|| std::sync::Arc::clone(&app.webhook));
-    let sleeper = std::sync::Arc::clone(&app.sleeper);
+    let (sleeper, joins) = (std::sync::Arc::clone(&app.sleeper), std::sync::Arc::clone(&app.joins));
     move |told| {
         let notified = !told.notified.is_empty();
+        if let Some(id) = &told.decided_join {
+            joins.forget(id);
+        }
         if told.news {
             sleeper.news(vec![told.agent_id.clone()]);
         }
@@ -84,6 +89,7 @@ pub fn changed(conn: &Connection, request: &Request, now: Micros) -> store::Resu
         notified: Vec::new(),
         news: false,
         put: None,
+        decided_join: None,
     })
 }
 
@@ -96,6 +102,56 @@ fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Resu
         }
     }
     Ok(deciders)
+}
+
+/// What is told of a join that was decided: whoever waits for it looks again.
+pub(super) fn of_join(id: &str) -> Told {
+    Told {
+        agent_id: id.to_owned(),
+        space_id: None,
+        event: Value::Null,
+        listeners: Vec::new(),
+        notified: Vec::new(),
+        news: false,
+        put: None,
+        decided_join: Some(id.to_owned()),
+    }
+}
+
+/// Notifies these people of something that nobody of the box asks for, in its transaction.
+pub(super) fn people(
+    conn: &Connection,
+    request_id: &str,
+    people: &[(String, String)],
+    (title, message): (&str, &str),
+    to_webhook: bool,
+    now: Micros,
+) -> store::Result<Told> {
+    let mut told = Told { decided_join: None, ..of_join(request_id) };
+    let title = in_one_line(title);
+    for (user_id, _) in people {
+        let id = store::new_id();
+        notifications::insert(
+            conn,
+            &NewNotification {
+                id: &id,
+                user_id,
+                agent_id: None,
+                source: "taosd",
+                app_origin: None,
+                level: Level::High,
+                title: &title,
+                message,
+                action_url: Some(&format!("/ui/requests/{request_id}")),
+                created_at: now,
+            },
+        )?;
+        if to_webhook {
+            webhook::queue(conn, &id, now)?;
+        }
+        told.notified.push(user_id.clone());
+    }
+    Ok(told)
 }
 
 /// Notifies each who may decide a new request, in its transaction.
@@ -139,6 +195,10 @@ fn title(request: &Request) -> String {
         RequestKind::Grant => format!("{} asks for the role {} on {}", request.agent, text("role"), text("resource")),
         RequestKind::Confirm => format!("{} asks: {}", request.agent, text("question")),
     };
+    in_one_line(&title)
+}
+
+fn in_one_line(title: &str) -> String {
     let line: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TITLE_CHARS).collect();
     line.trim_end().to_owned()
 }

@@ -11,6 +11,7 @@ pub(crate) mod freeze;
 pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod index;
+pub(crate) mod joins;
 pub(crate) mod jwks;
 pub(crate) mod knowledge;
 pub(crate) mod links;

@@ -13,9 +13,10 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
 use crate::api::engine::dispatch::render;
+use crate::api::engine::joins::Joins;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::requests::fields::{self, NOTE};
-use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
+use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, join, show};
 use crate::jobs::events::streams::Streams;
 use crate::limits::{DECIDED_AT_ONCE, TOOL_WAIT};
 use crate::rest::codes;
@@ -201,6 +202,10 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SPACE_FORBIDDEN,
             codes::TOO_MANY_MEMBERS,
             codes::LIMIT_REACHED,
+            codes::NAME_CONFLICT,
+            codes::CREATE_NOT_ALLOWED,
+            codes::AGENT_FROZEN,
+            codes::CLEANUP_REQUIRED,
         ]),
     row(Method::POST, "/api/requests/{id}/deny", Access::Action(Action::RequestsDecide, deny))
         .described("requests_deny", "Deny a request", "Of a question: refuses to answer.", DOC_DECIDE)
@@ -262,36 +267,52 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "requests")?;
     let page = list.page();
     let query = &call.input.query;
-    // A join is no row.
+    // A join is no row of theirs: it stands among them by its time.
     let kind = query.text(&KIND).filter(|kind| *kind != "join").map(str::parse).transpose().ok().flatten();
     let filter = Filter { state: query.word(&STATE)?, kind, agent: query.text(&AGENT).map(str::to_owned) };
     let now = Micros::now();
-    if query.text(&KIND) != Some("join") {
-        let viewer = requests::viewer(&call.caller);
-        app.store.read(|conn| {
-            let mut failed = None;
-            let mut take = |request: Request| {
-                if !call.caller.may_touch(&request.agent_id) {
-                    return true;
+    let viewer = requests::viewer(&call.caller);
+    app.store.read(|conn| {
+        let found = match kind {
+            None => join::list(conn, &app.joins, &call.caller, &filter, &page, now)?,
+            Some(_) => Vec::new(),
+        };
+        let mut joins = found.into_iter().peekable();
+        let mut failed = None;
+        let mut take = |request: Request| {
+            let place = (request.created_at, request.id.clone());
+            while let Some((at, value)) = joins.next_if(|(at, _)| *at > place) {
+                if !list.push(at, &value) {
+                    return false;
                 }
-                match show(conn, &request, &call.caller, now) {
-                    Ok(value) => list.push((request.created_at, request.id.clone()), &value),
-                    Err(error) => {
-                        failed = Some(error);
-                        false
-                    }
+            }
+            if !call.caller.may_touch(&request.agent_id) {
+                return true;
+            }
+            match show(conn, &request, &call.caller, now) {
+                Ok(value) => list.push(place, &value),
+                Err(error) => {
+                    failed = Some(error);
+                    false
                 }
-            };
+            }
+        };
+        if query.text(&KIND) != Some("join") {
             rows::list(conn, &viewer, &filter, &page, now, &mut take)?;
-            failed.map_or(Ok(()), Err)
-        })?;
-    }
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        while joins.next().is_some_and(|(at, value)| list.push(at, &value)) {}
+        Ok::<_, ApiError>(())
+    })?;
     Ok(list.reply(&call.input).into())
 }
 
 /// A request that is waited for.
 struct Poll {
     store: Arc<Store>,
+    joins: Arc<Joins>,
     gate: Arc<Gate>,
     streams: Arc<Streams>,
     call: Call,
@@ -301,14 +322,20 @@ struct Poll {
 impl Poll {
     /// Answers once the request is not pending, or the time is up.
     fn look(self) -> Result<Outcome, ApiError> {
-        let id = self.call.input.param(0);
-        let agent = self.store.lookup(|conn| requests::find(conn, &self.call.caller, id, Micros::now()))?.agent_id;
+        let (id, caller) = (self.call.input.param(0), &self.call.caller);
+        let topic = self.store.lookup(|conn| match join::find(conn, &self.joins, caller, id)? {
+            Some(join) => Ok(join.id().to_owned()),
+            None => requests::find(conn, caller, id, Micros::now()).map(|request| request.agent_id),
+        })?;
         // The wait begins before the look that counts: what is committed in between is not missed.
-        let wait = self.streams.wait(&requests::topic_of(&agent));
+        let wait = self.streams.wait(&requests::topic_of(&topic));
         let now = Micros::now();
         let (state, value) = self.store.read(|conn| {
-            let request = requests::find(conn, &self.call.caller, id, now)?;
-            Ok::<_, ApiError>((request.state_at(now), show(conn, &request, &self.call.caller, now)?))
+            if let Some(join) = join::find(conn, &self.joins, caller, id)? {
+                return Ok((join.state(), join.show(conn, now)?));
+            }
+            let request = requests::find(conn, caller, id, now)?;
+            Ok::<_, ApiError>((request.state_at(now), show(conn, &request, caller, now)?))
         })?;
         if state != RequestState::Pending || Instant::now() >= self.until || self.streams.is_closing() {
             return Ok(Outcome::Done(Reply::ok(&value)));
@@ -333,6 +360,7 @@ fn get(app: &App, call: Call) -> Handled {
     let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
     let poll = Poll {
         store: Arc::clone(&app.store),
+        joins: Arc::clone(&app.joins),
         gate: Arc::clone(&app.gate),
         streams: Arc::clone(&app.streams),
         until: call.input.head.arrived + Duration::from_secs(wait),
@@ -345,13 +373,45 @@ fn get(app: &App, call: Call) -> Handled {
 fn step(
     app: &App,
     call: Call,
-    work: impl FnOnce(&Tx<'_>, &str) -> Result<(Request, Told), ApiError> + Send + 'static,
+    work: impl FnOnce(&Tx<'_>, &str) -> Result<(Value, Told), ApiError> + Send + 'static,
 ) -> Handled {
     let telling = telling(app);
     call.write(app, move |tx| {
-        let (request, told) = work(tx, tx.input.param(0))?;
-        Ok(telling(Reply::ok(&shown(tx, &request)?), vec![told]))
+        let (record, told) = work(tx, tx.input.param(0))?;
+        Ok(telling(Reply::ok(&record), vec![told]))
     })
+}
+
+/// The record of a request that has changed.
+fn with_record(tx: &Tx<'_>, (request, told): (Request, Told)) -> Result<(Value, Told), ApiError> {
+    Ok((shown(tx, &request)?, told))
+}
+
+/// What it takes to decide.
+#[derive(Clone)]
+struct Deciding {
+    joins: Arc<Joins>,
+    most_keys: u64,
+}
+
+impl Deciding {
+    fn of(app: &App) -> Self {
+        Self { joins: Arc::clone(&app.joins), most_keys: app.config.read(|now| now.ax.max_agent_pats) }
+    }
+
+    fn approve(&self, tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Value, Told), ApiError> {
+        match join::find(tx.conn, &self.joins, tx.caller, id)? {
+            Some(found) => join::approve(tx, found, choice, self.most_keys),
+            None => with_record(tx, requests::approve(tx, id, choice)?),
+        }
+    }
+
+    fn deny(&self, tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Value, Told), ApiError> {
+        match join::find(tx.conn, &self.joins, tx.caller, id)? {
+            Some(found) => join::deny(tx, found, note),
+            None => with_record(tx, requests::deny(tx, id, note)?),
+        }
+    }
 }
 
 /// Refuses agents, whatever their scopes.
@@ -361,30 +421,31 @@ fn users_only(call: &Call) -> Result<(), ApiError> {
 
 fn approve(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    let choice = Choice::of(&call.input.body)?;
-    step(app, call, move |tx, id| requests::approve(tx, id, &choice))
+    let (choice, deciding) = (Choice::of(&call.input.body)?, Deciding::of(app));
+    step(app, call, move |tx, id| deciding.approve(tx, id, &choice))
 }
 
 fn deny(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    step(app, call, |tx, id| requests::deny(tx, id, tx.input.body.text(&NOTE)))
+    let deciding = Deciding::of(app);
+    step(app, call, move |tx, id| deciding.deny(tx, id, tx.input.body.text(&NOTE)))
 }
 
 fn revoke(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    step(app, call, requests::revoke)
+    step(app, call, |tx, id| with_record(tx, requests::revoke(tx, id)?))
 }
 
 fn withdraw(app: &App, call: Call) -> Handled {
     if call.caller.agent_id().is_none() {
         return Err(codes::AGENT_REQUIRED.into());
     }
-    step(app, call, requests::withdraw)
+    step(app, call, |tx, id| with_record(tx, requests::withdraw(tx, id)?))
 }
 
 fn decide_all(app: &App, call: Call) -> Handled {
     users_only(&call)?;
-    let telling = telling(app);
+    let (telling, deciding) = (telling(app), Deciding::of(app));
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let approves = body.text(&DECISION) == Some("approve");
@@ -395,12 +456,12 @@ fn decide_all(app: &App, call: Call) -> Handled {
                 continue;
             }
             let done = store::savepoint(tx.conn, |_| {
-                if approves { requests::approve(tx, id, &choice) } else { requests::deny(tx, id, body.text(&NOTE)) }
+                if approves { deciding.approve(tx, id, &choice) } else { deciding.deny(tx, id, body.text(&NOTE)) }
             });
             let result = match done {
-                Ok((request, one)) => {
+                Ok((record, one)) => {
                     told.push(one);
-                    json!({"state": request.state_at(tx.now)})
+                    json!({"state": record["state"]})
                 }
                 Err(error) if error.code.status >= 500 => return Err(error),
                 Err(error) => json!({"error": error.code.slug}),

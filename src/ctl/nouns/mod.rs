@@ -16,6 +16,7 @@ mod download;
 mod freeze;
 mod grants;
 mod inbox;
+mod join;
 mod keys;
 mod knowledge;
 mod login;
@@ -76,6 +77,7 @@ pub const ALL: &[CommandEntry] = &[
     download::ENTRY,
     auth::ENTRY,
     login::ENTRY,
+    join::ENTRY,
     auth::LOGOUT,
     auth::WHOAMI,
     mcp::ENTRY,

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read};
 
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::follow::patiently;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 use crate::say::{self, Said, complain};
@@ -24,6 +25,7 @@ const COLUMNS: &[Column] = &[
     Column("KIND", "kind"),
     Column("ASKED", "asked"),
     Column("REASON", "reason"),
+    Column("CODE", "code"),
     Column("UNTIL", "until"),
 ];
 const RESULTS: &[Column] = &[Column("ID", "id"), Column("STATE", "state"), Column("ERROR", "error")];
@@ -66,7 +68,12 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
 
 fn ids() -> Arg {
     let parser = NonEmptyStringValueParser::new();
-    Arg::new("id").value_name("ID").required(true).num_args(1..).value_parser(parser).help("The requests")
+    Arg::new("id")
+        .value_name("ID")
+        .required(true)
+        .num_args(1..)
+        .value_parser(parser)
+        .help("The requests; of a join also its code")
 }
 
 fn note() -> Arg {
@@ -91,6 +98,17 @@ fn approve_command(name: &'static str) -> Command {
                 .value_name("OPTION")
                 .help("The option of a question: its text, or its number from 0"),
             Arg::new("text").long("text").value_name("TEXT").allow_hyphen_values(true).help("The answer in words"),
+            Arg::new("as")
+                .long("as")
+                .value_name("WHO")
+                .value_parser(PossibleValuesParser::new(["new", "same"]))
+                .help("Of a join: a new agent, or the same again, whose old credentials end"),
+            Arg::new("name").long("name").value_name("NAME").help("Of a join: another name"),
+            Arg::new("keep-old")
+                .long("keep-old")
+                .value_name("HOURS")
+                .value_parser(clap::value_parser!(i64).range(0..=24))
+                .help("Of the same agent: hours that its old credentials live on"),
             note(),
         ])
 }
@@ -112,7 +130,10 @@ fn approve(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if let Some(scopes) = matches.get_many::<String>("scope") {
         body.insert("scope".into(), json!(scopes.collect::<Vec<_>>()));
     }
-    for name in ["role", "text", "note"] {
+    if let Some(hours) = matches.get_one::<i64>("keep-old") {
+        body.insert("keep_old_hours".into(), json!(hours));
+    }
+    for name in ["role", "text", "as", "name", "note"] {
         if let Some(text) = matches.get_one::<String>(name) {
             body.insert(name.into(), json!(text));
         }
@@ -230,12 +251,13 @@ fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let asks = !context.json && io::stdin().is_terminal() && io::stderr().is_terminal();
     let mut seen: Vec<String> = Vec::new();
-    // Every request comes with a notification to those who decide: that is waited for.
-    let newest = read(&session, "notifications_list", json!({"limit": 1}))?;
+    // Every request comes with a notification to those who decide: that is waited for. A daemon that is away, or starts
+    // again, is waited for as well.
+    let newest = patiently(None, || read(&session, "notifications_list", json!({"limit": 1})))?;
     let mut last = newest.first().and_then(|row| row["id"].as_str()).unwrap_or(FIRST).to_owned();
     let wait = WAIT.min(context.timeout.as_secs() / 2).max(1);
     loop {
-        let mut pending = read(&session, "requests_list", json!({"state": "pending"}))?;
+        let mut pending = patiently(None, || read(&session, "requests_list", json!({"state": "pending"})))?;
         pending.reverse();
         let of = |request: &Value| request["id"].as_str().unwrap_or("").to_owned();
         for request in pending.iter().filter(|request| !seen.contains(&of(request))) {
@@ -248,7 +270,7 @@ fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
             }
         }
         seen = pending.iter().map(of).collect();
-        let rows = read(&session, "notifications_list", json!({"after": last, "wait": wait}))?;
+        let rows = patiently(None, || read(&session, "notifications_list", json!({"after": last, "wait": wait})))?;
         if let Some(id) = rows.last().and_then(|row| row["id"].as_str()) {
             last = id.to_owned();
         }
@@ -264,43 +286,85 @@ fn line(request: &Value) -> String {
         shown.push_str(&format!("  {}: {}\n", text::clean(name), field(value)));
     }
     shown.push_str(&format!("  reason: {}\n", field(&request["reason"])));
+    if request["kind"] == "join" {
+        shown.push_str(&format!("  code: {}\n", field(&request["code"])));
+        if request["agent"].is_object() {
+            let seen = &request["agent"]["last_used_at"];
+            let seen = if seen.is_string() { field(seen) } else { "never".to_owned() };
+            shown.push_str(&format!("  there is such an agent, last seen: {seen}\n"));
+        }
+    }
     if let Some(seconds) = request["duration_seconds"].as_i64() {
         shown.push_str(&format!("  for: {seconds} s\n"));
     }
     shown
 }
 
+/// What a person is asked of a request.
+fn prompt(request: &Value) -> &'static str {
+    let has_options = request["options"].as_array().is_some_and(|options| !options.is_empty());
+    match request["kind"].as_str() {
+        Some("confirm") if has_options => "Option or its number from 0 (n: refuse to answer, d: decide later): ",
+        Some("confirm") => "Answer (n: refuse to answer, d: decide later): ",
+        Some("join") if request["agent"].is_object() => {
+            "Do you see the same code there? s: the same agent again, its old credentials end; n: no; d: decide later: "
+        }
+        Some("join") => "Do you see the same code there? y: let it in; n: no; d: decide later: ",
+        _ => "Approve? y: yes; n: no; d: decide later: ",
+    }
+}
+
+/// What an answer means: the route and its body; none where the person decides later, `Err` where it is no answer.
+fn meant(request: &Value, answer: &str) -> Result<Option<(&'static str, Map<String, Value>)>, ()> {
+    let (lower, mut body) = (answer.to_lowercase(), Map::new());
+    let options = request["options"].as_array().cloned().unwrap_or_default();
+    let exists = request["kind"] == "join" && request["agent"].is_object();
+    // An option that reads like one of our own words is meant as the option.
+    let is_it = |one: &Value| one.as_str().is_some_and(|text| text.to_lowercase() == lower);
+    if let Some(nth) = options.iter().position(is_it) {
+        body.insert("option".into(), json!(nth));
+        return Ok(Some(("requests_approve", body)));
+    }
+    match lower.as_str() {
+        "" | "d" | "later" => return Ok(None),
+        "n" | "no" => return Ok(Some(("requests_deny", body))),
+        "s" | "same" if exists => {
+            body.insert("as".into(), json!("same"));
+        }
+        "y" | "yes" if request["kind"] == "join" && !exists => {
+            body.insert("as".into(), json!("new"));
+        }
+        "y" | "yes" if request["kind"] != "confirm" && !exists => {}
+        _ if request["kind"] != "confirm" => return Err(()),
+        lower => match lower.parse::<usize>().ok().filter(|nth| *nth < options.len()) {
+            Some(nth) => {
+                body.insert("option".into(), json!(nth));
+            }
+            None if request["asked"]["free_text"] == true => {
+                body.insert("text".into(), json!(answer));
+            }
+            None => return Err(()),
+        },
+    }
+    Ok(Some(("requests_approve", body)))
+}
+
 /// Asks what to do with a request, and does it. False: nobody answers any more.
 fn ask(session: &Session<'_>, request: &Value) -> Result<bool, Failure> {
     let id = request["id"].as_str().unwrap_or("");
-    let options = request["options"].as_array().cloned().unwrap_or_default();
-    let is_question = request["kind"] == "confirm";
-    complain(match (is_question, options.is_empty()) {
-        (true, true) => "Answer (empty: later, deny: refuse): ",
-        (true, false) => "Option or its number from 0 (empty: later, deny: refuse): ",
-        (false, _) => "Approve? [y/n/later] ",
-    });
-    let mut answer = String::new();
-    if io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(Failure::Output)? == 0 {
-        return Ok(false);
-    }
-    let answer = answer.trim();
-    let mut body = Map::new();
-    let route = match (is_question, answer.to_lowercase().as_str()) {
-        (_, "") | (false, "later") => return Ok(true),
-        (true, "deny") | (false, "n" | "no") => "requests_deny",
-        (false, "y" | "yes") => "requests_approve",
-        (false, _) => return Ok(true),
-        (true, lower) => {
-            let is_it = |one: &Value| one.as_str().is_some_and(|text| text.to_lowercase() == lower);
-            match options.iter().position(is_it).or_else(|| lower.parse().ok().filter(|nth| *nth < options.len())) {
-                Some(nth) => body.insert("option".into(), json!(nth)),
-                None => body.insert("text".into(), json!(answer)),
-            };
-            "requests_approve"
+    let (route, body) = loop {
+        complain(prompt(request));
+        let mut answer = String::new();
+        if io::stdin().lock().take(ANSWER).read_line(&mut answer).map_err(Failure::Output)? == 0 {
+            return Ok(false);
+        }
+        match meant(request, answer.trim()) {
+            Ok(Some(meant)) => break meant,
+            Ok(None) => return Ok(true),
+            Err(()) => complain("That is none of the answers.\n"),
         }
     };
-    match post(session, route, id, body) {
+    match patiently(None, || post(session, route, id, body.clone())) {
         Ok(decided) => complain(&format!("{}\n", text::clean(&text::plain(&decided["state"])))),
         // Somebody else was faster, or it is not this user's to give.
         Err(Failure::Refused(refusal)) if refusal.status < 500 && refusal.status != 401 => {
@@ -309,4 +373,43 @@ fn ask(session: &Session<'_>, request: &Value) -> Result<bool, Failure> {
         Err(failure) => return Err(failure),
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(request: &Value, answer: &str) -> Option<&'static str> {
+        meant(request, answer).ok().flatten().map(|(route, _)| route)
+    }
+
+    #[test]
+    fn an_answer_means_what_the_prompt_says() {
+        let scope = json!({"kind": "scope", "options": null});
+        assert_eq!(route(&scope, "Y"), Some("requests_approve"));
+        assert_eq!(route(&scope, "no"), Some("requests_deny"));
+        assert_eq!(meant(&scope, "d"), Ok(None));
+        assert!(meant(&scope, "s").is_err() && meant(&scope, "maybe").is_err());
+    }
+
+    #[test]
+    fn who_comes_back_is_never_let_in_by_a_plain_yes() {
+        let back = json!({"kind": "join", "agent": {"id": "i", "name": "atlas"}});
+        assert!(meant(&back, "y").is_err());
+        assert_eq!(meant(&back, "s").unwrap().unwrap().1["as"], "same");
+        let new = json!({"kind": "join", "agent": null});
+        assert_eq!(meant(&new, "y").unwrap().unwrap().1["as"], "new");
+        assert!(meant(&new, "s").is_err());
+    }
+
+    #[test]
+    fn a_question_is_answered_by_option_number_or_words() {
+        let yes_no = json!({"kind": "confirm", "options": ["yes", "no"], "asked": {}});
+        assert_eq!(meant(&yes_no, "no").unwrap().unwrap().1["option"], 1, "no is an answer here");
+        assert_eq!(meant(&yes_no, "0").unwrap().unwrap().1["option"], 0);
+        assert_eq!(route(&yes_no, "n"), Some("requests_deny"));
+        assert!(meant(&yes_no, "2").is_err() && meant(&yes_no, "maybe").is_err());
+        let free = json!({"kind": "confirm", "options": ["main"], "asked": {"free_text": true}});
+        assert_eq!(meant(&free, "release").unwrap().unwrap().1["text"], "release");
+    }
 }

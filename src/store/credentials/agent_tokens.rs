@@ -11,6 +11,8 @@ const REVOKE_AGENT_TOKENS: &str = "UPDATE credentials SET state = 'revoked', rev
     WHERE agent_id = ?1 AND kind = 'agent_token' AND state IN ('pending', 'active', 'grace')";
 const REVOKE_ALL_OF_AGENT: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
     WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
+const END_ALL_OF_AGENT: &str = "UPDATE credentials SET expires_at = min(coalesce(expires_at, ?2), ?2)
+    WHERE agent_id = ?1 AND state NOT IN ('revoked', 'expired')";
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2 WHERE id = ?1";
 const GIVE_GRACE: &str = "UPDATE credentials SET state = 'grace', expires_at = ?2 WHERE id = ?1";
 const SELECT_PENDING: &str =
@@ -54,6 +56,14 @@ pub fn revoke_agent_tokens(conn: &Connection, agent_id: &str, now: Micros) -> Re
 /// The store's.
 pub fn revoke_all_of_agent(conn: &Connection, agent_id: &str, now: Micros) -> Result<usize> {
     Ok(conn.prepare_cached(REVOKE_ALL_OF_AGENT)?.execute(params![agent_id, now])?)
+}
+
+/// Lets every credential of any kind that an agent holds end then at the latest. How many there are.
+///
+/// # Errors
+/// The store's.
+pub fn end_all_of_agent(conn: &Connection, agent_id: &str, until: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(END_ALL_OF_AGENT)?.execute(params![agent_id, until])?)
 }
 
 /// Ends the tokens an agent has; its active one only after `grace` microseconds, if it is to have a grace. Until when

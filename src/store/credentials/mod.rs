@@ -10,8 +10,8 @@ mod user_tokens;
 use rusqlite::{Connection, params};
 
 pub use agent_tokens::{
-    activate, active_hash, agent_token, delete_pending, is_pending, others_of_agent, pending, retire_agent_token,
-    revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
+    activate, active_hash, agent_token, delete_pending, end_all_of_agent, is_pending, others_of_agent, pending,
+    retire_agent_token, revoke_agent_tokens, revoke_all_of_agent, revoked_since, set_agent_scopes, set_scopes,
 };
 pub use descent::{Made, Terms, is_below, kept_below, living_below, made_by, reparent, revoke, scopes_of, terms_of};
 pub use holder::{Holder, Holding, Lent, find, find_by_id, find_exchangeable, find_session};

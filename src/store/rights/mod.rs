@@ -60,6 +60,7 @@ const TABLES: &[(&str, &str)] = &[
     ("requests", "lesser: what they give"),
     ("changes", "numbers"),
     ("tripwires", "decoys, which give no right"),
+    ("joins", "an approved one whose key was not fetched is fetched no more"),
     ("channels", "where people are told; no backup has the key of their secrets"),
     ("channel_outbox", "texts on their way"),
 ];

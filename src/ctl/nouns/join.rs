@@ -1,0 +1,179 @@
+//! `taosctl join`: an agent without a credential asks to join, or to come back, and gets its key once a person has
+//! approved. The key is written to a file for its owner's eyes alone; it is printed nowhere.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgMatches, Command};
+use serde_json::{Value, json};
+
+use crate::ctl::core::failure::Failure;
+use crate::ctl::core::home::{ACTIVE, Home, is_name};
+use crate::ctl::core::output::Output;
+use crate::ctl::core::server::Server;
+use crate::ctl::core::{path, private, text};
+use crate::ctl::login::connection::{Connection, checked};
+use crate::ctl::login::context::Context;
+use crate::ctl::login::profile::{self, SavedProfile};
+use crate::ctl::login::session::Session;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show;
+use crate::say::complain;
+use crate::secret::Plaintext;
+
+/// The folder of the keys that were joined for.
+const KEYS: &str = "keys";
+/// Seconds that are added to the pause where the daemon wants more.
+const SLOWER: u64 = 5;
+
+/// The verb.
+pub const ENTRY: CommandEntry =
+    CommandEntry::Own { name: "join", routes: &["joins_create", "joins_fetch"], command, run };
+
+fn option(id: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).long(id).value_name(value).value_parser(NonEmptyStringValueParser::new()).help(help)
+}
+
+fn command(name: &'static str) -> Command {
+    Command::new(name)
+        .about("Ask to become an agent of this box, or to come back as one")
+        .after_help(
+            "Needs no credential. Shows a code; a person sees the same code and decides. The key is written to a file, \
+             and a profile for it is made; it becomes the active one if none is. Exits with 1 if nobody approves.",
+        )
+        .args([
+            option("name", "NAME", "The name of the agent").required(true),
+            option("reason", "TEXT", "Why; the person who decides reads it").required(true).allow_hyphen_values(true),
+            option("description", "TEXT", "What the agent is for").allow_hyphen_values(true),
+            option("save-to", "FILE", "Only write the key to this file, and make no profile"),
+        ])
+}
+
+/// Where the key goes.
+enum Place {
+    File(PathBuf),
+    Profile(Home),
+}
+
+impl Place {
+    fn of(matches: &ArgMatches, name: &str) -> Result<Self, Failure> {
+        let Some(file) = matches.get_one::<String>("save-to") else {
+            let home = Context::home()?;
+            // There is no key to lose yet.
+            home.write(&format!("{KEYS}/.probe"), b"")?;
+            home.remove(&format!("{KEYS}/.probe"))?;
+            profile::check_name(name)?;
+            return Ok(Self::Profile(home));
+        };
+        let absolute = std::path::absolute(file);
+        let path = absolute.map_err(|error| Failure::usage(format!("{file}: {error}"), "Name another file."))?;
+        private::probe(&path)?;
+        Ok(Self::File(path))
+    }
+}
+
+fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let text_of = |name: &str| matches.get_one::<String>(name).map(String::as_str);
+    let place = Place::of(matches, text_of("name").unwrap_or_default())?;
+    let server = context.given.server(&Context::env)?.unwrap_or_else(|| Server::local(&Context::env));
+    let session = Session::new(context, Connection::new(server.clone(), None, "join"));
+    let host = profile::host();
+    let mut body = json!({"name": text_of("name"), "reason": text_of("reason")});
+    if !host.is_empty() {
+        body["origin_hint"] = json!(host.chars().take(64).collect::<String>());
+    }
+    if let Some(description) = text_of("description") {
+        body["description"] = json!(description);
+    }
+    let route = path::route("joins_create");
+    let join = session.send_for_json(route, route.path, Some(&body))?;
+    complain(&told(&join));
+    let key = wait(&session, &join)?;
+    let token = checked(key["access_token"].as_str().unwrap_or(""))?;
+    save(context, &place, &server, &key, &token)
+}
+
+/// What the person who starts it has to do.
+fn told(join: &Value) -> String {
+    let field = |name: &str| text::clean(&text::plain(&join[name]));
+    format!(
+        "Code: {}\nA person approves it at {}\nor on the box: taosctl requests approve {}\n",
+        field("user_code"),
+        field("verification_uri_complete"),
+        field("user_code")
+    )
+}
+
+/// Asks for the key until somebody has decided, or the time is over. A daemon that is away for a moment is waited for.
+fn wait(session: &Session<'_>, join: &Value) -> Result<Value, Failure> {
+    let seconds = |name: &str, else_: u64| join[name].as_u64().unwrap_or(else_).clamp(1, 3600);
+    let end = Instant::now() + Duration::from_secs(seconds("expires_in", 600));
+    let mut pause = Duration::from_secs(seconds("interval", 5));
+    let route = path::route("joins_fetch");
+    let body = json!({"device_code": join["device_code"]});
+    loop {
+        sleep(pause);
+        match session.send_for_json(route, route.path, Some(&body)) {
+            Ok(key) => return Ok(key),
+            Err(Failure::Refused(refusal)) if refusal.error == "authorization_pending" => {}
+            Err(Failure::Refused(refusal)) if refusal.error == "slow_down" => pause += Duration::from_secs(SLOWER),
+            Err(Failure::Refused(refusal)) if refusal.status == 429 || refusal.status == 503 => {}
+            // The daemon says itself that the time is over.
+            Err(Failure::Unreachable(_)) if Instant::now() < end => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn save(context: &Context, place: &Place, server: &Server, key: &Value, token: &Plaintext) -> Result<Output, Failure> {
+    let text_of = |name: &str| key[name].as_str().map(str::to_owned);
+    let name = text_of("agent_name").unwrap_or_default();
+    let line = format!("{}\n", token.reveal());
+    let (file, note) = match place {
+        Place::File(path) => {
+            private::write(path, line.as_bytes())?;
+            (path.clone(), None)
+        }
+        Place::Profile(home) if is_name(&name) => {
+            let file = home.write(&format!("{KEYS}/{name}"), line.as_bytes())?;
+            let new = SavedProfile {
+                name: name.clone(),
+                url: server.to_string(),
+                token_file: std::path::absolute(&file).unwrap_or_else(|_| file.clone()),
+                agent_name: name.clone(),
+                agent_id: text_of("agent_id"),
+                space_id: text_of("space_id"),
+                token_sha256: profile::sha256(token.reveal().as_bytes()),
+                host_binding: profile::host(),
+                workdir_hash: None,
+                expires_at: text_of("expires_at"),
+            };
+            profile::save(home, &new)?;
+            let active = profile::active(home)?;
+            if active.as_ref().is_none_or(|active| *active == name) {
+                home.write(ACTIVE, format!("{name}\n").as_bytes())?;
+                (file, None)
+            } else {
+                (file, Some(format!("Another profile is active; use this one with --profile {name}.")))
+            }
+        }
+        Place::Profile(_) => return Err(Failure::Unexpected("The answer names no agent.".to_owned())),
+    };
+    let shown = file.display().to_string();
+    let output = if context.json {
+        show::one_line(&json!({
+            "agent_id": key["agent_id"],
+            "agent_name": key["agent_name"],
+            "space_id": key["space_id"],
+            "scopes": key["scopes"],
+            "expires_at": key["expires_at"],
+            "url": server.to_string(),
+            "token_file": shown,
+        }))
+    } else {
+        Output::text(format!("joined as {}; the key is in {}", text::clean(&name), text::clean(&shown)))
+    };
+    Ok(note.iter().fold(output, |output, note| output.with_note(note)))
+}

@@ -1,0 +1,165 @@
+//! Joins that a person has decided (requests contract, section 4): what the daemon knows of each by then, and the key that
+//! an approved one's caller fetches once. Those that nobody has decided live in memory.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Result;
+use super::page::{Page, Take, each};
+use super::requests::RequestState;
+use super::row::record;
+use crate::limits::{JOINS_KEPT, REQUEST_DECIDERS};
+use crate::secret::SecretHash;
+use crate::time::Micros;
+
+const INSERT: &str = "INSERT INTO joins (id, device_hash, state, name, code, peer, reason, description, origin_hint,
+        agent_id, is_same, scopes, made_by, decider_id, decided_by, note, created_at, expires_at, decided_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+    ON CONFLICT (id) DO NOTHING";
+/// The oldest of a decider's, beyond so many.
+const FORGET: &str = "DELETE FROM joins WHERE id IN (SELECT id FROM joins
+    WHERE decider_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 8 OFFSET ?2)";
+/// Once: the second who comes finds it fetched.
+const FETCH: &str = "UPDATE joins SET fetched_at = ?2
+    WHERE id = ?1 AND state = 'approved' AND fetched_at IS NULL AND expires_at > ?2";
+const END_ALL: &str = "UPDATE joins SET fetched_at = ?1 WHERE state = 'approved' AND fetched_at IS NULL";
+/// Who may make agents: the admins, and who was given it.
+const CREATORS: &str = "SELECT u.id, u.username FROM users u WHERE u.role = 'admin' AND u.disabled = 0
+    UNION ALL SELECT u.id, u.username FROM grants g JOIN users u ON u.id = g.principal_user_id
+        WHERE g.agent_id IS NULL AND g.space_id IS NULL AND g.role = 'creator' AND u.role <> 'admin' AND u.disabled = 0
+            AND (g.expires_at IS NULL OR g.expires_at > ?1)
+    LIMIT ?2";
+
+record! {
+    /// A decided join.
+    pub struct Join from "joins j LEFT JOIN agents a ON a.id = j.agent_id" {
+        /// The id.
+        pub id: String = "j.id",
+        /// `approved` or `denied`.
+        pub state: RequestState = "j.state",
+        /// What its caller asked to be called.
+        pub name: String = "j.name",
+        /// The code that both sides saw.
+        pub code: String = "j.code",
+        /// Where it came from.
+        pub peer: String = "j.peer",
+        /// Why.
+        pub reason: String = "j.reason",
+        /// What its caller says of itself.
+        pub description: Option<String> = "j.description",
+        /// Where its caller says that it is.
+        pub origin_hint: Option<String> = "j.origin_hint",
+        /// The agent that it became.
+        pub agent_id: Option<String> = "j.agent_id",
+        /// The same by name.
+        pub agent: Option<String> = "a.slug",
+        /// Whether that agent was there before.
+        pub is_same: bool = "j.is_same",
+        /// Scopes of the key, a JSON array.
+        pub scopes: Option<String> = "j.scopes",
+        /// The credential that the key is made with.
+        pub made_by: Option<String> = "j.made_by",
+        /// Who decided, by id.
+        pub decider_id: String = "j.decider_id",
+        /// The same by name, as it was.
+        pub decided_by: String = "j.decided_by",
+        /// What the decider says to it.
+        pub note: Option<String> = "j.note",
+        /// When it was asked.
+        pub created_at: Micros = "j.created_at",
+        /// Until when the key can be fetched.
+        pub expires_at: Micros = "j.expires_at",
+        /// When it was decided.
+        pub decided_at: Micros = "j.decided_at",
+        /// When the key was fetched.
+        pub fetched_at: Option<Micros> = "j.fetched_at",
+    }
+}
+
+/// Writes a decision down; false if there is one already. The decider's oldest make room.
+///
+/// # Errors
+/// The store's.
+pub fn insert(conn: &Connection, join: &Join, device: &SecretHash) -> Result<bool> {
+    let added = conn.prepare_cached(INSERT)?.execute(params![
+        join.id,
+        device.as_bytes(),
+        join.state,
+        join.name,
+        join.code,
+        join.peer,
+        join.reason,
+        join.description,
+        join.origin_hint,
+        join.agent_id,
+        join.is_same,
+        join.scopes,
+        join.made_by,
+        join.decider_id,
+        join.decided_by,
+        join.note,
+        join.created_at,
+        join.expires_at,
+        join.decided_at
+    ])?;
+    conn.prepare_cached(FORGET)?.execute(params![join.decider_id, JOINS_KEPT])?;
+    Ok(added > 0)
+}
+
+/// The decided join of this id.
+///
+/// # Errors
+/// The store's.
+pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Join>> {
+    let sql = format!("{} WHERE j.id = ?1", Join::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([id], Join::read).optional()?)
+}
+
+/// The decided join of this device code.
+///
+/// # Errors
+/// The store's.
+pub fn by_device(conn: &Connection, device: &SecretHash) -> Result<Option<Join>> {
+    let sql = format!("{} WHERE j.device_hash = ?1", Join::SELECT);
+    Ok(conn.prepare_cached(&sql)?.query_row([device.as_bytes()], Join::read).optional()?)
+}
+
+/// Notes that the key of an approved join is fetched now; false if it was before, or its time is over.
+///
+/// # Errors
+/// The store's.
+pub fn fetch(conn: &Connection, id: &str, now: Micros) -> Result<bool> {
+    Ok(conn.prepare_cached(FETCH)?.execute(params![id, now])? > 0)
+}
+
+/// Ends what is approved and was not fetched. How many.
+///
+/// # Errors
+/// The store's.
+pub fn end_all(conn: &Connection, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(END_ALL)?.execute([now])?)
+}
+
+/// Decided joins, newest first: those that this user has decided, or all.
+///
+/// # Errors
+/// The store's.
+pub fn list(conn: &Connection, decider: Option<&str>, page: &Page, take: Take<'_, Join>) -> Result<()> {
+    let whose = if decider.is_some() { "j.decider_id = ?3" } else { "?3 IS NULL" };
+    let sql = format!(
+        "{} WHERE (j.created_at, j.id) < (?1, ?2) AND {whose} ORDER BY j.created_at DESC, j.id DESC LIMIT ?4",
+        Join::SELECT
+    );
+    let (at, after) = page.newest_first();
+    let mut statement = conn.prepare_cached(&sql)?;
+    each(&mut statement, params![at, after, decider, page.fetch()], Join::read, take)
+}
+
+/// Who may let a new agent in, by id and name, as many as are told of it.
+///
+/// # Errors
+/// The store's.
+pub fn deciders(conn: &Connection, now: Micros) -> Result<Vec<(String, String)>> {
+    let mut statement = conn.prepare_cached(CREATORS)?;
+    let rows = statement.query_map(params![now, REQUEST_DECIDERS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
