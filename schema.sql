@@ -1004,7 +1004,7 @@ CREATE INDEX joins_of_agent ON joins (agent_id) WHERE agent_id IS NOT NULL;
 -- sealed by a key that lies beside the database and is in no backup.
 CREATE TABLE channels (
     id              TEXT NOT NULL PRIMARY KEY,
-    -- Without one it is told of everybody's notifications.
+    -- Without one it is told of what the admins are notified of.
     user_id         TEXT REFERENCES users (id) ON DELETE CASCADE,
     configured      INTEGER NOT NULL DEFAULT 0 CHECK (configured = 0 OR configured = 1),
     kind            TEXT NOT NULL CHECK (kind = 'webhook' OR kind = 'ntfy' OR kind = 'gotify' OR kind = 'telegram'),
@@ -1036,7 +1036,12 @@ CREATE TRIGGER notifications_go_to_channels AFTER INSERT ON notifications
 BEGIN
     INSERT INTO channel_outbox (channel_id, notification_id, queued_at)
         SELECT c.id, new.id, new.created_at FROM channels c
-        WHERE (c.user_id = new.user_id OR c.user_id IS NULL)
+        WHERE (c.user_id = new.user_id
+            -- What all admins are told is told once: the same to another one came just before.
+            OR (c.user_id IS NULL AND EXISTS (SELECT 1 FROM users u WHERE u.id = new.user_id AND u.role = 'admin')
+                AND NOT EXISTS (SELECT 1 FROM notifications n JOIN users u ON u.id = n.user_id
+                    WHERE n.seq < new.seq AND n.seq > new.seq - 64 AND n.created_at = new.created_at AND u.role = 'admin'
+                        AND n.title = new.title AND n.action_url IS new.action_url AND n.source = new.source)))
             AND (c.min_level = 'low' OR new.level = 'high' OR (c.min_level = 'normal' AND new.level = 'normal'))
             AND (c.events = '[]' OR instr(c.events, '"' || CASE
                 WHEN new.action_url GLOB '/ui/requests/*' THEN 'request'

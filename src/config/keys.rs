@@ -76,6 +76,13 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        name: "channel",
+        default: "none",
+        example: "[{ kind = \"ntfy\", url = \"https://ntfy.sh/my-box\", events = [\"request\", \"tripwire\"] }]",
+        about: "Channels that tell all admins, or one `user`: `kind` (webhook, ntfy, gotify, telegram) and `url`; `token_file`, `ca_file` (PEM: the authorities that are trusted instead of the system's), `events`, `min_level` (low, normal, high). Each can be a table `[[channel]]` at the end of the file.",
+        ..TOP
+    },
+    SettingKey {
         name: "public_url",
         env: "TAOSD_PUBLIC_URL",
         default: "none",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 mod agentex;
 mod ax;
+mod channels;
 mod containers;
 mod file;
 pub mod keys;
@@ -23,6 +24,7 @@ mod workspace;
 
 pub use agentex::Agentex;
 pub use ax::{Ax, FingerprintPolicy};
+pub use channels::ConfiguredChannel;
 pub use containers::{BindCredentials, ContainerSettings, Framework, MountRoot};
 pub use live::{LiveConfig, Watched};
 pub use log::filter as log_filter;
@@ -60,6 +62,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Hosts that users' channels may name though they are not public.
     pub channel_hosts: Vec<String>,
+    /// Channels that the operator sets.
+    pub channels: Arc<Vec<ConfiguredChannel>>,
     /// What is logged, as a filter of `env_filter`.
     pub log: String,
     /// Every bound.
@@ -187,6 +191,7 @@ impl Config {
             listen: listen(flags, &mut sources),
             allowed_hosts: hosts("allowed_hosts", "TAOSD_ALLOWED_HOSTS", &mut sources),
             channel_hosts: hosts("channel_hosts", "TAOSD_CHANNEL_HOSTS", &mut sources),
+            channels: Arc::new(channels::from_sources(&mut sources)),
             log: log::from_sources(&mut sources),
             limits: limits(&mut sources),
             models: models(&mut sources),

@@ -135,6 +135,14 @@ impl Config {
                 add(format!("{at}.{}", variable.as_str()), &at, "\"…\"".into(), &[value.reveal()]);
             }
         }
+        let channels = list(&self.channels, |channel| {
+            format!("{{ kind = {}, url = {} }}", quoted(channel.kind.slug()), quoted(&channel.place))
+        });
+        let secret: Vec<String> = self.channels.iter().map(|channel| format!("{channel:?}")).collect();
+        let tokens =
+            self.channels.iter().map(|channel| channel.token.as_ref().map_or("", crate::secret::Plaintext::reveal));
+        let marks: Vec<&str> = secret.iter().map(String::as_str).chain(tokens).collect();
+        add("channel".into(), "channel", channels, &marks);
         if let Some(WebhookSettings { endpoint, secret_file }) = self.webhook.as_deref() {
             let shown = quoted(&format!("http://{}/…", endpoint.authority()));
             add("webhook.url".into(), "webhook.url", shown, &[&endpoint.path]);
@@ -197,7 +205,7 @@ mod tests {
         let file = std::env::temp_dir().join(format!("taosd-settings-{}", std::process::id()));
         std::fs::write(&file, "0123456789abcdef").unwrap();
         let text = format!(
-            "containers_socket = '/s'\npublic_url = 'https://b'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
+            "channel = [{{ kind = 'ntfy', url = 'https://a/secret' }}]\ncontainers_socket = '/s'\npublic_url = 'https://b'\n[containers]\nimage = 'i'\n[frameworks.NAME]\nimage = 'i'\nenv = {{ A = 'b' }}\n\
             [models]\nNAME = ['controller']\n[webhook]\nurl = 'http://a/path?key=1'\nsecret_file = '{}'\n",
             file.display()
         );
@@ -210,7 +218,10 @@ mod tests {
         shown.sort();
         known.sort();
         assert_eq!(shown, known);
-        assert!(settings.iter().all(|s| !s.value.contains("key=1") && !s.value.contains("'b'") && s.value != "\"\""));
+        assert!(settings.iter().all(|s| !s.value.contains("key=1")
+            && !s.value.contains("a/secret")
+            && !s.value.contains("'b'")
+            && s.value != "\"\""));
     }
 
     #[test]

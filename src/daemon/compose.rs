@@ -14,7 +14,7 @@ use crate::config::{Config, LiveConfig};
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::events::channel_key::ChannelKey;
-use crate::jobs::events::channels::{ChannelSender, ChannelSettings};
+use crate::jobs::events::channels::{ChannelSender, ChannelSettings, configure as configure_channels};
 use crate::jobs::events::fetched::Fetched;
 use crate::jobs::events::log_tail::LogTail;
 use crate::jobs::events::notifier::Notifier;
@@ -210,7 +210,10 @@ fn channels(
     let settings = live.watch(|now| ChannelSettings {
         hosts: now.channel_hosts.clone(),
         public_url: now.public_url.as_ref().map(ToString::to_string),
+        configured: Arc::clone(&now.channels),
     });
+    let configured = Arc::clone(&live.now().channels);
+    store.write(move |conn| configure_channels(conn, &configured))?;
     let (clock, listening) = (Arc::clone(clock), Arc::clone(listening));
     let sender = ChannelSender::start(store, clock, key, listening, settings, api::show_notification);
     Ok(Arc::new(having("the channels' thread", sender)?))

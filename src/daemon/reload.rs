@@ -4,6 +4,7 @@
 use crate::api::App;
 use crate::config::Difference;
 use crate::daemon::logger;
+use crate::jobs::events::channels::configure as configure_channels;
 use crate::store::audit::AuditEntry;
 
 /// Characters of the changed keys' names in the audit.
@@ -37,6 +38,7 @@ fn read_again(app: &App) -> String {
     }
     app.apply(old.adopt(new));
     logger::set(&app.config.now().log);
+    channels(app);
     if !taken.is_empty() {
         record(app, &taken);
     }
@@ -44,6 +46,19 @@ fn read_again(app: &App) -> String {
         0 => format!("reloaded, {} changed", taken.len()),
         left => format!("reloaded, {} changed, {left} need a restart", taken.len()),
     }
+}
+
+/// The operator's channels are those of the file now.
+fn channels(app: &App) {
+    let channels = std::sync::Arc::clone(&app.config.now().channels);
+    app.store.submit(
+        move |conn| configure_channels(conn, &channels),
+        |written| {
+            if let Err(error) = written {
+                log::error!("the channels could not be set: {error}");
+            }
+        },
+    );
 }
 
 /// A row in the audit; the names of the settings alone, whose values the log has.

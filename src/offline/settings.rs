@@ -62,6 +62,16 @@ fn warnings(config: &Config) -> Vec<String> {
             webhook.secret_file.display()
         ));
     }
+    for file in config.channels.iter().filter_map(|channel| channel.token_file.as_ref()) {
+        if others_may_read(file) {
+            found.push(format!("channel: {} can be read by others; chmod 640 it", file.display()));
+        }
+    }
+    for channel in
+        config.channels.iter().filter(|channel| channel.token.is_some() && channel.place.starts_with("http:"))
+    {
+        found.push(format!("channel: {} gets its token without encryption", channel.place));
+    }
     if config.containers.frameworks.values().any(|framework| !framework.env.is_empty())
         && let Some(file) = config.file().filter(|file| others_may_read(file))
     {

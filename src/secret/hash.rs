@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
 /// The blake3 hash of a whole secret, prefix included. Secrets have at least 250 random bits, so a fast hash without
 /// salt is enough, and the hash can be looked up by an index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,4 +42,12 @@ mod tests {
         assert_eq!(SecretHash::of("abc").as_bytes(), blake3::hash(b"abc").as_bytes());
         assert_eq!(format!("{:?}", SecretHash::of("abc")), "SecretHash(redacted)");
     }
+}
+
+/// Characters of a mark.
+const MARK: usize = 16;
+
+/// The mark of a key: what tells it from others without being of use to anybody else.
+pub fn token_mark(secret: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))[..MARK].to_owned()
 }

@@ -20,7 +20,7 @@ mod user_token;
 pub use agent_key::AgentKey;
 pub use agent_token::AgentToken;
 pub use client_secret::ClientSecret;
-pub use hash::SecretHash;
+pub use hash::{SecretHash, token_mark};
 pub use kind::{Kind, recognise};
 pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;

@@ -13,7 +13,8 @@ const INSERT: &str = "INSERT INTO channels (id, user_id, configured, kind, url, 
 const UPDATE: &str = "UPDATE channels SET url = ?2, secret = ?3, events = ?4, min_level = ?5, updated_at = ?6,
     failures = 0, last_error = NULL WHERE id = ?1";
 const OF_USER: &str = "WHERE user_id = ?1 ORDER BY created_at, id";
-const OF_ALL: &str = "WHERE user_id IS NULL ORDER BY created_at, id";
+const OF_ADMINS: &str = "WHERE user_id IS NULL
+    AND EXISTS (SELECT 1 FROM users u WHERE u.id = ?1 AND u.role = 'admin') ORDER BY created_at, id";
 const WAITING: &str = "WHERE EXISTS (SELECT 1 FROM channel_outbox o WHERE o.channel_id = channels.id)";
 const HEAD: &str = "SELECT notification_id FROM channel_outbox WHERE channel_id = ?1 ORDER BY notification_id LIMIT 1";
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM channel_outbox WHERE channel_id = ?1 LIMIT 1000)";
@@ -50,7 +51,7 @@ record! {
     pub struct Channel from "channels" {
         /// The id.
         pub id: String = "id",
-        /// Whose; `None`: everybody's notifications go there.
+        /// Whose; `None`: what the admins are notified of goes there, once.
         pub user_id: Option<String> = "user_id",
         /// Whether it stands in taosd.toml.
         pub configured: bool = "configured",
@@ -125,13 +126,13 @@ pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Channel>> {
     Ok(conn.prepare_cached(&sql)?.query_row([id], Channel::read).optional()?)
 }
 
-/// The channels of a user, and those for everybody; there are few.
+/// The channels of a user, and of an admin those for all admins; there are few.
 ///
 /// # Errors
 /// The store's.
 pub fn of_user(conn: &Connection, user_id: &str) -> Result<Vec<Channel>> {
     let mut all = list(conn, OF_USER, &[&user_id])?;
-    all.extend(list(conn, OF_ALL, &[])?);
+    all.extend(list(conn, OF_ADMINS, &[&user_id])?);
     Ok(all)
 }
 

@@ -9,5 +9,6 @@ mod a_bad_receiver_holds_up_nobody_else;
 mod a_channel_is_its_users_own;
 mod a_secret_of_a_channel_is_sealed;
 mod each_kind_is_told_in_its_own_way;
+mod the_operators_channels_tell_the_admins;
 mod users_channels_reach_no_network_of_the_box;
 mod what_waits_outlives_the_daemon;

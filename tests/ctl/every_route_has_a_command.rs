@@ -199,6 +199,8 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("requests_decide", "requests deny nothing none", 1),
     ("requests_revoke", "requests revoke nothing", 1),
     ("requests_withdraw", "requests withdraw nothing", 1),
+    ("joins_create", "join --name joiner --reason why --wait 1s --save-to {dir}/joiner.key", 1),
+    ("joins_fetch", "join --name joiner --reason why --wait 1s --save-to {dir}/joiner.key", 1),
     ("ui_notify", "ui notify --title T --body B", 0),
     ("notifications_list", "notifications list --unread", 0),
     ("notifications_count", "notifications count", 0),

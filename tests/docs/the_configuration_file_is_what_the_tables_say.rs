@@ -127,6 +127,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
         let is_example = [
             "allowed_hosts",
             "channel_hosts",
+            "channel",
             "public_url",
             "oauth.redirect_schemes",
             "containers.image",

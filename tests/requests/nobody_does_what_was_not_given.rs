@@ -219,7 +219,7 @@ impl Model {
 
     /// Somebody loses a right, or gets it back: what hung on it is gone for good.
     fn rights(&mut self) {
-        let operator = self.daemon.operator();
+        let (operator, was_enabled) = (self.daemon.operator(), self.eve_is_enabled);
         match self.dice.below(3) {
             0 => {
                 self.eve_is_enabled = !self.eve_is_enabled;
@@ -240,7 +240,7 @@ impl Model {
             Some(given) => (bob || given.by != Who::Bob) && (eve || given.by != Who::Eve),
             None => true,
         });
-        if self.eve_is_enabled {
+        if self.eve_is_enabled && !was_enabled {
             // A disabled user's credentials are gone.
             let client = self.daemon.user_token("eve", &["*"]);
             self.clients[Who::Eve as usize] = client;

@@ -18,8 +18,6 @@ use crate::store::keys;
 
 /// Hex digits of a SHA-256.
 const DIGITS: usize = 64;
-/// Hex digits of a key's mark.
-const MARK: usize = 16;
 
 const TOKEN_SHA256: Field = Field::text("token_sha256", DIGITS, "The key's SHA-256 in hex.")
     .told(r#"{"pattern": "^[0-9A-Fa-f]{64}$"}"#)
@@ -35,11 +33,6 @@ pub const EXAMPLE: &str =
 /// The SHA-256 of a key, in hex, as clients compute it.
 pub fn sha256(secret: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))
-}
-
-/// The mark of a key: what tells it from others without being of use to anybody else.
-pub fn mark(secret: &str) -> String {
-    sha256(secret)[..MARK].to_owned()
 }
 
 pub(super) fn register(app: &App, call: Call) -> Handled {

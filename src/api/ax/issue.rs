@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::exchange::AUDIENCE;
-use super::fingerprint;
 use crate::access::Scopes;
 use crate::access::scopes::ax_scopes;
 use crate::api::agents::frozen;
@@ -12,7 +11,7 @@ use crate::api::engine::descent;
 use crate::api::taos::scope;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::secret::{AgentPat, Issued, Kind, UserPat};
+use crate::secret::{AgentPat, Issued, Kind, UserPat, token_mark};
 use crate::store;
 use crate::store::agents::Agent;
 use crate::store::credentials::{CredentialState, KeyAudience, Maker};
@@ -90,7 +89,7 @@ pub fn make(tx: &Tx<'_>, user_id: &str, wanted: &KeyRequest) -> Result<Value, Ap
         admin: wanted.admin,
         only_agents: only.as_deref(),
         space_id: wanted.space_id.as_deref(),
-        token_mark: &fingerprint::mark(issued.plaintext.reveal()),
+        token_mark: &token_mark(issued.plaintext.reveal()),
         maker: &wanted.maker,
         issued_at: tx.now,
         expires_at,

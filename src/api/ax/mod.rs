@@ -24,7 +24,6 @@ pub(crate) use change::born;
 pub use context::ROUTES as CONTEXT;
 pub use exchange::ROUTES as EXCHANGE;
 pub(crate) use exchange::{Wish, run as exchange};
-pub(crate) use fingerprint::mark as key_mark;
 pub use keys::ROUTES as KEYS;
 pub use me::ROUTES as ME;
 pub use members::ROUTES as MEMBERS;

@@ -26,11 +26,14 @@ pub struct Choice {
     duration: Option<i64>,
     option: Option<i64>,
     text: Option<String>,
-    pub(super) note: Option<String>,
-    /// Of a join: `new` or `same`, another name, and hours that the old credentials live on.
-    pub(super) become_as: Option<String>,
-    pub(super) name: Option<String>,
-    pub(super) keep_old: Option<i64>,
+    /// What the decider says to it.
+    pub note: Option<String>,
+    /// Of a join: `new` or `same`.
+    pub become_as: Option<String>,
+    /// Of a join: another name.
+    pub name: Option<String>,
+    /// Of a join: hours that the old credentials live on.
+    pub keep_old: Option<i64>,
     /// The fields that were sent.
     sent: Vec<&'static str>,
 }
@@ -81,7 +84,10 @@ impl Choice {
     }
 
     /// Refuses fields that do not belong to a join.
-    pub(super) fn fits_join(&self) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// 422.
+    pub fn fits_join(&self) -> Result<(), ApiError> {
         let own = [fields::AS.name, fields::NAME.name, fields::KEEP_OLD.name];
         match self.sent.iter().find(|sent| !own.contains(sent)) {
             Some(name) => Err(ApiError::field(name, "does not belong to a request of the kind join")),

@@ -4,8 +4,6 @@ mod ask;
 mod create;
 mod decide;
 pub mod fields;
-pub mod join;
-pub mod key;
 mod show;
 mod tell;
 
@@ -21,7 +19,7 @@ pub use ask::{answered_by, question};
 pub use create::{Asked, Made, create, wanted};
 pub use decide::{Choice, approve, deny, has_room, revoke, withdraw};
 pub use show::{RECORD, RESULT, answer_of, show};
-pub use tell::{Told, after, ended, not_needed, topic_of};
+pub use tell::{Told, after, ended, not_needed, of_join, people, topic_of};
 
 /// Whose eyes requests are looked at with.
 pub fn viewer(caller: &Caller) -> Viewer {

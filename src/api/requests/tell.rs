@@ -105,7 +105,7 @@ fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Resu
 }
 
 /// What is told of a join that was decided: whoever waits for it looks again.
-pub(super) fn of_join(id: &str) -> Told {
+pub fn of_join(id: &str) -> Told {
     Told {
         agent_id: id.to_owned(),
         space_id: None,
@@ -119,7 +119,10 @@ pub(super) fn of_join(id: &str) -> Told {
 }
 
 /// Notifies these people of something that nobody of the box asks for, in its transaction.
-pub(super) fn people(
+///
+/// # Errors
+/// The store's.
+pub fn people(
     conn: &Connection,
     request_id: &str,
     people: &[(String, String)],

@@ -13,7 +13,7 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::home::{ACTIVE, Home, is_name};
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
-use crate::ctl::core::{path, private, text};
+use crate::ctl::core::{duration, path, private, text};
 use crate::ctl::login::connection::{Connection, checked};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::profile::{self, SavedProfile};
@@ -48,6 +48,11 @@ fn command(name: &'static str) -> Command {
             option("reason", "TEXT", "Why; the person who decides reads it").required(true).allow_hyphen_values(true),
             option("description", "TEXT", "What the agent is for").allow_hyphen_values(true),
             option("save-to", "FILE", "Only write the key to this file, and make no profile"),
+            Arg::new("wait")
+                .long("wait")
+                .value_name("TIME")
+                .value_parser(duration::seconds)
+                .help("How long to wait: 90s, 5m; until the code expires if absent"),
         ])
 }
 
@@ -90,7 +95,10 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let route = path::route("joins_create");
     let join = session.send_for_json(route, route.path, Some(&body))?;
     complain(&told(&join));
-    let key = wait(&session, &join)?;
+    let most = matches.get_one::<i64>("wait").and_then(|seconds| u64::try_from(*seconds).ok());
+    let Some(key) = wait(&session, &join, most.map(Duration::from_secs))? else {
+        return Ok(Output::default().with_note("Nobody has decided yet; run the command again.").failing());
+    };
     let token = checked(key["access_token"].as_str().unwrap_or(""))?;
     save(context, &place, &server, &key, &token)
 }
@@ -107,22 +115,26 @@ fn told(join: &Value) -> String {
 }
 
 /// Asks for the key until somebody has decided, or the time is over. A daemon that is away for a moment is waited for.
-fn wait(session: &Session<'_>, join: &Value) -> Result<Value, Failure> {
+fn wait(session: &Session<'_>, join: &Value, most: Option<Duration>) -> Result<Option<Value>, Failure> {
     let seconds = |name: &str, else_: u64| join[name].as_u64().unwrap_or(else_).clamp(1, 3600);
-    let end = Instant::now() + Duration::from_secs(seconds("expires_in", 600));
+    let life = Duration::from_secs(seconds("expires_in", 600));
+    let end = Instant::now() + most.unwrap_or(life).min(life);
     let mut pause = Duration::from_secs(seconds("interval", 5));
     let route = path::route("joins_fetch");
     let body = json!({"device_code": join["device_code"]});
     loop {
-        sleep(pause);
+        sleep(pause.min(end.saturating_duration_since(Instant::now())));
         match session.send_for_json(route, route.path, Some(&body)) {
-            Ok(key) => return Ok(key),
+            Ok(key) => return Ok(Some(key)),
             Err(Failure::Refused(refusal)) if refusal.error == "authorization_pending" => {}
             Err(Failure::Refused(refusal)) if refusal.error == "slow_down" => pause += Duration::from_secs(SLOWER),
             Err(Failure::Refused(refusal)) if refusal.status == 429 || refusal.status == 503 => {}
-            // The daemon says itself that the time is over.
+            // The daemon says itself that the code has expired.
             Err(Failure::Unreachable(_)) if Instant::now() < end => {}
             Err(failure) => return Err(failure),
+        }
+        if most.is_some() && Instant::now() >= end {
+            return Ok(None);
         }
     }
 }

@@ -8,18 +8,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
+
 use super::channel_key::ChannelKey;
 use super::channel_message::Message;
 use super::webhook::{Listening, ShowNotification, pause_after};
 use crate::client::endpoint::Endpoint;
 use crate::client::http::ClientError;
-use crate::config::Watched;
+use crate::config::{ConfiguredChannel, Watched};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
 use crate::secret::{Plaintext, redacted};
 use crate::store::channels::{self, Channel};
 use crate::store::notifications::{self, Notification};
-use crate::store::{self, Store};
+use crate::store::{self, Store, users};
 use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
@@ -39,6 +41,48 @@ pub struct ChannelSettings {
     pub hosts: Vec<String>,
     /// Where people reach the box.
     pub public_url: Option<String>,
+    /// The operator's own channels.
+    pub configured: Arc<Vec<ConfiguredChannel>>,
+}
+
+/// Makes the channels of `taosd.toml` those of the database. One that names a user whom nobody knows is left out, with a
+/// line in the log.
+///
+/// # Errors
+/// The store's.
+pub fn configure(conn: &Connection, all: &[ConfiguredChannel]) -> store::Result<()> {
+    let (mut rows, now) = (Vec::new(), Micros::now());
+    for one in all {
+        let user_id = match &one.user {
+            None => None,
+            Some(name) => match users::by_username(conn, name)? {
+                Some(user) => Some(user.id),
+                None => {
+                    log::error!("channel at {}: there is no user {name}; nobody is told there", one.place);
+                    continue;
+                }
+            },
+        };
+        let events: Vec<&str> = one.events.iter().map(|event| event.slug()).collect();
+        rows.push(Channel {
+            id: one.id.clone(),
+            user_id,
+            configured: true,
+            kind: one.kind,
+            events: serde_json::Value::from(events).to_string(),
+            min_level: one.min_level,
+            created_at: now,
+            updated_at: now,
+            failures: 0,
+            last_attempt_at: None,
+            last_success_at: None,
+            last_error: None,
+            url: one.url.clone(),
+            // It stays in its file.
+            secret: None,
+        });
+    }
+    channels::configure(conn, &rows)
 }
 
 /// What became of an attempt.
@@ -164,8 +208,13 @@ impl Courier {
 
     fn deliver(&self, channel: &Channel, record: &Notification) -> Result<Attempt, String> {
         let settings = self.settings.now();
+        let own = settings.configured.iter().find(|one| channel.configured && one.id == channel.id);
+        if channel.configured && own.is_none() {
+            return Ok(Attempt::Refused("taosd.toml does not name it any more".to_owned()));
+        }
+        let token = own.and_then(|own| own.token.as_ref());
         let secret = match &channel.secret {
-            None => Plaintext::new(String::new()),
+            None => Plaintext::new(token.map_or_else(String::new, |token| token.reveal().to_owned())),
             Some(sealed) => {
                 let opened = self.key.as_ref().and_then(|key| key.unseal(&channel.id, sealed));
                 opened.ok_or("its secret was sealed on another box: set it again")?
@@ -179,7 +228,8 @@ impl Courier {
             Err(why) => return Ok(Attempt::Refused(why)),
         };
         let address = self.address(channel, &to)?;
-        let answer = to.call(address, None, request).map_err(|error| told(&error))?;
+        let trust = own.and_then(|own| own.trust.as_ref());
+        let answer = to.call(address, trust, request).map_err(|error| told(&error))?;
         Ok(match answer.status {
             200..300 => Attempt::Taken,
             // Too early, too many, too slow: worth another try. Any other 4xx is the receiver's last word.

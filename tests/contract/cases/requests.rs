@@ -71,6 +71,13 @@ fn nothing(w: &World, what: &str) -> Reply {
     w.operator().post(&format!("/api/requests/nothing/{what}"), json!({}))
 }
 
+/// Where a join under this name is approved.
+fn joining(w: &World, name: &str) -> String {
+    let body = json!({"name": name, "reason": "r"});
+    let id = text(&w.daemon.anonymous().post("/api/joins", body).expect(201).json(), "id");
+    format!("/api/requests/{id}/approve")
+}
+
 pub const CASES: &[Case] = &[
     case("requests_create", "", |w| {
         let reply = w.asker().post("/api/requests", scope()).expect(201);
@@ -173,6 +180,28 @@ pub const CASES: &[Case] = &[
         let reply = w.operator().post(&path, json!({}));
         w.daemon.execute("DELETE FROM users WHERE id GLOB 'l*'", []);
         reply
+    }),
+    case("requests_approve", "name_conflict", |w| w.operator().post(&joining(w, &w.agent()), json!({"as": "new"}))),
+    case("requests_approve", "create_not_allowed", |w| {
+        let (member, own) = (w.name(), w.name());
+        let client = w.daemon.member(&member, &["*"]);
+        let grant = text(&w.daemon.grant(&format!("user:{member}"), "*", "creator"), "id");
+        w.daemon.agent_by(&client, &own);
+        w.operator().delete(&format!("/api/grants/{grant}")).expect(204);
+        client.post(&joining(w, &own), json!({"as": "new", "name": w.name()}))
+    }),
+    case("requests_approve", "agent_frozen", |w| {
+        let name = w.agent();
+        let path = joining(w, &name);
+        w.operator().post(&format!("/api/agents/{name}/freeze"), json!({"reason": "r"})).expect(200);
+        w.operator().post(&path, json!({"as": "same"}))
+    }),
+    case("requests_approve", "cleanup_required", |w| {
+        let name = w.agent();
+        let path = joining(w, &name);
+        let key = || w.operator().post("/credentials/agent-pat", json!({"agent_id": name})).status;
+        assert!((0..100).any(|_| key() != 201), "an agent has so many keys");
+        w.operator().post(&path, json!({"as": "same", "keep_old_hours": 1}))
     }),
     case("requests_deny", "", |w| {
         let id = w.asked().1;

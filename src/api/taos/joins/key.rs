@@ -4,11 +4,10 @@ use serde_json::{Value, json};
 
 use crate::access::Scopes;
 use crate::api::agents::frozen;
-use crate::api::ax;
 use crate::api::engine::call::Tx;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
-use crate::secret::{AgentPat, Kind, SecretHash};
+use crate::secret::{AgentPat, Kind, SecretHash, token_mark};
 use crate::store::agents::{self, Agent};
 use crate::store::audit::{self, Actor, AuditEntry};
 use crate::store::credentials::{KeyAudience, Maker};
@@ -74,7 +73,7 @@ pub fn fetch(
             admin: false,
             only_agents: None,
             space_id: None,
-            token_mark: &ax::key_mark(issued.plaintext.reveal()),
+            token_mark: &token_mark(issued.plaintext.reveal()),
             maker: &maker,
             issued_at: now,
             expires_at,

@@ -1,6 +1,9 @@
 //! Joining and coming back, for somebody without a credential (requests contract, section 4): ask, and fetch the key once
 //! a person has approved. Works under every name of the box, whether or not OAuth is offered there.
 
+pub(crate) mod decide;
+mod key;
+
 use std::time::Instant;
 
 use hyper::header::CACHE_CONTROL;
@@ -14,8 +17,8 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
 use crate::api::engine::joins::{Asked, WaitingJoin};
 use crate::api::engine::site;
+use crate::api::requests;
 use crate::api::requests::fields::REASON;
-use crate::api::requests::{self, join, key};
 use crate::limits::{JOIN_INTERVAL, JOIN_LIFE, NAME_CHARS};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -142,7 +145,7 @@ fn ask(app: &App, input: Input) -> Handled {
         .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
     if app.joins.may_tell(Instant::now()) {
         let to_webhook = app.config.read(|now| now.webhook.is_some());
-        let told = app.store.write(move |conn| join::notify(conn, &join, to_webhook, now))?;
+        let told = app.store.write(move |conn| decide::notify(conn, &join, to_webhook, now))?;
         requests::after(app)(told);
     }
     let page = format!("{}/ui/requests", site::origin(app, &input.head).unwrap_or_else(|| site::of_box(app)));

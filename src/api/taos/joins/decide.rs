@@ -7,17 +7,16 @@ use std::time::Instant;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::decide::Choice;
-use super::tell::{self, Told};
-use super::{fields, key};
+use super::key;
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, Action, Caller, Principal, Scopes};
+use crate::api::agents::create::{self, Birth};
 use crate::api::agents::{frozen, name};
-use crate::api::ax;
 use crate::api::engine::call::Tx;
 use crate::api::engine::joins::{Joins, WaitingJoin};
+use crate::api::requests::{self, Choice, Told, fields};
 use crate::rest::codes;
-use crate::rest::error::{ApiError, Dialect};
+use crate::rest::error::ApiError;
 use crate::secret::SecretHash;
 use crate::store::agents::{self, Agent, Delivery, LiveAgent, TokenDelivery};
 use crate::store::joins::{self as rows, Join};
@@ -272,7 +271,7 @@ pub fn notify(conn: &Connection, join: &WaitingJoin, to_webhook: bool, now: Micr
     lines.extend(join.description.clone());
     lines.push("Approve it only if you see the same code where it was asked.".to_owned());
     lines.push(format!("Decide by {}: taosctl requests show {}", join.expires_at.millis(), join.id));
-    tell::people(conn, &join.id, &deciders, (&title, &lines.join("\n")), to_webhook, now)
+    requests::people(conn, &join.id, &deciders, (&title, &lines.join("\n")), to_webhook, now)
 }
 
 /// What a decider chose of a join.
@@ -345,8 +344,7 @@ fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &Choice) -> Result<Approval
         }
         within(tx, Action::AgentsCreate)?;
         name::given_name(called)?;
-        let agent =
-            ax::born(tx, called, None, tx.caller.issuer_scopes()).map_err(|error| error.in_dialect(Dialect::Taos))?;
+        let agent = born(tx, called)?;
         if let Some(description) = join.description.clone() {
             profiles::put(tx.conn, &agent.id, &AgentProfile { description, ..AgentProfile::default() })?;
         }
@@ -356,6 +354,20 @@ fn admitted(tx: &Tx<'_>, join: &WaitingJoin, choice: &Choice) -> Result<Approval
     let agent = live.map(|live| live.agent).filter(|agent| owns(tx.caller, agent)).ok_or(codes::AGENT_NOT_FOUND)?;
     frozen::refuse(&agent)?;
     Ok(Approval { agent, is_same })
+}
+
+/// A new agent of the decider's with this name, which is never taken over.
+fn born(tx: &Tx<'_>, called: &str) -> Result<Agent, ApiError> {
+    access::may_create(tx.conn, tx.caller)?;
+    if agents::name_is_taken(tx.conn, &called.to_ascii_lowercase())? {
+        return Err(codes::NAME_CONFLICT.into());
+    }
+    let scopes = ax_scopes::of_new_agent(tx.caller.issuer_scopes());
+    let slug = name::free_slug(tx.conn, &name::slug_of(called))?;
+    let birth = Birth { given_name: Some(called.to_owned()), ..Birth::named(slug, called.to_owned(), &scopes) };
+    let agent = create::fresh(tx, birth)?;
+    create::add(tx, &agent)?;
+    Ok(agent)
 }
 
 /// Nobody lets in by a request what he could not make himself.
@@ -416,5 +428,5 @@ fn decided(tx: &Tx<'_>, device: &SecretHash, decision: &Join) -> Result<(Value, 
         return Err(codes::REQUEST_DECIDED.into());
     }
     tx.audit(format!("request:{}", decision.id))?;
-    Ok((shown(tx.conn, decision, tx.now)?, tell::of_join(&decision.id)))
+    Ok((shown(tx.conn, decision, tx.now)?, requests::of_join(&decision.id)))
 }
