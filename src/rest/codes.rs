@@ -276,15 +276,6 @@ codes! {
         "Wait for an answer, or withdraw a question with POST /api/requests/ID/withdraw." in "recipes/asking-for-access#question" ;
     QUESTION_NOT_FOUND 404 "question_not_found" "The agent has asked no such question."
         "Use the question_id that POST /api/ui/ask returned." in "recipes/asking-for-access#question" ;
-    // Joins; the first four are those of RFC 8628.
-    AUTHORIZATION_PENDING 400 "authorization_pending" "Nobody has decided yet."
-        "Ask again after as many seconds as interval says." in "recipes/joining#fetch-the-key" ;
-    SLOW_DOWN 400 "slow_down" "The caller asks too often."
-        "Wait 5 seconds longer from now on between two requests." in "recipes/joining#fetch-the-key" ;
-    ACCESS_DENIED 400 "access_denied" "A person has denied it, or what was approved has been taken back."
-        "Ask the person; the note of this answer may say why." in "recipes/joining#fetch-the-key" ;
-    EXPIRED_TOKEN 400 "expired_token" "The device code is unknown, older than 10 minutes, or its key was fetched."
-        "Begin again with POST /api/joins." in "recipes/joining#fetch-the-key" ;
     USER_TOKEN_REQUIRED 403 "user_token_required" "The credential cannot open a web session: only a user's token can."
         "Send a token that starts with taos_user_." in "concepts/authentication#web-sessions" ;
     LINK_INVALID 401 "link_invalid" "The login link is unknown, was used before, or is older than 5 minutes."

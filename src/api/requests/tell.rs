@@ -53,7 +53,8 @@ impl Told {
 /// Tells them with what an application has.
 pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
     let streams = std::sync::Arc::clone(&app.streams);
-    let webhook = app.config.read(|now| now.webhook.is_some()).then(|| std::sync::Arc::clone(&app.webhook));
+    // People's channels go by it as well, where there is no webhook.
+    let webhook = std::sync::Arc::clone(&app.webhook);
     let (sleeper, joins) = (std::sync::Arc::clone(&app.sleeper), std::sync::Arc::clone(&app.joins));
     move |told| {
         let notified = !told.notified.is_empty();
@@ -64,7 +65,7 @@ pub fn after(app: &App) -> impl Fn(Told) + Send + 'static {
             sleeper.news(vec![told.agent_id.clone()]);
         }
         told.tell(&streams);
-        if let Some(webhook) = webhook.as_ref().filter(|_| notified) {
+        if notified {
             webhook.nudge();
         }
     }

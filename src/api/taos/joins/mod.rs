@@ -135,7 +135,8 @@ fn told(peer: &Peer) -> String {
 fn ask(app: &App, input: Input) -> Handled {
     let body = &input.body;
     let called = name::given_name(body.required(&NAME))?.to_owned();
-    let (id, code, device) = (store::new_id(), UserCode::generate().plaintext.reveal().to_owned(), DeviceCode::generate());
+    let (id, code, device) =
+        (store::new_id(), UserCode::generate().plaintext.reveal().to_owned(), DeviceCode::generate());
     let (now, reason) = (Micros::now(), body.required(&REASON).to_owned());
     let mut join = WaitingJoin::new(id.clone(), code.clone(), called, reason, told(&input.head.peer), now);
     join.description = body.text(&DESCRIPTION).map(str::to_owned);
