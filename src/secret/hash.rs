@@ -33,6 +33,14 @@ impl fmt::Debug for SecretHash {
     }
 }
 
+/// Characters of a mark.
+const MARK: usize = 16;
+
+/// The mark of a key: what tells it from others without being of use to anybody else.
+pub fn token_mark(secret: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))[..MARK].to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,12 +50,4 @@ mod tests {
         assert_eq!(SecretHash::of("abc").as_bytes(), blake3::hash(b"abc").as_bytes());
         assert_eq!(format!("{:?}", SecretHash::of("abc")), "SecretHash(redacted)");
     }
-}
-
-/// Characters of a mark.
-const MARK: usize = 16;
-
-/// The mark of a key: what tells it from others without being of use to anybody else.
-pub fn token_mark(secret: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(secret.as_bytes()))[..MARK].to_owned()
 }

@@ -314,8 +314,11 @@ fn prompt(request: &Value) -> &'static str {
     }
 }
 
+/// A route and its body.
+type Meant = (&'static str, Map<String, Value>);
+
 /// What an answer means: the route and its body; none where the person decides later, `Err` where it is no answer.
-fn meant(request: &Value, answer: &str) -> Result<Option<(&'static str, Map<String, Value>)>, ()> {
+fn meant(request: &Value, answer: &str) -> Result<Option<Meant>, ()> {
     let (lower, mut body) = (answer.to_lowercase(), Map::new());
     let options = request["options"].as_array().cloned().unwrap_or_default();
     let exists = request["kind"] == "join" && request["agent"].is_object();

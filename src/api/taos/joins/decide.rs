@@ -28,6 +28,11 @@ use crate::time::Micros;
 
 const HOUR: i64 = 3600 * Micros::SECOND;
 
+/// A record with its place in a list.
+pub type Placed = ((Micros, String), Value);
+/// People by id and name.
+type People = Vec<(String, String)>;
+
 /// A join as somebody may see it.
 pub enum Found {
     /// Nobody has decided.
@@ -116,7 +121,7 @@ pub fn list(
     filter: &Filter,
     page: &Page,
     now: Micros,
-) -> Result<Vec<((Micros, String), Value)>, ApiError> {
+) -> Result<Vec<Placed>, ApiError> {
     let Principal::User(user) = caller.principal() else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for waiting in joins.all(Instant::now()) {
@@ -192,7 +197,7 @@ impl Parts<'_> {
 }
 
 /// Who may decide, and the agent of this name where there is one.
-fn deciders(conn: &Connection, called: &str, now: Micros) -> store::Result<(Option<LiveAgent>, Vec<(String, String)>)> {
+fn deciders(conn: &Connection, called: &str, now: Micros) -> store::Result<(Option<LiveAgent>, People)> {
     let live = agents::by_name(conn, called)?;
     let found = match &live {
         Some(live) => {
