@@ -17,6 +17,7 @@ use crate::api::App;
 use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::inside::Asked;
 use crate::api::engine::site;
+use crate::api::taos::links::is_own_path;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
@@ -36,7 +37,11 @@ struct Login {
 
 /// Where to go on after the login.
 fn next_of(path: &str) -> String {
-    if is_page(path) && !path.starts_with("/ui/login") { path.to_owned() } else { "/ui/".to_owned() }
+    if (is_page(path) || is_own_path(path)) && !path.starts_with("/ui/login") {
+        path.to_owned()
+    } else {
+        "/ui/".to_owned()
+    }
 }
 
 fn page(status: StatusCode, next: &str, trouble: Option<Trouble>, ended: bool) -> Reply {

@@ -115,10 +115,10 @@ fn people_log_in_on_loopback_or_over_https_alone() {
     let (url, secret) = link(&daemon.on_socket(), json!({}));
     assert!(url.starts_with("https://box.example.org/login/"), "{url}");
     let at = |host: &str| daemon.anonymous().with("Host", host);
-    for path in ["/login".to_owned(), format!("/login/{secret}")] {
-        at("127.0.0.1:1").get(&path).expect(200);
-        at("localhost").get(&path).expect(200);
-        at("box.example.org").get(&path).expect(200);
+    for (path, status) in [("/login".to_owned(), 303), (format!("/login/{secret}"), 200)] {
+        at("127.0.0.1:1").get(&path).expect(status);
+        at("localhost").get(&path).expect(status);
+        at("box.example.org").get(&path).expect(status);
         at("evil.example").get(&path).expect(403);
         let refused = at("box.lan:6969").get(&path).expect(403);
         // The page says what the code "tls_required" says.
@@ -127,16 +127,22 @@ fn people_log_in_on_loopback_or_over_https_alone() {
     let opened = at("box.example.org").post("/api/sessions", json!({"link": secret})).expect(200);
     assert!(opened.header("set-cookie").unwrap().ends_with("; Secure"));
     let open = Daemon::with(&[], &[("TAOSD_ALLOWED_HOSTS", "box.lan"), ("TAOSD_OAUTH_INSECURE_HTTP", "true")]);
-    open.anonymous().with("Host", "box.lan:6969").get("/login").expect(200);
+    open.anonymous().with("Host", "box.lan:6969").get("/login").expect(303);
 }
 
 #[test]
 fn the_login_page_leads_back_to_this_box_alone() {
     let daemon = Daemon::start();
-    let page = |query: &str| daemon.anonymous().get(&format!("/login{query}")).expect(200).text();
-    assert!(page("?next=%2Fdocs").contains("data-next=\"/docs\""));
+    // There is one page, the console's: this address leads to it.
+    let page = |query: &str| {
+        let there = daemon.anonymous().get(&format!("/login{query}")).expect(303);
+        daemon.anonymous().get(there.header("location").unwrap()).expect(200).text()
+    };
+    assert!(page("?next=%2Fdocs").contains("name=\"next\" value=\"/docs\""));
     for next in ["//evil.example", "https%3A%2F%2Fevil.example", "%22%3E%3Cscript%3E", "javascript%3A1"] {
-        assert!(page(&format!("?next={next}")).contains("data-next=\"/\""), "{next}");
+        assert!(page(&format!("?next={next}")).contains("name=\"next\" value=\"/\""), "{next}");
+        let there = daemon.anonymous().get(&format!("/ui/login?next={next}")).expect(200).text();
+        assert!(there.contains("name=\"next\" value=\"/ui/\""), "{next}");
     }
     let (_, secret) = link(&daemon.on_socket(), json!({}));
     let opened = daemon.anonymous().post("/api/sessions", json!({"link": secret})).expect(200);

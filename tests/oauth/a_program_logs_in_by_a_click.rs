@@ -61,8 +61,9 @@ fn a_program_acts_as_a_new_agent_until_its_person_ends_it() {
     let (program, person) = (Program::named(&daemon, "Claude Code"), browser(&daemon, &daemon.token));
     let path = program.ask(&[("scope", "messages tasks openid offline_access")]);
     // Without a session the person logs in first, and comes back.
-    let login = daemon.anonymous().get(&path).expect(200).text();
-    assert!(login.contains(&format!("data-next=\"{path}\"")), "{login}");
+    let login = daemon.anonymous().get(&path).expect(303);
+    let login = daemon.anonymous().get(login.header("location").unwrap()).expect(200).text();
+    assert!(login.contains(&format!("name=\"next\" value=\"{path}\"")), "{login}");
     let page = person.get(&path).expect(200).text();
     for shown in [
         "Claude Code",

@@ -45,8 +45,9 @@ fn a_person_types_the_code_and_the_program_gets_its_tokens_once() {
     assert_eq!(slow.json()["interval"], 10);
     // Without a session the person logs in first.
     let path = page.strip_prefix("http://localhost").unwrap();
-    let login = daemon.anonymous().get(path).expect(200).text();
-    assert!(login.contains(&format!("data-next=\"/oauth/device?user_code={code}\"")), "{login}");
+    let login = daemon.anonymous().get(path).expect(303);
+    let login = daemon.anonymous().get(login.header("location").unwrap()).expect(200).text();
+    assert!(login.contains(&format!("name=\"next\" value=\"/oauth/device?user_code={code}\"")), "{login}");
     let form = person.get(path).expect(200).text();
     assert!(form.contains(&format!("value=\"{code}\"")), "{form}");
     let consent = typed(&person, &code.to_lowercase().replace('-', " "));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
 use super::redirect::Redirect;
-use super::{device, issuer, page, pages, public};
+use super::{device, issuer, login, page, pages, public};
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
 use crate::api::ax;
@@ -51,9 +51,10 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_consent_page",
             "Open the consent page",
-            "Shows which program asks, for what, and as whom it shall act. Without a session it shows the login page first.",
+            "Shows which program asks, for what, and as whom it shall act. Without a session it leads to the login page first.",
             DOC,
         )
+        .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))
         .failing(&[codes::AUTHORIZATION_EXPIRED]),
     consent_row(),
 ];
@@ -145,7 +146,7 @@ fn show(app: &App, input: Input) -> Handled {
     };
     let Some(viewer) = app.gate.viewer(&input.head)? else {
         let next = format!("/oauth/consent/{}", input.param(0));
-        return Ok(pages::reply(StatusCode::OK, &pages::Login { next: &next }).into());
+        return Ok(login::first(&next).into());
     };
     let session = viewer.credential_id().map(str::to_owned);
     let seen = app.logins.asked.change(&hash, now, |asked| {

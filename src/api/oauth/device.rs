@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::form::{self, Form, first};
 use super::token::{give, issue, needed};
-use super::{NEED, audience, authorize, client, client_auth, issuer, page, pages, posted, public};
+use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -74,9 +74,10 @@ pub const ROUTES: &[ApiRoute] = &[
     page(Method::GET, "/oauth/device", show).described(
         "oauth_device_page",
         "Open the page where people type a program's code",
-        "Without a session it shows the login page first. user_code fills the code in.",
+        "Without a session it leads to the login page first. user_code fills the code in.",
         DOC,
-    ),
+    )
+    .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"]))),
     typed_row(),
 ];
 
@@ -155,7 +156,7 @@ fn show(app: &App, input: Input) -> Handled {
     }
     if app.gate.viewer(&input.head)?.is_none() {
         let next = code.map_or_else(|| "/oauth/device".to_owned(), |code| format!("/oauth/device?user_code={code}"));
-        return Ok(pages::reply(StatusCode::OK, &pages::Login { next: &next }).into());
+        return Ok(login::first(&next).into());
     }
     Ok(pages::reply(StatusCode::OK, &pages::Device { code: code.as_deref().unwrap_or_default() }).into())
 }

@@ -25,7 +25,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "login_page",
             "Open the page where people log in",
-            "Takes a user's token. next is the path on this box where the login leads.",
+            "Leads to the console's page, which takes a user's token. next is the path on this box where the login leads.",
             "recipes/logging-in#by-token",
         )
         .answering(200, Answer::OrSeeOther(&Answer::Other(&["text/html"])))
@@ -68,7 +68,12 @@ fn form(app: &App, input: Input) -> Handled {
     if app.gate.viewer(&input.head)?.is_some() {
         return Ok(Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &next).into());
     }
-    Ok(pages::reply(StatusCode::OK, &pages::Login { next: &next }).into())
+    Ok(first(&next).into())
+}
+
+/// To the page where people log in, and from there to this path.
+pub(super) fn first(next: &str) -> Reply {
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("/ui/login?next={}", super::form::encoded(next)))
 }
 
 fn link(app: &App, input: Input) -> Handled {

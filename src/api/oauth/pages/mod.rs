@@ -13,14 +13,6 @@ pub const SCRIPT: &str = include_str!("page.js");
 /// The style sheet of the pages.
 pub const STYLE: &str = include_str!("page.css");
 
-/// Logs in with a token.
-#[derive(Template)]
-#[template(path = "api/oauth/pages/login.html")]
-pub struct Login<'a> {
-    /// Where it leads.
-    pub next: &'a str,
-}
-
 /// Logs in with a link.
 #[derive(Template)]
 #[template(path = "api/oauth/pages/link.html")]
