@@ -47,15 +47,6 @@
       copy(button, from.value ?? from.textContent);
     }
   });
-  const offerCopies = () => all("pre[data-code]").forEach((pre) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "tiny copy";
-    button.textContent = "Copy";
-    button.addEventListener("click", () => copy(button, pre.textContent));
-    pre.before(button);
-  });
-
   // A form is sent once.
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -171,7 +162,6 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     tick();
-    offerCopies();
     listen();
     $(".talk")?.lastElementChild?.scrollIntoView({ block: "nearest" });
   });

@@ -60,13 +60,15 @@ pages![
     "agents/errors",
 ];
 
-/// How the pages look in a browser: served beside them, for nothing inline is allowed.
-pub const STYLE: &str = include_str!("../docs/style.css");
+/// A page by its path: its whole path and its Markdown.
+pub fn find(path: &str) -> Option<(&'static str, &'static str)> {
+    let path = if path == "agents" { "agents/README" } else { path };
+    PAGES.iter().find(|(name, _)| *name == path).copied()
+}
 
 /// The Markdown of a page.
 pub fn page(path: &str) -> Option<&'static str> {
-    let path = if path == "agents" { "agents/README" } else { path };
-    PAGES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+    find(path).map(|(_, text)| text)
 }
 
 /// The anchor of a heading: lower-cased, blanks to `-`, all but letters, digits, `-` and `_` dropped.
@@ -99,32 +101,206 @@ pub fn headings(markdown: &str) -> Vec<String> {
     found
 }
 
-/// The page as a whole HTML document; headings carry their anchor as `id`. Raw HTML in a page is shown as text, a
-/// comment on a line of its own (the marks around what is generated) is left out.
-pub fn html(path: &str, markdown: &str) -> String {
+/// What a browser asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked<'a> {
+    /// A page: its path and its Markdown.
+    Page(&'static str, &'static str),
+    /// Where these words stand.
+    Search(&'a str),
+}
+
+/// The groups that the pages are shown in, each with its paths in the order to read them.
+pub fn groups() -> impl Iterator<Item = (&'static str, impl Iterator<Item = &'static str>)> {
+    const GROUPS: [(&str, &str); 5] = [
+        ("Start", ""),
+        ("Recipes", "agents/recipes/"),
+        ("Concepts", "agents/concepts/"),
+        ("Running the box", "agents/operations/"),
+        ("Reference", "agents/errors"),
+    ];
+    let group = |path: &str| {
+        let named = GROUPS.iter().position(|(_, prefix)| !prefix.is_empty() && path.starts_with(prefix));
+        named.unwrap_or(0)
+    };
+    GROUPS.iter().enumerate().map(move |(at, (title, _))| {
+        (*title, PAGES.iter().map(|(path, _)| *path).filter(move |path| group(path) == at))
+    })
+}
+
+/// The title of a page.
+pub fn title(path: &str) -> String {
+    page(path).and_then(first_heading).unwrap_or_else(|| path.to_owned())
+}
+
+/// A heading of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// 1 for the page's own.
+    pub level: u8,
+    /// Its anchor.
+    pub anchor: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// The headings of a page, with their levels.
+pub fn outline(markdown: &str) -> Vec<Heading> {
+    let levels = Parser::new_ext(markdown, Options::ENABLE_TABLES).filter_map(|event| match event {
+        Event::Start(Tag::Heading { level, .. }) => Some(level as u8),
+        _ => None,
+    });
+    let texts = headings(markdown).into_iter();
+    levels.zip(texts).map(|(level, text)| Heading { level, anchor: anchor(&text), text }).collect()
+}
+
+/// The page as HTML; headings carry their anchor as `id`. Raw HTML in a page is shown as text, a comment on a line of
+/// its own (the marks around what is generated) is left out. What is wider than a page scrolls within itself and can be
+/// focused. The marks that the tests fill in are shown as what they stand for.
+pub fn body(markdown: &str) -> String {
     let anchors: Vec<String> = headings(markdown).iter().map(|heading| anchor(heading)).collect();
     let mut next = anchors.into_iter();
     let events = Parser::new_ext(markdown, Options::ENABLE_TABLES).map(|event| match event {
         Event::Start(Tag::Heading { level, classes, attrs, .. }) => {
             Event::Start(Tag::Heading { level, id: next.next().map(CowStr::from), classes, attrs })
         }
+        Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            let dest_url = without_ending(&dest_url).into();
+            Event::Start(Tag::Link { link_type, dest_url, title, id })
+        }
+        Event::Text(text) if text.contains("{{") => Event::Text(unmarked(&text).into()),
+        Event::Code(text) if text.contains("{{") => Event::Code(unmarked(&text).into()),
         Event::Html(text) if is_comment(&text) => Event::Text(CowStr::Borrowed("")),
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
         other => other,
     });
     let mut body = String::with_capacity(markdown.len() * 2);
     html::push_html(&mut body, events);
-    let title = first_heading(markdown).unwrap_or_else(|| path.to_owned());
-    let mut page = String::with_capacity(body.len() + 512);
-    let _ = write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-        <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n\
-        <link rel=\"stylesheet\" href=\"/docs/style.css\">\n</head>\n<body>\n\
-        <nav><a href=\"/docs\">taosd documentation</a></nav>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escape(&title)
-    );
-    page
+    body.replace("<pre>", "<pre data-code tabindex=\"0\">")
+        .replace("<table>", "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table\"><table>")
+        .replace("</table>", "</table></div>")
+}
+
+/// An address of a page without `.md`, which is for programs.
+fn without_ending(url: &str) -> String {
+    if url.starts_with("/docs/") { url.replacen(".md", "", 1) } else { url.to_owned() }
+}
+
+/// `{{last.task.id}}`, which the tests fill in, as `<task id>`: what the reader fills in.
+fn unmarked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, (mark, after))) =
+        rest.split_once("{{").and_then(|(before, rest)| Some((before, rest.split_once("}}")?)))
+    {
+        let words = mark.trim().split('.').filter(|word| *word != "last" && !word.bytes().all(|b| b.is_ascii_digit()));
+        let name = words.collect::<Vec<_>>().join(" ").replace('_', " ");
+        let _ = write!(out, "{before}<{name}>");
+        rest = after;
+    }
+    out + rest
+}
+
+/// A place that a search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The page.
+    pub path: &'static str,
+    /// The page's title.
+    pub title: String,
+    /// The part's heading.
+    pub heading: String,
+    /// The part's anchor; empty for the beginning of a page.
+    pub anchor: String,
+    /// A line with one of the words.
+    pub snippet: String,
+}
+
+/// Places that are told at the most.
+const MOST_HITS: usize = 30;
+/// Words that are looked for at the most.
+const MOST_WORDS: usize = 8;
+
+/// The parts of the pages in which all of these words stand, those with the words in their headings first. One walk
+/// through half a megabyte: some milliseconds.
+pub fn search(words: &str) -> Vec<Hit> {
+    let words: Vec<String> = words.to_lowercase().split_whitespace().take(MOST_WORDS).map(str::to_owned).collect();
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<(usize, Hit)> = Vec::new();
+    for (path, markdown) in PAGES {
+        let title = first_heading(markdown).unwrap_or_else(|| (*path).to_owned());
+        let low_title = title.to_lowercase();
+        for (heading, text) in parts(markdown) {
+            let (low_heading, low) = (heading.to_lowercase(), text.to_lowercase());
+            let has = |word: &String| low.contains(word) || low_heading.contains(word) || low_title.contains(word);
+            // The title alone stands for the page's beginning, not for all of its parts.
+            let own = |word: &String| low.contains(word) || low_heading.contains(word);
+            if !words.iter().all(has) || !words.iter().any(own) {
+                continue;
+            }
+            let score = |word: &String| {
+                20 * usize::from(low_heading.contains(word))
+                    + 8 * usize::from(low_title.contains(word))
+                    + low.matches(word.as_str()).take(5).count()
+            };
+            let is_title = heading == title;
+            found.push((
+                words.iter().map(score).sum(),
+                Hit {
+                    path,
+                    title: title.clone(),
+                    anchor: if is_title { String::new() } else { anchor(heading) },
+                    heading: heading.replace('`', ""),
+                    snippet: snippet(text, &words),
+                },
+            ));
+        }
+    }
+    // Of equals, the order of the pages.
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.truncate(MOST_HITS);
+    found.into_iter().map(|(_, hit)| hit).collect()
+}
+
+/// The parts of a page: each heading, and the text below it up to the next.
+fn parts(markdown: &str) -> Vec<(&str, &str)> {
+    let mut parts = Vec::new();
+    let (mut heading, mut from, mut at, mut fenced) = ("", 0, 0, false);
+    for line in markdown.split_inclusive('\n') {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        }
+        if !fenced && line.starts_with('#') {
+            if !heading.is_empty() {
+                parts.push((heading, &markdown[from..at]));
+            }
+            heading = line.trim_start_matches('#').trim();
+            from = at + line.len();
+        }
+        at += line.len();
+    }
+    if !heading.is_empty() {
+        parts.push((heading, &markdown[from..]));
+    }
+    parts
+}
+
+/// The first line with one of the words, without its marks.
+fn snippet(text: &str, words: &[String]) -> String {
+    let plain = |line: &str| -> String {
+        let line = unmarked(line);
+        let line: String = line.chars().filter(|c| !matches!(c, '`' | '|' | '*' | '#')).collect();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let lines = || text.lines().filter(|line| !line.starts_with("```") && !line.starts_with("| ---"));
+    let with = lines().find(|line| {
+        let low = line.to_lowercase();
+        words.iter().any(|word| low.contains(word))
+    });
+    let line = with.or_else(|| lines().find(|line| !line.trim().is_empty())).map(plain).unwrap_or_default();
+    line.chars().take(180).collect()
 }
 
 fn is_comment(html: &str) -> bool {
@@ -162,29 +338,56 @@ pub fn summary(markdown: &str) -> String {
     text.chars().take(200).collect()
 }
 
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    // Writing to a string does not fail.
-    let _ = pulldown_cmark_escape::escape_html(&mut out, text);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn headings_carry_their_anchor_and_raw_html_is_inert() {
-        let page = html("x", "# A `b` c!\n\n<script>alert(1)</script>\n\ntext <b>x</b>\n");
+        let page = body("# A `b` c!\n\n<script>alert(1)</script>\n\ntext <b>x</b>\n");
         assert!(page.contains("<h1 id=\"a-b-c\">"), "{page}");
         assert!(!page.contains("<script>") && !page.contains("<b>"), "{page}");
-        assert!(page.contains("<title>A b c!</title>"));
     }
 
     #[test]
     fn a_comment_on_its_own_line_is_left_out_and_nothing_else_passes_as_one() {
-        let page = html("x", "# A\n\n<!-- begin -->\n\ntext\n\n<!-- a --><b>x</b><!-- c -->\n");
+        let page = body("# A\n\n<!-- begin -->\n\ntext\n\n<!-- a --><b>x</b><!-- c -->\n");
         assert!(!page.contains("begin") && page.contains("text"), "{page}");
         assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    }
+
+    #[test]
+    fn what_the_tests_fill_in_is_shown_as_what_it_stands_for() {
+        assert_eq!(
+            unmarked("a {{last.0.id}} b {{last.task.id}} {{ last.access_token }}"),
+            "a <id> b <task id> <access token>"
+        );
+        assert_eq!(unmarked("{{ open, }} closed"), "<open,> closed");
+        assert_eq!(unmarked("{{open"), "{{open");
+        for (path, markdown) in PAGES {
+            assert!(!body(markdown).contains("{{"), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_page_stands_in_one_group() {
+        let mut grouped: Vec<&str> = groups().flat_map(|(_, pages)| pages).collect();
+        let mut all: Vec<&str> = PAGES.iter().map(|(path, _)| *path).collect();
+        grouped.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(grouped, all);
+    }
+
+    #[test]
+    fn a_search_finds_the_part_with_all_words_and_its_heading_first() {
+        let hits = search("upload_not_found");
+        assert_eq!((hits[0].path, hits[0].anchor.as_str()), ("agents/errors", "upload_not_found"));
+        assert!(search("rotate TOKEN").iter().any(|hit| hit.path == "agents/recipes/tokens-and-rotation"));
+        assert!(search("").is_empty() && search("xyzzyqwert").is_empty() && search("  ").is_empty());
+        for hit in search("token") {
+            let there =
+                hit.anchor.is_empty() || outline(page(hit.path).unwrap()).iter().any(|h| h.anchor == hit.anchor);
+            assert!(there, "{hit:?}");
+        }
     }
 }

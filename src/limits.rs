@@ -292,6 +292,8 @@ pub const CONTEXT_TTL: (i64, i64) = (30 * 86_400, 86_400);
 pub const UPLOADS: (usize, usize) = (8, 4);
 /// Downloads on their way at once, and those of one principal.
 pub const DOWNLOADS: (usize, usize) = (32, 8);
+/// Downloads of backups on their way at once, and those of one principal.
+pub const BACKUP_DOWNLOADS: (usize, usize) = (2, 1);
 /// Bytes of an upload's body beside its file.
 pub const UPLOAD_OVERHEAD: u64 = 64 * 1024;
 /// Characters of a file's name.

@@ -21,6 +21,8 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::grants::ROUTES,
             super::taos::whoami::ROUTES,
             super::taos::sessions::ROUTES,
+            super::taos::user_sessions::ROUTES,
+            super::taos::expiring::ROUTES,
             super::taos::jwks::ROUTES,
             super::taos::links::ROUTES,
             super::oauth::LOGIN,
@@ -63,6 +65,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::taos::audit::ROUTES,
             super::taos::backups::ROUTES,
             super::taos::health::ROUTES,
+            super::taos::the_box::ROUTES,
             super::taos::index::ROUTES,
             super::taos::docs::ROUTES,
         ]

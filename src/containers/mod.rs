@@ -114,6 +114,11 @@ pub trait Driver: Send + Sync {
     /// Asks the runtime for its version: proves that it answers.
     fn info(&self, deadline: Instant) -> Result<Info, Error>;
 
+    /// The names of the images that it has; none where it knows none by name.
+    fn images(&self, _deadline: Instant) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     /// All containers, whoever made them; those whose names are outside [`ContainerName`]'s rule are left out.
     /// One request.
     fn list(&self, detail: Detail, deadline: Instant) -> Result<Vec<ContainerState>, Error>;

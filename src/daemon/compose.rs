@@ -123,6 +123,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     Ok(App::new(Parts {
         routes,
         refusal_page: ui::refusal_page,
+        doc_page: ui::doc_page,
         config: live,
         store,
         clock,

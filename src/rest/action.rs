@@ -75,8 +75,8 @@ actions! {
     ChannelsUpdate "channels.update" "Change a channel; members only their own.";
     ChannelsDelete "channels.delete" "Delete a channel; members only their own.";
     ChannelsTest "channels.test" "Try a channel; members only their own.";
-    SessionsList "sessions.list" "List your own web sessions.";
-    SessionsRevoke "sessions.revoke" "End one of your own web sessions.";
+    SessionsList "sessions.list" "List a user's web sessions; members only their own.";
+    SessionsRevoke "sessions.revoke" "End a user's web sessions; members only their own.";
     SessionsLink "sessions.link" "Make a link that logs you in once.";
     OauthConsent "oauth.consent" "Answer a program that asks to log in, on the web page; always allowed.";
     OauthToken "oauth.token" "Get tokens at the token endpoint; allowed to every program with a grant.";
@@ -97,7 +97,10 @@ actions! {
     AuditRead "audit.read" (admin) "Read the audit chain.";
     BackupsCreate "backups.create" (admin) "Make a backup.";
     BackupsList "backups.list" (admin) "List backups.";
+    BackupsDownload "backups.download" (admin) "Download a backup.";
     MetricsRead "metrics.read" "Read the metrics.";
+    BoxRead "box.read" "Read the state of the box.";
+    BoxSettings "box.settings" (admin) "Read the settings of the box.";
     SpacesList "spaces.list" "List spaces.";
     SpacesRead "spaces.read" "Read a space.";
     SpacesCreate "spaces.create" "Create a space.";

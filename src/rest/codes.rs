@@ -357,6 +357,8 @@ codes! {
         "Finish or cancel tasks, or raise workspace.open_tasks in taosd.toml." in "concepts/tasks-context-files#bounds" ;
     CONTEXT_NOT_FOUND 404 "context_not_found" "There is no such key in this space, or it has expired."
         "List the keys with GET /api/v1/context." in "recipes/sharing-a-file#context" ;
+    BACKUP_NOT_FOUND 404 "backup_not_found" "There is no backup with this name."
+        "List the backups with taosctl backups." in "recipes/backup#download-one" ;
     UPLOAD_NOT_FOUND 404 "upload_not_found" "There is no such file, or the caller may not see it."
         "Use the address from the reply to the upload." in "recipes/sharing-a-file#download" ;
     QUOTA_EXCEEDED 413 "quota_exceeded" "The space or the box has used all its storage."

@@ -1,6 +1,6 @@
 //! The audit chain: append-only rows, each with a blake3 hash over the previous hash and itself (DESIGN D15).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Rows, params};
 
 use super::clauses::Clauses;
 use super::page::{Take, each};
@@ -17,6 +17,10 @@ const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outco
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
 const NAME_OF: &str = "SELECT 'user:' || username FROM users WHERE id = ?1";
+const SLUG_OF_AGENT: &str = "SELECT slug FROM agents WHERE id = ?1";
+const USERNAME_OF: &str = "SELECT username FROM users WHERE id = ?1";
+const SLUG_OF_SPACE: &str = "SELECT slug FROM spaces WHERE id = ?1";
+const NEWEST: &str = "WHERE seq > (SELECT max(seq) FROM audit) - ?1 ORDER BY seq";
 const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
 const ENDS: &str =
     "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
@@ -227,6 +231,10 @@ pub struct AuditFilter {
     pub action: Option<String>,
     /// Only on this resource.
     pub resource: Option<String>,
+    /// Only from this time on.
+    pub since: Option<Micros>,
+    /// Only up to this time.
+    pub until: Option<Micros>,
 }
 
 /// Rows before `before` (a place in the chain), newest first, `limit` at the most.
@@ -251,10 +259,27 @@ pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, ta
     }
     clauses.and_if("action = ?", filter.action.clone());
     clauses.and_if("resource = ?", filter.resource.clone());
+    clauses.and_if("at >= ?", filter.since.map(|at| at.0));
+    clauses.and_if("at <= ?", filter.until.map(|at| at.0));
     let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let sql = format!("{} {} ORDER BY seq DESC LIMIT {limit}", Record::SELECT, clauses.text());
     let mut statement = conn.prepare_cached(&sql)?;
     each(&mut statement, clauses.values(), Record::read, take)
+}
+
+/// What people call a principal or a space of the chain, `agent:ID`, `user:ID` or `space:ID`, now or when it ended.
+///
+/// # Errors
+/// The store's.
+pub fn called(conn: &Connection, subject: &str) -> Result<Option<String>> {
+    let Some((kind, id)) = subject.split_once(':') else { return Ok(None) };
+    let sql = match kind {
+        "agent" => SLUG_OF_AGENT,
+        "user" => USERNAME_OF,
+        "space" => SLUG_OF_SPACE,
+        _ => return Ok(None),
+    };
+    Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// The name under which the chain has a principal of this id, where that is known.
@@ -288,9 +313,36 @@ pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>>
     let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
     let columns = if has_id { Record::COLUMNS.to_owned() } else { Record::COLUMNS.replace("actor_id", "NULL") };
     let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
-    let mut rows = statement.query([])?;
+    Ok(walk(conn, statement.query([])?, true)?.map(|walked| walked.rows))
+}
+
+/// What was walked of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walked {
+    /// How many rows.
+    pub rows: u64,
+    /// The first and the last place; 0 where there is none.
+    pub places: (i64, i64),
+    /// Whether that is all of it.
+    pub whole: bool,
+}
+
+/// Walks the newest rows of the chain, `most` of them.
+///
+/// # Errors
+/// The store's; inside, the first break found.
+pub fn verify_newest(conn: &Connection, most: u64) -> Result<std::result::Result<Walked, ChainError>> {
+    let first: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(0))?;
+    let last: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(1))?;
+    let whole = last.unwrap_or(0) - first.unwrap_or(0) < i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = conn.prepare_cached(&format!("{} {NEWEST}", Record::SELECT))?;
+    walk(conn, statement.query([most])?, whole)
+}
+
+/// Walks rows up to the chain's end; `whole`: from its beginning, else from any row.
+fn walk(conn: &Connection, mut rows: Rows<'_>, whole: bool) -> Result<std::result::Result<Walked, ChainError>> {
     let mut last: Option<Record> = None;
-    let mut count = 0;
+    let mut walked = Walked { rows: 0, places: (0, 0), whole };
     while let Some(row) = rows.next()? {
         let record = Record::read(row)?;
         // A checkpoint carries the hash of the row it stands for, and may only be the first row.
@@ -300,19 +352,20 @@ pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>>
         }
         let follows = match &last {
             Some(last) => record.seq == last.seq + 1 && record.prev_hash == last.hash,
-            None => checkpoint || (record.seq == 1 && record.prev_hash == [0; 32]),
+            None => !whole || checkpoint || (record.seq == 1 && record.prev_hash == [0; 32]),
         };
         if !follows {
             return Ok(Err(ChainError::Gap(record.seq)));
         }
-        count += 1;
+        walked.rows += 1;
+        walked.places = (if walked.rows == 1 { record.seq } else { walked.places.0 }, record.seq);
         last = Some(record);
     }
     let end = last.map(|last| (last.seq, head(last.seq, &last.hash)));
     if meta::get(conn, HEAD)? != end.as_ref().map(|(_, head)| head.clone()) {
         return Ok(Err(ChainError::CutOff(end.map_or(0, |(seq, _)| seq))));
     }
-    Ok(Ok(count))
+    Ok(Ok(walked))
 }
 
 /// True if [`retain`] may find something.

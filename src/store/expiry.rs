@@ -4,6 +4,8 @@
 use rusqlite::{Connection, params};
 
 use super::Result;
+use super::page::{Page, Take, each};
+use super::row::record;
 use crate::secret::Kind;
 use crate::time::Micros;
 
@@ -19,6 +21,13 @@ const DUE: &str = "SELECT c.id, c.kind, c.label, a.slug, coalesce(c.user_id, a.o
     WHERE c.expires_at > ?1 AND c.expires_at <= ?2 AND (c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment')
         AND c.state = 'active' AND c.kind <> 'session' AND c.notices < ?3 AND c.expires_at - c.issued_at > ?4
     ORDER BY c.expires_at LIMIT ?5";
+// The same list of states, for the same index.
+const ENDING: &str = "INDEXED BY credentials_by_expiry
+        LEFT JOIN agents a ON a.id = c.agent_id LEFT JOIN users u ON u.id = coalesce(c.user_id, a.owner_user_id)
+    WHERE c.expires_at > ?1 AND c.expires_at <= ?2
+        AND (c.state = 'active' OR c.state = 'grace' OR c.state = 'pending_enrollment')
+        AND c.kind <> 'session' AND (c.expires_at, c.id) > (?3, ?4)
+    ORDER BY c.expires_at, c.id LIMIT ?5";
 const NEXT_END: &str = "SELECT min(
         coalesce((SELECT min(expires_at) FROM credentials
             WHERE expires_at > ?1 AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment')), ?2),
@@ -44,6 +53,42 @@ pub struct ExpiryNotice {
     pub expires_at: Micros,
     /// How many days are left at the most.
     pub days: i64,
+}
+
+record! {
+    /// A credential that ends soon, as told.
+    pub struct Ending from "credentials c" {
+        /// The id.
+        pub id: String = "c.id",
+        /// What it is.
+        pub kind: Kind = "c.kind",
+        /// The public part.
+        pub key_id: String = "c.key_id",
+        /// What people call it.
+        pub label: String = "c.label",
+        /// The agent it belongs to.
+        pub agent_id: Option<String> = "c.agent_id",
+        /// That agent's name.
+        pub agent: Option<String> = "a.slug",
+        /// Whose it is: its user, or its agent's owner.
+        pub user_id: Option<String> = "u.id",
+        /// That user's name.
+        pub username: Option<String> = "u.username",
+        /// When it ends.
+        pub expires_at: Micros = "c.expires_at",
+        /// When it was last used.
+        pub last_used_at: Option<Micros> = "c.last_used_at",
+    }
+}
+
+/// What ends after `now` and up to `until`, the first to end first.
+///
+/// # Errors
+/// The store's.
+pub fn ending(conn: &Connection, now: Micros, until: Micros, page: &Page, take: Take<'_, Ending>) -> Result<()> {
+    let mut statement = conn.prepare_cached(&format!("{} {ENDING}", Ending::SELECT))?;
+    let (at, id) = page.oldest_first();
+    each(&mut statement, params![now, until, at, id, page.fetch()], Ending::read, take)
 }
 
 /// When the next credential, grant or request ends: until then no right changes by itself.

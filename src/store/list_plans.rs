@@ -55,6 +55,11 @@ fn lists(conn: &Connection) {
     everyone.iter().for_each(|seen| agents_as(conn, seen));
     keys_of(conn);
     agents::with_containers(conn).unwrap();
+    for page in pages() {
+        expiry::ending(conn, Micros(1), Micros(9), &page, &mut |_| true).unwrap();
+    }
+    let long_ago = AuditFilter { since: Some(Micros(1)), until: Some(Micros(2)), ..AuditFilter::default() };
+    audit::list(conn, &long_ago, i64::MAX, 10, &mut |_| true).unwrap();
     for filter in [
         AuditFilter::default(),
         AuditFilter { resource: Some("agent:a".into()), ..AuditFilter::default() },

@@ -26,6 +26,9 @@ const LIST: &str = "WHERE s.user_id = ?1 AND s.kind = 'session' AND s.state = 'a
 const REVOKE: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?3
     WHERE id = ?1 AND user_id = ?2 AND kind = 'session' AND state = 'active'";
 
+const REVOKE_ALL: &str = "UPDATE credentials SET state = 'revoked', revoked_at = ?2
+    WHERE user_id = ?1 AND kind = 'session' AND state = 'active'";
+
 record! {
     /// A session as told.
     pub struct WebSession from "credentials s JOIN credentials p ON p.id = s.parent_id AND p.state = 'active'" {
@@ -84,4 +87,12 @@ pub fn of_user(conn: &Connection, user_id: &str, now: Micros, page: &Page, take:
 /// The store's.
 pub fn revoke(conn: &Connection, id: &str, user_id: &str, now: Micros) -> Result<bool> {
     Ok(conn.prepare_cached(REVOKE)?.execute(params![id, user_id, now])? > 0)
+}
+
+/// Ends every session of a user. How many there were.
+///
+/// # Errors
+/// The store's.
+pub fn revoke_all(conn: &Connection, user_id: &str, now: Micros) -> Result<usize> {
+    Ok(conn.prepare_cached(REVOKE_ALL)?.execute(params![user_id, now])?)
 }

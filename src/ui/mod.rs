@@ -5,6 +5,7 @@ mod agent;
 mod agents;
 mod audit;
 pub(crate) mod core;
+mod docs;
 mod find;
 mod inbox;
 mod knowledge;
@@ -19,4 +20,5 @@ mod table;
 mod the_box;
 
 pub(crate) use core::serve::refusal as refusal_page;
+pub(crate) use docs::page as doc_page;
 pub use table::routes;

@@ -51,13 +51,18 @@ fn a_repeat_under_the_same_key_makes_no_second_one() {
 }
 
 #[test]
-fn only_admins_make_or_see_them_and_none_is_handed_out() {
+fn only_admins_make_see_and_download_them() {
     let daemon = Daemon::start();
     let ann = daemon.member("ann", &["*"]);
     ann.post("/api/backups", json!({})).expect_error(403, "forbidden");
     ann.get("/api/backups").expect_error(403, "forbidden");
     let made = daemon.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
-    daemon.operator().get(&format!("/api/backups/{}", text(&made, "file"))).expect_error(404, "not_found");
+    let path = format!("/api/backups/{}", text(&made, "file"));
+    ann.get(&path).expect_error(403, "forbidden");
+    daemon.anonymous().get(&path).expect_error(401, "auth_required");
+    assert_eq!(blake3::hash(&daemon.operator().get(&path).expect(200).body).to_hex().as_str(), text(&made, "blake3"));
+    let seen = daemon.operator().get("/api/audit?action=backups.download").expect(200).json();
+    assert_eq!(seen[0]["resource"], format!("backup:{}", text(&made, "file")), "whoever takes a copy is on record");
 }
 
 #[test]
@@ -100,4 +105,19 @@ fn no_plain_secret_is_in_a_backup() {
     assert!(seed.len() == 43, "{keys}");
     let bytes = fs::read(&file).expect("the backup");
     assert!(!bytes.windows(43).any(|window| window == seed.as_bytes()), "a stolen backup must sign nothing");
+}
+
+#[test]
+fn one_download_of_a_user_at_a_time() {
+    let daemon = Daemon::start();
+    let made = daemon.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
+    let path = format!("/api/backups/{}", text(&made, "file"));
+    // Larger than what the system buffers of a connection that nobody reads from.
+    let on_disk = daemon.data.join("backup").join(text(&made, "file"));
+    std::fs::OpenOptions::new().write(true).open(on_disk).expect("it").set_len(64 << 20).expect("room");
+    let mut slow = std::net::TcpStream::connect(&daemon.address).expect("a connection");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n", daemon.token);
+    std::io::Write::write_all(&mut slow, head.as_bytes()).expect("a request");
+    std::io::Read::read_exact(&mut slow, &mut [0; 64]).expect("the beginning of its reply");
+    daemon.operator().get(&path).expect_error(503, "busy");
 }

@@ -45,7 +45,8 @@ fn every_change_leaves_one_row_and_a_read_or_a_refusal_none() {
         assert!(reply.status < 300, "{}: {}", route.id, reply.text());
         world.await_end(&reply);
         let rows = rows_after(&world, before.0);
-        if route.method == "GET" {
+        // Who takes a copy of everything is on record.
+        if route.method == "GET" && route.id != "backups_download" {
             assert_eq!(rows, [] as [Value; 0], "{}", route.id);
             assert_eq!(world.daemon.rows(), before.1, "{} wrote", route.id);
             continue;

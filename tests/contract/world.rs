@@ -310,6 +310,10 @@ impl World {
             );
             return path.replace("{username}", &user).replace("{id}", &id);
         }
+        if path.contains("/backups/{file}") {
+            let made = self.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
+            return path.replace("{file}", &text(&made, "file"));
+        }
         if path.contains("{username}") {
             let user = self.user();
             let path = path.replace("{username}", &user);

@@ -18,7 +18,6 @@ const NO_COMMAND: &[(&str, &str)] = &[
     ("front", "browsers and programs begin there"),
     ("api_index", "programs read it"),
     ("openapi", "programs read it"),
-    ("docs_style", "browsers read it"),
     ("agents_destroy", "the older path of agents_delete"),
     ("jwks", "what other services read to verify tokens"),
     ("sessions_open", "for browsers: taosctl sends its token itself"),
@@ -217,6 +216,15 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("knowledge_prompt", "knowledge prompt --max-bytes 2000", 0),
     ("backups_create", "backup", 0),
     ("backups_list", "backups", 0),
+    ("backups_list", "backups --kind automatic", 0),
+    ("backups_download", "download-backup {backup} --dir {dir}", 0),
+    ("box_status", "box status", 0),
+    ("box_settings", "box settings", 0),
+    ("agents_deploy_choices", "box choices", 0),
+    ("audit_verification", "audit verify --rows 10", 0),
+    ("credentials_expiring", "credentials expiring --within-days 90", 0),
+    ("users_sessions_list", "users sessions list operator", 0),
+    ("users_sessions_end", "users sessions end operator --yes", 0),
     ("audit_head", "audit head", 0),
     ("audit_list", "audit --limit 3", 0),
     ("healthz", "version", 0),
@@ -251,7 +259,7 @@ fn every_command_calls_its_route() {
         let line = line.replace("{task}", &task(&daemon)).replace("{file}", &ctl.file("notes.txt", "notes"));
         let line = line.replace("{upload}", &upload(&daemon)).replace("{dir}", &dir(&ctl));
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
-        let line = line.replace("{message}", &message(&daemon));
+        let line = line.replace("{message}", &message(&daemon)).replace("{backup}", &backup(&daemon));
         if *id == "credentials_fingerprint" {
             // It becomes the active one, but the environment comes first.
             ctl.ok(&["token", "mint", "minted", "--profile", "minted"]);
@@ -280,6 +288,12 @@ fn task(daemon: &Daemon) -> String {
 /// A file that was uploaded.
 fn upload(daemon: &Daemon) -> String {
     daemon.text("SELECT coalesce(max(id), '') FROM uploads", [])
+}
+
+/// The newest backup that was asked for.
+fn backup(daemon: &Daemon) -> String {
+    let rows = daemon.operator().get("/api/backups").expect(200).json();
+    rows[0]["file"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A folder for what is downloaded.

@@ -19,7 +19,7 @@ fn curl_gets_the_markdown_with_and_without_its_ending() {
                 let reply = client.get(&path).expect(200);
                 assert_eq!(reply.text(), *markdown, "{path}");
                 assert_eq!(reply.header("content-type"), Some("text/markdown; charset=utf-8"), "{path}");
-                assert_eq!(reply.header("vary"), Some("Accept"), "{path}");
+                assert_eq!(reply.header("vary"), Some("Accept, Accept-Encoding"), "{path}");
             }
         }
     }
@@ -35,7 +35,7 @@ fn a_browser_gets_html_with_anchors_and_nothing_inline() {
     for (name, markdown) in docs::PAGES {
         let reply = browser(&daemon).get(&format!("/docs/{name}")).expect(200);
         assert_eq!(reply.header("content-type"), Some("text/html; charset=utf-8"), "{name}");
-        assert_eq!(reply.header("vary"), Some("Accept"), "{name}");
+        assert_eq!(reply.header("vary"), Some("Accept, Accept-Encoding"), "{name}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{name}");
         let policy = reply.header("content-security-policy").unwrap_or_default();
         for part in ["default-src 'none'", "style-src 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
@@ -45,20 +45,54 @@ fn a_browser_gets_html_with_anchors_and_nothing_inline() {
         for heading in docs::headings(markdown) {
             assert!(html.contains(&format!(" id=\"{}\">", docs::anchor(&heading))), "{name}: {heading}");
         }
-        for inline in ["<script", "<style", " style=", " onclick=", "javascript:", "&lt;!--"] {
+        for inline in ["<script>", "<style", " style=", " onclick=", "javascript:", "&lt;!--"] {
             assert!(!html.contains(inline), "{name}: {inline}");
         }
-        assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"), "{name}");
+        assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"), "{name}");
     }
 }
 
 #[test]
-fn the_style_sheet_the_pages_name_is_there() {
+fn every_page_has_its_frame_and_shows_no_mark_of_the_tests() {
     let daemon = Daemon::start();
-    assert!(browser(&daemon).get("/docs").text().contains("<link rel=\"stylesheet\" href=\"/docs/style.css\">"));
-    let reply = daemon.anonymous().get("/docs/style.css").expect(200);
-    assert_eq!(reply.header("content-type"), Some("text/css; charset=utf-8"));
-    assert!(!reply.text().contains("url(") && !reply.text().contains("@import"), "the policy allows nothing else");
+    for (name, markdown) in docs::PAGES {
+        let html = browser(&daemon).get(&format!("/docs/{name}")).expect(200).text();
+        for (other, _) in docs::PAGES {
+            assert!(html.contains(&format!("href=\"/docs/{other}\"")), "{name} does not lead to {other}");
+        }
+        assert!(html.contains("aria-current=\"page\"") && html.contains("name=\"q\""), "{name}");
+        assert!(html.contains("rel=\"next\"") || html.contains("rel=\"prev\""), "{name}");
+        assert!(!html.contains("{{"), "{name}");
+        assert_eq!(html.matches("<table>").count(), html.matches("aria-label=\"Table\"").count(), "{name}");
+        let contents = docs::outline(markdown).iter().filter(|heading| heading.level == 2).count();
+        assert_eq!(html.contains("On this page"), (3..40).contains(&contents), "{name}");
+    }
+    let errors = browser(&daemon).get("/docs/agents/errors").expect(200).text();
+    assert!(errors.contains("aria-label=\"Index\"") && errors.contains("href=\"#not_found\""));
+}
+
+#[test]
+fn a_search_finds_parts_of_pages() {
+    let daemon = Daemon::start();
+    let html = browser(&daemon).get("/docs?q=upload_not_found").expect(200).text();
+    assert!(html.contains("href=\"/docs/agents/errors#upload_not_found\""), "{html}");
+    let list = daemon.anonymous().get("/docs?q=rotate+token").expect(200).text();
+    assert!(list.contains("](/docs/agents/recipes/tokens-and-rotation.md"), "{list}");
+    assert!(daemon.anonymous().get("/docs?q=xyzzyqwert").expect(200).text().contains("No page has all of these words"));
+    let hostile = browser(&daemon).get("/docs?q=%3Cscript%3Ealert(1)%3C%2Fscript%3E%22").expect(200).text();
+    assert!(!hostile.contains("<script>alert"), "{hostile}");
+    daemon.anonymous().get(&format!("/docs?q={}", "x".repeat(201))).expect_error(422, "validation_error");
+}
+
+#[test]
+fn what_the_pages_load_is_there() {
+    let daemon = Daemon::start();
+    let html = browser(&daemon).get("/docs").expect(200).text();
+    let assets: Vec<&str> = html.split('"').filter(|text| text.starts_with("/ui/assets/")).collect();
+    assert!(assets.iter().any(|path| path.ends_with(".css")) && assets.iter().any(|path| path.ends_with(".js")));
+    for path in assets {
+        daemon.anonymous().get(path.split('#').next().expect("a path")).expect(200);
+    }
 }
 
 #[test]

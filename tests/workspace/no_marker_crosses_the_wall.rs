@@ -70,7 +70,7 @@ fn filled(name: &str, foreign: &str) -> Option<Value> {
 fn ask_everything(caller: &Actor, foreign: &str) -> Vec<(String, u16, String)> {
     let mut answers = Vec::new();
     for route in routes().iter().flat_map(|table| table.iter()) {
-        let left_out = ["messages_stream", "notifications_stream", "docs_get", "docs_style", "knowledge_put"];
+        let left_out = ["messages_stream", "notifications_stream", "docs_get", "knowledge_put"];
         let ends_something =
             route.id.starts_with("users_") || route.id.starts_with("sessions_") || route.id.starts_with("keys_");
         if left_out.contains(&route.id) || ends_something || route.path.starts_with("/auth") {

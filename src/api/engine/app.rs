@@ -14,6 +14,7 @@ use super::paging;
 use crate::access::{BoxKey, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
+use crate::docs;
 use crate::http::access_log::AccessLog;
 use crate::http::edge;
 use crate::jobs::endpoints::acp_target::Rule;
@@ -34,6 +35,7 @@ use crate::jobs::upkeep::sleeper::Sleeper;
 use crate::limits;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
+use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::router::Router;
 use crate::store::{self, Store};
@@ -41,6 +43,9 @@ use crate::time::Clock;
 
 /// The page that tells a person of a refusal.
 pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
+
+/// The page of the documentation that a browser gets.
+pub type DocPage = fn(&Input, &docs::Asked<'_>) -> Reply;
 
 /// The application.
 pub struct App {
@@ -50,6 +55,8 @@ pub struct App {
     pub(crate) router: Router<PublicHandler, CheckedHandler, AtOnceHandler>,
     /// What a browser is shown of a refusal.
     pub refusal_page: RefusalPage,
+    /// What a browser is shown of the documentation.
+    pub doc_page: DocPage,
     /// The settings in force.
     pub config: Arc<LiveConfig>,
     /// The database.
@@ -88,6 +95,8 @@ pub struct App {
     pub uploads: Arc<Places>,
     /// Downloads on their way.
     pub downloads: Arc<Places>,
+    /// Downloads of backups on their way.
+    pub backup_downloads: Arc<Places>,
     /// Replies that may be given again.
     pub kept: KeptReplies,
     /// Counters.
@@ -119,6 +128,8 @@ pub struct Parts {
     pub routes: &'static [&'static [ApiRoute]],
     /// See [`App::refusal_page`].
     pub refusal_page: RefusalPage,
+    /// See [`App::doc_page`].
+    pub doc_page: DocPage,
     /// See [`App::config`].
     pub config: Arc<LiveConfig>,
     /// See [`App::store`].
@@ -166,6 +177,7 @@ impl App {
             router: Router::new(parts.routes),
             routes: parts.routes,
             refusal_page: parts.refusal_page,
+            doc_page: parts.doc_page,
             config: parts.config,
             store: parts.store,
             clock: parts.clock,
@@ -185,6 +197,7 @@ impl App {
             endings: parts.endings,
             uploads: Places::new(limits::UPLOADS),
             downloads: Places::new(limits::DOWNLOADS),
+            backup_downloads: Places::new(limits::BACKUP_DOWNLOADS),
             kept: KeptReplies::default(),
             metrics: RequestMetrics::default(),
             backups: Arc::default(),

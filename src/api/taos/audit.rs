@@ -11,10 +11,12 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::jobs::upkeep::audit_head;
+use crate::limits::TIME_CHARS;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
+use crate::rest::input::Fields;
 use crate::rest::reply::{Decided, Reply};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
@@ -60,9 +62,44 @@ const ACTOR: Field = Field::text(
 );
 const ACTION: Field = Field::text("action", 64, "Only rows of this action.");
 const RESOURCE: Field = Field::text("resource", 300, "Only rows about this resource, such as agent:ID.");
+const SINCE: Field = Field::text("since", TIME_CHARS, "Only rows from this time on, RFC 3339.");
+const UNTIL: Field = Field::text("until", TIME_CHARS, "Only rows up to this time, RFC 3339.");
+const ROWS: Field = Field::integer("rows", 1, 10_000, "How many of the newest rows to check; 1000 if absent.");
+const DEFAULT_ROWS: i64 = 1_000;
+
+const VERIFICATION: ApiRoute = Route {
+    method: Method::GET,
+    path: "/api/audit/verification",
+    dialect: Taos,
+    access: Access::Action(Action::AuditRead, verification),
+    id: "audit_verification",
+    title: "Check the newest rows of the audit chain",
+    about: "Computes the hashes again, up to the end of the chain. On the box, taosd check walks the whole chain.",
+    repeat: Repeat::Safe,
+    query: &[ROWS],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::Object(&[
+            Field::word("state", &["intact", "broken"], "Whether every checked row follows the one before it.")
+                .required(),
+            Field::integer("checked", 0, i64::MAX, "How many rows were checked; 0 if the chain is broken.").required(),
+            Field::integer("first_seq", 0, i64::MAX, "The first checked row.").required(),
+            Field::integer("last_seq", 0, i64::MAX, "The last checked row.").required(),
+            Field::flag("complete", "True if these are all rows of the chain.").required(),
+            text("problem", "Where the chain is broken; null if it is intact.").nullable(),
+        ]),
+    ),
+    errors: &[codes::FORBIDDEN],
+    doc: "concepts/permissions#audit",
+    tool: None,
+};
+
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     HEAD,
+    VERIFICATION,
     Route {
         method: Method::GET,
         path: "/api/audit",
@@ -72,7 +109,7 @@ pub const ROUTES: &[ApiRoute] = &[
         title: "Read the audit chain",
         about: "Newest first. Each row has a hash over itself and the row before it.",
         repeat: Repeat::Safe,
-        query: &[ACTOR, ACTION, RESOURCE, LIMIT, CURSOR],
+        query: &[ACTOR, ACTION, RESOURCE, SINCE, UNTIL, LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
         answer: (
@@ -82,8 +119,11 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("at", "When it happened."),
                 text("actor", "The principal, with its name at that time."),
                 text("actor_id", "The principal by id: user:ID or agent:ID; null if there is none.").nullable(),
+                text("actor_name", "What the actor is called now; null if it has no name.").nullable(),
                 text("action", "The action."),
                 text("resource", "The resource that the action was on."),
+                text("resource_name", "What the agent, user or space is called now; null if it has no name.")
+                    .nullable(),
                 text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
                 Field::integer("count", 1, i64::MAX, "The number of equal actions that the row stands for.").required(),
                 text("request_id", "The id of the request."),
@@ -102,13 +142,58 @@ fn list(app: &App, call: Call) -> Handled {
     let page = list.page();
     let query = &call.input.query;
     let own = |field: &Field| query.text(field).map(str::to_owned);
-    let filter =
-        AuditFilter { actor: own(&ACTOR), action: own(&ACTION), resource: own(&RESOURCE), ..AuditFilter::default() };
+    let filter = AuditFilter {
+        actor: own(&ACTOR),
+        action: own(&ACTION),
+        resource: own(&RESOURCE),
+        since: time(query, &SINCE)?,
+        until: time(query, &UNTIL)?,
+        ..AuditFilter::default()
+    };
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
-    let mut take = |row: Record| list.push((Micros(row.seq), String::new()), &show(&row));
-    app.store.lookup(|conn| audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1, &mut take))?;
+    app.store.lookup(|conn| {
+        // Of a row whose names cannot be read, the ids are told.
+        let name = |subject: Option<&str>| audit::called(conn, subject?).ok().flatten();
+        let mut take = |row: Record| {
+            let names = (name(row.actor_id.as_deref().or(Some(&row.actor))), name(Some(&row.resource)));
+            list.push((Micros(row.seq), String::new()), &show(&row, names))
+        };
+        audit::list(conn, &by_id(conn, filter.clone())?, before, page.limit + 1, &mut take)
+    })?;
     Ok(list.reply(&call.input).decided(Decided::ByDatabase).into())
+}
+
+/// A time of the query.
+fn time(query: &Fields, field: &Field) -> Result<Option<Micros>, ApiError> {
+    let Some(text) = query.text(field) else { return Ok(None) };
+    let parsed = text.parse::<jiff::Timestamp>();
+    let at = parsed.map_err(|_| ApiError::field(field.name, "must be a time such as 2026-01-31T12:00:00Z"))?;
+    Ok(Some(Micros(at.as_microsecond())))
+}
+
+fn verification(app: &App, call: Call) -> Handled {
+    let most = call.input.query.integer(&ROWS).unwrap_or(DEFAULT_ROWS).unsigned_abs();
+    let result = app.store.lookup(|conn| audit::verify_newest(conn, most))?;
+    let body = match result {
+        Ok(walked) => json!({
+            "state": "intact",
+            "checked": walked.rows,
+            "first_seq": walked.places.0,
+            "last_seq": walked.places.1,
+            "complete": walked.whole,
+            "problem": null,
+        }),
+        Err(why) => json!({
+            "state": "broken",
+            "checked": 0,
+            "first_seq": 0,
+            "last_seq": 0,
+            "complete": false,
+            "problem": why.to_string(),
+        }),
+    };
+    Ok(Reply::ok(&body).into())
 }
 
 /// The filter with its actor by id: a name means who has it now, or where nobody has it, who had it.
@@ -131,14 +216,16 @@ fn head(app: &App, _: Call) -> Handled {
     Ok(Reply::ok(&json!(head)).into())
 }
 
-fn show(row: &Record) -> Value {
+fn show(row: &Record, (actor_name, resource_name): (Option<String>, Option<String>)) -> Value {
     json!({
         "seq": row.seq,
         "at": row.at.millis(),
         "actor": row.actor,
         "actor_id": row.actor_id,
+        "actor_name": actor_name,
         "action": row.action,
         "resource": row.resource,
+        "resource_name": resource_name,
         "outcome": row.outcome,
         "count": row.count,
         "request_id": row.request_id,

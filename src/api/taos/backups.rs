@@ -1,33 +1,46 @@
-//! Backups that are asked for: made as an operation, listed from where they lie.
+//! Backups: made on request as an operation, listed and downloaded from where they lie.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use hyper::http::Method;
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use hyper::http::{Method, StatusCode};
+use serde_json::json;
 
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{self, Slow, WAIT};
+use crate::jobs::events::places::Place;
 use crate::jobs::operations::backups;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::reply::Reply;
+use crate::rest::reply::{Body, Pulled, Reply, Source};
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::store;
 use crate::store::operations::{self, Operation, OperationKind};
+use crate::time::Micros;
 
 const DOC: &str = "recipes/backup#make-a-backup";
 
+const FILE: Field =
+    Field::unbounded("file", "The name of the file in the directory `backup` of the data directory.").required();
+const BYTES: Field = Field::integer("bytes", 0, i64::MAX, "The size in bytes.").required();
+const BLAKE3: Field = Field::unbounded("blake3", "The BLAKE3 hash of its bytes, hexadecimal.").required();
+const CREATED: Field = Field::unbounded("created_at", "When the backup was made.").required();
 /// A backup's record.
-const RECORD: &[Field] = &[
-    Field::unbounded("file", "The name of the file in the directory `backup` of the data directory.").required(),
-    Field::integer("bytes", 0, i64::MAX, "The size in bytes.").required(),
-    Field::unbounded("blake3", "The BLAKE3 hash of its bytes, hexadecimal.").required(),
-    Field::unbounded("created_at", "When the backup was made.").required(),
-];
+const RECORD: &[Field] = &[FILE, BYTES, BLAKE3, CREATED];
+/// The same in a list of both kinds.
+const LISTED: &[Field] = &[FILE, BYTES, BLAKE3.nullable(), CREATED];
+const KIND: Field = Field::word("kind", &["requested", "automatic"], "Which backups to list; requested if absent.");
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -55,14 +68,31 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::BackupsList, list),
         id: "backups_list",
         title: "List backups",
-        about: "The requested backups, newest first.",
+        about: "The requested backups, newest first; with kind=automatic the copies that the daemon makes by itself.",
+        repeat: Repeat::Safe,
+        query: &[KIND],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(LISTED)),
+        errors: &[codes::FORBIDDEN],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/backups/{file}",
+        dialect: Taos,
+        access: Access::Action(Action::BackupsDownload, download),
+        id: "backups_download",
+        title: "Download a backup",
+        about: "The file as it lies on the box, as application/vnd.sqlite3. It holds all that the box keeps, but no secret in clear. Each download is in the audit.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
         example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
+        answer: (200, Answer::Other(&["application/vnd.sqlite3"])),
+        errors: &[codes::FORBIDDEN, codes::BACKUP_NOT_FOUND],
+        doc: "recipes/backup#download-one",
         tool: None,
     },
 ];
@@ -85,6 +115,50 @@ fn create(app: &App, call: Call) -> Handled {
     })
 }
 
-fn list(app: &App, _: Call) -> Handled {
+fn list(app: &App, call: Call) -> Handled {
+    if call.input.query.text(&KIND) == Some("automatic") {
+        let copies = backups::automatic(app.store.dir())?;
+        let show = |(file, bytes, made): &(String, u64, Micros)| json!({"file": file, "bytes": bytes, "blake3": null, "created_at": made.millis()});
+        return Ok(Reply::ok(&copies.iter().map(show).collect::<Vec<_>>()).into());
+    }
     Ok(Reply::ok(&backups::list(app.store.dir())?).into())
+}
+
+fn download(app: &App, call: Call) -> Handled {
+    let name = call.input.param(0).to_owned();
+    let (file, length) = backups::open(app.store.dir(), &name)?.ok_or(codes::BACKUP_NOT_FOUND)?;
+    let place = app.backup_downloads.take(&call.caller.principal_key()).ok_or_else(|| {
+        ApiError::new(codes::BUSY).detail("As many backups are being downloaded as there may be at once.")
+    })?;
+    let pieces = Pieces { file, left: length, _place: place };
+    call.write(app, move |tx| {
+        tx.audit(format!("backup:{name}"))?;
+        let mut reply = Reply::empty(StatusCode::OK)
+            .with(CONTENT_TYPE, "application/vnd.sqlite3")
+            .with(CONTENT_DISPOSITION, &format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}"))
+            .with(CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")
+            .with(CACHE_CONTROL, "no-store");
+        reply.body = Body::Pulled(Pulled { length, source: Arc::new(Mutex::new(pieces)) });
+        Ok(reply)
+    })
+}
+
+/// A file, piece by piece. The daemon may put a newer copy in its place meanwhile: the open one stays whole.
+struct Pieces {
+    file: File,
+    left: u64,
+    _place: Place,
+}
+
+impl Source for Pieces {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let mut piece = vec![0; wanted];
+        self.file.read_exact(&mut piece)?;
+        self.left -= wanted as u64;
+        Ok(Some(Bytes::from(piece)))
+    }
 }

@@ -9,11 +9,13 @@ use crate::api::engine::call::Handled;
 use crate::docs;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 const DOC: &str = "README";
+const Q: Field = Field::text("q", 200, "Words that all stand in a part of a page.");
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -24,29 +26,12 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Public(front),
         id: "docs_index",
         title: "Read the documentation's first page",
-        about: "Markdown, or HTML if the client accepts it.",
+        about: "Markdown, or HTML if the client accepts it. With q, the places where all of these words stand.",
         repeat: Repeat::Safe,
-        query: &[],
+        query: &[Q],
         body: BodyKind::None,
         example: "",
         answer: (200, Answer::Other(&["text/markdown", "text/html"])),
-        errors: &[],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/docs/style.css",
-        dialect: Taos,
-        access: Access::Public(style),
-        id: "docs_style",
-        title: "Read the documentation's style sheet",
-        about: "The style sheet of the HTML pages.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/css"])),
         errors: &[],
         doc: DOC,
         tool: None,
@@ -70,27 +55,44 @@ pub const ROUTES: &[ApiRoute] = &[
     },
 ];
 
-fn front(_: &App, input: Input) -> Handled {
-    serve(&input, "agents/README")
-}
-
-fn style(_: &App, _: Input) -> Handled {
-    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", docs::STYLE).into())
-}
-
-fn page(_: &App, input: Input) -> Handled {
-    let path = input.param(0).to_owned();
-    serve(&input, path.strip_suffix(".md").unwrap_or(&path))
-}
-
-fn serve(input: &Input, path: &str) -> Handled {
-    let markdown = docs::page(path).ok_or(codes::DOC_NOT_FOUND)?;
+fn front(app: &App, input: Input) -> Handled {
+    let words = input.query.text(&Q).map(str::trim).filter(|words| !words.is_empty());
+    let Some(words) = words else { return serve(app, &input, "agents/README") };
     let reply = if wants_html(input.header(&ACCEPT).unwrap_or("")) {
-        Reply::typed(StatusCode::OK, "text/html; charset=utf-8", docs::html(path, markdown))
+        (app.doc_page)(&input, &docs::Asked::Search(words))
+    } else {
+        Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", found(words))
+    };
+    Ok(reply.with(VARY, "Accept, Accept-Encoding").into())
+}
+
+/// What a search found, as a list of links.
+fn found(words: &str) -> String {
+    let line = |hit: docs::Hit| {
+        let to = if hit.anchor.is_empty() { String::new() } else { format!("#{}", hit.anchor) };
+        format!("- [{}: {}](/docs/{}.md{to}) {}\n", hit.title, hit.heading, hit.path, hit.snippet)
+    };
+    let list: String = docs::search(words).into_iter().map(line).collect();
+    if list.is_empty() {
+        "# Search\n\nNo page has all of these words.\n".to_owned()
+    } else {
+        format!("# Search\n\n{list}")
+    }
+}
+
+fn page(app: &App, input: Input) -> Handled {
+    let path = input.param(0).to_owned();
+    serve(app, &input, path.strip_suffix(".md").unwrap_or(&path))
+}
+
+fn serve(app: &App, input: &Input, path: &str) -> Handled {
+    let (path, markdown) = docs::find(path).ok_or(codes::DOC_NOT_FOUND)?;
+    let reply = if wants_html(input.header(&ACCEPT).unwrap_or("")) {
+        (app.doc_page)(input, &docs::Asked::Page(path, markdown))
     } else {
         Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", markdown)
     };
-    Ok(reply.with(VARY, "Accept").into())
+    Ok(reply.with(VARY, "Accept, Accept-Encoding").into())
 }
 
 /// Browsers name `text/html`, `curl` says `*/*`; who names both kinds gets the one it likes better.

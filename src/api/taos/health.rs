@@ -113,7 +113,8 @@ pub fn healthz(_: &App, _: Input) -> Handled {
     Ok(Reply::ok(&json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})).into())
 }
 
-fn readyz(app: &App, _: Input) -> Handled {
+/// Whether every check succeeds, and the result of each.
+pub(super) fn checks(app: &App) -> (bool, Map<String, Value>) {
     let results = [
         ("database", database(app)),
         ("disk", disk(app)),
@@ -126,6 +127,11 @@ fn readyz(app: &App, _: Input) -> Handled {
         .into_iter()
         .map(|(name, result)| (name.to_owned(), Value::from(result.err().unwrap_or_else(|| "ok".into()))))
         .collect();
+    (ready, checks)
+}
+
+fn readyz(app: &App, _: Input) -> Handled {
+    let (ready, checks) = checks(app);
     if ready {
         return Ok(Reply::ok(&json!({"status": "ready", "checks": checks})).into());
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hyper::header::SET_COOKIE;
 use hyper::http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::access::lookup::cookie;
 use crate::access::{Action, Principal};
@@ -30,6 +30,16 @@ const DOC: &str = "concepts/authentication#web-sessions";
 /// How long a session lives at the most.
 const LIFETIME: i64 = 7 * Micros::DAY;
 const LOGIN: Need = Need { action: Action::AuthLogin, classes: &[], dialect: Taos };
+
+/// A session's record.
+pub(super) const RECORD: &[Field] = &[
+    text("id", "The session's id."),
+    text("created_at", "When the session was opened."),
+    text("expires_at", "When the session expires."),
+    text("last_used_at", "When the session was last used, to the minute.").nullable(),
+    text("opened_with", "The label of the token that opened the session."),
+    Field::flag("current", "True for the session of this request.").required(),
+];
 
 const fn text(name: &'static str, about: &'static str) -> Field {
     Field::unbounded(name, about).required()
@@ -76,17 +86,7 @@ pub const ROUTES: &[ApiRoute] = &[
         query: &[LIMIT, CURSOR],
         body: BodyKind::None,
         example: "",
-        answer: (
-            200,
-            Answer::List(&[
-                text("id", "The session's id."),
-                text("created_at", "When the session was opened."),
-                text("expires_at", "When the session expires."),
-                text("last_used_at", "When the session was last used, to the minute.").nullable(),
-                text("opened_with", "The label of the token that opened the session."),
-                Field::flag("current", "True for the session of this request.").required(),
-            ]),
-        ),
+        answer: (200, Answer::List(RECORD)),
         errors: &[codes::INVALID_CURSOR],
         doc: DOC,
         tool: None,
@@ -161,14 +161,7 @@ fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "sessions")?;
     let page = list.page();
     let mut take = |session: WebSession| {
-        let shown = json!({
-            "id": session.id,
-            "created_at": session.created_at.millis(),
-            "expires_at": session.expires_at.millis(),
-            "last_used_at": session.last_used_at.map(Micros::millis),
-            "opened_with": session.opened_with,
-            "current": call.caller.credential_id() == Some(&session.id),
-        });
+        let shown = show(&session, &call);
         list.push((session.created_at, session.id), &shown)
     };
     // An agent has none.
@@ -176,6 +169,18 @@ fn list(app: &App, call: Call) -> Handled {
         app.store.lookup(|conn| sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take))?;
     }
     Ok(list.reply(&call.input).into())
+}
+
+/// A session as told.
+pub(super) fn show(session: &WebSession, call: &Call) -> Value {
+    json!({
+        "id": session.id,
+        "created_at": session.created_at.millis(),
+        "expires_at": session.expires_at.millis(),
+        "last_used_at": session.last_used_at.map(Micros::millis),
+        "opened_with": session.opened_with,
+        "current": call.caller.credential_id() == Some(&session.id),
+    })
 }
 
 fn close(app: &App, call: Call) -> Handled {

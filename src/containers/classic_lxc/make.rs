@@ -38,7 +38,7 @@ impl ClassicLxc {
     }
 
     /// The images there are: folders with a root file system.
-    fn known_images(&self) -> Vec<String> {
+    pub(super) fn known_images(&self) -> Vec<String> {
         let folders = self.images.read_dir().into_iter().flatten().flatten();
         let images = folders.filter(|folder| folder.path().join("rootfs").is_dir());
         images.filter_map(|folder| folder.file_name().into_string().ok()).collect()

@@ -249,6 +249,10 @@ impl Driver for ClassicLxc {
         Runtime::Lxc
     }
 
+    fn images(&self, _: Instant) -> Result<Vec<String>, Error> {
+        Ok(self.known_images())
+    }
+
     fn info(&self, deadline: Instant) -> Result<Info, Error> {
         let version = tools::run("lxc-start", &["--version"], deadline)?.ok()?;
         Ok(Info { runtime: Runtime::Lxc, version: text::one_line(&version, 64) })

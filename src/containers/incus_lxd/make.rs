@@ -54,7 +54,7 @@ impl IncusLxd {
     }
 
     /// The names that the runtime's images have.
-    fn known_images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
+    pub(super) fn known_images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
         let aliases = self.rest.get("/1.0/images/aliases", deadline)?.metadata;
         let paths: Vec<String> = parse(aliases)?;
         let name = |path: &String| {

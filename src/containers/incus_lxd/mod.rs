@@ -134,6 +134,10 @@ impl Driver for IncusLxd {
         self.rest.runtime
     }
 
+    fn images(&self, deadline: Instant) -> Result<Vec<String>, Error> {
+        self.known_images(deadline)
+    }
+
     fn info(&self, deadline: Instant) -> Result<Info, Error> {
         let metadata = self.rest.get("/1.0", deadline)?.metadata;
         let version = metadata["environment"]["server_version"].as_str();

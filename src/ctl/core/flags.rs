@@ -15,8 +15,8 @@ use crate::rest::text::without_bom_str;
 /// Bytes of a file that goes into a body; the daemon takes less.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What no flag is made for: pages and waiting are the command line's own business.
-const OWN: [&str; 3] = ["limit", "cursor", "wait"];
+/// What no flag is made for: pages, waiting and times that rows fall into are the command line's own business.
+const OWN: [&str; 5] = ["limit", "cursor", "wait", "since", "until"];
 
 /// How a field's flag departs from the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

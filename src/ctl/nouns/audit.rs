@@ -16,7 +16,8 @@ const COLUMNS: &[Column] = &[
     Column("SEQ", "seq"),
 ];
 
-const HEAD: &[Verb] = &[Verb::new("head", "audit_head", Show::Record)];
+const HEAD: &[Verb] =
+    &[Verb::new("head", "audit_head", Show::Record), Verb::new("verify", "audit_verification", Show::Record)];
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Verb(

@@ -21,6 +21,16 @@ use crate::ctl::verbs::verb::Verb;
 
 const REPORT: &[Column] = &[Column("AGENT", "agent"), Column("ACTIVE KEYS", "active"), Column("VERDICT", "verdict")];
 
+const EXPIRING: &[Column] = &[
+    Column("EXPIRES", "expires_at"),
+    Column("KIND", "kind"),
+    Column("AGENT", "agent_name"),
+    Column("USER", "username"),
+    Column("LABEL", "label"),
+    Column("LAST USED", "last_used_at"),
+    Column("KEY", "key_id"),
+];
+
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "credentials",
@@ -31,6 +41,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
                 .dressed(subjects::named)
                 .empty("taosctl tokens mint NAME --create"),
         ),
+        CommandEntry::Verb(Verb::new("expiring", "credentials_expiring", Show::Table(EXPIRING))),
         CommandEntry::Verb(
             Verb::new("issue-agent-pat", "credentials_agent_pat", Show::Kept).flags(&[Flag::Place("agent_id")]),
         ),

@@ -27,20 +27,32 @@ pub const ENTRY: CommandEntry = CommandEntry::Own { name: "download", routes: &[
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_read");
     let id = Arg::new("id").value_name("ID").required(true).value_parser(NonEmptyStringValueParser::new());
-    let flag = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
     Command::new(name)
         .about(route.title)
         .after_help("Under its own name, without any path in it. What is there already stays, unless --force is given.")
         .arg(id.help("The file's id, or its address"))
-        .arg(flag("dir", "DIR").default_value(".").help("Where to put it"))
-        .arg(flag("save-as", "NAME").help("Another name for it; - writes to stdout"))
-        .arg(Arg::new("force").long("force").action(ArgAction::SetTrue).help("Write over what is there"))
+        .args(place_args())
+}
+
+/// Where a file goes.
+pub(super) fn place_args() -> [Arg; 3] {
+    let flag = |name: &'static str, value: &'static str| Arg::new(name).long(name).value_name(value);
+    [
+        flag("dir", "DIR").default_value(".").help("Where to put it"),
+        flag("save-as", "NAME").help("Another name for it; - writes to stdout"),
+        Arg::new("force").long("force").action(ArgAction::SetTrue).help("Write over what is there"),
+    ]
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
+    let id = matches.get_one::<String>("id").and_then(|id| id.rsplit('/').next()).unwrap_or("");
+    fetch(context, matches, "uploads_read", id)
+}
+
+/// Fetches the file of this id and puts it where the flags say.
+pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &str) -> Result<Output, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
-    let id = text("id").and_then(|id| id.rsplit('/').next()).unwrap_or("");
-    let (route, session) = (path::route("uploads_read"), context.session()?);
+    let (route, session) = (path::route(route), context.session()?);
     let reply = session.send_dressed(route, &path::target(route, &[id], &Map::new()), &|request| {
         let request = request.with_max_response(ANSWER_BYTES);
         match progress(context, Way::In) {

@@ -34,11 +34,13 @@ mod spaces;
 mod status;
 mod subjects;
 mod tasks;
+mod the_box;
 mod token;
 mod tokens;
 mod tripwires;
 mod ui;
 mod upload;
+mod user_sessions;
 mod user_token;
 mod users;
 mod version;
@@ -86,6 +88,8 @@ pub const ALL: &[CommandEntry] = &[
     audit::ENTRY,
     backup::BACKUP,
     backup::BACKUPS,
+    backup::FETCH,
+    the_box::ENTRY,
     docs::ENTRY,
     doctor::ENTRY,
     version::ENTRY,

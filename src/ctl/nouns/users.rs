@@ -1,6 +1,6 @@
 //! `taosctl users`.
 
-use super::user_token;
+use super::{user_sessions, user_token};
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
@@ -29,5 +29,6 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
                 .ask("Delete user {} with its tokens and grants?"),
         ),
         user_token::ENTRY,
+        user_sessions::ENTRY,
     ],
 };

@@ -41,6 +41,7 @@ pub fn rows_of(
     if let Some(limit) = limit.filter(|_| period.is_always()) {
         query.insert("limit".to_owned(), Value::from(PAGE_MAX.min(limit as u64)));
     }
+    period.ask(route, &mut query);
     let first = path::target(route, parameters, &query);
     let own_path = first.split('?').next().unwrap_or(&first).to_owned();
     let (mut rows, mut bytes, mut next) = (Vec::new(), 0, Some(first));

@@ -2,8 +2,9 @@
 
 use clap::{Arg, ArgMatches};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::api::ApiRoute;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::when;
 use crate::ctl::show::table::Column;
@@ -51,6 +52,15 @@ impl Period {
     /// Whether it leaves nothing out.
     pub fn is_always(&self) -> bool {
         self.since.is_none() && self.until.is_none()
+    }
+
+    /// Asks the daemon for these rows alone, if the route can tell them.
+    pub fn ask(&self, route: &ApiRoute, query: &mut Map<String, Value>) {
+        for (name, at) in [("since", self.since), ("until", self.until)] {
+            if let Some(at) = at.filter(|_| route.query.iter().any(|field| field.name == name)) {
+                query.insert(name.to_owned(), Value::from(at.to_string()));
+            }
+        }
     }
 
     /// Whether a row falls into it.

@@ -190,7 +190,6 @@ impl Verb {
         }
         if let Show::Table(columns) = &self.show
             && period::has_time(columns)
-            && route.query.iter().all(|field| field.name != "since")
         {
             command = command.args(period::args());
         }

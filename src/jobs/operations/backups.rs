@@ -109,6 +109,53 @@ pub fn list(data_dir: &Path) -> store::Result<Vec<Backup>> {
     Ok(files(&dir)?.iter().rev().filter_map(|path| read(path)).collect())
 }
 
+/// The copies that the daemon makes by itself: the one that is kept fresh, and those from before an upgrade. Newest
+/// first, each with its name, its size and its time.
+///
+/// # Errors
+/// What the system says.
+pub fn automatic(data_dir: &Path) -> store::Result<Vec<(String, u64, Micros)>> {
+    let dir = data_dir.join(BACKUPS);
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| told(&dir, error))?,
+    };
+    let one = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok().filter(|name| is_automatic(name))?;
+        let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+        Some((name, meta.len(), Micros::of(meta.modified().ok()?)))
+    };
+    let mut found: Vec<_> = entries.flatten().filter_map(one).collect();
+    found.sort_by(|a, b| (b.2, &b.0).cmp(&(a.2, &a.0)));
+    Ok(found)
+}
+
+fn is_automatic(name: &str) -> bool {
+    let version = name.strip_prefix("before-schema-").and_then(|rest| rest.strip_suffix(SUFFIX));
+    name == FILE || version.is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Opens a backup by its name, whichever made it; `None` for any other file. With its size.
+///
+/// # Errors
+/// What the system says.
+pub fn open(data_dir: &Path, name: &str) -> store::Result<Option<(File, u64)>> {
+    let path = data_dir.join(BACKUPS).join(name);
+    if !is_automatic(name) && (name.contains('/') || time_of(&path).is_none()) {
+        return Ok(None);
+    }
+    // Nobody but the daemon writes there; a link would lead elsewhere.
+    match fs::symlink_metadata(&path) {
+        Ok(meta) if meta.is_file() => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(told(&path, error)),
+    }
+    let file = File::open(&path).map_err(|error| told(&path, error))?;
+    let bytes = file.metadata().map_err(|error| told(&path, error))?.len();
+    Ok(Some((file, bytes)))
+}
+
 /// Removes what a backup or a restore that was cut left behind. For the start of a daemon, which has the directory for
 /// itself.
 pub fn tidy(data_dir: &Path) {
@@ -191,6 +238,25 @@ fn told(path: &Path, error: io::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_of_backups_are_opened() {
+        for name in [
+            "../taosd.db",
+            "taosd.db.covers",
+            "taosd-20231114T221320.123Z.db.b3",
+            "",
+            ".",
+            "..",
+            "before-schema-.db",
+            "before-schema-1/../x.db",
+            "../backup/taosd-20231114T221320.123Z.db",
+            "taosd.db-wal",
+        ] {
+            assert!(open(Path::new("/"), name).unwrap().is_none(), "{name}");
+        }
+        assert!(is_automatic("taosd.db") && is_automatic("before-schema-12.db"));
+    }
 
     #[test]
     fn the_name_tells_the_time_and_other_names_none() {

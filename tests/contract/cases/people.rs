@@ -245,6 +245,28 @@ pub const CASES: &[Case] = &[
         reply
     }),
     case("grants_delete", "grant_not_found", |w| w.operator().delete("/api/grants/none")),
+    case("users_sessions_list", "", |w| {
+        let user = w.user();
+        let token = w.daemon.user_token(&user, &["*"]).token().to_owned();
+        w.daemon.anonymous().post("/api/sessions", json!({"token": token})).expect(200);
+        let reply = w.operator().get(&format!("/api/users/{user}/sessions")).expect(200);
+        assert_eq!(reply.json().as_array().map(Vec::len), Some(1));
+        w.member().get(&format!("/api/users/{user}/sessions")).expect_error(404, "user_not_found");
+        reply
+    }),
+    case("users_sessions_end", "", |w| {
+        let user = w.user();
+        let token = w.daemon.user_token(&user, &["*"]).token().to_owned();
+        let opened = w.daemon.anonymous().post("/api/sessions", json!({"token": token})).expect(200);
+        let cookie = opened.header("set-cookie").and_then(|c| c.split(';').next()).expect("a cookie").to_owned();
+        let page = || w.daemon.anonymous().with("Cookie", &cookie).get("/api/auth/whoami");
+        page().expect(200);
+        w.member().delete(&format!("/api/users/{user}/sessions")).expect_error(404, "user_not_found");
+        let reply = w.operator().delete(&format!("/api/users/{user}/sessions")).expect(200);
+        assert_eq!(reply.json(), json!({"ended": 1}));
+        page().expect_error(401, "invalid_token");
+        reply
+    }),
     case("oauth_grants_list", "", |w| w.request_for("oauth_grants_list").by(&w.operator())),
     case("oauth_grants_revoke", "", |w| w.request_for("oauth_grants_revoke").by(&w.operator())),
     case("oauth_grants_revoke", "grant_not_found", |w| w.operator().delete("/api/oauth/grants/none")),

@@ -54,6 +54,64 @@ pub const CASES: &[Case] = &[
         assert_eq!(reply.json()[0], made, "newest first");
         reply
     }),
+    case("backups_download", "", |w| {
+        let made = w.operator().post("/api/backups?wait=30", json!({})).expect(200).json();
+        let file = crate::support::text(&made, "file");
+        let reply = w.operator().get(&format!("/api/backups/{file}")).expect(200);
+        assert_eq!(made["blake3"], blake3::hash(&reply.body).to_hex().as_str());
+        assert_eq!(reply.header("content-type"), Some("application/vnd.sqlite3"));
+        reply
+    }),
+    case("backups_download", "backup_not_found", |w| w.operator().get("/api/backups/taosd.db.covers")),
+    case("box_status", "", |w| {
+        let reply = w.operator().get("/api/status").expect(200);
+        let told = reply.json();
+        assert_eq!((&told["status"], &told["checks"]["disk"]), (&json!("ready"), &json!("ok")));
+        assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+        assert!(told["database_bytes"].as_u64() > Some(4096) && told["disk_free_bytes"].as_u64() > Some(0), "{told}");
+        assert!(told["workers"].as_u64() > Some(0) && told["listening"].as_array().is_some_and(|l| l.len() == 1));
+        reply
+    }),
+    case("box_settings", "", |w| {
+        let reply = w.operator().get("/api/settings").expect(200);
+        let rows = reply.json();
+        let of = |key: &str| rows.as_array().and_then(|r| r.iter().find(|row| row["key"] == key)).expect("it").clone();
+        assert_eq!(of("listen")["source"], "--listen");
+        assert_eq!(of("notify_per_minute")["is_default"].as_bool().map(|_| ()), Some(()));
+        reply
+    }),
+    case("agents_deploy_choices", "", |w| {
+        let reply = w.operator().get("/api/agents/deploy/choices").expect(200);
+        assert_eq!(reply.json()["frameworks"][0], "none");
+        reply
+    }),
+    case("audit_verification", "", |w| {
+        let reply = w.operator().get("/api/audit/verification?rows=3").expect(200);
+        let told = reply.json();
+        assert_eq!((&told["state"], &told["checked"], &told["complete"]), (&json!("intact"), &json!(3), &json!(false)));
+        let all = w.operator().get("/api/audit/verification?rows=10000").expect(200).json();
+        assert_eq!((&all["state"], &all["first_seq"], &all["complete"]), (&json!("intact"), &json!(1), &json!(true)));
+        reply
+    }),
+    case("credentials_expiring", "", |w| {
+        let user = w.user();
+        let tokens = format!("/api/users/{user}/tokens");
+        let soon = w.operator().post(&tokens, json!({"label": "soon", "expires_in_days": 3})).expect(201).json();
+        w.operator().post(&tokens, json!({"label": "late", "expires_in_days": 300})).expect(201);
+        let reply = w.operator().get("/api/credentials/expiring?within_days=4").expect(200);
+        let of_user: Vec<_> = reply
+            .json()
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|row| row["username"] == user.as_str())
+            .cloned()
+            .collect();
+        assert_eq!((of_user.len(), &of_user[0]["id"], &of_user[0]["kind"]), (1, &soon["id"], &json!("user_token")));
+        // Another member sees none of them.
+        assert_eq!(w.member().get("/api/credentials/expiring?within_days=4").expect(200).json(), json!([]));
+        reply
+    }),
     case("healthz", "", |w| {
         let reply = w.daemon.anonymous().get("/healthz").expect(200);
         assert_eq!(reply.json(), json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
@@ -103,11 +161,6 @@ pub const CASES: &[Case] = &[
     case("docs_index", "", |w| {
         let reply = w.daemon.anonymous().get("/docs").expect(200);
         assert_eq!(reply.header("content-type"), Some("text/markdown; charset=utf-8"));
-        reply
-    }),
-    case("docs_style", "", |w| {
-        let reply = w.daemon.anonymous().get("/docs/style.css").expect(200);
-        assert_eq!(reply.header("content-type"), Some("text/css; charset=utf-8"));
         reply
     }),
     case("docs_get", "", |w| {

@@ -73,7 +73,7 @@ pub(crate) fn list(app: &App, call: Call) -> Handled {
 }
 
 /// Asks on a thread that may wait; the reply comes when it comes.
-fn ask(
+pub(crate) fn ask(
     app: &App,
     call: Call,
     agent_id: Option<&str>,

@@ -2,7 +2,7 @@
 
 mod archive;
 mod container_routes;
-mod containers;
+pub(crate) mod containers;
 mod create;
 mod deploy;
 mod fields;

@@ -1,0 +1,87 @@
+//! Credentials that end soon, of every kind.
+
+use hyper::http::Method;
+use serde_json::json;
+
+use crate::access::{Action, Principal};
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::rest::codes;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::secret::Kind;
+use crate::store::expiry::{self, Ending};
+use crate::time::Micros;
+
+const DAYS: Field = Field::integer("within_days", 1, 3650, "How many days ahead to look; 14 if absent.");
+const DEFAULT_DAYS: i64 = 14;
+
+const fn text(name: &'static str, about: &'static str) -> Field {
+    Field::unbounded(name, about).required()
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[Route {
+    method: Method::GET,
+    path: "/api/credentials/expiring",
+    dialect: Taos,
+    access: Access::Action(Action::CredentialsList, list),
+    id: "credentials_expiring",
+    title: "List credentials that end soon",
+    about: "Tokens, keys and programs' grants, whichever kind, the first to end first. An admin sees all; others see their own and those of their agents. Web sessions are left out.",
+    repeat: Repeat::Safe,
+    query: &[DAYS, LIMIT, CURSOR],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::List(&[
+            text("id", "The credential's id."),
+            Field::word("kind", Kind::SLUGS, "The kind of the credential.").required(),
+            text("key_id", "The public part, which identifies it."),
+            text("label", "Its label; empty if it has none."),
+            text("agent_name", "The agent that it belongs to; null for a user's.").nullable(),
+            text("username", "The user that it belongs to, or who owns the agent; null for an enrollment of nobody.")
+                .nullable(),
+            text("expires_at", "When it ends."),
+            text("last_used_at", "When it was last used, to the minute; null if never.").nullable(),
+        ]),
+    ),
+    errors: &[codes::INVALID_CURSOR],
+    doc: "concepts/authentication#expiry",
+    tool: None,
+}];
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "credentials_expiring")?;
+    let page = list.page();
+    let now = Micros::now();
+    let until = now.plus(call.input.query.integer(&DAYS).unwrap_or(DEFAULT_DAYS) * Micros::DAY);
+    let caller = &call.caller;
+    let mine = |ending: &Ending| match caller.principal() {
+        Principal::User(user) => caller.is_admin() || ending.user_id.as_deref() == Some(&user.id),
+        Principal::Agent { .. } => ending.agent_id.is_some() && ending.agent_id.as_deref() == caller.agent_id(),
+    };
+    let mut take = |ending: Ending| {
+        let place = (ending.expires_at, ending.id.clone());
+        if !mine(&ending) {
+            return list.pass(place);
+        }
+        let shown = json!({
+            "id": ending.id,
+            "kind": ending.kind.slug(),
+            "key_id": ending.key_id,
+            "label": ending.label,
+            "agent_name": ending.agent,
+            "username": ending.username,
+            "expires_at": ending.expires_at.millis(),
+            "last_used_at": ending.last_used_at.map(Micros::millis),
+        });
+        list.push(place, &shown)
+    };
+    app.store.lookup(|conn| expiry::ending(conn, now, until, &page, &mut take))?;
+    Ok(list.reply(&call.input).into())
+}

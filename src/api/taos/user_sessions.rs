@@ -1,0 +1,84 @@
+//! The web sessions of a user: an admin sees and ends those of everybody, a member its own.
+
+use hyper::http::Method;
+
+use super::{sessions as web, users};
+use crate::access::Action;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::store::sessions::{self, WebSession};
+use crate::time::Micros;
+
+const DOC: &str = "concepts/authentication#web-sessions";
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    Route {
+        method: Method::GET,
+        path: "/api/users/{username}/sessions",
+        dialect: Taos,
+        access: Access::Action(Action::SessionsList, list),
+        id: "users_sessions_list",
+        title: "List a user's web sessions",
+        about: "The valid sessions, oldest first. A member sees only its own.",
+        repeat: Repeat::Safe,
+        query: &[LIMIT, CURSOR],
+        body: BodyKind::None,
+        example: "",
+        answer: (200, Answer::List(web::RECORD)),
+        errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
+        doc: DOC,
+        tool: None,
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/api/users/{username}/sessions",
+        dialect: Taos,
+        access: Access::Action(Action::SessionsRevoke, end_all),
+        id: "users_sessions_end",
+        title: "End all web sessions of a user",
+        about: "Signs the user out of every browser. Tokens and keys stay valid. A member can end only its own.",
+        repeat: Repeat::Safe,
+        query: &[],
+        body: BodyKind::None,
+        example: "",
+        answer: (
+            200,
+            Answer::Object(&[Field::integer("ended", 0, i64::MAX, "How many sessions were ended.").required()]),
+        ),
+        errors: &[codes::USER_NOT_FOUND],
+        doc: DOC,
+        tool: None,
+    },
+];
+
+fn list(app: &App, call: Call) -> Handled {
+    let mut list = Listing::of(&call.input, "user_sessions")?;
+    let page = list.page();
+    app.store.read(|conn| {
+        let user = users::find(conn, &call.caller, call.input.param(0))?;
+        let mut take = |session: WebSession| {
+            let shown = web::show(&session, &call);
+            list.push((session.created_at, session.id), &shown)
+        };
+        Ok::<_, ApiError>(sessions::of_user(conn, &user.id, Micros::now(), &page, &mut take)?)
+    })?;
+    Ok(list.reply(&call.input).into())
+}
+
+fn end_all(app: &App, call: Call) -> Handled {
+    call.write(app, |tx| {
+        let user = users::find(tx.conn, tx.caller, tx.input.param(0))?;
+        let ended = sessions::revoke_all(tx.conn, &user.id, tx.now)?;
+        tx.audit(format!("user:{}", user.id))?;
+        Ok(Reply::ok(&serde_json::json!({"ended": ended})))
+    })
+}

@@ -1,0 +1,19 @@
+//! `taosctl box`.
+
+use crate::ctl::show::table::Column;
+use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::show::Show;
+use crate::ctl::verbs::verb::Verb;
+
+const COLUMNS: &[Column] = &[Column("KEY", "key"), Column("VALUE", "value"), Column("SOURCE", "source")];
+
+/// The noun.
+pub const ENTRY: CommandEntry = CommandEntry::Noun {
+    name: "box",
+    about: "The box itself: its state, its settings, what can be deployed on it",
+    entries: &[
+        CommandEntry::Verb(Verb::new("status", "box_status", Show::Record)),
+        CommandEntry::Verb(Verb::new("settings", "box_settings", Show::Table(COLUMNS))),
+        CommandEntry::Verb(Verb::new("choices", "agents_deploy_choices", Show::Record)),
+    ],
+};

@@ -1,0 +1,97 @@
+//! The documentation for a browser: every page in one frame with its neighbours, its contents, and a search.
+
+use askama::Template;
+
+use super::core::assets::{packed, url};
+use super::core::filters;
+use super::core::frame::Assets;
+use super::core::view::html;
+use crate::docs::{self, Asked, Heading, Hit};
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+use hyper::http::StatusCode;
+
+/// Headings from which on a page has its contents beside it.
+const WORTH_CONTENTS: usize = 3;
+/// Headings from which on the contents stand before the page, as an index.
+const INDEX: usize = 40;
+
+/// A group of the sidebar: its title, and its pages with path, title and whether it is the one shown.
+struct Group {
+    title: &'static str,
+    pages: Vec<(&'static str, String, bool)>,
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Page<'a> {
+    assets: Assets,
+    copy: String,
+    title: String,
+    groups: Vec<Group>,
+    /// The title, and what follows it.
+    lead: String,
+    body: String,
+    contents: Vec<Heading>,
+    index: Vec<Heading>,
+    before: Option<(&'static str, String)>,
+    after: Option<(&'static str, String)>,
+    markdown: Option<&'a str>,
+    /// What is searched for, and what was found.
+    q: &'a str,
+    hits: Option<Vec<Hit>>,
+}
+
+/// A page of the documentation, or what a search found.
+pub(crate) fn page(input: &Input, asked: &Asked<'_>) -> Reply {
+    let path = match asked {
+        Asked::Page(path, _) => path,
+        Asked::Search(_) => "",
+    };
+    let mut page = Page {
+        assets: Assets::new(),
+        copy: url("docs.js"),
+        title: "Search".to_owned(),
+        groups: groups(path),
+        lead: String::new(),
+        body: String::new(),
+        contents: Vec::new(),
+        index: Vec::new(),
+        before: None,
+        after: None,
+        markdown: None,
+        q: "",
+        hits: None,
+    };
+    match asked {
+        Asked::Search(q) => {
+            page.q = q;
+            page.hits = Some(docs::search(q));
+        }
+        Asked::Page(path, markdown) => {
+            page.title = docs::first_heading(markdown).unwrap_or_else(|| (*path).to_owned());
+            let body = docs::body(markdown);
+            let (lead, rest) = body.split_at(body.find("</h1>").map_or(0, |at| at + "</h1>".len()));
+            (page.lead, page.body) = (lead.to_owned(), rest.to_owned());
+            let mut contents = docs::outline(markdown);
+            contents.retain(|heading| heading.level == 2);
+            match contents.len() {
+                INDEX.. => page.index = contents,
+                WORTH_CONTENTS.. => page.contents = contents,
+                _ => {}
+            }
+            let order: Vec<_> = docs::groups().flat_map(|(_, pages)| pages).collect();
+            let at = order.iter().position(|one| one == path);
+            let neighbour = |at: Option<usize>| at.and_then(|at| order.get(at)).map(|path| (*path, docs::title(path)));
+            page.before = neighbour(at.and_then(|at| at.checked_sub(1)));
+            page.after = neighbour(at.map(|at| at + 1));
+            page.markdown = Some(path);
+        }
+    }
+    packed(html(StatusCode::OK, &page), &input.head)
+}
+
+fn groups(here: &str) -> Vec<Group> {
+    let page = |path: &'static str| (path, docs::title(path), path == here);
+    docs::groups().map(|(title, pages)| Group { title, pages: pages.map(page).collect() }).collect()
+}
