@@ -12,6 +12,7 @@ const INSERT: &str = "INSERT INTO oauth_clients
     (id, name, redirect_uris, secret_hash, can_introspect, created_by, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const LIST: &str = "WHERE (created_at, id) > (?1, ?2) ORDER BY created_at, id LIMIT ?3";
 const COUNT: &str = "SELECT count(*) FROM oauth_clients";
+const NAMED: &str = "WHERE name = ?1 LIMIT 2";
 const DELETE: &str = "DELETE FROM oauth_clients WHERE id = ?1";
 
 record! {
@@ -58,6 +59,19 @@ pub fn insert(conn: &Connection, new: &Client) -> Result<()> {
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Client>> {
     let sql = format!("{} WHERE id = ?1", Client::SELECT);
     Ok(conn.prepare_cached(&sql)?.query_row([id], Client::read).optional()?)
+}
+
+/// The client of this id, or else the only one of this name. There are few: 200 at the most.
+///
+/// # Errors
+/// The store's.
+pub fn resolve(conn: &Connection, given: &str) -> Result<Option<Client>> {
+    if let Some(client) = by_id(conn, given)? {
+        return Ok(Some(client));
+    }
+    let mut statement = conn.prepare_cached(&format!("{} {NAMED}", Client::SELECT))?;
+    let mut named: Vec<Client> = statement.query_map([given], Client::read)?.collect::<rusqlite::Result<_>>()?;
+    Ok(if named.len() == 1 { named.pop() } else { None })
 }
 
 /// All clients, oldest first.

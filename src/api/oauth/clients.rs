@@ -99,7 +99,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OauthClientsDelete, delete),
         id: "oauth_clients_delete",
         title: "Remove a registered program",
-        about: "Ends everything that was granted to it.",
+        about: "Names the program by its id, or by its name if no other has it. Ends everything that was granted to it.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::None,
@@ -169,14 +169,12 @@ fn create(app: &App, call: Call) -> Handled {
 
 fn delete(app: &App, call: Call) -> Handled {
     call.write(app, |tx| {
-        let id = tx.input.param(0);
-        if !oauth_clients::delete(tx.conn, id)? {
-            return Err(codes::OAUTH_CLIENT_NOT_FOUND.into());
-        }
-        for grant in oauth_grants::of_client(tx.conn, &client::hash(id))? {
+        let client = oauth_clients::resolve(tx.conn, tx.input.param(0))?.ok_or(codes::OAUTH_CLIENT_NOT_FOUND)?;
+        oauth_clients::delete(tx.conn, &client.id)?;
+        for grant in oauth_grants::of_client(tx.conn, &client::hash(&client.id))? {
             credentials::revoke(tx.conn, &grant, tx.now)?;
         }
-        tx.audit(format!("client:{id}"))?;
+        tx.audit(format!("client:{} {}", client.id, client.name))?;
         Ok(Reply::no_content())
     })
 }
