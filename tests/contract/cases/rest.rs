@@ -163,6 +163,7 @@ pub const CASES: &[Case] = &[
         assert_eq!(reply.header("content-type"), Some("text/markdown; charset=utf-8"));
         reply
     }),
+    case("docs_index", "validation_error", |w| w.daemon.anonymous().get(&format!("/docs?q={}", "x".repeat(201)))),
     case("docs_get", "", |w| {
         let markdown = w.daemon.anonymous().get("/docs/agents/errors").expect(200);
         assert_eq!(w.daemon.anonymous().get("/docs/agents/errors.md").expect(200).body, markdown.body);
