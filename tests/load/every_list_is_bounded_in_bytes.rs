@@ -211,6 +211,7 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
         }
         match route.id {
             "knowledge_search" => query.push("q=word".into()),
+            "credentials_expiring" => query.push("within_days=3650".into()),
             "agentex_history_list" | "agentex_keys_list" => query.push("agent_name=one".into()),
             _ => {}
         }
