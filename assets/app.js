@@ -126,7 +126,17 @@
     }
     note.textContent = text;
   };
-  const wake = (kind) => document.body.dispatchEvent(new CustomEvent(`news-${kind}`));
+  // A part that is being fetched is replaced when it comes, and what waits at it goes with it: that is told again.
+  const missed = new Set();
+  const wake = (kind) => {
+    if ($(".htmx-request[hx-trigger*='news-']")) missed.add(kind);
+    document.body.dispatchEvent(new CustomEvent(`news-${kind}`));
+  };
+  document.addEventListener("htmx:afterSettle", () => {
+    const kinds = [...missed];
+    missed.clear();
+    kinds.forEach(wake);
+  });
   const stop = () => { clearTimeout(timer); source?.close(); source = null; };
   const listen = () => {
     if (!stream || source || document.hidden) return;
