@@ -164,8 +164,8 @@ fn fill(daemon: &Daemon) -> (String, String) {
             .expect("a grant of OAuth");
             conn.execute(
                 "INSERT INTO oauth_clients (id, name, redirect_uris, can_introspect, created_by, created_at)
-                    VALUES (?1, ?2, '[]', 0, 'x', ?3)",
-                params![id(9, number), &long[..1024], number],
+                    VALUES (?1, 'a program', ?2, 0, 'x', ?3)",
+                params![id(9, number), json!([&long[..1024]]).to_string(), number],
             )
             .expect("a program");
             conn.execute(
