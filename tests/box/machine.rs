@@ -127,7 +127,9 @@ impl Machine {
 
     /// Runs a script of bash in the box, as root: whether it went well, and all that it said.
     pub fn run(&self, script: &str) -> (bool, String) {
-        let output = lxc(&["exec", &self.name, "--", "bash", "-c", script]);
+        // LXD loses what a command writes that ends before LXD listens.
+        let script = format!("trap 'sleep 0.1' EXIT\n{script}");
+        let output = lxc(&["exec", &self.name, "--", "bash", "-c", &script]);
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8_lossy(&said).into_owned())
     }

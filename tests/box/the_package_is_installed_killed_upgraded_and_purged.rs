@@ -49,7 +49,8 @@ fn from_install_to_purge() {
             let (status, body) = machine.request_as(&header, "GET", "/api/auth/whoami", None);
             assert_eq!(status, 200, "{header}: {body}");
         }
-        assert_eq!(machine.request("GET", "/api/agents/atlas", None).0, 200);
+        let (status, body) = machine.request("GET", "/api/agents/atlas", None);
+        assert_eq!(status, 200, "{body}");
     };
     all_is_there(&machine);
 

@@ -11,8 +11,8 @@ fn head_answers_as_get_does_without_the_body() {
         let get = request.by(&world.operator()).expect(200);
         let head = world.operator().send("HEAD", &request.path, None).expect(200);
         assert_eq!(head.header("content-type"), get.header("content-type"), "{}", route.id);
-        // The head of the audit is signed anew each time.
-        if route.id != "audit_head" {
+        // The head of the audit is signed anew each time, and the state of the box has its time in it.
+        if !["audit_head", "box_status"].contains(&route.id) {
             assert_eq!(head.header("etag"), get.header("etag"), "{}", route.id);
         }
         if route.id != "metrics" && route.id != "audit_list" {

@@ -106,7 +106,11 @@ fn introspect(app: &App, input: Input) -> Handled {
         return Err(codes::HOST_NOT_ALLOWED.into());
     }
     issuer(app, &input)?;
-    let form = posted(&input)?;
+    // Whoever shows no credential is told that, and nothing of the form.
+    let form = match posted(&input) {
+        Ok(form) => form,
+        Err(refusal) => return Err(app.gate.admit(&input.head, &NEED).err().unwrap_or(refusal)),
+    };
     let asker = match client_auth::shown(&input, &form)?.filter(|shown| shown.secret.is_some()) {
         Some(shown) => client(app, &input, &shown)?,
         None => Asker::Caller(Box::new(app.gate.admit(&input.head, &NEED)?)),

@@ -76,6 +76,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("logs", &["log"]),
     ("pause", &["freeze"]),
     ("resume", &["unfreeze", "unpause"]),
+    ("remove", &["rm", "delete"]),
     ("revoke", &["delete", "rm"]),
     ("rm", &["delete", "remove"]),
     ("show", &["get"]),
