@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use taosd::containers::{
     ContainerName, Detail, EnvKey, EnvValue, Error, FileSpec, ImageName, LogLimits, SnapshotName, Status,
@@ -84,8 +84,16 @@ fn a_clean_stop_lets_the_container_say_goodbye(bed: &Bed) {
     bed.says(&guard.name, &["ip", "link"]);
     bed.driver.stop(&guard.name, Duration::from_secs(20), false, soon()).unwrap();
     assert_eq!(guard.state().status, Status::Stopped);
-    let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
-    assert!(logs.text.contains("bb is going down"), "{}", logs.text);
+    // The runtime writes what it has read of the console when it gets to it.
+    let end = soon();
+    loop {
+        let logs = bed.driver.logs(&guard.name, LogLimits { lines: 100, bytes: 10_000 }, soon()).unwrap();
+        if logs.text.contains("bb is going down") {
+            break;
+        }
+        assert!(Instant::now() < end, "{}", logs.text);
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn a_frozen_container_can_be_started_and_stopped(bed: &Bed) {

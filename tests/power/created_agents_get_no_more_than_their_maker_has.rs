@@ -25,7 +25,10 @@ fn each_way_of_creating_is_bounded_by_what_creates() {
     for name in ["ax", "managed", "built", "run", "byjwt", "enrolled"] {
         let scope = daemon.record(name)["scope"].clone();
         let all: Vec<String> = serde_json::from_value(scope).unwrap();
-        assert!(!all.is_empty() && all.iter().all(|scope| scope.starts_with("agents.")), "{name}: {all:?}");
+        // Every agent may ask; what it is given is the decider's to give.
+        let (asking, own): (Vec<&String>, Vec<&String>) = all.iter().partition(|scope| scope.starts_with("requests."));
+        assert_eq!(asking, ["requests.create", "requests.read"], "{name}");
+        assert!(!own.is_empty() && own.iter().all(|scope| scope.starts_with("agents.")), "{name}: {all:?}");
     }
     let wide = jwt(&daemon, &key(&daemon.operator(), json!({})), "user_admin");
     let made = wide.post("/api/v1/agents/manage/create", json!({"name": "wide"})).expect(201).json();

@@ -47,6 +47,12 @@ fn given(field: &Field) -> Value {
         if !matches!(field.form, Form::Told(_)) {
             schema.remove("pattern");
         }
+        // What a reference names is long: the refusal lists the words.
+        if let (Type::Texts { chars, .. }, Some(items)) = (field.kind, schema.get_mut("items"))
+            && items.get("$ref").is_some()
+        {
+            *items = json!({"type": "string", "maxLength": chars});
+        }
     }
     schema
 }
