@@ -11,9 +11,11 @@ on_both! { an_existing_container_gets_its_token_and_its_way_in a_container_made_
 fn an_existing_container_gets_its_token_and_its_way_in(mut host: Host) {
     let name = host.name("old");
     let id = host.daemon.agent(&name);
+    // It is off meanwhile, or it would go into the container's network at the same time as the test.
+    assert_eq!(host.daemon.stop(), Some(0));
     let container = host.foreign_container(&name, Some(&id));
     host.bed.driver.start(&container, soon().into()).unwrap();
-    host.daemon.restart();
+    host.daemon.spawn();
     host.wait_until_delivered(&name);
     let record = host.daemon.record(&name);
     assert_eq!((&record["token_delivery"], &record["status"]), (&json!("pending_restart"), &json!("running")));
