@@ -62,8 +62,11 @@ const ACTOR: Field = Field::text(
 );
 const ACTION: Field = Field::text("action", 64, "Only rows of this action.");
 const RESOURCE: Field = Field::text("resource", 300, "Only rows about this resource, such as agent:ID.");
-const SINCE: Field = Field::text("since", TIME_CHARS, "Only rows from this time on, RFC 3339.");
-const UNTIL: Field = Field::text("until", TIME_CHARS, "Only rows up to this time, RFC 3339.");
+const SINCE: Field = Field::text("since", TIME_CHARS, "Only rows from this time on, RFC 3339.").told(TIME);
+const UNTIL: Field = Field::text("until", TIME_CHARS, "Only rows up to this time, RFC 3339.").told(TIME);
+/// One form of a time, for the API document.
+const TIME: &str =
+    r#"{"pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"}"#;
 const ROWS: Field = Field::integer("rows", 1, 10_000, "How many of the newest rows to check; 1000 if absent.");
 const DEFAULT_ROWS: i64 = 1_000;
 

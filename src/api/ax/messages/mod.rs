@@ -157,7 +157,8 @@ pub(super) const CHANNEL: Field =
 pub(super) const ADDRESSED: Field =
     Field::flag("addressed", "Only messages that mention the caller, reply to it or are addressed to it.");
 pub(super) const MESSAGE_TYPE: Field =
-    Field::text("message_type", MESSAGE_TYPE_CHARS, "The type of the message, as a word; text if absent.");
+    Field::text("message_type", MESSAGE_TYPE_CHARS, "The type of the message, as a word; text if absent.")
+        .told(r#"{"pattern": "^[A-Za-z0-9._-]*$"}"#);
 pub(super) const PARENT_ID: Field = Field::text("parent_id", ID_CHARS, "The message it replies to.");
 pub(super) const CLIENT_ID: Field = Field::text(
     "client_id",
