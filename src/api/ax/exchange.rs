@@ -105,7 +105,7 @@ pub(crate) struct Wish {
     pub audience: String,
     /// Scope words.
     pub scope: String,
-    /// Seconds it shall live.
+    /// Its lifetime in seconds.
     pub ttl: Option<i64>,
     /// The agent that the key is bound to.
     pub agent_id: String,
@@ -139,7 +139,7 @@ struct Grant {
 /// # Errors
 /// Those of the route `/auth/exchange`.
 pub(crate) fn run(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result<(Claims, String), ApiError> {
-    // For want of rights a refusal is told anyway; here all the others are told as well.
+    // The audit has refusals for missing rights already; this adds all others.
     exchanged(tx, gate, hash, wish).inspect_err(|error| {
         if error.status() != StatusCode::FORBIDDEN {
             gate.deny_caller(tx.caller, Action::AuthExchange, &tx.input.head);

@@ -193,7 +193,7 @@ fn typed(app: &App, call: Call) -> Handled {
     Ok(Reply::ok(&json!({"redirect_to": format!("/oauth/consent/{}", id.plaintext.reveal())})).into())
 }
 
-/// What a program is told that asks with its device code.
+/// The reply to a program that asks with its device code.
 enum Told {
     Pending,
     TooSoon(u64),

@@ -106,7 +106,7 @@ fn introspect(app: &App, input: Input) -> Handled {
         return Err(codes::HOST_NOT_ALLOWED.into());
     }
     issuer(app, &input)?;
-    // Whoever shows no credential is told that, and nothing of the form.
+    // Without a credential the answer is 401, whatever is wrong with the form.
     let form = match posted(&input) {
         Ok(form) => form,
         Err(refusal) => return Err(app.gate.admit(&input.head, &NEED).err().unwrap_or(refusal)),

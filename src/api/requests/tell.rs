@@ -105,7 +105,7 @@ fn deciders_of(conn: &Connection, request: &Request, now: Micros) -> store::Resu
     Ok(deciders)
 }
 
-/// What is told of a join that was decided: whoever waits for it looks again.
+/// The event of a decided join: whoever waits for it looks again.
 pub fn of_join(id: &str) -> Told {
     Told {
         agent_id: id.to_owned(),

@@ -156,7 +156,7 @@ fn list(app: &App, call: Call) -> Handled {
     // A row's place is its number in the chain, which a cursor carries as the time of other lists.
     let before = page.after.as_ref().map_or(i64::MAX, |(seq, _)| seq.0);
     app.store.lookup(|conn| {
-        // Of a row whose names cannot be read, the ids are told.
+        // Where the names cannot be read, the row shows the ids.
         let name = |subject: Option<&str>| audit::called(conn, subject?).ok().flatten();
         let mut take = |row: Record| {
             let names = (name(row.actor_id.as_deref().or(Some(&row.actor))), name(Some(&row.resource)));

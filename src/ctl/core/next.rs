@@ -22,6 +22,7 @@ pub const NEXT: &[(&str, &str)] = &[
     ("not_ready", "taosctl doctor"),
     ("notification_not_found", "taosctl notifications ls"),
     ("operation_finished", "taosctl operations ls"),
+    ("oauth_client_not_found", "taosctl oauth clients ls"),
     ("operation_not_found", "taosctl operations ls"),
     ("principal_not_found", "taosctl users ls"),
     ("scope_denied", "taosctl whoami"),
