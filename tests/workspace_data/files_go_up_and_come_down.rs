@@ -81,7 +81,9 @@ fn a_file_of_25_mib_passes_through_little_memory_in_both_directions() {
     let got = client.get(&text(&made, "url")).expect(200);
     assert!(got.body == content, "it came back changed");
     let down = peak(&daemon);
-    assert!(up - before <= 2 * 1024 && down - before <= 2 * 1024, "{before} KiB, then {up}, then {down}");
+    // The kernel counts in batches per processor, so that its peak can be a little lower than it told before.
+    let grown = up.max(down).saturating_sub(before);
+    assert!(grown <= 2 * 1024, "{before} KiB, then {up}, then {down}");
     let more = form(&[file("x.txt", "text/plain", &vec![b'x'; 25 * 1024 * 1024 + 1])]);
     post(&client, &more).expect_ax(413, "payload_too_large");
     // What was written of it is removed behind the reply.
