@@ -29,8 +29,11 @@ fn deploy(host: &Host, name: &str) -> bool {
     let Some(image) = Bed::systemd_image() else { return false };
     host.deploy_with(name, json!({"image": image.as_str()})).expect(200);
     host.eventually("systemd has begun", || {
-        let log = host.daemon.operator().get(&format!("/api/agents/{name}/logs")).expect(200).json();
-        log["source"] == "journal" && text(&log, "logs").contains("systemd[1]: ")
+        let reply = host.daemon.operator().get(&format!("/api/agents/{name}/logs"));
+        // While it boots on a busy machine, a reading may take longer than it is given.
+        reply.status == 200
+            && reply.json()["source"] == "journal"
+            && text(&reply.json(), "logs").contains("systemd[1]: ")
     });
     true
 }
@@ -47,16 +50,16 @@ fn taosctl(host: &Host, name: &str, flag: &str) -> Command {
     command
 }
 
-/// The log that holds this.
+/// The log that holds this. A reading is refused for a moment after one before it hung.
 #[track_caller]
 fn log_with(host: &Host, path: &str, wanted: &str) -> Value {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
-        let log = host.daemon.operator().get(path).expect(200).json();
-        if text(&log, "logs").contains(wanted) {
-            return log;
+        let reply = host.daemon.operator().get(path);
+        if reply.status == 200 && text(&reply.json(), "logs").contains(wanted) {
+            return reply.json();
         }
-        assert!(Instant::now() < end, "no {wanted} in {log}");
+        assert!(Instant::now() < end, "no {wanted} in {}", reply.text());
         std::thread::sleep(Duration::from_millis(200));
     }
 }
@@ -128,20 +131,24 @@ fn programs_inside_that_lie_hang_or_never_stop_harm_nobody(host: &Host, name: &s
 
     instead("exec sleep 600");
     std::thread::scope(|scope| {
-        let began = Instant::now();
-        let hangs = scope.spawn(|| host.daemon.operator().get(&path));
+        let hangs = scope.spawn(|| {
+            let began = Instant::now();
+            let reply = host.daemon.operator().get(&path);
+            (reply, began.elapsed())
+        });
         // Others are answered meanwhile, and operations go on.
         host.daemon.operator().get(&format!("/api/agents/{other}/logs")).expect(200);
         host.act(&format!("/api/agents/{other}/restart")).expect(200);
-        hangs.join().expect("a reply").expect_error(502, "container_failed");
-        assert!((9..25).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        let (reply, took) = hangs.join().expect("a reply");
+        reply.expect_error(502, "container_failed");
+        assert!((9..25).contains(&took.as_secs()), "{took:?}");
     });
     if host.bed.is_classic() {
         assert_eq!(host.inside_count(name, "sleep 600"), 0, "it went with the call");
     } else {
         let began = Instant::now();
         host.daemon.operator().get(&path).expect_error(502, "container_failed");
-        assert!(began.elapsed() < Duration::from_secs(5), "no second command is begun while the first hangs");
+        assert!(began.elapsed() < Duration::from_secs(9), "no second command is begun while the first hangs");
         assert_eq!(host.inside_count(name, "sleep 600"), 1);
         run(host, name, "kill $(pgrep -f '[s]leep 600')");
     }
