@@ -32,6 +32,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use self::core::failure::Failure;
 use self::core::format::Format;
 use crate::say::{self, complain};
 use login::context::Context;
@@ -45,8 +46,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let whole = cli::command();
     let args = grammar::in_our_order(args, &whole);
-    let matches = match whole.try_get_matches_from(args) {
+    let matches = match whole.try_get_matches_from(&args) {
         Ok(matches) => matches,
+        Err(error) if error.use_stderr() && wants_json(&args) => return fail(&misuse(&error), Failure::to_json),
         Err(error) => return ExitCode::from(say::clap("taosctl", &error)),
     };
     let output = match matches.subcommand() {
@@ -55,11 +57,40 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match output.and_then(|output| output.print()) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
-            complain(&if Format::chosen().is_machine() { failure.to_json() } else { failure.to_text() });
-            ExitCode::from(failure.exit_code())
+        Err(failure) => fail(&failure, Failure::told),
+    }
+}
+
+fn fail(failure: &Failure, told: fn(&Failure) -> String) -> ExitCode {
+    complain(&told(failure));
+    ExitCode::from(failure.exit_code())
+}
+
+/// What clap has against a command line, as a failure like any other.
+fn misuse(error: &clap::Error) -> Failure {
+    let text = error.render().to_string();
+    let detail =
+        text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).filter(|line| !line.is_empty());
+    let detail = detail.collect::<Vec<_>>().join(" ");
+    let detail = detail.strip_prefix("error: ").unwrap_or(&detail);
+    Failure::usage(detail, "Run the command with --help to see what it takes.")
+}
+
+/// Whether a command line that clap refuses asks for output that programs read.
+fn wants_json(args: &[OsString]) -> bool {
+    let mut words = args.iter().filter_map(|arg| arg.to_str()).take_while(|word| *word != "--").peekable();
+    let is_machine = |word: &str| word.parse::<Format>().is_ok_and(Format::is_machine);
+    while let Some(word) = words.next() {
+        let value = match word {
+            "--json" => return true,
+            "-o" | "--output" => words.peek().copied(),
+            _ => word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o")),
+        };
+        if value.is_some_and(|value| is_machine(value.trim_start_matches('='))) {
+            return true;
         }
     }
+    false
 }
 
 /// The completion script of a shell: it asks `taosctl` while a person types.

@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 
 use askama::filters::Escaper;
 
+use super::text::is_hidden;
+
 /// Escapes markup and shows what cannot be seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shown;
@@ -45,18 +47,10 @@ fn symbol(c: char) -> Option<Instead> {
         '\n' | '\t' => return None,
         '\0'..='\u{1f}' => Instead::Picture(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}')),
         '\u{7f}' => Instead::Picture('\u{2421}'),
-        // The other control characters; marks, embeddings, overrides and isolates of direction; blanks without a width;
-        // separators of lines; tags.
-        '\u{80}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}' => Instead::Code,
+        '\u{80}'..='\u{9f}' => Instead::Code,
+        // Scripts and pictures need the joiners, and they change no order.
+        '\u{200c}' | '\u{200d}' => return None,
+        c if is_hidden(c) => Instead::Code,
         _ => return None,
     })
 }

@@ -34,6 +34,16 @@ pub fn visible_problem(text: &str) -> Option<&'static str> {
     line_problem(text).or_else(|| text.trim().is_empty().then_some("must have a visible character"))
 }
 
+/// True for a character that a reader cannot see, or that changes the order of what is seen: Unicode's format
+/// characters, fillers, separators of lines, variation selectors beyond the common ones, and tags. Joiners are among them.
+pub fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// The text without a byte order mark before it.
 pub fn without_bom_str(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)

@@ -53,6 +53,34 @@ fn a_token_that_is_refused_is_not_saved_and_the_login_before_stays() {
 }
 
 #[test]
+fn a_login_that_something_else_comes_before_says_so_and_every_401_names_its_login() {
+    let daemon = Daemon::start();
+    let ctl = Ctl::bare();
+    let run = login(&ctl, &daemon).expect(0);
+    assert_eq!(run.stderr, "", "nothing comes before it");
+    let ctl = ctl.env("TAOS_TOKEN", "taos_user_stale");
+    let run = login(&ctl, &daemon).expect(0);
+    assert!(run.stderr.contains("TAOS_TOKEN or TAOS_TOKEN_FILE is set and comes before this login"), "{run:?}");
+    let ctl = ctl.env("TAOS_URL", &url(&daemon));
+    let run = ctl.run(&["agents", "list"]).expect_error(2, "invalid_token");
+    assert_eq!(field_of(&run.stderr, "login"), "TAOS_TOKEN or TAOS_TOKEN_FILE of the environment");
+    let told: Value = serde_json::from_str(&ctl.run(&["agents", "list", "--json"]).expect(2).stderr).unwrap();
+    assert_eq!(told["login"], "TAOS_TOKEN or TAOS_TOKEN_FILE of the environment");
+    for (token, login) in [(Some("taos_user_x"), "flags"), (None, "none")] {
+        let mut args = vec!["--url", "URL", "agents", "list"];
+        let here = url(&daemon);
+        args[1] = &here;
+        args.extend(token.iter().flat_map(|token| ["--token", token]));
+        assert_eq!(field_of(&Ctl::bare().run(&args).expect(2).stderr, "login"), login);
+    }
+}
+
+fn field_of<'a>(stderr: &'a str, name: &str) -> &'a str {
+    let found = stderr.lines().find_map(|line| line.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")));
+    found.unwrap_or_else(|| panic!("no {name} in {stderr}"))
+}
+
+#[test]
 fn a_file_that_others_could_have_read_is_not_used_until_the_next_login_narrows_it() {
     let daemon = Daemon::start();
     let ctl = Ctl::bare();
@@ -106,16 +134,27 @@ fn another_users_file_is_not_used() {
 }
 
 #[test]
-fn anything_but_an_object_of_strings_counts_as_no_login() {
+fn a_damaged_login_is_an_error_and_nothing_else_is_used_in_its_place() {
     let daemon = Daemon::start();
     let ctl = Ctl::bare().env("TAOS_URL", &url(&daemon));
     login(&ctl, &daemon).expect(0);
     for text in ["", "{", "null", "[1]", "{\"url\":1}", "{\"url\":\"http://a:1\",\"token\":7}", "\u{0}\u{ff}"] {
         fs::write(ctl.credentials(), text).unwrap();
-        ctl.run(&["whoami"]).expect_error(2, "auth_required");
+        let run = ctl.run(&["whoami"]).expect_error(2, "login");
+        assert!(run.stderr.contains("is damaged") && run.stderr.contains("taosctl login"), "{run:?}");
     }
     fs::write(ctl.credentials(), vec![b' '; 1 << 20]).unwrap();
-    ctl.run(&["whoami"]).expect_error(2, "auth_required");
+    ctl.run(&["whoami"]).expect_error(2, "login");
+    // The socket of the operator's own daemon would have been the next place.
+    let socket = daemon.data.join("taosd.sock");
+    let local = ctl.command(&["whoami"]).env_remove("TAOS_URL").env("TAOSD_SOCKET", &socket).output().unwrap();
+    crate::run::Run::of(local).expect_error(2, "login");
+    // Neither login nor logout needs it whole.
+    login(&ctl, &daemon).expect(0);
+    ctl.ok(&["whoami"]);
+    fs::write(ctl.credentials(), "{").unwrap();
+    assert_eq!(ctl.ok(&["auth", "logout"]), "logged out\n");
+    login(&ctl, &daemon).expect(0);
     fs::remove_file(ctl.credentials()).unwrap();
     fs::create_dir(ctl.credentials()).unwrap();
     ctl.run(&["whoami"]).expect_error(2, "login");

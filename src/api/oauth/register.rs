@@ -20,6 +20,7 @@ use crate::rest::input::Input;
 use crate::rest::json as strict;
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
+use crate::rest::text::is_hidden;
 use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#register";
@@ -161,9 +162,5 @@ fn texts(said: &Value, name: &str) -> Result<Option<Vec<String>>, ApiError> {
 
 /// A text from outside on one line, without what could reorder or hide its parts.
 pub(super) fn plain(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars().filter(|c| !hidden(*c)).take(NAME).collect::<String>().trim().to_owned()
+    text.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(NAME).collect::<String>().trim().to_owned()
 }

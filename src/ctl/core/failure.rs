@@ -5,6 +5,7 @@ use std::io;
 
 use serde_json::{Map, Value, json};
 
+use super::format::Format;
 use super::{next, text};
 
 /// Where the documentation speaks of logging in.
@@ -112,6 +113,22 @@ impl Failure {
             refusal.doc_url.insert_str(0, server);
         }
         self
+    }
+
+    /// Says of a credential that was refused, or that is missing, where it was taken from.
+    #[must_use]
+    pub fn with_login(mut self, source: &str) -> Self {
+        if let Self::Refused(refusal) = &mut self
+            && refusal.status == 401
+        {
+            refusal.more.push(("login".to_owned(), text::clean(source)));
+        }
+        self
+    }
+
+    /// It as `-o` wants it: one JSON object for programs, else lines.
+    pub fn told(&self) -> String {
+        if Format::chosen().is_machine() { self.to_json() } else { self.to_text() }
     }
 
     /// The lines for stderr: `error`, `detail`, `fix`, the command to run next, `doc_url`, and whatever else the server

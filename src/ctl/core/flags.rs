@@ -1,14 +1,14 @@
 //! Flags from a route's declared fields: underscores become dashes, a list is a flag that may be repeated, a boolean has
 //! its `--no-` twin. What departs from that is a [`Flag`] of the verb.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::input;
 use crate::rest::field::{Field, Type};
 use crate::rest::text::without_bom_str;
 
@@ -74,7 +74,7 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
             _ => arg,
         };
         let arg = if field.name == "username" { arg.alias("name") } else { arg };
-        return vec![place, arg.required(false).hide(true).value_name("TEXT")];
+        return vec![place, arg.required(false).hide(true).value_name("TEXT").allow_hyphen_values(true)];
     }
     if let Some(Flag::Also(_, other)) = departure {
         arg = arg.visible_alias(*other);
@@ -83,7 +83,8 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         return vec![arg.value_name("FILE").help(format!("A file, - for stdin: {}", field.about))];
     }
     match field.kind {
-        Type::Text { .. } => vec![arg.value_name("TEXT")],
+        // Text for people may begin with a dash.
+        Type::Text { .. } => vec![arg.value_name("TEXT").allow_hyphen_values(true)],
         Type::Word(words) => vec![arg.value_parser(PossibleValuesParser::new(words)).value_name("WORD")],
         Type::Integer { min, max } => vec![arg.value_parser(value_parser!(i64).range(min..=max)).value_name("N")],
         Type::Flag => {
@@ -96,7 +97,8 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
             let none = Arg::new(no_id(field)).long(format!("no-{long}")).help("An empty list");
             let none = none.action(ArgAction::SetTrue).conflicts_with(id(field));
             let arg = if matches!(field.kind, Type::Scopes) { arg.value_delimiter(',') } else { arg };
-            vec![arg.action(ArgAction::Append).value_name("TEXT").help(format!("{} Repeatable", field.about)), none]
+            let arg = arg.allow_hyphen_values(true).action(ArgAction::Append).value_name("TEXT");
+            vec![arg.help(format!("{} Repeatable", field.about)), none]
         }
         Type::Objects(fields) => {
             let names: Vec<String> = fields.iter().map(|field| format!("{}=…", field.name)).collect();
@@ -181,10 +183,12 @@ fn object(fields: &[Field], text: &str) -> Result<Value, Failure> {
 /// It cannot be read, is longer than the daemon takes, or is not UTF-8.
 pub fn read_file(path: &str) -> Result<String, Failure> {
     let failure = |error: &dyn std::fmt::Display| Failure::usage(format!("{path}: {error}"), "Name a text file.");
-    let reader: Box<dyn Read> =
-        if path == "-" { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(|e| failure(&e))?) };
     let mut text = String::new();
-    reader.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(|e| failure(&e))?;
+    input::open(path)
+        .map_err(|e| failure(&e))?
+        .take(FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|e| failure(&e))?;
     if text.len() as u64 > FILE_BYTES {
         return Err(failure(&"larger than the daemon takes"));
     }
@@ -242,6 +246,12 @@ mod tests {
         );
         assert_eq!(given(&["--no-deliver", "--no-scope"]), Some(json!({"deliver": false, "scope": []})));
         assert_eq!(given(&["--no-deliver", "--deliver"]), Some(json!({"deliver": true})));
+    }
+
+    #[test]
+    fn a_text_may_begin_with_a_dash() {
+        assert_eq!(given(&["--display-name", "- one"]), Some(json!({"display_name": "- one"})));
+        assert_eq!(given(&["--display-name", "--x"]), Some(json!({"display_name": "--x"})));
     }
 
     #[test]

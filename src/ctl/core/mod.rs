@@ -6,6 +6,7 @@ pub(crate) mod failure;
 pub(crate) mod flags;
 pub(crate) mod format;
 pub(crate) mod home;
+pub(crate) mod input;
 pub(crate) mod next;
 pub(crate) mod output;
 pub(crate) mod path;

@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::rest::text::is_hidden;
+
 /// True for what a terminal may obey or a reader cannot see.
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    c.is_control() || is_hidden(c)
 }
 
 /// The text on one line, unsafe characters spelled out as `\u{…}`.
@@ -66,7 +67,10 @@ fn escape(json: &str) -> String {
     for c in json.chars() {
         // Outside of strings JSON has no character beyond ASCII, and serde_json escapes those below a blank.
         if c != '\n' && is_unsafe(c) {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
+            // Beyond the basic plane as two of them, as JSON has it (RFC 8259, section 7).
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         } else {
             out.push(c);
         }
@@ -94,6 +98,13 @@ mod tests {
     fn what_a_terminal_would_obey_is_spelled_out() {
         assert_eq!(clean("a\u{1b}[31mb\u{9b}2J\u{202e}c\r\n"), "a\\u{1b}[31mb\\u{9b}2J\\u{202e}c\\u{d}\\n");
         assert_eq!(clean_lines("a\n\tb\u{7}"), "a\n\tb\\u{7}");
+        for c in ['\u{ad}', '\u{61c}', '\u{180e}', '\u{2066}', '\u{3164}', '\u{e0041}', '\u{e01ef}'] {
+            assert_eq!(clean(&c.to_string()), format!("\\u{{{:x}}}", u32::from(c)));
+            let value = json!(c.to_string());
+            assert!(json_line(&value).is_ascii());
+            assert_eq!(serde_json::from_str::<Value>(&json_line(&value)).unwrap(), value);
+        }
+        assert_eq!(clean("日本 é ✔\u{fe0f}"), "日本 é ✔\u{fe0f}");
     }
 
     proptest! {

@@ -5,16 +5,23 @@
 //! environment's token is not sent to a `--url` that is not the environment's, and a kept token goes to its own server
 //! alone.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::credentials::is_token;
 use crate::config::paths;
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::input;
 use crate::ctl::core::server::Server;
 use crate::rest::text::without_bom_str;
 use crate::secret::Plaintext;
+
+/// What a token of the environment is said to be from.
+pub const ENVIRONMENT: &str = "environment";
+/// What the token that `taosctl login` saved is said to be from.
+pub const SAVED_LOGIN: &str = "saved login";
+/// What is said where there is no token.
+pub const NO_LOGIN: &str = "none";
 
 /// What the flags say.
 #[derive(Debug, Default)]
@@ -66,6 +73,14 @@ impl From<Kept> for Connection {
 pub type LoginSource<'a> = &'a dyn Fn() -> Result<Option<Kept>, Failure>;
 
 impl Connection {
+    /// Where its token is from, in words that tell a person what to change.
+    pub fn origin(&self) -> &str {
+        match self.source.as_str() {
+            ENVIRONMENT => "TAOS_TOKEN or TAOS_TOKEN_FILE of the environment",
+            source => source,
+        }
+    }
+
     /// A server, a token and where it is from.
     pub fn new(server: Server, token: Option<Plaintext>, source: &str) -> Self {
         Self { server, token, source: source.to_owned(), space_id: None }
@@ -119,7 +134,7 @@ pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result
     if may_use_environment(given, env, named.as_ref())?
         && let Some(token) = environment_token(env)?
     {
-        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), "environment"));
+        return Ok(Connection::new(named.unwrap_or_else(local), Some(token), ENVIRONMENT));
     }
     for place in places {
         if let Some(kept) = place()?
@@ -128,7 +143,7 @@ pub fn choose(given: &Given, env: Env<'_>, places: &[LoginSource<'_>]) -> Result
             return Ok(kept.into());
         }
     }
-    Ok(Connection::new(named.unwrap_or_else(local), None, "none"))
+    Ok(Connection::new(named.unwrap_or_else(local), None, NO_LOGIN))
 }
 
 /// The environment's token belongs to the environment's URL, if there is one.
@@ -159,12 +174,11 @@ fn environment_token(env: Env<'_>) -> Result<Option<Plaintext>, Failure> {
 /// It cannot be read, or is no token.
 pub fn read_token(path: &str) -> Result<Plaintext, Failure> {
     let mut text = String::new();
-    let reader: Box<dyn Read> = if path == "-" {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(|error| unreadable(path, &error))?)
-    };
-    reader.take(8 * 1024).read_to_string(&mut text).map_err(|error| unreadable(path, &error))?;
+    input::open(path)
+        .map_err(|error| unreadable(path, &error))?
+        .take(8 * 1024)
+        .read_to_string(&mut text)
+        .map_err(|error| unreadable(path, &error))?;
     let text = Plaintext::new(text);
     checked(text.reveal())
 }

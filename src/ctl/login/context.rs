@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ArgMatches;
 
-use super::connection::{self, Given, Kept, LoginSource};
+use super::connection::{self, Given, Kept, LoginSource, SAVED_LOGIN};
 use super::credentials::{self, Saved};
 use super::session::Session;
 use super::{profile, project};
@@ -40,6 +40,9 @@ impl Context {
     /// One that cannot be used.
     pub fn new(matches: &ArgMatches) -> Result<Self, Failure> {
         let text = |name: &str| matches.get_one::<String>(name).cloned();
+        // First, so that whatever goes wrong is told in it.
+        let format = text("format");
+        let format = Format::choose(format.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"));
         let given =
             Given { url: text("url"), token: text("token").map(Plaintext::new), token_file: text("token-file") };
         if given.token.is_some() {
@@ -54,13 +57,11 @@ impl Context {
             }
         };
         let timeout = Duration::from_secs(matches.get_one("timeout").copied().unwrap_or(30));
-        let word = text("format");
-        let format = Format::choose(word.as_deref(), matches.get_flag("json"), matches.get_flag("quiet"));
         Ok(Self { given, profile: text("profile"), json: format.is_machine(), timeout, key })
     }
 
-    /// What a shell that completes a word has: the environment, and little time.
-    pub fn for_completion(timeout: Duration) -> Self {
+    /// What a command without global flags has: the environment, and this much time.
+    pub fn without_flags(timeout: Duration) -> Self {
         Self { given: Given::default(), profile: None, json: true, timeout, key: String::new() }
     }
 
@@ -117,6 +118,6 @@ fn saved_login() -> Result<Option<Kept>, Failure> {
     let saved = Context::find_home()?.map(|home| credentials::load(&home)).transpose()?.flatten();
     Ok(saved.map(|saved| {
         let Saved { server, token, space_id, .. } = saved;
-        Kept { server, token, source: "saved login".to_owned(), space_id }
+        Kept { server, token, source: SAVED_LOGIN.to_owned(), space_id }
     }))
 }

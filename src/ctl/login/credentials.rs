@@ -28,12 +28,16 @@ impl fmt::Debug for Saved {
     }
 }
 
-/// The login saved in a file. Anything but a JSON object of strings counts as none.
+/// The login saved in a file. One that is damaged is not passed over: what comes next might be a mightier one.
 ///
 /// # Errors
-/// [`Failure::Login`] where the file is not its owner's alone.
+/// [`Failure::Login`] where the file is not its owner's alone, or is no JSON object of strings.
 pub fn load(home: &Home) -> Result<Option<Saved>, Failure> {
-    Ok(home.read(CREDENTIALS)?.and_then(|bytes| parse(&bytes)))
+    let Some(bytes) = home.read(CREDENTIALS)? else { return Ok(None) };
+    parse(&bytes).map(Some).ok_or_else(|| {
+        let detail = format!("{} is damaged: it holds no saved login.", home.path(CREDENTIALS).display());
+        Failure::login(detail, "Log in again with taosctl login, or remove it with taosctl auth logout.")
+    })
 }
 
 /// Saves a login in place of the one before.

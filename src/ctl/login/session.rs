@@ -129,7 +129,8 @@ impl<'a> Session<'a> {
                         complain(MAYBE_DONE);
                     }
                     let refused = Failure::refused(reply.status, &reply.body, reply.header("x-request-id"));
-                    return Err(refused.at(&self.connection.server.to_string()));
+                    let refused = refused.at(&self.connection.server.to_string());
+                    return Err(refused.with_login(self.connection.origin()));
                 }
                 (Err(error), None) => return Err(self.failure(&error)),
             }

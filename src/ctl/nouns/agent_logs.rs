@@ -11,6 +11,7 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 use crate::jobs::events::log_tail::news;
@@ -52,7 +53,7 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
             }
         }
         std::thread::sleep(pause);
-        let now = match ask(&session, agent, Some(&source)) {
+        let now = match patiently(None, || ask(&session, agent, Some(&source))) {
             Ok((now, _)) => now,
             // It comes back with the container's next start.
             Err(Failure::Refused(refusal)) if refusal.error == "no_journal" => seen.clone(),

@@ -36,7 +36,11 @@ fn place(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn space() -> Arg {
-    Arg::new("space-id").long("space-id").value_name("TEXT").help("The space; your default one if absent")
+    Arg::new("space-id")
+        .long("space-id")
+        .value_name("TEXT")
+        .allow_hyphen_values(true)
+        .help("The space; your default one if absent")
 }
 
 fn set_command(name: &'static str) -> Command {
@@ -77,7 +81,11 @@ fn set(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 
 fn promote_command(name: &'static str) -> Command {
     let route = path::route("context_promote");
-    let kind = Arg::new("artifact-type").long("artifact-type").value_name("TEXT").default_value("RESEARCH");
+    let kind = Arg::new("artifact-type")
+        .long("artifact-type")
+        .value_name("TEXT")
+        .allow_hyphen_values(true)
+        .default_value("RESEARCH");
     Command::new(name)
         .about(route.title)
         .after_help(route.about)

@@ -36,7 +36,11 @@ fn thaw_command(name: &'static str) -> Command {
 }
 
 fn command(name: &'static str, reason_required: bool) -> Command {
-    let reason = Arg::new("reason").long("reason").value_name("TEXT").value_parser(NonEmptyStringValueParser::new());
+    let reason = Arg::new("reason")
+        .long("reason")
+        .value_name("TEXT")
+        .allow_hyphen_values(true)
+        .value_parser(NonEmptyStringValueParser::new());
     let agents = Arg::new("agent").value_name("AGENT").action(ArgAction::Append);
     Command::new(name)
         .arg(agents.value_parser(NonEmptyStringValueParser::new()).required_unless_present("all").help("By name"))

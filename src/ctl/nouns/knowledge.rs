@@ -62,8 +62,8 @@ fn search_command(name: &'static str) -> Command {
     Command::new(name)
         .about(path::route("knowledge_search").title)
         .arg(required("word", "WORD").num_args(1..).help("Words that an item must contain; all of them must occur"))
-        .arg(option("category", "TEXT").help("Only items with this category"))
-        .arg(option("source-id", "TEXT").help("Only items of this source"))
+        .arg(option("category", "CATEGORY").help("Only items with this category"))
+        .arg(option("source-id", "ID").help("Only items of this source"))
         .arg(option("limit", "N").help("Rows to show; 100 if absent"))
 }
 

@@ -11,13 +11,14 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::server::Server;
 use crate::ctl::core::{ask, path, text};
-use crate::ctl::login::connection::{Connection, read_token};
+use crate::ctl::login::connection::{Connection, ENVIRONMENT, NO_LOGIN, SAVED_LOGIN, read_token};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::credentials::{self, Saved};
 use crate::ctl::login::exchange::{is_agent_key, is_key};
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
+use crate::say::complain;
 use crate::secret::Plaintext;
 
 /// The verb.
@@ -58,11 +59,26 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let space_id = if is_key(token.reveal()) || wanted.is_some() { Some(space(&session, wanted)?) } else { None };
     let saved = Saved { server, token, principal: principal(&me)?, space_id };
     credentials::save(&home, &saved)?;
+    warn_of_what_comes_first(context, &saved.server);
     Ok(if context.json {
         show::one_line(&me)
     } else {
         Output::text(format!("logged in: {}", text::clean(&format!("{} at {}", saved.principal, saved.server))))
     })
+}
+
+/// Says what the next command would use instead, if that is not the login just saved.
+fn warn_of_what_comes_first(context: &Context, saved: &Server) {
+    let context = Context::without_flags(context.timeout);
+    let Ok(session) = context.session() else { return };
+    let used = &session.connection;
+    let warning = match used.source.as_str() {
+        SAVED_LOGIN => return,
+        NO_LOGIN => format!("commands go to {}, not to {saved}: unset TAOS_URL to use this login", used.server),
+        ENVIRONMENT => "TAOS_TOKEN or TAOS_TOKEN_FILE is set and comes before this login: unset it".to_owned(),
+        source => format!("{source} comes before this login"),
+    };
+    complain(&format!("warning: {}.\n", text::clean(&warning)));
 }
 
 /// The id of the space that was asked for, else of the one the server says one works in.

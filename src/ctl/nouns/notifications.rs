@@ -1,5 +1,7 @@
 //! `taosctl notifications`: what was sent, and what is being sent.
 
+use std::collections::HashSet;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
@@ -11,8 +13,9 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::show::Show;
-use crate::ctl::verbs::verb::Verb;
+use crate::ctl::verbs::patience::patiently;
+use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::{Verb, rows_wanted};
 use crate::say::{self, Said};
 
 const COLUMNS: &[Column] = &[
@@ -57,11 +60,21 @@ fn list(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if !matches.get_flag("follow") {
         return LIST.run(context, matches);
     }
-    // The place to go on from is taken first: what comes while the list is read is shown twice rather than not at all.
+    // The place to go on from is taken first: what comes while the list is read is in both, and shown once.
     let session = context.session()?;
     let last = newest(&session)?;
-    LIST.run(context, matches)?.print()?;
-    follow(&session, last)
+    let mut rows = LIST.rows(&session, matches, rows_wanted(matches), None)?;
+    let shown = rows.iter().filter_map(|row| id_of(Some(row))).collect();
+    if context.json {
+        rows.reverse();
+        let lines: String = rows.iter().map(|row| line(row, true)).collect();
+        if say::out(&lines).map_err(Failure::Output)? == Said::Unread {
+            return Ok(Output::default());
+        }
+    } else {
+        show::reply(&session, &Show::Table(COLUMNS), &[], &Value::Array(rows))?.print()?;
+    }
+    follow(&session, last, &shown)
 }
 
 fn watch_command(name: &'static str) -> Command {
@@ -71,7 +84,7 @@ fn watch_command(name: &'static str) -> Command {
 fn watch(context: &Context, _: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
     let last = newest(&session)?;
-    follow(&session, last)
+    follow(&session, last, &HashSet::new())
 }
 
 fn ask(session: &Session<'_>, query: Value) -> Result<Vec<Value>, Failure> {
@@ -91,13 +104,14 @@ fn newest(session: &Session<'_>) -> Result<String, Failure> {
     Ok(id_of(ask(session, json!({"limit": 1}))?.first()).unwrap_or_else(|| FIRST.to_owned()))
 }
 
-/// Prints what comes after `last`, line by line. Ends with its reader, or with a failure.
-fn follow(session: &Session<'_>, mut last: String) -> Result<Output, Failure> {
+/// Prints what comes after `last` and is not shown yet, line by line. Ends with its reader, or with a refusal: a daemon
+/// that is away is waited for.
+fn follow(session: &Session<'_>, mut last: String, shown: &HashSet<String>) -> Result<Output, Failure> {
     // Never so long that the answer would miss its own deadline.
     let wait = WAIT.min(session.context.timeout.as_secs() / 2).max(1);
     loop {
-        let rows = ask(session, json!({"after": last, "wait": wait}))?;
-        for row in &rows {
+        let rows = patiently(None, || ask(session, json!({"after": last, "wait": wait})))?;
+        for row in rows.iter().filter(|row| id_of(Some(row)).is_none_or(|id| !shown.contains(&id))) {
             if say::out(&line(row, session.context.json)).map_err(Failure::Output)? == Said::Unread {
                 return Ok(Output::default());
             }

@@ -13,7 +13,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::follow::patiently;
+use crate::ctl::verbs::patience::patiently;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 use crate::say::{self, Said, complain};

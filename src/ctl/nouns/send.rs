@@ -16,7 +16,8 @@ use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
-use crate::ctl::verbs::follow::{Wanted, line, patiently, seq_of};
+use crate::ctl::verbs::follow::{Wanted, line, seq_of};
+use crate::ctl::verbs::patience::patiently;
 
 /// How long a reply, or a reader, is waited for where `--timeout` says nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +49,7 @@ fn command(name: &'static str) -> Command {
             text("channel", "CHANNEL", "The channel: main, dm:NAME for one member alone, or any other"),
             text("reply-to", "ID", "The message it replies to"),
             text("space", "ID", "The space; the default one if absent"),
-            text("client-id", "TEXT", "What you call it: a repeat within a day is not a second message"),
+            text("client-id", "ID", "What you call it: a repeat within a day is not a second message"),
             text("expects-reply-by", "TIME|SECONDS", "Be told if nobody has replied by then"),
             text("metadata", "JSON", "Whatever belongs to it, a JSON object"),
             Arg::new("file")

@@ -90,7 +90,9 @@ fn look(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 
 fn next_command(name: &'static str) -> Command {
     let route = path::route("tasks_next");
-    let text = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("TEXT").help(help);
+    let text = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("TEXT").allow_hyphen_values(true).help(help)
+    };
     let wait =
         Arg::new("wait").long("wait").value_name("SECONDS").value_parser(value_parser!(i64).range(0..=TASK_WAIT));
     let priority = Arg::new("priority").long("priority").value_name("WORD");

@@ -187,7 +187,7 @@ fn revoke(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         match revoke_one(&session, &known, one) {
             Ok(done) => output = output.and(done),
             Err(failure @ Failure::Refused(_)) => {
-                complain(&failure.to_text());
+                complain(&failure.told());
                 output = output.failing();
             }
             Err(failure) => return Err(failure),

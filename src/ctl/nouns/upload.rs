@@ -1,6 +1,5 @@
 //! `taosctl upload`: a file into a space.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -12,6 +11,7 @@ use serde_json::Value;
 use crate::api::FileKind;
 use crate::client::http::{Progress, Way};
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::input;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
@@ -30,7 +30,9 @@ pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["u
 
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_create");
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).value_name("TEXT").help(help);
+    let flag = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("TEXT").allow_hyphen_values(true).help(help)
+    };
     let file = Arg::new("file").value_name("FILE").required(true).value_parser(NonEmptyStringValueParser::new());
     Command::new(name)
         .about(route.title)
@@ -78,10 +80,8 @@ fn put(session: &Session<'_>, file: &str, space: Option<&str>, name: &str, kind:
 
 fn read(file: &str) -> Result<Vec<u8>, Failure> {
     let failure = |error: io::Error| Failure::usage(format!("{file}: {error}"), "Name a file that can be read.");
-    let reader: Box<dyn Read> =
-        if file == "-" { Box::new(io::stdin()) } else { Box::new(File::open(file).map_err(failure)?) };
     let mut bytes = Vec::new();
-    reader.take(MAX + 1).read_to_end(&mut bytes).map_err(failure)?;
+    input::open(file).map_err(failure)?.take(MAX + 1).read_to_end(&mut bytes).map_err(failure)?;
     if bytes.len() as u64 > MAX {
         return Err(Failure::usage(format!("{file} is larger than any daemon takes."), "Cut it into parts."));
     }

@@ -63,7 +63,7 @@ fn names(route: &str, rows: &str, name: &str, about: &str, typed: &OsStr) -> Vec
 }
 
 fn list(route: &str, rows: &str) -> Option<Vec<Value>> {
-    let context = Context::for_completion(PATIENCE);
+    let context = Context::without_flags(PATIENCE);
     let session = context.session().ok()?;
     let route = path::route(route);
     let takes_limit = route.query.iter().any(|field| field.name == "limit");

@@ -6,6 +6,7 @@ pub(crate) mod follow;
 pub(crate) mod keep;
 pub(crate) mod names;
 pub(crate) mod paging;
+pub(crate) mod patience;
 pub(crate) mod period;
 pub(crate) mod place;
 pub(crate) mod show;

@@ -1,16 +1,34 @@
 //! Lists: page after page as the `Link` header says, up to `--limit` rows or to the end.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::period::Period;
 use crate::api::ApiRoute;
 use crate::ctl::core::failure::Failure;
-use crate::ctl::core::path;
+use crate::ctl::core::{path, text};
 use crate::ctl::login::session::{self, ANSWER_BYTES, Session};
 use crate::limits::PAGE_MAX;
 
 /// Bytes a page counts for beside its body.
 const PAGE_COST: usize = 1024;
+
+/// How far a list is read; by default to its end.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Reach<'a> {
+    /// So many rows.
+    pub limit: Option<usize>,
+    /// The rows that fall into a time.
+    pub period: Period,
+    /// To the page that holds one of these rows, by their [`key`].
+    pub known: Option<&'a HashSet<String>>,
+}
+
+/// What a row is known by: its place in the list, or its id.
+pub fn key(row: &Value) -> String {
+    if row["seq"].is_null() { text::plain(&row["id"]) } else { text::plain(&row["seq"]) }
+}
 
 /// The rows of a list; all of them without a limit.
 ///
@@ -23,10 +41,10 @@ pub fn rows(
     query: Map<String, Value>,
     limit: Option<usize>,
 ) -> Result<Vec<Value>, Failure> {
-    rows_of(session, route, parameters, query, limit, Period::default())
+    rows_of(session, route, parameters, query, Reach { limit, ..Reach::default() })
 }
 
-/// The rows of a list that fall into a time.
+/// The rows of a list, as far as it is to be read.
 ///
 /// # Errors
 /// As for [`rows`].
@@ -35,9 +53,9 @@ pub fn rows_of(
     route: &ApiRoute,
     parameters: &[&str],
     mut query: Map<String, Value>,
-    limit: Option<usize>,
-    period: Period,
+    reach: Reach<'_>,
 ) -> Result<Vec<Value>, Failure> {
+    let Reach { limit, period, known } = reach;
     if let Some(limit) = limit.filter(|_| period.is_always()) {
         query.insert("limit".to_owned(), Value::from(PAGE_MAX.min(limit as u64)));
     }
@@ -53,9 +71,10 @@ pub fn rows_of(
             return Err(Failure::Unexpected("The answer is not a list.".to_owned()));
         };
         let link = reply.header("link").and_then(next_link).filter(|_| !page.is_empty());
+        let is_known = known.is_some_and(|known| page.iter().any(|row| known.contains(&key(row))));
         let is_past = period.is_past(&page);
         rows.extend(page.into_iter().filter(|row| period.holds(row)));
-        if is_past || limit.is_some_and(|limit| rows.len() >= limit) {
+        if is_past || is_known || limit.is_some_and(|limit| rows.len() >= limit) {
             break;
         }
         next = link.map(|link| same_list(link, &own_path, &target)).transpose()?;

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value, json};
 
+use super::patience::patiently;
 use super::show;
 use crate::api::ApiRoute;
 use crate::client::http::Response;
@@ -74,7 +75,8 @@ pub fn follow(session: &Session<'_>, id: &str) -> Result<Value, Failure> {
     let target = path::target(route, &[id], &query);
     let mut bar = Bar::of_steps();
     loop {
-        let operation = session.send_for_json(route, &target, None)?;
+        // It goes on where the daemon starts again.
+        let operation = patiently(None, || session.send_for_json(route, &target, None))?;
         match operation["status"].as_str() {
             Some("succeeded") => return Ok(operation),
             Some("failed" | "cancelled") => {

@@ -1,12 +1,14 @@
 //! A verb: a route of the table and how its reply is shown.
 
+use std::collections::HashSet;
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value};
 
 use super::keep::{self, Keep};
 use super::names;
-use super::paging;
+use super::paging::{self, Reach};
 use super::period::{self, Period};
 use super::place;
 use super::show::{self, Show};
@@ -33,7 +35,7 @@ enum Body {
     File,
 }
 
-/// Rows of a list that is followed: more than come between two looks.
+/// Rows that are shown first of a list that is followed.
 const FOLLOWED: usize = 500;
 
 /// What is done to the rows of a list before people see them.
@@ -219,7 +221,11 @@ impl Verb {
         if let Show::Table(columns) = &self.show {
             let session = context.session()?;
             if self.follows && matches.get_flag("follow") {
-                return watch::follow(session.context.json, columns, || self.rows(&session, matches));
+                let first = rows_wanted(matches).unwrap_or(FOLLOWED);
+                return watch::follow(session.context.json, columns, first, |known| {
+                    let limit = known.is_empty().then(|| first.max(FOLLOWED));
+                    self.rows(&session, matches, limit, Some(known))
+                });
             }
             let look = || self.list(&session, columns, matches);
             return if watch::is_asked(matches) { watch::each(look) } else { look() };
@@ -249,7 +255,7 @@ impl Verb {
                 Ok(output) => all = all.and(output),
                 // The others are done all the same.
                 Err(failure @ Failure::Refused(_)) => {
-                    complain(&failure.to_text());
+                    complain(&failure.told());
                     all = all.failing();
                 }
                 Err(failure) => return Err(failure),
@@ -306,30 +312,35 @@ impl Verb {
         }
     }
 
-    /// The rows of the list as they stand now, for whom it is shown to.
-    fn rows(&self, session: &Session<'_>, matches: &ArgMatches) -> Result<Vec<Value>, Failure> {
+    /// The rows of the list as they stand now, for whom it is shown to: at most `limit`, or down to the known ones.
+    ///
+    /// # Errors
+    /// A flag that cannot be used, or a refusal.
+    pub fn rows(
+        &self,
+        session: &Session<'_>,
+        matches: &ArgMatches,
+        limit: Option<usize>,
+        known: Option<&HashSet<String>>,
+    ) -> Result<Vec<Value>, Failure> {
         let route = path::route(self.route);
         let parameters: Vec<&str> = route.parameters().iter().flat_map(|name| given(matches, name).next()).collect();
         let resolved = names::resolve(session, route.path, &parameters)?;
         let parameters: Vec<&str> = resolved.iter().map(String::as_str).collect();
         let mut query = flags::read(route.query, &self.departures(), matches)?;
         names::resolve_fields(session, &mut query)?;
-        let limit = rows_wanted(matches).or_else(|| self.is_followed(matches).then_some(FOLLOWED));
-        let mut rows = paging::rows_of(session, route, &parameters, query, limit, Period::asked(matches)?)?;
+        let reach = Reach { limit, period: Period::asked(matches)?, known };
+        let mut rows = paging::rows_of(session, route, &parameters, query, reach)?;
         if let Some(dress) = self.dress.filter(|_| !session.context.json && Format::chosen() != Format::Name) {
             dress(session, &mut rows);
         }
         Ok(rows)
     }
 
-    fn is_followed(&self, matches: &ArgMatches) -> bool {
-        self.follows && matches.get_flag("follow")
-    }
-
     /// The list as it stands now.
     fn list(&self, session: &Session<'_>, columns: &'static [Column], matches: &ArgMatches) -> Result<Output, Failure> {
         let is_filtered = !flags::read(path::route(self.route).query, &self.departures(), matches)?.is_empty();
-        let rows = self.rows(session, matches)?;
+        let rows = self.rows(session, matches, rows_wanted(matches), None)?;
         let is_empty = rows.is_empty();
         let output = show::reply(session, &Show::Table(columns), &[], &Value::Array(rows))?;
         Ok(match self.empty {

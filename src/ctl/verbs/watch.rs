@@ -9,6 +9,8 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use serde_json::Value;
 
+use super::paging::key;
+use super::patience::patiently;
 use crate::ctl::core::failure::Failure;
 use crate::ctl::core::format::Format;
 use crate::ctl::core::output::Output;
@@ -40,37 +42,48 @@ pub fn follow_arg() -> Arg {
         .help("Go on with what comes, oldest first, until interrupted")
 }
 
-/// Shows the rows of a list, newest first as they are, from the oldest to the newest, and then every new one. Ends with
-/// its reader, or with a failure. A row is known by its place in the list or its id.
+/// Shows the newest rows of a list, at most `first`, from the oldest to the newest, and then every new one. `ask` gives
+/// rows, newest first, down to one that is known by its [`key`]. Ends with its reader, or with a refusal: a daemon that
+/// is away is waited for.
 ///
 /// # Errors
 /// Those of `ask`, and of the output.
 pub fn follow(
     as_json: bool,
     columns: &[Column],
-    mut ask: impl FnMut() -> Result<Vec<Value>, Failure>,
+    first: usize,
+    ask: impl Fn(&HashSet<String>) -> Result<Vec<Value>, Failure>,
 ) -> Result<Output, Failure> {
-    let key = |row: &Value| if row["seq"].is_null() { text::plain(&row["id"]) } else { text::plain(&row["seq"]) };
-    let mut known: HashSet<String> = HashSet::new();
+    let mut rows = ask(&HashSet::new())?;
+    let mut known: HashSet<String> = rows.iter().map(key).collect();
+    rows.truncate(first);
     let mut is_first = true;
     loop {
-        let rows = ask()?;
-        let now: HashSet<String> = rows.iter().map(key).collect();
-        let news: Vec<Value> = rows.into_iter().rev().filter(|row| !known.contains(&key(row))).collect();
-        known = now;
-        let shown = if as_json {
-            news.iter().map(|row| format!("{}\n", text::json_line(row))).collect()
-        } else {
-            let table = table::table(columns, &news);
-            let has_heading = Format::chosen() != Format::Name && !is_first;
-            table.lines().skip(usize::from(has_heading)).map(|line| format!("{line}\n")).collect::<String>()
-        };
-        if (is_first || !news.is_empty()) && say::out(&shown).map_err(Failure::Output)? == Said::Unread {
+        rows.reverse();
+        if (is_first || !rows.is_empty())
+            && say::out(&lines(as_json, columns, &rows, is_first)).map_err(Failure::Output)? == Said::Unread
+        {
             return Ok(Output::default());
         }
         is_first = false;
         sleep(PAUSE);
+        rows = patiently(None, || ask(&known))?;
+        let now = rows.iter().map(key).collect();
+        // What stands below a row that is known is older.
+        rows.truncate(rows.iter().rposition(|row| known.contains(&key(row))).unwrap_or(rows.len()));
+        rows.retain(|row| !known.contains(&key(row)));
+        known = now;
     }
+}
+
+/// A line a row, below the heading the first time.
+fn lines(as_json: bool, columns: &[Column], rows: &[Value], is_first: bool) -> String {
+    if as_json {
+        return rows.iter().map(|row| format!("{}\n", text::json_line(row))).collect();
+    }
+    let has_heading = Format::chosen() != Format::Name && !is_first;
+    let table = table::table(columns, rows);
+    table.lines().skip(usize::from(has_heading)).map(|line| format!("{line}\n")).collect()
 }
 
 /// Whether it was given.
@@ -78,7 +91,8 @@ pub fn is_asked(matches: &ArgMatches) -> bool {
     matches.try_get_one::<bool>("watch").ok().flatten().copied().unwrap_or(false)
 }
 
-/// Shows what `look` gives whenever it differs from what stands there. Ends with its reader, or with a failure.
+/// Shows what `look` gives whenever it differs from what stands there. Ends with its reader, or with a refusal: a daemon
+/// that goes away is waited for.
 ///
 /// # Errors
 /// Those of `look`, and of the output.
@@ -86,7 +100,7 @@ pub fn each(mut look: impl FnMut() -> Result<Output, Failure>) -> Result<Output,
     let clears = io::stdout().is_terminal();
     let mut seen: Option<String> = None;
     loop {
-        let output = look()?;
+        let output = if seen.is_none() { look()? } else { patiently(None, &mut look)? };
         // On a terminal times go on even where nothing else does.
         if clears || seen.as_deref() != Some(output.stdout()) {
             seen = Some(output.stdout().to_owned());
