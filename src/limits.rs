@@ -168,6 +168,8 @@ pub const WRITE_ROW_BYTES: u64 = 512;
 pub const WORDS_FACTOR: usize = 2;
 /// Live web sessions of one user; the one idle for longest makes room.
 pub const SESSIONS: u64 = 32;
+/// Seconds that the longest-lived token can be set to live (`oauth.access_ttl`).
+pub const TOKEN_SECONDS: i64 = 3600;
 /// Live grants to programs that one user has given.
 pub const OAUTH_GRANTS_OF_USER: u64 = 50;
 /// Live grants to programs that act as one agent.

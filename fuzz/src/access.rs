@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use ed25519_dalek::SigningKey;
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::http::Method;
 use taosd::access::lookup::cookie;
 use taosd::access::scopes::ax_scopes;
 use taosd::access::tokens::jwt::{self, Audience, Claims};
+use taosd::access::tokens::key::Key;
 use taosd::access::{Action, Class, Presented, Scopes, presented};
 use taosd::fuzzing::presented_by_agentex;
 use taosd::rest::head::{Head, Peer, X_AGENT_API_KEY};
@@ -139,8 +139,8 @@ pub fn scope(data: &[u8]) {
 
 /// Only what our key has signed is taken, and only whole.
 pub fn jwt(data: &[u8]) {
-    let key = SigningKey::from_bytes(&[7; 32]);
-    let find = |kid: &str| (kid == "k").then(|| key.verifying_key());
+    let key = Key::of_seed(&[7; 32], 0).expect("a key").named("k");
+    let find = |kid: &str| (kid == "k").then(|| key.public().clone());
     let Some(text) = text(data) else { return };
     assert!(jwt::verify(text, 0, find).is_err(), "nobody guesses a signature");
     let claims = Claims {
@@ -157,7 +157,7 @@ pub fn jwt(data: &[u8]) {
         agent: None,
         program: None,
     };
-    let token = jwt::sign(&claims, "k", &key);
+    let token = jwt::sign(&claims, &key).expect("a signature");
     assert!(jwt::looks_like_one(&token));
     match jwt::verify(&token, 1, find) {
         Ok(read) => assert_eq!(read, claims),

@@ -39,16 +39,16 @@ pub(super) fn channel(head: &Head, caller: &Caller, binding: BindCredentials) ->
 }
 
 /// The caller's short-lived token is for this route: those for MCP clients are taken at their endpoint alone.
-pub(super) fn audience(caller: &Caller, audience: Audience, need: &Need) -> Result<(), ApiError> {
+pub(super) fn audience(caller: &Caller, audience: &Audience, need: &Need) -> Result<(), ApiError> {
     let wanted = if need.dialect == Dialect::Mcp { Audience::Mcp } else { Audience::Api };
-    if caller.token_class().is_none() || audience == wanted {
+    if caller.token_class().is_none() || *audience == wanted {
         return Ok(());
     }
     // There it is a 401, because that makes the client ask for a token that fits.
     Err(match wanted {
         Audience::Mcp => ApiError::new(codes::INVALID_TOKEN)
             .detail("The token is not for this endpoint: its audience is not ax-mcp."),
-        Audience::Api => ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403),
+        _ => ApiError::new(codes::AUDIENCE_NOT_ALLOWED).with_status(403),
     })
 }
 

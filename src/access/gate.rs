@@ -119,7 +119,7 @@ impl Gate {
     fn pass(&self, head: &Head, need: &Need, caller: Caller, audience: Audience) -> Result<Caller, ApiError> {
         let caller = self.pass_as(head, need, caller)?;
         // A class that is refused has been told by now.
-        authorize::audience(&caller, audience, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
+        authorize::audience(&caller, &audience, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         authorize::scope_and_role(&caller, need).map_err(|refusal| self.denied(head, &caller, need, refusal))?;
         Ok(caller)
     }

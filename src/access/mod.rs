@@ -59,7 +59,7 @@ pub use lookup::credential_lookup::{Standing, found_again};
 pub use lookup::operator::{Operators, group_id};
 pub use presence::Presence;
 pub use record::Watch;
-pub use refusal::{dead, frozen, nobody};
+pub use refusal::{dead, frozen, nobody, unsigned};
 pub use role::{AgentRole, may_create, require, role_on};
 pub use scopes::scope::{InvalidScope, Scope, Scopes};
 pub use space::{SpaceRole, default_space, require_lasting, require_space, resolve_space, space_role_on};

@@ -58,6 +58,12 @@ pub fn dead() -> ApiError {
     ApiError::new(codes::INVALID_CREDENTIAL).detail("PAT is unknown, revoked or expired")
 }
 
+/// A token that could not be signed; the cause is in the log.
+pub fn unsigned(cause: std::io::Error) -> ApiError {
+    log::error!("a token could not be signed: {cause}");
+    codes::INTERNAL.into()
+}
+
 /// Any credential of a frozen agent.
 pub fn frozen() -> ApiError {
     ApiError::new(codes::AGENT_FROZEN)

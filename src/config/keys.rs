@@ -384,6 +384,14 @@ pub const KEYS: &[SettingKey] = &[
         ..TOP
     },
     SettingKey {
+        table: "oauth",
+        name: "resources",
+        default: "none",
+        example: "[{ uri = \"https://grafana.lan\", scopes = [\"tasks:read\"], alg = \"ES256\" }]",
+        about: "Other services that tokens can be made for: `uri` (the audience), `scopes` (the words its tokens can hold; all if absent), `alg` (EdDSA or ES256; EdDSA if absent). Each can be a table `[[oauth.resources]]` at the end of the file.",
+        ..TOP
+    },
+    SettingKey {
         table: "requests",
         name: "ttl",
         env: "TAOSD_REQUESTS_TTL",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Origin, Sources, source};
+use super::{Origin, Resource, Sources, TokenAlgorithm, resources, source};
 use crate::http::edge::check::split_host;
 
 /// Schemes of programs that may be redirected to where nothing is set.
@@ -66,6 +66,8 @@ pub struct OAuth {
     pub registrations_per_minute: u64,
     /// `redirect_schemes`: private schemes of programs that may be redirected to.
     pub redirect_schemes: Vec<String>,
+    /// `[[resources]]`: other services that tokens may be made for.
+    pub resources: Vec<Resource>,
 }
 
 impl OAuth {
@@ -96,7 +98,19 @@ impl OAuth {
                 10,
             ),
             redirect_schemes: schemes(sources),
+            resources: resources::from_sources(sources),
         }
+    }
+
+    /// True if tokens for a service are signed with ES256.
+    pub fn needs_es256(&self) -> bool {
+        self.resources.iter().any(|resource| resource.alg == TokenAlgorithm::Es256)
+    }
+
+    /// The service of this address, with or without a slash at the end.
+    pub fn resource(&self, uri: &str) -> Option<&Resource> {
+        let uri = uri.strip_suffix('/').unwrap_or(uri);
+        self.resources.iter().find(|resource| resource.uri == uri)
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
     let last = store.lookup(audit::last_at)?;
     let clock = Arc::new(Clock::start(&config.data_dir, &config.runtime_dir, &config.time_sync_file, last));
     prepare(&store)?;
-    let keys = signing_keys(&store, &config.runtime_dir)?;
+    let keys = signing_keys(&store, &config)?;
     let box_key = box_key(&config.data_dir);
     let gate = Arc::new(Gate::new(Arc::clone(&store), &live, keys, Arc::clone(&clock)));
     let streams =
@@ -220,9 +220,12 @@ fn channels(
     Ok(Arc::new(having("the channels' thread", sender)?))
 }
 
-fn signing_keys(store: &Store, runtime_dir: &Path) -> Result<SigningKeys, StartError> {
+fn signing_keys(store: &Store, config: &Config) -> Result<SigningKeys, StartError> {
+    let (runtime_dir, now) = (&config.runtime_dir, Micros::now().0 / Micros::SECOND);
     let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
-    let keys = SigningKeys::open(runtime_dir, &epoch, Micros::now().0 / Micros::SECOND);
+    let keys = SigningKeys::open(runtime_dir, &epoch, now).and_then(|keys| {
+        if config.oauth.needs_es256() { keys.need_es256(now).map(|()| keys) } else { Ok(keys) }
+    });
     having(&runtime_dir.display().to_string(), keys)
 }
 

@@ -6,6 +6,7 @@ use crate::config::Difference;
 use crate::daemon::logger;
 use crate::jobs::events::channels::configure as configure_channels;
 use crate::store::audit::AuditEntry;
+use crate::time::Micros;
 
 /// Characters of the changed keys' names in the audit.
 const NAMES: usize = 256;
@@ -39,6 +40,7 @@ fn read_again(app: &App) -> String {
     app.apply(old.adopt(new));
     logger::set(&app.config.now().log);
     channels(app);
+    keys(app);
     if !taken.is_empty() {
         record(app, &taken);
     }
@@ -59,6 +61,14 @@ fn channels(app: &App) {
             }
         },
     );
+}
+
+/// A service that takes ES256 has keys from now on, published before one signs.
+fn keys(app: &App) {
+    let needed = app.config.read(|now| now.oauth.needs_es256());
+    if let Err(error) = if needed { app.gate.keys.need_es256(Micros::now().0 / Micros::SECOND) } else { Ok(()) } {
+        log::error!("keys for ES256 could not be made: {error}");
+    }
 }
 
 /// A row in the audit; the names of the settings alone, whose values the log has.

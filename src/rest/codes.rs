@@ -3,6 +3,8 @@
 //! A code always has the same status and the same `fix`; what is particular to a case goes into `detail`. The page
 //! `docs/agents/errors.md` is generated from this table, one heading a code.
 
+use super::error::Dialect;
+
 /// A stable error code.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
@@ -19,6 +21,14 @@ pub struct Code {
 }
 
 impl Code {
+    /// The status in a dialect: OAuth has one of its own for what it shares with others (RFC 6749, section 5.2).
+    pub fn status_in(&self, dialect: Dialect) -> u16 {
+        match dialect {
+            Dialect::OAuth if self == INVALID_REQUEST || self == INVALID_SCOPE => 400,
+            _ => self.status,
+        }
+    }
+
     /// The path of the page that explains this code, anchor included.
     pub fn doc_url(&self) -> String {
         match self.doc {

@@ -169,7 +169,6 @@ impl ApiError {
             && [codes::VALIDATION_ERROR, codes::INVALID_JSON, codes::UNSUPPORTED_MEDIA_TYPE].contains(&self.code)
         {
             self.code = codes::INVALID_REQUEST;
-            self.other_status = Some(400);
         }
         if dialect == Dialect::Agentex && self.code == codes::INVALID_JSON {
             return Self::field("body", self.detail);
@@ -177,9 +176,15 @@ impl ApiError {
         self
     }
 
-    /// The status.
+    /// The status where the dialect has none of its own for the code.
     pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.other_status.unwrap_or(self.code.status)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.status_in(Dialect::Taos)
+    }
+
+    /// The status in a dialect.
+    pub fn status_in(&self, dialect: Dialect) -> StatusCode {
+        let status = self.other_status.unwrap_or_else(|| self.code.status_in(dialect));
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The body in a dialect's shape. It echoes what was sent, so secrets that were put where none belong are cut.
@@ -250,7 +255,7 @@ impl ApiError {
 
     /// The reply in a dialect's shape.
     pub fn reply(&self, dialect: Dialect) -> Reply {
-        let mut reply = Reply::json(self.status(), &self.envelope(dialect));
+        let mut reply = Reply::json(self.status_in(dialect), &self.envelope(dialect));
         for (name, value) in &self.headers {
             reply = reply.with(name.clone(), value);
         }

@@ -132,6 +132,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("oauth_clients_create", "oauth clients add wiki", 0),
     ("oauth_clients_list", "oauth clients list", 0),
     ("oauth_clients_delete", "oauth clients remove wiki --yes", 0),
+    ("oauth_introspect", "oauth introspect {secret}", 0),
     ("oauth_grants_list", "oauth grants list", 0),
     ("oauth_grants_revoke", "oauth grants revoke nothing --yes", 1),
     ("auth_whoami", "whoami", 0),
@@ -260,6 +261,7 @@ fn every_command_calls_its_route() {
         let line = line.replace("{item}", &newest(&daemon, "/api/knowledge/items")).replace("{guides}", &guides(&ctl));
         let line = line.replace("{grant}", &newest(&daemon, "/api/grants?principal=user:ann"));
         let line = line.replace("{task}", &task(&daemon)).replace("{file}", &ctl.file("notes.txt", "notes"));
+        let line = line.replace("{secret}", &ctl.file("operator.token", &daemon.token));
         let line = line.replace("{upload}", &upload(&daemon)).replace("{dir}", &dir(&ctl));
         let line = line.replace("{space}", &space(&daemon)).replace("{key}", &key(&daemon));
         let line = line.replace("{message}", &message(&daemon)).replace("{backup}", &backup(&daemon));

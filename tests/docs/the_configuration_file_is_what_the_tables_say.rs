@@ -130,6 +130,7 @@ fn as_it_is_it_sets_nothing_and_uncommented_it_sets_every_key_to_its_default() {
             "channel",
             "public_url",
             "oauth.redirect_schemes",
+            "oauth.resources",
             "containers.image",
             "containers.mount_roots",
             "frameworks.",

@@ -11,3 +11,4 @@ mod a_service_asks_about_tokens;
 mod attacks_give_nothing;
 mod program;
 mod programs_are_registered_by_hand;
+mod tokens_for_another_service;

@@ -11,6 +11,7 @@ mod oauth4webapi;
 mod offline;
 mod openid_client;
 mod requests_oauth2client;
+mod services;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,7 +37,10 @@ struct Box {
 
 impl Box {
     fn new() -> Self {
-        let daemon = Daemon::start();
+        Self::of(Daemon::start())
+    }
+
+    fn of(daemon: Daemon) -> Self {
         let id = daemon.agent("atlas");
         let agent_token = daemon.agent_token("atlas", &["tasks.*", "messages.*"]).token().to_owned();
         let key = json!({"name": "k", "agent_id": id, "audience": "both"});

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::false_clock::FalseClock;
-use crate::support::{Client, Daemon, text};
+use crate::support::{Client, Daemon, text, wait_until};
 
 /// What is asked for, and what it is tried with.
 const SCOPES: [(&str, &str); 3] = [
@@ -17,6 +17,8 @@ const SCOPES: [(&str, &str); 3] = [
     ("operations.read", "/api/operations"),
 ];
 const THING: &str = "/api/agents/thing";
+/// Seconds that are a jump of the clock.
+const JUMP: i64 = 60;
 /// Nearer to its end than this nothing is judged.
 const NEAR: f64 = 2.0;
 
@@ -71,6 +73,8 @@ struct Model {
     daemon: Daemon,
     clock: Option<FalseClock>,
     offset: i64,
+    /// How much of that the daemon knew when it last left what it knows of its clock.
+    left: i64,
     dice: Dice,
     atlas: Client,
     atlas_id: String,
@@ -116,6 +120,7 @@ impl Model {
             daemon,
             clock,
             offset: 0,
+            left: 0,
             dice,
             atlas,
             atlas_id,
@@ -248,11 +253,14 @@ impl Model {
     }
 
     fn again(&mut self, kill: bool) {
-        if kill {
+        // Killed, it compares its clock with what it left before. What has gone too far since is a jump, and what ends by
+        // a jump is refused and not ended for good (DESIGN D20).
+        if kill && (self.offset - self.left).abs() < JUMP / 2 {
             self.daemon.kill();
             self.daemon.spawn();
         } else {
             self.daemon.restart();
+            self.left = self.offset;
         }
         self.atlas = self.daemon.client(self.atlas.token());
         self.clients = self.clients.clone().map(|client| self.daemon.client(client.token()));
@@ -267,19 +275,19 @@ impl Model {
         // The daemon looks at its clock every second.
         std::thread::sleep(Duration::from_millis(1300));
         self.probe();
-        // And writes down what has ended after a commit.
-        self.daemon.operator().post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
-        std::thread::sleep(Duration::from_millis(700));
-        let now = self.now();
-        self.open.retain(|asked| asked.given.as_ref().is_none_or(|given| given.until > now - NEAR));
+        let ends = |asked: &Asked, by: f64| asked.given.as_ref().is_some_and(|given| given.until <= by);
         // What ends just now is in doubt; another moment decides.
-        if self.open.iter().any(|asked| asked.given.as_ref().is_some_and(|given| (given.until - now).abs() <= NEAR)) {
+        let now = self.now();
+        if self.open.iter().any(|asked| ends(asked, now + NEAR) && !ends(asked, now - NEAR)) {
             std::thread::sleep(Duration::from_secs_f64(2.0 * NEAR));
             self.probe();
-            self.daemon.operator().post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
-            std::thread::sleep(Duration::from_millis(700));
-            let now = self.now();
-            self.open.retain(|asked| asked.given.as_ref().is_none_or(|given| given.until > now));
+        }
+        // After a commit it writes down what has ended.
+        self.daemon.operator().post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
+        let now = self.now();
+        for asked in self.open.extract_if(.., |asked| ends(asked, now)) {
+            let state = || self.daemon.text("SELECT state FROM requests WHERE id = ?1", [&asked.id]);
+            wait_until("the end is written down", || state() != "approved");
         }
     }
 

@@ -112,6 +112,16 @@ impl Reply {
     }
 }
 
+/// Waits until something is so, for half a minute at the most.
+#[track_caller]
+pub fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(30), "{what}: not in time");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Runs what has to end by itself, and kills it after a minute: a daemon that starts where it must not would run for ever.
 pub fn ended(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

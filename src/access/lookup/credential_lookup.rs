@@ -219,9 +219,9 @@ impl CredentialLookup {
         // What is for others is refused by every route, so it is not worth a place.
         let caller = match claims.audience {
             Audience::Api => self.cache.put(hash, &caller, state, head.arrived),
-            Audience::Mcp => caller,
+            Audience::Mcp | Audience::Service { .. } => caller,
         };
-        Ok(Found::Caller(caller, claims.audience))
+        Ok(Found::Caller(caller, claims.audience.clone()))
     }
 
     /// What a short-lived token says. Its signature is verified once.

@@ -152,15 +152,29 @@ pub fn grant(
     for_mcp: bool,
 ) -> Result<String, (Vec<String>, Vec<&'static str>)> {
     let held = held(class, own, admin);
-    let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
-    if asked.is_empty() {
+    if wanted.split_ascii_whitespace().next().is_none() {
         let is_default = |name: &&str| !name.contains(':') && (for_mcp || !FOR_MCP.contains(name));
         let broad: Vec<&str> = held.iter().copied().filter(is_default).collect();
         return if broad.is_empty() { Err((Vec::new(), held)) } else { Ok(broad.join(" ")) };
     }
+    grant_of(&held, wanted)
+}
+
+/// The words granted to who asks for `wanted` and may have `held`; the broad ones of those if it asks for none, all if none
+/// of them is broad.
+///
+/// # Errors
+/// The words that it may not have, and those it could have asked for.
+pub fn grant_of(held: &[&'static str], wanted: &str) -> Result<String, (Vec<String>, Vec<&'static str>)> {
+    let asked: Vec<&str> = wanted.split_ascii_whitespace().collect();
+    if asked.is_empty() {
+        let broad: Vec<&str> = held.iter().copied().filter(|name| !name.contains(':')).collect();
+        let granted = if broad.is_empty() { held.to_vec() } else { broad };
+        return if granted.is_empty() { Err((Vec::new(), granted)) } else { Ok(granted.join(" ")) };
+    }
     let refused: Vec<String> = asked.iter().filter(|name| !held.contains(name)).map(|name| shown(name)).collect();
     if !refused.is_empty() {
-        return Err((refused, held));
+        return Err((refused, held.to_vec()));
     }
     let mut granted: Vec<&str> = Vec::new();
     for name in asked {
@@ -270,6 +284,11 @@ pub fn issuer_of_agents(issuer: &Scopes) -> Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_settings_name_the_words_that_programs_can_have() {
+        assert_eq!(of_programs(), crate::config::WORDS);
+    }
 
     #[test]
     fn every_scope_of_the_tables_is_one() {

@@ -1,11 +1,15 @@
-//! Short-lived tokens: compact JWS (RFC 7515) signed with Ed25519 (RFC 8037), their claims, and their strict reading.
+//! Short-lived tokens: compact JWS (RFC 7515), their claims, and their strict reading. Those for this daemon are signed with
+//! Ed25519 (RFC 8037), those for another service with what its settings say.
 //!
 //! What does not belong here: where keys come from ([`super::signing_keys`]) and whether a credential still lives.
 
+use std::io;
+
 use data_encoding::BASE64URL_NOPAD;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde_json::{Map, Value, json};
 
+use super::key::{Key, PublicKey};
+use crate::config::TokenAlgorithm;
 use crate::rest::class::Class;
 use crate::rest::json as strict;
 
@@ -17,25 +21,49 @@ const MAX_CHARS: usize = 4096;
 const SKEW: i64 = 60;
 
 /// Whom a token is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
     /// This daemon.
     Api,
     /// MCP clients: taken at `/mcp` alone.
     Mcp,
+    /// Another service on the box: no route of this daemon takes it.
+    Service {
+        /// Its address.
+        uri: String,
+        /// What its tokens are signed with.
+        alg: TokenAlgorithm,
+    },
 }
 
 impl Audience {
-    /// The audience of this name.
+    /// The audience of this daemon that has this name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Api, Self::Mcp].into_iter().find(|audience| audience.as_str() == name)
     }
 
     /// The audience's name.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Api => "ax-api",
             Self::Mcp => "ax-mcp",
+            Self::Service { uri, .. } => uri,
+        }
+    }
+
+    /// What its tokens are signed with.
+    pub const fn alg(&self) -> TokenAlgorithm {
+        match self {
+            Self::Api | Self::Mcp => TokenAlgorithm::EdDsa,
+            Self::Service { alg, .. } => *alg,
+        }
+    }
+
+    /// The audience in a token that was signed with `alg`: one that is not signed as ours are is never for us.
+    fn read(name: String, alg: TokenAlgorithm) -> Option<Self> {
+        match Self::named(&name) {
+            Some(own) => (alg == own.alg()).then_some(own),
+            None => name.contains("://").then_some(Self::Service { uri: name, alg }),
         }
     }
 }
@@ -118,7 +146,7 @@ impl Claims {
         claims
     }
 
-    fn from_json(claims: &Map<String, Value>, is_program: bool) -> Option<Self> {
+    fn from_json(claims: &Map<String, Value>, is_program: bool, alg: TokenAlgorithm) -> Option<Self> {
         let text = |name: &str| claims.get(name)?.as_str().map(str::to_owned);
         let number = |name: &str| claims.get(name)?.as_i64();
         let issuer = text("iss")?;
@@ -134,7 +162,7 @@ impl Claims {
         };
         Some(Self {
             sub: text("sub")?,
-            audience: Audience::named(&text("aud")?)?,
+            audience: Audience::read(text("aud")?, alg)?,
             iat: number("iat")?,
             exp: number("exp")?,
             jti: text("jti")?,
@@ -149,14 +177,17 @@ impl Claims {
     }
 }
 
-/// Signs claims with the key of this id.
-pub fn sign(claims: &Claims, kid: &str, key: &SigningKey) -> String {
+/// Signs claims with a key.
+///
+/// # Errors
+/// The kernel gives no random bytes.
+pub fn sign(claims: &Claims, key: &Key) -> io::Result<String> {
     let typ = if claims.program.is_some() { AT_JWT } else { JWT };
-    let header = json!({"alg": "EdDSA", "typ": typ, "kid": kid}).to_string();
+    let header = json!({"alg": key.alg().slug(), "typ": typ, "kid": key.id}).to_string();
     let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
     let signed = format!("{}.{}", encode(&header), encode(&claims.to_json().to_string()));
-    let signature = key.sign(signed.as_bytes());
-    format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()))
+    let signature = key.sign(signed.as_bytes())?;
+    Ok(format!("{signed}.{}", BASE64URL_NOPAD.encode(&signature)))
 }
 
 /// True for a text that may be a token: three parts, the first an encoded JSON object.
@@ -168,7 +199,7 @@ pub fn looks_like_one(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<VerifyingKey>) -> Result<Claims, Refused> {
+pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<PublicKey>) -> Result<Claims, Refused> {
     if token.len() > MAX_CHARS {
         return Err(Refused::Invalid);
     }
@@ -176,18 +207,20 @@ pub fn verify(token: &str, now: i64, key: impl Fn(&str) -> Option<VerifyingKey>)
     let (header, payload) = signed.split_once('.').ok_or(Refused::Invalid)?;
     let header = object(header)?;
     let text = |name: &str| header.get(name).and_then(Value::as_str);
-    // Whatever the header says, only one algorithm is ever used; extensions it declares critical we do not know.
     let typ = text("typ").unwrap_or(JWT);
-    if text("alg") != Some("EdDSA") || (typ != JWT && typ != AT_JWT) || header.contains_key("crit") {
+    // Extensions that it declares critical we do not know.
+    if (typ != JWT && typ != AT_JWT) || header.contains_key("crit") {
         return Err(Refused::Invalid);
     }
     let is_program = typ == AT_JWT;
     let key = text("kid").and_then(key).ok_or(Refused::Invalid)?;
-    let signature = decode(signature)?;
-    let signature = Signature::from_slice(&signature).map_err(|_| Refused::Invalid)?;
-    key.verify_strict(signed.as_bytes(), &signature).map_err(|_| Refused::Invalid)?;
+    // Whatever the header says, a key is used with its own algorithm alone.
+    let alg = key.alg();
+    if text("alg") != Some(alg.slug()) || !key.verifies(signed.as_bytes(), &decode(signature)?) {
+        return Err(Refused::Invalid);
+    }
     let payload = object(payload)?;
-    let claims = Claims::from_json(&payload, is_program).ok_or(Refused::Invalid)?;
+    let claims = Claims::from_json(&payload, is_program, alg).ok_or(Refused::Invalid)?;
     let not_before = match payload.get("nbf") {
         None => claims.iat.saturating_sub(SKEW),
         Some(nbf) => nbf.as_i64().ok_or(Refused::Invalid)?.max(claims.iat.saturating_sub(SKEW)),
@@ -216,8 +249,8 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn key() -> SigningKey {
-        SigningKey::from_bytes(&[7; 32])
+    fn key() -> Key {
+        Key::of_seed(&[7; 32], 0).unwrap().named("k1")
     }
 
     fn claims() -> Claims {
@@ -238,14 +271,14 @@ mod tests {
     }
 
     fn read(token: &str, now: i64) -> Result<Claims, Refused> {
-        verify(token, now, |kid| (kid == "k1").then(|| key().verifying_key()))
+        verify(token, now, |kid| (kid == "k1").then(|| key().public().clone()))
     }
 
     /// A token of any header and payload, signed with our key.
     fn made(header: &Value, payload: &Value) -> String {
         let encode = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
         let signed = format!("{}.{}", encode(header), encode(payload));
-        format!("{signed}.{}", BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).to_bytes()))
+        format!("{signed}.{}", BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).unwrap()))
     }
 
     fn header() -> Value {
@@ -254,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_signed_token_reads_back_until_the_second_it_ends() {
-        let token = sign(&claims(), "k1", &key());
+        let token = sign(&claims(), &key()).unwrap();
         assert!(looks_like_one(&token));
         assert_eq!(read(&token, NOW), Ok(claims()));
         assert_eq!(read(&token, NOW + 899), Ok(claims()));
@@ -281,11 +314,30 @@ mod tests {
             header[name] = value.clone();
             assert_eq!(read(&made(&header, &payload), NOW), Err(Refused::Invalid), "{name} {value}");
         }
-        let token = sign(&claims(), "k1", &key());
+        let token = sign(&claims(), &key()).unwrap();
         let unsigned = format!("{}.", token.rsplit_once('.').unwrap().0);
         assert_eq!(read(&unsigned, NOW), Err(Refused::Invalid));
-        let other = sign(&claims(), "k1", &SigningKey::from_bytes(&[8; 32]));
+        let other = sign(&claims(), &Key::of_seed(&[8; 32], 0).unwrap().named("k1")).unwrap();
         assert_eq!(read(&other, NOW), Err(Refused::Invalid));
+    }
+
+    #[test]
+    fn what_is_signed_for_a_service_is_never_for_this_daemon() {
+        let key = Key::generate(TokenAlgorithm::Es256, 0).unwrap().named("e1");
+        let read = |token: &str| verify(token, NOW, |kid| (kid == "e1").then(|| key.public().clone()));
+        let audience = Audience::Service { uri: "https://a".into(), alg: TokenAlgorithm::Es256 };
+        let for_it = Claims { audience, ..claims() };
+        assert_eq!(read(&sign(&for_it, &key).unwrap()), Ok(for_it.clone()));
+        for own in [Audience::Api, Audience::Mcp] {
+            assert_eq!(read(&sign(&Claims { audience: own, ..claims() }, &key).unwrap()), Err(Refused::Invalid));
+        }
+        // A header that names the other algorithm makes no key another one.
+        let token = sign(&for_it, &key).unwrap();
+        let header = BASE64URL_NOPAD.encode(json!({"alg": "EdDSA", "typ": "JWT", "kid": "e1"}).to_string().as_bytes());
+        let (_, rest) = token.split_once('.').unwrap();
+        assert_eq!(read(&format!("{header}.{rest}")), Err(Refused::Invalid));
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": "k1"});
+        assert_eq!(super::tests::read(&made(&header, &for_it.to_json()), NOW), Err(Refused::Invalid));
     }
 
     #[test]
@@ -312,7 +364,7 @@ mod tests {
 
     #[test]
     fn only_the_one_spelling_of_a_token_is_taken() {
-        let token = sign(&claims(), "k1", &key());
+        let token = sign(&claims(), &key()).unwrap();
         let parts: Vec<&str> = token.split('.').collect();
         let (four, two) = (format!("{token}.{}", parts[2]), format!("{}.{}", parts[0], parts[1]));
         for other in [format!("{token}="), format!("{token}A"), four, two, format!(" {token}"), format!("{token}\n")] {
@@ -324,7 +376,7 @@ mod tests {
     proptest! {
         #[test]
         fn one_changed_character_is_always_caught(at in 0usize..600, by in 1u8..63) {
-            let token = sign(&claims(), "k1", &key());
+            let token = sign(&claims(), &key()).unwrap();
             prop_assume!(at < token.len());
             let mut bytes = token.into_bytes();
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
@@ -343,7 +395,7 @@ mod tests {
         fn any_signed_payload_is_read_without_panic(text in ".{0,100}", now in any::<i64>()) {
             let encode = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
             let signed = format!("{}.{}", encode(&header().to_string()), encode(&text));
-            let signature = BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).to_bytes());
+            let signature = BASE64URL_NOPAD.encode(&key().sign(signed.as_bytes()).unwrap());
             let _ = read(&format!("{signed}.{signature}"), now);
         }
     }

@@ -2,4 +2,5 @@
 
 pub(crate) mod box_key;
 pub mod jwt;
+pub mod key;
 pub mod signing_keys;

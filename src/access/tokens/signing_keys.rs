@@ -2,6 +2,8 @@
 //! stolen backup can mint nothing (DESIGN D6). A new key takes over every day; the one before goes on verifying until
 //! the last token it signed has ended. The key after the present one is published with it, so that no verifier meets a
 //! key that its copy of the set does not have. They survive a restart of the daemon, not a reboot.
+//!
+//! Keys for ES256 turn in the same way. There are none until a service is set that needs them.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -9,13 +11,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use ed25519_dalek::{SigningKey, VerifyingKey};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::jwt::{self, Claims, Refused};
-use crate::rest::class::Class;
+use super::key::{Key, PublicKey};
+use crate::config::TokenAlgorithm;
+use crate::limits::TOKEN_SECONDS;
 use crate::threads::lock;
 
 /// The file's name in the runtime directory.
@@ -26,65 +28,76 @@ const PERIOD: i64 = 24 * 3600;
 pub const MAX_AGE: i64 = 300;
 /// Seconds for which a key is published before it signs: caches have renewed their copy by then, slow ones too.
 const AHEAD: i64 = 2 * MAX_AGE;
-/// Bytes the file may have; ours have about 400.
+/// Bytes the file may have; ours have about 1,200.
 const MAX_FILE: u64 = 16 * 1024;
 
-/// The present key, the next one and the one before.
+/// All keys.
 pub struct SigningKeys {
     path: PathBuf,
     keys: Mutex<Keys>,
 }
 
+#[derive(Clone)]
 struct Keys {
-    present: Key,
-    /// Published, and not signing yet.
-    next: Key,
-    before: Option<Key>,
+    /// For EdDSA.
+    own: Ring,
+    /// For ES256, once a service needs it.
+    es256: Option<Ring>,
     /// Of the database they sign for.
     epoch: String,
 }
 
+/// The present key, the next one and the one before.
 #[derive(Clone)]
-struct Key {
-    id: String,
-    secret: SigningKey,
-    /// When it began to sign, of the next one when it was published; seconds since 1970.
-    since: i64,
+struct Ring {
+    present: Key,
+    /// Published, and not signing yet.
+    next: Key,
+    before: Option<Key>,
 }
 
-impl Key {
-    fn generate(now: i64) -> Self {
-        let mut seed = Zeroizing::new([0u8; 32]);
-        getrandom::fill(seed.as_mut()).expect("the kernel's random source answers on every Linux taosd runs on");
-        Self::of(&seed, now)
+impl Ring {
+    fn new(alg: TokenAlgorithm, now: i64) -> io::Result<Self> {
+        Ok(Self { present: Key::generate(alg, now)?, next: Key::generate(alg, now)?, before: None })
     }
 
-    fn of(seed: &[u8; 32], since: i64) -> Self {
-        let secret = SigningKey::from_bytes(seed);
-        // The id says nothing of the secret and is the same wherever it is worked out.
-        let hash = blake3::hash(secret.verifying_key().as_bytes());
-        Self { id: HEXLOWER.encode(&hash.as_bytes()[..8]), secret, since }
+    /// True if the present key has had its day and the next one is known to others.
+    fn is_due(&self, now: i64) -> bool {
+        now - self.present.since >= PERIOD && now - self.next.since >= AHEAD
+    }
+
+    /// The ring once the next key has taken over.
+    fn turned(&self, now: i64) -> io::Result<Self> {
+        let present = self.next.clone().from(now);
+        Ok(Self { present, next: Key::generate(self.next.alg(), now)?, before: Some(self.present.clone()) })
+    }
+
+    /// The present key, and the one before while a token of it may live.
+    fn verifying(&self, now: i64) -> impl Iterator<Item = &Key> {
+        let last = self.present.since + TOKEN_SECONDS;
+        std::iter::once(&self.present).chain(self.before.iter().filter(move |_| now < last))
+    }
+
+    /// The public keys; what signs next is among them.
+    fn public(&self, now: i64) -> impl Iterator<Item = Value> {
+        self.verifying(now).chain([&self.next]).map(Key::jwk)
     }
 
     fn to_json(&self) -> Value {
-        json!({"seed": BASE64URL_NOPAD.encode(&self.secret.to_bytes()), "since": self.since})
+        let before = self.before.as_ref().map(Key::to_json);
+        json!({"present": self.present.to_json(), "next": self.next.to_json(), "before": before})
     }
 
-    fn from_json(value: &Value) -> Option<Self> {
-        let seed = Zeroizing::new(BASE64URL_NOPAD.decode(value["seed"].as_str()?.as_bytes()).ok()?);
-        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(seed.as_slice().try_into().ok()?);
-        Some(Self::of(&seed, value["since"].as_i64()?))
-    }
-
-    fn public(&self) -> Value {
-        json!({
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "use": "sig",
-            "alg": "EdDSA",
-            "kid": self.id,
-            "x": BASE64URL_NOPAD.encode(self.secret.verifying_key().as_bytes()),
-        })
+    /// The ring as it is kept, and whether it was whole. One of an older release has no next key: one that is published
+    /// now signs when others know it.
+    fn from_json(alg: TokenAlgorithm, value: &Value, now: i64) -> Option<(Self, bool)> {
+        let (before, next) = (&value["before"], &value["next"]);
+        let ring = Self {
+            present: Key::from_json(alg, &value["present"])?,
+            next: if next.is_null() { Key::generate(alg, now).ok()? } else { Key::from_json(alg, next)? },
+            before: if before.is_null() { None } else { Some(Key::from_json(alg, before)?) },
+        };
+        Some((ring, !next.is_null()))
     }
 }
 
@@ -116,8 +129,8 @@ impl SigningKeys {
                         path.display()
                     );
                 }
-                let (present, next) = (Key::generate(now), Key::generate(now));
-                let keys = Keys { present, next, before: None, epoch: epoch.to_owned() };
+                let own = Ring::new(TokenAlgorithm::EdDsa, now)?;
+                let keys = Keys { own, es256: None, epoch: epoch.to_owned() };
                 write(&path, &keys)?;
                 keys
             }
@@ -125,27 +138,52 @@ impl SigningKeys {
         Ok(Self { path, keys: Mutex::new(keys) })
     }
 
-    /// Signs claims, with a new key where the present one has had its day.
-    pub fn sign(&self, claims: &Claims) -> String {
+    /// Makes the keys for ES256 if there are none, so that they are published before one signs.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn need_es256(&self, now: i64) -> io::Result<()> {
         let mut keys = lock(&self.keys);
-        keys.present.since = keys.present.since.min(claims.iat);
-        keys.next.since = keys.next.since.min(claims.iat);
-        if claims.iat - keys.present.since >= PERIOD && claims.iat - keys.next.since >= AHEAD {
-            self.rotate(&mut keys, claims.iat);
+        if keys.es256.is_none() {
+            let with = Keys { es256: Some(Ring::new(TokenAlgorithm::Es256, now)?), ..keys.clone() };
+            write(&self.path, &with)?;
+            *keys = with;
         }
-        jwt::sign(claims, &keys.present.id, &keys.present.secret)
+        Ok(())
+    }
+
+    /// Signs claims, with a new key where the present one has had its day.
+    ///
+    /// # Errors
+    /// There is no key for ES256 and none can be made, or the kernel gives no random bytes.
+    pub fn sign(&self, claims: &Claims) -> io::Result<String> {
+        let alg = claims.audience.alg();
+        if alg == TokenAlgorithm::Es256 {
+            self.need_es256(claims.iat)?;
+        }
+        let mut keys = lock(&self.keys);
+        let is_due = keys.ring(alg).is_some_and(|ring| {
+            ring.present.since = ring.present.since.min(claims.iat);
+            ring.next.since = ring.next.since.min(claims.iat);
+            ring.is_due(claims.iat)
+        });
+        if is_due {
+            self.rotate(&mut keys, alg, claims.iat);
+        }
+        let ring = keys.ring(alg).ok_or_else(|| io::Error::other("there is no key for this algorithm"))?;
+        jwt::sign(claims, &ring.present)
     }
 
     /// A key that is not on disk must not sign: its tokens would not survive a restart.
-    fn rotate(&self, keys: &mut Keys, now: i64) {
-        let present = Key { since: now, ..keys.next.clone() };
-        let turned =
-            Keys { present, next: Key::generate(now), before: Some(keys.present.clone()), epoch: keys.epoch.clone() };
-        match write(&self.path, &turned) {
-            Ok(()) => *keys = turned,
+    fn rotate(&self, keys: &mut Keys, alg: TokenAlgorithm, now: i64) {
+        let turned = keys.turned(alg, now).and_then(|turned| write(&self.path, &turned).map(|()| turned));
+        match turned {
+            Ok(turned) => *keys = turned,
             Err(error) => {
                 log::error!("{}: {error}; the old signing key stays in use", self.path.display());
-                keys.present.since = now - PERIOD + 60;
+                if let Some(ring) = keys.ring(alg) {
+                    ring.present.since = now - PERIOD + 60;
+                }
             }
         }
     }
@@ -155,30 +193,44 @@ impl SigningKeys {
     /// # Errors
     /// [`Refused`].
     pub fn verify(&self, token: &str, now: i64) -> Result<Claims, Refused> {
-        let keys = lock(&self.keys);
-        let known: Vec<(String, VerifyingKey)> =
-            keys.verifying(now).map(|key| (key.id.clone(), key.secret.verifying_key())).collect();
-        drop(keys);
-        jwt::verify(token, now, |kid| known.iter().find(|(id, _)| id == kid).map(|(_, key)| *key))
+        let known: Vec<(String, PublicKey)> = {
+            let keys = lock(&self.keys);
+            let all = keys.rings().flat_map(|ring| ring.verifying(now));
+            all.map(|key| (key.id.clone(), key.public().clone())).collect()
+        };
+        jwt::verify(token, now, |kid| known.iter().find(|(id, _)| id == kid).map(|(_, key)| key.clone()))
     }
 
     /// The public keys, as a JWK set (RFC 7517).
     pub fn public(&self, now: i64) -> Value {
         let keys = lock(&self.keys);
-        json!({"keys": keys.verifying(now).chain([&keys.next]).map(Key::public).collect::<Vec<_>>()})
+        json!({"keys": keys.rings().flat_map(|ring| ring.public(now)).collect::<Vec<_>>()})
     }
 }
 
 impl Keys {
-    /// The present key, and the one before while a token of it may live.
-    fn verifying(&self, now: i64) -> impl Iterator<Item = &Key> {
-        let last = self.present.since + Class::User.lifetime();
-        std::iter::once(&self.present).chain(self.before.iter().filter(move |_| now < last))
+    fn rings(&self) -> impl Iterator<Item = &Ring> {
+        std::iter::once(&self.own).chain(&self.es256)
+    }
+
+    fn ring(&mut self, alg: TokenAlgorithm) -> Option<&mut Ring> {
+        match alg {
+            TokenAlgorithm::EdDsa => Some(&mut self.own),
+            TokenAlgorithm::Es256 => self.es256.as_mut(),
+        }
+    }
+
+    /// The keys once those of this algorithm have turned.
+    fn turned(&self, alg: TokenAlgorithm, now: i64) -> io::Result<Self> {
+        let mut turned = self.clone();
+        if let Some(ring) = turned.ring(alg) {
+            *ring = ring.turned(now)?;
+        }
+        Ok(turned)
     }
 }
 
-/// The keys in the file, and whether it had them all; `None` where there is no file. A file of an older release has no
-/// next key: one that is published now signs when others know it.
+/// The keys in the file, and whether it had them all; `None` where there is no file.
 fn read(path: &Path, now: i64) -> io::Result<Option<(Keys, bool)>> {
     let opened = OpenOptions::new().read(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32).open(path);
     let file = match opened {
@@ -192,14 +244,12 @@ fn read(path: &Path, now: i64) -> io::Result<Option<(Keys, bool)>> {
     let mut text = Zeroizing::new(String::new());
     file.take(MAX_FILE).read_to_string(&mut text)?;
     let keys = serde_json::from_str::<Value>(&text).ok().and_then(|value| {
-        let (before, next) = (&value["before"], &value["next"]);
-        let keys = Keys {
-            present: Key::from_json(&value["present"])?,
-            next: if next.is_null() { Key::generate(now) } else { Key::from_json(next)? },
-            before: if before.is_null() { None } else { Some(Key::from_json(before)?) },
-            epoch: value["epoch"].as_str().unwrap_or_default().to_owned(),
+        let (own, is_whole) = Ring::from_json(TokenAlgorithm::EdDsa, &value, now)?;
+        let es256 = match &value["es256"] {
+            Value::Null => None,
+            kept => Some(Ring::from_json(TokenAlgorithm::Es256, kept, now)?.0),
         };
-        Some((keys, !next.is_null()))
+        Some((Keys { own, es256, epoch: value["epoch"].as_str().unwrap_or_default().to_owned() }, is_whole))
     });
     keys.map(Some).ok_or_else(|| io::Error::other("it is not a file of ours"))
 }
@@ -211,9 +261,11 @@ fn write(path: &Path, keys: &Keys) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let before = keys.before.as_ref().map(Key::to_json);
-    let (present, next) = (keys.present.to_json(), keys.next.to_json());
-    let value = json!({"present": present, "next": next, "before": before, "epoch": keys.epoch});
+    let mut value = keys.own.to_json();
+    value["epoch"] = json!(keys.epoch);
+    if let Some(ring) = &keys.es256 {
+        value["es256"] = ring.to_json();
+    }
     let text = Zeroizing::new(value.to_string());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
@@ -226,6 +278,7 @@ fn write(path: &Path, keys: &Keys) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::access::tokens::jwt::Audience;
+    use crate::rest::class::Class;
 
     struct Dir(PathBuf);
 
@@ -261,7 +314,7 @@ mod tests {
     #[test]
     fn the_keys_survive_a_restart_and_belong_to_their_owner_alone() {
         let dir = Dir::new("restart");
-        let token = SigningKeys::open(&dir.0, "", 1000).unwrap().sign(&claims(1000));
+        let token = SigningKeys::open(&dir.0, "", 1000).unwrap().sign(&claims(1000)).unwrap();
         let again = SigningKeys::open(&dir.0, "", 1001).unwrap();
         assert!(again.verify(&token, 1001).is_ok());
         assert_eq!(fs::metadata(dir.0.join(FILE)).unwrap().mode() & 0o777, 0o600);
@@ -271,16 +324,46 @@ mod tests {
     fn a_new_key_takes_over_every_day_and_the_one_before_verifies_as_long_as_its_tokens_live() {
         let dir = Dir::new("rotate");
         let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
-        let last = keys.sign(&claims(PERIOD - 1));
+        let last = keys.sign(&claims(PERIOD - 1)).unwrap();
         let before = kids(&keys, PERIOD - 1);
         assert_eq!(before.len(), 2, "the present one and the next");
-        let first = keys.sign(&claims(PERIOD));
+        let first = keys.sign(&claims(PERIOD)).unwrap();
         let after = kids(&keys, PERIOD);
         assert_eq!(after.len(), 3);
         assert_eq!(after[0], before[1], "what signs now was published before");
         let again = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
         assert!(again.verify(&last, PERIOD + 1).is_ok() && again.verify(&first, PERIOD + 1).is_ok());
-        assert_eq!(kids(&again, PERIOD + 900).len(), 2);
+        assert_eq!(kids(&again, PERIOD + TOKEN_SECONDS).len(), 2);
+    }
+
+    #[test]
+    fn the_keys_of_services_turn_as_the_others_do_and_are_made_when_one_needs_them() {
+        let dir = Dir::new("es256");
+        let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
+        assert_eq!(kids(&keys, 0).len(), 2);
+        keys.need_es256(0).unwrap();
+        let published = kids(&keys, 0);
+        assert_eq!(published.len(), 4);
+        let audience = Audience::Service { uri: "https://a".into(), alg: TokenAlgorithm::Es256 };
+        let sign = |keys: &SigningKeys, now| keys.sign(&Claims { audience: audience.clone(), ..claims(now) }).unwrap();
+        let (old, new) = (sign(&keys, PERIOD - 1), sign(&keys, PERIOD));
+        let after = kids(&keys, PERIOD);
+        assert_eq!((after.len(), &after[..2]), (5, &published[..2]), "the others did not turn");
+        assert_eq!(after[2], published[3], "what signs now was published before");
+        let again = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
+        for token in [&old, &new] {
+            assert_eq!(again.verify(token, PERIOD + 1).unwrap().audience, audience);
+        }
+        assert_eq!(kids(&again, PERIOD + TOKEN_SECONDS).len(), 4);
+    }
+
+    #[test]
+    fn the_key_before_verifies_as_long_as_the_longest_token_that_can_be_set_lives() {
+        let dir = Dir::new("longest");
+        let keys = SigningKeys::open(&dir.0, "", 0).unwrap();
+        let token = keys.sign(&Claims { exp: PERIOD - 1 + TOKEN_SECONDS, ..claims(PERIOD - 1) }).unwrap();
+        keys.sign(&claims(PERIOD)).unwrap();
+        assert!(keys.verify(&token, PERIOD - 2 + TOKEN_SECONDS).is_ok());
     }
 
     fn kids(keys: &SigningKeys, now: i64) -> Vec<String> {
@@ -301,7 +384,7 @@ mod tests {
         let mut known = kids(&keys, PERIOD);
         assert_eq!(known.len(), 2);
         for now in (PERIOD..3 * PERIOD).step_by(MAX_AGE as usize) {
-            keys.sign(&claims(now));
+            keys.sign(&claims(now)).unwrap();
             assert!(known.contains(&kids(&keys, now)[0]), "a set of {MAX_AGE} s ago has the key that signs at {now}");
             known = kids(&keys, now);
         }
@@ -313,18 +396,18 @@ mod tests {
         let dir = Dir::new("clock");
         let keys = SigningKeys::open(&dir.0, "", 100 * PERIOD).unwrap();
         let first = kids(&keys, 0)[0].clone();
-        keys.sign(&claims(PERIOD));
-        keys.sign(&claims(2 * PERIOD));
+        keys.sign(&claims(PERIOD)).unwrap();
+        keys.sign(&claims(2 * PERIOD)).unwrap();
         assert_ne!(kids(&keys, 2 * PERIOD)[0], first);
     }
 
     #[test]
     fn a_restored_database_knows_no_key_of_before() {
         let dir = Dir::new("epoch");
-        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0));
+        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0)).unwrap();
         let restored = SigningKeys::open(&dir.0, "e1", 1).unwrap();
         assert_eq!(restored.verify(&token, 1), Err(Refused::Invalid));
-        let token = restored.sign(&claims(1));
+        let token = restored.sign(&claims(1)).unwrap();
         assert!(SigningKeys::open(&dir.0, "e1", 2).unwrap().verify(&token, 2).is_ok());
         assert!(SigningKeys::open(&dir.0, "", 3).unwrap().verify(&token, 3).is_err());
     }
@@ -332,7 +415,7 @@ mod tests {
     #[test]
     fn a_file_that_others_could_read_or_that_is_not_ours_is_replaced() {
         let dir = Dir::new("replace");
-        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0));
+        let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0)).unwrap();
         let path = dir.0.join(FILE);
         fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         assert_eq!(SigningKeys::open(&dir.0, "", 0).unwrap().verify(&token, 1), Err(Refused::Invalid));

@@ -13,6 +13,7 @@ use crate::access::{self, Action, Class, Gate, Scopes};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
+use crate::config::Resource;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
@@ -103,6 +104,8 @@ pub(crate) struct Wish {
     pub class: String,
     /// Whom the token is for.
     pub audience: String,
+    /// The settings of another service that it is for.
+    pub service: Option<Resource>,
     /// Scope words.
     pub scope: String,
     /// Its lifetime in seconds.
@@ -119,6 +122,7 @@ impl Wish {
         Self {
             class: text(&REQUESTED_TOKEN_CLASS),
             audience: text(&AUDIENCE),
+            service: None,
             scope: text(&SCOPE),
             ttl: body.integer(&REQUESTED_TTL),
             agent_id: text(&AGENT_ID),
@@ -166,7 +170,7 @@ fn exchanged(tx: &Tx<'_>, gate: &Gate, hash: &SecretHash, wish: &Wish) -> Result
     };
     let claims = claims(tx, &holder, agent.as_ref(), grant, wish.ttl)?;
     tx.audit(format!("credential:{}", holder.credential_id))?;
-    let token = gate.keys.sign(&claims);
+    let token = gate.keys.sign(&claims).map_err(access::unsigned)?;
     Ok((claims, token))
 }
 
@@ -186,22 +190,31 @@ fn granted(holder: &Holder, wish: &Wish) -> Result<Grant, ApiError> {
     let held = holder.audience.unwrap_or(KeyAudience::Both);
     let fits = |audience: &Audience| match audience {
         Audience::Api => held != KeyAudience::Mcp,
-        Audience::Mcp => held != KeyAudience::Cli,
+        Audience::Mcp | Audience::Service { .. } => held != KeyAudience::Cli,
     };
-    let audience = Audience::named(name).filter(fits).ok_or_else(|| {
+    let audience = match &wish.service {
+        Some(service) => Some(Audience::Service { uri: service.uri.clone(), alg: service.alg }),
+        None => Audience::named(name),
+    };
+    let audience = audience.filter(fits).ok_or_else(|| {
         ApiError::new(codes::AUDIENCE_NOT_ALLOWED)
             .detail(format!("PAT audience is '{held}' — cannot exchange for '{}'", plain(name)))
     })?;
     // What the agent may do at present counts, not what the key was made with.
     let scopes = access::power_of(holder);
-    let scope = ax_scopes::grant(class, &wish.scope, &scopes, holder.admin, audience == Audience::Mcp).map_err(
-        |(refused, allowed)| {
-            let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
-            ApiError::new(codes::SCOPE_NOT_ALLOWED)
-                .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
-                .with("allowed", allowed)
-        },
-    )?;
+    let granted = match &wish.service {
+        Some(service) => {
+            let allowed = service.narrowed(ax_scopes::consentable(class, &scopes));
+            ax_scopes::grant_of(&allowed, &wish.scope)
+        }
+        None => ax_scopes::grant(class, &wish.scope, &scopes, holder.admin, audience == Audience::Mcp),
+    };
+    let scope = granted.map_err(|(refused, allowed)| {
+        let list = refused.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+        ApiError::new(codes::SCOPE_NOT_ALLOWED)
+            .detail(format!("Scopes not allowed for {}: [{list}]", class.as_str()))
+            .with("allowed", allowed)
+    })?;
     Ok(Grant { class, audience, scope })
 }
 

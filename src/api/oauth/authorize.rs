@@ -8,12 +8,14 @@ use hyper::http::{Method, StatusCode};
 
 use super::client;
 use super::form::Form;
+use super::target::Target;
 use super::{audience, issuer, page, pages, redirect, told};
 use crate::access::scopes::ax_scopes;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
 use crate::api::engine::logins::{Answer, Asked};
+use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::input::Input;
@@ -71,7 +73,7 @@ fn authorize(app: &App, input: Input) -> Handled {
     let state = form.get("state").filter(|state| state.len() <= STATE).map(str::to_owned);
     let asked = match twice {
         Some(why) => Err(("invalid_request", why)),
-        None => read(&form, &issuer),
+        None => read(&app.config.now(), &form, &issuer),
     };
     let (challenge, words, audience) = match asked {
         Ok(asked) => asked,
@@ -103,7 +105,7 @@ pub(super) fn answer(uri: &str, said: &[(&str, &str)], state: Option<&str>, issu
 }
 
 /// Challenge, words and audience that a program asks for; else the error it is told.
-fn read(form: &Form, issuer: &str) -> Result<(String, Vec<String>, String), (&'static str, String)> {
+fn read(config: &Config, form: &Form, issuer: &str) -> Result<(String, Vec<String>, String), (&'static str, String)> {
     let bad = |detail: &str| Err(("invalid_request", detail.to_owned()));
     match form.get("response_type") {
         Some("code") => {}
@@ -121,18 +123,21 @@ fn read(form: &Form, issuer: &str) -> Result<(String, Vec<String>, String), (&'s
     if !(43..=128).contains(&challenge.len()) || !challenge.bytes().all(plain) {
         return bad("code_challenge must have 43 to 128 characters of base64url.");
     }
-    let audience = audience(issuer, form.get("resource"))
+    let target = audience(config, issuer, form.get("resource"))
         .map_err(|_| ("invalid_target", "The resource is not one of this box.".to_owned()))?;
-    let words = words(form.get("scope"))
+    let words = words(form.get("scope"), &target)
         .ok_or_else(|| ("invalid_scope", "None of the scope words is known here.".to_owned()))?;
-    Ok((challenge.to_owned(), words, audience.to_owned()))
+    Ok((challenge.to_owned(), words, target.audience.as_str().to_owned()))
 }
 
-/// The known words that are asked for; all the broad ones if nothing is asked for; `None` if none is known.
-pub(super) fn words(scope: Option<&str>) -> Option<Vec<String>> {
-    let known = ax_scopes::of_programs();
+/// The words that are asked for and can be in tokens for this target; the broad ones if nothing is asked for, the finer
+/// ones if it has no broad one; `None` if none is left.
+pub(super) fn words(scope: Option<&str>, target: &Target) -> Option<Vec<String>> {
+    let known = target.narrowed(ax_scopes::of_programs());
     let Some(scope) = scope else {
-        return Some(known.iter().filter(|word| !word.contains(':')).map(|word| (*word).to_owned()).collect());
+        let broad: Vec<&str> = known.iter().copied().filter(|word| !word.contains(':')).collect();
+        let offered = if broad.is_empty() { known } else { broad };
+        return Some(offered.into_iter().map(str::to_owned).collect());
     };
     let mut all: Vec<String> = Vec::new();
     for word in scope.split_ascii_whitespace().filter(|word| known.contains(word)) {

@@ -201,7 +201,11 @@ fn form(app: &App, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
         suggested: &suggested(&asked.client.name),
         new_chosen: may_create && !any_chosen,
         user_chosen: !may_create && !any_chosen,
-        resource: if asked.audience == "ax-mcp" { "the tools of this box (MCP)" } else { "the API of this box" },
+        resource: &match asked.audience.as_str() {
+            "ax-mcp" => "the tools of this box (MCP)".to_owned(),
+            "ax-api" => "the API of this box".to_owned(),
+            service => format!("the service at {service}"),
+        },
         idle_days: days.0,
         days: days.1,
     };
@@ -300,15 +304,10 @@ fn settle(tx: &Tx<'_>, asked: &Asked, to: &ActAs) -> Result<(Option<String>, Str
             if !tx.caller.scopes().allow(Action::AgentsCreate) {
                 return Err(codes::CREATE_NOT_ALLOWED.into());
             }
-            Some(ax::born(tx, name, None, tx.caller.scopes()).map_err(told)?.id)
+            Some(ax::born(tx, name, None, tx.caller.scopes())?.id)
         }
     };
     Ok((agent_id, words))
-}
-
-/// A refusal in the words of this dialect.
-fn told(error: ApiError) -> ApiError {
-    if error.code == codes::INVALID_REQUEST { error.with_status(400) } else { error }
 }
 
 /// What is asked for, ticked, and held by the session.

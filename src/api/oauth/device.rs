@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::form::{self, Form, first};
 use super::token::{give, issue, needed};
-use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public};
+use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public, target};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -114,14 +114,13 @@ fn ask(app: &App, input: Input) -> Handled {
         .take(&format!("device:{}", input.head.peer.key()), now)
         .map_err(|seconds| ApiError::new(codes::RATE_LIMITED).retry_after(seconds))?;
     let known = shown.proved(app, &input)?;
-    let words = authorize::words(form.get("scope")).ok_or_else(|| {
-        ApiError::new(codes::INVALID_SCOPE).with_status(400).detail("None of the scope words is known here.")
-    })?;
+    let target = audience(&app.config.now(), &issuer, form.get("resource"))?;
+    let words = authorize::words(form.get("scope"), &target).ok_or_else(target::none_left)?;
     let (device, user) = (DeviceCode::generate(), UserCode::generate());
     let waiting = Device {
         client: known.registered.told(&shown.id),
         words,
-        audience: audience(&issuer, form.get("resource"))?.to_owned(),
+        audience: target.audience.as_str().to_owned(),
         issuer: issuer.clone(),
         user_code: user.hash,
         peer: input.head.peer.key(),

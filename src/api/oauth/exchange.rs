@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use super::client_auth::Shown;
 use super::form::Form;
+use super::target::Target;
 use super::token::needed;
 use super::{audience, bad, issuer};
+use crate::access::tokens::jwt::Audience;
 use crate::access::{Action, Exchanger};
 use crate::api::ax::{self, Wish};
 use crate::api::engine::app::App;
@@ -69,19 +71,23 @@ pub(super) fn client_credentials(app: &App, input: Input, form: &Form, shown: &S
 
 /// What is asked for. `audience` and `resource` say the same in two ways; both have to agree.
 fn wish(app: &App, input: &Input, form: &Form) -> Result<Wish, ApiError> {
-    let own = issuer(app, input)?;
-    let of_resource = form.get("resource").map(|uri| audience(&own, Some(uri))).transpose()?;
+    let (own, config) = (issuer(app, input)?, app.config.now());
+    let of = |uri| audience(&config, &own, Some(uri));
+    let of_resource = form.get("resource").map(of).transpose()?;
     let of_audience = match form.get("audience") {
-        Some(name @ ("ax-api" | "ax-mcp")) => Some(name),
-        Some(uri) => Some(audience(&own, Some(uri))?),
-        None => None,
+        Some(name) if Audience::named(name).is_some() => Some(Target::named(&config, name)?),
+        uri => uri.map(of).transpose()?,
     };
-    let audience = match (of_resource, of_audience) {
-        (Some(one), Some(other)) if one != other => return Err(codes::INVALID_TARGET.into()),
-        (one, other) => one.or(other).unwrap_or_default(),
+    let target = match (of_resource, of_audience) {
+        (Some(one), Some(other)) if one.audience != other.audience => return Err(codes::INVALID_TARGET.into()),
+        (one, other) => one.or(other),
     };
-    let scope = form.get("scope").unwrap_or_default().to_owned();
-    Ok(Wish { audience: audience.to_owned(), scope, ..Wish::default() })
+    let asked = form.get("scope").unwrap_or_default();
+    let (audience, service) = match target {
+        Some(target) => (target.audience.as_str().to_owned(), target.service),
+        None => Default::default(),
+    };
+    Ok(Wish { audience, service, scope: asked.to_owned(), ..Wish::default() })
 }
 
 fn exchange(
@@ -106,16 +112,14 @@ fn exchange(
 
 /// A refusal of the exchange in the words of RFC 6749. `bad_subject`: what a key that is not good is called.
 fn translated(error: ApiError, bad_subject: &'static codes::Code) -> ApiError {
-    let (code, status) = match error.code {
-        code if code == codes::INVALID_CREDENTIAL || code == codes::NOT_AUTHENTICATED => {
-            (bad_subject, if bad_subject == codes::INVALID_REQUEST { 400 } else { bad_subject.status })
-        }
-        code if code == codes::AUDIENCE_NOT_ALLOWED => (codes::INVALID_TARGET, 400),
-        code if code == codes::SCOPE_NOT_ALLOWED => (codes::INVALID_SCOPE, 400),
+    let code = match error.code {
+        code if code == codes::INVALID_CREDENTIAL || code == codes::NOT_AUTHENTICATED => bad_subject,
+        code if code == codes::AUDIENCE_NOT_ALLOWED => codes::INVALID_TARGET,
+        code if code == codes::SCOPE_NOT_ALLOWED => codes::INVALID_SCOPE,
         code if [codes::CLASS_NOT_ALLOWED, codes::AGENT_NAME_REQUIRED, codes::BINDING_NOT_ALLOWED].contains(&code) => {
-            (codes::INVALID_REQUEST, 400)
+            codes::INVALID_REQUEST
         }
         _ => return error,
     };
-    ApiError::new(code).with_status(status).detail(error.detail.replace(" — ", ": "))
+    ApiError::new(code).detail(error.detail.replace(" — ", ": "))
 }

@@ -20,6 +20,7 @@ use crate::api::engine::call::Handled;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::Field;
+use crate::rest::head::Peer;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, Need};
@@ -105,7 +106,7 @@ fn introspect(app: &App, input: Input) -> Handled {
     if input.head.foreign_host {
         return Err(codes::HOST_NOT_ALLOWED.into());
     }
-    issuer(app, &input)?;
+    offered(app, &input)?;
     // Without a credential the answer is 401, whatever is wrong with the form.
     let form = match posted(&input) {
         Ok(form) => form,
@@ -121,6 +122,14 @@ fn introspect(app: &App, input: Input) -> Handled {
         _ => json!({"active": false}),
     };
     Ok(Reply::ok(&told).with(CACHE_CONTROL, "no-store").into())
+}
+
+/// Where it is offered under a name, and on the operator's socket, which has none.
+fn offered(app: &App, input: &Input) -> Result<(), ApiError> {
+    match input.head.peer {
+        Peer::Unix { .. } if app.config.read(|now| now.oauth.enabled) => Ok(()),
+        _ => issuer(app, input).map(|_| ()),
+    }
 }
 
 fn client(app: &App, input: &Input, shown: &Shown) -> Result<Asker, ApiError> {

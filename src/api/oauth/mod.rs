@@ -18,6 +18,7 @@ mod redirect;
 mod refresh;
 mod register;
 mod revoke;
+mod target;
 mod token;
 
 pub(crate) use authorize::ROUTES as AUTHORIZE;
@@ -38,11 +39,14 @@ use super::engine::api_route::{ApiRoute, PublicHandler};
 use super::engine::app::App;
 use super::engine::site;
 use crate::access::Action;
+use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
+use crate::access::tokens::jwt::Audience;
 use form::{Form, Wrong};
+use target::Target;
 
 /// The dialect of pages.
 const PAGE: Dialect = Dialect::OAuth;
@@ -86,7 +90,7 @@ fn issuer(app: &App, input: &Input) -> Result<String, ApiError> {
 
 /// `invalid_request` of RFC 6749.
 fn bad(detail: impl Into<String>) -> ApiError {
-    ApiError::new(codes::INVALID_REQUEST).with_status(400).detail(detail)
+    ApiError::new(codes::INVALID_REQUEST).detail(detail)
 }
 
 /// The form in a request's body. A page of another site may not send one.
@@ -135,12 +139,12 @@ pub(crate) fn is_redirect(uri: &str) -> bool {
 }
 
 /// Whom a token for this resource is for (RFC 8707).
-fn audience(issuer: &str, resource: Option<&str>) -> Result<&'static str, ApiError> {
-    let Some(resource) = resource else { return Ok("ax-api") };
+fn audience(config: &Config, issuer: &str, resource: Option<&str>) -> Result<Target, ApiError> {
+    let Some(resource) = resource else { return Ok(Target::own(Audience::Api)) };
     let resource = resource.strip_suffix('/').unwrap_or(resource);
     match resource.strip_prefix(issuer) {
-        Some("") => Ok("ax-api"),
-        Some("/mcp") => Ok("ax-mcp"),
-        _ => Err(codes::INVALID_TARGET.into()),
+        Some("") => Ok(Target::own(Audience::Api)),
+        Some("/mcp") => Ok(Target::own(Audience::Mcp)),
+        _ => Target::named(config, resource),
     }
 }

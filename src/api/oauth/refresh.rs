@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::form::Form;
 use super::token::{Given, invalid_grant, issue, needed};
+use super::target::Target;
 use super::{NEED, audience, client, issuer};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
@@ -31,10 +32,13 @@ pub(super) fn refresh(app: &App, input: Input, form: &Form, id: String) -> Handl
         return Err(invalid_grant(app, &input, "The refresh token was given to another client."));
     }
     let own = issuer(app, &input)?;
-    if form.get("resource").is_some() && audience(&own, form.get("resource"))? != grant.audience {
+    let settings = app.config.now();
+    let target = Target::named(&settings, &grant.audience)?;
+    let asked = form.get("resource").map(|uri| audience(&settings, &own, Some(uri))).transpose()?;
+    if asked.is_some_and(|asked| asked.audience != target.audience) {
         return Err(codes::INVALID_TARGET.into());
     }
-    let words = narrowed(&grant.words, form.get("scope"))?;
+    let words = target.words(&narrowed(&grant.words, form.get("scope"))?)?;
     let Some(caller) = app.gate.behind(&input.head, &NEED, &grant.id, Kind::OauthGrant)? else {
         return Err(refused(&input));
     };
@@ -109,7 +113,6 @@ fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
     let left: Vec<&str> = words.split(' ').filter(|word| asked.contains(word)).collect();
     if left.is_empty() {
         return Err(ApiError::new(codes::INVALID_SCOPE)
-            .with_status(400)
             .detail("The grant has none of these scope words."));
     }
     Ok(left.join(" "))

@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 
 use super::form::{self, Form};
 use super::redirect::Redirect;
+use super::target::Target;
 use super::{NEED, audience, bad, client, client_auth, consent, device, exchange, issuer, posted, public, refresh};
 use crate::access::scopes::ax_scopes;
-use crate::access::tokens::jwt::{Audience, Claims, ISSUER, Program};
+use crate::access::tokens::jwt::{Claims, ISSUER, Program};
 use crate::access::{self, Action, AgentRole, Class, Gate};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -203,7 +204,8 @@ fn check(input: &Input, app: &App, form: &Form, code: &Code, id: &str) -> Result
         return refused("The code_verifier does not fit the code.");
     }
     let own = issuer(app, input)?;
-    if form.get("resource").is_some() && audience(&own, form.get("resource"))? != code.audience {
+    let asked = form.get("resource").map(|uri| audience(&app.config.now(), &own, Some(uri))).transpose()?;
+    if asked.is_some_and(|asked| asked.audience.as_str() != code.audience) {
         return Err(codes::INVALID_TARGET.into());
     }
     Ok(())
@@ -310,15 +312,17 @@ pub(super) fn issue(
     let iat = tx.now.0 / Micros::SECOND;
     let ttl = i64::try_from(config.oauth.access_ttl).unwrap_or(900);
     let exp = (iat + ttl).min(given.expires_at.0 / Micros::SECOND).max(iat + 1);
+    let target = Target::named(config, &given.audience)?;
+    let words = target.words(words)?;
     let issuer = config.public_url.as_ref().map_or_else(|| ISSUER.to_owned(), ToString::to_string);
     let claims = Claims {
         sub: given.agent.as_ref().map_or_else(|| given.user_id.clone(), |(id, _)| id.clone()),
-        audience: Audience::named(&given.audience).ok_or(codes::INVALID_TARGET)?,
+        audience: target.audience,
         iat,
         exp,
         jti: store::new_id(),
         class: if given.agent.is_some() { Class::Agent } else { Class::User },
-        scope: words.to_owned(),
+        scope: words.clone(),
         user_id: given.user_id.clone(),
         credential_id: given.id.clone(),
         space_id: given.space_id.clone(),
@@ -326,7 +330,7 @@ pub(super) fn issue(
         program: Some(Program { issuer, client_id: client_id.to_owned() }),
     };
     Ok(Reply::ok(&json!({
-        "access_token": gate.keys.sign(&claims),
+        "access_token": gate.keys.sign(&claims).map_err(access::unsigned)?,
         "token_type": "Bearer",
         "expires_in": exp - iat,
         "scope": words,

@@ -26,7 +26,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     access: Access::Public(keys),
     id: "jwks",
     title: "Read the keys that verify tokens",
-    about: "The current key, the next key, and the previous key until its last token expires.",
+    about: "The current key, the next key, and the previous key until its last token expires. With a service that takes ES256, the same for ES256.",
     repeat: Repeat::Safe,
     query: &[],
     body: BodyKind::None,
@@ -36,12 +36,13 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         Answer::Object(&[Field::of(
             "keys",
             Type::Objects(&[
-                text("kty", "The key type: OKP."),
-                text("crv", "The curve: Ed25519."),
+                text("kty", "The key type: OKP, or EC for ES256."),
+                text("crv", "The curve: Ed25519, or P-256 for ES256."),
                 text("use", "The use: sig."),
-                text("alg", "The algorithm: EdDSA."),
+                text("alg", "The algorithm: EdDSA or ES256."),
                 text("kid", "The key's id, as in a token's header."),
-                text("x", "The public key."),
+                text("x", "The public key; for ES256 its first half."),
+                Field::unbounded("y", "The second half, for ES256."),
             ]),
             "The keys.",
         )

@@ -16,6 +16,7 @@ mod download;
 mod freeze;
 mod grants;
 mod inbox;
+mod introspect;
 mod join;
 mod keys;
 mod knowledge;

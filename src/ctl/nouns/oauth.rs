@@ -1,4 +1,4 @@
-//! `taosctl oauth`: what was granted to programs, and the programs that were registered by hand.
+//! `taosctl oauth`: what was granted to programs, the programs that were registered by hand, and what a token is good for.
 
 use crate::ctl::core::flags::Flag;
 use crate::ctl::show::table::Column;
@@ -30,7 +30,7 @@ const ADD: &[Flag] = &[Flag::First("name"), Flag::Named("redirect_uris", "redire
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "oauth",
-    about: "Programs: what was granted to them, and their registration",
+    about: "Programs: what was granted to them, their registration, their tokens",
     entries: &[
         CommandEntry::Noun {
             name: "grants",
@@ -58,5 +58,6 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
                 ),
             ],
         },
+        super::introspect::ENTRY,
     ],
 };

@@ -299,7 +299,7 @@ const EDGE: &[&Code] = &[
 fn edge_responses() -> Value {
     let mut all = Map::new();
     for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth, Dialect::Mcp] {
-        for (status, codes) in by_status(EDGE.iter().copied()) {
+        for (status, codes) in by_status(EDGE.iter().copied(), dialect) {
             all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
         }
     }
@@ -317,10 +317,10 @@ fn edge_name(status: u16, dialect: Dialect) -> String {
     format!("Edge{status}-{}", dialect.name())
 }
 
-fn by_status(codes: impl Iterator<Item = &'static Code>) -> BTreeMap<u16, Vec<&'static Code>> {
+fn by_status(codes: impl Iterator<Item = &'static Code>, dialect: Dialect) -> BTreeMap<u16, Vec<&'static Code>> {
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
     for code in codes {
-        let of_status = by_status.entry(code.status).or_default();
+        let of_status = by_status.entry(code.status_in(dialect)).or_default();
         if !of_status.contains(&code) {
             of_status.push(code);
         }
@@ -456,8 +456,8 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
         responses.insert("304".to_owned(), json!({"$ref": "#/components/responses/NotModified"}));
     }
     let own = codes_of(route);
-    let has_own: BTreeSet<u16> = own.iter().map(|code| code.status).collect();
-    for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied())) {
+    let has_own: BTreeSet<u16> = own.iter().map(|code| code.status_in(route.dialect)).collect();
+    for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied()), route.dialect) {
         let response = if has_own.contains(&status) || answer.is_page() {
             let mut refusal = refusal(status, &codes, route.dialect, repeatable);
             if answer.is_page() {

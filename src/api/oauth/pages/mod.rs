@@ -5,7 +5,7 @@ use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
 use super::consent::{Offered, Word};
-use crate::rest::error::ApiError;
+use crate::rest::error::{ApiError, Dialect};
 use crate::rest::reply::Reply;
 
 /// The script of the pages: it sends forms as JSON and goes where the answer leads.
@@ -113,7 +113,7 @@ pub fn reply(status: StatusCode, page: &impl Template) -> Reply {
 /// A refusal as a page.
 pub fn problem(title: &str, error: &ApiError) -> Reply {
     let page = Problem { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
-    let mut reply = reply(error.status(), &page);
+    let mut reply = reply(error.status_in(Dialect::OAuth), &page);
     for (name, value) in &error.headers {
         reply = reply.with(name.clone(), value);
     }

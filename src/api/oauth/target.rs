@@ -1,0 +1,56 @@
+//! What a program wants a token for: this box, or another service that the settings name (OAuth contract, section 7).
+
+use crate::access::tokens::jwt::Audience;
+use crate::config::{Config, Resource};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+
+/// Whom tokens are for, and which words they may hold.
+pub(super) struct Target {
+    /// Whom they are for.
+    pub audience: Audience,
+    /// The settings of another service.
+    pub service: Option<Resource>,
+}
+
+impl Target {
+    /// This box.
+    pub(super) const fn own(audience: Audience) -> Self {
+        Self { audience, service: None }
+    }
+
+    /// The audience of this name, as a grant keeps it.
+    ///
+    /// # Errors
+    /// `invalid_target`: it is no service, or none any more.
+    pub(super) fn named(config: &Config, name: &str) -> Result<Self, ApiError> {
+        if let Some(own) = Audience::named(name) {
+            return Ok(Self::own(own));
+        }
+        let service = config.oauth.resource(name).cloned().ok_or(codes::INVALID_TARGET)?;
+        let audience = Audience::Service { uri: service.uri.clone(), alg: service.alg };
+        Ok(Self { audience, service: Some(service) })
+    }
+
+    /// The words of these that its tokens may hold.
+    pub(super) fn narrowed<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        match &self.service {
+            Some(service) => service.narrowed(words),
+            None => words.into_iter().collect(),
+        }
+    }
+
+    /// The same of words in one text.
+    ///
+    /// # Errors
+    /// `invalid_scope`: none is left.
+    pub(super) fn words(&self, words: &str) -> Result<String, ApiError> {
+        let left = self.narrowed(words.split(' '));
+        if left.is_empty() { Err(none_left()) } else { Ok(left.join(" ")) }
+    }
+}
+
+/// None of the words that were asked for can be in such a token.
+pub(super) fn none_left() -> ApiError {
+    ApiError::new(codes::INVALID_SCOPE).detail("None of the scope words is known here.")
+}
