@@ -262,6 +262,14 @@ impl Model {
             self.daemon.restart();
             self.left = self.offset;
         }
+        // It counts what is left anew from its clock as that is now, which may be ahead.
+        let (now, clock) = (self.now(), Instant::now());
+        for given in self.open.iter_mut().filter_map(|asked| asked.given.as_mut()) {
+            let left = (given.until - now).max(0.0);
+            if left < given.seconds - given.at.elapsed().as_secs_f64() {
+                (given.at, given.seconds) = (clock, left);
+            }
+        }
         self.atlas = self.daemon.client(self.atlas.token());
         self.clients = self.clients.clone().map(|client| self.daemon.client(client.token()));
     }
