@@ -223,9 +223,8 @@ fn channels(
 fn signing_keys(store: &Store, config: &Config) -> Result<SigningKeys, StartError> {
     let (runtime_dir, now) = (&config.runtime_dir, Micros::now().0 / Micros::SECOND);
     let epoch = store.lookup(|conn| meta::get(conn, meta::SIGNING_EPOCH))?.unwrap_or_default();
-    let keys = SigningKeys::open(runtime_dir, &epoch, now).and_then(|keys| {
-        if config.oauth.needs_es256() { keys.need_es256(now).map(|()| keys) } else { Ok(keys) }
-    });
+    let keys = SigningKeys::open(runtime_dir, &epoch, now)
+        .and_then(|keys| if config.oauth.needs_es256() { keys.need_es256(now).map(|()| keys) } else { Ok(keys) });
     having(&runtime_dir.display().to_string(), keys)
 }
 

@@ -34,10 +34,8 @@ fn bytes(text: &Value) -> Vec<u8> {
 fn verified(daemon: &Daemon, token: &str) -> String {
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).unwrap();
-    let header: Value = serde_json::from_slice(
-        &BASE64URL_NOPAD.decode(token.split('.').next().unwrap().as_bytes()).unwrap(),
-    )
-    .unwrap();
+    let header: Value =
+        serde_json::from_slice(&BASE64URL_NOPAD.decode(token.split('.').next().unwrap().as_bytes()).unwrap()).unwrap();
     let key = keys(daemon).into_iter().find(|key| key["kid"] == header["kid"]).expect("a published key");
     assert_eq!(key["alg"], header["alg"]);
     match text(&key, "alg").as_str() {
@@ -120,7 +118,11 @@ fn a_service_that_nobody_has_set_is_no_target() {
     let program = Program::named(&daemon, "dashboard");
     for resource in ["https://grafana.lan.evil.example", "https://grafana.lan/x", "grafana.lan", "http://grafana.lan"] {
         let led = daemon.anonymous().get(&program.target(&[("resource", resource)])).expect(303);
-        assert_eq!(parameter(led.header("location").unwrap(), "error").as_deref(), Some("invalid_target"), "{resource}");
+        assert_eq!(
+            parameter(led.header("location").unwrap(), "error").as_deref(),
+            Some("invalid_target"),
+            "{resource}"
+        );
     }
     // A word that its settings leave out, and nothing else.
     let led = daemon.anonymous().get(&program.target(&[("resource", GRAFANA), ("scope", "messages")])).expect(303);

@@ -220,7 +220,8 @@ mod tests {
             assert!(public.verifies(b"text", &signature) && !public.verifies(b"texts", &signature));
             assert!(!public.verifies(b"text", &signature[1..]) && !public.verifies(b"text", &[0; 64]));
         }
-        let (ed, ec) = (Key::generate(TokenAlgorithm::EdDsa, 0).unwrap(), Key::generate(TokenAlgorithm::Es256, 0).unwrap());
+        let (ed, ec) =
+            (Key::generate(TokenAlgorithm::EdDsa, 0).unwrap(), Key::generate(TokenAlgorithm::Es256, 0).unwrap());
         assert!(Key::from_json(TokenAlgorithm::Es256, &ed.to_json()).is_none());
         assert!(Key::from_json(TokenAlgorithm::EdDsa, &ec.to_json()).is_none());
         assert!(!ed.public().verifies(b"text", &ec.sign(b"text").unwrap()));

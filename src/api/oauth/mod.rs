@@ -39,12 +39,12 @@ use super::engine::api_route::{ApiRoute, PublicHandler};
 use super::engine::app::App;
 use super::engine::site;
 use crate::access::Action;
+use crate::access::tokens::jwt::Audience;
 use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
 use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
-use crate::access::tokens::jwt::Audience;
 use form::{Form, Wrong};
 use target::Target;
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::form::Form;
-use super::token::{Given, invalid_grant, issue, needed};
 use super::target::Target;
+use super::token::{Given, invalid_grant, issue, needed};
 use super::{NEED, audience, client, issuer};
 use crate::access::{self, Action, Principal};
 use crate::api::engine::app::App;
@@ -112,8 +112,7 @@ fn narrowed(words: &str, asked: Option<&str>) -> Result<String, ApiError> {
     let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
     let left: Vec<&str> = words.split(' ').filter(|word| asked.contains(word)).collect();
     if left.is_empty() {
-        return Err(ApiError::new(codes::INVALID_SCOPE)
-            .detail("The grant has none of these scope words."));
+        return Err(ApiError::new(codes::INVALID_SCOPE).detail("The grant has none of these scope words."));
     }
     Ok(left.join(" "))
 }

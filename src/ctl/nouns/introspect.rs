@@ -14,8 +14,7 @@ use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show::{self, Show};
 
 /// The verb.
-pub const ENTRY: CommandEntry =
-    CommandEntry::Own { name: "introspect", routes: &["oauth_introspect"], command, run };
+pub const ENTRY: CommandEntry = CommandEntry::Own { name: "introspect", routes: &["oauth_introspect"], command, run };
 
 fn command(name: &'static str) -> Command {
     Command::new(name)
