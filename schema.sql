@@ -433,8 +433,19 @@ CREATE TABLE notification_counts (
     unread INTEGER NOT NULL CHECK (unread BETWEEN 0 AND total)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX notification_counts_by_total ON notification_counts (total);
+-- How many each sender has in each inbox. The sender is the agent's id, else the source: `user:NAME` or `taosd`.
+CREATE TABLE notification_senders (
+    user_id TEXT NOT NULL,
+    sender  TEXT NOT NULL,
+    total   INTEGER NOT NULL CHECK (total >= 0),
+    PRIMARY KEY (user_id, sender)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notification_senders_by_total ON notification_senders (user_id, total);
 CREATE TRIGGER notifications_count_up AFTER INSERT ON notifications
 BEGIN
+    INSERT INTO notification_senders (user_id, sender, total)
+        VALUES (new.user_id, coalesce(new.agent_id, new.source), 1)
+        ON CONFLICT (user_id, sender) DO UPDATE SET total = total + 1;
     INSERT INTO notification_counts (holder, total, unread) VALUES ('user:' || new.user_id, 1, 1 - new.read)
         ON CONFLICT (holder) DO UPDATE SET total = total + 1, unread = unread + excluded.unread;
     INSERT INTO notification_counts (holder, total, unread)
@@ -451,6 +462,10 @@ BEGIN
     UPDATE notification_counts SET total = total - 1, unread = unread - (1 - old.read)
         WHERE holder IN ('user:' || old.user_id, 'agent:' || old.agent_id);
     DELETE FROM notification_counts WHERE holder IN ('user:' || old.user_id, 'agent:' || old.agent_id) AND total = 0;
+    UPDATE notification_senders SET total = total - 1
+        WHERE user_id = old.user_id AND sender = coalesce(old.agent_id, old.source);
+    DELETE FROM notification_senders
+        WHERE user_id = old.user_id AND sender = coalesce(old.agent_id, old.source) AND total = 0;
 END;
 
 -- Notifications on their way to the webhook, first in, first out (ids grow with time). A row goes when it was taken,

@@ -27,11 +27,19 @@ struct Change {
     sql: &'static str,
 }
 
-const CHANGES: &[Change] = &[Change {
-    version: 3,
-    name: "fill the index of knowledge, which has no content of its own now",
-    sql: "INSERT INTO knowledge_words (rowid, title, content) SELECT seq, title, content FROM knowledge_items",
-}];
+const CHANGES: &[Change] = &[
+    Change {
+        version: 3,
+        name: "fill the index of knowledge, which has no content of its own now",
+        sql: "INSERT INTO knowledge_words (rowid, title, content) SELECT seq, title, content FROM knowledge_items",
+    },
+    Change {
+        version: 3,
+        name: "count the notifications of each sender in each inbox",
+        sql: "INSERT INTO notification_senders (user_id, sender, total)
+            SELECT user_id, coalesce(agent_id, source), count(*) FROM notifications GROUP BY 1, 2",
+    },
+];
 
 /// What bringing a database up can end in, beside SQLite's own errors.
 #[derive(Debug, thiserror::Error)]

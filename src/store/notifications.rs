@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Result;
+use super::{Result, is_id};
 use super::page::{Take, each};
 use super::row::record;
 use crate::closed_set::closed_set;
@@ -23,12 +23,9 @@ const CROWDED_AGENT: &str = "SELECT substr(holder, 7), total - ?1 FROM notificat
     WHERE total > ?1 AND holder GLOB 'agent:*' LIMIT 1";
 const CROWDED_USER: &str = "SELECT substr(holder, 6), total - ?1 FROM notification_counts
     WHERE total > ?1 AND holder GLOB 'user:*' LIMIT 1";
-// Of the agents that have told this user anything, the one with the most. A user's agents are bounded.
-const LOUDEST_OF_USER: &str = "SELECT a.id, c.total FROM agents a
-    JOIN notification_counts c ON c.holder = 'agent:' || a.id
-    WHERE a.owner_user_id = ?1 ORDER BY c.total DESC LIMIT 1";
-const OF_NO_AGENT: &str = "SELECT count(*) FROM (SELECT 1 FROM notifications
-    WHERE user_id = ?1 AND agent_id IS NULL LIMIT ?2)";
+// Of all who have told this user anything, whoever they belong to, the one with the most in this inbox.
+const LOUDEST_IN: &str = "SELECT sender FROM notification_senders WHERE user_id = ?1 ORDER BY total DESC LIMIT 1";
+const OF_NO_AGENT: &str = "user_id = ?3 AND agent_id IS NULL AND source = ?1";
 /// What goes first of one sender's: what was read, then the unread that are not high, then the unread high ones, each
 /// oldest first.
 const WORTH: &str = "read = 0, read = 0 AND level = 'high', seq";
@@ -252,8 +249,8 @@ pub fn delete(conn: &Connection, seq: i64) -> Result<()> {
 }
 
 /// Up to `batch` notifications that have to go: those older than `before`; else those of an agent that holds more than
-/// [`NOTIFICATION_ROWS_OF_AGENT`], from its own; else those of a user that has more than [`NOTIFICATION_ROWS`], from
-/// whoever sent most. An agent never pushes out another's.
+/// [`NOTIFICATION_ROWS_OF_AGENT`], from its own; else those in the inbox of a user that holds more than
+/// [`NOTIFICATION_ROWS`], from whoever has most in it. No sender pushes out another's, whoever they belong to.
 ///
 /// # Errors
 /// The store's.
@@ -266,23 +263,18 @@ pub fn surplus(conn: &Connection, before: Micros, batch: u64) -> Result<Vec<i64>
         Ok(conn.prepare_cached(sql)?.query_row([most], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     };
     if let Some((agent, count)) = crowded(CROWDED_AGENT, NOTIFICATION_ROWS_OF_AGENT)? {
-        return worst(conn, "agent_id = ?1", &agent, count.min(batch));
+        return seqs(conn, &worst("agent_id = ?1"), params![agent, count.min(batch)]);
     }
     let Some((user, count)) = crowded(CROWDED_USER, NOTIFICATION_ROWS)? else { return Ok(Vec::new()) };
-    let loudest: Option<(String, u64)> =
-        conn.prepare_cached(LOUDEST_OF_USER)?.query_row([&user], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    if let Some((agent, total)) = loudest {
-        let others: u64 = conn.prepare_cached(OF_NO_AGENT)?.query_row(params![user, total + 1], |row| row.get(0))?;
-        if others <= total {
-            return worst(conn, "agent_id = ?1", &agent, count.min(batch));
-        }
-    }
-    worst(conn, "user_id = ?1 AND agent_id IS NULL", &user, count.min(batch))
+    let loudest = conn.prepare_cached(LOUDEST_IN)?.query_row([&user], |row| row.get(0)).optional()?;
+    let Some(sender): Option<String> = loudest else { return Ok(Vec::new()) };
+    // Only an agent's id has the form of one: a source is `user:NAME` or `taosd`.
+    let whose = if is_id(&sender) { "agent_id = ?1 AND user_id = ?3" } else { OF_NO_AGENT };
+    seqs(conn, &worst(whose), params![sender, count.min(batch), user])
 }
 
-fn worst(conn: &Connection, whose: &str, id: &str, count: u64) -> Result<Vec<i64>> {
-    let sql = format!("SELECT seq FROM notifications WHERE {whose} ORDER BY {WORTH} LIMIT ?2");
-    seqs(conn, &sql, params![id, count])
+fn worst(whose: &str) -> String {
+    format!("SELECT seq FROM notifications WHERE {whose} ORDER BY {WORTH} LIMIT ?2")
 }
 
 fn seqs(conn: &Connection, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<i64>> {

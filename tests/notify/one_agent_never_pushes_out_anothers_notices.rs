@@ -4,18 +4,24 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, params};
+use serde_json::json;
 
-use crate::support::Daemon;
+use crate::support::{Daemon, text};
 
 /// Notifications of one sender, numbered from 1.
 fn fill(db: &Connection, agent: Option<&str>, level: &str, read: bool, count: i64) {
+    fill_from(db, (agent, "test"), level, read, count);
+}
+
+/// The same, of a sender and with what it is called.
+fn fill_from(db: &Connection, (agent, source): (Option<&str>, &str), level: &str, read: bool, count: i64) {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
     db.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
         INSERT INTO notifications (id, user_id, agent_id, source, level, title, message, read, created_at)
-            SELECT lower(hex(randomblob(16))), u.id, ?2, 'test', ?3, i, 'm', ?4, ?5 FROM n, users u
+            SELECT lower(hex(randomblob(16))), u.id, ?2, ?6, ?3, i, 'm', ?4, ?5 FROM n, users u
             WHERE u.username = 'operator'",
-        params![count, agent, level, read, now],
+        params![count, agent, level, read, now, source],
     )
     .unwrap();
 }
@@ -80,4 +86,43 @@ fn where_a_user_has_too_many_whoever_sent_most_makes_room() {
     // 710 too many: each of the five large ones gives about as much, the small ones and the user's own nothing.
     assert_eq!((kept.of(Some(&agents[0]), "low"), kept.of(None, "normal")), (10, 1700));
     assert!(agents[1..].iter().all(|agent| kept.of(Some(agent), "high") >= 1600));
+}
+
+#[test]
+fn agents_of_others_make_room_in_an_inbox_before_its_owners_own() {
+    let mut daemon = Daemon::start();
+    let quiet = daemon.agent("Quiet");
+    let bob = daemon.member("bob", &["*"]);
+    daemon.grant("user:bob", "*", "creator");
+    let create = |n: u32| text(&bob.post("/api/agents", json!({"name": format!("Bobs {n}")})).expect(200).json(), "id");
+    let bobs: Vec<String> = (0..6).map(create).collect();
+    daemon.stop();
+    let db = Connection::open(daemon.database()).unwrap();
+    // What an agent asks of the operator's things lies in the operator's inbox, whoever owns the agent.
+    fill(&db, Some(&quiet), "high", false, 1);
+    for agent in &bobs {
+        fill(&db, Some(agent), "low", false, 1700);
+    }
+    drop(db);
+    daemon.spawn();
+    let kept = Kept(&daemon);
+    kept.wait_for(10_000);
+    assert_eq!(kept.of(Some(&quiet), "high"), 1);
+    assert!(bobs.iter().all(|agent| kept.of(Some(agent), "low") >= 1499), "one transaction takes 200 of one sender");
+    let counted = daemon.number("SELECT sum(total) FROM notification_senders", []);
+    assert_eq!(counted, 10_000, "the counts follow the rows");
+}
+
+#[test]
+fn what_the_daemon_tells_pushes_out_nothing_of_the_user() {
+    let mut daemon = Daemon::start();
+    daemon.stop();
+    let db = Connection::open(daemon.database()).unwrap();
+    fill_from(&db, (None, "user:operator"), "low", true, 3);
+    fill_from(&db, (None, "taosd"), "high", false, 10_050);
+    drop(db);
+    daemon.spawn();
+    let kept = Kept(&daemon);
+    kept.wait_for(10_000);
+    assert_eq!(kept.of(None, "low"), 3);
 }
