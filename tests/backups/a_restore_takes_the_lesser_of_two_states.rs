@@ -128,3 +128,56 @@ fn one_admin_is_left_whatever_was_taken() {
     let users = daemon.on_socket().get("/api/users").expect(200).json();
     assert_eq!(users.as_array().map(Vec::len), Some(1), "{users}");
 }
+
+#[test]
+fn a_membership_that_ended_and_a_channel_that_was_removed_stay_so() {
+    let dir = TempDir::new();
+    let mut daemon = Daemon::start();
+    let operator = daemon.operator();
+    for name in ["ann", "bob", "cat"] {
+        operator.post("/api/users", json!({"username": name})).expect(201);
+    }
+    let space = daemon.text("SELECT s.id FROM spaces s JOIN users u ON u.id = s.owner_user_id WHERE u.username = 'operator'", []);
+    let member = |who: &str, role: &str| {
+        let body = json!({"principal": format!("user:{who}"), "resource": format!("space:{space}"), "role": role});
+        let reply = operator.post("/api/grants", body);
+        assert!(reply.status < 300, "{}", reply.text());
+        text(&reply.json(), "id")
+    };
+    let gone = member("ann", "editor");
+    member("bob", "editor");
+    let channel = |topic: &str| {
+        let body = json!({"kind": "ntfy", "url": format!("https://ntfy.sh/{topic}")});
+        text(&operator.post("/api/users/operator/channels", body).expect(201).json(), "id")
+    };
+    let (removed, moved, kept) = (channel("removed"), channel("old"), channel("kept"));
+    let backup = dir.path().join("b.db");
+    good(&daemon, "backup", &[&backup]);
+
+    operator.delete(&format!("/api/grants/{gone}")).expect(204);
+    member("bob", "viewer");
+    member("cat", "editor");
+    operator.delete(&format!("/api/users/operator/channels/{removed}")).expect(204);
+    let to = json!({"url": "https://ntfy.sh/new"});
+    operator.patch(&format!("/api/users/operator/channels/{moved}"), to).expect(200);
+    assert_eq!(daemon.stop(), Some(0));
+    let said = good(&daemon, "restore", &[&backup]);
+    for line in [
+        "grant to user ann on space operator: editor -> none",
+        "grant to user bob on space operator: editor -> viewer",
+        &format!("channel ntfy of user operator ({removed}): there -> removed"),
+        &format!("channel ntfy of user operator ({moved}): as it was -> as it is now"),
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    daemon.spawn();
+    let roles = "SELECT group_concat(u.username || ' ' || g.role) FROM grants g JOIN users u ON u.id = g.principal_user_id
+        WHERE g.space_id = ?1 AND u.username <> 'operator'";
+    assert_eq!(daemon.text(roles, [&space]), "bob viewer", "nor does cat become a member by a restore");
+    let channels = daemon.on_socket().get("/api/users/operator/channels").expect(200).json();
+    let mut told: Vec<_> = channels.as_array().unwrap().iter().map(|one| (text(one, "id"), text(one, "url"))).collect();
+    told.sort();
+    let mut wanted = vec![(moved, "https://ntfy.sh/new".to_owned()), (kept, "https://ntfy.sh/kept".to_owned())];
+    wanted.sort();
+    assert_eq!(told, wanted);
+}

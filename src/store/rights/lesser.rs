@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, params};
 
 use super::common::both;
-use super::{Agent, Client, Credential, Grant, Request, Rights, Source, Taken, User};
+use super::{Agent, Channel, Client, Credential, Grant, Request, Rights, Source, Taken, User};
 use crate::store::grants::GrantRole;
 use crate::store::{Result, users};
 use crate::time::Micros;
@@ -288,6 +288,30 @@ impl Lesser<'_> {
         for one in gone {
             self.note(format!("program {} ({})", one.name, one.id), "registered", "removed");
             self.conn.execute("DELETE FROM oauth_clients WHERE id = ?1", [&one.id])?;
+        }
+        Ok(())
+    }
+
+    /// A channel that was removed since comes back to nobody, and one that was changed leads where it leads now: else an
+    /// old address would be told what its owner has taken from it.
+    pub(super) fn channels(&mut self) -> Result<()> {
+        let present: HashMap<&str, &Channel> = self.now.channels.iter().map(|one| (one.id.as_str(), one)).collect();
+        for one in &self.backup.channels {
+            let user = one.user.as_deref().map_or_else(|| "the admins".to_owned(), |id| self.named(&format!("user {id}")));
+            let right = format!("channel {} of {user} ({})", one.kind, one.id);
+            let Some(now) = present.get(one.id.as_str()) else {
+                if self.now.descends {
+                    self.note(right, "there", "removed");
+                    self.conn.execute("DELETE FROM channels WHERE id = ?1", [&one.id])?;
+                }
+                continue;
+            };
+            let told = |of: &Channel| (of.url.clone(), of.secret.clone(), of.events.clone(), of.min_level.clone());
+            if told(one) != told(now) {
+                self.note(right, "as it was", "as it is now");
+                let sql = "UPDATE channels SET url = ?2, secret = ?3, events = ?4, min_level = ?5 WHERE id = ?1";
+                self.conn.execute(sql, params![one.id, now.url, now.secret, now.events, now.min_level])?;
+            }
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ const TABLES: &[(&str, &str)] = &[
     ("audit", "what happened"),
     ("notifications", "texts"),
     ("notification_counts", "numbers"),
+    ("notification_senders", "numbers"),
     ("webhook_outbox", "texts on their way"),
     ("knowledge_items", "texts"),
     ("knowledge_words", "their index"),
@@ -61,7 +62,7 @@ const TABLES: &[(&str, &str)] = &[
     ("changes", "numbers"),
     ("tripwires", "decoys, which give no right"),
     ("joins", "an approved one whose key was not fetched is fetched no more"),
-    ("channels", "where people are told; no backup has the key of their secrets"),
+    ("channels", "lesser: on the same box their secrets can still be opened"),
     ("channel_outbox", "texts on their way"),
 ];
 
@@ -170,6 +171,18 @@ record! {
     }
 }
 
+record! {
+    struct Channel from "channels h" {
+        id: String = "h.id",
+        user: Option<String> = "h.user_id",
+        kind: String = "h.kind",
+        url: String = "h.url",
+        secret: Option<Vec<u8>> = "h.secret",
+        events: String = "h.events",
+        min_level: String = "h.min_level",
+    }
+}
+
 /// The rights in one database.
 #[derive(Debug, Default)]
 pub struct Rights {
@@ -181,6 +194,8 @@ pub struct Rights {
     grants: Vec<Grant>,
     requests: Vec<Request>,
     sources: Vec<Source>,
+    /// Without those of `taosd.toml`: every start writes them anew.
+    channels: Vec<Channel>,
     /// Whether this state came about from that of the backup: then what the backup has more was taken since. Else, as after
     /// a restore that is undone, who is unknown here was not taken away.
     descends: bool,
@@ -207,6 +222,7 @@ impl Rights {
             requests: all(conn, &open, Request::read)?,
             sources: all(conn, Source::SELECT, Source::read)?,
             clients: all(conn, Client::SELECT, Client::read)?,
+            channels: all(conn, &format!("{} WHERE h.configured = 0", Channel::SELECT), Channel::read)?,
             descends: true,
         })
     }
@@ -255,6 +271,7 @@ pub fn take(conn: &Connection, now: &Rights, at: Micros) -> Result<Vec<Taken>> {
     lesser.grants()?;
     lesser.sources()?;
     lesser.clients()?;
+    lesser.channels()?;
     lesser.last_admin()?;
     Ok(lesser.taken)
 }
