@@ -15,7 +15,7 @@ use super::error::{ApiError, Dialect};
 use super::field::{self, Field, Unknown};
 use super::head::Head;
 use super::json;
-use super::route::{BodyKind, Route};
+use super::route::{Answer, BodyKind, Route};
 use super::router::Params;
 use super::tags::{self, Tags};
 use crate::closed_set::UnknownWord;
@@ -149,6 +149,10 @@ impl Input {
     /// # Errors
     /// 415, or 422 with every bad parameter.
     pub fn check_head<P, C, A>(head: &Head, route: &Route<P, C, A>) -> Result<Map<String, Value>, ApiError> {
+        // What is sent on to an agent is the agent's to read, compressed or not: the header goes with it.
+        if !matches!(route.answer.1, Answer::Foreign) {
+            check_coding(head)?;
+        }
         if matches!(route.body, BodyKind::Raw | BodyKind::RawOf(..)) {
             if route.dialect == Dialect::Mcp {
                 check_mcp_media(head)?;
@@ -231,17 +235,26 @@ pub fn accepts(head: &Head, media: &str) -> bool {
     fits || !any
 }
 
-/// What the head says of the body: JSON, as it is.
+/// True if the head announces a body that is not empty.
+fn has_length(head: &Head) -> bool {
+    head.header(&CONTENT_LENGTH).is_some_and(|length| length.bytes().any(|digit| digit != b'0'))
+}
+
+/// What the head says of the body's type: JSON.
 fn check_media(head: &Head) -> Result<(), ApiError> {
-    let announced = head.header(&CONTENT_LENGTH).is_some_and(|length| length.bytes().any(|digit| digit != b'0'));
     if head.headers.contains_key(CONTENT_TYPE) {
         if !is_json(head.header(&CONTENT_TYPE).unwrap_or("")) {
             return Err(not_json());
         }
-    } else if announced {
+    } else if has_length(head) {
         return Err(not_json());
     }
-    if !announced && !head.headers.contains_key(TRANSFER_ENCODING) {
+    Ok(())
+}
+
+/// No body is compressed, whatever kind the route takes: nothing here would unpack it.
+fn check_coding(head: &Head) -> Result<(), ApiError> {
+    if !has_length(head) && !head.headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
     let mut codings =

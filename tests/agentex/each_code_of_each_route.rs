@@ -101,7 +101,7 @@ fn provoke(things: &Things, route: &ApiRoute, code: &str) -> Reply {
             let _ = things.limited.operator().get("/api/auth/whoami");
             send(&things.limited.operator(), &asked)
         }
-        "unsupported_media_type" => operator.with("Content-Type", "text/plain").send(&asked.0, &asked.1, Some(b"{}")),
+        "unsupported_media_type" => operator.with("Content-Encoding", "gzip").send(&asked.0, &asked.1, Some(b"{}")),
         "validation_error" if asked.2.is_some() => operator.call(&asked.0, &asked.1, Some(&json!({}))),
         "validation_error" => {
             let field =

@@ -208,6 +208,9 @@ pub fn codes_of<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
         return all;
     }
     if route.dialect == Dialect::OAuth {
+        if matches!(route.body, BodyKind::Json(_) | BodyKind::RawOf(..)) {
+            all.push(codes::UNSUPPORTED_MEDIA_TYPE);
+        }
         let mut seen = BTreeSet::new();
         all.retain(|code| seen.insert(code.slug));
         return all;
@@ -241,7 +244,7 @@ fn agentex_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
         all.extend([codes::UNAUTHENTICATED, codes::TWO_CREDENTIALS, codes::PAT_NOT_ALLOWED, codes::RATE_LIMITED]);
         all.push(codes::SCOPE_DENIED);
     }
-    if matches!(route.body, BodyKind::Json(_)) {
+    if !matches!(route.answer.1, Answer::Foreign) {
         all.push(codes::UNSUPPORTED_MEDIA_TYPE);
     }
     let is_checked = |field: &Field| !matches!(field.kind, Type::Text { max: usize::MAX, .. });
