@@ -1,5 +1,7 @@
 //! A verifier keeps the set of public keys for as long as it may. Whatever key signs next, it has it.
 
+use std::process::Command;
+
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
@@ -8,7 +10,8 @@ use crate::support::{Daemon, text};
 
 fn published(daemon: &Daemon) -> Vec<Value> {
     let reply = daemon.anonymous().get("/.well-known/jwks.json").expect(200);
-    assert_eq!(reply.header("cache-control"), Some("public, max-age=300"));
+    // No cache answers a verifier that looks again because it met an unknown key.
+    assert_eq!(reply.header("cache-control"), Some("no-cache"));
     reply.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
 }
 
@@ -39,4 +42,39 @@ fn a_set_that_was_read_before_a_rotation_has_the_key_that_signs_after_it() {
         daemon.restart();
         assert_eq!(daemon.client(&jwt).get("/auth/me").status, 200);
     }
+}
+
+/// A key for people that is in the backup, and the daemon that serves it.
+fn furnished() -> (Daemon, String) {
+    let daemon = Daemon::start();
+    let key = text(&daemon.operator().post("/api/v1/keys", json!({"name": "k"})).expect(201).json(), "token");
+    (daemon, key)
+}
+
+#[test]
+fn a_set_that_was_read_before_a_restore_has_the_key_that_signs_after_it() {
+    let (mut daemon, key) = furnished();
+    daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
+    let (kept, (last, jwt)) = (published(&daemon), signer(&daemon, &key));
+    daemon.stop();
+    let copy = daemon.data.join("backup/taosd.db");
+    let mut restore = Command::new(env!("CARGO_BIN_EXE_taosd"));
+    restore.arg("restore").arg(&copy).arg("--data-dir").arg(&daemon.data);
+    assert!(restore.output().unwrap().status.success());
+    daemon.spawn();
+    let (now, _) = signer(&daemon, &key);
+    assert!(now != last && kept.contains(&now), "{now} signs and is not in {kept:?}");
+    assert_eq!(daemon.client(&jwt).get("/auth/me").status, 401, "tokens of before have ended");
+}
+
+#[test]
+fn a_verifier_that_looks_again_has_the_key_that_signs_after_a_reboot() {
+    let (mut daemon, key) = furnished();
+    let kept = published(&daemon);
+    daemon.stop();
+    std::fs::remove_file(daemon.data.join("signing-keys.json")).unwrap();
+    daemon.spawn();
+    let (now, _) = signer(&daemon, &key);
+    assert!(!kept.contains(&now), "no key is on a disk");
+    assert!(published(&daemon).contains(&now));
 }

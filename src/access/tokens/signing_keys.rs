@@ -3,6 +3,11 @@
 //! the last token it signed has ended. The key after the present one is published with it, so that no verifier meets a
 //! key that its copy of the set does not have. They survive a restart of the daemon, not a reboot.
 //!
+//! After a restore the published next key takes over at once: it has signed nothing, so no earlier token lives on. After
+//! a reboot there is no key that anybody could know: none is on a disk. So no cache may answer for this daemon (the set
+//! is served with `no-cache`), and a verifier that meets an unknown `kid` reads the set again (OpenID Connect Core,
+//! section 10.1.1). To refuse tokens until old copies have ended would stop all agents for minutes after a power cut.
+//!
 //! Keys for ES256 turn in the same way. There are none until a service is set that needs them.
 
 use std::fs::{self, OpenOptions, Permissions};
@@ -24,10 +29,8 @@ use crate::threads::lock;
 pub const FILE: &str = "signing-keys.json";
 /// Seconds a key signs.
 const PERIOD: i64 = 24 * 3600;
-/// For how many seconds others may keep the set of public keys.
-pub const MAX_AGE: i64 = 300;
-/// Seconds for which a key is published before it signs: caches have renewed their copy by then, slow ones too.
-const AHEAD: i64 = 2 * MAX_AGE;
+/// Seconds for which a key is published before it signs: verifiers that keep a copy for minutes have it by then.
+const AHEAD: i64 = 600;
 /// Bytes the file may have; ours have about 1,200.
 const MAX_FILE: u64 = 16 * 1024;
 
@@ -70,6 +73,11 @@ impl Ring {
     fn turned(&self, now: i64) -> io::Result<Self> {
         let present = self.next.clone().from(now);
         Ok(Self { present, next: Key::generate(self.next.alg(), now)?, before: Some(self.present.clone()) })
+    }
+
+    /// The ring for a restored database: what was published as next signs, and nothing that was signed before is good.
+    fn restored(&self, now: i64) -> io::Result<Self> {
+        Ok(Self { before: None, ..self.turned(now)? })
     }
 
     /// The present key, and the one before while a token of it may live.
@@ -118,10 +126,10 @@ impl SigningKeys {
                 keys
             }
             found => {
-                let why = match found {
-                    Ok(None) => None,
-                    Ok(Some(_)) => Some("its keys are older than the restored database".to_owned()),
-                    Err(error) => Some(error.to_string()),
+                let (why, old) = match found {
+                    Ok(None) => (None, None),
+                    Ok(Some((old, _))) => (Some("its keys are older than the restored database".to_owned()), Some(old)),
+                    Err(error) => (Some(error.to_string()), None),
                 };
                 if let Some(why) = why {
                     log::warn!(
@@ -129,8 +137,11 @@ impl SigningKeys {
                         path.display()
                     );
                 }
-                let own = Ring::new(TokenAlgorithm::EdDsa, now)?;
-                let keys = Keys { own, es256: None, epoch: epoch.to_owned() };
+                let (own, es256) = match old {
+                    Some(old) => (old.own.restored(now)?, old.es256.map(|ring| ring.restored(now)).transpose()?),
+                    None => (Ring::new(TokenAlgorithm::EdDsa, now)?, None),
+                };
+                let keys = Keys { own, es256, epoch: epoch.to_owned() };
                 write(&path, &keys)?;
                 keys
             }
@@ -371,6 +382,9 @@ mod tests {
         set["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// Seconds for which a verifier keeps its copy.
+    const KEPT: usize = 300;
+
     #[test]
     fn no_key_signs_before_every_cache_of_the_set_has_it() {
         let dir = Dir::new("ahead");
@@ -383,9 +397,9 @@ mod tests {
         let keys = SigningKeys::open(&dir.0, "", PERIOD).unwrap();
         let mut known = kids(&keys, PERIOD);
         assert_eq!(known.len(), 2);
-        for now in (PERIOD..3 * PERIOD).step_by(MAX_AGE as usize) {
+        for now in (PERIOD..3 * PERIOD).step_by(KEPT) {
             keys.sign(&claims(now)).unwrap();
-            assert!(known.contains(&kids(&keys, now)[0]), "a set of {MAX_AGE} s ago has the key that signs at {now}");
+            assert!(known.contains(&kids(&keys, now)[0]), "a set of {KEPT} s ago has the key that signs at {now}");
             known = kids(&keys, now);
         }
         assert_ne!(kids(&keys, 3 * PERIOD)[0], kids(&SigningKeys::open(&Dir::new("other").0, "", 0).unwrap(), 0)[0]);
@@ -405,8 +419,10 @@ mod tests {
     fn a_restored_database_knows_no_key_of_before() {
         let dir = Dir::new("epoch");
         let token = SigningKeys::open(&dir.0, "", 0).unwrap().sign(&claims(0)).unwrap();
+        let published = kids(&SigningKeys::open(&dir.0, "", 1).unwrap(), 1);
         let restored = SigningKeys::open(&dir.0, "e1", 1).unwrap();
         assert_eq!(restored.verify(&token, 1), Err(Refused::Invalid));
+        assert_eq!(kids(&restored, 1)[0], published[1], "what signs now was published before");
         let token = restored.sign(&claims(1)).unwrap();
         assert!(SigningKeys::open(&dir.0, "e1", 2).unwrap().verify(&token, 2).is_ok());
         assert!(SigningKeys::open(&dir.0, "", 3).unwrap().verify(&token, 3).is_err());
