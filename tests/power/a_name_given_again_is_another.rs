@@ -1,6 +1,6 @@
 //! Everything hangs on ids: a name that is given again is somebody else, and no name looks like an id.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Daemon, text};
 
@@ -88,4 +88,22 @@ fn an_id_names_one_and_a_name_left_from_before_does_not_shadow_it() {
     // A dead id is nobody, whatever somebody is called.
     daemon.execute("UPDATE agents SET slug = ?1 WHERE id = ?2", (ID, &shadow));
     daemon.operator().get(&format!("/api/v1/agents/{ID}")).expect(404);
+}
+
+#[test]
+fn a_field_of_ids_takes_no_name() {
+    let daemon = Daemon::start();
+    let id = daemon.agent("atlas");
+    let operator = daemon.operator();
+    let key = |body: Value| operator.post("/api/v1/keys", body);
+    for named in [json!({"bound_agent_id": "atlas"}), json!({"allowed_agent_ids": ["atlas"]}), json!({"allowed_agent_ids": [id, "atlas"]})] {
+        let mut body = named.clone();
+        body["name"] = json!("k");
+        assert_eq!(key(body).expect(404).json()["detail"]["error"], "agent_not_found", "{named}");
+    }
+    assert_eq!(key(json!({"name": "k", "bound_agent_id": id})).expect(201).json()["bound_agent_id"], *id);
+    assert_eq!(key(json!({"name": "k", "allowed_agent_ids": [id]})).expect(201).json()["allowed_agent_ids"], json!([id]));
+    // Where the field says so, a name will do.
+    let pat = operator.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201).json();
+    assert_eq!(pat["bound_agent_id"], *id);
 }

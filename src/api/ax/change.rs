@@ -23,6 +23,7 @@ use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
 use crate::store::agents::{self, Agent, AgentOrigin, LiveAgent};
+use crate::store::is_id;
 use crate::store::profiles::{self, AgentProfile};
 
 /// Where one comes from if nothing is said.
@@ -49,6 +50,16 @@ pub fn find(conn: &Connection, caller: &Caller, given: &str, needed: AgentRole) 
     let live = agents::resolve(conn, given)?.ok_or(codes::AGENT_NOT_FOUND)?;
     access::require(conn, caller, &live.agent.id, needed)?;
     Ok(live)
+}
+
+/// The live agent of a field that takes ids alone, if the caller has at least `needed` on it.
+pub(super) fn find_by_id(
+    conn: &Connection,
+    caller: &Caller,
+    given: &str,
+    needed: AgentRole,
+) -> Result<LiveAgent, ApiError> {
+    if is_id(given) { find(conn, caller, given, needed) } else { Err(codes::AGENT_NOT_FOUND.into()) }
 }
 
 /// A new agent of this name that belongs to the caller, with its grants and audit row; it may do what agents do, as far as

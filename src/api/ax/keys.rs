@@ -23,6 +23,7 @@ use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 use crate::secret::Kind;
+use crate::store::agents::Agent;
 use crate::store::credentials::KeyAudience;
 use crate::store::is_id;
 use crate::store::keys::{self, PatRecord};
@@ -68,7 +69,7 @@ const MADE: Answer = Answer::Object(RECORD);
 const EXPIRES_IN_HOURS: Field =
     Field::integer("expires_in_hours", 1, 168, "Hours until the enrollment must be used; 1 if absent.");
 const BOUND_AGENT_ID: Field =
-    Field::text("bound_agent_id", 255, "The agent that the key acts as. If absent, the key acts as the caller.");
+    Field::text("bound_agent_id", 255, "The id of the agent that the key acts as. If absent, the key acts as the caller.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/credentials/agent-pat", AD, Action::CredentialsIssue, issue_agent_pat)
@@ -152,7 +153,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; both if absent."),
                 Field::of("scopes", Type::Scopes, "Scope words or scopes; everything that the caller may give if absent."),
                 DAYS,
-                Field::texts("allowed_agent_ids", 100, ID_CHARS, "The agents that the key is restricted to; all if absent."),
+                Field::texts("allowed_agent_ids", 100, ID_CHARS, "The ids of the agents that the key is restricted to; all if absent."),
                 BOUND_AGENT_ID,
             ],
             r#"{"name": "laptop"}"#,
@@ -206,9 +207,10 @@ fn created(shown: &Value) -> Reply {
 fn issue_agent_pat(app: &App, call: Call) -> Handled {
     let max = app.config.read(|now| now.ax.max_agent_pats);
     call.write(app, move |tx| {
-        let asked = tx.input.body.text(&AGENT_ID).unwrap_or("").to_owned();
+        let asked = tx.input.body.text(&AGENT_ID).unwrap_or("");
+        let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
         let audience = issue::audience(tx, KeyAudience::Cli)?;
-        Ok(created(&for_agent(tx, max, &asked, audience, None)?))
+        Ok(created(&for_agent(tx, max, agent, audience, None)?))
     })
 }
 
@@ -216,11 +218,10 @@ fn issue_agent_pat(app: &App, call: Call) -> Handled {
 fn for_agent(
     tx: &Tx<'_>,
     max: u64,
-    asked: &str,
+    agent: Agent,
     audience: KeyAudience,
     scopes: Option<Vec<&str>>,
 ) -> Result<Value, ApiError> {
-    let agent = change::find(tx.conn, tx.caller, asked, AgentRole::Editor)?.agent;
     let scopes = issue::scopes_for_agent(tx, Some(&agent), scopes).map_err(|error| error.in_dialect(Dialect::Ax))?;
     issue::check_count(tx, max, &agent.owner_user_id, Some(&agent.id))?;
     let wanted = KeyRequest {
@@ -277,7 +278,8 @@ fn create(app: &App, call: Call) -> Handled {
     call.write(app, move |tx| {
         let body = &tx.input.body;
         let audience = issue::audience(tx, KeyAudience::Both)?;
-        if let Some(agent) = body.text(&BOUND_AGENT_ID).filter(|id| !id.is_empty()) {
+        if let Some(id) = body.text(&BOUND_AGENT_ID).filter(|id| !id.is_empty()) {
+            let agent = change::find_by_id(tx.conn, tx.caller, id, AgentRole::Editor)?.agent;
             return Ok(created(&for_agent(tx, max, agent, audience, body.texts(&SCOPES))?));
         }
         // A manager's token makes keys for agents alone.
@@ -310,7 +312,7 @@ fn create(app: &App, call: Call) -> Handled {
 fn restriction(tx: &Tx<'_>) -> Result<Option<Vec<String>>, ApiError> {
     let asked = tx.input.body.texts(&ALLOWED_AGENT_IDS).filter(|ids| !ids.is_empty());
     let Some(asked) = asked else { return Ok(tx.caller.only_agents().map(<[String]>::to_vec)) };
-    let id = |given| Ok(change::find(tx.conn, tx.caller, given, AgentRole::Viewer)?.agent.id);
+    let id = |given| Ok(change::find_by_id(tx.conn, tx.caller, given, AgentRole::Viewer)?.agent.id);
     asked.into_iter().map(id).collect::<Result<Vec<_>, ApiError>>().map(Some)
 }
 

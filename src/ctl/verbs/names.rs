@@ -117,10 +117,17 @@ fn find(session: &Session<'_>, names: &Names, newest: bool, above: &[String], gi
 /// A name that several have, or no answer.
 pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) -> Result<(), Failure> {
     for (name, value) in fields.iter_mut() {
+        if let ("allowed_agent_ids", Value::Array(given)) = (name.as_str(), &mut *value) {
+            for one in given.iter_mut() {
+                if let Some(named) = one.as_str().filter(|text| !text.is_empty() && !is_id(text)) {
+                    *one = Value::from(agent(session, named)?);
+                }
+            }
+        }
         let Some(given) = value.as_str().filter(|given| !given.is_empty() && !is_id(given)) else { continue };
         let resolved = match name.as_str() {
             "space_id" => space(session, given)?,
-            "assignee_id" => agent(session, given)?,
+            "assignee_id" | "bound_agent_id" => agent(session, given)?,
             "resource" => match given.split_once(':') {
                 Some(("agent", agent_name)) if agent_name != "*" && !is_id(agent_name) => {
                     format!("agent:{}", agent(session, agent_name)?)
