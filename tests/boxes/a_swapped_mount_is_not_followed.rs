@@ -2,8 +2,10 @@
 //! at any later start. And a root is for those it names.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use taosd::containers::Status;
@@ -45,6 +47,45 @@ fn a_start_does_not_follow_it(host: Host) {
         stopped();
     }
     unswap(&source);
+    host.act(&format!("/api/agents/{name}/start")).expect(200);
+    host.archive(&name);
+}
+
+/// The owner of a root swaps a folder there and back for as long as a start may look away.
+#[test]
+fn nobody_but_root_can_swap_it_there_and_back_during_a_start() {
+    let Some(host) = Host::rest() else { return };
+    let root = host.mounts.path().to_owned();
+    let source = root.join("shared");
+    fs::create_dir(&source).expect("a folder");
+    let name = host.name("quick");
+    let mounts = json!([{"source": source.to_str().expect("UTF-8"), "target": "/srv/shared"}]);
+    host.deploy_with(&name, json!({"mounts": mounts})).expect(200);
+    host.act(&format!("/api/agents/{name}/stop")).expect(200);
+    // From now on it belongs to somebody who can: the start is refused before the runtime looks at all.
+    chown(&root, Some(12345), None).expect("tests with containers run as root");
+    let (go, done) = (AtomicBool::new(true), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while go.load(Ordering::Relaxed) {
+                swap(&source);
+                std::thread::sleep(Duration::from_millis(1));
+                unswap(&source);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        for _ in 0..3 {
+            let reply = host.act(&format!("/api/agents/{name}/start")).expect_error(502, "container_failed");
+            let state = host.bed.driver.get(&host.container(&name), soon()).expect("a container");
+            assert_eq!(state.status, Status::Stopped, "{}", reply.text());
+        }
+        go.store(false, Ordering::Relaxed);
+    });
+    assert!(done.into_inner());
+    let reply = host.act(&format!("/api/agents/{name}/start")).expect_error(502, "container_failed");
+    assert!(reply.text().contains("others may write"), "{}", reply.text());
+    chown(&root, Some(0), None).expect("root's again");
     host.act(&format!("/api/agents/{name}/start")).expect(200);
     host.archive(&name);
 }

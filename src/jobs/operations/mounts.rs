@@ -28,8 +28,10 @@ impl PartialEq for Held {
     }
 }
 
-/// True if `source` is a folder below one of `roots` now, reached without a link, and nobody but the root's owner, root
-/// and the daemon can put something else in its place.
+/// True if `source` is a folder below one of `roots` now, reached without a link, and nobody but root and the daemon's
+/// user can put something else in its place, not even for a moment: a look before and a look after a start see nothing
+/// of a swap there and back in between. So the owner of a root counts as a stranger, and the folders above the root
+/// matter as well.
 ///
 /// # Errors
 /// `container_failed`, with the path that is unfit.
@@ -49,8 +51,10 @@ fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
     let mut why = "is not below one of mount_roots".to_owned();
     for root in roots {
         let Ok(root) = root.canonicalize() else { continue };
-        let Ok(below) = source.strip_prefix(&root) else { continue };
-        match open_below(&root, below).and_then(|held| is_where_it_was(held, source)) {
+        if !source.starts_with(&root) {
+            continue;
+        }
+        match open_all(source).and_then(|held| is_where_it_was(held, source)) {
             Ok(held) => return Ok(held),
             Err(error) => why = error,
         }
@@ -58,19 +62,23 @@ fn hold_one(roots: &[PathBuf], source: &Path) -> Result<Held, String> {
     Err(why)
 }
 
-/// Opens each folder on the way from within the one before, so that what was looked at is what is gone through.
-fn open_below(root: &Path, below: &Path) -> Result<Held, String> {
+/// Opens each folder from `/` on from within the one before, so that what was looked at is what is gone through.
+fn open_all(source: &Path) -> Result<Held, String> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = |dir: BorrowedFd<'_>, name: &Path| {
         openat(dir, name, flags, Mode::empty())
             .map_err(|error| format!("cannot be opened without following a link, at {}: {error}", name.display()))
     };
-    let mut dir = open(CWD, root)?;
-    let owner = metadata(&dir)?;
-    for part in below.components() {
-        let Component::Normal(name) = part else { return Err("is not a plain path".into()) };
-        is_safe(&metadata(&dir)?, &owner)?;
-        dir = open(dir.as_fd(), Path::new(name))?;
+    let mut dir = open(CWD, Path::new("/"))?;
+    for part in source.components() {
+        let name = match part {
+            Component::RootDir => continue,
+            Component::Normal(name) => Path::new(name),
+            _ => return Err("is not a plain path".into()),
+        };
+        let inner = open(dir.as_fd(), name)?;
+        is_safe(&metadata(&dir)?, &metadata(&inner)?)?;
+        dir = inner;
     }
     Ok(Held { folder: metadata(&dir)?, _open: dir })
 }
@@ -80,11 +88,12 @@ fn metadata(dir: &OwnedFd) -> Result<Metadata, String> {
     File::from(copy).metadata().map_err(|error| error.to_string())
 }
 
-/// A folder on the way: whoever may write to it can swap what lies in it.
-fn is_safe(dir: &Metadata, root: &Metadata) -> Result<(), String> {
-    let ours = [0, rustix::process::geteuid().as_raw(), root.uid()].contains(&dir.uid());
-    let group = dir.mode() & 0o020 == 0 || dir.gid() == root.gid();
-    if ours && group && dir.mode() & 0o002 == 0 {
+/// A folder on the way and what lies in it: whoever owns the first or may write to it can swap the second. In a folder
+/// like `/tmp` only the owner of what lies there can.
+fn is_safe(dir: &Metadata, inner: &Metadata) -> Result<(), String> {
+    let trusted = |uid: u32| uid == 0 || uid == rustix::process::geteuid().as_raw();
+    let is_sticky = dir.mode() & 0o1000 != 0 && trusted(inner.uid());
+    if trusted(dir.uid()) && (dir.mode() & 0o022 == 0 || is_sticky) {
         return Ok(());
     }
     Err("lies in a folder that others may write to, who could put a link in its place".into())
@@ -124,7 +133,7 @@ pub fn start(
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     use super::*;
 
@@ -177,12 +186,34 @@ mod tests {
     }
 
     #[test]
+    fn an_owner_of_a_root_could_swap_what_lies_in_it() {
+        let dir = Dir::new("owner");
+        for owned in ["root", ""] {
+            // Only root can give a folder away.
+            if chown(dir.0.join(owned), Some(12345), None).is_err() {
+                return;
+            }
+            assert!(dir.check("root/a").unwrap_err().contains("others may write"), "{owned:?}");
+            chown(dir.0.join(owned), Some(0), None).unwrap();
+            dir.check("root/a").unwrap();
+        }
+        chown(dir.0.join("root/a"), Some(12345), None).unwrap();
+        dir.check("root/a").unwrap();
+    }
+
+    #[test]
     fn a_folder_that_others_could_swap_is_unfit() {
         let dir = Dir::new("swap");
         fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o777)).unwrap();
         assert!(dir.check("root/a/b").unwrap_err().contains("others may write"));
         dir.check("root/a").unwrap();
-        fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o775)).unwrap();
         assert!(dir.check("root/a/b").is_err());
+        // There nobody can rename what is not his.
+        fs::set_permissions(dir.0.join("root/a"), Permissions::from_mode(0o1777)).unwrap();
+        dir.check("root/a/b").unwrap();
+        if chown(dir.0.join("root/a/b"), Some(12345), None).is_ok() {
+            assert!(dir.check("root/a/b").is_err());
+        }
     }
 }
