@@ -92,6 +92,14 @@ pub(super) fn scope_and_role(caller: &Caller, need: &Need) -> Result<(), ApiErro
     Err(hint::of_scope(caller, action, refusal))
 }
 
+/// The caller may do what this action says, beside that of the route: where a route acts on another one's work.
+///
+/// # Errors
+/// `scope_denied`, or `forbidden` where the action is for admins.
+pub fn require_action(caller: &Caller, action: Action) -> Result<(), ApiError> {
+    scope_and_role(caller, &Need { action, classes: &[], dialect: Dialect::Taos })
+}
+
 /// True if the caller's scopes and role do for an action.
 pub(super) fn may(caller: &Caller, action: Action) -> bool {
     caller.scopes().allow(action) && (!action.is_admin() || caller.is_admin())

@@ -47,7 +47,7 @@ mod tripwire;
 pub use crate::rest::action::Action;
 pub use crate::rest::class::Class;
 pub use allowance::{Allowance, Amount};
-pub use authorize::may_call;
+pub use authorize::{may_call, require_action};
 pub use caller::{Caller, Principal, RightsRead, power_of};
 pub use denials::Denials;
 pub use fingerprints::Fingerprints;

@@ -1,18 +1,53 @@
 //! The right to cancel an operation is the right to what it does.
 
 use serde_json::json;
+use taosd::store::operations::OperationKind;
 
 use crate::support::{Daemon, text};
 
-/// A waiting operation, written as the daemon would.
+/// Every kind, the scope that it needs and the role: `admin` for what is the box's.
+const KINDS: &[(OperationKind, &str, &str)] = &[
+    (OperationKind::Start, "agents.lifecycle", "editor"),
+    (OperationKind::Stop, "agents.lifecycle", "editor"),
+    (OperationKind::Restart, "agents.lifecycle", "editor"),
+    (OperationKind::Pause, "agents.lifecycle", "editor"),
+    (OperationKind::Resume, "agents.lifecycle", "editor"),
+    (OperationKind::Bulk, "agents.lifecycle", "editor"),
+    (OperationKind::Wake, "agents.lifecycle", "editor"),
+    (OperationKind::Sleep, "agents.lifecycle", "editor"),
+    (OperationKind::Migrate, "agents.token.issue", "editor"),
+    (OperationKind::Deploy, "agents.deploy", "owner"),
+    (OperationKind::Archive, "agents.delete", "owner"),
+    (OperationKind::Restore, "agents.restore", "owner"),
+    (OperationKind::Purge, "agents.purge", "owner"),
+    (OperationKind::Freeze, "agents.freeze", "owner"),
+    (OperationKind::Thaw, "agents.freeze", "owner"),
+    (OperationKind::Backup, "backups.create", "admin"),
+];
+
+fn needed(kind: OperationKind) -> (&'static str, &'static str) {
+    let found = KINDS.iter().find(|(one, ..)| *one == kind);
+    let (_, scope, role) = found.unwrap_or_else(|| panic!("say in KINDS who may cancel {kind}"));
+    (scope, role)
+}
+
+/// What a cancel answers to whoever may: some kinds are not cancelled at all.
+fn allowed(kind: OperationKind) -> u16 {
+    if matches!(kind, OperationKind::Bulk | OperationKind::Freeze | OperationKind::Thaw) { 409 } else { 200 }
+}
+
+/// A waiting operation, written as the daemon would. A bulk one has a part on the agent, and is no agent's itself.
 fn waiting(daemon: &Daemon, kind: &str, agent: Option<&str>, actor: &str) -> String {
     let id = format!("op-{kind}-{}", daemon.number("SELECT count(*) FROM operations", []));
     daemon.execute("UPDATE operations SET status = 'cancelled', finished_at = 1 WHERE finished_at IS NULL", []);
-    daemon.execute(
-        "INSERT INTO operations (id, kind, status, agent_id, actor, actor_id, request_id, created_at)
-            VALUES (?1, ?2, 'queued', ?3, 'user:whoever', ?4, '-', 1)",
-        (&id, kind, agent, actor),
-    );
+    let insert = "INSERT INTO operations (id, kind, status, agent_id, actor, actor_id, request_id, created_at, parent_id)
+            VALUES (?1, ?2, 'queued', ?3, 'user:whoever', ?4, '-', 1, ?5)";
+    let is_bulk = kind == "bulk";
+    let none: Option<&str> = None;
+    daemon.execute(insert, (&id, kind, agent.filter(|_| !is_bulk), actor, none));
+    if is_bulk {
+        daemon.execute(insert, (format!("{id}-part"), "stop", agent, actor, Some(&id)));
+    }
     // Beside the daemon: it looks again once something is committed.
     daemon.operator().put("/api/agents/worker", json!({"host": id})).expect(200);
     id
@@ -27,30 +62,40 @@ fn each_kind_needs_its_own_role() {
         ("editor", daemon.member("ed", &["*"])),
         ("owner", daemon.member("ow", &["*"])),
     ];
-    for (role, client) in &people {
+    let people = people.map(|(role, client)| {
         let me = client.get("/api/auth/whoami").expect(200).json();
         daemon.grant(&format!("user:{}", text(&me, "username")), &agent, role);
-    }
-    let rank = |role: &str| ["viewer", "editor", "owner"].iter().position(|name| *name == role).unwrap();
-    for (kind, needed) in [
-        ("start", "editor"),
-        ("stop", "editor"),
-        ("restart", "editor"),
-        ("pause", "editor"),
-        ("resume", "editor"),
-        ("migrate", "editor"),
-        ("deploy", "owner"),
-        ("archive", "owner"),
-        ("restore", "owner"),
-        ("purge", "owner"),
-    ] {
-        for (role, client) in &people {
-            let id = waiting(&daemon, kind, Some(&agent), "user:none");
+        (role, client, format!("user:{}", text(&me, "user_id")))
+    });
+    let rank = |role: &str| ["viewer", "editor", "owner", "admin"].iter().position(|name| *name == role).unwrap();
+    for kind in OperationKind::ALL {
+        let (_, role_needed) = needed(*kind);
+        for (role, client, actor) in &people {
+            // What is no agent's own is seen by who asked for it alone.
+            let agents = (*kind != OperationKind::Backup).then_some(agent.as_str());
+            let id = waiting(&daemon, kind.slug(), agents, actor);
             client.get(&format!("/api/operations/{id}")).expect(200);
             let reply = client.post(&format!("/api/operations/{id}/cancel"), json!({}));
-            let expected = if rank(role) >= rank(needed) { 200 } else { 403 };
+            let expected = if rank(role) >= rank(role_needed) { allowed(*kind) } else { 403 };
             assert_eq!(reply.status, expected, "{kind} by {role}: {}", reply.text());
         }
+    }
+}
+
+#[test]
+fn each_kind_needs_its_own_scope() {
+    let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
+    let agent = daemon.agent("worker");
+    let me = text(&daemon.operator().get("/api/auth/whoami").expect(200).json(), "user_id");
+    let narrow = daemon.user_token("operator", &["operations.*", "agents.read"]);
+    for kind in OperationKind::ALL {
+        let (scope, _) = needed(*kind);
+        let agents = (*kind != OperationKind::Backup).then_some(agent.as_str());
+        let cancel = format!("/api/operations/{}/cancel", waiting(&daemon, kind.slug(), agents, &format!("user:{me}")));
+        let refused = narrow.post(&cancel, json!({})).expect_error(403, "scope_denied").json();
+        assert_eq!(refused["action"], scope, "{kind}");
+        let wide = daemon.user_token("operator", &["operations.cancel", scope]);
+        assert_eq!(wide.post(&cancel, json!({})).status, allowed(*kind), "{kind}");
     }
 }
 

@@ -102,7 +102,7 @@ pub const ROUTES: &[ApiRoute] = &[
         access: Access::Action(Action::OperationsCancel, cancel),
         id: "operations_cancel",
         title: "Cancel an operation",
-        about: "Cancels a queued operation, or a deployment and undoes its work. Needs the same role as the operation itself.",
+        about: "Cancels a queued operation, or a deployment and undoes its work. Needs the same scope and role as the operation itself.",
         repeat: Repeat::Safe,
         query: &[],
         body: BodyKind::Json(&[]),
@@ -138,29 +138,34 @@ fn is_own(caller: &Caller, op: &Operation) -> bool {
     op.actor_id.as_deref() == Some(&caller.principal_key())
 }
 
-/// The role that an operation of this kind asks for on its agent; `None`: it is no agent's but the box's.
-fn role_for(kind: OperationKind) -> Option<AgentRole> {
+/// What an operation of this kind asks for: the action that the caller's scopes cover, and the role on its agent; `None`:
+/// it is no agent's but the box's.
+fn needs(kind: OperationKind) -> (Action, Option<AgentRole>) {
     use OperationKind::{
         Archive, Backup, Bulk, Deploy, Freeze, Migrate, Pause, Purge, Restart, Restore, Resume, Sleep, Start, Stop,
         Thaw, Wake,
     };
     match kind {
-        Start | Stop | Restart | Pause | Resume | Bulk | Migrate | Wake | Sleep => Some(AgentRole::Editor),
-        Deploy | Archive | Restore | Purge | Freeze | Thaw => Some(AgentRole::Owner),
-        Backup => None,
+        // A bulk one is of these.
+        Start | Stop | Restart | Pause | Resume | Bulk | Wake | Sleep => {
+            (Action::AgentsLifecycle, Some(AgentRole::Editor))
+        }
+        Migrate => (Action::AgentsTokenIssue, Some(AgentRole::Editor)),
+        Deploy => (Action::AgentsDeploy, Some(AgentRole::Owner)),
+        Archive => (Action::AgentsDelete, Some(AgentRole::Owner)),
+        Restore => (Action::AgentsRestore, Some(AgentRole::Owner)),
+        Purge => (Action::AgentsPurge, Some(AgentRole::Owner)),
+        Freeze | Thaw => (Action::AgentsFreeze, Some(AgentRole::Owner)),
+        Backup => (Action::BackupsCreate, None),
     }
 }
 
-/// Lets the caller pass if it has the right on what the operation does: on its agent, on every agent of a bulk one, on
-/// the box.
+/// Lets the caller pass if it has the right on what the operation does: by its scopes, and on its agent, on every agent
+/// of a bulk one, on the box.
 fn may_cancel(conn: &Connection, caller: &Caller, op: &Operation) -> Result<(), ApiError> {
-    let Some(needed) = role_for(op.kind).filter(|_| !caller.is_admin()) else {
-        return if caller.is_admin() {
-            Ok(())
-        } else {
-            Err(ApiError::new(codes::FORBIDDEN).detail("This needs the role admin."))
-        };
-    };
+    let (action, role) = needs(op.kind);
+    access::require_action(caller, action)?;
+    let Some(needed) = role.filter(|_| !caller.is_admin()) else { return Ok(()) };
     let parts = if op.kind == OperationKind::Bulk { operations::children(conn, &op.id)? } else { Vec::new() };
     let agents: Vec<&String> = parts.iter().chain([op]).filter_map(|op| op.agent_id.as_ref()).collect();
     if agents.is_empty() && !is_own(caller, op) {
