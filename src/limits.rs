@@ -178,6 +178,18 @@ pub const OAUTH_GRANTS_OF_AGENT: u64 = 10;
 pub const OAUTH_CLIENTS: u64 = 200;
 /// Live tokens of one user.
 pub const USER_TOKENS: u64 = 100;
+/// Live keys of one user.
+pub const KEYS_OF_USER: u64 = 20;
+/// Fingerprints kept of one credential.
+pub const FINGERPRINTS: usize = 16;
+/// Events about one credential's fingerprints that the audit takes a day.
+pub const FINGERPRINT_EVENTS_A_DAY: u32 = 16;
+/// Backups that were asked for and are kept, the newest.
+pub const BACKUPS_KEPT: usize = 7;
+/// Items kept of one agent's deployment history, the newest.
+pub const DEPLOYMENT_HISTORY: u64 = 1000;
+/// How long an operation stays after its end.
+pub const FINISHED_OPERATION_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Dead credentials of one kind kept for one holder; the oldest go.
 pub const DEAD_CREDENTIALS: u64 = 100;
 /// Grants on one agent.

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use hyper::header::HeaderName;
 
 use crate::config::{FingerprintPolicy, Watched};
-use crate::limits::THROTTLE_ENTRIES;
 use crate::rest::head::Head;
+use crate::limits::{FINGERPRINT_EVENTS_A_DAY as EVENTS_A_DAY, FINGERPRINTS as KEPT, THROTTLE_ENTRIES};
 use crate::threads::lock;
 use crate::time::Micros;
 
@@ -16,10 +16,6 @@ use crate::time::Micros;
 const X_AX_FP: HeaderName = HeaderName::from_static("x-ax-fp");
 /// The header of the mark of the key a client holds.
 const X_AX_FP_TOKEN: HeaderName = HeaderName::from_static("x-ax-fp-token");
-/// Fingerprints kept of one credential.
-const KEPT: usize = 16;
-/// Events of one credential a day.
-const EVENTS_A_DAY: u32 = 16;
 /// Hex digits of a fingerprint.
 const FINGERPRINT: usize = 24;
 /// Hex digits of a key's mark.

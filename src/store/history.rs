@@ -15,8 +15,7 @@ const NEWEST_COMMIT: &str = "SELECT commit_hash FROM deployment_history WHERE ag
     ORDER BY deployed_at DESC, id DESC LIMIT 1";
 const FORGET_OLDEST: &str = "DELETE FROM deployment_history WHERE id IN (SELECT id FROM deployment_history
     WHERE agent_id = ?1 ORDER BY deployed_at DESC, id DESC LIMIT -1 OFFSET ?2)";
-/// Items kept of one agent; the oldest make room.
-pub const KEPT: u64 = 1000;
+pub use crate::limits::DEPLOYMENT_HISTORY as KEPT;
 
 /// One item.
 #[derive(Debug, Clone)]

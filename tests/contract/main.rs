@@ -27,6 +27,7 @@ mod repeats_are_answered_not_done_again;
 mod roles_decide_on_each_agent;
 mod scopes_decide_by_the_table;
 mod settings_are_changed;
+mod the_bounds_of_the_security_page_hold;
 mod the_edge_refuses_in_the_same_envelope;
 mod the_operators_socket;
 mod the_surface_is_described;

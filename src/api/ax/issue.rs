@@ -9,6 +9,7 @@ use crate::api::agents::frozen;
 use crate::api::engine::call::Tx;
 use crate::api::engine::descent;
 use crate::api::taos::scope;
+use crate::limits::KEYS_OF_USER;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::secret::{AgentPat, Issued, Kind, UserPat, token_mark};
@@ -18,8 +19,6 @@ use crate::store::credentials::{CredentialState, KeyAudience, Maker};
 use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
-/// Active keys of one user at the most, open enrollments included.
-const MAX_OF_USER: u64 = 20;
 
 /// A key to be made.
 pub struct KeyRequest {
@@ -52,7 +51,7 @@ pub struct KeyRequest {
 pub fn check_count(tx: &Tx<'_>, max_of_agent: u64, user_id: &str, agent_id: Option<&str>) -> Result<(), ApiError> {
     let (count, max, whose) = match agent_id {
         Some(id) => (keys::count_of_agent(tx.conn, id, tx.now)?, max_of_agent, "agent"),
-        None => (keys::count_of_user(tx.conn, user_id, tx.now)?, MAX_OF_USER, "user"),
+        None => (keys::count_of_user(tx.conn, user_id, tx.now)?, KEYS_OF_USER, "user"),
     };
     if count < max {
         return Ok(());

@@ -119,6 +119,14 @@ pub struct Bound {
     pub most: fn() -> String,
 }
 
+fn days(life: std::time::Duration) -> u64 {
+    life.as_secs() / 86_400
+}
+
+fn kibibytes(bytes: usize) -> String {
+    format!("{} KiB", bytes / 1024)
+}
+
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes / 1024 / 1024)
 }
@@ -175,8 +183,9 @@ pub const BOUNDS: &[Bound] = &[
         adds: "An operation",
         most: || {
             format!(
-                "One running per agent; {} finished ones per principal, then its oldest are deleted; 30 days",
-                limits::OPERATIONS_KEPT
+                "One running per agent; {} finished ones per principal, then its oldest are deleted; {} days",
+                limits::OPERATIONS_KEPT,
+                days(limits::FINISHED_OPERATION_LIFE)
             )
         },
     },
@@ -237,8 +246,9 @@ pub const BOUNDS: &[Bound] = &[
         adds: "An operation and a copy of the database",
         most: || {
             format!(
-                "{} per hour, then 429 `rate_limited`; the daemon keeps the newest 7 files",
-                limits::BACKUPS_PER_HOUR
+                "{} per hour, then 429 `rate_limited`; the daemon keeps the newest {} files",
+                limits::BACKUPS_PER_HOUR,
+                limits::BACKUPS_KEPT
             )
         },
     },
@@ -302,7 +312,8 @@ pub const BOUNDS: &[Bound] = &[
         adds: "A key",
         most: || {
             format!(
-                "`ax.max_agent_pats` live ones per agent, 20 per user, then 409 `cleanup_required`; {} dead ones, then the oldest are deleted",
+                "`ax.max_agent_pats` live ones per agent, {} per user, then 409 `cleanup_required`; {} dead ones, then the oldest are deleted",
+                limits::KEYS_OF_USER,
                 limits::DEAD_CREDENTIALS
             )
         },
@@ -310,7 +321,13 @@ pub const BOUNDS: &[Bound] = &[
     Bound {
         routes: &["credentials_fingerprint"],
         adds: "Nothing: the row of the key changes",
-        most: || "16 fingerprints and 16 audit rows per day and key".to_owned(),
+        most: || {
+            format!(
+                "{} fingerprints and {} audit rows per day and key",
+                limits::FINGERPRINTS,
+                limits::FINGERPRINT_EVENTS_A_DAY
+            )
+        },
     },
     Bound {
         routes: &["agentex_keys_create"],
@@ -328,15 +345,22 @@ pub const BOUNDS: &[Bound] = &[
         adds: "An item in the history of the agent; a deployment if the request names one; an agent if the name is new",
         most: || {
             format!(
-                "1000 items per agent, then its oldest are deleted; {} deployments, then 409 `too_many_deployments`",
+                "{} items per agent, then its oldest are deleted; {} deployments, then 409 `too_many_deployments`",
+                limits::DEPLOYMENT_HISTORY,
                 limits::DEPLOYMENTS
             )
         },
     },
     Bound {
         routes: &["agentex_deployments_create", "agentex_deployments_promote"],
-        adds: "A deployment of at most 64 KiB",
-        most: || format!("{} per agent, deleted ones included; then 409 `too_many_deployments`", limits::DEPLOYMENTS),
+        adds: "A deployment",
+        most: || {
+            format!(
+                "{} of metadata; {} per agent, deleted ones included; then 409 `too_many_deployments`",
+                kibibytes(limits::METADATA_BYTES),
+                limits::DEPLOYMENTS
+            )
+        },
     },
     Bound {
         routes: &["users_create"],
@@ -398,9 +422,11 @@ pub const BOUNDS: &[Bound] = &[
         routes: &["tasks_create", "tasks_create_here"],
         adds: "A task",
         most: || {
-            "`workspace.open_tasks` of a space, 409 `too_many_tasks`; finished ones go after a year; an agent's day, \
-             429 `allowance_used`"
-                .to_owned()
+            format!(
+                "`workspace.open_tasks` of a space, 409 `too_many_tasks`; finished ones go after {} days; an agent's day, \
+                 429 `allowance_used`",
+                days(limits::FINISHED_TASK_LIFE)
+            )
         },
     },
     Bound {
@@ -419,7 +445,7 @@ pub const BOUNDS: &[Bound] = &[
     },
     Bound {
         routes: &["uploads_create"],
-        adds: "A file in chunks of 256 KiB",
+        adds: "A file in chunks",
         most: || {
             format!(
                 "`limits.max_upload_bytes` of one; `workspace.upload_bytes_per_space`, `workspace.upload_bytes` of all \
@@ -431,12 +457,15 @@ pub const BOUNDS: &[Bound] = &[
     },
     Bound {
         routes: &["ui_notify"],
-        adds: "A notification of at most 64 KiB",
+        adds: "A notification",
         most: || {
             format!(
-                "`notify_per_minute`; {} from one agent, {} for one user, 30 days; then those of the largest sender are deleted",
+                "{} of text; `notify_per_minute`; {} from one agent, {} for one user, then those of who has most in that inbox \
+                 are deleted; {} days",
+                kibibytes(limits::TEXT_BYTES),
                 limits::NOTIFICATION_ROWS_OF_AGENT,
-                limits::NOTIFICATION_ROWS
+                limits::NOTIFICATION_ROWS,
+                days(limits::NOTIFICATION_LIFE)
             )
         },
     },

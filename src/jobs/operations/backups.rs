@@ -14,8 +14,7 @@ use serde::Serialize;
 use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StoreError};
 use crate::time::Micros;
 
-/// How many of those that were asked for are kept.
-pub const KEPT: usize = 7;
+pub use crate::limits::BACKUPS_KEPT as KEPT;
 const PREFIX: &str = "taosd-";
 const SUFFIX: &str = ".db";
 /// What says of which state of the database the copy that is kept fresh holds all that counts.
