@@ -50,6 +50,7 @@ mod row;
 pub mod sessions;
 pub mod space;
 pub mod spaces;
+mod swept;
 pub mod tasks;
 pub mod tripwires;
 pub mod uploads;
@@ -73,6 +74,7 @@ pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_besi
 pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
+pub use swept::Swept;
 pub use open::{FILE, OpenError, identify, write_back};
 
 use condition::Condition;

@@ -1,13 +1,15 @@
 //! The clock jumps to where it cannot be. Nothing is removed for its age and nothing ended for good until a time server,
 //! or its way back, says what is true; what is past its end by it is refused all the same.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use taosd::store::Swept;
 
 use crate::false_clock::FalseClock;
-use crate::support::{Daemon, text};
+use crate::support::{Daemon, TempDir, text};
 
 const SWEPT: (&str, &str) = ("TAOSD_SWEEP_INTERVAL", "1");
 
@@ -15,15 +17,18 @@ fn count(daemon: &Daemon, sql: &str) -> i64 {
     Connection::open(daemon.database()).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Everything that some sweep removes by age.
-fn all(daemon: &Daemon) -> [i64; 5] {
-    [
-        count(daemon, "SELECT count(*) FROM audit WHERE outcome <> 'checkpoint'"),
-        count(daemon, "SELECT count(*) FROM notifications"),
-        count(daemon, "SELECT count(*) FROM idempotency"),
-        count(daemon, "SELECT count(*) FROM operations"),
-        count(daemon, "SELECT count(*) FROM credentials WHERE state = 'active'"),
-    ]
+/// What there is of every table that some sweep removes from by age.
+fn all(daemon: &Daemon) -> Vec<(Swept, i64)> {
+    let rows = |table: &Swept| {
+        // An audit that is trimmed keeps its checkpoint, and a credential that ends its row.
+        let counted = match table {
+            Swept::Audit => "WHERE outcome <> 'checkpoint'",
+            Swept::Credentials => "WHERE state = 'active'",
+            _ => "",
+        };
+        (*table, count(daemon, &format!("SELECT count(*) FROM {table} {counted}")))
+    };
+    Swept::ALL.iter().map(rows).collect()
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -79,7 +84,7 @@ fn a_visit_to_the_far_future_leaves_everything_in_place() {
     eventually("the clock is believed again", || daemon.log_text().contains("the clock is right again"));
     std::thread::sleep(Duration::from_millis(1500));
     let after = all(&daemon);
-    assert!((0..5).all(|nth| after[nth] >= before[nth]), "{before:?} {after:?}");
+    assert!(before.iter().zip(&after).all(|(was, is)| is.1 >= was.1), "{before:?} {after:?}");
     daemon.client(&token).get("/api/auth/whoami").expect(200);
     // One more, and only seven stay: those that claim to be of the future go first.
     daemon.operator().post("/api/backups?wait=30", json!({})).expect(200);
@@ -88,6 +93,72 @@ fn a_visit_to_the_far_future_leaves_everything_in_place() {
     assert_eq!((now, backups.as_array().unwrap().len()), (2, 7), "that of before and the new one: {backups}");
     assert_eq!(alarms(&daemon), 1);
     daemon.check();
+}
+
+/// A row of now in each table that [`furnish`] leaves empty.
+fn furnish_the_rest(daemon: &Daemon) {
+    let now = count(daemon, "SELECT max(at) FROM audit");
+    let hour = now + 3_600_000_000;
+    let space = daemon.text("SELECT id FROM spaces LIMIT 1", []);
+    daemon.execute(
+        "INSERT INTO context (space_id, key, value, bytes, ttl, expires_at, created_by, created_at, updated_at)
+            VALUES (?1, 'k', '1', 2, 3600, ?3, 'user:u', ?2, ?2)",
+        (&space, now, hour),
+    );
+    daemon.execute(
+        "INSERT INTO tasks (id, space_id, title, status, priority, creator, creator_name, owner_user_id, created_at,
+            updated_at, finished_at) VALUES ('t', ?1, 't', 'done', 1, 'user:u', 'u', 'u', ?2, ?2, ?2)",
+        (&space, now),
+    );
+    daemon.execute("INSERT INTO upload_contents (space_id, size, begun_at) VALUES (?1, 1, ?2)", (&space, now));
+    daemon.execute(
+        "INSERT INTO messages (id, space_id, seq, channel, message_type, conversation_id, author, author_name, content,
+            mentions, attachments, metadata, bytes, created_at, updated_at)
+            VALUES ('m', ?1, 1, 'main', 'text', 'm', 'user:u', 'u', 'c', '[]', '[]', '{}', 1, ?2, ?2)",
+        (&space, now),
+    );
+    daemon.execute("INSERT OR REPLACE INTO message_counts VALUES (?1, 1, 1, 1, 1)", [&space]);
+    daemon.execute("INSERT INTO message_client_ids VALUES ('user:u', 'c', 'm', ?1)", [now]);
+}
+
+/// Settings with a webhook and room for a channel where nobody listens: what is on its way there waits.
+fn deaf_receivers(dir: &TempDir) -> String {
+    let (config, secret) = (dir.path().join("taosd.toml"), dir.path().join("secret"));
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let hook = format!("[webhook]\nurl = \"http://127.0.0.1:1/\"\nsecret_file = \"{}\"\n", secret.display());
+    std::fs::write(&config, format!("channel_hosts = [\"127.0.0.1\"]\n{hook}")).unwrap();
+    config.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn of_every_table_that_is_swept_nothing_goes_until_a_time_server_confirms_the_jump() {
+    let Some(clock) = FalseClock::find() else { return };
+    let (dir, synced) = (TempDir::new(), clock.file_beside("synchronized"));
+    let env = [SWEPT, ("TAOSD_TIME_SYNC_FILE", synced.to_str().unwrap()), ("TAOSD_CONFIG", &deaf_receivers(&dir))];
+    let mut daemon = clock.daemon(&env);
+    daemon.spawn();
+    daemon.execute(
+        "INSERT INTO channels (id, user_id, kind, min_level, created_at, updated_at, url)
+            SELECT 'h', id, 'ntfy', 'low', 1, 1, 'https://127.0.0.1:1/t' FROM users WHERE username = 'operator'",
+        [],
+    );
+    furnish(&daemon);
+    furnish_the_rest(&daemon);
+    let before = all(&daemon);
+    assert!(before.iter().all(|(_, rows)| *rows > 0), "put a row into each: {before:?}");
+    clock.jump("+25550d");
+    eventually("the admins are told", || alarms(&daemon) == 1);
+    // Several sweeps, and several attempts at the receivers.
+    std::thread::sleep(Duration::from_millis(4500));
+    let after = all(&daemon);
+    assert!(before.iter().zip(&after).all(|(was, is)| is.1 >= was.1), "{before:?} {after:?}");
+    // The same rows go once the time is sure: the test has something to lose in each table.
+    clock.confirm(&synced, 25_550);
+    for (table, rows) in after {
+        let left = |rows| all(&daemon).into_iter().any(|(one, left)| one == table && left < rows);
+        eventually(&format!("what is old of {table} goes"), || left(rows));
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::limits::WEBHOOK_LIFE;
 use crate::secret::{Plaintext, redacted};
 use crate::store::channels::{self, Channel};
 use crate::store::notifications::{self, Notification};
-use crate::store::{self, Store, users};
+use crate::store::{self, Store, Swept, users};
 use crate::time::{Clock, Micros};
 
 /// How long one attempt may take.
@@ -379,7 +379,7 @@ impl Dispatcher {
                     channels::expire(conn, too_old)
                 })?;
                 if given_up > 0 {
-                    log::error!("{given_up} notifications waited for a channel for a day: they are dropped");
+                    log::error!("{}: {given_up} notifications waited for a day: they are dropped", Swept::ChannelOutbox);
                 }
                 Ok(())
             }

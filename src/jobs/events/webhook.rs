@@ -21,7 +21,7 @@ use crate::config::{self, Watched};
 use crate::jobs::endpoints::acp_target::Rule;
 use crate::limits::WEBHOOK_LIFE;
 use crate::store::webhook::{self as outbox, Pending};
-use crate::store::{Result, Store, notifications};
+use crate::store::{Result, Store, Swept, notifications};
 use crate::threads::lock;
 use crate::time::{Clock, Micros};
 
@@ -233,9 +233,8 @@ fn settle(store: &Store, clock: &Clock, pending: &Pending, attempt: Attempt) -> 
                 outbox::expire(conn, too_old)
             })?;
             if given_up > 0 {
-                log::error!(
-                    "the webhook's receiver did not accept {given_up} notifications for a day: they are dropped"
-                );
+                let what = Swept::WebhookOutbox;
+                log::error!("{what}: the receiver did not accept {given_up} notifications for a day: they are dropped");
             }
             Ok(())
         }

@@ -17,7 +17,7 @@ use crate::store::messages::overdue::{self, Overdue};
 use crate::store::messages::retention::{self, Keep};
 use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
-use crate::store::{self, Store};
+use crate::store::{self, Store, Swept};
 use crate::time::{Clock, Micros};
 
 /// Overdue messages told in one transaction.
@@ -198,7 +198,7 @@ impl Keeper {
     fn round(&mut self) {
         let spaces = match self.store.lookup(|conn| retention::spaces_after(conn, &self.after, SPACES)) {
             Ok(spaces) => spaces,
-            Err(error) => return log::warn!("sweeping messages: {error}"),
+            Err(error) => return log::warn!("sweeping {}: {error}", Swept::Messages),
         };
         self.after =
             if spaces.len() as u64 == SPACES { spaces.last().cloned().unwrap_or_default() } else { String::new() };
@@ -210,10 +210,10 @@ impl Keeper {
             match self.store.lookup(|conn| retention::client_ids_are_due(conn, before)) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return log::warn!("sweeping client ids: {error}"),
+                Err(error) => return log::warn!("sweeping {}: {error}", Swept::MessageClientIds),
             }
             if let Err(error) = self.store.write(move |conn| retention::sweep_client_ids(conn, before, SWEEP_BATCH)) {
-                return log::warn!("sweeping client ids: {error}");
+                return log::warn!("sweeping {}: {error}", Swept::MessageClientIds);
             }
         }
     }
@@ -242,14 +242,14 @@ impl Keeper {
             match self.store.lookup(|conn| retention::is_due(conn, space_id, keep)) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return log::warn!("sweeping messages: {error}"),
+                Err(error) => return log::warn!("sweeping {}: {error}", Swept::Messages),
             }
             let space = space_id.to_owned();
             match self.store.write(move |conn| retention::sweep(conn, &space, keep, BATCH)) {
                 Ok(count) => {
                     self.shared.removed.fetch_add(count as u64, Ordering::Relaxed);
                 }
-                Err(error) => return log::warn!("sweeping messages: {error}"),
+                Err(error) => return log::warn!("sweeping {}: {error}", Swept::Messages),
             }
         }
     }

@@ -10,16 +10,14 @@ use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::LiveConfig;
 use crate::limits::{
-    FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, UNFINISHED_UPLOAD_LIFE, seconds,
+    FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, UNFINISHED_UPLOAD_LIFE, seconds,
 };
 use crate::store::{
-    self, Store, StoreError, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
+    self, Store, StoreError, Swept, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
 };
 use crate::threads::Periodic;
 use crate::time::{Clock, Micros};
 
-/// How long an operation stays after its end.
-const FINISHED_OPERATIONS: i64 = 30 * Micros::DAY;
 /// How long a dead credential's row stays to be looked at.
 const DEAD_CREDENTIALS: i64 = 30 * Micros::DAY;
 
@@ -73,23 +71,25 @@ fn trim_audit(store: &Store, days: u64, most: u64, now: Micros) {
         let large = match looked {
             Ok((false, false)) => return,
             Ok((_, large)) => large,
-            Err(error) => return log::warn!("the audit could not be trimmed: {error}"),
+            Err(error) => return failed(Swept::Audit, &error),
         };
         match store.write(move |conn| audit::retain(conn, before, large, AUDIT_BATCH)) {
             Ok(0) => return,
-            Ok(count) => log::debug!("trimmed {count} audit rows"),
-            Err(error) => return log::warn!("the audit could not be trimmed: {error}"),
+            Ok(count) => told(Swept::Audit, count),
+            Err(error) => return failed(Swept::Audit, &error),
         }
         std::thread::sleep(BREATH);
     }
 }
 
+/// Removes what is old of [`Swept::Idempotency`], [`Swept::Credentials`] and [`Swept::Operations`].
 fn sweep(store: &Store, now: Micros) {
     let life = i64::try_from(IDEMPOTENCY_LIFE.as_micros()).unwrap_or(i64::MAX);
+    let ended = ago(now, FINISHED_OPERATION_LIFE);
     let due = |conn: &Connection| -> store::Result<bool> {
         Ok(idempotency::is_due(conn, now.plus(-life))?
             || credentials::is_due(conn, now, now.plus(-DEAD_CREDENTIALS))?
-            || operations::is_due(conn, now.plus(-FINISHED_OPERATIONS))?)
+            || operations::is_due(conn, ended)?)
     };
     loop {
         // A transaction that changes nothing would still be a write lock and maybe a page; so look first.
@@ -107,7 +107,7 @@ fn sweep(store: &Store, now: Micros) {
             Ok(surplus
                 + idempotency::sweep(conn, now.plus(-life))?
                 + credentials::sweep(conn, now, now.plus(-DEAD_CREDENTIALS))?
-                + operations::sweep(conn, now.plus(-FINISHED_OPERATIONS))?)
+                + operations::sweep(conn, ended)?)
         });
         match swept {
             Ok(0) => return,
@@ -125,14 +125,22 @@ fn sweep_notifications(store: &Store, now: Micros) {
         let surplus = match store.lookup(|conn| notifications::surplus(conn, before, SWEEP_BATCH)) {
             Ok(none) if none.is_empty() => return,
             Ok(surplus) => surplus,
-            Err(error) => return log::warn!("old notifications could not be deleted: {error}"),
+            Err(error) => return failed(Swept::Notifications, &error),
         };
         match store.write(move |conn| notifications::delete_all(conn, &surplus)) {
             Ok(0) => return,
-            Ok(count) => log::debug!("swept {count} notifications"),
-            Err(error) => return log::warn!("old notifications could not be deleted: {error}"),
+            Ok(count) => told(Swept::Notifications, count),
+            Err(error) => return failed(Swept::Notifications, &error),
         }
     }
+}
+
+fn told(what: Swept, count: usize) {
+    log::debug!("swept {count} rows of {what}");
+}
+
+fn failed(what: Swept, error: &StoreError) {
+    log::warn!("old rows of {what} could not be deleted: {error}");
 }
 
 /// A time so long ago.
@@ -145,13 +153,13 @@ fn sweep_workspace(store: &Store, now: Micros) {
     let (finished, unfinished) = (ago(now, FINISHED_TASK_LIFE), ago(now, UNFINISHED_UPLOAD_LIFE));
     repeat(
         store,
-        "context",
+        Swept::Context,
         move |conn| context::is_due(conn, now),
         move |conn| context::sweep(conn, now, SWEEP_BATCH),
     );
     repeat(
         store,
-        "tasks",
+        Swept::Tasks,
         move |conn| tasks::is_due(conn, finished),
         move |conn| tasks::sweep(conn, finished, SWEEP_BATCH),
     );
@@ -165,13 +173,13 @@ pub fn drop_unfinished_uploads(store: &Store) {
 
 fn drop_uploads_before(store: &Store, before: Micros) {
     // Each may have a hundred chunks of 256 KiB.
-    repeat(store, "uploads", move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before, 1));
+    repeat(store, Swept::Uploads, move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before, 1));
 }
 
 /// Removes in small transactions, so that other writes hardly wait, for as long as something is due.
 fn repeat(
     store: &Store,
-    what: &str,
+    what: Swept,
     is_due: impl Fn(&Connection) -> store::Result<bool>,
     sweep: impl Fn(&Connection) -> store::Result<usize> + Copy + Send + 'static,
 ) {
@@ -179,12 +187,12 @@ fn repeat(
         match store.lookup(&is_due) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(error) => return log::warn!("sweeping {what}: {error}"),
+            Err(error) => return failed(what, &error),
         }
         match store.write(move |conn| sweep(conn)) {
             Ok(0) => return,
-            Ok(count) => log::debug!("swept {count} rows of {what}"),
-            Err(error) => return log::warn!("sweeping {what}: {error}"),
+            Ok(count) => told(what, count),
+            Err(error) => return failed(what, &error),
         }
     }
 }
