@@ -24,7 +24,7 @@ pub use hash::{SecretHash, token_mark};
 pub use kind::{Kind, recognise};
 pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;
-pub use redact::{has_own_secret, redacted};
+pub use redact::{PREFIXES, has_own_secret, redacted};
 pub use refresh_token::{PresentedRefresh, RefreshToken};
 pub use session::SessionSecret;
 pub use short_lived::{AuthorizationCode, ConsentId, DeviceCode, LoginLink};

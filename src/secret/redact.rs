@@ -8,8 +8,8 @@ use data_encoding::BASE64URL_NOPAD;
 /// What stands in a text where a secret was.
 pub const CUT: &str = "[cut]";
 
-/// What the box's own secrets start with; behind each comes the secret part.
-const PREFIXES: &[&str] = &[
+/// What the box's own secrets start with; behind each comes the secret part. A test sends one of each where none belongs.
+pub const PREFIXES: &[&str] = &[
     "taos_agent_",
     "taos_user_",
     "taos_key_",
@@ -24,6 +24,8 @@ const PREFIXES: &[&str] = &[
 ];
 /// What a one-time login link starts with, behind the name of the box. It stays: only what follows is secret.
 const LOGIN_LINK: &str = "/login/";
+/// Characters of the longest of them, and some.
+const PREFIX_CHARS: usize = 16;
 /// What every JWT starts with: `{"` in base64url.
 const JWT: &str = "eyJ";
 /// Characters behind a prefix from which on it is taken for a secret, or a part of one.
@@ -38,12 +40,18 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     // What only shows once it is decoded goes with the whole part of the path or query that it stands in.
     let mut all = String::with_capacity(plain.len());
     let mut found = false;
+    // What stands before, as far as it was left: `/login/` and `taos_session=` end where a part does.
+    let mut before = String::new();
     for part in plain.split_inclusive(['/', '?', '&', '=', ' ', '\'', '"']) {
-        if part.contains('%') && has_secret(&decoded(part)) {
+        before += &decoded(part);
+        if has_secret(&before) {
             found = true;
+            before.clear();
             all.push_str(CUT);
             all.extend(part.chars().last().filter(|c| "/?&= '\"".contains(*c)));
         } else {
+            let old = before.char_indices().rev().nth(PREFIX_CHARS).map_or(0, |(at, _)| at);
+            before.drain(..old);
             all.push_str(part);
         }
     }
@@ -171,6 +179,11 @@ mod tests {
         assert_eq!(redacted(&path), "/login/[cut]");
         assert_eq!(redacted(&format!("see http://box{path}?x=1")), "see http://box/login/[cut]?x=1");
         assert_eq!(redacted("/login/page.js"), "/login/page.js");
+        for encoded in [path.replace("/login/", "/login%2F"), path.replace("/login/", "/%6Cogin/")] {
+            assert!(!redacted(&encoded).contains(link.plaintext.reveal()), "{encoded}");
+        }
+        let session = format!("/x?taos%5Fsession={}", link.plaintext.reveal());
+        assert!(!redacted(&session).contains(link.plaintext.reveal()), "{session}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use taosd::secret::PREFIXES;
 
 use crate::support::{Client, Daemon, text};
 use crate::world::key;
@@ -24,7 +25,24 @@ fn nothing_that_is_kept_or_told_holds_a_secret_sent_to_the_wrong_place() {
     let body = json!({"agent_name": "worker", "name": "in", "api_key_type": "internal"});
     let internal = text(&operator.post("/agent_api_keys", body).expect(200).json(), "api_key");
     let agent = text(&operator.post("/api/agents/worker/token/issue", json!({})).expect(200).json(), "token");
-    let secrets = [text(&pat, "token"), jwt, internal, agent, operator.token().to_owned()];
+    let body = json!({"agent_name": "worker", "name": "ex", "api_key_type": "external"});
+    let external = text(&operator.post("/agent_api_keys", body).expect(200).json(), "api_key");
+    let enrollment = text(&operator.post("/credentials/enrollment", json!({})).expect(201).json(), "token");
+    let opened = daemon.anonymous().post("/api/sessions", json!({"token": member.token()}));
+    let session = opened.header("set-cookie").expect("a cookie").split(';').next().unwrap().to_owned();
+    let body = json!({"name": "Wiki", "redirect_uris": ["https://wiki.example.org/callback"], "secret": true});
+    let program = operator.post("/api/oauth/clients", body);
+    let client_secret = program.json()["client_secret"].as_str().map(str::to_owned);
+    let mut secrets = vec![text(&pat, "token"), jwt, internal, external, agent, enrollment, session];
+    secrets.extend(client_secret);
+    secrets.push(operator.token().to_owned());
+    // Of those that live for minutes or take a browser to get, one of the same form.
+    for (nth, prefix) in PREFIXES.iter().enumerate() {
+        if !secrets.iter().any(|secret| secret.starts_with(prefix)) {
+            secrets.push(format!("{prefix}Ab3-Cd5_Ef7Gh9Jk1Lm3Np5Qr7St9Uv1Wx3Yz5A{nth:0>3}"));
+        }
+    }
+    assert!(PREFIXES.iter().all(|prefix| secrets.iter().any(|secret| secret.starts_with(prefix))));
     let mut told = String::new();
     for secret in &secrets {
         let encoded: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
