@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::fill::knowledge;
 use crate::support::Daemon;
@@ -14,9 +14,7 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     let hostile = daemon.agent_token("hostile", &["knowledge.read"]);
     knowledge(&daemon, 100, 400, |number| format!("some words of {number}"));
     // Every row is looked at, and none fits.
-    let begun = Instant::now();
     hostile.get("/api/knowledge/items?category=none");
-    let alone = begun.elapsed();
     let (end, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let flood: Vec<_> = (0..40)
         .map(|_| {
@@ -32,17 +30,18 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     while asked.load(Ordering::Relaxed) < 4 {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let mut times: Vec<Duration> = (0..50)
+    // What others wait is counted in reads of the flood that end meanwhile: that is the same on a slow machine.
+    let mut overtaken: Vec<u64> = (0..100)
         .map(|_| {
-            let begun = Instant::now();
+            let before = asked.load(Ordering::Relaxed);
             daemon.operator().get("/api/users").expect(200);
-            begun.elapsed()
+            asked.load(Ordering::Relaxed) - before
         })
         .collect();
     end.store(true, Ordering::Relaxed);
     flood.into_iter().for_each(|one| one.join().expect("an answer"));
-    times.sort_unstable();
-    println!("the read takes {alone:?} alone; others: median {:?}, worst {:?}", times[25], times[49]);
-    // With the workers in the flood's hands each would wait for ten of its reads.
-    assert!(times[25] < alone.max(Duration::from_millis(50)) * 3, "{:?} beside {alone:?}", times[25]);
+    overtaken.sort_unstable();
+    println!("reads that ended meanwhile: median {}, p99 {}, worst {}", overtaken[50], overtaken[98], overtaken[99]);
+    // With the workers in the flood's hands each of the others' would wait behind the 40 reads that came before it.
+    assert!(overtaken[98] <= 12, "{overtaken:?}");
 }

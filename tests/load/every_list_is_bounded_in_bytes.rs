@@ -194,15 +194,13 @@ fn fill(daemon: &Daemon) -> (String, String) {
     (agent, space)
 }
 
-#[test]
-fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
-    let page = PAGE.to_string();
-    let daemon = Daemon::with(&[], &[("TAOSD_MAX_PAGE_BYTES", &page), ("TAOSD_REQUESTS_PER_MINUTE", "0")]);
-    let (agent, space) = fill(&daemon);
-    let operator = daemon.operator();
+/// Every list with a cursor as it is asked for with the longest page, by the route's id, and where in the body its rows
+/// are.
+fn asked(agent: &str, space: &str) -> Vec<(&'static str, String, &'static str)> {
     let few: BTreeSet<&str> = FEW.iter().map(|(id, _)| *id).collect();
+    let mut all = Vec::new();
     for (route, key) in lists().filter(|(route, _)| !few.contains(route.id)) {
-        let path = route.path.replace("/agents/{id}", &format!("/agents/{agent}")).replace("{space}", &space);
+        let path = route.path.replace("/agents/{id}", &format!("/agents/{agent}")).replace("{space}", space);
         let path = path.replace("{username}", "operator").replace("{name}", "operator").replace("{user}", "operator");
         assert!(!path.contains('{'), "{}: what is meant in {path}?", route.id);
         let mut query = vec![];
@@ -215,12 +213,52 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
             "agentex_history_list" | "agentex_keys_list" => query.push("agent_name=one".into()),
             _ => {}
         }
-        let rows = walk(&operator, &format!("{path}?{}", query.join("&")), key, 40_000);
+        all.push((route.id, format!("{path}?{}", query.join("&")), key));
+    }
+    all
+}
+
+/// What the daemon may ever hold, in KiB.
+const MOST_HELD: u64 = 96 * 1024;
+
+#[test]
+fn every_list_of_every_dialect_at_once_takes_little_memory() {
+    let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
+    let (agent, space) = fill(&daemon);
+    // Pages of a full megabyte, beside those of shorter rows.
+    deployments(&daemon, &daemon.agent("many"), 500, &json!({"text": "x".repeat(60_000)}).to_string());
+    let many = text(&daemon.record("many"), "id");
+    let mut paths: Vec<String> = asked(&agent, &space).into_iter().map(|(_, path, _)| path).collect();
+    paths.extend((0..4).map(|_| format!("/agents/{many}/deployments?limit=500")));
+    std::thread::scope(|scope| {
+        for asker in 0..20 {
+            let (client, paths) = (daemon.operator(), &paths);
+            scope.spawn(move || {
+                for nth in 0..paths.len() {
+                    // Each begins elsewhere, so that different lists are read side by side.
+                    client.get(&paths[(nth + asker * 3) % paths.len()]).expect(200);
+                }
+            });
+        }
+    });
+    let peak = crate::lists_of_long_rows_take_little_memory::peak(&daemon);
+    println!("{} lists, 20 at once: at most {peak} KiB", paths.len());
+    assert!(peak < MOST_HELD, "{peak} KiB");
+}
+
+#[test]
+fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
+    let page = PAGE.to_string();
+    let daemon = Daemon::with(&[], &[("TAOSD_MAX_PAGE_BYTES", &page), ("TAOSD_REQUESTS_PER_MINUTE", "0")]);
+    let (agent, space) = fill(&daemon);
+    let operator = daemon.operator();
+    for (id, path, key) in asked(&agent, &space) {
+        let rows = walk(&operator, &path, key, 40_000);
         let ids: BTreeSet<String> = rows.iter().map(name_of).collect();
-        assert_eq!(ids.len(), rows.len(), "{}: a row was seen twice", route.id);
+        assert_eq!(ids.len(), rows.len(), "{id}: a row was seen twice");
         // A user has 32 sessions at the most.
-        let made = if ["sessions_list", "users_sessions_list"].contains(&route.id) { 32 } else { ROWS - 1 };
-        assert!(rows.len() as u32 >= made, "{}: only {} rows", route.id, rows.len());
+        let made = if ["sessions_list", "users_sessions_list"].contains(&id) { 32 } else { ROWS - 1 };
+        assert!(rows.len() as u32 >= made, "{id}: only {} rows", rows.len());
     }
 }
 

@@ -8,7 +8,8 @@ use crate::support::Daemon;
 /// What the daemon may ever hold, in KiB.
 const MOST: u64 = 96 * 1024;
 
-fn peak(daemon: &Daemon) -> u64 {
+/// The most that the daemon has held, in KiB.
+pub fn peak(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).expect("a status");
     let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")

@@ -30,6 +30,14 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "keys", shares: 8, begin: keys },
     Kind { name: "denials", shares: 1, begin: denials },
     Kind { name: "idempotency", shares: 1, begin: idempotency },
+    Kind { name: "flood of reads", shares: 1, begin: reads },
+    Kind { name: "messages", shares: 1, begin: messages },
+    Kind { name: "tasks", shares: 1, begin: tasks },
+    Kind { name: "context", shares: 1, begin: context },
+    Kind { name: "uploads", shares: 1, begin: uploads },
+    Kind { name: "requests", shares: 1, begin: requests },
+    Kind { name: "joins", shares: 1, begin: joins },
+    Kind { name: "OAuth", shares: 1, begin: oauth },
 ];
 
 /// An agent of the operator's with a token of these scopes.
@@ -142,5 +150,106 @@ fn idempotency(daemon: &Daemon) -> Attack {
         let key = format!("{n:0>255}");
         let body = json!({"title": "t", "body": "b", "priority": "low"});
         client.with("Idempotency-Key", &key).post("/api/ui/notify", body).status
+    })
+}
+
+/// Twenty of the most expensive reads at once, again and again.
+fn reads(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "reads", &["knowledge.read", "knowledge.write"]);
+    let items: Vec<Value> =
+        (0..200).map(|at| json!({"path": format!("{at}"), "content": format!("some words of {at} ").repeat(200)})).collect();
+    client.put("/api/knowledge/sources/reads.all", json!({"items": items}));
+    let words = "/api/knowledge/search?q=some+words+of+s*+w*+o*";
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        let path = if n % 2 == 0 { words } else { "/api/knowledge/items?category=none" };
+        std::thread::scope(|scope| {
+            let all: Vec<_> = (0..20).map(|_| scope.spawn(|| client.get(path).status)).collect();
+            all.into_iter().map(|one| one.join().expect("a reply")).max().unwrap_or(0)
+        })
+    })
+}
+
+fn messages(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "messages", &["messages.*"]);
+    let mut n = 0_u64;
+    Box::new(move || {
+        n += 1;
+        let words: String = (0..6000).map(|word| format!("w{:x} ", n.wrapping_mul(1_000_003) + word)).collect();
+        client.post("/api/v1/messages", json!({"content": words})).status
+    })
+}
+
+fn tasks(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "tasks", &["tasks.*"]);
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        client.post("/api/v1/tasks", json!({"title": format!("task {n}"), "description": "d".repeat(10_000)})).status
+    })
+}
+
+fn context(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "context", &["context.*"]);
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        client.post("/api/v1/context", json!({"key": format!("k{n}"), "value": "v".repeat(SMALL)})).status
+    })
+}
+
+fn uploads(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "uploads", &["uploads.*"]).with("Content-Type", "multipart/form-data; boundary=b");
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        let head = "Content-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\nContent-Type: text/plain";
+        let body = format!("--b\r\n{head}\r\n\r\n{n} {}\r\n--b--\r\n", "f".repeat(1_000_000));
+        client.send("POST", "/api/v1/uploads/", Some(body.as_bytes())).status
+    })
+}
+
+/// Asks, and takes back: a request that is open holds up the next.
+fn requests(daemon: &Daemon) -> Attack {
+    let client = agent(daemon, "requests", &["requests.*"]);
+    let mut open: Option<String> = None;
+    Box::new(move || match open.take() {
+        Some(id) => client.post(&format!("/api/requests/{id}/withdraw"), json!({})).status,
+        None => {
+            let body = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r".repeat(500), "duration_seconds": 60});
+            let reply = client.post("/api/requests", body);
+            open = reply.json()["id"].as_str().map(str::to_owned);
+            reply.status
+        }
+    })
+}
+
+fn joins(daemon: &Daemon) -> Attack {
+    let client = daemon.anonymous();
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        client.post("/api/joins", json!({"name": format!("bot{n}"), "reason": "r".repeat(500)})).status
+    })
+}
+
+/// A stranger's program registers and begins logins, again and again.
+fn oauth(daemon: &Daemon) -> Attack {
+    let client = daemon.anonymous();
+    let form = client.with("Content-Type", "application/x-www-form-urlencoded");
+    let mut id = String::from("none");
+    let mut n = 0;
+    Box::new(move || {
+        n += 1;
+        if n % 2 == 0 {
+            let body = format!("client_id={id}&scope=messages");
+            return form.send("POST", "/oauth/device_authorization", Some(body.as_bytes())).status;
+        }
+        let reply = client.post("/oauth/register", json!({"client_name": "p", "redirect_uris": ["http://127.0.0.1/cb"]}));
+        if reply.status == 201 {
+            id = text(&reply.json(), "client_id");
+        }
+        reply.status
     })
 }
