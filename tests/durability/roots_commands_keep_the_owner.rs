@@ -51,6 +51,7 @@ fn every_file_that_a_command_makes_belongs_to_the_directorys_owner() {
     run(&["check"]);
     run(&["backup", inside.to_str().unwrap()]);
     run(&["backup", copy.to_str().unwrap()]);
+    run(&["compact"]);
     run(&["restore", inside.to_str().unwrap()]);
     // Also where a crash left a WAL, and where there are no backups yet.
     fs::remove_dir_all(daemon.data.join("backup")).unwrap();
@@ -63,5 +64,6 @@ fn every_file_that_a_command_makes_belongs_to_the_directorys_owner() {
         all_are_others(&daemon.data);
     };
     run(&["check"]);
+    run(&["compact"]);
     run(&["operator-token", "--rotate"]);
 }
