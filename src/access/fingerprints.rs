@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use hyper::header::HeaderName;
 
 use crate::config::{FingerprintPolicy, Watched};
-use crate::rest::head::Head;
 use crate::limits::{FINGERPRINT_EVENTS_A_DAY as EVENTS_A_DAY, FINGERPRINTS as KEPT, THROTTLE_ENTRIES};
+use crate::rest::head::Head;
 use crate::threads::lock;
 use crate::time::Micros;
 

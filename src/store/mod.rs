@@ -74,8 +74,8 @@ pub use copy::{BACKUPS, Copied, PART_SUFFIX, backup_dir, copy_at_rest, copy_besi
 pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;
-pub use swept::Swept;
 pub use open::{FILE, OpenError, identify, write_back};
+pub use swept::Swept;
 
 use condition::Condition;
 use migrate::MigrateError;

@@ -3,9 +3,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Result, is_id};
 use super::page::{Take, each};
 use super::row::record;
+use super::{Result, is_id};
 use crate::closed_set::closed_set;
 use crate::limits::{NOTIFICATION_ROWS, NOTIFICATION_ROWS_OF_AGENT};
 use crate::time::Micros;

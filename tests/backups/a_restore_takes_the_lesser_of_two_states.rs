@@ -137,7 +137,8 @@ fn a_membership_that_ended_and_a_channel_that_was_removed_stay_so() {
     for name in ["ann", "bob", "cat"] {
         operator.post("/api/users", json!({"username": name})).expect(201);
     }
-    let space = daemon.text("SELECT s.id FROM spaces s JOIN users u ON u.id = s.owner_user_id WHERE u.username = 'operator'", []);
+    let space = daemon
+        .text("SELECT s.id FROM spaces s JOIN users u ON u.id = s.owner_user_id WHERE u.username = 'operator'", []);
     let member = |who: &str, role: &str| {
         let body = json!({"principal": format!("user:{who}"), "resource": format!("space:{space}"), "role": role});
         let reply = operator.post("/api/grants", body);
@@ -171,7 +172,8 @@ fn a_membership_that_ended_and_a_channel_that_was_removed_stay_so() {
         assert!(said.contains(line), "{line} in {said}");
     }
     daemon.spawn();
-    let roles = "SELECT group_concat(u.username || ' ' || g.role) FROM grants g JOIN users u ON u.id = g.principal_user_id
+    let roles =
+        "SELECT group_concat(u.username || ' ' || g.role) FROM grants g JOIN users u ON u.id = g.principal_user_id
         WHERE g.space_id = ?1 AND u.username <> 'operator'";
     assert_eq!(daemon.text(roles, [&space]), "bob viewer", "nor does cat become a member by a restore");
     let channels = daemon.on_socket().get("/api/users/operator/channels").expect(200).json();

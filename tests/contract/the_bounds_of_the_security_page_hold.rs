@@ -36,14 +36,17 @@ fn each_kind_of_thing_stops_where_the_page_says() {
     stops("spaces_create", limits::SPACES_OF_USER, 1, "limit_reached", |n| {
         ann.post("/api/spaces/create", json!({"name": format!("Space {n}"), "visibility": "private"}))
     });
-    stops("keys_create", limits::KEYS_OF_USER, 0, "cleanup_required", |_| ann.post("/api/v1/keys", json!({"name": "k"})));
+    stops("keys_create", limits::KEYS_OF_USER, 0, "cleanup_required", |_| {
+        ann.post("/api/v1/keys", json!({"name": "k"}))
+    });
     stops("agentex_keys_create", limits::AGENT_KEYS, 0, "too_many_keys", |n| {
         operator.post("/agent_api_keys", json!({"agent_name": "worker", "name": format!("k{n}")}))
     });
     let agent = daemon.agent_token("worker", &["requests.*"]);
     stops("requests_create", limits::REQUESTS_PENDING.0, 0, "too_many_requests_pending", |n| {
         // One that asks the same is the same request.
-        let scopes = ["agents.logs", "agents.update", "agents.deploy", "agents.export", "agents.purge", "agents.freeze"];
+        let scopes =
+            ["agents.logs", "agents.update", "agents.deploy", "agents.export", "agents.purge", "agents.freeze"];
         let scope = scopes[usize::try_from(n).expect("a few")];
         agent.post("/api/requests", json!({"kind": "scope", "scope": [scope], "reason": "r", "duration_seconds": 60}))
     });
@@ -60,9 +63,7 @@ fn what_makes_room_keeps_as_many_as_the_page_says() {
     let daemon = Daemon::with(&[], &[("TAOSD_REQUESTS_PER_MINUTE", "0")]);
     let ann = daemon.member("ann", &["*"]);
     let open = || daemon.anonymous().post("/api/sessions", json!({"token": ann.token()}));
-    let kept = || {
-        daemon.number("SELECT count(*) FROM credentials WHERE kind = 'session' AND state = 'active'", [])
-    };
+    let kept = || daemon.number("SELECT count(*) FROM credentials WHERE kind = 'session' AND state = 'active'", []);
     for _ in 0..i64::try_from(limits::SESSIONS).unwrap() + 5 {
         let opened = open();
         assert!(opened.status < 300, "{}", opened.text());

@@ -165,9 +165,10 @@ impl Tried {
         let route = all_routes().find(|route| route.id == id).unwrap_or_else(|| panic!("no route {id}"));
         let names = route.parameters();
         assert_eq!(names.len(), parameters.len(), "{}", route.path);
-        let path = names.iter().zip(parameters).fold(route.path.to_owned(), |path, (name, value)| {
-            path.replace(&format!("{{{name}}}"), value)
-        });
+        let path = names
+            .iter()
+            .zip(parameters)
+            .fold(route.path.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
         let example = || serde_json::from_str(route.example).ok();
         let body = body.or_else(example);
         let reply = client.call(route.method.as_str(), &path, body.as_ref());
@@ -331,10 +332,8 @@ fn no_write_works_much_longer_on_a_full_box_than_on_an_empty_one() {
     let (empty, full) = (run(1000), run(10));
     println!("empty: {empty:#?}\nfull: {full:#?}");
     // A write that looks through its table takes some hundred times as long here.
-    let over: Vec<_> = full
-        .iter()
-        .filter(|(what, ms)| **ms > 4 * empty.get(*what).copied().unwrap_or(0).max(MOST))
-        .collect();
+    let over: Vec<_> =
+        full.iter().filter(|(what, ms)| **ms > 4 * empty.get(*what).copied().unwrap_or(0).max(MOST)).collect();
     assert!(over.is_empty(), "{over:#?}");
 }
 

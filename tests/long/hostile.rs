@@ -156,8 +156,9 @@ fn idempotency(daemon: &Daemon) -> Attack {
 /// Twenty of the most expensive reads at once, again and again.
 fn reads(daemon: &Daemon) -> Attack {
     let client = agent(daemon, "reads", &["knowledge.read", "knowledge.write"]);
-    let items: Vec<Value> =
-        (0..200).map(|at| json!({"path": format!("{at}"), "content": format!("some words of {at} ").repeat(200)})).collect();
+    let items: Vec<Value> = (0..200)
+        .map(|at| json!({"path": format!("{at}"), "content": format!("some words of {at} ").repeat(200)}))
+        .collect();
     client.put("/api/knowledge/sources/reads.all", json!({"items": items}));
     let words = "/api/knowledge/search?q=some+words+of+s*+w*+o*";
     let mut n = 0;
@@ -217,7 +218,8 @@ fn requests(daemon: &Daemon) -> Attack {
     Box::new(move || match open.take() {
         Some(id) => client.post(&format!("/api/requests/{id}/withdraw"), json!({})).status,
         None => {
-            let body = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r".repeat(500), "duration_seconds": 60});
+            let body =
+                json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r".repeat(500), "duration_seconds": 60});
             let reply = client.post("/api/requests", body);
             open = reply.json()["id"].as_str().map(str::to_owned);
             reply.status
@@ -246,7 +248,8 @@ fn oauth(daemon: &Daemon) -> Attack {
             let body = format!("client_id={id}&scope=messages");
             return form.send("POST", "/oauth/device_authorization", Some(body.as_bytes())).status;
         }
-        let reply = client.post("/oauth/register", json!({"client_name": "p", "redirect_uris": ["http://127.0.0.1/cb"]}));
+        let reply =
+            client.post("/oauth/register", json!({"client_name": "p", "redirect_uris": ["http://127.0.0.1/cb"]}));
         if reply.status == 201 {
             id = text(&reply.json(), "client_id");
         }

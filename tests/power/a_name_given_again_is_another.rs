@@ -96,13 +96,20 @@ fn a_field_of_ids_takes_no_name() {
     let id = daemon.agent("atlas");
     let operator = daemon.operator();
     let key = |body: Value| operator.post("/api/v1/keys", body);
-    for named in [json!({"bound_agent_id": "atlas"}), json!({"allowed_agent_ids": ["atlas"]}), json!({"allowed_agent_ids": [id, "atlas"]})] {
+    for named in [
+        json!({"bound_agent_id": "atlas"}),
+        json!({"allowed_agent_ids": ["atlas"]}),
+        json!({"allowed_agent_ids": [id, "atlas"]}),
+    ] {
         let mut body = named.clone();
         body["name"] = json!("k");
         assert_eq!(key(body).expect(404).json()["detail"]["error"], "agent_not_found", "{named}");
     }
     assert_eq!(key(json!({"name": "k", "bound_agent_id": id})).expect(201).json()["bound_agent_id"], *id);
-    assert_eq!(key(json!({"name": "k", "allowed_agent_ids": [id]})).expect(201).json()["allowed_agent_ids"], json!([id]));
+    assert_eq!(
+        key(json!({"name": "k", "allowed_agent_ids": [id]})).expect(201).json()["allowed_agent_ids"],
+        json!([id])
+    );
     // Where the field says so, a name will do.
     let pat = operator.post("/credentials/agent-pat", json!({"agent_id": "atlas"})).expect(201).json();
     assert_eq!(pat["bound_agent_id"], *id);

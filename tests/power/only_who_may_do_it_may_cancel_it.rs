@@ -40,7 +40,8 @@ fn allowed(kind: OperationKind) -> u16 {
 fn waiting(daemon: &Daemon, kind: &str, agent: Option<&str>, actor: &str) -> String {
     let id = format!("op-{kind}-{}", daemon.number("SELECT count(*) FROM operations", []));
     daemon.execute("UPDATE operations SET status = 'cancelled', finished_at = 1 WHERE finished_at IS NULL", []);
-    let insert = "INSERT INTO operations (id, kind, status, agent_id, actor, actor_id, request_id, created_at, parent_id)
+    let insert =
+        "INSERT INTO operations (id, kind, status, agent_id, actor, actor_id, request_id, created_at, parent_id)
             VALUES (?1, ?2, 'queued', ?3, 'user:whoever', ?4, '-', 1, ?5)";
     let is_bulk = kind == "bulk";
     let none: Option<&str> = None;

@@ -19,7 +19,6 @@ use crate::store::credentials::{CredentialState, KeyAudience, Maker};
 use crate::store::keys::{self, NewPat, PatRecord};
 use crate::time::Micros;
 
-
 /// A key to be made.
 pub struct KeyRequest {
     /// A user's or agent's key, or an enrollment.

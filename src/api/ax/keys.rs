@@ -68,8 +68,11 @@ const MADE: Answer = Answer::Object(RECORD);
 
 const EXPIRES_IN_HOURS: Field =
     Field::integer("expires_in_hours", 1, 168, "Hours until the enrollment must be used; 1 if absent.");
-const BOUND_AGENT_ID: Field =
-    Field::text("bound_agent_id", 255, "The id of the agent that the key acts as. If absent, the key acts as the caller.");
+const BOUND_AGENT_ID: Field = Field::text(
+    "bound_agent_id",
+    255,
+    "The id of the agent that the key acts as. If absent, the key acts as the caller.",
+);
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/credentials/agent-pat", AD, Action::CredentialsIssue, issue_agent_pat)

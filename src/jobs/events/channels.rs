@@ -379,7 +379,10 @@ impl Dispatcher {
                     channels::expire(conn, too_old)
                 })?;
                 if given_up > 0 {
-                    log::error!("{}: {given_up} notifications waited for a day: they are dropped", Swept::ChannelOutbox);
+                    log::error!(
+                        "{}: {given_up} notifications waited for a day: they are dropped",
+                        Swept::ChannelOutbox
+                    );
                 }
                 Ok(())
             }

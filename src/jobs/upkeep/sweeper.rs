@@ -10,7 +10,8 @@ use super::expiry::Expiry;
 use crate::access::Gate;
 use crate::config::LiveConfig;
 use crate::limits::{
-    FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH, UNFINISHED_UPLOAD_LIFE, seconds,
+    FINISHED_OPERATION_LIFE, FINISHED_TASK_LIFE, IDEMPOTENCY_LIFE, NOTIFICATION_LIFE, SWEEP_BATCH,
+    UNFINISHED_UPLOAD_LIFE, seconds,
 };
 use crate::store::{
     self, Store, StoreError, Swept, audit, context, credentials, idempotency, notifications, operations, tasks, uploads,
@@ -173,7 +174,12 @@ pub fn drop_unfinished_uploads(store: &Store) {
 
 fn drop_uploads_before(store: &Store, before: Micros) {
     // Each may have a hundred chunks of 256 KiB.
-    repeat(store, Swept::Uploads, move |conn| uploads::is_due(conn, before), move |conn| uploads::sweep(conn, before, 1));
+    repeat(
+        store,
+        Swept::Uploads,
+        move |conn| uploads::is_due(conn, before),
+        move |conn| uploads::sweep(conn, before, 1),
+    );
 }
 
 /// Removes in small transactions, so that other writes hardly wait, for as long as something is due.

@@ -297,7 +297,8 @@ impl Lesser<'_> {
     pub(super) fn channels(&mut self) -> Result<()> {
         let present: HashMap<&str, &Channel> = self.now.channels.iter().map(|one| (one.id.as_str(), one)).collect();
         for one in &self.backup.channels {
-            let user = one.user.as_deref().map_or_else(|| "the admins".to_owned(), |id| self.named(&format!("user {id}")));
+            let user =
+                one.user.as_deref().map_or_else(|| "the admins".to_owned(), |id| self.named(&format!("user {id}")));
             let right = format!("channel {} of {user} ({})", one.kind, one.id);
             let Some(now) = present.get(one.id.as_str()) else {
                 if self.now.descends {
