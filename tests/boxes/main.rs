@@ -18,6 +18,9 @@ macro_rules! on_both {
 #[allow(dead_code, reason = "the drivers' tests use all of it")]
 mod bed;
 mod gate;
+#[path = "../console/site.rs"]
+#[allow(dead_code, reason = "the console's tests use all of it")]
+mod site;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;
@@ -31,6 +34,7 @@ mod a_swapped_mount_is_not_followed;
 mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;
 mod agents_sleep_and_wake;
+mod an_agent_asks_its_owner_by_mcp;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
 mod crashes_leave_one_token;

@@ -112,6 +112,17 @@ impl Bed {
         image
     }
 
+    /// The image with Python and the official MCP client in it, where it was provisioned.
+    #[allow(dead_code, reason = "only the tests of agents in containers have an agent in it")]
+    pub fn mcp_image() -> Option<ImageName> {
+        static SAID: Once = Once::new();
+        let image = setting("TAOSD_TEST_MCP_IMAGE").and_then(|image| ImageName::parse(&image).ok());
+        if image.is_none() {
+            left_out(&SAID, "a box with the MCP client", "its image is not provisioned");
+        }
+        image
+    }
+
     pub fn lxc_path() -> PathBuf {
         setting("TAOSD_TEST_LXC_PATH").unwrap().into()
     }
