@@ -7,6 +7,7 @@ pub use crate::access::lookup::agentex::presented as presented_by_agentex;
 pub use crate::api::agents::name::{display_name, given_name, is_slug, slug_of};
 pub use crate::api::ax::mentions::names as mentioned_names;
 use crate::api::engine::paging;
+pub use crate::api::mcp::protocol as mcp;
 use crate::api::oauth;
 use crate::api::taos::{docs, notify};
 use crate::config::{Config, ConfigError};

@@ -246,7 +246,7 @@ impl Caller {
     }
 
     /// The class the caller has where none fits.
-    pub(super) fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         self.class_among(&[Class::User, Class::Admin, Class::Agent, Class::Key]).unwrap_or(Class::Key)
     }
 

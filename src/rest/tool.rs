@@ -32,6 +32,8 @@ pub struct Tool {
     pub narrower: &'static [Field],
     /// Fields of the query or the body that the tool does not take.
     pub omits: &'static [&'static str],
+    /// Fields that the tool takes and its route does not know: the protocol acts on them.
+    pub extra: &'static [Field],
     /// What a number is that the call leaves out, where that is not the route's own default.
     pub presets: &'static [(&'static str, i64)],
     /// Fields of the answer, or of the rows in it, that the result leaves out.
@@ -41,7 +43,7 @@ pub struct Tool {
 impl Tool {
     /// A tool that takes and tells all its route does.
     pub const fn new(name: &'static str, effect: Effect, about: &'static str) -> Self {
-        Self { name, about, effect, path: &[], narrower: &[], omits: &[], presets: &[], without: &[] }
+        Self { name, about, effect, path: &[], narrower: &[], omits: &[], extra: &[], presets: &[], without: &[] }
     }
 
     /// The path's parameters as these fields.
@@ -62,6 +64,13 @@ impl Tool {
     #[must_use]
     pub const fn omitting(mut self, fields: &'static [&'static str]) -> Self {
         self.omits = fields;
+        self
+    }
+
+    /// Takes these fields as well.
+    #[must_use]
+    pub const fn with_extra(mut self, fields: &'static [Field]) -> Self {
+        self.extra = fields;
         self
     }
 

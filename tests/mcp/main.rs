@@ -8,6 +8,7 @@ mod events;
 
 mod a_killed_daemon_speaks_once;
 mod a_tool_may_what_its_route_may;
+mod arguments_are_completed;
 mod both_eras_are_served;
 mod every_row_that_says_so_is_a_tool;
 mod notices_tell_of_changes;
@@ -15,6 +16,7 @@ mod prompts_are_made;
 mod refusals_are_results;
 mod resources_are_read_by_their_routes;
 mod results_are_bounded;
+mod the_clients_user_is_asked;
 mod the_rules_of_http_hold;
 mod tokens_open_the_endpoint;
 mod waits_hold_no_thread;

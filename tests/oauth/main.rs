@@ -5,6 +5,7 @@ mod support;
 
 mod a_key_becomes_a_token_by_standard_means;
 mod a_link_logs_in_once;
+mod a_program_asks_for_more;
 mod a_program_logs_in_by_a_click;
 mod a_program_without_a_browser_logs_in;
 mod a_service_asks_about_tokens;

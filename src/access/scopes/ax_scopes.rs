@@ -231,6 +231,17 @@ pub fn needed(class: Class, action: Action) -> &'static str {
     )
 }
 
+/// The words that a program in this class has with these scopes, and the finest one that it lacks for an action; `None`:
+/// no word gives that. A fine word is left out where the broad one is there.
+pub fn words_with(class: Class, own: &Scopes, action: Action) -> Option<Vec<&'static str>> {
+    let lacked = needed(class, action);
+    find(class, lacked).filter(|word| scopes(word.scopes).covers_text(action.slug()))?;
+    let is_had = |word: &&Word| word.scopes.iter().all(|text| own.covers_text(text));
+    let had: Vec<&str> = words_of(class).filter(is_had).map(|word| word.name).collect();
+    let is_broad = |name: &&str| name.split_once(':').is_none_or(|(broad, _)| !had.contains(&broad));
+    Some(had.iter().copied().filter(is_broad).chain([lacked]).collect())
+}
+
 /// What a key's explicit scopes mean: words of its class, or scopes as everywhere else. True beside them if one of
 /// them is a manager's.
 ///
@@ -341,6 +352,15 @@ mod tests {
         assert_eq!(needed(Class::Admin, Action::CredentialsIssue), "credentials.issue.agent");
         assert_eq!(needed(Class::Admin, Action::MessagesSend), "messages");
         assert_eq!(needed(Class::User, Action::CredentialsIssue), "credentials.issue.agent");
+    }
+
+    #[test]
+    fn a_program_is_told_the_words_it_has_and_the_one_it_lacks() {
+        let own =
+            Scopes::parse(["messages.list", "messages.read", "messages.search", "messages.mark", "tasks.*"]).unwrap();
+        let words = words_with(Class::User, &own, Action::MessagesSend);
+        assert_eq!(words, Some(vec!["tasks", "search", "messages:read", "messages:write"]));
+        assert_eq!(words_with(Class::Agent, &own, Action::CredentialsIssue), None);
     }
 
     #[test]

@@ -66,6 +66,11 @@ impl Logins {
         }
     }
 
+    /// The keyed hash of a state that a client of the MCP endpoint gives back.
+    pub fn state_mac(&self, text: &str) -> blake3::Hash {
+        blake3::keyed_hash(&blake3::derive_key("taosd 2026 request state", &self.client_key), text.as_bytes())
+    }
+
     /// The keyed hash of a client id's text.
     pub fn client_mac(&self, text: &str) -> blake3::Hash {
         blake3::keyed_hash(&self.client_key, text.as_bytes())

@@ -9,9 +9,12 @@ use hyper::header::{HOST, WWW_AUTHENTICATE};
 
 use super::app::App;
 use crate::access::scopes::ax_scopes;
+use crate::access::{Action, Caller};
 use crate::http::edge::check::split_host;
+use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::{Head, Peer};
+use crate::secret::Kind;
 
 /// The address of a page of ours as this request's browser sees it, if people may log in there; without a slash at the
 /// end.
@@ -48,6 +51,19 @@ pub fn challenged(app: &App, head: &Head, error: ApiError) -> ApiError {
     let told =
         format!("{}, resource_metadata=\"{metadata}\", scope=\"{words}\"", own.unwrap_or("Bearer realm=\"taosd\""));
     error.header(WWW_AUTHENTICATE, told)
+}
+
+/// The refusal of an action to a token that a person's click gave, with what a client asks for to get more
+/// (RFC 6750, section 3; MCP contract, section 4). `None`: it is no such token, or more cannot be had that way.
+pub fn stepped_up(app: &App, head: &Head, caller: &Caller, action: Action, error: &ApiError) -> Option<ApiError> {
+    if caller.credential_kind() != Kind::OauthGrant.slug() || error.code != codes::SCOPE_DENIED {
+        return None;
+    }
+    let issuer = issuer(app, head)?;
+    let words = ax_scopes::words_with(caller.class(), caller.lasting_scopes(), action)?.join(" ");
+    let metadata = format!("{issuer}/.well-known/oauth-protected-resource/mcp");
+    let told = format!("Bearer error=\"insufficient_scope\", scope=\"{words}\", resource_metadata=\"{metadata}\"");
+    Some(error.clone().header(WWW_AUTHENTICATE, told))
 }
 
 /// The address that people are told where no request says under which name they reach the box.

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 use super::refusal::{INVALID_REQUEST, PARSE_ERROR, Refusal};
 use crate::rest::json;
 
+/// Where a modern request says what its client can do.
+pub const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 /// Bytes of an id that is a text.
 const ID_BYTES: usize = 256;
 
@@ -37,6 +39,17 @@ impl Request {
     /// What a modern request says about itself.
     pub fn meta(&self, name: &str) -> Option<&Value> {
         self.params.get("_meta")?.as_object()?.get(name)
+    }
+
+    /// True if a modern client says that its user can fill in a form; a client that names no mode has forms.
+    pub fn has_forms(&self) -> bool {
+        let own = self.meta(CAPABILITIES_KEY).and_then(|all| all.get("elicitation")).and_then(Value::as_object);
+        own.is_some_and(|modes| modes.is_empty() || modes.contains_key("form"))
+    }
+
+    /// What the client's user answered to the request of this name.
+    pub fn response(&self, name: &str) -> Option<&Map<String, Value>> {
+        self.params.get("inputResponses")?.get(name)?.as_object()
     }
 }
 

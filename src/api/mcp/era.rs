@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
-use super::envelope::Request;
+use super::envelope::{CAPABILITIES_KEY, Request};
 use super::refusal::{HEADER_MISMATCH, INVALID_PARAMS, Refusal, UNSUPPORTED_VERSION};
 
 /// Every revision that is served, newest first.
@@ -14,7 +14,6 @@ pub const SUPPORTED: [&str; 5] = ["2026-07-28", "2025-11-25", "2025-06-18", "202
 pub const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");

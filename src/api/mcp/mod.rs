@@ -11,8 +11,12 @@
 //! 8. `resources`, `prompts` - what else is offered
 //! 9. `listen` - notices of changes
 //! 10. `server` - the methods
-//! 11. `ours` - what the box offers
+//! 11. `elicit`, `complete` - asking the client's user, and values for arguments
+//! 12. `ours` - what the box offers
+//! 13. [`protocol`] - the protocol without that
 
+mod complete;
+mod elicit;
 mod envelope;
 mod era;
 mod listen;
@@ -25,6 +29,16 @@ mod schema;
 mod server;
 mod told;
 mod tools;
+
+/// The protocol without what the box offers: for the tests that put other things behind it, and for the fuzzer.
+pub mod protocol {
+    pub use super::complete::told as completed;
+    pub use super::envelope::{CAPABILITIES_KEY, Message, Request, read};
+    pub use super::era::{Era, of as era_of};
+    pub use super::refusal::Refusal;
+    pub use super::server::{Answer, Catalogue, Completion, Doing, Done, answer};
+    pub use super::told::Told;
+}
 
 use hyper::http::Method;
 use serde_json::Value;

@@ -6,15 +6,16 @@ use serde_json::{Map, Value, json};
 use super::envelope::Request;
 use super::era::Era;
 use super::listen::{self, Notices};
-use super::refusal::{INTERNAL, INVALID_PARAMS, METHOD_NOT_FOUND, RESOURCE_NOT_FOUND, Refusal};
+use super::refusal::{INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, Refusal};
 use super::resources::{self, Resource};
-use super::server::{Catalogue, Doing, Done, bad_cursor};
+use super::server::{Catalogue, Completion, Doing, Done, bad_cursor};
 use super::told::Told;
-use super::{prompts, results, tools};
+use super::{complete, elicit, prompts, results, tools};
 use crate::access::{Action, may_call, space_role_on};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Call;
+use crate::api::engine::site;
 use crate::docs;
 use crate::jobs::events::streams;
 use crate::rest::class::UA_AG;
@@ -98,15 +99,32 @@ impl Catalogue for Ours<'_> {
         tools::list(self.app.routes, &self.call.caller)
     }
 
-    fn call(&self, _request: &Request, name: &str, arguments: Map<String, Value>) -> Done<Work> {
+    fn call(&self, request: &Request, name: &str, arguments: Map<String, Value>) -> Done<Work> {
         let offered = tools::find(self.app.routes, name)
             .ok_or_else(|| Refusal::params("There is no tool of this name: tools/list has them all."))?;
         let (head, caller) = (&self.call.input.head, &self.call.caller);
         let need = offered.need().ok_or_else(|| Refusal::bad(INTERNAL, "The tool has no action."))?;
         if let Err(refusal) = self.app.gate.admit_within(head, caller, &need) {
-            return Ok(results::failed(&refusal).into());
+            return match site::stepped_up(self.app, head, caller, need.action, &refusal) {
+                Some(challenged) => Err(refused(&challenged, 403)),
+                None => Ok(results::failed(&refusal).into()),
+            };
         }
-        let asked = match offered.input(head, caller, arguments) {
+        let mut added = Map::new();
+        if elicit::is_wanted(name, &arguments) {
+            // What is wrong with the question is told before anybody is asked.
+            if let Err(refusal) = offered.input(head, caller, arguments.clone(), Map::new()) {
+                return Ok(results::failed(&refusal).into());
+            }
+            if !request.has_forms() {
+                return Ok(results::failed(&elicit::no_forms()).into());
+            }
+            match elicit::ask(&self.app.logins, &caller.principal_key(), request, &arguments)? {
+                elicit::Asked::Form(form) => return Ok(form.into()),
+                elicit::Asked::Answer(answer) => added.insert("client_answer".to_owned(), json!(answer)),
+            };
+        }
+        let asked = match offered.input(head, caller, arguments, added) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(results::failed(&refusal).into()),
         };
@@ -180,7 +198,7 @@ impl Catalogue for Ours<'_> {
         prompts::list(self.may("knowledge_prompt"), self.may("messages_list") && self.may("tasks_list"))
     }
 
-    fn prompt(&self, name: &str, arguments: &Map<String, Value>) -> Done<Work> {
+    fn prompt(&self, _request: &Request, name: &str, arguments: &Map<String, Value>) -> Done<Work> {
         let text = |name: &str| match arguments.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -232,8 +250,30 @@ impl Catalogue for Ours<'_> {
         }
     }
 
-    fn complete(&self, _request: &Request) -> Result<Told, Refusal> {
-        Err(Refusal { status: 200, ..Refusal::bad(METHOD_NOT_FOUND, "There is nothing to complete.") })
+    fn complete(&self, asked: &Completion<'_>) -> Done<Work> {
+        let kind = complete::kind(asked).ok_or_else(|| Refusal::params("There is no such argument here."))?;
+        let (caller, begun) = (&self.call.caller, asked.value.to_owned());
+        let found = match kind {
+            complete::Kind::Pages => return Ok(complete::told(complete::pages(), &begun).into()),
+            complete::Kind::Sources => {
+                let then = move |reply| {
+                    let list = serde_json::from_str(&text_or_trouble(reply)?).unwrap_or_default();
+                    Ok(complete::told(complete::sources(&list), &begun).into())
+                };
+                let asked = self.ask("knowledge_sources", Vec::new(), json!({}), then);
+                return Ok(asked.map_or_else(|| complete::told([], "").into(), Doing::Work));
+            }
+            complete::Kind::Spaces if self.may("spaces_list") => {
+                self.app.store.lookup(|conn| complete::spaces(conn, caller))
+            }
+            complete::Kind::Keys if self.may("context_list") => {
+                let space = asked.known("space_id").unwrap_or("");
+                self.app.store.lookup(|conn| complete::keys(conn, caller, space, &begun))
+            }
+            complete::Kind::Spaces | complete::Kind::Keys | complete::Kind::Free => Ok(Vec::new()),
+        };
+        let found = found.map_err(|error| trouble(&error.into()))?;
+        Ok(complete::told(found, &begun).into())
     }
 
     fn listen(&self, request: &Request) -> Done<Work> {

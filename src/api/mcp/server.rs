@@ -37,6 +37,47 @@ impl<W> From<Told> for Doing<W> {
 /// What a method ends in.
 pub type Done<W> = Result<Doing<W>, Refusal>;
 
+/// Which argument is to be completed.
+#[derive(Debug, Clone, Copy)]
+pub struct Completion<'a> {
+    /// Whose it is.
+    pub of: Completed<'a>,
+    /// Its name.
+    pub argument: &'a str,
+    /// What of its value is there.
+    pub value: &'a str,
+    request: &'a Request,
+}
+
+/// What has arguments that can be completed.
+#[derive(Debug, Clone, Copy)]
+pub enum Completed<'a> {
+    /// The prompt of this name.
+    Prompt(&'a str),
+    /// The resources of this template.
+    Template(&'a str),
+}
+
+impl<'a> Completion<'a> {
+    fn of(request: &'a Request) -> Result<Self, Refusal> {
+        let part = |name: &str, key: &str| request.params.get(name)?.get(key)?.as_str();
+        let bad = |what: &str| Refusal::params(format!("params has no text {what}."));
+        let of = match part("ref", "type") {
+            Some("ref/prompt") => Completed::Prompt(part("ref", "name").ok_or_else(|| bad("ref.name"))?),
+            Some("ref/resource") => Completed::Template(part("ref", "uri").ok_or_else(|| bad("ref.uri"))?),
+            _ => return Err(Refusal::params("ref.type is neither ref/prompt nor ref/resource.")),
+        };
+        let argument = part("argument", "name").ok_or_else(|| bad("argument.name"))?;
+        let value = part("argument", "value").ok_or_else(|| bad("argument.value"))?;
+        Ok(Self { of, argument, value, request })
+    }
+
+    /// The value of another argument, where the client knows it already.
+    pub fn known(&self, name: &str) -> Option<&'a str> {
+        self.request.params.get("context")?.get("arguments")?.get(name)?.as_str()
+    }
+}
+
 /// What is offered to a caller.
 pub trait Catalogue {
     /// Work that takes longer than a look.
@@ -69,12 +110,12 @@ pub trait Catalogue {
     ///
     /// # Errors
     /// -32602 for one that there is not.
-    fn prompt(&self, name: &str, arguments: &Map<String, Value>) -> Done<Self::Work>;
-    /// Values that an argument may have.
+    fn prompt(&self, request: &Request, name: &str, arguments: &Map<String, Value>) -> Done<Self::Work>;
+    /// Values that an argument may have which begin with this.
     ///
     /// # Errors
     /// -32602 for an argument that there is not.
-    fn complete(&self, request: &Request) -> Result<Told, Refusal>;
+    fn complete(&self, asked: &Completion<'_>) -> Done<Self::Work>;
     /// Opens a stream of notices.
     ///
     /// # Errors
@@ -139,8 +180,8 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::W
             only_page(request)?;
             Told::object(&json!({"prompts": catalogue.prompts()})).kept_for(KEPT)
         }
-        ("prompts/get", _) => return catalogue.prompt(wanted(request, "name")?, &arguments(request)?),
-        ("completion/complete", _) => catalogue.complete(request)?,
+        ("prompts/get", _) => return catalogue.prompt(request, wanted(request, "name")?, &arguments(request)?),
+        ("completion/complete", _) => return catalogue.complete(&Completion::of(request)?),
         (name, era) => {
             // Under 404 a legacy client would take its session for lost.
             let status = if era == Era::Modern { 404 } else { 200 };
@@ -156,7 +197,7 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::W
 
 fn capabilities(streams: bool) -> Value {
     let resources = if streams { json!({"subscribe": true, "listChanged": true}) } else { json!({}) };
-    json!({"tools": {}, "resources": resources, "prompts": {}})
+    json!({"tools": {}, "resources": resources, "prompts": {}, "completions": {}})
 }
 
 fn discover(instructions: &str) -> Told {

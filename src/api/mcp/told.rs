@@ -15,6 +15,8 @@ pub struct Told {
     meta: Map<String, Value>,
     /// For how long the client may keep it, in milliseconds; `None`: nothing is said.
     ttl: Option<u64>,
+    /// Whether the client is to ask again, with what this asks for.
+    asks: bool,
 }
 
 impl Told {
@@ -27,6 +29,16 @@ impl Told {
     /// Members that are JSON already, without the braces.
     pub fn members(members: String) -> Self {
         Self { members, ..Self::default() }
+    }
+
+    /// What the client is to get from its user before it asks again: requests by their names, and a text that it gives
+    /// back unchanged. For modern clients alone.
+    pub fn asking(requests: &Value, state: Option<&str>) -> Self {
+        let mut told = json!({"inputRequests": requests});
+        if let Some(state) = state {
+            told["requestState"] = json!(state);
+        }
+        Self { asks: true, ..Self::object(&told) }
     }
 
     /// With this in `_meta`.
@@ -55,7 +67,7 @@ impl Told {
             text.push_str(&format!("\"{name}\":{value}"));
         };
         if era == Era::Modern {
-            add("resultType", &json!("complete"));
+            add("resultType", &json!(if self.asks { "input_required" } else { "complete" }));
             if let Some(ttl) = self.ttl {
                 add("ttlMs", &json!(ttl));
                 add("cacheScope", &json!("private"));

@@ -79,11 +79,18 @@ impl Offered {
         self.route.need().map(|need| Need { dialect: Dialect::Mcp, ..need })
     }
 
-    /// The request to the route that these arguments are, and the key of an idempotent one.
+    /// The request to the route that these arguments are, with what the protocol itself adds to them, and the key of an
+    /// idempotent one.
     ///
     /// # Errors
     /// `validation_error` with every bad argument, or `invalid_idempotency_key`.
-    pub fn input(&self, head: &Head, caller: &Caller, arguments: Map<String, Value>) -> Result<Asked, ApiError> {
+    pub fn input(
+        &self,
+        head: &Head,
+        caller: &Caller,
+        arguments: Map<String, Value>,
+        added: Map<String, Value>,
+    ) -> Result<Asked, ApiError> {
         let bytes = arguments.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
         let mut checked =
             field::check(&fields(self.route, self.tool), arguments, Unknown::Refused).map_err(ApiError::fields)?;
@@ -98,6 +105,7 @@ impl Offered {
             _ => None,
         };
         let mut take = |field: &Field| checked.remove(field.name);
+        self.tool.extra.iter().for_each(|field| drop(take(field)));
         let params = self.tool.path.iter().map(|field| match take(field) {
             Some(Value::String(text)) => text,
             _ => String::new(),
@@ -106,6 +114,7 @@ impl Offered {
         for (name, number) in self.tool.presets {
             checked.entry(*name).or_insert_with(|| json!(number));
         }
+        checked.extend(added);
         let in_query = |name: &str| self.route.query.iter().any(|field| field.name == name);
         let (query, body): (Map<_, _>, Map<_, _>) = checked.into_iter().partition(|(name, _)| in_query(name));
         let input = request(self.route, head, params, Fields::new(query), Fields::new(body));
@@ -156,7 +165,7 @@ fn fields(route: &ApiRoute, tool: &Tool) -> Vec<Field> {
     let taken = route.query.iter().chain(body).filter(|field| !tool.omits.contains(&field.name));
     let narrowed = taken.map(|field| tool.narrower.iter().find(|narrow| narrow.name == field.name).unwrap_or(field));
     let path = tool.path.iter().map(|field| field.required().not_empty());
-    let mut all: Vec<Field> = path.chain(narrowed.copied()).collect();
+    let mut all: Vec<Field> = path.chain(narrowed.copied()).chain(tool.extra.iter().copied()).collect();
     if route.repeat == Repeat::Key {
         all.push(KEY);
     }

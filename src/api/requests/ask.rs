@@ -147,7 +147,7 @@ pub fn answered_by(tx: &Tx<'_>, parent: &Message, reply: &str) -> Result<Option<
         return Ok(None);
     }
     let answer = answer(&request, reply).to_string();
-    if !rows::answer(tx.conn, &request, answer, (&user.id, &user.username), tx.now)? {
+    if !rows::answer(tx.conn, &request, answer, (Some(&user.id), &user.username), tx.now)? {
         return Ok(None);
     }
     audit(tx, &request, tx.now)?;
@@ -166,7 +166,7 @@ fn audit(tx: &Tx<'_>, request: &Request, now: Micros) -> store::Result<()> {
 }
 
 /// A reply as an answer: the option that it equals, in any case; else in words.
-fn answer(request: &Request, reply: &str) -> Value {
+pub(super) fn answer(request: &Request, reply: &str) -> Value {
     let options = decide::options_of(request);
     let given = reply.trim();
     let is_it = |option: &String| option.trim().to_lowercase() == given.to_lowercase();

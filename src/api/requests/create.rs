@@ -21,6 +21,8 @@ use crate::store::requests::{self as rows, NewRequest, Request, RequestKind};
 use crate::store::{self, agents, spaces};
 use crate::time::Micros;
 
+/// Who has decided, of a question that the user of the agent's client has answered.
+const BY_CLIENT: &str = "client";
 const HOUR: i64 = 3600 * Micros::SECOND;
 
 /// What an agent asks for, checked.
@@ -35,6 +37,8 @@ pub struct Asked {
     space: Option<String>,
     /// Whether it came as a question to the user, whose refusals have names of their own.
     by_ask: bool,
+    /// What the user of the agent's client has answered already; empty: that user would not answer.
+    by_client: Option<String>,
 }
 
 #[derive(Debug)]
@@ -86,7 +90,7 @@ pub fn wanted(body: &Fields) -> Result<Asked, ApiError> {
     };
     let reason = body.text(&fields::REASON).unwrap_or("").to_owned();
     let life = body.integer(&fields::LIFE);
-    Ok(Asked { kind, what, reason, duration, life, space: None, by_ask: false })
+    Ok(Asked { kind, what, reason, duration, life, space: None, by_ask: false, by_client: None })
 }
 
 impl Asked {
@@ -94,7 +98,14 @@ impl Asked {
     pub fn question(question: Question, space: Option<String>) -> Self {
         let what = What::Question(question);
         let kind = RequestKind::Confirm;
-        Self { kind, what, reason: String::new(), duration: None, life: None, space, by_ask: true }
+        let reason = String::new();
+        Self { kind, what, reason, duration: None, life: None, space, by_ask: true, by_client: None }
+    }
+
+    /// With what the user of the agent's client has answered.
+    #[must_use]
+    pub fn answered(self, by_client: Option<String>) -> Self {
+        Self { by_client, ..self }
     }
 
     fn told(&self) -> Value {
@@ -166,13 +177,14 @@ pub fn create(tx: &Tx<'_>, asked: &Asked, settings: Requests, to_webhook: bool) 
     }
     let told = asked.told().to_string();
     let same = *blake3::hash(format!("{} {told}", asked.kind).as_bytes()).as_bytes();
-    if let Some(pending) = rows::pending_like(tx.conn, agent_id, &same, tx.now)? {
+    let is_open = asked.by_client.is_none();
+    if let Some(pending) = rows::pending_like(tx.conn, agent_id, &same, tx.now)?.filter(|_| is_open) {
         return Ok(Made::Same(Box::new(pending)));
     }
     bounds(tx, asked, agent_id, &same)?;
     let id = store::new_id();
     let message = match &asked.what {
-        What::Question(question) => ask::put(tx, &id, question, asked.space.as_deref(), asked.by_ask)?,
+        What::Question(question) if is_open => ask::put(tx, &id, question, asked.space.as_deref(), asked.by_ask)?,
         _ => None,
     };
     let least = REQUEST_LIFE.0;
@@ -196,8 +208,25 @@ pub fn create(tx: &Tx<'_>, asked: &Asked, settings: Requests, to_webhook: bool) 
     )?;
     tx.audit(format!("request:{id}"))?;
     let request = rows::by_id(tx.conn, &id)?.ok_or(codes::INTERNAL)?;
+    if let Some(answer) = &asked.by_client {
+        return close(tx, &request, answer);
+    }
     let mut told = tell::deciders(tx, &request, to_webhook)?;
     told.put = message;
+    Ok(Made::New(Box::new((request, told))))
+}
+
+/// Writes down what the user of the agent's client said to a question. It is nobody's decision on this box, and whoever
+/// may decide is not asked any more.
+fn close(tx: &Tx<'_>, request: &Request, answer: &str) -> Result<Made, ApiError> {
+    if answer.trim().is_empty() {
+        rows::withdraw(tx.conn, &request.id, tx.now)?;
+    } else {
+        let answer = ask::answer(request, answer).to_string();
+        rows::answer(tx.conn, request, answer, (None, BY_CLIENT), tx.now)?;
+    }
+    let request = rows::by_id(tx.conn, &request.id)?.ok_or(codes::INTERNAL)?;
+    let told = tell::changed(tx.conn, &request, tx.now)?;
     Ok(Made::New(Box::new((request, told))))
 }
 

@@ -131,7 +131,7 @@ pub fn approve(tx: &Tx<'_>, id: &str, choice: &Choice) -> Result<(Request, Told)
     let target = outcome.on.as_ref();
     let decision = Decision {
         state: RequestState::Approved,
-        decider: (&user.id, &user.username),
+        decider: (Some(&user.id), &user.username),
         note: choice.note.as_deref(),
         granted: outcome.granted.as_ref().map(Value::to_string),
         until: outcome.until,
@@ -160,7 +160,7 @@ pub fn deny(tx: &Tx<'_>, id: &str, note: Option<&str>) -> Result<(Request, Told)
     let user = tx.caller.user();
     let decision = Decision {
         state: RequestState::Denied,
-        decider: (&user.id, &user.username),
+        decider: (Some(&user.id), &user.username),
         note,
         granted: None,
         until: None,

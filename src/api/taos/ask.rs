@@ -14,7 +14,7 @@ use crate::api::engine::call::{After, Call, Handled, Step, Written};
 use crate::api::engine::dispatch::render;
 use crate::api::requests::{self, Asked, Made};
 use crate::jobs::events::streams::Streams;
-use crate::limits::{QUESTION_CHARS, QUESTION_OPTIONS, TOOL_WAIT};
+use crate::limits::{ANSWER_CHARS, QUESTION_CHARS, QUESTION_OPTIONS, TOOL_WAIT};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
@@ -33,6 +33,21 @@ const STATUS: &[&str] = &["waiting", "answered", "denied", "expired", "withdrawn
 const SPACE: Field = Field::text("space_id", 64, "The space of the message; the agent's home space if absent.");
 const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply until there is an answer; 0 if absent.");
 
+const CLIENT_ANSWER: Field = Field::text(
+    "client_answer",
+    ANSWER_CHARS,
+    "For MCP clients: the answer that the client's own user gave, empty if that user gave none. The question is stored with \
+        it, with answered_by client, and is not put to the owner.",
+);
+
+/// Who is asked.
+const VIA: Field = Field::word(
+    "via",
+    &["owner", "client"],
+    "Where the user is: client shows a form in the client that calls, if it has forms. Its answer counts as the client's, \
+        not as the owner's. owner if absent.",
+);
+
 /// The same as a tool has it.
 const TOOL_WAIT_FIELD: Field =
     Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call until there is an answer; 0 if absent.");
@@ -42,7 +57,10 @@ const RECORD: &[Field] = &[
     Field::word("status", STATUS, "The state of the question.").required(),
     Field::unbounded("answer", "The answer."),
     Field::integer("option", 0, 16, "The number of the chosen option, counted from 0."),
-    Field::unbounded("answered_by", "The username of the one who answered."),
+    Field::unbounded(
+        "answered_by",
+        "The username of the one who answered; client for the user of the agent's MCP client, whom the box does not know.",
+    ),
     Field::unbounded("answered_at", "When the question was answered."),
     Field::unbounded("note", "What the decider wrote."),
 ];
@@ -69,6 +87,7 @@ pub const ROUTES: &[ApiRoute] = &[
             ),
             SPACE,
             WAIT,
+            CLIENT_ANSWER,
         ]),
         example: r#"{"question": "Which branch shall I build?", "options": ["main", "release"]}"#,
         answer: (200, Answer::Object(RECORD)),
@@ -87,7 +106,9 @@ pub const ROUTES: &[ApiRoute] = &[
                 "Ask your user a question, with up to 8 options to choose from, when you need a decision or an answer. With \
                     wait the call is held until the answer is there; otherwise read it later with user_answer.",
             )
-            .narrowed(&[TOOL_WAIT_FIELD]),
+            .narrowed(&[TOOL_WAIT_FIELD])
+            .omitting(&[CLIENT_ANSWER.name])
+            .with_extra(&[VIA]),
         ),
     },
     Route {
@@ -150,7 +171,8 @@ fn ask(app: &App, call: Call) -> Handled {
     }
     let body = &call.input.body;
     let question = requests::question(body, QUESTION_CHARS.1, QUESTION_OPTIONS[1])?;
-    let asked = Asked::question(question, body.text(&SPACE).filter(|id| !id.is_empty()).map(str::to_owned));
+    let asked = Asked::question(question, body.text(&SPACE).filter(|id| !id.is_empty()).map(str::to_owned))
+        .answered(body.text(&CLIENT_ANSWER).map(str::to_owned));
     let until = call.input.head.arrived + seconds(body.integer(&WAIT));
     let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
     let tell = requests::after(app);

@@ -86,8 +86,8 @@ pub fn insert(conn: &Connection, new: &NewRequest<'_>) -> Result<()> {
 pub struct Decision<'a> {
     /// `approved` or `denied`.
     pub state: RequestState,
-    /// Who, by id and by name.
-    pub decider: (&'a str, &'a str),
+    /// Who: the user by id, if it was one, and the name.
+    pub decider: (Option<&'a str>, &'a str),
     /// What the decider says to it.
     pub note: Option<&'a str>,
     /// What was granted, a JSON object.
@@ -123,11 +123,17 @@ pub fn decide(conn: &Connection, id: &str, decision: &Decision<'_>, now: Micros)
     Ok(changed > 0)
 }
 
-/// Answers a question by its owner's reply; false if it is not open any more.
+/// Answers a question, by its owner's reply or without a user; false if it is not open any more.
 ///
 /// # Errors
 /// The store's.
-pub fn answer(conn: &Connection, request: &Request, answer: String, by: (&str, &str), now: Micros) -> Result<bool> {
+pub fn answer(
+    conn: &Connection,
+    request: &Request,
+    answer: String,
+    by: (Option<&str>, &str),
+    now: Micros,
+) -> Result<bool> {
     let decision = Decision {
         state: RequestState::Approved,
         decider: by,

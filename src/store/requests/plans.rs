@@ -42,7 +42,7 @@ fn work(conn: &Connection) {
     deciders(conn, "u", (Some("a"), Some("s")), now, 16).unwrap();
     let decision = Decision {
         state: RequestState::Approved,
-        decider: ("u", "ann"),
+        decider: (Some("u"), "ann"),
         note: None,
         granted: Some(r#"{"scope":[]}"#.into()),
         until: Some(Micros(50)),

@@ -1,0 +1,92 @@
+//! Values for the arguments of prompts and templates, as far as the caller may see them (MCP contract, section 3).
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::prompts;
+use super::resources;
+use super::server::{Completed, Completion};
+use super::told::Told;
+use crate::access::{Caller, space_role_on};
+use crate::docs;
+use crate::store::{self, context};
+use crate::time::Micros;
+
+/// Values of one answer.
+pub const VALUES: usize = 100;
+
+/// What the values of an argument are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Paths of pages of the documentation.
+    Pages,
+    /// Ids of the caller's spaces.
+    Spaces,
+    /// Keys of a space's context.
+    Keys,
+    /// Sources of knowledge.
+    Sources,
+    /// Nothing that could be listed.
+    Free,
+}
+
+/// The kind of an argument; `None` for one that there is not.
+pub fn kind(asked: &Completion<'_>) -> Option<Kind> {
+    let Completed::Template(uri) = asked.of else {
+        let Completed::Prompt(name) = asked.of else { return None };
+        return match (name, asked.argument) {
+            (prompts::SYSTEM, "max_bytes") => Some(Kind::Free),
+            (prompts::SYSTEM, "source_id") => Some(Kind::Sources),
+            (prompts::CATCH_UP, "space_id") => Some(Kind::Spaces),
+            _ => None,
+        };
+    };
+    let all = resources::templates();
+    all.as_array()?.iter().find(|template| template["uriTemplate"] == uri)?;
+    let has = |name: &str| uri.contains(&format!("{{{name}}}")) || uri.contains(&format!("{{+{name}}}"));
+    match asked.argument {
+        name if !has(name) => None,
+        "path" => Some(Kind::Pages),
+        "space_id" => Some(Kind::Spaces),
+        "key" => Some(Kind::Keys),
+        _ => Some(Kind::Free),
+    }
+}
+
+/// The answer: those of the values that begin with what is there, at most a hundred.
+pub fn told(values: impl IntoIterator<Item = String>, begun: &str) -> Told {
+    let mut fitting = values.into_iter().filter(|value| value.starts_with(begun));
+    let values: Vec<String> = fitting.by_ref().take(VALUES).collect();
+    Told::object(&json!({"completion": {"values": values, "hasMore": fitting.next().is_some()}}))
+}
+
+/// The pages of the documentation.
+pub fn pages() -> impl Iterator<Item = String> {
+    docs::PAGES.iter().map(|(path, _)| (*path).to_owned())
+}
+
+/// The ids of the caller's spaces.
+///
+/// # Errors
+/// The store's.
+pub fn spaces(conn: &Connection, caller: &Caller) -> store::Result<Vec<String>> {
+    Ok(resources::spaces_of(conn, caller)?.into_iter().map(|space| space.id).collect())
+}
+
+/// Keys of a space of the caller's that begin so, and one more than fit.
+///
+/// # Errors
+/// The store's.
+pub fn keys(conn: &Connection, caller: &Caller, space_id: &str, begun: &str) -> store::Result<Vec<String>> {
+    let now = Micros::now();
+    if space_role_on(conn, caller, space_id, now)?.is_none() {
+        return Ok(Vec::new());
+    }
+    context::keys(conn, space_id, begun, VALUES as u64 + 1, now)
+}
+
+/// The sources that the list of them names.
+pub fn sources(list: &Value) -> Vec<String> {
+    let rows = list.as_array().into_iter().flatten();
+    rows.filter_map(|row| row["source_id"].as_str().map(str::to_owned)).collect()
+}
