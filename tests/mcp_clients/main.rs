@@ -1,14 +1,22 @@
 //! Published MCP clients, unchanged, against the real daemon: both generations of both SDKs, the Inspector, Claude Code
-//! and Codex, each with the settings that `taosctl mcp config` prints and the page `recipes/mcp` shows.
+//! and Codex, each with the settings that `taosctl mcp config` prints and the page `recipes/mcp` shows; and the official
+//! conformance suite.
 //!
 //! Needs Python 3 with `venv`, Node with `npm`, and the package indexes: so the clients run where `TAOSD_REQUIRE_MCP=1`
 //! says so.
 
+mod agents;
+mod door;
+mod fixture;
+mod rounds;
+mod stand;
+mod suite;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 
 use serde_json::json;
 use support::{Client, Daemon, TempDir, python};
@@ -46,6 +54,8 @@ fn settings(client: &str, url: &str) -> String {
 
 /// The folder where the packages of a list are, which are installed once for each list.
 fn packages(folder: &str) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients").join(folder).join("package.json");
     let pins = std::fs::read(&list).expect("package.json");
     let hash = blake3::hash(&pins).to_hex();
@@ -118,22 +128,4 @@ fn both_generations_of_the_typescript_sdk_and_the_inspector_use_the_box() {
     let call = settings("inspector", &url).replace("tools/list\n", "tools/call --tool-name auth_whoami\n");
     let printed = shell(&packages, home.path(), robot.token(), &call);
     assert!(printed.contains("robot"), "{printed}");
-}
-
-#[test]
-fn claude_code_and_codex_connect_with_the_settings_of_the_page() {
-    if !is_required() {
-        return;
-    }
-    let (daemon, robot) = with_robot();
-    let (packages, home) = (packages("agents"), TempDir::new());
-    let url = format!("http://{}", daemon.address);
-    let asked = || daemon.log_text().lines().filter(|line| line.contains("POST /mcp 200")).count();
-    shell(&packages, home.path(), robot.token(), &settings("claude-code", &url));
-    let listed = shell(&packages, home.path(), robot.token(), "claude mcp list");
-    assert!(listed.contains("Connected"), "{listed}");
-    assert!(asked() > 0, "nobody asked the daemon");
-    shell(&packages, home.path(), robot.token(), &settings("codex", &url));
-    let listed = shell(&packages, home.path(), robot.token(), "codex mcp list");
-    assert!(listed.contains("Bearer token") && listed.contains("TAOS_TOKEN"), "{listed}");
 }
