@@ -8,6 +8,7 @@ mod api;
 mod containers;
 mod head;
 mod http;
+mod mcp;
 mod settings;
 
 /// A target: its name, what it runs, and inputs to begin with.
@@ -56,6 +57,21 @@ pub const TARGETS: &[Target] = &[
         &[LXC, b"a RUNNING 12 1.50MB 10.0.3.2, fe80::1", b"u 0 100000 65536", b"a = b\r\n\r", b"A=b\nc\r"],
     ),
     ("lxd", containers::lxd, &[LXD, b"/1.0/operations/0a-1?project=x"]),
+    (
+        "mcp",
+        mcp::envelope,
+        &[
+            br#"v2025-11-25
+{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"x"}}"#,
+            br#"v2026-07-28
+mtools/call
+na_b
+{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"a_b","arguments":{},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}}},"inputResponses":{"answer":{"action":"accept"}}}}"#,
+            br#"n=?base64?Z3LDtsOfZQ==?=
+{"jsonrpc":"2.0","id":null,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":""}}}"#,
+            br#"[{"jsonrpc":"2.0","method":"notifications/initialized"}]"#,
+        ],
+    ),
     ("mentions", api::mentions, &[b"@bob, ask @Ann-! a@b.example", b"@@x @-y @z_ @a.b", "é@x (@ü)".as_bytes()]),
     (
         "multipart",
