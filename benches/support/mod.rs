@@ -4,6 +4,8 @@
 
 #[path = "../../tests/support/mod.rs"]
 pub mod daemon;
+#[path = "../../tests/notify/events.rs"]
+pub mod events;
 pub mod hello;
 
 use std::fs;
