@@ -1,0 +1,184 @@
+//! The writer's thread: runs what has queued up in one transaction and answers it after the commit.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::Instant;
+
+use rusqlite::Connection;
+
+use super::job::{Job, text_of};
+use super::pace::Pace;
+use crate::limits::WRITER_BATCH;
+use crate::store::condition::Condition;
+use crate::store::error::{Result, StoreError};
+use crate::store::rescue;
+use crate::threads::lock;
+
+/// Where work comes from, and how long a commit waits for it.
+type Queue<'a> = (&'a Receiver<Box<dyn Job>>, &'a mut Pace);
+
+/// What the writer's thread tells the others.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Grows with every commit that changed something, before anybody is told of it.
+    pub(super) version: AtomicU64,
+    /// The same for commits that changed what is worth no new backup.
+    pub(super) light: AtomicU64,
+    trouble: Mutex<Option<StoreError>>,
+    /// What is called after every commit that changed something.
+    pub(super) committed: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Told {
+    /// Why the last commit that had something to write failed.
+    pub(super) fn trouble(&self) -> MutexGuard<'_, Option<StoreError>> {
+        lock(&self.trouble)
+    }
+}
+
+/// What is done once for all of a transaction, at its end, outside the savepoint of any piece of work. Should it fail, the
+/// work is committed without it, so the next one has to make up for it.
+pub type Last = fn(&Connection) -> Result<()>;
+
+/// Works until the queue is closed and empty.
+pub(super) fn serve(conn: Connection, queue: &Receiver<Box<dyn Job>>, told: &Told, condition: &Condition, last: Last) {
+    let (mut rescued, mut pace) = (false, Pace::default());
+    while let Some(first) = pace.first(queue) {
+        match condition.in_place() {
+            Ok(()) => condition.noting(|| commit_batch(&conn, (queue, &mut pace), first, told, last)),
+            // What is written into a file without a name is lost with the process.
+            Err(gone) => {
+                finish(first, Err(gone));
+                if !rescued {
+                    save_elsewhere(&conn);
+                }
+                rescued = true;
+                continue;
+            }
+        }
+        rescued = false;
+    }
+    // After a clean stop the one file is complete: the WAL is written back and goes with the last connection.
+    if let Err(error) = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        log::warn!("the last checkpoint failed, the WAL stays beside the database: {error}");
+    }
+}
+
+/// Once for each time the file went away.
+fn save_elsewhere(conn: &Connection) {
+    let path = conn.path().unwrap_or_default();
+    match rescue::rescue(conn, Path::new(path)) {
+        Ok(place) => log::error!(
+            "{path} is missing; its content is in {}: stop the daemon and restore that file",
+            place.display()
+        ),
+        Err(error) => log::error!("{path} is missing, and its content could not be saved: {error}"),
+    }
+}
+
+/// Runs `first` and what has queued up behind it in one transaction, and answers all of it after the commit.
+fn commit_batch(conn: &Connection, queue: Queue<'_>, first: Box<dyn Job>, told: &Told, last: Last) {
+    let mut ran = Vec::new();
+    let before = conn.total_changes();
+    let mut light = 0;
+    let outcome = run_batch(conn, queue, first, (&mut ran, &mut light), last);
+    if let Err(error) = &outcome {
+        log::error!("a commit failed: {error}");
+        if !conn.is_autocommit() {
+            let _ = execute(conn, "ROLLBACK");
+        }
+        // What the WAL holds may fit into the database: then the next write finds room.
+        if matches!(error, StoreError::Full(_)) {
+            let _ = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
+    }
+    // A commit of nothing says nothing about the disk.
+    if outcome.is_err() || conn.total_changes() > before {
+        *told.trouble() = outcome.clone().err();
+        let only_light = outcome.is_ok() && conn.total_changes() == before + light;
+        let counter = if only_light { &told.light } else { &told.version };
+        counter.fetch_add(1, Ordering::Release);
+    }
+    let changed = outcome.is_ok() && conn.total_changes() > before;
+    for job in ran {
+        finish(job, outcome.clone());
+    }
+    if let Some(hook) = told.committed.get().filter(|_| changed) {
+        hook();
+    }
+}
+
+/// One answer that panics must not take the others, or the thread, with it.
+fn finish(job: Box<dyn Job>, outcome: Result<()>) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job.finish(outcome))) {
+        log::error!("the callback at the end of a write panicked: {}", text_of(&*panic));
+    }
+}
+
+fn run_batch(
+    conn: &Connection,
+    (queue, pace): Queue<'_>,
+    first: Box<dyn Job>,
+    (ran, light): (&mut Vec<Box<dyn Job>>, &mut u64),
+    last: Last,
+) -> Result<()> {
+    let begun = execute(conn, "BEGIN IMMEDIATE");
+    let mut next = Some(first);
+    while let Some(mut job) = next {
+        let (before, is_light) = (conn.total_changes(), job.is_light());
+        let done = if begun.is_ok() { in_savepoint(conn, job.as_mut()) } else { begun.clone() };
+        ran.push(job);
+        done?;
+        if is_light {
+            *light += conn.total_changes() - before;
+        }
+        next = if ran.len() < WRITER_BATCH { pace.next(queue, ran.len()) } else { None };
+    }
+    in_savepoint(conn, &mut End { last })?;
+    let began = Instant::now();
+    execute(conn, "COMMIT")?;
+    pace.committed(ran.len(), began.elapsed());
+    Ok(())
+}
+
+/// What ends the transaction, as a piece of work that nobody waits for.
+struct End {
+    last: Last,
+}
+
+impl Job for End {
+    fn run(&mut self, conn: &Connection) -> bool {
+        let done = (self.last)(conn);
+        if let Err(error) = &done {
+            log::error!("a transaction could not be rounded off, the next one tries again: {error}");
+        }
+        done.is_ok()
+    }
+
+    fn is_light(&self) -> bool {
+        true
+    }
+
+    fn finish(self: Box<Self>, _: Result<()>) {}
+}
+
+/// An error here means that the whole transaction is lost: SQLite rolls it back by itself when the disk is full.
+fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> Result<()> {
+    execute(conn, "SAVEPOINT job")?;
+    let keep = job.run(conn);
+    if conn.is_autocommit() {
+        return Err(StoreError::Full("the transaction was rolled back, most likely for want of room".into()));
+    }
+    if !keep {
+        execute(conn, "ROLLBACK TO job")?;
+    }
+    execute(conn, "RELEASE job")
+}
+
+fn execute(conn: &Connection, sql: &str) -> Result<()> {
+    conn.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! What the writer promises: alone rolled back, together committed, each answered.
+
+use std::panic::Location;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::store::error::Result;
+
+const HERE: Label = Label { action: "test", at: Location::caller() };
+
+type Answer = std::result::Result<i64, StoreError>;
+type Numbered = (i64, Answer);
+
+/// A writer on a fresh file, held back so that what is submitted meanwhile becomes one batch.
+struct Held {
+    writer: Writer,
+    go: Sender<()>,
+    path: std::path::PathBuf,
+    answers: (Sender<Numbered>, Receiver<Numbered>),
+    // The last to go: the writer closes its files first.
+    _dir: Dir,
+}
+
+struct Dir(std::path::PathBuf);
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn held(name: &str, set_up: &str) -> Held {
+    let dir = Dir(std::env::temp_dir().join(format!("taosd-writer-{}-{name}", std::process::id())));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let path = dir.0.join("w.db");
+    std::fs::File::create(&path).unwrap();
+    let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
+    conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
+    conn.execute_batch(set_up).unwrap();
+    let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap()), |_| Ok(())).unwrap();
+    let (go, wait) = channel::<()>();
+    let (started, running) = channel();
+    writer.submit(
+        HERE,
+        move |_| {
+            started.send(()).unwrap();
+            wait.recv().unwrap();
+            Ok::<_, StoreError>(())
+        },
+        |_| {},
+    );
+    running.recv().unwrap();
+    Held { writer, go, path, answers: channel(), _dir: dir }
+}
+
+impl Held {
+    fn submit(&self, n: i64, work: impl FnOnce(&Connection) -> Answer + Send + 'static) {
+        let to = self.answers.0.clone();
+        self.writer.submit(HERE, work, move |answer| to.send((n, answer)).unwrap());
+    }
+
+    fn insert(&self, n: i64) {
+        self.submit(n, move |conn| put(conn, n, 10));
+    }
+
+    /// Lets the batch run: the answers in the order they came.
+    fn run(&self, answers: usize) -> Vec<Numbered> {
+        self.go.send(()).unwrap();
+        (0..answers).map(|_| self.answers.1.recv().unwrap()).collect()
+    }
+
+    fn rows(&self) -> Vec<i64> {
+        self.writer
+            .write(HERE, |conn| -> Result<Vec<i64>> {
+                let mut all = conn.prepare("SELECT n FROM t ORDER BY n")?;
+                Ok(all.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+            })
+            .unwrap()
+    }
+}
+
+fn put(conn: &Connection, n: i64, bytes: usize) -> Answer {
+    conn.execute("INSERT INTO t VALUES (?1, ?2)", (n, "x".repeat(bytes)))?;
+    Ok(n)
+}
+
+#[test]
+fn a_request_that_fails_in_a_batch_is_rolled_back_alone() {
+    let held = held("fails", "");
+    held.insert(1);
+    held.submit(2, |conn| {
+        put(conn, 20, 10)?;
+        Err(StoreError::Other("changed my mind".into()))
+    });
+    held.submit(3, |conn| put(conn, 1, 10));
+    held.insert(4);
+    let answers = held.run(4);
+    assert!(matches!(answers[0], (1, Ok(1))) && matches!(answers[3], (4, Ok(4))), "{answers:?}");
+    assert!(matches!(answers[1], (2, Err(StoreError::Other(_)))), "{answers:?}");
+    assert!(matches!(answers[2], (3, Err(StoreError::Exists(_)))), "{answers:?}");
+    assert_eq!(held.rows(), [1, 4]);
+    assert!(held.writer.trouble().is_none(), "a request's own failure is no trouble of the disk");
+}
+
+#[test]
+fn a_request_that_panics_in_a_batch_is_rolled_back_alone_and_the_writer_goes_on() {
+    let held = held("panics", "");
+    held.insert(1);
+    held.submit(2, |conn| {
+        put(conn, 20, 10)?;
+        panic!("a bug");
+    });
+    held.insert(3);
+    let answers = held.run(3);
+    assert!(matches!(&answers[1], (2, Err(StoreError::Other(why))) if why.contains("a bug")), "{answers:?}");
+    assert_eq!(held.rows(), [1, 3]);
+    assert!(held.writer.is_alive());
+}
+
+#[test]
+fn an_answer_that_panics_takes_no_other_answer_with_it() {
+    let held = held("answers", "");
+    held.writer.submit(HERE, |conn| put(conn, 1, 10), |_| panic!("a bug"));
+    held.insert(2);
+    assert!(matches!(held.run(1)[..], [(2, Ok(2))]));
+    assert_eq!(held.rows(), [1, 2]);
+    assert!(held.writer.is_alive());
+}
+
+#[test]
+fn a_full_disk_fails_its_batch_and_no_more() {
+    // A database that may not grow is a full disk to SQLite.
+    let held = held("full", "PRAGMA max_page_count = 8");
+    held.insert(1);
+    held.submit(2, |conn| put(conn, 2, 100_000));
+    let answers = held.run(2);
+    assert!(matches!(answers[0], (1, Err(StoreError::Full(_)))), "nothing of the batch is on disk: {answers:?}");
+    assert!(matches!(answers[1], (2, Err(StoreError::Full(_)))), "{answers:?}");
+    assert!(matches!(held.writer.trouble(), Some(StoreError::Full(_))));
+    assert_eq!(held.rows(), Vec::<i64>::new());
+    held.insert(3);
+    assert!(matches!(held.answers.1.recv().unwrap(), (3, Ok(3))));
+    assert_eq!(held.rows(), [3]);
+    assert!(held.writer.trouble().is_none());
+}
+
+#[test]
+fn a_batch_is_one_commit_and_each_commit_is_synced() {
+    let held = held("synced", "");
+    let modes = |conn: &Connection| -> Result<(String, i64)> {
+        Ok((
+            conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?,
+            conn.pragma_query_value(None, "synchronous", |row| row.get(0))?,
+        ))
+    };
+    let (sender, receiver) = channel();
+    held.writer.submit(HERE, modes, move |found| sender.send(found).unwrap());
+    (0..5).for_each(|n| held.insert(n));
+    // None of the five can be answered before the one commit: none is visible to another connection before it.
+    let other = Connection::open(&held.path).unwrap();
+    let seen = move || other.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(seen(), 0);
+    held.run(5);
+    assert_eq!(seen(), 5);
+    assert_eq!(receiver.recv().unwrap().unwrap(), ("wal".to_owned(), 2), "WAL, synchronous FULL");
+}
