@@ -11,6 +11,7 @@ use crate::world::Host;
 on_both! {
     a_storm_of_mentions_starts_a_stopped_agent_once
     one_that_is_idle_is_frozen_and_a_task_thaws_it
+    news_that_came_during_a_freeze_wakes_it_at_the_thaw
 }
 
 /// What the agent does inside from its start on: it asks who it is, by its own token, over its own way in.
@@ -205,4 +206,22 @@ fn the_decision_on_its_request_wakes_who_asked() {
     assert_eq!(operations(&host, "wake"), 0, "to ask is no news");
     operator.post(&format!("/api/requests/{}/approve", text(&asked, "id")), json!({})).expect(200);
     host.eventually("it is woken", || ended(&host, "wake") == 1);
+}
+
+fn news_that_came_during_a_freeze_wakes_it_at_the_thaw(host: Host) {
+    let (name, operator) = (host.name("a"), host.daemon.operator());
+    host.deploy(&name);
+    set(&host, &name, json!({"wake": "start"}));
+    host.act(&format!("/api/agents/{name}/stop")).expect(200);
+    let path = |verb: &str| format!("/api/agents/{name}/{verb}?wait=60");
+    operator.post(&path("freeze"), json!({"reason": "alarm"})).expect(200);
+    let sent = mention(&operator, &name);
+    assert_eq!(sent["delivery"]["recipients"][0]["listening"], json!(false), "nobody wakes it: {sent}");
+    host.eventually("the news waits", || {
+        host.daemon.number("SELECT count(*) FROM agent_news WHERE waits_since IS NOT NULL", []) == 1
+    });
+    assert_eq!(operations(&host, "wake"), 0);
+    operator.post(&path("thaw"), json!({})).expect(200);
+    host.eventually("it runs", || ended(&host, "wake") == 1);
+    assert_eq!(host.daemon.record(&name)["status"], json!("running"));
 }

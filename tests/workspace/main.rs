@@ -6,6 +6,7 @@ mod support;
 #[path = "../notify/events.rs"]
 mod events;
 
+mod a_frozen_agent_is_told_nothing_until_it_is_thawed;
 mod a_killed_daemon_loses_no_message;
 mod direct_messages_stay_between_two;
 mod many_may_listen_at_once;

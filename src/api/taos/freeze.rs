@@ -203,6 +203,7 @@ fn change(
     choose: impl FnOnce(&Tx<'_>) -> Result<Chosen, ApiError> + Send + 'static,
 ) -> Handled {
     let (slow, streams, notifier) = (Slow::new(app, &call.input), Arc::clone(&app.streams), app.notifier());
+    let sleeper = Arc::clone(&app.sleeper);
     call.write(app, move |tx| {
         let chosen = choose(tx)?;
         let answer = chosen.answer(if freezes { "frozen" } else { "thawed" });
@@ -223,6 +224,9 @@ fn change(
         Ok(afterwards(written, move || {
             if freezes {
                 streams.look_again();
+            } else {
+                // What came meanwhile wakes one that sleeps.
+                sleeper.nudge();
             }
             notifier.told(&told);
         }))
