@@ -24,6 +24,7 @@ CREATE TABLE users (
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX users_by_age ON users (created_at, id);
 
 -- Where agents live; every user has exactly one default space.
 CREATE TABLE spaces (
@@ -107,11 +108,40 @@ CREATE UNIQUE INDEX agents_live_given_name ON agents (lower(given_name)) WHERE a
 CREATE UNIQUE INDEX agents_container ON agents (container_name) WHERE container_name IS NOT NULL;
 CREATE INDEX agents_live_by_age ON agents (created_at, id) WHERE archived_at IS NULL;
 CREATE INDEX agents_live_by_status ON agents (status, created_at, id) WHERE archived_at IS NULL;
+CREATE INDEX agents_live_by_change ON agents (updated_at, created_at, id) WHERE archived_at IS NULL;
+CREATE INDEX agents_live_by_name ON agents (coalesce(given_name, slug), created_at, id) WHERE archived_at IS NULL;
 CREATE INDEX agents_archived_by_age ON agents (archived_at, id) WHERE archived_at IS NOT NULL;
 CREATE INDEX agents_by_owner ON agents (owner_user_id);
 CREATE INDEX agents_by_space ON agents (space_id, created_at, id);
 CREATE INDEX agents_by_owner_space ON agents (owner_space_id);
 CREATE INDEX agents_that_doze ON agents (id) WHERE idle_stop_minutes > 0 AND archived_at IS NULL;
+
+-- The names of live agents in parts of one to three characters: a search for a part of a name walks through those that
+-- have it (src/store/agents/names.rs). `seq` is the order in which the agents were made. `stale`: the name has changed
+-- since its parts were taken in. `taken`: `agent_parts` has a row of it.
+CREATE TABLE agent_names (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id TEXT NOT NULL UNIQUE REFERENCES agents (id) ON DELETE CASCADE,
+    stale    INTEGER NOT NULL DEFAULT 1 CHECK (stale IN (0, 1)),
+    taken    INTEGER NOT NULL DEFAULT 0 CHECK (taken IN (0, 1))
+) STRICT;
+CREATE INDEX agent_names_stale ON agent_names (seq) WHERE stale = 1;
+CREATE VIRTUAL TABLE agent_parts USING fts5 (
+    parts, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+);
+CREATE TRIGGER agent_names_in AFTER INSERT ON agents
+BEGIN
+    INSERT INTO agent_names (agent_id) VALUES (new.id);
+END;
+CREATE TRIGGER agent_names_changed AFTER UPDATE OF slug, display_name, archived_at ON agents
+    WHEN old.slug <> new.slug OR old.display_name <> new.display_name OR old.archived_at IS NOT new.archived_at
+BEGIN
+    UPDATE agent_names SET stale = 1 WHERE agent_id = new.id;
+END;
+CREATE TRIGGER agent_names_out AFTER DELETE ON agent_names WHEN old.taken = 1
+BEGIN
+    DELETE FROM agent_parts WHERE rowid = old.seq;
+END;
 
 -- What there was for an agent in a container to hear of: how much so far, and since when something waits that nothing of
 -- it was listening to. `woken`: when it was woken within the last hour. `told`: its owner knows that it may not be again.
@@ -192,24 +222,21 @@ CREATE INDEX deployment_history_by_agent ON deployment_history (agent_id, deploy
 
 -- Every secret the box has issued.
 CREATE TABLE credentials (
-    id           TEXT PRIMARY KEY,
+    id           TEXT NOT NULL PRIMARY KEY,
     kind         TEXT NOT NULL CHECK (kind = 'agent_token' OR kind = 'user_token' OR kind = 'user_pat'
         OR kind = 'agent_pat' OR kind = 'enrollment' OR kind = 'agent_key' OR kind = 'session' OR kind = 'oauth_grant'),
     key_id       TEXT NOT NULL UNIQUE CHECK (length(key_id) = 10),
     secret_hash  BLOB NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
     user_id      TEXT REFERENCES users (id) ON DELETE CASCADE,
     agent_id     TEXT REFERENCES agents (id) ON DELETE CASCADE,
-    scopes       TEXT NOT NULL CHECK (json_valid(scopes)),
     label        TEXT NOT NULL DEFAULT '',
     -- Personal access tokens: what they may be exchanged for, and what they are bound to.
     audience     TEXT CHECK (audience = 'cli' OR audience = 'mcp' OR audience = 'both'),
     admin        INTEGER NOT NULL DEFAULT 0 CHECK (admin IN (0, 1)),
-    only_agents  TEXT CHECK (only_agents IS NULL OR json_valid(only_agents)),
     space_id     TEXT REFERENCES spaces (id) ON DELETE SET NULL,
     -- Signals of where a key is used, not secrets: 16 hex digits of its SHA-256, the host, the fingerprints seen.
     token_mark   TEXT CHECK (length(token_mark) = 16),
     host_binding TEXT,
-    fingerprints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fingerprints)),
     -- How many of the warnings before its expiry were given.
     notices      INTEGER NOT NULL DEFAULT 0,
     -- Of an agent's key: whether it is the agent, or only lets a request through to it. The label is its name.
@@ -227,6 +254,9 @@ CREATE TABLE credentials (
     issuer_id    TEXT,
     -- The credential it was made with. A user's own token or key lives no longer than that one.
     made_by      TEXT,
+    scopes       TEXT NOT NULL CHECK (json_valid(scopes)),
+    only_agents  TEXT CHECK (only_agents IS NULL OR json_valid(only_agents)),
+    fingerprints TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(fingerprints)),
     CHECK (user_id IS NOT NULL OR agent_id IS NOT NULL OR kind = 'enrollment'),
     CHECK (kind <> 'agent_token' OR agent_id IS NOT NULL),
     CHECK ((kind = 'agent_key') = (key_type IS NOT NULL)),
@@ -237,7 +267,7 @@ CREATE TABLE credentials (
     CHECK ((kind = 'session') = (parent_id IS NOT NULL)),
     CHECK ((state = 'revoked') = (revoked_at IS NOT NULL)),
     CHECK (state <> 'grace' OR expires_at IS NOT NULL)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 -- One active token an agent, and at most one in its grace: the database itself refuses a second.
 CREATE UNIQUE INDEX credentials_one_active_agent_token ON credentials (agent_id)
     WHERE kind = 'agent_token' AND state = 'active' AND revoked_at IS NULL;
@@ -246,8 +276,8 @@ CREATE UNIQUE INDEX credentials_one_grace_agent_token ON credentials (agent_id)
 CREATE UNIQUE INDEX credentials_one_agent_key_a_name ON credentials (agent_id, label, key_type)
     WHERE kind = 'agent_key' AND state = 'active';
 CREATE INDEX credentials_by_agent ON credentials (agent_id, kind, state) WHERE agent_id IS NOT NULL;
-CREATE INDEX credentials_by_user ON credentials (user_id, issued_at) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_expiry ON credentials (expires_at)
+CREATE INDEX credentials_by_user ON credentials (user_id, issued_at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_expiry ON credentials (expires_at, id)
     WHERE expires_at IS NOT NULL AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment');
 CREATE INDEX credentials_by_parent ON credentials (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
@@ -326,7 +356,9 @@ CREATE UNIQUE INDEX grants_of_agent
     ON grants (principal_agent_id, coalesce(agent_id, 'space:' || space_id, '*'), coalesce(request_id, ''))
     WHERE principal_agent_id IS NOT NULL;
 CREATE UNIQUE INDEX grants_of_request ON grants (request_id) WHERE request_id IS NOT NULL;
-CREATE INDEX grants_on_agent ON grants (agent_id) WHERE agent_id IS NOT NULL;
+CREATE INDEX grants_of_user_by_age ON grants (principal_user_id, granted_at, id) WHERE principal_user_id IS NOT NULL;
+CREATE INDEX grants_of_agent_by_age ON grants (principal_agent_id, granted_at, id) WHERE principal_agent_id IS NOT NULL;
+CREATE INDEX grants_on_agent ON grants (agent_id, granted_at, id) WHERE agent_id IS NOT NULL;
 CREATE INDEX grants_on_space ON grants (space_id, granted_at, id) WHERE space_id IS NOT NULL;
 CREATE INDEX grants_by_age ON grants (granted_at, id);
 CREATE INDEX grants_by_expiry ON grants (expires_at) WHERE expires_at IS NOT NULL;
@@ -362,8 +394,12 @@ CREATE UNIQUE INDEX operations_one_open_an_agent ON operations (agent_id)
     WHERE status IN ('queued', 'running') AND agent_id IS NOT NULL;
 CREATE INDEX operations_open ON operations (created_at) WHERE status IN ('queued', 'running');
 CREATE INDEX operations_by_age ON operations (created_at, id);
+CREATE INDEX operations_by_status ON operations (status, created_at, id);
+CREATE INDEX operations_by_kind ON operations (kind, created_at, id);
+CREATE INDEX operations_by_name ON operations (agent_name, created_at, id) WHERE agent_name IS NOT NULL;
 CREATE INDEX operations_by_actor ON operations (actor_id, created_at, id) WHERE finished_at IS NOT NULL;
-CREATE INDEX operations_by_agent ON operations (agent_id, created_at) WHERE agent_id IS NOT NULL;
+CREATE INDEX operations_open_by_actor ON operations (actor_id, created_at, id) WHERE finished_at IS NULL;
+CREATE INDEX operations_by_agent ON operations (agent_id, created_at, id) WHERE agent_id IS NOT NULL;
 CREATE INDEX operations_by_parent ON operations (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX operations_finished ON operations (finished_at) WHERE finished_at IS NOT NULL;
 
@@ -400,6 +436,19 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_resource ON audit (resource, seq);
 CREATE INDEX audit_by_actor ON audit (actor, seq);
+CREATE INDEX audit_by_action ON audit (action, seq);
+-- From when to when each full run of 1,024 rows is: rows of a time are found without a look at all of them, and whatever
+-- the clock did. The rows of the last run have no row here yet.
+CREATE TABLE audit_spans (
+    span   INTEGER PRIMARY KEY,
+    min_at INTEGER NOT NULL,
+    max_at INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER audit_spans_grow AFTER INSERT ON audit WHEN new.seq % 1024 = 1023
+BEGIN
+    INSERT OR REPLACE INTO audit_spans (span, min_at, max_at)
+        SELECT new.seq / 1024, min(at), max(at) FROM audit WHERE seq BETWEEN new.seq - 1023 AND new.seq;
+END;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
 BEGIN
     SELECT raise(ABORT, 'audit rows are never changed');
@@ -495,12 +544,37 @@ CREATE TABLE knowledge_items (
     UNIQUE (source_id, path)
 ) STRICT;
 CREATE INDEX knowledge_items_by_age ON knowledge_items (created_at, id);
--- Whose each source of knowledge is, and how much text it has. One without an owner is the admins'.
+CREATE INDEX knowledge_items_of_source ON knowledge_items (source_id, created_at, id);
+CREATE INDEX knowledge_items_of_type ON knowledge_items (source_type, created_at, id);
+CREATE TABLE knowledge_categories (
+    category   TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    id         TEXT NOT NULL REFERENCES knowledge_items (id) ON DELETE CASCADE,
+    PRIMARY KEY (category, created_at, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX knowledge_categories_of_item ON knowledge_categories (id);
+CREATE TRIGGER knowledge_categories_in AFTER INSERT ON knowledge_items
+BEGIN
+    INSERT INTO knowledge_categories (category, created_at, id)
+        SELECT DISTINCT value, new.created_at, new.id FROM json_each(new.categories);
+END;
+CREATE TRIGGER knowledge_categories_changed AFTER UPDATE OF categories ON knowledge_items
+    WHEN old.categories <> new.categories
+BEGIN
+    DELETE FROM knowledge_categories WHERE id = new.id;
+    INSERT INTO knowledge_categories (category, created_at, id)
+        SELECT DISTINCT value, new.created_at, new.id FROM json_each(new.categories);
+END;
+-- Whose each source of knowledge is, and what it holds, so that nobody ever counts documents. One without an owner is the
+-- admins'. Without documents it is a name that somebody had.
 CREATE TABLE knowledge_sources (
     source_id      TEXT PRIMARY KEY,
     owner_user_id  TEXT REFERENCES users (id) ON DELETE SET NULL,
     owner_agent_id TEXT REFERENCES agents (id) ON DELETE SET NULL,
     bytes          INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),
+    source_type    TEXT NOT NULL DEFAULT '',
+    items          INTEGER NOT NULL DEFAULT 0 CHECK (items >= 0),
+    updated_at     INTEGER NOT NULL DEFAULT 0,
     CHECK (owner_user_id IS NULL OR owner_agent_id IS NULL)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX knowledge_sources_of_user ON knowledge_sources (owner_user_id) WHERE owner_user_id IS NOT NULL;
@@ -516,6 +590,22 @@ END;
 CREATE TRIGGER knowledge_items_out AFTER DELETE ON knowledge_items
 BEGIN
     DELETE FROM knowledge_words WHERE rowid = old.seq;
+END;
+CREATE TRIGGER knowledge_sources_count_up AFTER INSERT ON knowledge_items
+BEGIN
+    INSERT INTO knowledge_sources (source_id, source_type, items, updated_at)
+        VALUES (new.source_id, new.source_type, 1, new.updated_at)
+        ON CONFLICT (source_id) DO UPDATE SET source_type = excluded.source_type, items = items + 1,
+            updated_at = max(updated_at, excluded.updated_at);
+END;
+CREATE TRIGGER knowledge_sources_change AFTER UPDATE OF updated_at, source_type ON knowledge_items
+BEGIN
+    UPDATE knowledge_sources SET source_type = new.source_type, updated_at = max(updated_at, new.updated_at)
+        WHERE source_id = new.source_id;
+END;
+CREATE TRIGGER knowledge_sources_count_down AFTER DELETE ON knowledge_items
+BEGIN
+    UPDATE knowledge_sources SET items = items - 1 WHERE source_id = old.source_id;
 END;
 CREATE TRIGGER knowledge_items_changed AFTER UPDATE OF title, content ON knowledge_items
 BEGIN

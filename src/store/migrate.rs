@@ -39,6 +39,23 @@ const CHANGES: &[Change] = &[
         sql: "INSERT INTO notification_senders (user_id, sender, total)
             SELECT user_id, coalesce(agent_id, source), count(*) FROM notifications GROUP BY 1, 2",
     },
+    Change {
+        version: 3,
+        name: "count the documents of each source of knowledge and note their categories",
+        sql: "INSERT INTO knowledge_sources (source_id, source_type, items, updated_at)
+                SELECT source_id, min(source_type), count(*), max(updated_at) FROM knowledge_items WHERE true GROUP BY source_id
+                ON CONFLICT (source_id) DO UPDATE SET source_type = excluded.source_type, items = excluded.items,
+                    updated_at = excluded.updated_at;
+            INSERT INTO knowledge_categories (category, created_at, id)
+                SELECT DISTINCT c.value, i.created_at, i.id FROM knowledge_items i, json_each(i.categories) c",
+    },
+    Change {
+        version: 3,
+        name: "note the order of the agents and the times of the audit",
+        sql: "INSERT INTO agent_names (agent_id) SELECT id FROM agents ORDER BY created_at, id;
+            INSERT INTO audit_spans (span, min_at, max_at)
+                SELECT seq / 1024, min(at), max(at) FROM audit GROUP BY seq / 1024 HAVING max(seq) % 1024 = 1023",
+    },
 ];
 
 /// What bringing a database up can end in, beside SQLite's own errors.

@@ -162,7 +162,10 @@ impl Store {
             // A full disk is no reason not to serve; the next start tries again.
             log::error!("the environment of old deployments could not be removed from the database: {error}");
         }
-        let writer = Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition), messages::index)
+        if medium == Medium::Live {
+            index_names(&conn);
+        }
+        let writer = Writer::start(conn, WRITE_QUEUE, Arc::clone(&condition), round_off)
             .map_err(|e| OpenError::Io(path.clone(), e))?;
         let readers = r2d2::Pool::builder()
             .max_size(u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX))
@@ -358,6 +361,27 @@ impl Store {
     pub fn free_bytes(&self) -> std::io::Result<u64> {
         fs2::available_space(&self.dir)
     }
+}
+
+/// Takes in what an older version or another program has left; a damaged table is no reason not to serve the others.
+fn index_names(conn: &Connection) {
+    loop {
+        match savepoint(conn, agents::index_names) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                log::error!("the names of agents could not be made searchable: {error}");
+                break;
+            }
+        }
+    }
+}
+
+/// What ends every transaction: the indexes of words and of names take in what is new.
+fn round_off(conn: &Connection) -> Result<()> {
+    messages::index(conn)?;
+    agents::index_names(conn)?;
+    Ok(())
 }
 
 /// Copies a database that is about to be brought up, for those who must go back.

@@ -22,6 +22,12 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// How long a connection waits for a lock held by another process (a backup, an administrator's shell).
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Bytes of a page of a new database. A commit writes each page that it changes as a whole, most of them for a row of
+/// some hundred bytes: half of SQLite's 4,096 costs half the writing.
+const PAGE_BYTES: i64 = 2048;
+/// Bytes of the WAL from which on it is written back.
+const WAL_BYTES: i64 = 4 * 1024 * 1024;
+
 /// Why the data directory cannot be used. The binary turns these into exit codes (DESIGN section 3).
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -217,11 +223,13 @@ pub fn writing(path: &Path, medium: Medium) -> rusqlite::Result<Connection> {
     // Of a file that has no page yet: later it takes `taosd compact`.
     let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
     if pages == 0 {
+        conn.pragma_update(None, "page_size", PAGE_BYTES)?;
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -2048)?;
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", WAL_BYTES / PAGE_BYTES, |_| Ok(()))?;
     // A burst may grow the WAL; afterwards it is cut back to this.
     conn.pragma_update_and_check(None, "journal_size_limit", 8 * 1024 * 1024, |_| Ok(()))?;
     Ok(conn)

@@ -70,8 +70,11 @@ impl Numbered {
     pub(super) fn clause(&self, columns: &[(&str, &str)], ties: &[&str]) -> String {
         let named = columns.iter().find(|(name, _)| *name == self.by).or(columns.first());
         let direction = if self.descending { "DESC" } else { "ASC" };
-        let order: Vec<String> =
-            named.map(|(_, column)| *column).iter().chain(ties).map(|column| format!("{column} {direction}")).collect();
+        let column = named.map_or("", |(_, column)| *column);
+        let order: Vec<String> = std::iter::once(&column)
+            .chain(ties.iter().filter(|tie| **tie != column))
+            .map(|column| format!("{column} {direction}"))
+            .collect();
         format!("ORDER BY {} LIMIT ?1 OFFSET ?2", order.join(", "))
     }
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::support::Daemon;
 
-const PAGE: u64 = 4096;
+/// Bytes of a page of a new database.
+const PAGE: u64 = 2048;
 
 /// A stopped daemon's registry with forty agents.
 fn registry() -> Daemon {

@@ -26,8 +26,10 @@ const RESTORE: &str = "UPDATE agents SET archived_at = NULL, slug = ?2, given_na
     WHERE id = ?1 AND archived_at IS NOT NULL";
 const PLACE: &str = "UPDATE agents SET space_id = ?2, revision = revision + 1, updated_at = ?3
     WHERE id = ?1 AND archived_at IS NULL";
+// A token that is delivered nowhere, after one that was not either, changes nothing: not even the row is written.
 const SET_DELIVERY: &str = "UPDATE agents SET token_delivery = ?2, token_delivery_at = ?3, token_delivery_error = ?4,
-    token_delivery_boot = ?5 WHERE id = ?1";
+    token_delivery_boot = ?5 WHERE id = ?1 AND NOT (?2 IS 'not_injected' AND token_delivery IS 'not_injected'
+        AND token_delivery_error IS ?4 AND token_delivery_boot IS ?5)";
 const SET_CONTAINER: &str = "UPDATE agents SET container_name = ?2, container_runtime = ?3, status = ?4,
     revision = revision + 1, updated_at = ?5 WHERE id = ?1";
 const SET_STATUS: &str = "UPDATE agents SET status = ?2, paused = ?3, revision = revision + 1, updated_at = ?4

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::visible::{BY_GRANT, Visible};
-use super::{Agent, AgentStatus};
+use super::visible::{BY_GRANT, BY_NAME, Visible};
+use super::{Agent, AgentStatus, names};
 use crate::store::clauses::Clauses;
 use crate::store::grants::Grantee;
 use crate::store::page::{Page, Take, each};
@@ -200,7 +200,10 @@ pub fn list(
     page: &Page,
     take: Take<'_, LiveAgent>,
 ) -> Result<()> {
-    let visible = Visible::of(conn, seen, filter.only.as_deref())?;
+    let mut visible = Visible::of(conn, seen, filter.only.as_deref())?;
+    if let Some(text) = filter.text.as_deref().filter(|text| !text.is_empty()) {
+        visible = visible.holding(text);
+    }
     if let Visible::Many(Grantee::Agent(id)) = &visible {
         let own = Visible::Own(id.clone()).first(conn, filter, page)?;
         return with_own(own, take, |take| visible.each(conn, filter, page, take));
@@ -236,6 +239,9 @@ impl Visible {
         filter.narrow(&mut clauses);
         let order = self.order();
         match &page.after {
+            Some((_, id)) if order == BY_NAME && names::place(conn, id)?.is_some() => {
+                clauses.and_if("p.rowid > ?", names::place(conn, id)?);
+            }
             Some((_, id)) if order == BY_GRANT => clauses.and_if(&format!("{BY_GRANT} > ?"), Some(id.clone())),
             Some((at, id)) => {
                 let (at, id) = (clauses.bind(at.0), clauses.bind(id.clone()));

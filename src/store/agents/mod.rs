@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod frozen;
+mod names;
 mod sets;
 pub(super) mod visible;
 
@@ -15,6 +16,7 @@ pub use find::{
     list_archived, name_is_taken, named, resolve, sleeps, with_containers, without_containers,
 };
 pub use frozen::{Freezable, Freeze, freezable, freeze, is_frozen, settled, thaw, thawable};
+pub(super) use names::index as index_names;
 pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 
 use super::row::record;

@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::Seen;
+use super::{Seen, names};
 use crate::store::Result;
 use crate::store::clauses::Clauses;
 use crate::store::grants::{self, Grantee};
@@ -14,6 +14,9 @@ const FEW: u64 = 256;
 /// The order of an index on grants. An agent's id grows with the time of its making, so it is that of their age.
 pub(in crate::store) const BY_GRANT: &str = "coalesce(g.agent_id, 'space:' || g.space_id, '*')";
 
+/// The order of the index of names: that in which the agents were made.
+pub(in crate::store) const BY_NAME: &str = "p.rowid";
+
 /// Where the agents come from that are seen.
 #[derive(Debug, Clone)]
 pub(in crate::store) enum Visible {
@@ -23,6 +26,8 @@ pub(in crate::store) enum Visible {
     Own(String),
     /// Those of these ids, as a JSON array, that the principal sees; `None`: that there are.
     Only(String, Option<Grantee>),
+    /// Those whose names may hold a text, by its parts as the index of names takes them; that the principal sees.
+    Named(String, Option<Grantee>),
     /// The principal's grants, and itself.
     Few(Grantee),
     /// Its grants where they are many, in the order of their index.
@@ -30,6 +35,15 @@ pub(in crate::store) enum Visible {
 }
 
 impl Visible {
+    /// Those that `seen` shows whose names may hold `text`. What a principal with few grants sees is not worth an index.
+    pub(in crate::store) fn holding(self, text: &str) -> Self {
+        match self {
+            Self::All => Self::Named(names::query(text), None),
+            Self::Many(principal) => Self::Named(names::query(text), Some(principal)),
+            other => other,
+        }
+    }
+
     /// Those that `seen` shows; `only`: of these ids.
     ///
     /// # Errors
@@ -58,12 +72,19 @@ impl Visible {
             Self::Only(ids, principal) => {
                 let ids = clauses.bind(ids.clone());
                 if let Some(principal) = principal {
-                    let granted = granted(clauses, principal, now);
-                    let own = own(clauses, principal).map_or_else(String::new, |id| format!("a.id = {id} OR "));
-                    clauses
-                        .and(&format!("({own}EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = a.id AND {granted}))"));
+                    let seen = seen_by(clauses, principal, "a.id", now);
+                    clauses.and(&seen);
                 }
                 format!("(SELECT DISTINCT value AS id FROM json_each({ids})) v CROSS JOIN agents a ON a.id = v.id")
+            }
+            Self::Named(parts, principal) => {
+                clauses.and_if("agent_parts MATCH ?", Some(parts.clone()));
+                if let Some(principal) = principal {
+                    let seen = seen_by(clauses, principal, "a.id", now);
+                    clauses.and(&seen);
+                }
+                "agent_parts p CROSS JOIN agent_names n ON n.seq = p.rowid CROSS JOIN agents a ON a.id = n.agent_id"
+                    .to_owned()
             }
             Self::Few(principal) => {
                 let granted = granted(clauses, principal, now);
@@ -85,9 +106,17 @@ impl Visible {
     pub(in crate::store) fn order(&self) -> &'static str {
         match self {
             Self::Many(_) => BY_GRANT,
+            Self::Named(..) => BY_NAME,
             _ => "a.created_at, a.id",
         }
     }
+}
+
+/// True of an agent, by the column of its id, that the principal sees.
+pub(in crate::store) fn seen_by(clauses: &mut Clauses, principal: &Grantee, id: &str, now: Micros) -> String {
+    let granted = granted(clauses, principal, now);
+    let own = own(clauses, principal).map_or_else(String::new, |own| format!("{id} = {own} OR "));
+    format!("({own}EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = {id} AND {granted}))")
 }
 
 /// Grants `g` of the principal that count now.

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
+use super::clauses::Clauses;
 use super::page::{Page, Take, each};
 use crate::time::Micros;
 
@@ -25,14 +26,13 @@ const INSERT: &str = "INSERT INTO knowledge_items (id, source_type, source_id, p
 const UPDATE: &str = "UPDATE knowledge_items SET source_type = ?2, title = ?3, author = ?4, summary = ?5, content = ?6,
     categories = ?7, content_hash = ?8, updated_at = ?9 WHERE seq = ?1";
 const HASHES: &str = "SELECT path, seq, content_hash FROM knowledge_items WHERE source_id = ?1";
-const SOURCES: &str = "SELECT source_id, min(source_type), count(*), max(updated_at) FROM knowledge_items
-    WHERE source_id > ?1 GROUP BY source_id ORDER BY source_id LIMIT ?2";
-/// Steps from source to source, never from item to item.
-const COUNT_OTHER_SOURCES: &str = "WITH RECURSIVE sources (id) AS (SELECT min(source_id) FROM knowledge_items
-        UNION ALL SELECT (SELECT min(source_id) FROM knowledge_items WHERE source_id > sources.id) FROM sources
-            WHERE sources.id IS NOT NULL)
-    SELECT count(id) FROM sources WHERE id <> ?1";
+const SOURCES: &str = "SELECT source_id, source_type, items, updated_at FROM knowledge_sources
+    WHERE source_id > ?1 AND items > 0 ORDER BY source_id LIMIT ?2";
+const COUNT_OTHER_SOURCES: &str = "SELECT count(*) FROM (SELECT 1 FROM knowledge_sources
+    WHERE (source_id < ?1 OR source_id > ?1) AND items > 0 LIMIT ?2)";
 const DOCUMENTS: &str = "SELECT seq, id, title, octet_length(content) FROM knowledge_items";
+
+const HAS_CATEGORY: &str = "EXISTS (SELECT 1 FROM json_each(i.categories) WHERE value = ?)";
 
 /// A document to be stored.
 #[derive(Debug, Clone)]
@@ -100,22 +100,60 @@ pub struct ItemFilter {
     pub category: Option<String>,
 }
 
-const FILTERED: &str = "(?1 IS NULL OR i.source_type = ?1) AND (?2 IS NULL OR i.source_id = ?2)
-    AND (?3 IS NULL OR EXISTS (SELECT 1 FROM json_each(i.categories) WHERE value = ?3))";
+impl ItemFilter {
+    /// True if it lets everything through.
+    fn is_none(&self) -> bool {
+        self.source_type.is_none() && self.source_id.is_none() && self.category.is_none()
+    }
+
+    /// Where the items come from, as `i`: from those of a category where nothing narrows them more.
+    fn from(&self) -> &'static str {
+        match (&self.source_id, &self.category) {
+            (None, Some(_)) => "knowledge_categories c CROSS JOIN knowledge_items i ON i.id = c.id",
+            _ => "knowledge_items i",
+        }
+    }
+
+    /// The order of their age, by the index of what they come from.
+    fn age(&self) -> &'static str {
+        if self.from().starts_with("knowledge_categories") { "c.created_at, c.id" } else { "i.created_at, i.id" }
+    }
+
+    /// The conditions on what [`ItemFilter::from`] says.
+    fn narrow(&self, clauses: &mut Clauses) {
+        clauses.and_if("i.source_id = ?", self.source_id.clone());
+        // A source has one type, and few items: its index alone is worth a walk.
+        let of_type = if self.source_id.is_some() || self.category.is_some() { "+" } else { "" };
+        clauses.and_if(&format!("{of_type}i.source_type = ?"), self.source_type.clone());
+        match self.source_id {
+            None => clauses.and_if("c.category = ?", self.category.clone()),
+            Some(_) => clauses.and_if(HAS_CATEGORY, self.category.clone()),
+        }
+    }
+
+    /// The conditions on an item `i` that was found otherwise.
+    fn check(&self, clauses: &mut Clauses) {
+        clauses.and_if("+i.source_id = ?", self.source_id.clone());
+        clauses.and_if("+i.source_type = ?", self.source_type.clone());
+        clauses.and_if(HAS_CATEGORY, self.category.clone());
+    }
+}
 
 /// Items, oldest first.
 ///
 /// # Errors
 /// The store's.
 pub fn list(conn: &Connection, filter: &ItemFilter, page: &Page, take: Take<'_, KnowledgeItem>) -> Result<()> {
-    let sql = format!(
-        "SELECT {BRIEF} FROM knowledge_items i WHERE (i.created_at, i.id) > (?4, ?5) AND {FILTERED}
-            ORDER BY i.created_at, i.id LIMIT ?6"
-    );
+    let mut clauses = Clauses::default();
+    filter.narrow(&mut clauses);
+    let (from, age) = (filter.from(), filter.age());
     let (at, id) = page.oldest_first();
+    let (at, id) = (clauses.bind(at.0), clauses.bind(id.to_owned()));
+    clauses.and(&format!("({age}) > ({at}, {id})"));
+    let limit = clauses.bind(i64::try_from(page.fetch()).unwrap_or(i64::MAX));
+    let sql = format!("SELECT {BRIEF} FROM {from} {} ORDER BY {age} LIMIT {limit}", clauses.text());
     let mut statement = conn.prepare_cached(&sql)?;
-    let values = params![filter.source_type, filter.source_id, filter.category, at, id, page.fetch()];
-    each(&mut statement, values, read, take)
+    each(&mut statement, clauses.values(), read, take)
 }
 
 /// The item of this id, and its text.
@@ -153,12 +191,12 @@ pub fn sources(conn: &Connection, page: &Page, take: Take<'_, Source>) -> Result
     each(&mut statement, params![page.oldest_first().1, page.fetch()], read, take)
 }
 
-/// How many sources there are beside this one.
+/// How many sources with documents there are beside this one; counts no further than `most`.
 ///
 /// # Errors
 /// The store's.
-pub fn count_other_sources(conn: &Connection, source_id: &str) -> Result<u64> {
-    Ok(conn.prepare_cached(COUNT_OTHER_SOURCES)?.query_row([source_id], |row| row.get(0))?)
+pub fn count_other_sources(conn: &Connection, source_id: &str, most: u64) -> Result<u64> {
+    Ok(conn.prepare_cached(COUNT_OTHER_SOURCES)?.query_row(params![source_id, most], |row| row.get(0))?)
 }
 
 /// What became of a source's items.

@@ -5,8 +5,9 @@
 use rusqlite::{Connection, params};
 
 use super::snippet::snippet;
-use super::{BRIEF, FILTERED, ItemFilter, KnowledgeItem, read};
+use super::{BRIEF, ItemFilter, KnowledgeItem, read};
 use crate::store::Result;
+use crate::store::clauses::Clauses;
 use crate::store::page::{Page, Take};
 use crate::time::Micros;
 
@@ -19,18 +20,17 @@ const TOKENS: usize = 16;
 /// in the text.
 const RANKED: &str = "SELECT seq, score FROM (
         SELECT i.seq AS seq, -bm25(knowledge_words, 4.0, 1.0) AS score
-        FROM knowledge_words JOIN knowledge_items i ON i.seq = knowledge_words.rowid
-        WHERE knowledge_words MATCH ?4 AND {filtered})
-    WHERE ?5 IS NULL OR score < ?5 OR (score = ?5 AND seq > ?6)
-    ORDER BY score DESC, seq LIMIT ?7";
+        FROM knowledge_words CROSS JOIN knowledge_items i ON i.seq = knowledge_words.rowid {filtered})
+    WHERE {score} IS NULL OR score < {score} OR (score = {score} AND seq > {seq})
+    ORDER BY score DESC, seq LIMIT {limit}";
 
 /// Items that are ranked, at about 1.5 µs each.
 const RANKED_MOST: u64 = 2000;
 const ARE_COMMON: &str =
     "SELECT count(*) > ?2 FROM (SELECT 1 FROM knowledge_words WHERE knowledge_words MATCH ?1 LIMIT ?2 + 1)";
-const NEWEST: &str = "SELECT i.seq FROM knowledge_words JOIN knowledge_items i ON i.seq = knowledge_words.rowid
-    WHERE knowledge_words MATCH ?4 AND knowledge_words.rowid < ?5 AND {filtered}
-    ORDER BY knowledge_words.rowid DESC LIMIT ?6";
+/// Places alone, without a look at the items: for those of a filter that lets few through.
+const BETWEEN: &str = "SELECT rowid FROM knowledge_words WHERE knowledge_words MATCH ?1 AND rowid >= ?2 AND rowid <= ?3
+    ORDER BY rowid";
 /// What stands for a rank where there are too many items for one: in the title, and not in the title.
 const IN_TITLE: f64 = 2.0;
 const ELSEWHERE: f64 = 1.0;
@@ -62,8 +62,16 @@ pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, 
     let (score, seq) = (after.map(|(score, _)| score), after.and_then(|(_, seq)| seq.parse::<i64>().ok()));
     let query = quoted(&words);
     let are_common = conn.prepare_cached(ARE_COMMON)?.query_row(params![query, RANKED_MOST], |row| row.get(0))?;
-    let find = if are_common { newest } else { ranked };
-    let places = find(conn, &query, filter, score.zip(seq), page.fetch())?;
+    let after = score.zip(seq);
+    let places = match (are_common, few(conn, filter)?) {
+        (false, _) => ranked(conn, &query, filter, after, page.fetch())?,
+        (true, Some(few)) => by_title(after, page.fetch(), &query, |query, before, left| {
+            newest_of(conn, query, &few, before, left)
+        })?,
+        (true, None) => by_title(after, page.fetch(), &query, |query, before, left| {
+            newest(conn, query, filter, before, left)
+        })?,
+    };
     let mut told =
         conn.prepare_cached(&format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.seq = ?1"))?;
     for (seq, score) in places {
@@ -87,22 +95,43 @@ fn ranked(
     after: Option<(f64, i64)>,
     limit: u64,
 ) -> Result<Vec<(i64, f64)>> {
-    let mut ranked = conn.prepare_cached(&RANKED.replace("{filtered}", FILTERED))?;
+    let mut clauses = Clauses::default();
+    clauses.and_if("knowledge_words MATCH ?", Some(query.to_owned()));
+    filter.check(&mut clauses);
     let (score, seq) = after.unzip();
-    let values = params![filter.source_type, filter.source_id, filter.category, query, score, seq, limit];
-    let places = ranked.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (score, seq) = (clauses.bind(score), clauses.bind(seq));
+    let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let sql = RANKED.replace("{filtered}", clauses.text());
+    let sql = sql.replace("{score}", &score).replace("{seq}", &seq).replace("{limit}", &limit);
+    let mut ranked = conn.prepare_cached(&sql)?;
+    let places = ranked.query_map(clauses.values(), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(places.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The same, of words that many items hold.
-fn newest(
-    conn: &Connection,
-    query: &str,
-    filter: &ItemFilter,
+/// The places of what a filter lets through, in order; `None` if those are too many, or there is no filter.
+fn few(conn: &Connection, filter: &ItemFilter) -> Result<Option<Vec<i64>>> {
+    if filter.is_none() {
+        return Ok(None);
+    }
+    let mut clauses = Clauses::default();
+    filter.narrow(&mut clauses);
+    let limit = clauses.bind(RANKED_MOST as i64 + 1);
+    let sql = format!("SELECT i.seq FROM {} {} LIMIT {limit}", filter.from(), clauses.text());
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(clauses.values(), |row| row.get(0))?;
+    let mut places: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
+    places.sort_unstable();
+    Ok((places.len() as u64 <= RANKED_MOST).then_some(places))
+}
+
+/// A page of words that many items hold: first what has them in the title. `newest` finds places before one, newest
+/// first.
+fn by_title(
     after: Option<(f64, i64)>,
     limit: u64,
+    query: &str,
+    newest: impl Fn(&str, i64, u64) -> Result<Vec<i64>>,
 ) -> Result<Vec<(i64, f64)>> {
-    let mut newest = conn.prepare_cached(&NEWEST.replace("{filtered}", FILTERED))?;
     let in_title = format!("title : ({query})");
     let mut found = Vec::new();
     for (query, score) in [(&in_title, IN_TITLE), (&format!("({query}) NOT ({in_title})"), ELSEWHERE)] {
@@ -112,11 +141,42 @@ fn newest(
             _ => i64::MAX,
         };
         let left = limit.saturating_sub(found.len() as u64);
-        let values = params![filter.source_type, filter.source_id, filter.category, query, before, left];
-        for place in newest.query_map(values, |row| row.get(0))? {
-            found.push((place?, score));
+        found.extend(newest(query, before, left)?.into_iter().map(|place| (place, score)));
+    }
+    Ok(found)
+}
+
+fn newest(conn: &Connection, query: &str, filter: &ItemFilter, before: i64, limit: u64) -> Result<Vec<i64>> {
+    let mut clauses = Clauses::default();
+    clauses.and_if("knowledge_words MATCH ?", Some(query.to_owned()));
+    clauses.and_if("knowledge_words.rowid < ?", Some(before));
+    filter.check(&mut clauses);
+    let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let sql = format!(
+        "SELECT i.seq FROM knowledge_words CROSS JOIN knowledge_items i ON i.seq = knowledge_words.rowid {}
+            ORDER BY knowledge_words.rowid DESC LIMIT {limit}",
+        clauses.text()
+    );
+    let mut statement = conn.prepare_cached(&sql)?;
+    let places = statement.query_map(clauses.values(), |row| row.get(0))?;
+    Ok(places.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The same of these places alone, which are in order.
+fn newest_of(conn: &Connection, query: &str, few: &[i64], before: i64, limit: u64) -> Result<Vec<i64>> {
+    let few = &few[..few.partition_point(|place| *place < before)];
+    let (Some(first), Some(last)) = (few.first(), few.last()) else { return Ok(Vec::new()) };
+    let mut statement = conn.prepare_cached(BETWEEN)?;
+    let mut found = Vec::new();
+    // From the oldest on: towards older ones FTS5 jumps at a cost that grows with the square of what it leaves out.
+    for place in statement.query_map(params![query, first, last], |row| row.get(0))? {
+        let place = place?;
+        if few.binary_search(&place).is_ok() {
+            found.push(place);
         }
     }
+    found.reverse();
+    found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     Ok(found)
 }
 

@@ -66,7 +66,7 @@ fn may_write(tx: &Tx<'_>, source_id: &str) -> Result<Option<Grantee>, ApiError> 
 
 /// Lets pass what fits into what the box keeps and into what one owner may have; an admin has the box's bound alone.
 fn check_room(tx: &Tx<'_>, source_id: &str, owner: &Grantee, documents: &[Document]) -> Result<(), ApiError> {
-    if knowledge::count_other_sources(tx.conn, source_id)? >= KNOWLEDGE_SOURCES {
+    if knowledge::count_other_sources(tx.conn, source_id, KNOWLEDGE_SOURCES)? >= KNOWLEDGE_SOURCES {
         return Err(codes::TOO_MANY_SOURCES.into());
     }
     let (sources, bytes) = match owner {

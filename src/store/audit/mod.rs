@@ -1,14 +1,18 @@
 //! The audit chain: append-only rows, each with a blake3 hash over the previous hash and itself (DESIGN D15).
 
-use rusqlite::{Connection, OptionalExtension, Rows, params};
+mod list;
+mod verify;
 
-use super::clauses::Clauses;
-use super::page::{Take, each};
+use rusqlite::{Connection, OptionalExtension, params};
+
 use super::row::record;
 use super::{Result, meta};
 use crate::closed_set::closed_set;
 use crate::secret::redacted;
 use crate::time::Micros;
+
+pub use list::{AuditFilter, list};
+pub use verify::{ChainError, Walked, verify, verify_newest};
 
 const LAST: &str = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1";
 const LAST_AT: &str = "SELECT at FROM audit ORDER BY seq DESC LIMIT 1";
@@ -16,11 +20,9 @@ const INSERT: &str = "INSERT INTO audit (seq, at, actor, action, resource, outco
         actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 /// The key in `meta` of the chain's end.
 const HEAD: &str = "audit_head";
-const NAME_OF: &str = "SELECT 'user:' || username FROM users WHERE id = ?1";
 const SLUG_OF_AGENT: &str = "SELECT slug FROM agents WHERE id = ?1";
 const USERNAME_OF: &str = "SELECT username FROM users WHERE id = ?1";
 const SLUG_OF_SPACE: &str = "SELECT slug FROM spaces WHERE id = ?1";
-const NEWEST: &str = "WHERE seq > (SELECT max(seq) FROM audit) - ?1 ORDER BY seq";
 const FIRST: &str = "SELECT seq, at, outcome = 'checkpoint' FROM audit ORDER BY seq LIMIT ?1";
 const ENDS: &str =
     "SELECT (SELECT seq FROM audit ORDER BY seq LIMIT 1), (SELECT seq FROM audit ORDER BY seq DESC LIMIT 1)";
@@ -30,10 +32,10 @@ const BYTES_OF: &str = "SELECT octet_length(actor) + octet_length(action) + 2 * 
 const ROW_BYTES: u64 = 64 + 56;
 /// Rows that are looked at to tell how large all are.
 const SAMPLE: u64 = 64;
-const HAS_ACTOR_ID: &str = "SELECT EXISTS (SELECT 1 FROM pragma_table_info('audit') WHERE name = 'actor_id')";
 const STOOD_FOR: &str = "SELECT total(count - 1) FROM audit WHERE seq <= ?1 AND outcome = 'checkpoint'";
 const OLDEST: &str = "SELECT at FROM audit WHERE outcome <> 'checkpoint' ORDER BY seq LIMIT 1";
 const DELETE_UP_TO: &str = "DELETE FROM audit WHERE seq <= ?1";
+const DELETE_SPANS_UP_TO: &str = "DELETE FROM audit_spans WHERE span < ?1 / 1024";
 
 closed_set! {
     /// How an action ended.
@@ -218,55 +220,6 @@ fn head(seq: i64, hash: &[u8; 32]) -> String {
     format!("{seq}:{}", data_encoding::HEXLOWER.encode(hash))
 }
 
-/// Which rows to list.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Only this actor's, by its name.
-    pub actor: Option<String>,
-    /// By its id: then rows of its name count only where they have none, written by a version that noted none.
-    pub actor_id: Option<String>,
-    /// And only those from this time on: before it the name was another's.
-    pub actor_since: Option<Micros>,
-    /// Only this action.
-    pub action: Option<String>,
-    /// Only on this resource.
-    pub resource: Option<String>,
-    /// Only from this time on.
-    pub since: Option<Micros>,
-    /// Only up to this time.
-    pub until: Option<Micros>,
-}
-
-/// Rows before `before` (a place in the chain), newest first, `limit` at the most.
-///
-/// # Errors
-/// The store's.
-pub fn list(conn: &Connection, filter: &AuditFilter, before: i64, limit: u64, take: Take<'_, Record>) -> Result<()> {
-    let mut clauses = Clauses::default();
-    clauses.and_if("seq < ?", Some(before));
-    if let Some(actor) = &filter.actor {
-        let name = clauses.bind(actor.clone());
-        let since = clauses.bind(filter.actor_since.map_or(i64::MIN, |at| at.0));
-        match &filter.actor_id {
-            None => clauses.and(&format!("actor = {name} AND at >= {since}")),
-            Some(id) => {
-                // A user's name never changes: the rows of one id all have it.
-                clauses.and_if("actor = ?", name_of(conn, id)?);
-                let id = clauses.bind(id.clone());
-                clauses.and(&format!("(actor_id = {id} OR (actor = {name} AND at >= {since} AND actor_id IS NULL))"));
-            }
-        }
-    }
-    clauses.and_if("action = ?", filter.action.clone());
-    clauses.and_if("resource = ?", filter.resource.clone());
-    clauses.and_if("at >= ?", filter.since.map(|at| at.0));
-    clauses.and_if("at <= ?", filter.until.map(|at| at.0));
-    let limit = clauses.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let sql = format!("{} {} ORDER BY seq DESC LIMIT {limit}", Record::SELECT, clauses.text());
-    let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, clauses.values(), Record::read, take)
-}
-
 /// What people call a principal or a space of the chain, `agent:ID`, `user:ID` or `space:ID`, now or when it ended.
 ///
 /// # Errors
@@ -280,92 +233,6 @@ pub fn called(conn: &Connection, subject: &str) -> Result<Option<String>> {
         _ => return Ok(None),
     };
     Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
-}
-
-/// The name under which the chain has a principal of this id, where that is known.
-fn name_of(conn: &Connection, id: &str) -> Result<Option<String>> {
-    match id.strip_prefix("user:") {
-        None => Ok(Some(id.to_owned())),
-        Some(user) => Ok(conn.prepare_cached(NAME_OF)?.query_row([user], |row| row.get(0)).optional()?),
-    }
-}
-
-/// Where and how the chain is broken.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// A row's own hash is not the hash of its content.
-    #[error("audit row {0} was altered")]
-    Altered(i64),
-    /// The last rows are missing.
-    #[error("the rows after audit row {0} are missing")]
-    CutOff(i64),
-    /// A row does not carry the hash of the row before it, or rows are missing.
-    #[error("audit row {0} does not follow the row before it")]
-    Gap(i64),
-}
-
-/// Walks the whole chain. How many rows it has.
-///
-/// # Errors
-/// The store's; inside, the first break found.
-pub fn verify(conn: &Connection) -> Result<std::result::Result<u64, ChainError>> {
-    // A file of an older version is looked at before it is brought up to date.
-    let has_id: bool = conn.query_row(HAS_ACTOR_ID, [], |row| row.get(0))?;
-    let columns = if has_id { Record::COLUMNS.to_owned() } else { Record::COLUMNS.replace("actor_id", "NULL") };
-    let mut statement = conn.prepare(&format!("SELECT {columns} FROM audit ORDER BY seq"))?;
-    Ok(walk(conn, statement.query([])?, true)?.map(|walked| walked.rows))
-}
-
-/// What was walked of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walked {
-    /// How many rows.
-    pub rows: u64,
-    /// The first and the last place; 0 where there is none.
-    pub places: (i64, i64),
-    /// Whether that is all of it.
-    pub whole: bool,
-}
-
-/// Walks the newest rows of the chain, `most` of them.
-///
-/// # Errors
-/// The store's; inside, the first break found.
-pub fn verify_newest(conn: &Connection, most: u64) -> Result<std::result::Result<Walked, ChainError>> {
-    let first: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(0))?;
-    let last: Option<i64> = conn.prepare_cached(ENDS)?.query_row([], |row| row.get(1))?;
-    let whole = last.unwrap_or(0) - first.unwrap_or(0) < i64::try_from(most).unwrap_or(i64::MAX);
-    let mut statement = conn.prepare_cached(&format!("{} {NEWEST}", Record::SELECT))?;
-    walk(conn, statement.query([most])?, whole)
-}
-
-/// Walks rows up to the chain's end; `whole`: from its beginning, else from any row.
-fn walk(conn: &Connection, mut rows: Rows<'_>, whole: bool) -> Result<std::result::Result<Walked, ChainError>> {
-    let mut last: Option<Record> = None;
-    let mut walked = Walked { rows: 0, places: (0, 0), whole };
-    while let Some(row) = rows.next()? {
-        let record = Record::read(row)?;
-        // A checkpoint carries the hash of the row it stands for, and may only be the first row.
-        let checkpoint = record.outcome == AuditOutcome::Checkpoint.slug() && last.is_none();
-        if !checkpoint && hash_of(&record) != record.hash {
-            return Ok(Err(ChainError::Altered(record.seq)));
-        }
-        let follows = match &last {
-            Some(last) => record.seq == last.seq + 1 && record.prev_hash == last.hash,
-            None => !whole || checkpoint || (record.seq == 1 && record.prev_hash == [0; 32]),
-        };
-        if !follows {
-            return Ok(Err(ChainError::Gap(record.seq)));
-        }
-        walked.rows += 1;
-        walked.places = (if walked.rows == 1 { record.seq } else { walked.places.0 }, record.seq);
-        last = Some(record);
-    }
-    let end = last.map(|last| (last.seq, head(last.seq, &last.hash)));
-    if meta::get(conn, HEAD)? != end.as_ref().map(|(_, head)| head.clone()) {
-        return Ok(Err(ChainError::CutOff(end.map_or(0, |(seq, _)| seq))));
-    }
-    Ok(Ok(walked))
 }
 
 /// True if [`retain`] may find something.
@@ -423,6 +290,7 @@ pub fn retain(conn: &Connection, before: Micros, any_age: bool, most: u64) -> Re
     // A checkpoint that goes too stands for more than itself.
     let stood_for: f64 = conn.prepare_cached(STOOD_FOR)?.query_row([seq], |row| row.get(0))?;
     let removed = conn.prepare_cached(DELETE_UP_TO)?.execute([seq])?;
+    conn.prepare_cached(DELETE_SPANS_UP_TO)?.execute([seq])?;
     conn.prepare_cached(INSERT)?.execute(params![
         seq,
         last.at,

@@ -1,12 +1,14 @@
 //! Grants: who may do what to which agent, and who is a member of which space (DESIGN D9).
 
+mod list;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Result;
-use super::clauses::Clauses;
-use super::page::{Page, Take, each};
 use crate::closed_set::closed_set;
 use crate::time::Micros;
+
+pub use list::{GrantFilter, list};
 
 const SELECT: &str = "SELECT g.id, u.username, p.slug, g.agent_id, g.space_id, g.role, g.granted_by, g.granted_at,
         g.expires_at
@@ -287,69 +289,6 @@ pub fn count_on_agent(conn: &Connection, agent_id: &str) -> Result<u64> {
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Grant>> {
     let sql = format!("{SELECT} WHERE g.id = ?1");
     Ok(conn.prepare_cached(&sql)?.query_row([id], read).optional()?)
-}
-
-/// Which grants to list.
-#[derive(Debug, Clone, Default)]
-pub struct GrantFilter {
-    /// Only this principal's.
-    pub grantee: Option<Grantee>,
-    /// Only those on this.
-    pub on: Option<On>,
-    /// Only those on agents and spaces that this principal owns; `None`: every one.
-    pub owned_by: Option<Grantee>,
-}
-
-/// Grants, oldest first. Those past their end are listed too: they say so.
-///
-/// # Errors
-/// The store's.
-pub fn list(conn: &Connection, filter: &GrantFilter, page: &Page, now: Micros, take: Take<'_, Grant>) -> Result<()> {
-    let mut clauses = Clauses::default();
-    let mut from = String::new();
-    if let Some(owner) = &filter.owned_by {
-        from = owned(&mut clauses, owner, now);
-    }
-    match &filter.grantee {
-        Some(Grantee::User(id)) => clauses.and_if("g.principal_user_id = ?", Some(id.clone())),
-        Some(Grantee::Agent(id)) => clauses.and_if("g.principal_agent_id = ?", Some(id.clone())),
-        None => {}
-    }
-    match &filter.on {
-        Some(On::Agent(id)) => clauses.and_if("g.agent_id = ?", Some(id.clone())),
-        Some(On::Space(id)) => clauses.and_if("g.space_id = ?", Some(id.clone())),
-        Some(On::AllAgents) => clauses.and("g.agent_id IS NULL AND g.space_id IS NULL"),
-        None => {}
-    }
-    if let Some((at, id)) = &page.after {
-        let (at, id) = (clauses.bind(at.0), clauses.bind(id.clone()));
-        clauses.and(&format!("(g.granted_at, g.id) > ({at}, {id})"));
-    }
-    let limit = clauses.bind(i64::try_from(page.fetch()).unwrap_or(i64::MAX));
-    let select = SELECT.replacen("FROM grants g", &format!("FROM {from}grants g"), 1);
-    let sql = format!("{select} {} ORDER BY g.granted_at, g.id LIMIT {limit}", clauses.text());
-    let mut statement = conn.prepare_cached(&sql)?;
-    each(&mut statement, clauses.values(), read, take)
-}
-
-/// What a principal owns, before the grants on it: from its own grants and spaces, however many others there are.
-fn owned(clauses: &mut Clauses, owner: &Grantee, now: Micros) -> String {
-    let (id, at) = (clauses.bind(owner.id().to_owned()), clauses.bind(now.0));
-    let (column, spaces) = match owner {
-        Grantee::User(_) => {
-            ("o.principal_user_id", format!(" UNION SELECT NULL, s.id FROM spaces s WHERE s.owner_user_id = {id}"))
-        }
-        Grantee::Agent(_) => ("o.principal_agent_id", String::new()),
-    };
-    clauses.and(
-        "g.id IN (SELECT x.id FROM grants x WHERE x.agent_id = v.agent_id
-            UNION ALL SELECT x.id FROM grants x WHERE x.space_id = v.space_id)",
-    );
-    format!(
-        "(SELECT o.agent_id, o.space_id FROM grants o
-            WHERE {column} = {id} AND o.role = 'owner' AND (o.expires_at IS NULL OR o.expires_at > {at}){spaces}) v
-        CROSS JOIN "
-    )
 }
 
 /// Ends a grant.

@@ -1,16 +1,17 @@
 //! Operations: slow work, durable from the moment it is promised to its defined end (taOS contract, section 6).
 
+mod list;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::agents::Seen;
 use super::credentials::Maker;
-use super::grants::Grantee;
-use super::page::{Page, Take, each};
 use super::row::record;
 use super::{Result, meta};
 use crate::closed_set::closed_set;
 use crate::limits::{OPERATIONS_KEPT, PURGE_BATCH};
 use crate::time::Micros;
+
+pub use list::{OperationFilter, list};
 
 const INSERT: &str = "INSERT INTO operations (id, kind, status, agent_id, agent_name, parent_id, payload, actor,
     request_id, created_at, started_at, actor_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -267,50 +268,6 @@ pub fn finish(
 ) -> Result<()> {
     conn.prepare_cached(FINISH)?.execute(params![id, status, result, error, now])?;
     Ok(())
-}
-
-/// Which operations to list.
-#[derive(Debug, Clone, Default)]
-pub struct OperationFilter {
-    /// Only those in this status.
-    pub status: Option<OperationStatus>,
-    /// Only those of this kind.
-    pub kind: Option<OperationKind>,
-    /// Only those about the agent of this slug.
-    pub agent: Option<String>,
-}
-
-/// Operations, newest first: those about agents that `seen` shows, and those the principal `actor_id` asked for itself.
-///
-/// # Errors
-/// The store's.
-pub fn list(
-    conn: &Connection,
-    seen: &Seen,
-    actor_id: &str,
-    filter: &OperationFilter,
-    page: &Page,
-    take: Take<'_, Operation>,
-) -> Result<()> {
-    let (all, user, agent) = match seen {
-        Seen::All => (true, None, None),
-        Seen::By(Grantee::User(id)) => (false, Some(id), None),
-        Seen::By(Grantee::Agent(id)) => (false, None, Some(id)),
-    };
-    let sql = format!(
-        "{} WHERE (created_at, id) < (?1, ?2)
-            AND (?4 OR actor_id = ?7 OR agent_id = ?6 OR EXISTS (SELECT 1 FROM grants g WHERE g.agent_id = operations.agent_id
-                AND (g.principal_user_id = ?5 OR g.principal_agent_id = ?6)
-                AND (g.expires_at IS NULL OR g.expires_at > ?11)))
-            AND (?8 IS NULL OR status = ?8) AND (?9 IS NULL OR kind = ?9) AND (?10 IS NULL OR agent_name = ?10)
-            ORDER BY created_at DESC, id DESC LIMIT ?3", Operation::SELECT
-    );
-    let (at, id) = page.newest_first();
-    let mut statement = conn.prepare_cached(&sql)?;
-    let now = Micros::now();
-    let values =
-        params![at, id, page.fetch(), all, user, agent, actor_id, filter.status, filter.kind, filter.agent, now];
-    each(&mut statement, values, Operation::read, take)
 }
 
 /// Takes out of the rows what older releases kept in them: the environment of deployments, with its secrets. Once for a
