@@ -1,6 +1,8 @@
 //! What threads share: locks that a panic does not poison, and threads that work from time to time.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -15,12 +17,16 @@ pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug, Default)]
 pub struct Periodic {
     stop: Option<Sender<()>>,
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// The sleep of a [`Periodic`] thread.
 #[derive(Debug)]
-pub struct Pause(Receiver<()>);
+pub struct Pause {
+    stopped: Receiver<()>,
+    ends: Arc<AtomicBool>,
+}
 
 impl Periodic {
     /// Starts a thread with this name, of at most 15 bytes (the kernel cuts the rest). `work` sleeps with [`Pause::lasts`]
@@ -30,13 +36,16 @@ impl Periodic {
     /// The operating system has no thread to give.
     pub fn start(name: &str, work: impl FnOnce(Pause) + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = channel();
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(Pause(stopped)))?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let ends = Arc::<AtomicBool>::default();
+        let pause = Pause { stopped, ends: Arc::clone(&ends) };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(pause))?;
+        Ok(Self { stop: Some(stop), ends, thread: Some(thread) })
     }
 }
 
 impl Drop for Periodic {
     fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
         self.stop = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -47,19 +56,22 @@ impl Drop for Periodic {
 impl Pause {
     /// Sleeps so long; false, and at once, when the thread is to end.
     pub fn lasts(&self, period: Duration) -> bool {
-        self.0.recv_timeout(period) == Err(RecvTimeoutError::Timeout)
+        self.stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout)
     }
 
     /// True when the thread is to end.
     pub fn is_over(&self) -> bool {
-        self.0.try_recv() == Err(TryRecvError::Disconnected)
+        self.stopped.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// Is set when the thread is to end, for long work that asks now and then.
+    pub fn ends(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ends)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
@@ -69,7 +81,7 @@ mod tests {
             while pause.lasts(Duration::from_millis(1)) {
                 let _ = tell.send("worked");
             }
-            assert!(pause.is_over());
+            assert!(pause.is_over() && pause.ends().load(Ordering::Relaxed));
             let _ = tell.send("ended");
         })
         .unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::open::{self, APPLICATION_ID, OpenError};
+use super::copy::Wanted;
 use super::{Result, StoreError, VERSION, audit, objects};
 
 const SCHEMA: &str = "schema";
@@ -18,6 +19,9 @@ pub struct Finding {
     pub result: std::result::Result<String, String>,
 }
 
+/// How often a look asks whether it is still wanted, in steps of SQLite's machine.
+const STEPS: i32 = 4096;
+
 /// What a look ends in: what was found, or what is wrong.
 type Looked = Result<std::result::Result<String, String>>;
 type Look = fn(&mut Connection) -> Looked;
@@ -28,6 +32,14 @@ type Look = fn(&mut Connection) -> Looked;
 /// # Errors
 /// Where the file cannot be opened at all.
 pub fn check(path: &Path) -> Result<Vec<Finding>> {
+    check_while(path, &Wanted::always())
+}
+
+/// Like [`check`], as long as it is wanted; what was not looked at by then counts as not sound.
+///
+/// # Errors
+/// As there.
+pub(super) fn check_while(path: &Path, wanted: &Wanted) -> Result<Vec<Finding>> {
     // A database in use has a WAL; one without is not in use.
     let mut conn = match open::reading(path, open::at_rest(path)).map_err(StoreError::from) {
         Err(StoreError::Damaged(why)) => return Ok(vec![Finding { name: "structure", result: Err(why) }]),
@@ -43,6 +55,9 @@ pub fn check(path: &Path) -> Result<Vec<Finding>> {
     ];
     let mut findings = Vec::new();
     for (name, look) in checks {
+        // Anew each time: a look may set one of its own.
+        let wanted = wanted.clone();
+        conn.progress_handler(STEPS, Some(move || !wanted.now()))?;
         let result = look(&mut conn).unwrap_or_else(|error| Err(error.to_string()));
         let goes_on = name != SCHEMA || result.is_ok();
         findings.push(Finding { name, result });

@@ -4,7 +4,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
@@ -18,7 +19,7 @@ pub const BACKUPS: &str = "backup";
 /// How the name of a copy ends that is not in its place yet.
 pub const PART_SUFFIX: &str = ".part";
 /// Pages copied at a time, and the pause between: the card also has commits to write.
-const PAGES: i32 = 256;
+const PAGES: i32 = 512;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Where a data directory's backups lie; made, 0700, if there is no such directory yet.
@@ -39,7 +40,34 @@ pub fn backup_dir(data_dir: &Path) -> Result<PathBuf> {
 const STEPS: i32 = 4096;
 const WORK: Duration = Duration::from_millis(10);
 
-type Write = fn(&Path, Medium, &Path) -> Result<()>;
+type Write = fn(&Path, Medium, &Path, &Wanted) -> Result<()>;
+
+/// Whether a copy is still wanted: asked all the time while it is made.
+#[derive(Clone)]
+pub struct Wanted(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Wanted {
+    /// However long it takes.
+    pub fn always() -> Self {
+        Self(Arc::new(|| true))
+    }
+
+    /// Until this is set.
+    pub fn unless(ends: Arc<AtomicBool>) -> Self {
+        Self(Arc::new(move || !ends.load(Ordering::Relaxed)))
+    }
+
+    /// For so long.
+    pub fn within(time: Duration) -> Self {
+        let until = Instant::now() + time;
+        Self(Arc::new(move || Instant::now() < until))
+    }
+
+    /// True while it is.
+    pub fn now(&self) -> bool {
+        (self.0)()
+    }
+}
 
 /// A copy that waits beside its place. Dropped unsettled, it goes.
 #[derive(Debug)]
@@ -75,10 +103,11 @@ impl Drop for Copied {
 /// answered before this began is in it. It needs no files beside it, has passed [`check`] and is on disk.
 ///
 /// # Errors
-/// The store's: what stands in the way of reading or writing, or `Damaged` with what the check found.
-pub fn copy_beside(from: &Path, place: &Path) -> Result<Copied> {
+/// The store's: what stands in the way of reading or writing, `Damaged` with what the check found, or `Unavailable` where
+/// it is not `wanted` any more.
+pub fn copy_beside(from: &Path, place: &Path, wanted: &Wanted) -> Result<Copied> {
     let medium = open::medium(from).map_err(|error| of_file(from, &error))?;
-    copy_as(from, medium, place, compactly)
+    copy_as(from, medium, place, compactly, wanted)
 }
 
 /// Like [`copy_beside`], of a file that no daemon uses: nothing is left beside that.
@@ -86,15 +115,15 @@ pub fn copy_beside(from: &Path, place: &Path) -> Result<Copied> {
 /// # Errors
 /// As there.
 pub fn copy_at_rest(from: &Path, place: &Path) -> Result<Copied> {
-    copy_as(from, open::at_rest(from), place, compactly)
+    copy_as(from, open::at_rest(from), place, compactly, &Wanted::always())
 }
 
 /// Puts a copy of the database at `from`, which may be in use, at `place`.
 ///
 /// # Errors
 /// As [`copy_beside`] and [`Copied::settle`].
-pub fn copy_to(from: &Path, place: &Path) -> Result<()> {
-    copy_beside(from, place)?.settle()
+pub fn copy_to(from: &Path, place: &Path, wanted: &Wanted) -> Result<()> {
+    copy_beside(from, place, wanted)?.settle()
 }
 
 /// Like [`copy_at_rest`], page by page: for a file from elsewhere, nothing in which may run yet.
@@ -102,16 +131,17 @@ pub fn copy_to(from: &Path, place: &Path) -> Result<()> {
 /// # Errors
 /// As there.
 pub fn copy_pages(from: &Path, place: &Path) -> Result<Copied> {
-    copy_as(from, open::at_rest(from), place, pages)
+    copy_as(from, open::at_rest(from), place, pages, &Wanted::always())
 }
 
-fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write) -> Result<Copied> {
+fn copy_as(from: &Path, medium: Medium, place: &Path, write: Write, wanted: &Wanted) -> Result<Copied> {
+    let given_up = |error| if wanted.now() { error } else { StoreError::Unavailable("the copy was given up".into()) };
     let copied = Copied { part: part_of(place), place: place.to_owned() };
     let to = copied.path();
     let io = |error: io::Error| of_file(to, &error);
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
-    write(from, medium, to)?;
-    sound(to)?;
+    write(from, medium, to, wanted).map_err(given_up)?;
+    sound(to, wanted).map_err(given_up)?;
     File::open(to).and_then(|file| file.sync_all()).map_err(io)?;
     // Root's copy in the daemon's own directory of backups is the daemon's to replace.
     if let Some(dir) = place.parent().filter(|dir| dir.ends_with(BACKUPS)) {
@@ -138,9 +168,9 @@ pub fn sync_dir_of(path: &Path) -> io::Result<()> {
 }
 
 /// Writes what is in the file, without its free pages, in a form that can give space back.
-fn compactly(from: &Path, medium: Medium, to: &Path) -> Result<()> {
+fn compactly(from: &Path, medium: Medium, to: &Path, wanted: &Wanted) -> Result<()> {
     let mut source = open::to_be_copied(from, medium)?;
-    let mut slept = Instant::now();
+    let (mut slept, wanted) = (Instant::now(), wanted.clone());
     // The card also has commits to write.
     source.progress_handler(
         STEPS,
@@ -149,7 +179,7 @@ fn compactly(from: &Path, medium: Medium, to: &Path) -> Result<()> {
                 std::thread::sleep(PAUSE);
                 slept = Instant::now();
             }
-            false
+            !wanted.now()
         }),
     )?;
     let to = to.to_str().ok_or_else(|| StoreError::Other(format!("{} is not UTF-8", to.display())))?;
@@ -157,7 +187,7 @@ fn compactly(from: &Path, medium: Medium, to: &Path) -> Result<()> {
     source.close().map_err(|(_, error)| error.into())
 }
 
-fn pages(from: &Path, medium: Medium, to: &Path) -> Result<()> {
+fn pages(from: &Path, medium: Medium, to: &Path, _: &Wanted) -> Result<()> {
     let source = open::reading(from, medium)?;
     // One snapshot for all steps: without it every commit in between would begin the copy anew.
     let snapshot = source.unchecked_transaction()?;
@@ -169,8 +199,8 @@ fn pages(from: &Path, medium: Medium, to: &Path) -> Result<()> {
     target.close().map_err(|(_, error)| error.into())
 }
 
-fn sound(file: &Path) -> Result<()> {
-    let wrong: Vec<String> = check::check(file)?
+fn sound(file: &Path, wanted: &Wanted) -> Result<()> {
+    let wrong: Vec<String> = check::check_while(file, wanted)?
         .into_iter()
         .filter_map(|finding| finding.result.err().map(|wrong| format!("{}: {wrong}", finding.name)))
         .collect();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StoreError};
+use crate::store::{self, BACKUPS, FILE, PART_SUFFIX, StoreError, Wanted};
 use crate::time::Micros;
 
 pub use crate::limits::BACKUPS_KEPT as KEPT;
@@ -38,8 +38,8 @@ pub struct Backup {
 ///
 /// # Errors
 /// The store's; the copy is as before.
-pub fn refresh(data_dir: &Path) -> store::Result<()> {
-    store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE))
+pub fn refresh(data_dir: &Path, wanted: &Wanted) -> store::Result<()> {
+    store::copy_to(&data_dir.join(FILE), &store::backup_dir(data_dir)?.join(FILE), wanted)
 }
 
 /// True if the copy that is kept fresh is of the database as it lies there, with no daemon at work on it, but for what is
@@ -86,11 +86,11 @@ pub fn time_of_latest(data_dir: &Path) -> Option<Micros> {
 ///
 /// # Errors
 /// The store's; there is no new backup then.
-pub fn create(data_dir: &Path, now: Micros, settled: bool) -> store::Result<Backup> {
+pub fn create(data_dir: &Path, now: Micros, settled: bool, wanted: &Wanted) -> store::Result<Backup> {
     let dir = store::backup_dir(data_dir)?;
     let stem = format!("{PREFIX}{}", now.millis().replace(['-', ':'], ""));
     let (to, hash_file) = (dir.join(format!("{stem}{SUFFIX}")), dir.join(format!("{stem}{HASH_SUFFIX}")));
-    let copied = store::copy_beside(&data_dir.join(FILE), &to)?;
+    let copied = store::copy_beside(&data_dir.join(FILE), &to, wanted)?;
     let hash = hash(copied.path())?;
     // Before the backup itself: whoever sees that sees its hash.
     fs::write(&hash_file, format!("{hash}  {stem}{SUFFIX}\n")).map_err(|error| told(&hash_file, error))?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub struct Jobs {
     pub(super) containers: Containers,
     runner: Runner,
     lookers: Runner,
+    /// The daemon stops.
+    ends: Arc<AtomicBool>,
     /// What the last run left open, until a start takes it up.
     cut: Mutex<Vec<Operation>>,
     /// When this run of the daemon began.
@@ -77,6 +79,7 @@ impl Jobs {
             migration_due: AtomicBool::new(false),
             away: Mutex::default(),
             removals: Mutex::default(),
+            ends: Arc::default(),
             containers: Containers::new(runtime),
             changed: Signal::new(),
             sockets: AgentSockets::new(sockets),
@@ -92,9 +95,15 @@ impl Jobs {
 
     /// Takes no new work and waits, at most `patience`, for what runs.
     pub fn stop(&self, patience: Duration) {
+        self.ends.store(true, Ordering::Relaxed);
         let end = Instant::now() + patience;
         self.runner.stop(patience);
         self.lookers.stop(end.saturating_duration_since(Instant::now()));
+    }
+
+    /// Is set when the daemon stops, for long work that can be given up.
+    pub(super) fn ends(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.ends)
     }
 
     /// The host's container runtime.

@@ -12,7 +12,7 @@ use crate::jobs::operations::backups;
 use crate::jobs::operations::{Jobs, OperationError};
 use crate::store::agents::{self, Agent, AgentStatus};
 use crate::store::operations::{self as rows, Operation, OperationKind, OperationStatus};
-use crate::store::{self, audit};
+use crate::store::{self, Wanted, audit};
 use crate::time::Micros;
 
 /// A carried-out operation's result, or why it failed.
@@ -116,7 +116,8 @@ fn work(jobs: &Arc<Jobs>, op: &Operation, env: &Env) -> Ended {
         OperationKind::Restore => archive::restore(jobs, op),
         OperationKind::Purge => archive::purge(jobs, op),
         OperationKind::Backup => {
-            Ok(json!(backups::create(jobs.store.dir(), Micros::now(), jobs.clock.settled().is_some())?))
+            let (settled, wanted) = (jobs.clock.settled().is_some(), Wanted::unless(jobs.ends()));
+            Ok(json!(backups::create(jobs.store.dir(), Micros::now(), settled, &wanted)?))
         }
         // A bulk operation is its parts, as freezing and thawing are; the start-up migration carries itself out.
         OperationKind::Bulk | OperationKind::Migrate | OperationKind::Freeze | OperationKind::Thaw => {

@@ -2,6 +2,7 @@
 //! stop. A failure is told to the admins, in `/readyz` and in `/metrics`, until one has gone well again (DESIGN D16).
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -11,12 +12,14 @@ use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::jobs::events::space::Space;
 use crate::jobs::operations::backups;
 use crate::store::notifications::Level;
-use crate::store::{self, OpenError, Store, StoreError};
+use crate::store::{self, FILE, OpenError, Store, StoreError, Wanted};
 use crate::threads::{Pause, Periodic, lock};
 use crate::time::Micros;
 
 /// The pause after a failure, and before the first copy of a start that found none or an old one.
 const SOON: Duration = Duration::from_secs(60);
+/// How long the copy at the stop may take: a stop shall not wait for more. The next start makes up for it.
+const LAST_COPY: Duration = Duration::from_secs(4);
 const PAGE: &str = "/docs/agents/recipes/backup#when-a-backup-fails";
 
 /// How the automatic backups are doing.
@@ -100,7 +103,11 @@ impl Work {
             // Read first: what is committed meanwhile may or may not be in the copy.
             let (version, light) = (self.store.version(), self.store.light_version());
             if self.covered != Some(version) || (self.light != light && backups::is_old(&dir, Micros::now())) {
-                let result = backups::refresh(&dir);
+                let result = backups::refresh(&dir, &Wanted::unless(pause.ends()));
+                if result.is_err() && pause.ends().load(Ordering::Relaxed) {
+                    log::info!("the automatic backup was given up: the daemon stops");
+                    break;
+                }
                 self.covered = result.is_ok().then_some(version);
                 self.light = light;
                 self.note(&dir, result);
@@ -185,8 +192,15 @@ pub fn refresh_at_stop(dir: &Path, covered: bool) {
             }
         }
         Ok(_lock) => {
-            if let Err(error) = backups::refresh(dir) {
-                log::error!("the last backup could not be made: {error}");
+            let wanted = Wanted::within(LAST_COPY);
+            match backups::refresh(dir, &wanted) {
+                Ok(()) => {}
+                Err(_) if !wanted.now() => log::warn!(
+                    "the last backup took more than {} s and was given up: backup/{FILE} is older than {FILE}; the next \
+                     start makes it",
+                    LAST_COPY.as_secs()
+                ),
+                Err(error) => log::error!("the last backup could not be made: {error}"),
             }
         }
     }

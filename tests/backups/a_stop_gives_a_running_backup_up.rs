@@ -1,0 +1,45 @@
+//! A stop does not wait for a backup that is under way: the backup is given up, its operation says so, and nothing is left
+//! of it.
+
+use serde_json::json;
+
+use crate::support::{Daemon, text};
+
+/// Rows of a quarter of a mebibyte: copying them takes longer than noticing that the copy has begun.
+const ROWS: usize = 800;
+
+#[test]
+fn the_operation_fails_and_no_part_of_the_copy_stays() {
+    let mut daemon = Daemon::start();
+    assert_eq!(daemon.stop(), Some(0));
+    let conn = rusqlite::Connection::open(daemon.database()).expect("the database");
+    conn.execute_batch(
+        "BEGIN; INSERT INTO upload_contents (id, space_id, size, begun_at) SELECT 1, id, 0, 0 FROM spaces LIMIT 1;",
+    )
+    .expect("a content");
+    for n in 0..ROWS {
+        conn.execute("INSERT INTO upload_chunks VALUES (1, ?1, zeroblob(262144))", [n]).expect("a row");
+    }
+    conn.execute_batch("COMMIT").expect("a commit");
+    drop(conn);
+    daemon.spawn();
+    let backups = daemon.data.join("backup");
+    let parts = || {
+        let entries = std::fs::read_dir(&backups).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().contains(".part")).count()
+    };
+    let made = || daemon.operator().get("/api/backups").expect(200).json();
+    assert_eq!((parts(), made()), (0, json!([])));
+    let promised = daemon.operator().post("/api/backups", json!({})).expect(202).json();
+    while parts() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    assert_eq!(daemon.stop(), Some(0));
+    daemon.spawn();
+    let operation = daemon.operator().get(&format!("/api/operations/{}", text(&promised, "operation_id")));
+    assert_eq!(operation.expect(200).json()["status"], json!("failed"));
+    assert_eq!(daemon.operator().get("/api/backups").expect(200).json(), json!([]));
+    assert!(!std::fs::read_dir(&backups).expect("the directory").flatten().any(|entry| {
+        entry.file_name().to_string_lossy().starts_with(".taosd-")
+    }));
+}
