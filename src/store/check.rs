@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::open::{self, APPLICATION_ID, OpenError};
 use super::copy::Wanted;
+use super::open::{self, APPLICATION_ID, OpenError};
 use super::{Result, StoreError, VERSION, audit, objects};
 
 const SCHEMA: &str = "schema";

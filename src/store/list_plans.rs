@@ -10,8 +10,8 @@ use super::knowledge::ItemFilter;
 use super::operations::{self, OperationFilter, OperationKind, OperationStatus};
 use super::page::{Numbered, Page};
 use super::{
-    agent_keys, channels, credentials, deployments, expiry, history, joins, keys, knowledge, notifications, oauth_clients,
-    oauth_grants, plans, registrations, sessions, spaces, tripwires, users,
+    agent_keys, channels, credentials, deployments, expiry, history, joins, keys, knowledge, notifications,
+    oauth_clients, oauth_grants, plans, registrations, sessions, spaces, tripwires, users,
 };
 use crate::time::Micros;
 
@@ -102,13 +102,15 @@ fn operations_as(conn: &Connection, seen: &Seen) {
 }
 
 fn documents(conn: &Connection) {
-    let [source, kind, category] = [(Some("s"), None, None), (None, Some("t"), None), (None, None, Some("c"))]
-        .map(|(source, kind, category): (Option<&str>, Option<&str>, Option<&str>)| ItemFilter {
+    let [source, kind, category] = [(Some("s"), None, None), (None, Some("t"), None), (None, None, Some("c"))].map(
+        |(source, kind, category): (Option<&str>, Option<&str>, Option<&str>)| ItemFilter {
             source_id: source.map(str::to_owned),
             source_type: kind.map(str::to_owned),
             category: category.map(str::to_owned),
-        });
-    let all = ItemFilter { source_type: kind.source_type.clone(), category: category.category.clone(), ..source.clone() };
+        },
+    );
+    let all =
+        ItemFilter { source_type: kind.source_type.clone(), category: category.category.clone(), ..source.clone() };
     for page in pages() {
         for filter in [&ItemFilter::default(), &source, &kind, &category, &all] {
             knowledge::list(conn, filter, &page, &mut |_| true).unwrap();
@@ -166,7 +168,9 @@ fn the_plan_of_every_list_is_looked_at() {
         let noun = if dir == "store" { stem } else { dir.to_str().unwrap() };
         let functions = text.split("\npub fn ").skip(1).map(|rest| rest.split('{').next().unwrap_or_default());
         let is_list = |head: &&str| head.contains("take: Take<");
-        lists.extend(functions.filter(is_list).map(|head| (noun.to_owned(), head.split('(').next().unwrap().to_owned())));
+        lists.extend(
+            functions.filter(is_list).map(|head| (noun.to_owned(), head.split('(').next().unwrap().to_owned())),
+        );
     }
     assert!(lists.len() > 20, "{lists:?}");
     let missing: Vec<_> = lists

@@ -70,7 +70,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use check::{Finding, check, look, recognise};
-pub use copy::{BACKUPS, Copied, PART_SUFFIX, Wanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of};
+pub use copy::{
+    BACKUPS, Copied, PART_SUFFIX, Wanted, backup_dir, copy_at_rest, copy_beside, copy_pages, copy_to, sync_dir_of,
+};
 pub use dir::{DirLock, TOKEN_FILE, lock_dir, own};
 pub use error::{Result, StoreError};
 pub use migrate::VERSION;

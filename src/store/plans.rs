@@ -105,7 +105,8 @@ fn table_of(sql: &str, name: &str) -> Option<String> {
         rest.split(' ').next().map(str::to_owned)
     };
     let tables: BTreeSet<String> = schema.lines().filter_map(made).collect();
-    let words: Vec<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> =
+        sql.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
     let is_alias = |pair: &&[&str]| tables.contains(pair[0]) && pair[1] == name;
     match tables.get(name) {
         Some(table) => Some(table.clone()),

@@ -39,7 +39,10 @@ fn the_operation_fails_and_no_part_of_the_copy_stays() {
     let operation = daemon.operator().get(&format!("/api/operations/{}", text(&promised, "operation_id")));
     assert_eq!(operation.expect(200).json()["status"], json!("failed"));
     assert_eq!(daemon.operator().get("/api/backups").expect(200).json(), json!([]));
-    assert!(!std::fs::read_dir(&backups).expect("the directory").flatten().any(|entry| {
-        entry.file_name().to_string_lossy().starts_with(".taosd-")
-    }));
+    assert!(
+        !std::fs::read_dir(&backups)
+            .expect("the directory")
+            .flatten()
+            .any(|entry| { entry.file_name().to_string_lossy().starts_with(".taosd-") })
+    );
 }

@@ -65,12 +65,12 @@ pub fn search(conn: &Connection, query: &str, filter: &ItemFilter, page: &Page, 
     let after = score.zip(seq);
     let places = match (are_common, few(conn, filter)?) {
         (false, _) => ranked(conn, &query, filter, after, page.fetch())?,
-        (true, Some(few)) => by_title(after, page.fetch(), &query, |query, before, left| {
-            newest_of(conn, query, &few, before, left)
-        })?,
-        (true, None) => by_title(after, page.fetch(), &query, |query, before, left| {
-            newest(conn, query, filter, before, left)
-        })?,
+        (true, Some(few)) => {
+            by_title(after, page.fetch(), &query, |query, before, left| newest_of(conn, query, &few, before, left))?
+        }
+        (true, None) => {
+            by_title(after, page.fetch(), &query, |query, before, left| newest(conn, query, filter, before, left))?
+        }
     };
     let mut told =
         conn.prepare_cached(&format!("SELECT {BRIEF}, i.content FROM knowledge_items i WHERE i.seq = ?1"))?;
