@@ -20,6 +20,8 @@ const SERVED: &[(&str, &str)] = &[
 ];
 
 fn main() -> io::Result<()> {
+    // A third of each test program is its line numbers: compressed, as debuggers and backtraces read them too.
+    println!("cargo::rustc-link-arg-tests=-Wl,--compress-debug-sections=zlib");
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

@@ -164,3 +164,25 @@ fn a_room_that_uses_one_above_it_is_found() {
         assert_eq!(broken(&bad, &[], &order).len(), 1, "{text}");
     }
 }
+
+/// A test that does nothing where something is missing passes and shows nothing. So it is ignored, with the reason.
+#[test]
+fn what_is_left_out_is_ignored_and_says_why() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let (mut folders, mut wrong) = (vec![root], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let is_wrong = |line: &str| {
+                    line.trim() == concat!("#[ignore", "]") || line.contains(concat!("println!(\"", "left out"))
+                };
+                wrong.extend(text.lines().filter(|line| is_wrong(line)).map(|line| (path.clone(), line.to_owned())));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

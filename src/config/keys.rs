@@ -425,7 +425,7 @@ const PREFIX: &str = "TAOSD_";
 /// The variable that names the file.
 pub(super) const FILE_VARIABLE: &str = "TAOSD_CONFIG";
 /// What the project's own tests and build read; the daemon does not.
-const OTHERS_VARIABLES: [&str; 3] = ["TAOSD_TEST_", "TAOSD_REQUIRE_", "TAOSD_CI_"];
+const OTHERS_VARIABLES: [&str; 2] = ["TAOSD_TEST_", "TAOSD_CI_"];
 
 /// The variable of a limit.
 pub fn variable(limit: &str) -> String {

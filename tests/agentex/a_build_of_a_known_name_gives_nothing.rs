@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use serde_json::json;
 
+use crate::agentex::world::{build, built, creator, register, share};
 use crate::support::{Daemon, text};
-use crate::world::{build, built, creator, register, share};
 
 /// Where a build leaves its traces.
 const KEPT: [&str; 5] = ["agents", "grants", "registrations", "deployments", "deployment_history"];

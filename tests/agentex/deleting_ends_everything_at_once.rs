@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::agentex::world::{built, creator, key, register, share, with_key};
 use crate::support::{Daemon, text};
-use crate::world::{built, creator, key, register, share, with_key};
 
 #[test]
 fn every_credential_of_a_deleted_agent_is_dead_at_once() {

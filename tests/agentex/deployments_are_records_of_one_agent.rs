@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{built, creator, registration, share, with_key};
 use crate::support::{Client, Daemon, text};
-use crate::world::{built, creator, registration, share, with_key};
 
 fn record(client: &Client, agent: &str) -> String {
     let body = json!({"docker_image": "mailer:2", "sgp_deploy_id": "s"});

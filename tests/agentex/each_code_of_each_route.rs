@@ -9,8 +9,8 @@ use taosd::rest::error::Dialect;
 use taosd::rest::openapi;
 use taosd::rest::route::BodyKind;
 
+use crate::agentex::world::{built, key, registration};
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::{built, key, registration};
 
 /// Codes that need a scenario, and the tests that tell it; the reservation that never ends is the contract tests'.
 const ELSEWHERE: &[&str] = &[

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::agentex::world::{creator, key, register, registration, share, with_key};
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::{creator, key, register, registration, share, with_key};
 
 /// A server that answers each request with these bytes and tells what it got.
 fn server(answer: &str) -> (u16, Receiver<String>) {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
+use crate::agentex::world::{creator, registration};
 use crate::support::{Client, Daemon, text};
-use crate::world::{creator, registration};
 
 const ON: (&str, &str) = ("TAOSD_AGENTEX_HEALTH_CHECKS", "true");
 const OFTEN: (&str, &str) = ("TAOSD_AGENTEX_HEALTH_INTERVAL", "1");

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{creator, registration};
 use crate::support::{Client, Daemon};
-use crate::world::{creator, registration};
 
 fn register(client: &Client, metadata: Value) {
     let mut body = registration("mailer");

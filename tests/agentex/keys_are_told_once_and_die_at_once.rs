@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{built, creator, key, share, with_key};
 use crate::support::{Daemon, text};
-use crate::world::{built, creator, key, share, with_key};
 
 #[test]
 fn a_key_is_told_once_and_dead_from_the_next_request_on() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{built, creator, share};
 use crate::support::{Client, Daemon, text};
-use crate::world::{built, creator, share};
 
 #[track_caller]
 fn names(client: &Client, query: &str) -> Vec<String> {

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::register;
 use crate::support::{Daemon, TempDir};
-use crate::world::register;
 
 type Said = Arc<Mutex<Value>>;
 

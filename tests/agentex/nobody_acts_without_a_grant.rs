@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
+use crate::agentex::world::{build, registration, with_key};
 use crate::support::{Client, Daemon, text};
-use crate::world::{build, registration, with_key};
 
 /// How many users and names there are.
 const USERS: usize = 3;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::agentex::world::{creator, key, register, with_key};
 use crate::support::{Daemon, text};
-use crate::world::{creator, key, register, with_key};
 
 #[test]
 fn every_bad_credential_gets_the_same_answer() {

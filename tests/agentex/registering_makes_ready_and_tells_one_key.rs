@@ -4,8 +4,8 @@ use std::sync::Barrier;
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{build, built, creator, register, registration, share, with_key};
 use crate::support::{Daemon, text};
-use crate::world::{build, built, creator, register, registration, share, with_key};
 
 fn with(mut body: Value, field: &str, value: impl Into<Value>) -> Value {
     body[field] = value.into();

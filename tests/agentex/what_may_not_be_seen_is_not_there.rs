@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::agentex::world::{built, creator, key, register, registration};
 use crate::support::{Client, Daemon, text};
-use crate::world::{built, creator, key, register, registration};
 
 /// Every request that names an agent, with the identifier as it is given.
 fn requests(id: &str) -> Vec<(&'static str, String, Option<Value>)> {

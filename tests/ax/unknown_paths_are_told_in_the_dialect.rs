@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ax::AxReply;
+use crate::ax::ax::AxReply;
 use crate::support::Daemon;
 
 #[test]

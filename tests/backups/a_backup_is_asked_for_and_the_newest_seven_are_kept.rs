@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::run::good;
+use crate::backups::run::good;
 use crate::support::{Daemon, text};
 
 #[test]
@@ -78,8 +78,8 @@ fn what_a_kill_in_the_middle_leaves_is_tidied_away_and_its_operation_ends() {
     let parts = [dir.join(".taosd.db.1.0.part"), daemon.data.join(".taosd.db.1.0.part-journal")];
     parts.iter().for_each(|part| fs::write(part, b"half").expect("a part"));
     daemon.spawn();
-    crate::run::wait_until("no parts", || !parts.iter().any(|part| part.exists()));
-    crate::run::wait_until("every operation has its end", || {
+    crate::backups::run::wait_until("no parts", || !parts.iter().any(|part| part.exists()));
+    crate::backups::run::wait_until("every operation has its end", || {
         let rows = daemon.operator().get("/api/operations?kind=backup").expect(200).json();
         rows.as_array().expect("rows").iter().all(|row| !row["finished_at"].is_null())
     });

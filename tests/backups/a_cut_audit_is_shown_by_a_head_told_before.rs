@@ -8,7 +8,7 @@ use std::process::Command;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::run::{good, wait_until};
+use crate::backups::run::{good, wait_until};
 use crate::support::{Daemon, TempDir};
 
 /// Exit code and words of `taosd check --head`.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::run::{good, taosd};
+use crate::backups::run::{good, taosd};
 use crate::support::{Client, Daemon, TempDir, text};
 
 fn kept(daemon: &Daemon) -> Vec<PathBuf> {

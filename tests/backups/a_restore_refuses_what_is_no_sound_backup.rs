@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::run::{good, taosd};
+use crate::backups::run::{good, taosd};
 use crate::support::{Daemon, TempDir};
 
 /// A stopped daemon with something in it, and a good backup of it.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::run::good;
+use crate::backups::run::good;
 use crate::support::{Daemon, TempDir, text};
 
 fn as_json(daemon: &Daemon, flags: &[&str], backup: &Path) -> Value {

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::run::{fresh, good, wait_until};
-use crate::storm::{NO_RATES, Storm};
+use crate::backups::run::{fresh, good, wait_until};
+use crate::backups::storm::{NO_RATES, Storm};
 use crate::support::{Daemon, TempDir};
 
 const TIMES: usize = 100;

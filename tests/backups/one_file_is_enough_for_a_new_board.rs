@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::run::{fresh, good};
+use crate::backups::run::{fresh, good};
 use crate::support::{Daemon, text};
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use rusqlite::Connection;
 use serde_json::json;
 
-use crate::run::{fresh, good, taosd, wait_until};
+use crate::backups::run::{fresh, good, taosd, wait_until};
 use crate::support::Daemon;
 
 const EVERY_SECOND: &[(&str, &str)] = &[("TAOSD_BACKUP_INTERVAL", "1")];

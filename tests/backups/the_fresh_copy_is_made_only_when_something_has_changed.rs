@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::run::{fresh, good, wait_until};
+use crate::backups::run::{fresh, good, wait_until};
 use crate::support::Daemon;
 
 const EVERY_SECOND: &[(&str, &str)] = &[("TAOSD_BACKUP_INTERVAL", "1")];

@@ -46,10 +46,10 @@ end() {
   printf 'idle for %s s\nbefore: %s\nafter:  %s\n' "$(($(date +%s) - began))" "$(paste -sd' ' "$state.before")" "$(paste -sd' ' <<<"$now")"
   lxc delete --force "$name"
   changed=$(diff <(grep -vE '^(ticks|rss_kib)' "$state.before") <(grep -vE '^(ticks|rss_kib)' <<<"$now")) || {
-    printf 'an idle box wrote:\n%s\ntest result: FAILED. 0 passed; 1 failed; 0 ignored\n' "$changed"
+    printf 'an idle box wrote:\n%s\ntest ten_idle_minutes ... FAILED\n' "$changed"
     return 1
   }
-  echo 'test result: ok. 1 passed; 0 failed; 0 ignored'
+  echo 'test ten_idle_minutes ... ok'
 }
 
 case ${1:-} in

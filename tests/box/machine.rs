@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,27 +25,20 @@ fn lxc(args: &[&str]) -> Output {
 }
 
 impl Machine {
-    /// A fresh box without taosd, booted; `None` where there are no boxes.
-    pub fn boot() -> Option<Self> {
+    /// A fresh box without taosd, booted.
+    pub fn boot() -> Self {
         Self::boot_with(&[])
     }
 
     /// One where containers can be made.
-    pub fn boot_privileged() -> Option<Self> {
+    pub fn boot_privileged() -> Self {
         Self::boot_with(&["-c", "security.privileged=true"])
     }
 
-    fn boot_with(more: &[&str]) -> Option<Self> {
-        static SAID: Once = Once::new();
+    fn boot_with(more: &[&str]) -> Self {
+        let image = setting("TAOSD_TEST_SYSTEMD_IMAGE").expect("the image is missing: run .ci/lxd deb12 first");
         let package = setting("TAOSD_TEST_DEB").filter(|file| Path::new(file).exists());
-        let (Some(image), Some(_)) = (setting("TAOSD_TEST_SYSTEMD_IMAGE"), package) else {
-            assert_ne!(std::env::var("TAOSD_REQUIRE_BOX").as_deref(), Ok("1"), "the image or the package is missing");
-            SAID.call_once(|| {
-                // Not `eprintln!`: that is shown for failing tests only.
-                let _ = writeln!(std::io::stderr(), "tests/box: left out, it takes .ci/lxd deb12 and .ci/deb");
-            });
-            return None;
-        };
+        assert!(package.is_some(), "the package is missing: run .ci/deb first");
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("taosd-box-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         // The unit's sandbox mounts; a container may do that only where it is told that it may nest.
@@ -55,7 +46,7 @@ impl Machine {
         let machine = Self { name };
         assert!(launched.status.success(), "{}", String::from_utf8_lossy(&launched.stderr));
         machine.wait_until_up();
-        Some(machine)
+        machine
     }
 
     fn wait_until_up(&self) {
@@ -73,10 +64,10 @@ impl Machine {
     }
 
     /// A box with the package of this checkout.
-    pub fn with_taosd() -> Option<Self> {
-        let machine = Self::boot()?;
+    pub fn with_taosd() -> Self {
+        let machine = Self::boot();
         machine.install();
-        Some(machine)
+        machine
     }
 
     /// Installs the package of this checkout: what dpkg said.

@@ -1,8 +1,8 @@
 //! The package on a Debian box of its own: a container with systemd as PID 1, the .deb installed by dpkg, the unit started,
 //! killed, upgraded and purged for real.
 //!
-//! Needs the LXD and the image of `.ci/lxd deb12` and the packages of `.ci/deb`; what is left out is said in one line, and
-//! is a failure with `TAOSD_REQUIRE_BOX=1`.
+//! All of it is ignored, because it needs the LXD and the image of `.ci/lxd deb12` and the packages of `.ci/deb`. After
+//! these: `cargo test --test box -- --include-ignored`.
 
 mod machine;
 

@@ -34,8 +34,9 @@ fn all(
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn twenty_agents_at_once_leak_no_container_credential_operation_or_socket() {
-    let Some(host) = Host::rest() else { return };
+    let host = Host::rest();
     let names: Vec<String> = (0..AGENTS).map(|n| host.name(&n.to_string())).collect();
     all(&host, &names, |_, name| ("POST".into(), "/api/agents/deploy".into(), Some(json!({"name": name}))));
     assert_eq!((host.containers().len(), host.sockets(), host.open_operations()), (AGENTS, AGENTS, 0));

@@ -14,9 +14,10 @@ use crate::world::Host;
 const QUESTIONS: [&str; 2] = ["Which branch?", "How many workers?"];
 
 #[test]
+#[ignore = "needs Incus or LXD and the image with the MCP client: bash .ci/lxd deb12"]
 fn the_official_client_inside_sends_asks_and_gets_the_answers_that_were_typed() {
-    let Some(host) = Host::rest() else { return };
-    let Some(image) = Bed::mcp_image() else { return };
+    let host = Host::rest();
+    let image = Bed::mcp_image();
     let (name, operator) = (host.name("a"), host.daemon.operator());
     host.deploy_with(&name, json!({"image": image.as_str()})).expect(200);
     let container = host.container(&name);

@@ -1,15 +1,15 @@
 //! The daemon with agents that live in containers: the real binary on a real LXD and a real classic LXC, which `.ci/lxd`
-//! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. Where a runtime is missing
-//! its tests are left out, with one line that says so; with `TAOSD_REQUIRE_LXD=1` that is a failure.
+//! provisions. Where the runtime must fail, a gate before the real LXD's socket makes it fail. What needs a real one is
+//! ignored: `bash .ci/lxd deb12 && cargo test --test boxes -- --include-ignored`.
 
 /// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
 macro_rules! on_both {
     ($($scenario:ident)*) => {
         mod on_rest {
-            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::rest() { super::$scenario(host) } })*
+            $(#[test] #[ignore = "needs Incus or LXD: bash .ci/lxd"] fn $scenario() { super::$scenario(crate::world::Host::rest()) })*
         }
         mod on_classic_lxc {
-            $(#[test] fn $scenario() { if let Some(host) = crate::world::Host::classic() { super::$scenario(host) } })*
+            $(#[test] #[ignore = "needs classic LXC: bash .ci/lxd"] fn $scenario() { super::$scenario(crate::world::Host::classic()) })*
         }
     };
 }

@@ -38,7 +38,7 @@ fn starts(request: &str) -> bool {
 }
 
 fn deploy_killed(at: fn(&str) -> bool, fate: Fate) {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     let record = killed(&mut host, "POST", "/api/agents/deploy", Some(json!({"name": name})), at, fate);
     interrupted(&record);
@@ -50,23 +50,27 @@ fn deploy_killed(at: fn(&str) -> bool, fate: Fate) {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_deployment_killed_before_the_container_was_made_is_taken_back() {
     deploy_killed(creates, Fate::Hang);
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_deployment_killed_while_the_token_is_delivered_is_taken_back() {
     deploy_killed(crate::gate::sets_token, Fate::PassThenHang);
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_deployment_killed_while_it_starts_is_taken_back() {
     deploy_killed(starts, Fate::PassThenHang);
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_container_that_was_listed_before_its_deployment_was_taken_back_is_not_adopted() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     host.gate().rule(|request| if crate::gate::sets_token(request) { Fate::PassThenHang } else { Fate::Pass });
     let promised = host.daemon.operator().call("POST", "/api/agents/deploy", Some(&json!({"name": name})));
@@ -99,8 +103,9 @@ fn a_container_that_was_listed_before_its_deployment_was_taken_back_is_not_adopt
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_start_that_is_killed_ends_with_what_the_container_does() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     host.deploy(&name);
     host.act(&format!("/api/agents/{name}/stop")).expect(200);
@@ -113,8 +118,9 @@ fn a_start_that_is_killed_ends_with_what_the_container_does() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn an_archiving_killed_before_the_rename_is_undone_and_one_past_it_is_finished() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     let id = host.deploy(&name);
     let path = format!("/api/agents/{name}");
@@ -147,8 +153,9 @@ fn an_archiving_killed_before_the_rename_is_undone_and_one_past_it_is_finished()
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_restoring_killed_past_the_rename_is_finished() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -167,8 +174,9 @@ fn a_restoring_killed_past_the_rename_is_finished() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_purge_that_is_killed_is_finished() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let name = host.name("a");
     host.deploy(&name);
     let id = host.archive(&name);
@@ -180,8 +188,9 @@ fn a_purge_that_is_killed_is_finished() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_bulk_operation_that_is_killed_ends_with_its_parts() {
-    let Some(mut host) = Host::rest() else { return };
+    let mut host = Host::rest();
     let names: Vec<String> = (0..6).map(|n| host.name(&n.to_string())).collect();
     for name in &names {
         host.deploy(name);
@@ -195,8 +204,9 @@ fn a_bulk_operation_that_is_killed_ends_with_its_parts() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_running_deployment_is_cancelled_and_taken_back() {
-    let Some(host) = Host::rest() else { return };
+    let host = Host::rest();
     let name = host.name("a");
     host.gate().rule(|request| if creates(request) { Fate::Hold } else { Fate::Pass });
     let promised = host.daemon.operator().post("/api/agents/deploy", json!({"name": name})).expect(202).json();
@@ -216,7 +226,7 @@ fn a_running_deployment_is_cancelled_and_taken_back() {
 /// Cancels a deployment while the runtime is silent about this request and the operation it began; neither is ever heard
 /// of again.
 fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
-    let Some(host) = Host::rest() else { return };
+    let host = Host::rest();
     let name = host.name("a");
     let silent = Arc::new(AtomicBool::new(false));
     host.gate().rule(move |request| {
@@ -248,18 +258,21 @@ fn cancelled_within_a_step(begins: fn(&str) -> bool, what: &str) {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_deployment_is_cancelled_while_its_container_is_made() {
     cancelled_within_a_step(creates, "creating the container");
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_deployment_is_cancelled_while_its_container_starts() {
     cancelled_within_a_step(starts, "starting");
 }
 
 #[test]
+#[ignore = "needs classic LXC: bash .ci/lxd"]
 fn a_copy_of_a_large_image_is_cancelled_and_nothing_of_it_is_left() {
-    let (Some(host), Some(image)) = (Host::classic(), Bed::systemd_image()) else { return };
+    let (host, image) = (Host::classic(), Bed::systemd_image());
     let name = host.name("a");
     let body = json!({"name": name, "image": image.as_str()});
     let operation = text(&host.daemon.operator().post("/api/agents/deploy", body).expect(202).json(), "operation_id");
@@ -274,8 +287,9 @@ fn a_copy_of_a_large_image_is_cancelled_and_nothing_of_it_is_left() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn deployments_that_run_and_that_wait_can_be_cancelled() {
-    let Some(host) = Host::rest() else { return };
+    let host = Host::rest();
     // Four threads talk to the runtime: with eight deployments some wait.
     host.gate().rule(|request| if request.starts_with("GET /1.0/images/") { Fate::Hold } else { Fate::Pass });
     let operator = host.daemon.operator();

@@ -78,8 +78,9 @@ fn status(host: &Host, name: &str) -> (String, String) {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn requests_go_to_the_containers_own_address_and_nowhere_else() {
-    let Some(host) = Host::rest() else { return };
+    let host = Host::rest();
     let (name, operator) = (host.name("a"), host.daemon.operator());
     let id = host.deploy(&name);
     let container = host.container(&name);
@@ -122,9 +123,10 @@ fn requests_go_to_the_containers_own_address_and_nowhere_else() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn health_is_asked_for_inside_and_not_while_the_container_is_down() {
     let checked = [("TAOSD_AGENTEX_HEALTH_CHECKS", "true"), ("TAOSD_AGENTEX_HEALTH_INTERVAL", "1")];
-    let Some(host) = Host::rest_with(&checked) else { return };
+    let host = Host::rest_with(&checked);
     let name = host.name("a");
     host.deploy(&name);
     let container = host.container(&name);

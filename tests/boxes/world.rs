@@ -29,30 +29,30 @@ pub struct Host {
 
 impl Host {
     /// On the real LXD or Incus, behind a gate.
-    pub fn rest() -> Option<Self> {
+    pub fn rest() -> Self {
         Self::rest_with(&[])
     }
 
     /// The same, with more environment.
-    pub fn rest_with(env: &[(&str, &str)]) -> Option<Self> {
-        let bed = Bed::rest()?;
+    pub fn rest_with(env: &[(&str, &str)]) -> Self {
+        let bed = Bed::rest();
         let gate = Gate::before(&Bed::rest_socket().expect("it is there"));
         let (runtime, place) = (bed.driver.runtime().as_str(), gate.socket());
-        Some(Self::start(bed, Some(gate), runtime, &place, env))
+        Self::start(bed, Some(gate), runtime, &place, env)
     }
 
     /// The same without a gate, with this list of `mount_roots`.
-    pub fn rest_with_roots(roots: &str) -> Option<Self> {
-        let bed = Bed::rest()?;
+    pub fn rest_with_roots(roots: &str) -> Self {
+        let bed = Bed::rest();
         let (runtime, socket) = (bed.driver.runtime().as_str(), Bed::rest_socket().expect("it is there"));
-        Some(Self::start_with(bed, None, runtime, &socket, &[], Some(roots)))
+        Self::start_with(bed, None, runtime, &socket, &[], Some(roots))
     }
 
     /// On the real classic LXC.
-    pub fn classic() -> Option<Self> {
-        let bed = Bed::classic()?;
+    pub fn classic() -> Self {
+        let bed = Bed::classic();
         let images = bed::setting("TAOSD_TEST_LXC_IMAGES").expect("it is there");
-        Some(Self::start(bed, None, "lxc", &Bed::lxc_path(), &[("TAOSD_LXC_IMAGES", &images)]))
+        Self::start(bed, None, "lxc", &Bed::lxc_path(), &[("TAOSD_LXC_IMAGES", &images)])
     }
 
     fn start(bed: Bed, gate: Option<Gate>, runtime: &str, place: &std::path::Path, env: &[(&str, &str)]) -> Self {

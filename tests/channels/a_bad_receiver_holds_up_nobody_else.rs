@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::receiver::{Authority, Manner, Phone, World};
+use crate::channels::receiver::{Authority, Manner, Phone, World};
 
 #[test]
 fn the_good_one_is_told_at_once_and_the_others_when_they_are_well() {

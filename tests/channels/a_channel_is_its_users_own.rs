@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::receiver::World;
+use crate::channels::receiver::World;
 
 #[test]
 fn members_have_their_own_and_admins_all() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::json;
 
-use crate::receiver::{Phone, World};
+use crate::channels::receiver::{Phone, World};
 
 const SECRET: &str = "tk_Zq7hVeryOwnSecret91";
 

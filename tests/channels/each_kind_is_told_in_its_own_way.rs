@@ -6,7 +6,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 
-use crate::receiver::{Phone, World};
+use crate::channels::receiver::{Phone, World};
 
 const LINK: &str = "https://box.example.org/ui/requests/7";
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::receiver::{Authority, Phone};
+use crate::channels::receiver::{Authority, Phone};
 use crate::support::{Daemon, TempDir};
 
 #[test]

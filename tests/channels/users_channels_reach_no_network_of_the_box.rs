@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::receiver::{Phone, World};
+use crate::channels::receiver::{Phone, World};
 
 #[test]
 fn addresses_of_the_box_are_refused_by_name_and_by_number() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::receiver::{Phone, World};
+use crate::channels::receiver::{Phone, World};
 
 #[test]
 fn a_kill_loses_no_delivery() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::report::{Outcome, Report};
-use crate::scout::{Scout, Stuck};
+use crate::conformance::report::{Outcome, Report};
+use crate::conformance::scout::{Scout, Stuck};
 use crate::support::{Client, Daemon};
 
 // What it creates is given the default scopes, and nobody gives more than it has.

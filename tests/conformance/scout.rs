@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::page::{self, Example};
+use crate::conformance::page::{self, Example};
 use crate::support::{Client, Reply};
 
 /// How much of the documentation it reads for one task.

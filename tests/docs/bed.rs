@@ -1,11 +1,8 @@
-//! Daemons for the blocks of pages: one without a container runtime, whatever this host has, and, where `.ci/lxd` has
-//! provided an LXD, one with.
-//!
-//! Without LXD what needs it is left out with one line that says so; with `TAOSD_REQUIRE_LXD=1` that is a failure.
+//! Daemons for the blocks of pages: one without a container runtime, whatever this host has, and one on the LXD that
+//! `.ci/lxd` has provided.
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use crate::fences::{self, Block};
@@ -24,20 +21,15 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// The LXD that `.ci/lxd` wrote down, overridden by the environment; `what` is left out if there is none.
-    pub fn find(what: &str) -> Option<Self> {
+    /// The LXD that `.ci/lxd` wrote down, overridden by the environment.
+    pub fn find() -> Self {
         let folder = std::env::var("TAOSD_CI_DIR").unwrap_or_else(|_| "/var/lib/taosd-ci".to_owned());
         let written = fs::read_to_string(Path::new(&folder).join("env")).unwrap_or_default();
         let pairs: HashMap<&str, &str> = written.lines().filter_map(|line| line.split_once('=')).collect();
         let setting = |key: &str| std::env::var(key).ok().or_else(|| pairs.get(key).map(|value| (*value).to_owned()));
         let socket = setting("TAOSD_TEST_LXD_SOCKET").filter(|socket| Path::new(socket).exists());
-        if let Some((socket, image)) = socket.zip(setting("TAOSD_TEST_LXD_IMAGE")) {
-            return Some(Self { socket, image });
-        }
-        assert_ne!(std::env::var("TAOSD_REQUIRE_LXD").as_deref(), Ok("1"), "LXD is missing");
-        // Not `eprintln!`: that is shown for failing tests only.
-        let _ = writeln!(std::io::stderr(), "tests/docs: left out the {what} that need a container (see .ci/lxd)");
-        None
+        let (socket, image) = socket.zip(setting("TAOSD_TEST_LXD_IMAGE")).expect("LXD is missing: run .ci/lxd first");
+        Self { socket, image }
     }
 
     /// Runs what needs a container, a daemon a page. Most of it is waiting for containers to stop: the pages, which

@@ -6,16 +6,15 @@ use crate::mounts::Mount;
 use crate::support::{Daemon, TempDir};
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn writes_are_refused_reads_go_on_and_the_daemon_says_it_is_not_ready() {
-    let Some(disk) = Mount::ext4() else { return };
+    let disk = Mount::ext4();
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &[]);
     daemon.spawn();
     let operator = daemon.operator();
     operator.post("/api/agents", json!({"name": "atlas"})).expect(200);
-    if !disk.break_down() {
-        return;
-    }
+    disk.break_down();
     for _ in 0..2 {
         operator.post("/api/agents", json!({"name": "bert"})).expect_error(503, "storage_read_only");
         operator.get("/api/agents/atlas").expect(200);
@@ -27,8 +26,9 @@ fn writes_are_refused_reads_go_on_and_the_daemon_says_it_is_not_ready() {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn a_daemon_started_on_a_read_only_disk_serves_reads() {
-    let Some(disk) = Mount::ext4() else { return };
+    let disk = Mount::ext4();
     let data = disk.path().join("d");
     let runtime = TempDir::new();
     let socket = runtime.path().join("s");
@@ -47,8 +47,9 @@ fn a_daemon_started_on_a_read_only_disk_serves_reads() {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn a_first_start_on_a_read_only_disk_is_refused() {
-    let Some(disk) = Mount::ext4() else { return };
+    let disk = Mount::ext4();
     disk.remount_read_only();
     let (code, said) = Daemon::prepared(Some(&disk.path().join("d")), &[], &[]).refused_start();
     assert_eq!(code, Some(1), "{said}");

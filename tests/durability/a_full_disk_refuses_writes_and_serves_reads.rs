@@ -30,8 +30,9 @@ fn fill_up(daemon: &Daemon, first: usize) -> usize {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn writes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost() {
-    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
+    let disk = Mount::tmpfs(8 * 1024);
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -67,8 +68,9 @@ fn writes_are_refused_reads_go_on_and_nothing_acknowledged_is_lost() {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn a_keyed_request_refused_for_want_of_room_may_be_repeated() {
-    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
+    let disk = Mount::tmpfs(8 * 1024);
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -87,8 +89,9 @@ fn a_keyed_request_refused_for_want_of_room_may_be_repeated() {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn a_stop_on_a_full_disk_is_clean_and_loses_nothing() {
-    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
+    let disk = Mount::tmpfs(8 * 1024);
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     daemon.spawn();
@@ -104,8 +107,9 @@ fn a_stop_on_a_full_disk_is_clean_and_loses_nothing() {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn a_start_on_a_full_disk_says_so_and_touches_nothing() {
-    let Some(disk) = Mount::tmpfs(8 * 1024) else { return };
+    let disk = Mount::tmpfs(8 * 1024);
     let data = disk.path().join("d");
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings());
     // A first start has nowhere to put the registry.

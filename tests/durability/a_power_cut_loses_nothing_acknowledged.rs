@@ -27,8 +27,9 @@ fn hold_still(daemon: &Daemon) {
 }
 
 #[test]
+#[ignore = "needs root: it mounts file systems"]
 fn every_acknowledged_write_is_on_the_device() {
-    let Some(disk) = Mount::ext4() else { return };
+    let disk = Mount::ext4();
     let data = disk.path().join("d");
     let settings = [NO_RATES, &[("TAOSD_MIN_FREE_BYTES", "0"), ("TAOSD_BACKUP_INTERVAL", "1")]].concat();
     let mut daemon = Daemon::prepared(Some(&data), &[], &settings);

@@ -1,5 +1,5 @@
-//! Small file systems for the tests of full and read-only disks. They take root; without it those tests say so and
-//! pass.
+//! Small file systems for the tests of full and read-only disks. They need root, so those tests are ignored:
+//! `cargo test --test durability -- --ignored --skip write_the_dump`.
 
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
@@ -20,32 +20,26 @@ fn run(program: &str, args: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-fn mount(args: &[&str], dir: TempDir) -> Option<Mount> {
+fn mount(args: &[&str], dir: TempDir) -> Mount {
     let at = dir.path().join("m");
     fs::create_dir(&at).expect("a mount point");
-    if run("mount", &[args, &[at.to_str()?]].concat()) {
-        return Some(Mount { dir, at });
-    }
-    eprintln!("left out: mount {args:?} takes root");
-    None
+    assert!(run("mount", &[args, &[at.to_str().expect("a path")]].concat()), "mount {args:?} needs root");
+    Mount { dir, at }
 }
 
 impl Mount {
     /// A file system in memory of `kib` KiB.
-    pub fn tmpfs(kib: u32) -> Option<Self> {
+    pub fn tmpfs(kib: u32) -> Self {
         mount(&["-t", "tmpfs", "-o", &format!("size={kib}k"), "taosd-test"], TempDir::new())
     }
 
     /// An ext4 in a file, which turns read-only at the first error, as on a failing SD card.
-    pub fn ext4() -> Option<Self> {
+    pub fn ext4() -> Self {
         let dir = TempDir::new();
         let image = dir.path().join("image");
-        let path = image.to_str()?.to_owned();
+        let path = image.to_str().expect("a path").to_owned();
         fs::File::create(&image).and_then(|file| file.set_len(32 << 20)).expect("an image file");
-        if !run("mkfs.ext4", &["-q", "-F", &path]) {
-            eprintln!("left out: there is no mkfs.ext4");
-            return None;
-        }
+        assert!(run("mkfs.ext4", &["-q", "-F", &path]), "no mkfs.ext4: apt install e2fsprogs");
         // The journal is written when a file is synced, and otherwise seldom: what is lost is what was not synced.
         mount(&["-o", "loop,errors=remount-ro,commit=300", &path], dir)
     }
@@ -61,20 +55,16 @@ impl Mount {
         let dir = TempDir::new();
         let image = dir.path().join("image");
         fs::copy(self.dir.path().join("image"), &image).expect("a copy of the device");
-        mount(&["-o", "loop", image.to_str().expect("a path")], dir).expect("a file system that can be mounted")
+        mount(&["-o", "loop", image.to_str().expect("a path")], dir)
     }
 
-    /// Makes an ext4 report an error, upon which the kernel makes it read-only, open files or not. False where the
-    /// kernel gives no way to do so.
-    pub fn break_down(&self) -> bool {
+    /// Makes an ext4 report an error, upon which the kernel makes it read-only, open files or not.
+    pub fn break_down(&self) {
         let output = Command::new("findmnt").args(["-no", "SOURCE"]).arg(&self.at).output();
         let source = output.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned()).unwrap_or_default();
         let device = source.rsplit('/').next().unwrap_or_default();
-        let broke = fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "test").is_ok();
-        if !broke {
-            eprintln!("left out: the kernel has no trigger_fs_error for {source}");
-        }
-        broke
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        fs::write(&trigger, "test").unwrap_or_else(|error| panic!("{trigger}, for {source}: {error}"));
     }
 
     /// Mounts it anew, read-only; nothing on it may be open.

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::json;
 
+use crate::freeze::world::{WHOAMI, freeze, thaw, token};
 use crate::support::{Daemon, TempDir};
-use crate::world::{WHOAMI, freeze, thaw, token};
 
 #[test]
 fn a_killed_daemon_comes_back_with_the_agent_frozen() {

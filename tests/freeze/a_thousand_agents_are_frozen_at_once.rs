@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::freeze::world::{WHOAMI, token};
 use crate::support::Daemon;
-use crate::world::{WHOAMI, token};
 
 const AGENTS: usize = 1000;
 /// The promise is 100 ms for a release build on a machine of its own; here others build at the same time.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::freeze::world::{freeze, thaw, token};
 use crate::support::Daemon;
-use crate::world::{freeze, thaw, token};
 
 #[test]
 fn writes_in_flight_are_done_or_refused() {

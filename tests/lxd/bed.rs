@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use taosd::containers::{
@@ -49,33 +48,22 @@ pub fn client() -> &'static str {
     if rest() == Runtime::Incus { "incus" } else { "lxc" }
 }
 
-fn left_out(said: &Once, runtime: &str, why: &str) {
-    // Beside Incus there is no classic LXC: its libraries are other ones.
-    let required = if runtime == "Incus" { "TAOSD_REQUIRE_INCUS" } else { "TAOSD_REQUIRE_LXD" };
-    if std::env::var(required).is_ok_and(|value| value == "1") {
-        panic!("{required}=1, and {runtime} is missing: {why}");
-    }
-    said.call_once(|| {
-        // Not `eprintln!`: that is shown for failing tests only.
-        let _ = writeln!(std::io::stderr(), "tests/lxd: left out the tests on {runtime}: {why} (see .ci/lxd)");
-    });
+fn missing(runtime: &str, why: &str) -> ! {
+    panic!("{runtime} is missing: {why}; run .ci/lxd, or .ci/incus for Incus")
 }
 
 impl Bed {
-    /// The real Incus where `.ci/incus` runs the tests, else the real LXD, if there is one.
-    pub fn rest() -> Option<Self> {
-        static SAID: Once = Once::new();
+    /// The real Incus where `.ci/incus` runs the tests, else the real LXD.
+    pub fn rest() -> Self {
         let rest = rest();
         let Some(socket) = Self::rest_socket().filter(|socket| socket.exists()) else {
-            left_out(&SAID, rest.title(), "it is not provisioned");
-            return None;
+            missing(rest.title(), "it is not provisioned")
         };
         let driver = IncusLxd::new(rest, &socket);
         if let Err(error) = driver.info(soon()) {
-            left_out(&SAID, rest.title(), &error.to_string());
-            return None;
+            missing(rest.title(), &error.to_string());
         }
-        Some(Self { driver: Arc::new(driver), image: image(&format!("{}_IMAGE", prefix(rest))) })
+        Self { driver: Arc::new(driver), image: image(&format!("{}_IMAGE", prefix(rest))) }
     }
 
     /// Where that runtime's socket is.
@@ -83,44 +71,31 @@ impl Bed {
         setting(&format!("{}_SOCKET", prefix(rest()))).map(PathBuf::from)
     }
 
-    /// The real classic LXC, if there is one.
-    pub fn classic() -> Option<Self> {
-        Self::classic_driver().map(|driver| Self { driver: Arc::new(driver), image: image("TAOSD_TEST_LXC_IMAGE") })
+    /// The real classic LXC.
+    pub fn classic() -> Self {
+        Self { driver: Arc::new(Self::classic_driver()), image: image("TAOSD_TEST_LXC_IMAGE") }
     }
 
-    pub fn classic_driver() -> Option<ClassicLxc> {
-        static SAID: Once = Once::new();
+    pub fn classic_driver() -> ClassicLxc {
         let places = setting("TAOSD_TEST_LXC_PATH").zip(setting("TAOSD_TEST_LXC_IMAGES"));
         let Some((path, images)) = places.filter(|(_, images)| Path::new(images).is_dir()) else {
-            left_out(&SAID, "classic LXC", "it is not provisioned");
-            return None;
+            missing("classic LXC", "it is not provisioned")
         };
-        let driver = ClassicLxc::find(Path::new(&path), Path::new(&images));
-        if driver.is_none() {
-            left_out(&SAID, "classic LXC", "its tools are not installed");
-        }
-        driver
+        ClassicLxc::find(Path::new(&path), Path::new(&images))
+            .unwrap_or_else(|| missing("classic LXC", "its tools are not installed"))
     }
 
-    /// The image with systemd in it, where it was provisioned.
-    pub fn systemd_image() -> Option<ImageName> {
-        static SAID: Once = Once::new();
+    /// The image with systemd in it.
+    pub fn systemd_image() -> ImageName {
         let image = setting("TAOSD_TEST_SYSTEMD_IMAGE").and_then(|image| ImageName::parse(&image).ok());
-        if image.is_none() {
-            left_out(&SAID, "a systemd box", "its image is not provisioned");
-        }
-        image
+        image.unwrap_or_else(|| missing("the image with systemd", "it is not provisioned"))
     }
 
-    /// The image with Python and the official MCP client in it, where it was provisioned.
+    /// The image with Python and the official MCP client in it.
     #[allow(dead_code, reason = "only the tests of agents in containers have an agent in it")]
-    pub fn mcp_image() -> Option<ImageName> {
-        static SAID: Once = Once::new();
+    pub fn mcp_image() -> ImageName {
         let image = setting("TAOSD_TEST_MCP_IMAGE").and_then(|image| ImageName::parse(&image).ok());
-        if image.is_none() {
-            left_out(&SAID, "a box with the MCP client", "its image is not provisioned");
-        }
-        image
+        image.unwrap_or_else(|| missing("the image with the MCP client", "it is not provisioned"))
     }
 
     pub fn lxc_path() -> PathBuf {

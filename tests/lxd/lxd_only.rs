@@ -16,8 +16,9 @@ fn tool(arguments: &[&str]) -> String {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn devices_of_others_survive_ours() {
-    let Some(bed) = Bed::rest() else { return };
+    let bed = Bed::rest();
     let guard = bed.stopped();
     let name = guard.name.as_str();
     let devices = || {
@@ -34,8 +35,9 @@ fn devices_of_others_survive_ours() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_root_disk_has_the_size_asked_for() {
-    let Some(bed) = Bed::rest() else { return };
+    let bed = Bed::rest();
     let guard = bed.name();
     let mut spec = bed.spec();
     spec.root_bytes = Some(64 << 20);
@@ -44,8 +46,9 @@ fn a_root_disk_has_the_size_asked_for() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn a_container_that_restarts_itself_is_another_run() {
-    let Some(bed) = Bed::rest() else { return };
+    let bed = Bed::rest();
     let guard = bed.running();
     bed.says(&guard.name, &["ip", "link"]);
     let first = guard.state().boot;
@@ -62,8 +65,9 @@ fn a_container_that_restarts_itself_is_another_run() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD: bash .ci/lxd"]
 fn one_that_will_not_stop_is_killed_only_if_asked() {
-    let Some(bed) = Bed::rest() else { return };
+    let bed = Bed::rest();
     let guard = bed.stopped();
     tool(&["config", "set", guard.name.as_str(), "raw.lxc", "lxc.signal.halt=SIGWINCH"]);
     bed.driver.start(&guard.name, soon().into()).unwrap();
@@ -80,9 +84,10 @@ fn one_that_will_not_stop_is_killed_only_if_asked() {
 }
 
 #[test]
+#[ignore = "needs Incus or LXD and a systemd image: bash .ci/lxd deb12"]
 fn a_secret_under_run_reaches_a_systemd_box() {
-    let Some(mut bed) = Bed::rest() else { return };
-    let Some(image) = Bed::systemd_image() else { return };
+    let mut bed = Bed::rest();
+    let image = Bed::systemd_image();
     bed.image = image;
     let guard = bed.running();
     let (end, mut state) = (soon(), String::new());

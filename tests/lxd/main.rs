@@ -1,15 +1,15 @@
 //! The container drivers on a real LXD and a real classic LXC, which `.ci/lxd` provisions, and against a fake of the
-//! REST API that fails in every way a runtime can. Where a runtime is missing its tests are left out, with one line
-//! that says so; with `TAOSD_REQUIRE_LXD=1` that is a failure.
+//! REST API that fails in every way a runtime can. What needs a real one is ignored:
+//! `bash .ci/lxd && cargo test --test lxd -- --include-ignored`.
 
 /// Makes each scenario a test on LXD (or Incus, where `.ci/incus` runs them) and one on classic LXC.
 macro_rules! on_both {
     ($($scenario:ident)*) => {
         mod on_rest {
-            $(#[test] fn $scenario() { if let Some(bed) = super::Bed::rest() { super::$scenario(&bed) } })*
+            $(#[test] #[ignore = "needs Incus or LXD: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::Bed::rest()) })*
         }
         mod on_classic_lxc {
-            $(#[test] fn $scenario() { if let Some(bed) = super::Bed::classic() { super::$scenario(&bed) } })*
+            $(#[test] #[ignore = "needs classic LXC: bash .ci/lxd"] fn $scenario() { super::$scenario(&super::Bed::classic()) })*
         }
     };
 }

@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
+use super::{packages, settings, shell, with_robot};
 use crate::support::{Client, Daemon, TempDir};
-use crate::{is_required, packages, settings, shell, with_robot};
 
 /// A model that wants one message sent.
 struct Model {
@@ -66,10 +66,8 @@ fn url(daemon: &Daemon) -> String {
 }
 
 #[test]
+#[ignore = "needs Node, and its package index"]
 fn claude_code_connects_lists_and_calls_with_the_settings_of_the_page() {
-    if !is_required() {
-        return;
-    }
     let (daemon, robot) = with_robot();
     let (packages, home) = (packages("agents"), TempDir::new());
     shell(&packages, home.path(), robot.token(), &settings("claude-code", &url(&daemon)));
@@ -81,10 +79,8 @@ fn claude_code_connects_lists_and_calls_with_the_settings_of_the_page() {
 }
 
 #[test]
+#[ignore = "needs Node, and its package index"]
 fn claude_code_has_a_key_exchanged_each_time_it_connects() {
-    if !is_required() {
-        return;
-    }
     let daemon = Daemon::start();
     let made = daemon.operator().post("/api/v1/keys", json!({"name": "claude", "audience": "mcp"})).expect(201).json();
     let key = made["token"].as_str().expect("a key");
@@ -100,10 +96,8 @@ fn claude_code_has_a_key_exchanged_each_time_it_connects() {
 }
 
 #[test]
+#[ignore = "needs Node, and its package index"]
 fn codex_connects_lists_and_calls_with_the_settings_of_the_page() {
-    if !is_required() {
-        return;
-    }
     let (daemon, robot) = with_robot();
     let (packages, home) = (packages("agents"), TempDir::new());
     shell(&packages, home.path(), robot.token(), &settings("codex", &url(&daemon)));

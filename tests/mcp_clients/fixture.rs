@@ -5,7 +5,7 @@ use taosd::fuzzing::mcp::{
     CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Refusal, Request, Told, completed,
 };
 
-use crate::rounds;
+use super::rounds;
 
 /// A picture of one point.
 pub const PNG: &str =

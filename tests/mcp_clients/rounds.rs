@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{CAPABILITIES_KEY, Done, Refusal, Request, Told};
 
-use crate::fixture::{Streamed, said};
+use super::fixture::{Streamed, said};
 
 /// Their names.
 pub const TOOLS: &[&str] = &[

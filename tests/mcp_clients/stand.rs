@@ -10,7 +10,7 @@ use serde_json::Value;
 use taosd::fuzzing::mcp::{Answer, Told, answer};
 use taosd::rest::reply::{Body, Reply};
 
-use crate::fixture::{Fixture, Streamed};
+use super::fixture::{Fixture, Streamed};
 
 /// Between two notices.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cast::{agent, all, notify};
+use crate::notify::cast::{agent, all, notify};
 use crate::support::Daemon;
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cast::{agent, notify};
-use crate::events::Events;
+use crate::notify::cast::{agent, notify};
+use crate::notify::events::Events;
 use crate::support::Daemon;
 
 const PATH: &str = "/api/notifications/stream";

@@ -8,8 +8,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::cast::notify;
-use crate::receiver::{Delivery, Hook};
+use crate::notify::cast::notify;
+use crate::notify::receiver::{Delivery, Hook};
 use crate::support::{Daemon, TempDir};
 
 const SECRET: &str = "0123456789abcdef-secret";

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
+use crate::power::world::{exchange, id, ids, jwt, key, own_token};
 use crate::support::{Daemon, text};
-use crate::world::{exchange, id, ids, jwt, key, own_token};
 
 #[test]
 fn a_day_for_cli_does_not_become_a_year_for_both() {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::power::world::jwt;
 use crate::support::{Daemon, text};
-use crate::world::jwt;
 
 #[test]
 fn an_editor_gives_no_credential_more_than_the_owner_has_set() {

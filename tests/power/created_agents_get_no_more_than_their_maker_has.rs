@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::power::world::{exchange, jwt, key};
 use crate::support::{Daemon, text};
-use crate::world::{exchange, jwt, key};
 
 #[test]
 fn each_way_of_creating_is_bounded_by_what_creates() {

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::power::world::jwt;
 use crate::support::{Client, Daemon, text};
-use crate::world::jwt;
 
 const PROFILE: &str = "/api/v1/agents/manage/worker";
 

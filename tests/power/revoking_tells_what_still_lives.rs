@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::power::world::{exchange, id, ids};
 use crate::support::{Daemon, text};
-use crate::world::{exchange, id, ids};
 
 #[test]
 fn the_token_goes_the_rest_is_told_and_all_ends_it() {

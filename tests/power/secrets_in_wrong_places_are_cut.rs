@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 use taosd::secret::PREFIXES;
 
+use crate::power::world::key;
 use crate::support::{Client, Daemon, text};
-use crate::world::key;
 
 /// The secret part: what must be nowhere.
 fn needle(secret: &str) -> String {

@@ -6,9 +6,9 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::an_agent_joins_and_comes_back::{Stranger, exchanged};
+use crate::requests::an_agent_joins_and_comes_back::{Stranger, exchanged};
+use crate::requests::world::World;
 use crate::support::text;
-use crate::world::World;
 
 #[test]
 fn a_flood_is_bounded_and_stores_nothing() {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::requests::world::{TRIED, TRIED_SCOPE, World};
 use crate::support::text;
-use crate::world::{TRIED, TRIED_SCOPE, World};
 
 #[test]
 fn whatever_moment_the_daemon_dies_the_request_and_what_it_gives_agree() {

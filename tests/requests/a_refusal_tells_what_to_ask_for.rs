@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::{TRIED, TRIED_SCOPE, World, token};
 use crate::support::text;
-use crate::world::{TRIED, TRIED_SCOPE, World, token};
 
 #[test]
 fn an_agent_posts_what_the_refusal_told_it_waits_and_goes_on() {

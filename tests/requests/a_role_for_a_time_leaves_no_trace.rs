@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::World;
 use crate::support::{Client, text};
-use crate::world::World;
 
 fn role_in(client: &Client, space: &str, id: &str) -> Vec<String> {
     let members = client.get(&format!("/api/v1/spaces/{space}/members")).expect(200).json();

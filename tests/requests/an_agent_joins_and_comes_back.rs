@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::requests::world::World;
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::World;
 
 /// Somebody who has nothing.
 pub struct Stranger {

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::events::Events;
+use crate::requests::events::Events;
+use crate::requests::world::{TRIED_SCOPE, World};
 use crate::support::text;
-use crate::world::{TRIED_SCOPE, World};
 
 /// The next event of these names.
 fn next(events: &mut Events, names: &[&str]) -> (String, String, Value) {

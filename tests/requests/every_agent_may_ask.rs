@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::an_agent_joins_and_comes_back::exchanged;
+use crate::requests::an_agent_joins_and_comes_back::exchanged;
+use crate::requests::world::{World, token};
 use crate::support::{Client, Daemon, text};
-use crate::world::{World, token};
 
 fn question() -> Value {
     json!({"kind": "confirm", "question": "Shall I?", "reason": "r"})

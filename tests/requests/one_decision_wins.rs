@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier};
 
 use serde_json::json;
 
-use crate::world::{TRIED, TRIED_SCOPE, World};
+use crate::requests::world::{TRIED, TRIED_SCOPE, World};
 
 #[test]
 fn twenty_parallel_approvals_and_denials_give_one_outcome() {

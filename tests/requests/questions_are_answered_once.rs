@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::World;
 use crate::support::text;
-use crate::world::World;
 
 /// The message that puts the newest question, as ann reads it.
 fn message(w: &World) -> serde_json::Value {
@@ -70,7 +70,7 @@ fn only_the_asker_sees_it_as_a_question() {
     let path = format!("/api/ui/ask/{id}");
     w.ann.get(&path).expect_error(404, "question_not_found");
     w.daemon.agent_by(&w.ann, "other");
-    crate::world::token(&w.daemon, &w.ann, "other").get(&path).expect_error(404, "question_not_found");
+    crate::requests::world::token(&w.daemon, &w.ann, "other").get(&path).expect_error(404, "question_not_found");
     w.atlas.get("/api/ui/ask/nothing").expect_error(404, "question_not_found");
     w.ann.post("/api/ui/ask", json!({"question": "q?"})).expect_error(403, "agent_required");
     let scope = w.ask_scope(&["agents.logs"]);

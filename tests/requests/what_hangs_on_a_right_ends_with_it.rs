@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::{TRIED, TRIED_SCOPE, World};
 use crate::support::text;
-use crate::world::{TRIED, TRIED_SCOPE, World};
 
 #[test]
 fn a_disabled_decider_gives_nothing_and_nothing_again_when_he_is_back() {
@@ -26,7 +26,7 @@ fn an_admin_no_more_gives_nothing_to_others_agents_and_still_to_his_own() {
     let w = World::new();
     let eve = w.daemon.admin("eve");
     w.daemon.agent_by(&eve, "own");
-    let own = crate::world::token(&w.daemon, &eve, "own");
+    let own = crate::requests::world::token(&w.daemon, &eve, "own");
     let (id, of_own) = (w.ask_scope(&[TRIED_SCOPE]), {
         let body = json!({"kind": "scope", "scope": [TRIED_SCOPE], "reason": "r"});
         text(&own.post("/api/requests", body).expect(201).json(), "id")
@@ -84,7 +84,7 @@ fn an_archived_agent_keeps_nothing_even_when_it_is_restored() {
     w.ann.delete("/api/agents/atlas?wait=10").expect(200);
     assert_eq!((w.state(&given).as_str(), w.state(&open).as_str()), ("revoked", "expired"));
     w.ann.post(&format!("/api/agents/archived/{}/restore?wait=10", w.atlas_id), json!({})).expect(200);
-    crate::world::token(&w.daemon, &w.ann, "atlas").get(TRIED).expect(403);
+    crate::requests::world::token(&w.daemon, &w.ann, "atlas").get(TRIED).expect(403);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::requests::world::{TRIED_SCOPE, World};
 use crate::support::text;
-use crate::world::{TRIED_SCOPE, World};
 
 fn scope(scope: Value) -> Value {
     json!({"kind": "scope", "scope": scope, "reason": "r"})

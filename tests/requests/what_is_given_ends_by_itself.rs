@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::{TRIED, TRIED_SCOPE, World};
 use crate::support::{Client, text};
-use crate::world::{TRIED, TRIED_SCOPE, World};
 
 /// A short-lived token of atlas.
 fn jwt(w: &World) -> Client {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::requests::world::{TRIED_SCOPE, World};
 use crate::support::text;
-use crate::world::{TRIED_SCOPE, World};
 
 #[test]
 fn no_agent_decides_and_strangers_see_nothing() {
@@ -21,7 +21,7 @@ fn no_agent_decides_and_strangers_see_nothing() {
     assert_eq!(bob.get("/api/requests").expect(200).json(), json!([]));
     let other = w.daemon.agent_by(&w.ann, "other");
     assert_ne!(other, w.atlas_id);
-    let other = crate::world::token(&w.daemon, &w.ann, "other");
+    let other = crate::requests::world::token(&w.daemon, &w.ann, "other");
     other.get(&format!("/api/requests/{id}")).expect_error(404, "request_not_found");
     other.post(&path("withdraw"), json!({})).expect_error(404, "request_not_found");
     w.ann.post(&path("withdraw"), json!({})).expect_error(403, "agent_required");

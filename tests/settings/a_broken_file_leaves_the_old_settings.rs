@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::box_with_file::BoxWithFile;
+use crate::settings::box_with_file::BoxWithFile;
 
 #[test]
 fn one_mistake_keeps_everything_as_it_was_and_each_is_logged_with_its_line() {

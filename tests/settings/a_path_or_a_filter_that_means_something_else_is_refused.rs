@@ -6,7 +6,7 @@ use std::process::Command;
 
 use taosd::config::keys::KEYS;
 
-use crate::box_with_file::{said, taosd};
+use crate::settings::box_with_file::{said, taosd};
 use crate::support::{Daemon, TempDir, ended};
 
 /// The keys whose value is a path, or a list of them.

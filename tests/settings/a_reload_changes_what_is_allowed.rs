@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::box_with_file::BoxWithFile;
-use crate::receiver::Hook;
+use crate::settings::box_with_file::BoxWithFile;
+use crate::settings::receiver::Hook;
 
 #[test]
 fn a_name_for_the_box_can_be_given_and_taken() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::box_with_file::BoxWithFile;
-use crate::events::Events;
+use crate::settings::box_with_file::BoxWithFile;
+use crate::settings::events::Events;
 
 const WHOAMI: &str = "/api/auth/whoami";
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use crate::box_with_file::BoxWithFile;
-use crate::events::Events;
+use crate::settings::box_with_file::BoxWithFile;
+use crate::settings::events::Events;
 
 #[test]
 fn a_resting_connection_a_stream_and_half_a_request_go_on() {

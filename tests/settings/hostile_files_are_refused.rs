@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use crate::box_with_file::{said, taosd};
+use crate::settings::box_with_file::{said, taosd};
 use crate::support::{TempDir, ended};
 
 #[test]

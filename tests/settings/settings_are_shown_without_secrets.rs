@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::box_with_file::{said, taosd};
+use crate::settings::box_with_file::{said, taosd};
 use crate::support::TempDir;
 
 #[test]

@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::box_with_file::BoxWithFile;
+use crate::settings::box_with_file::BoxWithFile;
 use crate::support::TempDir;
 
 #[test]

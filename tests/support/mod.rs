@@ -9,9 +9,11 @@ pub mod conformance;
 mod db;
 pub mod python;
 pub mod schema;
+mod script;
 
 pub use actors::text;
 pub use db::{Rows, is_audit};
+pub use script::script;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

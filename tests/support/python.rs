@@ -10,15 +10,6 @@ pub fn drive(folder: &str, args: &[&str]) {
     print!("{}", run(drive.arg(folder.join("drive.py")).args(args)));
 }
 
-/// Whether the environment asks for this client; says so where it does not.
-pub fn is_required(variable: &str, what: &str) -> bool {
-    if std::env::var_os(variable).is_some_and(|value| value == "1") {
-        return true;
-    }
-    eprintln!("left out: {variable}=1 is not set, so {what} is not installed from the package index");
-    false
-}
-
 /// The interpreter of the environment, which is made once for each list of packages.
 fn python(folder: &Path) -> PathBuf {
     let (list, name) = (folder.join("requirements.txt"), folder.file_name().expect("a folder").to_string_lossy());

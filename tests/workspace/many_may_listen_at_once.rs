@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::events::Events;
 use crate::support::Daemon;
-use crate::world::member;
+use crate::workspace::events::Events;
+use crate::workspace::world::member;
 
 fn threads(daemon: &Daemon) -> usize {
     std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).expect("its threads").count()

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, text};
-use crate::world::{AxReply, agent, contents, let_in, member};
+use crate::workspace::world::{AxReply, agent, contents, let_in, member};
 
 #[test]
 fn a_message_is_what_the_contract_says() {
@@ -123,8 +123,9 @@ fn reactions_are_counted_once_each() {
     let robot = agent(&daemon, &ann, "robot");
     let message = ann.say(&ann.space, "@robot look");
     let path = format!("/api/v1/messages/{}", text(&message, "id"));
-    let react =
-        |who: &crate::world::Actor, emoji: &str| who.client.post(&format!("{path}/reactions"), json!({"emoji": emoji}));
+    let react = |who: &crate::workspace::world::Actor, emoji: &str| {
+        who.client.post(&format!("{path}/reactions"), json!({"emoji": emoji}))
+    };
     react(&robot, "👍").expect(201);
     react(&robot, "👍").expect(201);
     react(&ann, "👍").expect(201);

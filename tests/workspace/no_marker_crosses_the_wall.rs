@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::BodyKind;
 
-use crate::events::Events;
 use crate::support::{Daemon, text};
-use crate::world::{Actor, agent, let_in, member};
+use crate::workspace::events::Events;
+use crate::workspace::world::{Actor, agent, let_in, member};
 
 /// A space full of what must not be seen from outside, and the ids of all of it.
 struct Side {

@@ -3,9 +3,9 @@
 
 use std::io::Write;
 
-use crate::form::{TYPE, file, form, upload};
 use crate::support::{Daemon, text};
-use crate::world::operator;
+use crate::workspace::world::operator;
+use crate::workspace_data::form::{TYPE, file, form, upload};
 
 #[test]
 fn unfinished_uploads_go_at_the_next_start() {

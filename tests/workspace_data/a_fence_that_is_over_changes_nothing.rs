@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, Reply, text};
-use crate::world::{AxReply, agent, member};
+use crate::workspace::world::{AxReply, agent, member};
 
 struct Task(String);
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon};
-use crate::world::{AxReply, agent, member};
+use crate::workspace::world::{AxReply, agent, member};
 
 fn set(client: &Client, key: &str, value: &str, more: Value) -> crate::support::Reply {
     let mut body = json!({"key": key, "value": value});

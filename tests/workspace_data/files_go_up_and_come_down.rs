@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::form::{field, file, form, post, upload};
 use crate::support::{Daemon, text};
-use crate::world::{AxReply, agent, member, operator};
+use crate::workspace::world::{AxReply, agent, member, operator};
+use crate::workspace_data::form::{field, file, form, post, upload};
 
 #[test]
 fn a_file_comes_back_with_the_headers_that_keep_browsers_from_running_it() {

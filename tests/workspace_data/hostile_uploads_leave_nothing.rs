@@ -1,8 +1,8 @@
 //! What is not a form, not a file that is taken, or not whole, is refused, and nothing of it stays.
 
-use crate::form::{field, file, form, post, upload};
 use crate::support::{Client, Daemon};
-use crate::world::{AxReply, operator};
+use crate::workspace::world::{AxReply, operator};
+use crate::workspace_data::form::{field, file, form, post, upload};
 
 /// Waits until nothing of any upload is left: what was written is removed behind the reply.
 fn assert_nothing_is_left(daemon: &Daemon) {
@@ -79,7 +79,7 @@ fn a_client_that_goes_in_the_middle_leaves_nothing_and_frees_its_place() {
             "POST /api/v1/uploads/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: {}\r\n\
             Content-Length: {}\r\n\r\n",
             client.token(),
-            crate::form::TYPE,
+            crate::workspace_data::form::TYPE,
             body.len()
         );
         stream.write_all(head.as_bytes()).expect("the head");

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Daemon, text};
-use crate::world::{agent, member};
+use crate::workspace::world::{agent, member};
 
 const TASKS: usize = 320;
 const WORKERS: usize = 64;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{Daemon, text};
-use crate::world::{AxReply, agent, member};
+use crate::workspace::world::{AxReply, agent, member};
 
 #[test]
 fn a_task_is_made_read_listed_and_changed() {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::form::upload;
 use crate::support::Daemon;
-use crate::world::{AxReply, agent, member};
+use crate::workspace::world::{AxReply, agent, member};
+use crate::workspace_data::form::upload;
 
 #[test]
 fn uploads_stop_at_the_quota_of_the_space_and_of_the_box() {

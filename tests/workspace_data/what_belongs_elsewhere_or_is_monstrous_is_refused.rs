@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use crate::form::{file, form, post, upload};
 use crate::support::{Daemon, text};
-use crate::world::{AxReply, member};
+use crate::workspace::world::{AxReply, member};
+use crate::workspace_data::form::{file, form, post, upload};
 
 #[test]
 fn a_cursor_of_another_space_leads_nowhere_there() {

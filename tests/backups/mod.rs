@@ -3,12 +3,9 @@
 
 #[path = "../durability/mounts.rs"]
 mod mounts;
+mod run;
 #[path = "../durability/storm.rs"]
 mod storm;
-#[path = "../support/mod.rs"]
-mod support;
-
-mod run;
 
 mod a_backup_is_asked_for_and_the_newest_seven_are_kept;
 mod a_cut_audit_is_shown_by_a_head_told_before;

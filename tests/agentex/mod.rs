@@ -1,8 +1,5 @@
 //! The Agentex dialect through the real binary: builds, registrations, deployments, keys, forwarding.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod a_build_of_a_known_name_gives_nothing;
 mod deleting_ends_everything_at_once;
 mod deployments_are_records_of_one_agent;

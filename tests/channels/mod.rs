@@ -1,8 +1,5 @@
 //! Channels: notifications on their way to people's phones, through real receivers over TLS with a private authority.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod receiver;
 
 mod a_bad_receiver_holds_up_nobody_else;

@@ -1,8 +1,5 @@
 //! Settings: what a file, the environment and flags may say, and what a reload makes of it, through the real binary.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 #[path = "../notify/events.rs"]
 mod events;
 #[path = "../notify/receiver.rs"]

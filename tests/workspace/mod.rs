@@ -1,8 +1,5 @@
 //! The workspace through the real binary: spaces and their walls, messages, receipts, streams.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 #[path = "../notify/events.rs"]
 mod events;
 
@@ -18,4 +15,4 @@ mod retries_speak_once;
 mod streams_give_every_message_once;
 mod what_a_space_may_hold_is_bounded;
 mod whatever_is_killed_everything_is_accounted_for;
-mod world;
+pub mod world;

@@ -1,8 +1,5 @@
 //! The aX dialect through the real binary: keys, exchange, short-lived tokens, enrollment, agents, sessions.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod agents_belong_to_their_maker;
 mod ax;
 mod each_error_of_the_exchange;

@@ -1,8 +1,5 @@
 //! Notifications and knowledge, through the real binary.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod cast;
 mod events;
 mod receiver;

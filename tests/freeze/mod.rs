@@ -1,9 +1,6 @@
 //! Freezing agents: every credential is refused at once, the container stands still, and thawing gives back exactly what
 //! was there. Tripwires: a decoy that is used tells the owner.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod a_decoy_is_refused_like_an_unknown_credential;
 mod a_freeze_outlives_restarts_and_restores;
 mod a_frozen_agent_comes_back_as_it_was;

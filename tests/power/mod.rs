@@ -1,8 +1,5 @@
 //! Power is an intersection: what a credential may do, what made it, and what its principal may at present.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod a_key_forwards_only_while_its_maker_may;
 mod a_key_never_outlives_what_made_it;
 mod a_name_given_again_is_another;

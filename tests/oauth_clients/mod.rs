@@ -1,10 +1,6 @@
 //! Published OAuth libraries, unchanged, against the real daemon, one file a family.
 //!
-//! They need Python 3 with `venv`, Node with `npm`, and the package indexes: so they run where `TAOSD_REQUIRE_OAUTH=1`
-//! says so. The packages are installed once and shared.
-
-#[path = "../support/mod.rs"]
-mod support;
+//! They need Python 3 with `venv`, Node with `npm`, and the package indexes. The packages are installed once and shared.
 
 mod authlib;
 mod oauth4webapi;
@@ -17,15 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use crate::support::{Daemon, python, text};
 use serde_json::json;
-use support::{Daemon, python, text};
 
 /// One at a time installs the packages.
 static INSTALLING: Mutex<()> = Mutex::new(());
-
-fn is_required(what: &str) -> bool {
-    python::is_required("TAOSD_REQUIRE_OAUTH", what)
-}
 
 /// A daemon on its own address, an agent with its token and its key.
 struct Box {

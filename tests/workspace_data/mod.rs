@@ -1,11 +1,5 @@
 //! Tasks, shared context and files through the real binary.
 
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../workspace/world.rs"]
-#[allow(dead_code, reason = "each test target uses its own part of this")]
-mod world;
-
 mod a_crash_during_an_upload_leaves_nothing;
 mod a_crash_gives_each_task_one_holder;
 mod a_fence_that_is_over_changes_nothing;

@@ -1,20 +1,17 @@
 //! Requests: an agent asks, its owner decides, for a limited time.
 
-#[path = "../notify/events.rs"]
-mod events;
-#[allow(dead_code, reason = "each target uses its own part of this")]
-#[path = "../durability/false_clock.rs"]
-mod false_clock;
-#[path = "../support/mod.rs"]
-mod support;
-
 mod a_join_gives_strangers_nothing;
 mod a_kill_leaves_it_pending_or_decided;
 mod a_refusal_tells_what_to_ask_for;
 mod a_role_for_a_time_leaves_no_trace;
 mod an_agent_joins_and_comes_back;
 mod changes_are_told_as_they_happen;
+#[path = "../notify/events.rs"]
+mod events;
 mod every_agent_may_ask;
+#[allow(dead_code, reason = "each target uses its own part of this")]
+#[path = "../durability/false_clock.rs"]
+mod false_clock;
 mod nobody_does_what_was_not_given;
 mod one_decision_wins;
 mod questions_are_answered_once;

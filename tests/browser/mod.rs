@@ -1,0 +1,15 @@
+//! Pages of this daemon in headless Chromium, driven by the scripts in this folder.
+
+use crate::support::script;
+
+#[test]
+#[ignore = "needs Chromium: apt install chromium"]
+fn hostile_texts_in_notifications_stay_texts() {
+    script("tests/browser/notifications.sh");
+}
+
+#[test]
+#[ignore = "needs Chromium, Node and its package index"]
+fn the_console_is_used_as_a_person_would() {
+    script("tests/browser/console.sh");
+}

@@ -1,0 +1,6 @@
+//! Backups and settings.
+
+mod support;
+
+mod backups;
+mod settings;
