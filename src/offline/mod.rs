@@ -2,6 +2,7 @@
 
 mod audit_head;
 mod compact;
+mod progress;
 mod restore;
 mod settings;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use rustix::fs::Mode;
 use serde_json::json;
 
+use super::progress::Copying;
 use super::{database, say};
 use crate::config::Config;
 use crate::daemon::DaemonError;
@@ -30,7 +31,10 @@ pub struct Way {
 /// nothing has changed then.
 pub fn restore(config: &Config, file: &Path, way: Way) -> Result<(), DaemonError> {
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    let done = restore::restore(&config.data_dir, file, way.dry).map_err(|error| match error {
+    let shown = Copying::of(file, &config.data_dir);
+    let done = restore::restore(&config.data_dir, file, way.dry);
+    drop(shown);
+    let done = done.map_err(|error| match error {
         OpenError::Damaged(path, why) => DaemonError::Damaged(format!(
             "{} is damaged and was not restored: {why}; name another backup. Nothing has changed",
             path.display()

@@ -210,7 +210,7 @@ fn change(
         let reason = tx.input.body.text(&REASON).unwrap_or_default().to_owned();
         let changed = if freezes { mark(tx, chosen.agents(), &reason)? } else { unmark(tx, chosen.agents())? };
         for agent in &changed {
-            tx.audit(format!("agent:{}", agent.id))?;
+            tx.audit_as(if freezes { "agents.freeze" } else { "agents.thaw" }, format!("agent:{}", agent.id))?;
         }
         let kind = if freezes { OperationKind::Freeze } else { OperationKind::Thaw };
         let op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);

@@ -18,13 +18,21 @@ const FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// What no flag is made for: pages, waiting and times that rows fall into are the command line's own business.
 const OWN: [&str; 5] = ["limit", "cursor", "wait", "since", "until"];
 
+/// The field that names a space, in every route that takes one.
+const SPACE: &str = "space_id";
+
+/// The flag that names a space, wherever there is one. `--space-id` is what it was called before.
+pub fn space_arg(id: impl Into<clap::Id>) -> Arg {
+    let arg = Arg::new(id).long("space").alias("space-id").value_name("SPACE").allow_hyphen_values(true);
+    let arg = arg.value_parser(NonEmptyStringValueParser::new());
+    arg.help("The space: its id, slug or name; the default one if absent")
+}
+
 /// How a field's flag departs from the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flag {
     /// The field goes by this flag.
     Named(&'static str, &'static str),
-    /// The field goes by this flag too.
-    Also(&'static str, &'static str),
     /// The field is the text of a file that this flag names.
     File(&'static str, &'static str),
     /// The field is no flag: it stands at this place of the command line.
@@ -37,7 +45,7 @@ impl Flag {
     /// The field it is about.
     pub fn field(self) -> &'static str {
         match self {
-            Self::Named(field, _) | Self::Also(field, _) | Self::File(field, _) => field,
+            Self::Named(field, _) | Self::File(field, _) => field,
             Self::Place(field) | Self::First(field) => field,
         }
     }
@@ -57,9 +65,10 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
     }
     let long = match departure {
         Some(Flag::Named(_, long) | Flag::File(_, long)) => (*long).to_owned(),
+        None if field.name == SPACE => return vec![space_arg(id(field)).required(field.required)],
         _ => field.name.replace('_', "-"),
     };
-    let mut arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
+    let arg = Arg::new(id(field)).long(long.clone()).help(field.about).required(field.required);
     if let Some(Flag::First(_)) = departure {
         let name = field.name.trim_end_matches("_id").to_uppercase();
         let place = Arg::new(place_id(field)).value_name(name);
@@ -75,9 +84,6 @@ fn of_field(field: &Field, departures: &[Flag]) -> Vec<Arg> {
         };
         let arg = if field.name == "username" { arg.alias("name") } else { arg };
         return vec![place, arg.required(false).hide(true).value_name("TEXT").allow_hyphen_values(true)];
-    }
-    if let Some(Flag::Also(_, other)) = departure {
-        arg = arg.visible_alias(*other);
     }
     if let Some(Flag::File(..)) = departure {
         return vec![arg.value_name("FILE").help(format!("A file, - for stdin: {}", field.about))];

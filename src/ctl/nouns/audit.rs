@@ -21,5 +21,5 @@ const HEAD: &[Verb] =
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Verb(
-    Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::named).followed().with(HEAD),
+    Verb::new("audit", "audit_list", Show::Table(COLUMNS)).dressed(subjects::called).followed().with(HEAD),
 );

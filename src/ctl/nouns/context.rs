@@ -5,12 +5,13 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::{Map, Value, json};
 
 use crate::ctl::core::failure::Failure;
-use crate::ctl::core::flags::read_file;
+use crate::ctl::core::flags::{self, read_file};
 use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::CONTEXT_TTL;
@@ -35,14 +36,6 @@ fn place(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).value_name(name.to_uppercase()).value_parser(NonEmptyStringValueParser::new()).help(help)
 }
 
-fn space() -> Arg {
-    Arg::new("space-id")
-        .long("space-id")
-        .value_name("TEXT")
-        .allow_hyphen_values(true)
-        .help("The space; your default one if absent")
-}
-
 fn set_command(name: &'static str) -> Command {
     let ttl =
         Arg::new("ttl").long("ttl").value_name("SECONDS").value_parser(value_parser!(i64).range(1..=CONTEXT_TTL.0));
@@ -54,7 +47,7 @@ fn set_command(name: &'static str) -> Command {
         .arg(Arg::new("value").value_name("VALUE").help("The value; - reads stdin").required_unless_present("file"))
         .arg(Arg::new("file").long("file").value_name("FILE").conflicts_with("value").help("A file with the value"))
         .arg(ttl.help("Seconds until it ends; 86400 if absent"))
-        .arg(space())
+        .arg(flags::space_arg("space"))
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> Option<&'a str> {
@@ -71,10 +64,10 @@ fn set(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     if let Some(ttl) = matches.get_one::<i64>("ttl") {
         body["ttl"] = json!(ttl);
     }
-    if let Some(space) = text(matches, "space-id") {
-        body["space_id"] = json!(space);
-    }
     let (route, session) = (path::route("context_set"), context.session()?);
+    if let Some(space) = text(matches, "space") {
+        body["space_id"] = json!(names::space(&session, space)?);
+    }
     let reply = session.send_for_json(route, route.path, Some(&body))?;
     show::reply(&session, &Show::Record, &[], &reply)
 }
@@ -91,13 +84,13 @@ fn promote_command(name: &'static str) -> Command {
         .after_help(route.about)
         .arg(place("key", "The key").required(true))
         .arg(kind.help("What it is"))
-        .arg(space())
+        .arg(flags::space_arg("space"))
 }
 
 fn promote(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let session = context.session()?;
-    let space = match text(matches, "space-id") {
-        Some(space) => space.to_owned(),
+    let space = match text(matches, "space") {
+        Some(space) => names::space(&session, space)?,
         None => {
             let me = path::route("auth_me");
             let me: Value = session.send_for_json(me, me.path, None)?;

@@ -8,12 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::messages::COLUMNS;
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::show::table;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, Wanted};
+use crate::ctl::verbs::names;
 use crate::limits::PAGE_MAX;
 
 /// The command.
@@ -32,7 +34,7 @@ fn command(name: &'static str) -> Command {
         .args([
             flag("wait", "Wait until there is something"),
             flag("keep", "Do not mark as read what is shown"),
-            Arg::new("space").long("space").value_name("ID").help("The space; the default one if absent"),
+            flags::space_arg("space"),
             Arg::new("limit")
                 .long("limit")
                 .value_name("N")
@@ -56,8 +58,8 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         ("unread_only".to_owned(), json!(true)),
         ("limit".to_owned(), json!(matches.get_one::<u64>("limit").copied().unwrap_or(20))),
     ]);
-    let space = matches.get_one::<String>("space").cloned().or_else(|| session.connection.space_id.clone());
-    if let Some(space) = space {
+    let space = matches.get_one::<String>("space").map(String::as_str);
+    if let Some(space) = names::space_or_own(&session, space)? {
         query.insert("space_id".to_owned(), json!(space));
     }
     let wanted = Wanted { query };

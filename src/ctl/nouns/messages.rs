@@ -12,6 +12,7 @@ use crate::ctl::login::session::Session;
 use crate::ctl::show::table::{self, Column};
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{List, Wanted, print, seq_of};
+use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::Show;
 use crate::ctl::verbs::verb::Verb;
 use crate::limits::PAGE_MAX;
@@ -48,7 +49,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     ],
 };
 
-const LIST_FLAGS: &[Flag] = &[Flag::Named("unread_only", "unread"), Flag::Also("space_id", "space")];
+const LIST_FLAGS: &[Flag] = &[Flag::Named("unread_only", "unread")];
 
 fn list_command(name: &'static str) -> Command {
     let route = path::route("messages_list");
@@ -71,8 +72,9 @@ fn list_command(name: &'static str) -> Command {
 /// A flag that cannot be used.
 pub fn query(session: &Session<'_>, matches: &ArgMatches) -> Result<serde_json::Map<String, Value>, Failure> {
     let mut query = flags::read(path::route("messages_list").query, LIST_FLAGS, matches)?;
-    if let Some(space) = session.connection.space_id.clone() {
-        query.entry("space_id").or_insert(json!(space));
+    let given = query.get("space_id").and_then(serde_json::Value::as_str).map(str::to_owned);
+    if let Some(space) = names::space_or_own(session, given.as_deref())? {
+        query.insert("space_id".to_owned(), json!(space));
     }
     Ok(query)
 }

@@ -7,11 +7,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{duration, path, text};
 use crate::ctl::login::context::Context;
 use crate::ctl::login::session::{self, Session};
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, Show};
 use crate::ctl::verbs::verb::Verb;
 
@@ -142,7 +144,7 @@ fn ask_command(name: &'static str) -> Command {
                 .value_name("OPTION")
                 .action(ArgAction::Append)
                 .help("An answer to choose from"),
-            Arg::new("space").long("space").value_name("ID").help("Where the message is written"),
+            flags::space_arg("space"),
             Arg::new("wait")
                 .long("wait")
                 .value_name("TIME")
@@ -163,7 +165,7 @@ fn ask(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
         body["options"] = json!(options.collect::<Vec<_>>());
     }
     if let Some(space) = matches.get_one::<String>("space") {
-        body["space_id"] = json!(space);
+        body["space_id"] = json!(names::space(&session, space)?);
     }
     let route = path::route("ui_ask");
     let asked = session.send_for_json(route, route.path, Some(&body))?;

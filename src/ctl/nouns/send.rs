@@ -17,6 +17,7 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session::Session;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::follow::{Wanted, line, seq_of};
+use crate::ctl::verbs::names;
 use crate::ctl::verbs::patience::patiently;
 
 /// How long a reply, or a reader, is waited for where `--timeout` says nothing.
@@ -48,7 +49,7 @@ fn command(name: &'static str) -> Command {
             text("to", "NAME", "Mention this member").visible_alias("mention"),
             text("channel", "CHANNEL", "The channel: main, dm:NAME for one member alone, or any other"),
             text("reply-to", "ID", "The message it replies to"),
-            text("space", "ID", "The space; the default one if absent"),
+            flags::space_arg("space"),
             text("client-id", "ID", "What you call it: a repeat within a day is not a second message"),
             text("expects-reply-by", "TIME|SECONDS", "Be told if nobody has replied by then"),
             text("metadata", "JSON", "Whatever belongs to it, a JSON object"),
@@ -75,7 +76,7 @@ fn body(session: &Session<'_>, matches: &ArgMatches) -> Result<Value, Failure> {
         }
     }
     let mut body = Map::from_iter([("content".to_owned(), json!(content))]);
-    let space = given("space").or_else(|| session.connection.space_id.clone());
+    let space = names::space_or_own(session, given("space").as_deref())?;
     let fields = [
         ("channel", given("channel")),
         ("parent_id", given("reply-to")),

@@ -27,6 +27,20 @@ pub(super) fn named(session: &Session<'_>, rows: &mut [Value]) {
     }
 }
 
+/// Puts the names that the audit itself tells in place of the ids: `user:ann`, `agent:atlas`.
+pub(super) fn called(_: &Session<'_>, rows: &mut [Value]) {
+    for row in rows.iter_mut().filter_map(Value::as_object_mut) {
+        for (field, called) in [("resource", "resource_name"), ("actor", "actor_name")] {
+            let text = |name: &str| row.get(name).and_then(Value::as_str);
+            let (Some(subject), Some(name)) = (text(field), text(called)) else { continue };
+            let Some((kind, rest)) = subject.split_once(':') else { continue };
+            let rest = rest.find('/').map_or("", |at| &rest[at..]);
+            let told = format!("{kind}:{name}{rest}");
+            row.insert(field.to_owned(), Value::from(told));
+        }
+    }
+}
+
 /// Names by id. Whoever may not list them reads ids.
 fn known(session: &Session<'_>) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::api::FileKind;
 use crate::client::http::{Progress, Way};
 use crate::ctl::core::failure::Failure;
+use crate::ctl::core::flags;
 use crate::ctl::core::input;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::path;
@@ -19,6 +20,7 @@ use crate::ctl::login::session;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::bar::Bar;
 use crate::ctl::verbs::entry::CommandEntry;
+use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, Show};
 
 /// Bytes of a file; the daemon's own limit may be lower.
@@ -40,7 +42,7 @@ fn command(name: &'static str) -> Command {
         .arg(file.help("The file; - reads stdin"))
         .arg(flag("name", "What it is called; the file's own name if absent"))
         .arg(flag("type", "Its type; by its name if absent").value_parser(PossibleValuesParser::new(FileKind::SLUGS)))
-        .arg(flag("space-id", "The space; your default one if absent"))
+        .arg(flags::space_arg("space"))
 }
 
 fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
@@ -50,7 +52,8 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     let name = text("name").or(own).unwrap_or("stdin.txt");
     let kind = text("type").unwrap_or_else(|| kind_of(name));
     let session = context.session()?;
-    let reply = put(&session, file, text("space-id"), name, kind)?;
+    let space = text("space").map(|space| names::space(&session, space)).transpose()?;
+    let reply = put(&session, file, space.as_deref(), name, kind)?;
     show::reply(&session, &Show::Record, &[], &reply)
 }
 

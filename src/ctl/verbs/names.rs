@@ -141,6 +141,15 @@ pub fn resolve_fields(session: &Session<'_>, fields: &mut Map<String, Value>) ->
     Ok(())
 }
 
+/// The id of the space that is meant: the one that was given by id, slug or name, else the one that the login names.
+///
+/// # Errors
+/// As for [`resolve_fields`].
+pub fn space_or_own(session: &Session<'_>, given: Option<&str>) -> Result<Option<String>, Failure> {
+    let meant = given.or(session.connection.space_id.as_deref());
+    meant.map(|meant| space(session, meant)).transpose()
+}
+
 /// The id of a space that was given by id, slug or name.
 ///
 /// # Errors

@@ -33,8 +33,14 @@ pub fn action(kind: OperationKind) -> &'static str {
         Backup => "backups.create",
         Wake => "agents.wake",
         Sleep => "agents.sleep",
-        Freeze | Thaw => "agents.freeze",
-        Start | Stop | Restart | Pause | Resume | Bulk => "agents.lifecycle",
+        Freeze => "agents.freeze",
+        Thaw => "agents.thaw",
+        Start => "agents.start",
+        Stop => "agents.stop",
+        Restart => "agents.restart",
+        Pause => "agents.pause",
+        Resume => "agents.resume",
+        Bulk => "agents.lifecycle",
     }
 }
 

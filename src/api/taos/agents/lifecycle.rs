@@ -62,7 +62,7 @@ fn without_container(tx: &Tx<'_>, agent: &Agent, action: LifecycleAction) -> Res
         }
     };
     if agents::set_status(tx.conn, &agent.id, agent.status, paused, tx.now)? {
-        tx.audit(format!("agent:{}", agent.id))?;
+        tx.audit_as(if paused { "agents.pause" } else { "agents.resume" }, format!("agent:{}", agent.id))?;
     }
     if paused {
         tasks::free_all_of_agent(tx.conn, &agent.id, tx.now)?;
