@@ -1,5 +1,8 @@
-//! Writes the manual pages and the shells' completions, made from the command lines of `taosd` and `taosctl`:
-//! `cargo run --example manual -- DIR`.
+//! Writes what the package holds beside the programs: the manual pages and the shells' completions, made from the command
+//! lines of `taosd` and `taosctl`, and the bill of materials. `cargo run --example manual -- DIR`.
+
+#[path = "sbom.rs"]
+mod sbom;
 
 use std::env;
 use std::fs;
@@ -23,7 +26,7 @@ fn main() -> io::Result<()> {
         pages(&man, &name, section, command.clone())?;
         completions(&dir, &name, command)?;
     }
-    Ok(())
+    fs::write(dir.join("taosd.cdx.json"), sbom::sbom()?)
 }
 
 /// One page for the command and each command below it.
