@@ -8,20 +8,20 @@ use crate::generated::{plain, whole};
 
 const INTRO: &str = "# Errors
 
-Every answer that is not a success has this body, whatever the route:
+Every reply that is not a success has this body, on every route:
 
 ```json
 {
   \"error\": \"agent_not_found\",
-  \"detail\": \"What is particular to this case, for people.\",
-  \"fix\": \"One sentence that says what to do; always the same for a code.\",
+  \"detail\": \"What is wrong in this case.\",
+  \"fix\": \"What to do. It is the same for every reply with this code.\",
   \"doc_url\": \"/docs/agents/recipes/managing-agents#list-agents\"
 }
 ```
 
-Switch on `error`: codes never change their meaning. Some codes add fields of their own, such as `fields` of
-`validation_error`. The `X-Request-Id` header is the reply's number in the daemon's log. This page is made from the
-daemon's own table: it lists every code, in that order.
+Let your program decide by `error`: a code never changes its meaning. Some codes add fields, such as `fields` of
+`validation_error`. To find a reply in the daemon's log, search for its `X-Request-Id`. The daemon's table of codes
+generates this page.
 ";
 
 fn page() -> String {

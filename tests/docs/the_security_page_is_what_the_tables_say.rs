@@ -96,3 +96,21 @@ fn every_bound_is_about_a_route_that_adds_and_no_route_has_two() {
         }
     }
 }
+
+/// Each row of the threat model names what shows it, or says that nothing does.
+#[test]
+fn every_threat_names_tests_that_are_there_or_is_not_defended() {
+    let page = std::fs::read_to_string(crate::pages::root().join(FILE)).expect("the page");
+    let model = page.split("## Dependencies").next().unwrap_or_default();
+    let rows = model.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| --- "));
+    let mut shown = 0;
+    for row in rows.filter(|row| !row.ends_with("| Shown by |")) {
+        let tests: Vec<&str> = row.split('`').filter(|part| part.starts_with("tests/")).collect();
+        for test in &tests {
+            assert!(crate::pages::root().join(test).exists(), "{test} is not there: {row}");
+        }
+        assert!(!tests.is_empty() || row.contains("**not defended**"), "nothing shows it: {row}");
+        shown += tests.len();
+    }
+    assert!(shown > 40, "{shown} tests are named");
+}
