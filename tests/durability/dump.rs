@@ -47,9 +47,53 @@ fn write_the_dump_of_this_version() {
             1790000000000000, 1790000000000000, 1790000001000000)",
     )
     .unwrap();
+    conn.execute_batch(OF_THE_WORKSPACE).unwrap();
+    conn.execute_batch(OF_PROGRAMS_AND_CHANNELS).unwrap();
     // Every other secret was made for this and is known to nobody.
     fs::write(path(VERSION), dump(&conn)).unwrap();
 }
+
+/// What clients with files, programs with a reader's place, and a working day would leave.
+const OF_THE_WORKSPACE: &str = "
+    INSERT OR IGNORE INTO agent_news (agent_id, count) SELECT id, 1 FROM agents LIMIT 1;
+    INSERT INTO knowledge_sources (source_id, owner_user_id) SELECT 'app:birds', id FROM users LIMIT 1;
+    INSERT OR IGNORE INTO agent_allowances (agent_id, day, bytes, rows) SELECT id, 20000, 10, 1 FROM agents LIMIT 1;
+    INSERT OR IGNORE INTO message_read_bits (space_id, principal, bits) SELECT space_id, author, x'01' FROM messages LIMIT 1;
+    INSERT OR IGNORE INTO message_receipts (place, principal, name, space_id, seq, state, at)
+        SELECT place, author, author_name, space_id, seq, 'read', created_at FROM messages LIMIT 1;
+    INSERT INTO upload_contents (id, space_id, hash, size, begun_at)
+        SELECT 1, space_id, zeroblob(32), 5, 1790000000000000 FROM messages LIMIT 1;
+    INSERT INTO upload_chunks (content_id, number, bytes) VALUES (1, 0, x'68656c6c6f');
+    INSERT INTO uploads (id, space_id, content_id, filename, content_type, created_by, created_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000002', space_id, 1, 'a.txt', 'text/plain', author, 1790000000000000
+        FROM messages LIMIT 1;
+    INSERT OR IGNORE INTO changes (kind, ref) VALUES ('operation', '0198b8a0-0000-7000-8000-000000000001');
+    INSERT INTO tripwires (id, agent_id, kind, secret_hash, path, freeze, created_by, created_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000003', id, 'agent_token', randomblob(32), '/root/.token', 1,
+            'user:operator', 1790000000000000 FROM agents LIMIT 1";
+
+/// What programs of others, joins and channels leave.
+const OF_PROGRAMS_AND_CHANNELS: &str = "
+    INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, label, state, issued_by, issued_at, expires_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000004', 'oauth_grant', 'dump000001', randomblob(32), id, '[\"agents.read\"]',
+            'a program', 'active', 'user:operator', 1790000000000000, 9000000000000000 FROM users WHERE username = 'operator';
+    INSERT INTO oauth_grants (credential_id, handle_hash, refreshed_at, user_id, client_hash, client_name, redirect_host,
+            audience, words, created_at, ends_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000004', randomblob(32), 1790000000000000, id, randomblob(32), 'a program',
+            '127.0.0.1', 'http://127.0.0.1:6969/', 'agents:read', 1790000000000000, 9000000000000000
+        FROM users WHERE username = 'operator';
+    INSERT OR IGNORE INTO oauth_clients (id, name, redirect_uris, can_introspect, created_by, created_at)
+        VALUES ('taos_client_dump', 'by hand', '[\"http://127.0.0.1/back\"]', 0, 'user:operator', 1790000000000000);
+    INSERT INTO joins (id, device_hash, state, name, code, peer, reason, decider_id, decided_by, created_at, expires_at,
+            decided_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000005', randomblob(32), 'denied', 'walker', 'ABCD-EFGH', '127.0.0.1', 'why',
+            id, 'user:operator', 1790000000000000, 9000000000000000, 1790000000000000
+        FROM users WHERE username = 'operator';
+    INSERT INTO channels (id, user_id, kind, min_level, created_at, updated_at, url)
+        SELECT '0198b8a0-0000-7000-8000-000000000006', id, 'ntfy', 'high', 1790000000000000, 1790000000000000,
+            'https://ntfy.invalid/dump' FROM users WHERE username = 'operator';
+    INSERT INTO channel_outbox (channel_id, notification_id, queued_at)
+        SELECT '0198b8a0-0000-7000-8000-000000000006', id, 1790000000000000 FROM notifications LIMIT 1";
 
 /// Something of everything.
 fn fill(daemon: &Daemon) {
@@ -75,6 +119,24 @@ fn fill(daemon: &Daemon) {
     let carl = carl["id"].as_str().expect("an id");
     operator.post(&format!("/agents/{carl}/deployments"), json!({"docker_image": "carl:1"})).expect(200);
     daemon.client("taos_user_wrong").get("/api/agents").expect(401);
+    fill_the_workspace(daemon);
+}
+
+/// A talk, two tasks, a value and a request.
+fn fill_the_workspace(daemon: &Daemon) {
+    let operator = daemon.operator();
+    let said = json!({"content": "Is it done?", "client_id": "dump"});
+    let said = operator.post("/api/v1/messages", said).expect(200).json();
+    let id = said["message"]["id"].as_str().expect("an id").to_owned();
+    operator.post(&format!("/api/v1/messages/{id}/reactions"), json!({"emoji": "+"})).expect(201);
+    operator.post(&format!("/api/v1/messages/{id}/read"), json!({})).expect(200);
+    let first = operator.post("/api/v1/tasks", json!({"title": "Sweep"})).expect(201).json()["id"].clone();
+    let next = operator.post("/api/v1/tasks", json!({"title": "Mop", "depends_on": [first]})).expect(201).json();
+    let next = next["id"].as_str().expect("an id").to_owned();
+    operator.patch(&format!("/api/v1/tasks/{next}"), json!({"priority": "high"})).expect(200);
+    operator.post("/api/v1/context", json!({"key": "plans/today", "value": "sweep", "ttl": 86400})).expect(200);
+    let asked = json!({"kind": "scope", "scope": ["agents.logs"], "duration_seconds": 600, "reason": "to see"});
+    daemon.agent_token("atlas", &["requests.create"]).post("/api/requests", asked).expect(201);
 }
 
 fn dump(conn: &Connection) -> String {
@@ -84,9 +146,9 @@ fn dump(conn: &Connection) -> String {
         pragma("application_id"),
         pragma("user_version")
     );
-    // The tables behind a full-text index are the index's own: it makes them, and fills them anew from what it indexes.
+    // The tables behind a full-text index are the index's own: it makes them, and their rows are put into them.
     let objects =
-        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'knowledge_words_*' AND name NOT GLOB 'sqlite_*'
+        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB '*_words_*' AND name NOT GLOB 'sqlite_*'
         ORDER BY type = 'trigger', rowid";
     let mut statement = conn.prepare(objects).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
@@ -94,12 +156,22 @@ fn dump(conn: &Connection) -> String {
         let (kind, name, sql): (String, String, String) = row.unwrap();
         writeln!(out, "{sql};").unwrap();
         if sql.starts_with("CREATE VIRTUAL TABLE") {
-            writeln!(out, "INSERT INTO {name} ({name}) VALUES ('rebuild');").unwrap();
+            for behind in behind(conn, &name) {
+                writeln!(out, "DELETE FROM {behind};").unwrap();
+                rows_of(conn, &behind, &mut out);
+            }
         } else if kind == "table" {
             rows_of(conn, &name, &mut out);
         }
     }
     out + "COMMIT;\n"
+}
+
+/// The tables behind a full-text index.
+fn behind(conn: &Connection, index: &str) -> Vec<String> {
+    let mut statement = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB ?1").unwrap();
+    let names = statement.query_map([format!("{index}_*")], |row| row.get(0)).unwrap();
+    names.collect::<Result<_, _>>().unwrap()
 }
 
 fn rows_of(conn: &Connection, table: &str, out: &mut String) {
