@@ -258,7 +258,7 @@ fn write_workspace(daemon: &Daemon, tried: &mut Tried) {
     let task = text(&tried.all("tasks_create", &[], json!({"title": "t", "description": "d".repeat(10_000)})), "id");
     tried.all("tasks_create_here", &[], json!({"title": "t"}));
     tried.all("tasks_update", &[&task], json!({"priority": "high"}));
-    let fence = tried.all("tasks_claim", &[&task], json!({"lease_seconds": 300}))["fence"].clone();
+    let fence = tried.all("tasks_claim", &[&task], json!({"lease_seconds": 300}))["lease"]["fence"].clone();
     tried.all("tasks_renew", &[&task], json!({"fence": fence, "lease_seconds": 300}));
     tried.all("tasks_next", &[], None);
     tried.all("context_set", &[], json!({"key": "k", "value": "v".repeat(60_000)}));
