@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 const SERVED: &[(&str, &str)] = &[
     ("app.css", "text/css; charset=utf-8"),
     ("app.js", "text/javascript; charset=utf-8"),
-    ("docs.js", "text/javascript; charset=utf-8"),
+    ("copy.js", "text/javascript; charset=utf-8"),
     ("htmx.min.js", "text/javascript; charset=utf-8"),
     ("icons.svg", "image/svg+xml"),
     ("favicon.svg", "image/svg+xml"),

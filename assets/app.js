@@ -20,33 +20,6 @@
   });
   setInterval(tick, 15000);
 
-  // Copying.
-  const copied = (button) => {
-    const before = button.innerHTML;
-    button.textContent = "Copied";
-    setTimeout(() => { button.innerHTML = before; }, 1500);
-  };
-  const copy = async (button, text) => {
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      const field = document.createElement("textarea");
-      field.value = text;
-      button.after(field);
-      field.select();
-      document.execCommand("copy");
-      field.remove();
-      button.focus();
-    }
-    copied(button);
-  };
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-copy]");
-    if (button) {
-      const from = document.getElementById(button.dataset.copy);
-      copy(button, from.value ?? from.textContent);
-    }
-  });
   // A form is sent once.
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -55,6 +28,30 @@
   });
   addEventListener("pageshow", (event) => {
     if (event.persisted) all("form button:disabled").forEach((button) => { button.disabled = false; });
+  });
+
+  // A name goes into the message that is being written.
+  const names = (root = document) => all("[data-insert]", root).forEach((button) => { button.hidden = false; });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-insert]");
+    const field = button && document.getElementById(button.dataset.insert);
+    if (!field) return;
+    const before = field.value.slice(0, field.selectionStart);
+    field.setRangeText(`${before && !/\s$/.test(before) ? " " : ""}${button.textContent} `, field.selectionStart, field.selectionEnd, "end");
+    field.focus();
+  });
+
+  // A menu closes by Escape and by a click elsewhere.
+  const menus = () => all("details.menu[open], .tabs details[open], details.sheet[open]");
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const menu = menus().find((one) => one.contains(document.activeElement));
+    if (!menu) return;
+    menu.open = false;
+    $("summary", menu).focus();
+  });
+  document.addEventListener("click", (event) => {
+    all(".tabs details[open]").filter((one) => !one.contains(event.target)).forEach((one) => { one.open = false; });
   });
 
   // What has been done is told once, and a secret is gone on reload.
@@ -137,6 +134,39 @@
     missed.clear();
     kinds.forEach(wake);
   });
+  // A part that somebody is filling in is left alone. Of one that is replaced, what was open stays open, and the focus stays.
+  const filled = (field) => {
+    if (field.type === "hidden") return false;
+    if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
+    if (field.matches("select")) {
+      const chosen = all("option", field).find((option) => option.defaultSelected) ?? field.options[0];
+      return field.value !== chosen?.value;
+    }
+    return field.value !== field.defaultValue || field === document.activeElement;
+  };
+  const own = (node) => node.closest("[id]")?.id ?? "";
+  const nameOf = (node) => `${own(node)} ${node.tagName} ${node.getAttribute("href") ?? node.textContent}`;
+  let kept = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const part = event.detail.target;
+    if (!part?.matches("[hx-trigger*='news-'], [hx-trigger*='every']")) return;
+    if (all("input, textarea, select", part).some(filled)) {
+      event.detail.shouldSwap = false;
+      return;
+    }
+    const focused = part.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+    const scrolled = all("pre, .scroll, .board", part).concat(part).map((box) => [box.scrollTop, box.scrollLeft]);
+    kept = { id: part.id, focused, scrolled, open: all("details[open] > summary", part).map(nameOf) };
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    const part = kept && document.getElementById(kept.id);
+    if (!part) return;
+    const { focused, open, scrolled } = kept;
+    kept = null;
+    all("details > summary", part).filter((one) => open.includes(nameOf(one))).forEach((one) => { one.parentNode.open = true; });
+    all("pre, .scroll, .board", part).concat(part).forEach((box, at) => { [box.scrollTop, box.scrollLeft] = scrolled[at] ?? [0, 0]; });
+    if (focused) all("a, button, input, summary, pre, [tabindex]", part).concat(part).find((one) => nameOf(one) === focused)?.focus({ preventScroll: true });
+  });
   const stop = () => { clearTimeout(timer); source?.close(); source = null; };
   const listen = () => {
     if (!stream || source || document.hidden) return;
@@ -168,11 +198,17 @@
   });
   addEventListener("pagehide", stop);
   addEventListener("pageshow", listen);
-  document.addEventListener("htmx:afterSwap", (event) => tick(event.target.parentNode ?? document));
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const near = event.target.parentNode ?? document;
+    tick(near);
+    names(near);
+  });
 
   document.addEventListener("DOMContentLoaded", () => {
     tick();
+    names();
     listen();
+    $(".strip [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     $(".talk")?.lastElementChild?.scrollIntoView({ block: "nearest" });
   });
 })();

@@ -6,22 +6,18 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout_at;
 
+use super::body::{Limit, Outgoing, by, collect, pour};
 use super::io::ClientIo;
 use super::tls::Trust;
 
@@ -66,10 +62,14 @@ pub struct Request {
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
-    deadline: Instant,
-    max_response: usize,
-    progress: Option<Progress>,
+    pub(super) deadline: Instant,
+    pub(super) max_response: usize,
+    pub(super) progress: Option<Progress>,
+    pub(super) sink: Option<(Sink, Duration)>,
 }
+
+/// Where the body of a good answer is written as it comes.
+pub type Sink = Arc<Mutex<dyn Write + Send>>;
 
 /// Told how many bytes of a body have passed, and of how many, where that is known: of the request's on its way out, of
 /// the answer's on its way in.
@@ -96,6 +96,7 @@ impl Request {
             deadline,
             max_response: DEFAULT_MAX_RESPONSE,
             progress: None,
+            sink: None,
         }
     }
 
@@ -138,6 +139,14 @@ impl Request {
     #[must_use]
     pub fn with_progress(mut self, progress: Progress) -> Self {
         self.progress = Some(progress);
+        self
+    }
+
+    /// Has the body of a good answer (200 to 299) written to `sink` as it comes, however long it is: the answer's own body
+    /// is empty then. The deadline is that of the answer's head; from there on each piece has `pause`.
+    #[must_use]
+    pub fn with_sink(mut self, sink: Sink, pause: Duration) -> Self {
+        self.sink = Some((sink, pause));
         self
     }
 
@@ -244,13 +253,16 @@ pub enum ClientError {
     /// The request itself cannot be written as HTTP; nothing was sent.
     #[error("the request is invalid: {0}")]
     Invalid(String),
+    /// The body of the answer could not be written where it goes.
+    #[error("what came cannot be written: {0}")]
+    Sink(#[source] io::Error),
     /// No reactor for the socket: out of file descriptors, or called from asynchronous code. Nothing was sent.
     #[error("the client cannot run here: {0}")]
     Unusable(#[source] io::Error),
 }
 
 impl ClientError {
-    fn from_hyper(error: &hyper::Error) -> Self {
+    pub(super) fn from_hyper(error: &hyper::Error) -> Self {
         if error.is_parse() || error.is_parse_too_large() {
             return Self::Protocol(error.to_string());
         }
@@ -277,35 +289,35 @@ pub fn call_over_tls(
     trust: &Trust,
     request: Request,
 ) -> Result<Response, ClientError> {
-    let (deadline, limit) =
-        (request.deadline, Limit { bytes: request.max_response, progress: request.progress.clone() });
+    let limit = Limit::of(&request);
     let request = request.into_hyper(&Target::Tcp(address))?;
     let work = async move {
-        let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
-        stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
-        exchange(trust.connect(host, stream).await?, request, limit).await
+        let stream = by(limit.deadline, async {
+            let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
+            stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
+            trust.connect(host, stream).await
+        });
+        exchange(stream.await?, request, limit).await
     };
-    run(async move { timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline)) })
+    run(work)
 }
 
 /// The same for asynchronous code: resolves by the request's deadline. Nothing of it is left then.
 pub(crate) async fn send(target: &Target, request: Request) -> Result<Response, ClientError> {
-    let (deadline, limit) =
-        (request.deadline, Limit { bytes: request.max_response, progress: request.progress.clone() });
+    let limit = Limit::of(&request);
     let request = request.into_hyper(target)?;
-    let work = async move {
-        match target {
-            Target::Unix(path) => {
-                exchange(UnixStream::connect(path).await.map_err(ClientError::Unreachable)?, request, limit).await
-            }
-            Target::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(ClientError::Unreachable)?;
-                stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
-                exchange(stream, request, limit).await
-            }
+    match target {
+        Target::Unix(path) => {
+            let connected = async { UnixStream::connect(path).await.map_err(ClientError::Unreachable) };
+            exchange(by(limit.deadline, connected).await?, request, limit).await
         }
-    };
-    timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
+        Target::Tcp(address) => {
+            let connected = async { TcpStream::connect(address).await.map_err(ClientError::Unreachable) };
+            let stream = by(limit.deadline, connected).await?;
+            stream.set_nodelay(true).map_err(ClientError::Unreachable)?;
+            exchange(stream, request, limit).await
+        }
+    }
 }
 
 /// A runtime for one call costs two file descriptors and some microseconds, which is less than a connection does.
@@ -321,13 +333,20 @@ async fn exchange<S>(stream: S, request: hyper::Request<Outgoing>, limit: Limit)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
-    // The sender and the body report what goes wrong on the connection; the task ends with the call.
-    let task = Connection(tokio::spawn(connection));
-    let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
+    let answered = by(limit.deadline, async {
+        let (mut sender, connection) =
+            http1::handshake(ClientIo(stream)).await.map_err(|error| ClientError::from_hyper(&error))?;
+        // The sender and the body report what goes wrong on the connection; the task ends with the call.
+        let task = Connection(tokio::spawn(connection));
+        let answer = sender.send_request(request).await.map_err(|error| ClientError::from_hyper(&error))?;
+        Ok((task, answer))
+    });
+    let (task, answer) = answered.await?;
     let (head, body) = answer.into_parts();
-    let body = collect(body, limit).await?;
+    let body = match &limit.sink {
+        Some((sink, pause)) if head.status.is_success() => pour(body, &limit, sink, *pause).await?,
+        _ => by(limit.deadline, collect(body, &limit)).await?,
+    };
     drop(task);
     Ok(Response { status: head.status.as_u16(), body, headers: head.headers })
 }
@@ -338,73 +357,5 @@ struct Connection(tokio::task::JoinHandle<hyper::Result<()>>);
 impl Drop for Connection {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// What an answer may have, and who is told how far it is.
-struct Limit {
-    bytes: usize,
-    progress: Option<Progress>,
-}
-
-async fn collect(mut incoming: Incoming, limit: Limit) -> Result<Vec<u8>, ClientError> {
-    let total = incoming.size_hint().exact();
-    let mut body = Vec::new();
-    while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|error| ClientError::from_hyper(&error))?;
-        let Some(data) = frame.data_ref() else { continue };
-        if body.len() + data.len() > limit.bytes {
-            return Err(ClientError::TooLarge(limit.bytes));
-        }
-        body.extend_from_slice(data);
-        if let Some(progress) = &limit.progress {
-            progress(Way::In, body.len() as u64, total);
-        }
-    }
-    Ok(body)
-}
-
-/// Bytes of a request's body that are handed over at once.
-const PIECE: usize = 64 * 1024;
-
-/// A request's body on its way out.
-struct Outgoing {
-    rest: Bytes,
-    total: u64,
-    progress: Option<Progress>,
-}
-
-impl Outgoing {
-    fn new(body: Vec<u8>, progress: Option<Progress>) -> Self {
-        Self { total: body.len() as u64, rest: body.into(), progress }
-    }
-}
-
-impl Body for Outgoing {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::convert::Infallible>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        let most = if self.progress.is_some() { PIECE } else { usize::MAX };
-        let piece = self.rest.len().min(most);
-        let piece = self.rest.split_to(piece);
-        if let Some(progress) = &self.progress {
-            progress(Way::Out, self.total - self.rest.len() as u64, Some(self.total));
-        }
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

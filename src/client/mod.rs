@@ -1,5 +1,6 @@
 //! Requests to others: one HTTP request, forwarding, relaying bytes.
 
+mod body;
 pub mod endpoint;
 pub mod forwarder;
 pub mod http;

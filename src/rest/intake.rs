@@ -25,8 +25,14 @@ pub enum Taken {
     Ended(Outcome),
 }
 
+/// What is made of what was said.
+type Then = Box<dyn FnOnce(Taken) -> Taken + Send>;
+
 /// What another thread will say of a piece.
-pub struct Later(oneshot::Receiver<Taken>);
+pub struct Later {
+    said: oneshot::Receiver<Taken>,
+    then: Option<Then>,
+}
 
 /// Says what came of a piece; dropping it says nothing, and the request fails.
 pub struct Sayer(oneshot::Sender<Taken>);
@@ -34,7 +40,7 @@ pub struct Sayer(oneshot::Sender<Taken>);
 /// A wait for what another thread says, and who says it.
 pub fn later() -> (Sayer, Later) {
     let (sayer, later) = oneshot::channel();
-    (Sayer(sayer), Later(later))
+    (Sayer(sayer), Later { said: later, then: None })
 }
 
 impl Sayer {
@@ -46,8 +52,23 @@ impl Sayer {
 }
 
 impl Later {
+    /// The same, with `then` made of what is said. It runs on the runtime's thread: it wraps, and does no work.
+    #[must_use]
+    pub fn then(self, then: impl FnOnce(Taken) -> Taken + Send + 'static) -> Self {
+        let before = self.then;
+        let both = move |taken| match before {
+            Some(before) => then(before(taken)),
+            None => then(taken),
+        };
+        Self { said: self.said, then: Some(Box::new(both)) }
+    }
+
     /// What was said; `None` if nobody will. Runtime thread only.
     pub(crate) async fn said(self) -> Option<Taken> {
-        self.0.await.ok()
+        let taken = self.said.await.ok()?;
+        Some(match self.then {
+            Some(then) => then(taken),
+            None => taken,
+        })
     }
 }

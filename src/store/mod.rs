@@ -353,7 +353,8 @@ impl Store {
     /// # Errors
     /// What the system says.
     pub fn file_bytes(&self) -> std::io::Result<u64> {
-        Ok(std::fs::metadata(self.dir.join(FILE))?.len())
+        let log = std::fs::metadata(self.dir.join(format!("{FILE}-wal"))).map_or(0, |log| log.len());
+        Ok(std::fs::metadata(self.dir.join(FILE))?.len() + log)
     }
 
     /// Bytes free on the data directory's file system.

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
+use super::page::{Page, Take, each};
 use super::row::record;
 use super::usage::{self, Holder};
 use crate::time::Micros;
@@ -154,6 +155,18 @@ pub fn abandon(conn: &Connection, content_id: i64) -> Result<()> {
 /// The store's.
 pub fn by_id(conn: &Connection, id: &str) -> Result<Option<Upload>> {
     Ok(conn.prepare_cached(&format!("{} WHERE u.id = ?1", Upload::SELECT))?.query_row([id], Upload::read).optional()?)
+}
+
+/// The files of a space, newest first, until no more are wanted.
+///
+/// # Errors
+/// The store's.
+pub fn of_space(conn: &Connection, space_id: &str, page: &Page, take: Take<'_, Upload>) -> Result<()> {
+    let after = page.after.as_ref().map(|(_, id)| id.as_str());
+    let below = if after.is_some() { "AND u.id < ?2" } else { "AND ?2 IS NULL" };
+    let sql = format!("{} WHERE u.space_id = ?1 {below} ORDER BY u.id DESC", Upload::SELECT);
+    let mut statement = conn.prepare_cached(&sql)?;
+    each(&mut statement, params![space_id, after], Upload::read, take)
 }
 
 /// A chunk's bytes; `None` past the last one.

@@ -27,6 +27,9 @@ struct One<'a> {
     issued: Option<String>,
     keys: Vec<Key>,
     grants: Vec<Grant>,
+    tripwires: Vec<Tripwire>,
+    tasks: Vec<Task>,
+    deployments: Vec<Deployment>,
     operations: Vec<Operation>,
     audit: Vec<Entry>,
     news: Vec<Notification>,
@@ -41,6 +44,47 @@ struct May {
     update: bool,
     delete: bool,
     grant: bool,
+    freeze: bool,
+    tripwires: bool,
+}
+
+/// A decoy credential in the agent's container.
+#[derive(Deserialize)]
+struct Tripwire {
+    id: String,
+    path: String,
+    kind: String,
+    freeze: bool,
+    planted: bool,
+    created_at: String,
+    touches: u64,
+    touched_at: Option<String>,
+    touched_by: Option<String>,
+}
+
+/// A task that is the agent's to do.
+#[derive(Deserialize)]
+struct Task {
+    title: String,
+    status: String,
+    updated_at: String,
+}
+
+#[derive(Deserialize)]
+struct Tasks {
+    tasks: Vec<Task>,
+}
+
+/// What runs where, of an agent of the Agentex dialect.
+#[derive(Deserialize)]
+struct Deployment {
+    id: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    acp_url: Option<String>,
+    #[serde(default)]
+    created_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +134,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),
         keys: Vec::new(),
         grants: Vec::new(),
+        tripwires: Vec::new(),
+        tasks: Vec::new(),
+        deployments: Vec::new(),
         operations: Vec::new(),
         audit: Vec::new(),
         news: Vec::new(),
@@ -100,6 +147,8 @@ pub(super) fn show(view: &View<'_>) -> Shown {
             update: view.may(Action::AgentsUpdate),
             delete: view.may(Action::AgentsDelete),
             grant: view.may(Action::GrantsCreate),
+            freeze: view.may(Action::AgentsFreeze),
+            tripwires: view.may(Action::AgentsTripwires),
         },
         agent,
     };
@@ -110,6 +159,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     if is("access") {
         page.grants =
             view.rows(&format!("/api/grants?resource={}&limit=100", encoded(&format!("agent:{}", page.agent.id))));
+        if page.agent.container.is_some() {
+            page.tripwires = view.rows(&format!("/api/agents/{slug}/tripwires"));
+        }
         page.keys = view.rows("/credentials");
         page.keys.retain(|key| key.bound_agent_id.as_deref() == Some(&page.agent.id));
     }
@@ -117,6 +169,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=25"));
         page.audit =
             view.rows(&format!("/api/audit?resource={}&limit=25", encoded(&format!("agent:{}", page.agent.id))));
+        page.deployments = view.rows(&format!("/agents/{}/deployments?limit=20", encoded(&page.agent.id)));
+        let mine = format!("/api/v1/tasks?assignee_id={}&limit=10", encoded(&page.agent.id));
+        page.tasks = view.find::<Tasks>(&mine).map_or_else(Vec::new, |found| found.tasks);
         page.news = view.rows("/api/notifications?limit=100");
         page.news.retain(|one| one.agent() == Some(&page.agent.name));
         page.news.truncate(20);

@@ -1,5 +1,7 @@
 //! All agents, those in the archive, and the forms that make one.
 
+use std::collections::HashMap;
+
 use askama::Template;
 use serde::Deserialize;
 
@@ -9,7 +11,8 @@ use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
-use super::records::{Agent, Archived};
+use super::records::{Agent, Archived, Notification};
+use super::requests;
 use crate::access::Action;
 
 /// Rows of a page.
@@ -25,7 +28,9 @@ struct Agents<'a> {
     agents: Vec<Agent>,
     archived: Vec<Archived>,
     next: Option<String>,
-    frameworks: Vec<String>,
+    sort: &'a str,
+    choices: Choices,
+    waits: Waits,
     sent: &'a Form,
     may_create: bool,
     may_deploy: bool,
@@ -46,7 +51,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         agents: Vec::new(),
         archived: Vec::new(),
         next: None,
-        frameworks: frameworks(view),
+        sort: view.query(&query::SORT).unwrap_or(""),
+        choices: Choices::default(),
+        waits: Waits::default(),
         sent: &view.told.sent,
         may_create: view.may(Action::AgentsCreate),
         may_deploy: view.may(Action::AgentsDeploy),
@@ -56,32 +63,84 @@ pub(super) fn show(view: &View<'_>) -> Shown {
             let list = view.list(&format!("/api/agents/archived?limit={ROWS}{cursor}"))?;
             (page.archived, page.next) = (list.rows, list.next);
         }
-        "new" | "deploy" => {}
+        "new" | "deploy" => page.choices = view.find("/api/agents/deploy/choices").unwrap_or_default(),
         _ => {
             let mut target = format!("/api/agents?limit={ROWS}{cursor}");
             if !q.is_empty() {
                 target += &format!("&q={}", encoded(q));
             }
-            // "paused" is no status of the API's list; whatever is one narrows it.
+            // What is no status of the API's list narrows the page alone.
             if STATUSES.contains(&status) {
                 target += &format!("&status={status}");
             }
             let list = view.list(&target)?;
             (page.agents, page.next) = (list.rows, list.next);
-            if status == "paused" {
-                page.agents.retain(|agent| agent.paused);
+            if matches!(status, "paused" | "frozen" | "sleeping") {
+                page.agents.retain(|agent| agent.state() == status);
             }
+            match page.sort {
+                "name" => page.agents.sort_by_key(|agent| agent.display_name.to_lowercase()),
+                "seen" => page.agents.sort_by(|a, b| b.last_used_at.cmp(&a.last_used_at)),
+                _ => {}
+            }
+            page.waits = Waits::of(view);
         }
     }
     view.page(&page)
 }
 
+/// What a deployment may choose from.
 #[derive(Deserialize, Default)]
 struct Choices {
+    runtime: Option<String>,
+    images: Vec<String>,
+    default_image: Option<String>,
     frameworks: Vec<String>,
+    models: Vec<String>,
+    workers: Vec<String>,
+    mount_roots: Vec<String>,
 }
 
-/// The frameworks that a deployment can name.
-fn frameworks(view: &View<'_>) -> Vec<String> {
-    view.find::<Choices>("/api/agents/choices").unwrap_or_default().frameworks
+impl Choices {
+    /// True where the box is known to have no containers.
+    fn no_runtime(&self) -> bool {
+        self.runtime.as_deref() == Some("none")
+    }
+
+    /// The image of a deployment that names none.
+    fn image(&self) -> &str {
+        self.default_image.as_deref().unwrap_or("images:debian/12")
+    }
+}
+
+/// What of an agent waits for its owner, by the agent's name.
+#[derive(Default)]
+struct Waits {
+    requests: HashMap<String, usize>,
+    unread: HashMap<String, usize>,
+}
+
+impl Waits {
+    fn of(view: &View<'_>) -> Self {
+        let mut waits = Self::default();
+        for request in requests::pending(view, 100) {
+            if let Some(agent) = request.agent {
+                *waits.requests.entry(agent.name).or_default() += 1;
+            }
+        }
+        for one in view.rows::<Notification>("/api/notifications?unread_only=true&limit=100") {
+            if let Some(agent) = one.agent() {
+                *waits.unread.entry(agent.to_owned()).or_default() += 1;
+            }
+        }
+        waits
+    }
+
+    fn requests(&self, name: &str) -> usize {
+        self.requests.get(name).copied().unwrap_or_default()
+    }
+
+    fn unread(&self, name: &str) -> usize {
+        self.unread.get(name).copied().unwrap_or_default()
+    }
 }

@@ -1,7 +1,10 @@
 //! The audit: who did what, and whether the chain holds.
 
 use askama::Template;
+use hyper::header::CONTENT_DISPOSITION;
+use hyper::http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::core::filters;
 use super::core::frame::Frame;
@@ -9,6 +12,9 @@ use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::records::Entry;
+use super::the_box::{CHECKED, Verification};
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
 
 #[derive(Deserialize)]
 struct Head {
@@ -17,6 +23,17 @@ struct Head {
     at: String,
     key_id: String,
 }
+
+/// What a list can be narrowed by, and what its field shows before anything is typed.
+const FILTERS: [(&Field, &str); 5] = [
+    (&query::ACTOR, "user:operator"),
+    (&query::ACTION, "agents.create"),
+    (&query::RESOURCE, "agent:…"),
+    (&query::SINCE, "2026-01-31T00:00:00Z"),
+    (&query::UNTIL, "2026-02-01T00:00:00Z"),
+];
+/// Rows of a page of the export, and its pages.
+const EXPORTED: (u32, u32) = (500, 20);
 
 #[derive(Template)]
 #[template(path = "audit.html")]
@@ -27,25 +44,58 @@ struct Audit<'a> {
     filter: Vec<(&'static str, &'static str, &'a str)>,
     query: String,
     head: Option<Head>,
+    verification: Option<Verification>,
     /// Whether each row shown names the hash of the one before it.
     linked: bool,
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
     let filter: Vec<_> =
-        [(&query::ACTOR, "user:operator"), (&query::ACTION, "agents.create"), (&query::RESOURCE, "agent:…")]
-            .into_iter()
-            .map(|(field, like)| (field.name, like, view.query(field).unwrap_or("")))
-            .collect();
+        FILTERS.iter().map(|(field, like)| (field.name, *like, view.query(field).unwrap_or(""))).collect();
     let mut narrowed = String::new();
     for (name, _, value) in filter.iter().filter(|(_, _, value)| !value.is_empty()) {
         narrowed += &format!("&{name}={}", encoded(value));
+    }
+    if view.query(&query::TAB) == Some("export") {
+        return export(view, &narrowed);
     }
     let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     let list = view.list::<Entry>(&format!("/api/audit?limit=100{narrowed}{cursor}"))?;
     let follows = |pair: &[Entry]| pair[0].seq != pair[1].seq + 1 || pair[0].prev_hash == pair[1].hash;
     let linked = list.rows.windows(2).all(follows);
-    let head = view.find("/api/audit/head");
-    let frame = view.frame("Audit", "/ui/audit");
-    view.page(&Audit { frame, rows: list.rows, next: list.next, filter, query: narrowed, head, linked })
+    let page = Audit {
+        frame: view.frame("Audit", "/ui/audit"),
+        rows: list.rows,
+        next: list.next,
+        filter,
+        query: narrowed,
+        head: view.find("/api/audit/head"),
+        verification: view.find(CHECKED),
+        linked,
+    };
+    view.page(&page)
+}
+
+impl Audit<'_> {
+    /// Whether the chain holds, in a word of a pill.
+    fn holds(&self) -> bool {
+        self.linked && self.verification.as_ref().is_none_or(|checked| checked.state == "intact")
+    }
+}
+
+/// The newest rows that the filter lets through, as JSON lines.
+fn export(view: &View<'_>, narrowed: &str) -> Shown {
+    let (rows, pages) = EXPORTED;
+    let (mut lines, mut cursor) = (String::new(), String::new());
+    for _ in 0..pages {
+        let list = view.list::<Value>(&format!("/api/audit?limit={rows}{narrowed}{cursor}"))?;
+        for row in list.rows {
+            lines += &row.to_string();
+            lines.push('\n');
+        }
+        let Some(next) = list.next else { break };
+        cursor = format!("&cursor={}", encoded(&next));
+    }
+    let reply = Reply::typed(StatusCode::OK, "application/x-ndjson", lines);
+    Ok(reply.with(CONTENT_DISPOSITION, "attachment; filename=\"audit.jsonl\""))
 }

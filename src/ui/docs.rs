@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::core::assets::{packed, url};
+use super::core::assets::packed;
 use super::core::filters;
 use super::core::frame::Assets;
 use super::core::view::html;
@@ -26,7 +26,6 @@ struct Group {
 #[template(path = "docs.html")]
 struct Page<'a> {
     assets: Assets,
-    copy: String,
     title: String,
     groups: Vec<Group>,
     /// The title, and what follows it.
@@ -50,7 +49,6 @@ pub(crate) fn page(input: &Input, asked: &Asked<'_>) -> Reply {
     };
     let mut page = Page {
         assets: Assets::new(),
-        copy: url("docs.js"),
         title: "Search".to_owned(),
         groups: groups(path),
         lead: String::new(),

@@ -10,6 +10,8 @@ mod find;
 mod inbox;
 mod knowledge;
 mod login;
+mod message;
+mod needs;
 mod now;
 mod operations;
 mod people;

@@ -76,6 +76,8 @@ struct Person {
     may_issue: bool,
     may_update: bool,
     may_delete: bool,
+    /// Whether sessions can be ended.
+    may_end: bool,
 }
 
 /// One user.
@@ -87,7 +89,8 @@ pub(super) fn one(view: &View<'_>) -> Shown {
         frame: view.frame(user.display_name.clone(), "/ui/people"),
         me,
         tokens: view.rows(&format!("/api/users/{name}/tokens?limit=100")),
-        sessions: if me { view.rows("/api/sessions?limit=50") } else { Vec::new() },
+        sessions: view.rows(&format!("/api/users/{name}/sessions?limit=50")),
+        may_end: view.may(Action::SessionsRevoke),
         issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),
         may_issue: view.may(Action::UsersTokenIssue),
         may_update: view.may(Action::UsersUpdate),

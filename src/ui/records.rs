@@ -1,7 +1,9 @@
 //! The API's records, as far as pages show them.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::core::text::encoded;
 
 /// An agent.
 #[derive(Debug, Deserialize)]
@@ -21,6 +23,13 @@ pub(super) struct Agent {
     pub memory_plugin: String,
     pub status: String,
     pub paused: bool,
+    pub sleeping: bool,
+    pub wake: String,
+    pub idle_stop_minutes: i64,
+    pub frozen: bool,
+    pub frozen_at: Option<String>,
+    pub frozen_by: Option<String>,
+    pub frozen_reason: Option<String>,
     pub container: Option<Container>,
     pub owner: String,
     pub scope: Vec<String>,
@@ -34,7 +43,12 @@ pub(super) struct Agent {
 impl Agent {
     /// One word for how it is.
     pub fn state(&self) -> &str {
-        if self.paused { "paused" } else { &self.status }
+        match (self.frozen, self.paused, self.sleeping) {
+            (true, ..) => "frozen",
+            (_, true, _) => "paused",
+            (.., true) => "sleeping",
+            _ => &self.status,
+        }
     }
 
     /// What stands in its circle.
@@ -150,10 +164,74 @@ pub(super) struct Entry {
     pub seq: i64,
     pub at: String,
     pub actor: String,
+    pub actor_name: Option<String>,
     pub action: String,
     pub resource: String,
+    pub resource_name: Option<String>,
     pub outcome: String,
     pub count: i64,
     pub prev_hash: String,
     pub hash: String,
+}
+
+impl Entry {
+    /// Who did it, by the name it has now.
+    pub fn who(&self) -> &str {
+        self.actor_name.as_deref().unwrap_or(&self.actor)
+    }
+
+    /// What it was about: its kind and the name it has now, else its id.
+    pub fn about(&self) -> String {
+        match (&self.resource_name, self.resource.split_once(':')) {
+            (Some(name), Some((kind, _))) => format!("{kind} {name}"),
+            (Some(name), None) => name.clone(),
+            (None, _) => self.resource.clone(),
+        }
+    }
+}
+
+/// How the box is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Status {
+    pub status: String,
+    pub checks: Map<String, Value>,
+    pub version: String,
+    pub uptime_seconds: u64,
+    pub disk_free_bytes: Option<u64>,
+    pub database_bytes: Option<u64>,
+    pub backup_age_seconds: Option<u64>,
+    pub backup_failures: u64,
+    pub runtime: Option<String>,
+    pub listening: Vec<String>,
+    pub connections: u64,
+    pub streams: u64,
+    pub queued: u64,
+    pub workers: u64,
+}
+
+/// A credential that ends soon.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ending {
+    pub kind: String,
+    pub key_id: String,
+    pub label: String,
+    pub agent_name: Option<String>,
+    pub username: Option<String>,
+    pub expires_at: String,
+}
+
+impl Ending {
+    /// Whose it is.
+    pub fn whose(&self) -> &str {
+        self.agent_name.as_deref().or(self.username.as_deref()).unwrap_or("nobody yet")
+    }
+
+    /// The page that renews it.
+    pub fn page(&self) -> String {
+        match (&self.agent_name, &self.username) {
+            (Some(agent), _) => format!("/ui/agents/{}?tab=access", encoded(agent)),
+            (None, Some(user)) => format!("/ui/people/{}", encoded(user)),
+            (None, None) => "/ui/people".to_owned(),
+        }
+    }
 }

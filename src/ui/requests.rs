@@ -138,6 +138,14 @@ struct Requests<'a> {
     next: Option<String>,
 }
 
+impl Requests<'_> {
+    /// How many can be decided together.
+    fn selectable(&self) -> usize {
+        let asks = |one: &&Request| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
+        self.requests.iter().filter(asks).count()
+    }
+}
+
 pub(super) fn show(view: &View<'_>) -> Shown {
     let tab = view.query(&query::TAB).unwrap_or("");
     let state = match tab {

@@ -1,22 +1,26 @@
 //! Spaces: the conversation, the board of tasks, the shared context, the members.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::core::filters;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
+use super::message::{self, Receipt};
 use crate::access::Action;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 
 #[derive(Deserialize)]
-struct Space {
-    id: String,
-    name: String,
-    slug: String,
+pub(super) struct Space {
+    pub id: String,
+    pub name: String,
+    pub slug: String,
     description: String,
     member_count: u64,
     is_default: bool,
@@ -28,31 +32,36 @@ struct AllSpaces {
 }
 
 #[derive(Deserialize)]
-struct Message {
-    id: String,
+pub(super) struct Message {
+    pub id: String,
     seq: u64,
-    content: String,
-    display_name: String,
-    sender_type: String,
-    user_id: Option<String>,
-    parent_id: Option<String>,
-    pinned: bool,
-    expects_reply_by: Option<String>,
-    attachments: Vec<Attachment>,
-    created_at: String,
+    pub space_id: String,
+    pub content: String,
+    pub display_name: String,
+    pub sender_type: String,
+    pub user_id: Option<String>,
+    pub parent_id: Option<String>,
+    pub pinned: bool,
+    pub expects_reply_by: Option<String>,
+    pub attachments: Vec<Attachment>,
+    pub reactions: BTreeMap<String, u64>,
+    pub created_at: String,
+    /// Who has read it, in words.
+    #[serde(skip)]
+    pub seen: String,
 }
 
 #[derive(Deserialize)]
-struct Attachment {
+pub(super) struct Attachment {
     #[serde(default)]
-    filename: Option<String>,
+    pub filename: Option<String>,
     #[serde(default)]
     url: Option<String>,
 }
 
 impl Attachment {
     /// Its address, if it is a file of this box.
-    fn file(&self) -> Option<&str> {
+    pub fn file(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| url.starts_with("/api/v1/uploads/files/"))
     }
 }
@@ -69,6 +78,7 @@ struct Task {
     title: String,
     description: String,
     priority: String,
+    assignee_id: Option<String>,
     waiting_on: u64,
     lease: Option<Lease>,
     updated_at: String,
@@ -97,6 +107,27 @@ struct Entry {
     expires_at: Option<String>,
     created_by: String,
     updated_at: String,
+}
+
+/// A file that was uploaded.
+#[derive(Deserialize)]
+struct File {
+    attachment_id: String,
+    url: String,
+    content_type: String,
+    size: u64,
+    original_filename: String,
+    created_by: String,
+    created_at: String,
+}
+
+impl File {
+    /// The file as an attachment of a message.
+    fn attachment(&self) -> String {
+        let (id, name) = (&self.attachment_id, &self.original_filename);
+        let one = json!({"id": id, "filename": name, "content_type": self.content_type, "size": self.size, "url": self.url});
+        json!([one]).to_string()
+    }
 }
 
 #[derive(Deserialize)]
@@ -145,20 +176,56 @@ struct One<'a> {
     older: Option<u64>,
     lanes: Vec<Lane>,
     context: Vec<Entry>,
+    files: Vec<File>,
     members: Vec<Member>,
     next: Option<String>,
     may_send: bool,
     may_task: bool,
     may_write: bool,
     may_invite: bool,
+    may_upload: bool,
+}
+
+impl One<'_> {
+    /// Who is to do a task, by name.
+    fn assignee(&self, task: &Task) -> Option<&str> {
+        let id = task.assignee_id.as_deref()?;
+        self.members.iter().find(|member| member.id == id).map(|member| member.username.as_str())
+    }
+
+    /// The address of this space.
+    fn link(&self) -> String {
+        format!("/ui/spaces/{}", encoded(&self.space.slug))
+    }
+
+    /// The address of its files.
+    fn files_page(&self) -> String {
+        self.link() + "?tab=files"
+    }
+
+    /// Members that a message can name with one tap.
+    fn named(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.id != self.me).take(NAMED)
+    }
+}
+
+/// Members that the form of a message offers.
+const NAMED: usize = 12;
+/// The reader's own messages whose receipts the conversation shows, the newest.
+const WITH_RECEIPTS: usize = 10;
+
+/// The space of this slug or id. The address names it as people do; the API's routes know it by its id.
+///
+/// # Errors
+/// `space_not_found`.
+pub(super) fn named(view: &View<'_>, wanted: &str) -> Result<Space, ApiError> {
+    let mut all = view.get::<AllSpaces>("/api/v1/spaces")?.spaces.into_iter();
+    all.find(|space| space.slug == wanted || space.id == wanted).ok_or_else(|| codes::SPACE_NOT_FOUND.into())
 }
 
 /// One space.
 pub(super) fn one(view: &View<'_>) -> Shown {
-    // The address names it as people do; the API's routes know it by its id.
-    let wanted = view.input.param(0);
-    let mut all = view.get::<AllSpaces>("/api/v1/spaces")?.spaces.into_iter();
-    let space = all.find(|space| space.slug == wanted || space.id == wanted).ok_or(codes::SPACE_NOT_FOUND)?;
+    let space = named(view, view.input.param(0))?;
     let tab = view.query(&query::TAB).unwrap_or("");
     let id = encoded(&space.id);
     let mut page = One {
@@ -169,23 +236,31 @@ pub(super) fn one(view: &View<'_>) -> Shown {
         older: None,
         lanes: Vec::new(),
         context: Vec::new(),
+        files: Vec::new(),
         members: Vec::new(),
         next: None,
         may_send: view.may(Action::MessagesSend),
         may_task: view.may(Action::TasksUpdate),
         may_write: view.may(Action::ContextWrite),
         may_invite: view.may(Action::SpacesMembers),
+        may_upload: view.may(Action::UploadsCreate),
         space,
     };
+    if matches!(tab, "" | "tasks" | "members") {
+        page.members = view.get::<Members>(&format!("/api/v1/spaces/{id}/members"))?.members;
+    }
+    let cursor = view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
     match tab {
         "tasks" => page.lanes = lanes(view, &id)?,
         "context" => {
-            let cursor =
-                view.query(&query::CURSOR).map_or(String::new(), |cursor| format!("&cursor={}", encoded(cursor)));
             let list = view.list(&format!("/api/v1/context?space_id={id}&limit=50{cursor}"))?;
             (page.context, page.next) = (list.rows, list.next);
         }
-        "members" => page.members = view.get::<Members>(&format!("/api/v1/spaces/{id}/members"))?.members,
+        "files" => {
+            let list = view.list(&format!("/api/v1/uploads?space_id={id}&limit=50{cursor}"))?;
+            (page.files, page.next) = (list.rows, list.next);
+        }
+        "members" => {}
         _ => {
             let before = view.query(&query::BEFORE).and_then(|seq| seq.parse::<u64>().ok());
             let before = before.map_or(String::new(), |seq| format!("&before_seq={seq}"));
@@ -194,16 +269,40 @@ pub(super) fn one(view: &View<'_>) -> Shown {
             list.messages.sort_by_key(|message| message.seq);
             page.older = list.messages.first().map(|message| message.seq).filter(|_| list.more);
             page.messages = list.messages;
+            seen(view, &mut page.messages, &page.me);
         }
     }
     view.page(&page)
+}
+
+/// From the most urgent on.
+const PRIORITIES: &[&str] = &["urgent", "high", "medium", "low"];
+
+/// Says of the reader's newest messages who has read them.
+fn seen(view: &View<'_>, messages: &mut [Message], me: &str) {
+    let own = messages.iter_mut().rev().filter(|message| message.user_id.as_deref() == Some(me));
+    for message in own.take(WITH_RECEIPTS) {
+        let receipts = message::receipts(view, &message.id).unwrap_or_default();
+        let (read, waiting): (Vec<_>, Vec<_>) =
+            receipts.iter().partition(|one| matches!(one.state.as_str(), "read" | "answered"));
+        let names = |all: &[&Receipt]| all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
+        message.seen = match (read.is_empty(), waiting.is_empty()) {
+            (true, true) => String::new(),
+            (false, true) => format!("read by {}", names(&read)),
+            (true, false) => format!("not read yet by {}", names(&waiting)),
+            (false, false) => format!("read by {}, not yet by {}", names(&read), names(&waiting)),
+        };
+    }
 }
 
 /// The board: the newest tasks of each state.
 fn lanes(view: &View<'_>, id: &str) -> Result<Vec<Lane>, ApiError> {
     let of = |(status, title): &(&'static str, &'static str)| {
         let tasks: Tasks = view.get(&format!("/api/v1/tasks?space_id={id}&status={status}&limit=30"))?;
-        Ok((*status, *title, tasks.tasks))
+        let mut tasks = tasks.tasks;
+        // What is urgent stands on top; of the same priority the newest.
+        tasks.sort_by_key(|task| PRIORITIES.iter().position(|one| *one == task.priority));
+        Ok((*status, *title, tasks))
     };
     LANES.iter().map(of).collect()
 }

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use hyper::http::Method;
 
 use super::core::query;
-use super::core::{act, assets, serve};
-use super::{agent, agents, audit, find, inbox, knowledge, login, now, operations, people, requests, spaces, the_box};
+use super::core::{act, assets, serve, upload};
+use super::{agent, agents, audit, find, inbox, knowledge, login, message, now, operations, people, requests, spaces, the_box};
 use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::api::{self, App};
@@ -29,6 +29,7 @@ const PAGES: &[Page] = &[
     ("/ui/requests/{id}", Action::AuthWhoami, "ui_request", "See a request", requests::one),
     ("/ui/spaces", Action::SpacesList, "ui_spaces", "See the spaces", spaces::show),
     ("/ui/spaces/{slug}", Action::SpacesRead, "ui_space", "See a space", spaces::one),
+    ("/ui/spaces/{slug}/messages/{id}", Action::MessagesRead, "ui_message", "See a message", message::show),
     ("/ui/knowledge", Action::KnowledgeRead, "ui_knowledge", "See the knowledge", knowledge::show),
     ("/ui/people", Action::UsersRead, "ui_people", "See the people", people::show),
     ("/ui/people/{username}", Action::UsersRead, "ui_person", "See a person", people::one),
@@ -72,6 +73,8 @@ const DOORS: &[ApiRoute] = &[
         .taking_raw(),
     row(Method::POST, "/ui/do", Access::Action(Action::AuthWhoami, act::act), "ui_do", "Do what a form says")
         .taking_raw(),
+    row(Method::POST, "/ui/upload", Access::Action(Action::UploadsCreate, upload::upload), "ui_upload", "Send a file")
+        .taking_multipart(&[], ""),
     row(Method::GET, "/ui/assets/{file}", Access::Public(assets::serve), "ui_asset", "Read a file that pages need"),
     row(Method::GET, "/favicon.ico", Access::Public(assets::favicon), "favicon", "Read the icon"),
 ];

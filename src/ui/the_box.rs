@@ -1,6 +1,4 @@
-//! The box: health, version, disk, backups, and its counters.
-
-use std::collections::BTreeMap;
+//! The box: health, version, disk, backups, listeners, settings, credentials that end soon, and its counters.
 
 use askama::Template;
 use serde::Deserialize;
@@ -8,16 +6,29 @@ use serde_json::{Map, Value};
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::query;
 use super::core::view::{Shown, View};
 use super::core::when::Span;
+use super::records::{Ending, Status};
 use crate::access::Action;
+
+/// The parts of the page.
+const TABS: &[(&str, &str)] = &[("", "Overview"), ("settings", "Settings")];
 
 #[derive(Deserialize)]
 struct Backup {
     file: String,
     bytes: u64,
-    blake3: String,
+    blake3: Option<String>,
     created_at: String,
+}
+
+#[derive(Deserialize)]
+struct Setting {
+    key: String,
+    value: String,
+    source: String,
+    is_default: bool,
 }
 
 #[derive(Deserialize)]
@@ -25,16 +36,36 @@ struct Ready {
     checks: Map<String, Value>,
 }
 
+/// Whether the newest rows of the audit follow each other.
+#[derive(Deserialize)]
+pub(super) struct Verification {
+    pub state: String,
+    pub checked: u64,
+    pub complete: bool,
+    pub problem: Option<String>,
+}
+
+/// Rows of the audit that are checked for a page.
+pub(super) const CHECKED: &str = "/api/audit/verification?rows=200";
+
 #[derive(Template)]
 #[template(path = "the_box.html")]
-struct TheBox {
+struct TheBox<'a> {
     frame: Frame,
+    tab: &'a str,
+    tabs: Vec<(&'static str, &'static str)>,
     version: &'static str,
     checks: Vec<(String, String)>,
     figures: Vec<(&'static str, String)>,
+    facts: Vec<(&'static str, String)>,
     bars: Vec<Bar>,
     backups: Vec<Backup>,
+    automatic: Vec<Backup>,
+    ending: Vec<Ending>,
+    settings: Vec<Setting>,
+    verification: Option<Verification>,
     may_back_up: bool,
+    may_download: bool,
     admin: bool,
 }
 
@@ -49,48 +80,70 @@ struct Bar {
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
-    let checks = match view.get::<Ready>("/readyz") {
-        Ok(ready) => ready.checks,
-        Err(error) => error.extra.get("checks").and_then(Value::as_object).cloned().unwrap_or_default(),
+    let status = view.find::<Status>("/api/status");
+    let checks = match &status {
+        Some(status) => status.checks.clone(),
+        None => view.find::<Ready>("/readyz").map_or_else(Map::new, |ready| ready.checks),
     };
-    let text = view.text("/metrics").unwrap_or_default();
-    let metrics = counters(&text);
-    view.page(&TheBox {
+    let may_set = view.may(Action::BoxSettings);
+    let mut page = TheBox {
         frame: view.frame("Box", "/ui/box"),
+        tab: view.query(&query::TAB).unwrap_or(""),
+        tabs: TABS.iter().copied().filter(|(tab, _)| tab.is_empty() || may_set).collect(),
         version: env!("CARGO_PKG_VERSION"),
         checks: checks.into_iter().map(|(name, state)| (name, state.as_str().unwrap_or("").to_owned())).collect(),
-        figures: figures(&metrics),
-        bars: bars(&text),
-        backups: view.rows("/api/backups"),
+        figures: status.as_ref().map_or_else(Vec::new, figures),
+        facts: status.as_ref().map_or_else(Vec::new, facts),
+        bars: Vec::new(),
+        backups: Vec::new(),
+        automatic: Vec::new(),
+        ending: Vec::new(),
+        settings: Vec::new(),
+        verification: None,
         may_back_up: view.may(Action::BackupsCreate),
+        may_download: view.may(Action::BackupsDownload),
         admin: view.caller.is_admin(),
-    })
+    };
+    if page.tab == "settings" {
+        page.settings = view.rows("/api/settings");
+        return view.page(&page);
+    }
+    page.bars = bars(&view.text("/metrics").unwrap_or_default());
+    page.backups = view.rows("/api/backups");
+    page.automatic = view.rows("/api/backups?kind=automatic");
+    page.ending = view.rows("/api/credentials/expiring?within_days=14&limit=50");
+    page.verification = view.find(CHECKED);
+    view.page(&page)
 }
 
-/// The counters without labels.
-fn counters(text: &str) -> BTreeMap<&str, f64> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.split_once(' '))
-        .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
-        .collect()
-}
-
-fn figures(metrics: &BTreeMap<&str, f64>) -> Vec<(&'static str, String)> {
-    let of = |name: &str| metrics.get(name).map(|value| value.max(0.0) as u64);
-    let size = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
+/// What a person looks for first.
+fn figures(status: &Status) -> Vec<(&'static str, String)> {
+    let size = |bytes: u64| match bytes {
+        0..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+    };
     let all = [
-        ("Up for", of("taosd_uptime_seconds").map(|seconds| Span(seconds).to_string())),
-        ("Free on disk", of("taosd_disk_free_bytes").map(|bytes| format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0))),
-        ("Database", of("taosd_database_bytes").map(size)),
-        ("Last backup", of("taosd_backup_age_seconds").map(|seconds| format!("{} ago", Span(seconds)))),
-        ("Connections", of("taosd_connections").map(|count| count.to_string())),
-        ("Streams", of("taosd_streams").map(|count| count.to_string())),
-        ("Uploads kept", of("taosd_upload_bytes").map(size)),
+        ("up", Some(Span(status.uptime_seconds).to_string())),
+        ("free on disk", status.disk_free_bytes.map(size)),
+        ("database", status.database_bytes.map(size)),
+        ("age of the last backup", status.backup_age_seconds.map(|seconds| Span(seconds).to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
+/// How it runs.
+fn facts(status: &Status) -> Vec<(&'static str, String)> {
+    vec![
+        ("State", status.status.replace('_', " ")),
+        ("Version", status.version.clone()),
+        ("Runtime", status.runtime.clone().unwrap_or_else(|| "not known".to_owned())),
+        ("Listens on", status.listening.join(", ")),
+        ("Connections", status.connections.to_string()),
+        ("Streams", status.streams.to_string()),
+        ("Workers", format!("{}, {} requests wait", status.workers, status.queued)),
+        ("Failed backups", format!("{} since the start", status.backup_failures)),
+    ]
+}
 /// The chart of how long replies took.
 fn bars(text: &str) -> Vec<Bar> {
     let mut before = 0;

@@ -27,7 +27,7 @@ fn pages_are_kept_nowhere_and_assets_for_ever() {
     let text = page.text();
     assert!(!text.contains(" style=") && !text.contains("<style") && !text.contains(" onclick="), "{text}");
     let all = assets(&text);
-    assert_eq!(all.len(), 5, "{all:?}");
+    assert_eq!(all.len(), 6, "{all:?}");
     for url in all {
         let packed = daemon.anonymous().with("Accept-Encoding", "gzip, br").get(&url).expect(200);
         assert_eq!(packed.header("cache-control"), Some("public, max-age=31536000, immutable"));
@@ -62,10 +62,12 @@ fn pages_weigh_no_more_than_they_may() {
         "/ui/inbox",
         "/ui/operations",
         "/ui/spaces/operator",
+        "/ui/spaces/operator?tab=files",
         "/ui/knowledge",
         "/ui/people",
         "/ui/audit",
         "/ui/box",
+        "/ui/box?tab=settings",
         "/ui/find?q=token",
     ] {
         let weight = packed.get(page).expect(200).body.len();

@@ -4,10 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod a_file_is_sent_by_a_form;
 mod a_form_does_what_its_route_does;
 mod a_secret_is_shown_once;
 mod every_page_is_its_readers_alone;
 mod hostile_texts_stay_texts;
+mod now_says_what_needs_its_reader;
 mod only_a_session_opens_a_page;
 mod site;
 mod the_assets_are_those_of_the_table;

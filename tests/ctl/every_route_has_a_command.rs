@@ -174,6 +174,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("context_promote", "context promote a/b", 0),
     ("context_delete", "context rm a/b", 0),
     ("uploads_create", "upload {file}", 0),
+    ("uploads_list", "files", 0),
     ("uploads_read", "download {upload} --dir {dir}", 0),
     ("keys_create", "keys create --name x --print-token", 0),
     ("keys_list", "keys list", 0),

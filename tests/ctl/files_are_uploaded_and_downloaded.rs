@@ -62,3 +62,32 @@ fn no_name_of_a_server_and_no_link_leads_out_of_the_directory() {
     ctl.ok(&["download", "id", "--dir", dir.to_str().unwrap(), "--force"]);
     assert_eq!(fs::read_to_string(&kept).unwrap(), "mine", "the link is replaced, not followed");
 }
+
+#[test]
+fn a_file_of_any_size_is_written_as_it_comes() {
+    // More than an answer may have in memory.
+    const BYTES: usize = 80 * 1024 * 1024;
+    let mut reply = format!("HTTP/1.1 200 X\r\nContent-Length: {BYTES}\r\n\r\n").into_bytes();
+    reply.resize(reply.len() + BYTES, b'x');
+    let cut = reply[..reply.len() / 2].to_vec();
+    // The first try is cut off in the middle: nothing of it is in the file of the second.
+    let fake = Fake::playing(vec![Act::Send(cut), Act::Send(reply)]);
+    let ctl = Ctl::bare().env("TAOS_URL", &fake.url).env("TAOS_TOKEN", "secret");
+    let dir = ctl.home().join("got");
+    fs::create_dir(&dir).unwrap();
+    let told = ctl.json(&["download-backup", "taosd.db", "--dir", dir.to_str().unwrap(), "--save-as", "copy.db"]);
+    assert_eq!(told["bytes"], BYTES);
+    assert_eq!(fs::metadata(dir.join("copy.db")).unwrap().len(), BYTES as u64);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_transfer_that_is_cut_off_leaves_nothing() {
+    let cut = b"HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nhalf".to_vec();
+    let fake = Fake::playing(vec![Act::Send(cut.clone()), Act::Send(cut.clone()), Act::Send(cut)]);
+    let ctl = Ctl::bare().env("TAOS_URL", &fake.url).env("TAOS_TOKEN", "secret");
+    let dir = ctl.home().join("got");
+    fs::create_dir(&dir).unwrap();
+    ctl.run(&["download", "id", "--dir", dir.to_str().unwrap()]).expect(3);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+}

@@ -132,6 +132,19 @@ fn fill(daemon: &Daemon) -> (String, String) {
             .expect("a request");
         }
         for number in 0..ROWS {
+            conn.execute(
+                "INSERT INTO upload_contents (space_id, size, hash, begun_at) VALUES (?1, 0, randomblob(32), 1)",
+                params![space],
+            )
+            .expect("a content");
+            conn.execute(
+                "INSERT INTO uploads (id, space_id, content_id, filename, content_type, created_by, created_at)
+                    VALUES (?1, ?2, ?3, ?4, 'text/plain', 'operator', 1)",
+                params![id(11, number), space, conn.last_insert_rowid(), "f".repeat(255)],
+            )
+            .expect("a file");
+        }
+        for number in 0..ROWS {
             let (space_id, op, item) = (id(3, number), id(4, number), id(5, number));
             conn.execute(
                 "INSERT INTO spaces (id, slug, name, description, visibility, owner_user_id, created_at)

@@ -9,7 +9,7 @@ use hyper::http::Method;
 
 use super::api_route::ApiRoute;
 use super::app::App;
-use super::call::Call;
+use super::call::{Call, Step};
 use super::dispatch::{finish, render};
 use super::growth;
 use super::idempotency::Slot;
@@ -19,6 +19,7 @@ use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::head::Head;
 use crate::rest::input::Input;
+use crate::rest::intake::Intake;
 use crate::rest::reply::Reply;
 use crate::rest::route::Access;
 use crate::rest::router::{Found, Params, is_free_text};
@@ -82,6 +83,35 @@ impl Asked {
             app.gate.allow(&self.head, caller, &need)?;
         }
         Input::new(self.head, self.route, self.params, &Bytes::new())
+    }
+
+    /// The same with the type of the body that the request `of` brings.
+    #[must_use]
+    pub fn with_body_of(mut self, of: &Head) -> Self {
+        if let (Some(kind), Some(head)) = (of.headers.get(CONTENT_TYPE), Arc::get_mut(&mut self.head)) {
+            head.headers.insert(CONTENT_TYPE, kind.clone());
+        }
+        self
+    }
+
+    /// Begins a route that takes its body piece by piece: the access check, the checks of the input, the handler.
+    ///
+    /// # Errors
+    /// The route's own; `not_found` for a route of another kind.
+    pub fn begin(self, app: &App, caller: &Caller) -> Result<Box<dyn Intake>, ApiError> {
+        let (Access::Action(action, handler) | Access::Class(_, action, handler)) = self.route.access else {
+            return Err(codes::NOT_FOUND.into());
+        };
+        let route = self.route;
+        let mut input = self.input(app, caller)?;
+        input.dialect = Dialect::Taos;
+        let mut call = Call::of(app, caller.clone(), input, action);
+        call.growth = growth::of(route);
+        call.check_allowance()?;
+        match handler(app, call)? {
+            Step::Intake(intake) => Ok(intake),
+            _ => Err(codes::NOT_FOUND.into()),
+        }
     }
 
     /// What comes of it with this body: the access check, the checks of the input, the handler.

@@ -313,7 +313,11 @@ impl Rest {
                 Error::unavailable(self.runtime, Away::of(why.kind()), error.to_string())
             }
             ClientError::Deadline => Error::Deadline(self.runtime),
-            ClientError::Closed | ClientError::Tls(_) | ClientError::Protocol(_) | ClientError::TooLarge(_) => {
+            ClientError::Closed
+            | ClientError::Tls(_)
+            | ClientError::Protocol(_)
+            | ClientError::TooLarge(_)
+            | ClientError::Sink(_) => {
                 Error::invalid_response(error.to_string())
             }
             ClientError::Invalid(_) => Error::refused(error.to_string()),

@@ -1,9 +1,10 @@
 //! `taosctl download`: a file out of a space, into one directory and nowhere else.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -17,9 +18,9 @@ use crate::ctl::core::failure::Failure;
 use crate::ctl::core::output::Output;
 use crate::ctl::core::{path, text};
 use crate::ctl::login::context::Context;
-use crate::ctl::login::session::ANSWER_BYTES;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::show;
+use crate::threads::lock;
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "download", routes: &["uploads_read"], command, run };
@@ -49,27 +50,30 @@ fn run(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
     fetch(context, matches, "uploads_read", id)
 }
 
-/// Fetches the file of this id and puts it where the flags say.
+/// Fetches the file of this id, however large it is, and puts it where the flags say.
 pub(super) fn fetch(context: &Context, matches: &ArgMatches, route: &str, id: &str) -> Result<Output, Failure> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
     let (route, session) = (path::route(route), context.session()?);
+    let dir = Path::new(text("dir").unwrap_or("."));
+    let to_stdout = text("save-as") == Some("-");
+    let part = Arc::new(Mutex::new(if to_stdout { Part::stdout() } else { Part::create(dir)? }));
     let reply = session.send_dressed(route, &path::target(route, &[id], &Map::new()), &|request| {
-        let request = request.with_max_response(ANSWER_BYTES);
+        lock(&part).again();
+        let request = request.with_sink(part.clone(), context.timeout);
         match progress(context, Way::In) {
             Some(progress) => request.with_progress(progress),
             None => request,
         }
     })?;
-    if text("save-as") == Some("-") {
-        io::stdout().write_all(&reply.body).and_then(|()| io::stdout().flush()).map_err(Failure::Output)?;
+    if to_stdout {
         return Ok(Output::default());
     }
     let name = safe_file_name(text("save-as").unwrap_or(&name_of(&reply)));
-    let place = Path::new(text("dir").unwrap_or(".")).join(name);
-    save(&place, &reply.body, matches.get_flag("force"))?;
+    let place = dir.join(name);
+    let bytes = lock(&part).settle(&place, matches.get_flag("force"))?;
     let shown = place.display().to_string();
     if context.json {
-        return Ok(show::one_line(&json!({"file": shown, "bytes": reply.body.len()})));
+        return Ok(show::one_line(&json!({"file": shown, "bytes": bytes})));
     }
     Ok(Output::text(text::clean(&shown)))
 }
@@ -82,31 +86,97 @@ fn name_of(reply: &Response) -> String {
     decoded.map_or_else(|| "file".to_owned(), std::borrow::Cow::into_owned)
 }
 
-/// Writes a file beside its place and moves it there whole. A link at the place is never followed.
-fn save(place: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
-    let cannot = |error: io::Error| Failure::usage(format!("{}: {error}", place.display()), "Choose another place.");
-    let there = || {
-        let detail = format!("{} is there already.", place.display());
-        Failure::usage(detail, "Add --force to write over it, or choose another --output.")
-    };
-    let part = beside(place);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&part)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    let moved = written.and_then(|()| match force {
-        true => fs::rename(&part, place),
-        false => renameat_with(CWD, &part, CWD, place, RenameFlags::NOREPLACE).map_err(io::Error::from),
-    });
-    moved.map_err(|error| {
-        let _ = fs::remove_file(&part);
-        if error.kind() == io::ErrorKind::AlreadyExists { there() } else { cannot(error) }
-    })
+/// A file on its way. Dropped before it is complete, it leaves nothing.
+struct Part {
+    out: Out,
+    written: u64,
 }
 
-fn beside(place: &Path) -> PathBuf {
-    let name = format!(".taosctl-{}.part", std::process::id());
-    place.with_file_name(name)
+enum Out {
+    Stdout,
+    File { file: File, path: PathBuf },
+    /// What was written to a pipe cannot be taken back, so a second try cannot begin.
+    CutOff,
+}
+
+impl Part {
+    fn stdout() -> Self {
+        Self { out: Out::Stdout, written: 0 }
+    }
+
+    /// A file beside its later place, so that it is moved there whole.
+    fn create(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join(format!(".taosctl-{}.part", std::process::id()));
+        // Left by a process of the same number that was killed.
+        let _ = fs::remove_file(&path);
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path);
+        let file = made.map_err(|error| cannot(&path, &error))?;
+        Ok(Self { out: Out::File { file, path }, written: 0 })
+    }
+
+    /// Begins from the beginning.
+    fn again(&mut self) {
+        if self.written == 0 {
+            return;
+        }
+        let fresh = match &mut self.out {
+            Out::File { file, .. } => file.set_len(0).and_then(|()| file.rewind()).is_ok(),
+            Out::Stdout | Out::CutOff => false,
+        };
+        if fresh {
+            self.written = 0;
+        } else {
+            self.out = Out::CutOff;
+        }
+    }
+
+    /// Moves the complete file to its place; its bytes. A link at the place is never followed.
+    fn settle(&mut self, place: &Path, force: bool) -> Result<u64, Failure> {
+        let Out::File { file, path } = &self.out else { return Ok(self.written) };
+        let moved = file.sync_all().and_then(|()| match force {
+            true => fs::rename(path, place),
+            false => renameat_with(CWD, path, CWD, place, RenameFlags::NOREPLACE).map_err(io::Error::from),
+        });
+        match moved {
+            Ok(()) => Ok(self.written),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let detail = format!("{} is there already.", place.display());
+                Err(Failure::usage(detail, "Add --force to write over it, or choose another --output."))
+            }
+            Err(error) => Err(cannot(place, &error)),
+        }
+    }
+}
+
+fn cannot(place: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("{}: {error}", place.display()), "Choose another place.")
+}
+
+impl Write for Part {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match &mut self.out {
+            Out::Stdout => io::stdout().write(bytes)?,
+            Out::File { file, .. } => file.write(bytes)?,
+            Out::CutOff => return Err(io::Error::other("the transfer was cut off in the middle")),
+        };
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.out {
+            Out::Stdout => io::stdout().flush(),
+            Out::File { file, .. } => file.flush(),
+            Out::CutOff => Ok(()),
+        }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if let Out::File { path, .. } = &self.out {
+            // Once it is in its place, there is nothing of this name.
+            let _ = fs::remove_file(path);
+        }
+    }
 }

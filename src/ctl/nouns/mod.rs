@@ -77,6 +77,7 @@ pub const ALL: &[CommandEntry] = &[
     tasks::ENTRY,
     context::ENTRY,
     upload::ENTRY,
+    upload::FILES,
     download::ENTRY,
     auth::ENTRY,
     login::ENTRY,

@@ -19,9 +19,11 @@ use crate::ctl::login::context::Context;
 use crate::ctl::login::session;
 use crate::ctl::login::session::Session;
 use crate::ctl::show::bar::Bar;
+use crate::ctl::show::table::Column;
 use crate::ctl::verbs::entry::CommandEntry;
 use crate::ctl::verbs::names;
 use crate::ctl::verbs::show::{self, Show};
+use crate::ctl::verbs::verb::Verb;
 
 /// Bytes of a file; the daemon's own limit may be lower.
 const MAX: u64 = 1024 * 1024 * 1024;
@@ -29,6 +31,17 @@ const BOUNDARY_BYTES: usize = 16;
 
 /// The verb.
 pub const ENTRY: CommandEntry = CommandEntry::Own { name: "upload", routes: &["uploads_create"], command, run };
+/// Lists them.
+pub const FILES: CommandEntry =
+    CommandEntry::Verb(Verb::new("files", "uploads_list", Show::Table(COLUMNS)).empty("taosctl upload FILE"));
+
+const COLUMNS: &[Column] = &[
+    Column("ID", "attachment_id"),
+    Column("NAME", "original_filename"),
+    Column("BYTES", "size"),
+    Column("BY", "created_by"),
+    Column("UPLOADED", "created_at"),
+];
 
 fn command(name: &'static str) -> Command {
     let route = path::route("uploads_create");

@@ -25,7 +25,7 @@ use crate::rest::service::Outcome;
 const DO: &str = "_do";
 /// The fields that name the page to go to, and the page that the form stands on. `{name}` stands for a field of the reply.
 const NEXT: &str = "_next";
-const BACK: &str = "_back";
+pub(super) const BACK: &str = "_back";
 /// What was typed to confirm, and what it must be.
 const TYPED: &str = "_typed";
 const EXPECTED: &str = "_expected";
@@ -86,7 +86,7 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError
 }
 
 /// The page of the form once more, with what stood in its way.
-fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Reply {
+pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Reply {
     let page = form.get(BACK).unwrap_or("/ui/").to_owned();
     let status = error.status();
     let told = Told { trouble: Some(error), sent: form, issued: None };
@@ -98,7 +98,7 @@ fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) 
 }
 
 /// On to the next page.
-fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
+pub(super) fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
     let mut next = form.get(NEXT).or(form.get(BACK)).unwrap_or("/ui/").to_owned();
     if let Some((before, rest)) = next.split_once('{')
         && let Some((name, after)) = rest.split_once('}')

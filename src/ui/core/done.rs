@@ -1,5 +1,15 @@
 //! What is said when a form has done its work.
 
+/// What has happened.
+pub(crate) struct Done {
+    pub text: &'static str,
+    /// What takes it back: the route, and what its button says.
+    pub undo: Option<(&'static str, &'static str)>,
+}
+
+/// What is taken back with one tap: the id of what was done, the route that undoes it, and what its button says.
+const UNDO: &[(&str, &str, &str)] = &[("freeze_all", "POST /api/thaw", "Undo: thaw all agents")];
+
 /// The routes' ids, and what has happened.
 const SAID: &[(&str, &str)] = &[
     ("agents_create", "Agent created."),
@@ -18,6 +28,24 @@ const SAID: &[(&str, &str)] = &[
     ("agents_purge", "Deleted for good."),
     ("agents_token_issue", "A new token was delivered into the container."),
     ("agents_token_revoke", "Token revoked."),
+    ("agents_freeze", "Frozen: every credential of the agent is refused."),
+    ("agents_thaw", "Thawed. What was valid before is valid again."),
+    ("freeze_all", "All your agents are frozen: their credentials are refused."),
+    ("thaw_all", "All your agents are thawed. What was valid before is valid again."),
+    ("agents_wake", "Saved."),
+    ("tripwires_plant", "Tripwire planted."),
+    ("tripwires_remove", "Tripwire removed."),
+    ("requests_approve", "Approved."),
+    ("requests_deny", "Denied."),
+    ("requests_decide", "Decided."),
+    ("requests_revoke", "Taken back."),
+    ("uploads_create", "File uploaded."),
+    ("users_sessions_end", "All sessions ended."),
+    ("messages_edit", "Message saved."),
+    ("messages_delete", "Message deleted."),
+    ("messages_react", "Reaction added."),
+    ("spaces_members_add", "Member added."),
+    ("spaces_members_remove", "Member removed."),
     ("grants_create", "Granted."),
     ("grants_delete", "Grant ended."),
     ("operations_cancel", "Cancelled."),
@@ -41,7 +69,8 @@ const SAID: &[(&str, &str)] = &[
     ("spaces_create", "Space created."),
 ];
 
-/// What a route has done, in words.
-pub(crate) fn said(id: &str) -> &'static str {
-    SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text)
+/// What a route has done, in words, and how to take it back.
+pub(crate) fn said(id: &str) -> Done {
+    let text = SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text);
+    Done { text, undo: UNDO.iter().find(|(own, ..)| *own == id).map(|(_, route, verb)| (*route, *verb)) }
 }

@@ -4,6 +4,7 @@ use hyper::http::Method;
 use serde::Deserialize;
 
 use super::assets::url;
+use super::done::Done;
 use super::query;
 use super::view::View;
 use crate::access::Principal;
@@ -15,13 +16,14 @@ use crate::ui::requests;
 pub(crate) struct Assets {
     pub css: String,
     pub js: String,
+    pub copy: String,
     pub htmx: String,
     pub favicon: String,
 }
 
 impl Assets {
     pub fn new() -> Self {
-        Self { css: url("app.css"), js: url("app.js"), htmx: url("htmx.min.js"), favicon: url("favicon.svg") }
+        Self { css: url("app.css"), js: url("app.js"), copy: url("copy.js"), htmx: url("htmx.min.js"), favicon: url("favicon.svg") }
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) struct Frame {
     /// The address of this page.
     pub here: String,
     pub trouble: Option<Trouble>,
-    pub done: Option<&'static str>,
+    pub done: Option<Done>,
     /// What waits in all, for the title of the tab.
     pub waiting: u64,
     /// Where news come from.

@@ -9,5 +9,6 @@ pub(crate) mod frame;
 pub(crate) mod query;
 pub(crate) mod serve;
 pub(crate) mod text;
+pub(crate) mod upload;
 pub(crate) mod view;
 pub(crate) mod when;

@@ -30,9 +30,13 @@ pub const TAB: Field = Field::text("tab", 32, "The part of the page.");
 pub const SORT: Field = Field::text("sort", 32, "The order.");
 /// What has just been done.
 pub const DONE: Field = Field::text("done", 64, "What has just been done.");
+/// Not before this time.
+pub const SINCE: Field = Field::text("since", 40, "Not before this time.");
+/// Not after this time.
+pub const UNTIL: Field = Field::text("until", 40, "Not after this time.");
 /// Where to go on.
 pub const NEXT: Field = Field::text("next", 2048, "Where to go on.");
 
 /// All of them.
 pub const ALL: &[Field] =
-    &[Q, CURSOR, STATUS, KIND, AGENT, ACTOR, ACTION, RESOURCE, SOURCE, KEY, BEFORE, TAB, SORT, DONE, NEXT];
+    &[Q, CURSOR, STATUS, KIND, AGENT, ACTOR, ACTION, RESOURCE, SOURCE, KEY, BEFORE, TAB, SORT, DONE, SINCE, UNTIL, NEXT];

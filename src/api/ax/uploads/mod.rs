@@ -3,6 +3,7 @@
 mod download;
 mod intake;
 mod kind;
+mod list;
 mod name;
 
 use hyper::http::Method;
@@ -10,6 +11,7 @@ use hyper::http::Method;
 use super::{ID_CHARS, checked, text};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::paging;
 use crate::rest::class::UA_AG;
 use crate::rest::codes;
 use crate::rest::field::Field;
@@ -21,6 +23,7 @@ pub use name::safe as safe_name;
 
 const DOC: &str = "recipes/sharing-a-file#upload";
 const DOC_DOWNLOAD: &str = "recipes/sharing-a-file#download";
+const DOC_LIST: &str = "recipes/sharing-a-file#list";
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -58,6 +61,15 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::ALLOWANCE_USED,
             codes::BUSY,
         ]),
+    checked(Method::GET, "/api/v1/uploads", UA_AG, Action::UploadsRead, list::list)
+        .described("uploads_list", "List the files of a space", "The newest first.", DOC_LIST)
+        .asking(&[
+            Field::text("space_id", ID_CHARS, "The space; the caller's default one if absent."),
+            paging::LIMIT,
+            paging::CURSOR,
+        ])
+        .answering(200, Answer::List(list::RECORD))
+        .failing(&[codes::SPACE_NOT_FOUND, codes::INVALID_CURSOR]),
     checked(Method::GET, "/api/v1/uploads/files/{file}", UA_AG, Action::UploadsRead, download::get)
         .described(
             "uploads_read",

@@ -1,4 +1,4 @@
-// Copy buttons of the documentation. Without it the pages are the same, but for these.
+// Copying, in the console and in the documentation. Without it the pages are the same, but for these buttons.
 (() => {
   "use strict";
   const copy = async (button, text) => {
@@ -14,16 +14,25 @@
       field.remove();
       button.focus();
     }
+    const before = button.dataset.label ?? button.textContent;
+    button.dataset.label = before;
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    setTimeout(() => { button.textContent = before; }, 1500);
   };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const from = button.dataset.copy ? document.getElementById(button.dataset.copy) : button.previousElementSibling;
+    copy(button, from.value ?? from.textContent);
+  });
+  // Every example gets a button behind it.
   document.querySelectorAll("pre[data-code]").forEach((pre) => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "tiny copy";
     button.textContent = "Copy";
+    button.dataset.copy = "";
     button.setAttribute("aria-label", "Copy this example");
-    button.addEventListener("click", () => copy(button, pre.textContent));
     const box = document.createElement("div");
     box.className = "code";
     pre.replaceWith(box);

@@ -1,0 +1,119 @@
+//! Bodies: a request's on its way out, an answer's on its way into memory or to where it is written.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::timeout_at;
+
+use super::http::{ClientError, Progress, Request, Sink, Way};
+use crate::threads::lock;
+
+/// What comes of it by then.
+pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+    timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
+}
+
+/// What an answer may have, where it goes, and who is told how far it is.
+pub(super) struct Limit {
+    pub deadline: Instant,
+    bytes: usize,
+    progress: Option<Progress>,
+    pub sink: Option<(Sink, Duration)>,
+}
+
+impl Limit {
+    pub fn of(request: &Request) -> Self {
+        Self {
+            deadline: request.deadline,
+            bytes: request.max_response,
+            progress: request.progress.clone(),
+            sink: request.sink.clone(),
+        }
+    }
+
+    fn tell(&self, done: usize, total: Option<u64>) {
+        if let Some(progress) = &self.progress {
+            progress(Way::In, done as u64, total);
+        }
+    }
+}
+
+pub(super) async fn collect(mut incoming: Incoming, limit: &Limit) -> Result<Vec<u8>, ClientError> {
+    let total = incoming.size_hint().exact();
+    let mut body = Vec::new();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| ClientError::from_hyper(&error))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if body.len() + data.len() > limit.bytes {
+            return Err(ClientError::TooLarge(limit.bytes));
+        }
+        body.extend_from_slice(data);
+        limit.tell(body.len(), total);
+    }
+    Ok(body)
+}
+
+/// Writes the body to where it goes, piece by piece; what is left of it for memory is nothing.
+pub(super) async fn pour(mut incoming: Incoming, limit: &Limit, sink: &Sink, pause: Duration) -> Result<Vec<u8>, ClientError> {
+    let total = incoming.size_hint().exact();
+    let mut done = 0;
+    loop {
+        let next = async { incoming.frame().await.transpose().map_err(|error| ClientError::from_hyper(&error)) };
+        let Some(frame) = by(Instant::now() + pause, next).await? else { break };
+        let Some(data) = frame.data_ref() else { continue };
+        lock(sink).write_all(data).map_err(ClientError::Sink)?;
+        done += data.len();
+        limit.tell(done, total);
+    }
+    lock(sink).flush().map_err(ClientError::Sink)?;
+    Ok(Vec::new())
+}
+
+/// Bytes of a request's body that are handed over at once.
+const PIECE: usize = 64 * 1024;
+
+/// A request's body on its way out.
+pub(super) struct Outgoing {
+    rest: Bytes,
+    total: u64,
+    progress: Option<Progress>,
+}
+
+impl Outgoing {
+    pub fn new(body: Vec<u8>, progress: Option<Progress>) -> Self {
+        Self { total: body.len() as u64, rest: body.into(), progress }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::convert::Infallible>>> {
+        if self.rest.is_empty() {
+            return Poll::Ready(None);
+        }
+        let most = if self.progress.is_some() { PIECE } else { usize::MAX };
+        let piece = self.rest.len().min(most);
+        let piece = self.rest.split_to(piece);
+        if let Some(progress) = &self.progress {
+            progress(Way::Out, self.total - self.rest.len() as u64, Some(self.total));
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.rest.len() as u64)
+    }
+}

@@ -1,0 +1,90 @@
+//! A file that a form sends: the API's route for files takes it as it comes, and its reply leads to the next page.
+
+use std::sync::Weak;
+
+use hyper::body::Bytes;
+use hyper::http::{Method, StatusCode};
+
+use super::act;
+use super::form::Form;
+use super::query;
+use super::serve::is_session;
+use super::view::refusal_of;
+use crate::access::Caller;
+use crate::api::App;
+use crate::api::engine::call::{Call, Handled, Step};
+use crate::api::engine::inside::Asked;
+use crate::rest::input::Input;
+use crate::rest::intake::{Intake, Taken};
+use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
+
+/// The route of the API that takes files.
+const ROUTE: &str = "/api/v1/uploads";
+const ID: &str = "uploads_create";
+
+/// `POST /ui/upload?next=PAGE`.
+pub(crate) fn upload(app: &App, call: Call) -> Handled {
+    is_session(&call.caller)?;
+    let begun = Asked::new(app, &call.input.head, Method::POST, ROUTE)
+        .and_then(|asked| asked.with_body_of(&call.input.head).begin(app, &call.caller));
+    let page = Page { app: app.handle(), caller: call.caller, input: call.input };
+    match begun {
+        Ok(intake) => Ok(Step::Intake(Box::new(Onward { intake, page }))),
+        Err(error) => Ok(Step::Reply(act::back(app, &page.caller, &page.input, page.form(), error))),
+    }
+}
+
+/// Where the form stands, and who sent it.
+struct Page {
+    app: Weak<App>,
+    caller: Caller,
+    input: Input,
+}
+
+impl Page {
+    /// What leads on and back, as a form of fields says it.
+    fn form(&self) -> Form {
+        Form::of(act::BACK, self.input.query.text(&query::NEXT).unwrap_or("/ui/"))
+    }
+
+    /// The page that the API's reply leads to.
+    fn after(self, outcome: Outcome) -> Outcome {
+        let made = move |reply: Reply| {
+            let Some(app) = self.app.upgrade() else {
+                return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE));
+            };
+            let form = self.form();
+            Outcome::Done(if reply.status.is_success() {
+                act::onward(&form, ID, &serde_json::Value::Null)
+            } else {
+                act::back(&app, &self.caller, &self.input, form, refusal_of(&reply))
+            })
+        };
+        Outcome::Then(Box::new(outcome), Box::new(made))
+    }
+}
+
+/// The route's intake, with a page in place of its reply.
+struct Onward {
+    intake: Box<dyn Intake>,
+    page: Page,
+}
+
+fn wrapped(taken: Taken, page: Page) -> Taken {
+    match taken {
+        Taken::More(intake) => Taken::More(Box::new(Onward { intake, page })),
+        Taken::Later(later) => Taken::Later(later.then(move |taken| wrapped(taken, page))),
+        Taken::Ended(outcome) => Taken::Ended(page.after(outcome)),
+    }
+}
+
+impl Intake for Onward {
+    fn piece(self: Box<Self>, bytes: Bytes) -> Taken {
+        wrapped(self.intake.piece(bytes), self.page)
+    }
+
+    fn end(self: Box<Self>) -> Outcome {
+        self.page.after(self.intake.end())
+    }
+}
