@@ -70,8 +70,11 @@ const everyKey = async ({ enter }, name) => {
   for (const viewport of name === "chromium" ? [desk, phone] : [desk]) {
     const page = await enter({ viewport });
     for (const path of all) {
-      await page.goto(url + path);
-      await walk(page, `${path} (${name}, ${viewport.width})`);
+      // A walk ends in the browser's own bar. Chromium comes back from there by itself, Firefox in a new tab.
+      const tab = name === "chromium" ? page : await page.context().newPage();
+      await tab.goto(url + path);
+      await walk(tab, `${path} (${name}, ${viewport.width})`);
+      if (tab !== page) await tab.close();
     }
     await page.context().close();
   }

@@ -32,6 +32,7 @@ export const walk = async (page, where) => {
   const count = await expected(page);
   // From the beginning of the page, wherever it has put the focus.
   await page.evaluate(() => {
+    if (document.activeElement === document.body) return;
     document.body.tabIndex = -1;
     document.body.focus();
     document.body.removeAttribute("tabindex");
@@ -40,7 +41,12 @@ export const walk = async (page, where) => {
   const reached = [];
   for (let step = 0; step < count + 20; step += 1) {
     await page.keyboard.press("Tab");
-    const now = await focused(page);
+    let now = await focused(page);
+    // Firefox draws the outline a moment after it has moved the focus.
+    for (let left = 10; now && !now.outlined && left > 0; left -= 1) {
+      await page.waitForTimeout(50);
+      now = await focused(page);
+    }
     if (!now || reached.includes(now.at)) break;
     assert(now.outlined, `${where}: the focus cannot be seen on ${now.what}`);
     assert(now.seen, `${where}: what has the focus is hidden: ${now.what}`);
@@ -95,7 +101,7 @@ export const work = async (page, { url, api }, token) => {
   const asked = await api("POST", "/api/requests", { kind: "confirm", reason: "It is late.", question: "May I sleep now?" }, token);
   await page.goto(`${url}/ui/requests/${asked.id}`);
   await go(page, "Yes");
-  await page.waitForSelector("text=Answer:");
+  await page.waitForSelector(".note.good:has-text('Approved')");
   await page.keyboard.press("/");
   await page.waitForSelector("#palette[open]");
   await page.keyboard.press("Escape");

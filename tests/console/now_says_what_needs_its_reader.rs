@@ -51,7 +51,7 @@ fn a_credential_that_ends_soon_is_named_and_the_box_shows_its_state() {
     }
     assert!(site.get(&format!("/api/backups/{file}")).expect(200).body.starts_with(b"SQLite format 3"));
     let settings = site.get("/ui/box?tab=settings").expect(200).text();
-    assert!(settings.contains("limits.max_body_bytes") && settings.contains("--data-dir"), "{settings}");
+    assert!(settings.contains("containers.runtime") && settings.contains("--data-dir"), "{settings}");
     // A member sees neither.
     let ann = Site::of(&daemon, daemon.user_token("ann", &["*"]).token());
     let page = ann.get("/ui/box").expect(200).text();
