@@ -13,7 +13,10 @@ use super::http::{ClientError, Progress, Request, Sink, Way};
 use crate::threads::lock;
 
 /// What comes of it by then.
-pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = Result<T, ClientError>>) -> Result<T, ClientError> {
+pub(super) async fn by<T>(
+    deadline: Instant,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
     timeout_at(deadline.into(), work).await.unwrap_or(Err(ClientError::Deadline))
 }
 
@@ -58,7 +61,12 @@ pub(super) async fn collect(mut incoming: Incoming, limit: &Limit) -> Result<Vec
 }
 
 /// Writes the body to where it goes, piece by piece; what is left of it for memory is nothing.
-pub(super) async fn pour(mut incoming: Incoming, limit: &Limit, sink: &Sink, pause: Duration) -> Result<Vec<u8>, ClientError> {
+pub(super) async fn pour(
+    mut incoming: Incoming,
+    limit: &Limit,
+    sink: &Sink,
+    pause: Duration,
+) -> Result<Vec<u8>, ClientError> {
     let total = incoming.size_hint().exact();
     let mut done = 0;
     loop {

@@ -124,9 +124,8 @@ fn of_agent(agent: &Agent) -> Option<Need> {
 
 /// Operations that failed lately and were not done since.
 fn failed(operations: &[Operation]) -> impl Iterator<Item = Need> {
-    let lately = |op: &Operation| {
-        op.finished_at.as_deref().and_then(parsed).is_some_and(|at| Micros::now().0 - at < NEWS)
-    };
+    let lately =
+        |op: &Operation| op.finished_at.as_deref().and_then(parsed).is_some_and(|at| Micros::now().0 - at < NEWS);
     let done_since = move |at: usize, op: &Operation| {
         let newer = operations.iter().take(at);
         newer.filter(|one| one.status == "succeeded").any(|one| one.kind == op.kind && one.agent_name == op.agent_name)
@@ -144,11 +143,8 @@ fn ending(all: &[Ending]) -> Vec<Need> {
     let said = |one: &Ending| {
         let left = one.expires_at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond() - Micros::now().0);
         let label = if one.label.is_empty() { &one.key_id } else { &one.label };
-        let title = format!(
-            "A credential of {} ends in {}",
-            one.whose(),
-            Span((left.max(0) / Micros::SECOND).unsigned_abs())
-        );
+        let title =
+            format!("A credential of {} ends in {}", one.whose(), Span((left.max(0) / Micros::SECOND).unsigned_abs()));
         let about = format!("{}: {label}", one.kind.replace('_', " "));
         Need { verb: "Renew", ..Need::warn("key", title, about, one.page()) }
     };

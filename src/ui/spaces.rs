@@ -125,7 +125,8 @@ impl File {
     /// The file as an attachment of a message.
     fn attachment(&self) -> String {
         let (id, name) = (&self.attachment_id, &self.original_filename);
-        let one = json!({"id": id, "filename": name, "content_type": self.content_type, "size": self.size, "url": self.url});
+        let one =
+            json!({"id": id, "filename": name, "content_type": self.content_type, "size": self.size, "url": self.url});
         json!([one]).to_string()
     }
 }

@@ -6,7 +6,9 @@ use hyper::http::Method;
 
 use super::core::query;
 use super::core::{act, assets, serve, upload};
-use super::{agent, agents, audit, find, inbox, knowledge, login, message, now, operations, people, requests, spaces, the_box};
+use super::{
+    agent, agents, audit, find, inbox, knowledge, login, message, now, operations, people, requests, spaces, the_box,
+};
 use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::api::{self, App};

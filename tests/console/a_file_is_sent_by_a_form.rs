@@ -40,7 +40,8 @@ fn a_file_is_sent_listed_shown_and_read() {
     assert!(page.contains("long.txt") && page.contains(&format!("href=\"{url}\"")), "{page}");
     assert_eq!(site.get(url).expect(200).text(), long);
     // Shown to all in the conversation.
-    let attached = json!([{"id": files[1]["attachment_id"], "filename": "plan.md", "url": files[1]["url"]}]).to_string();
+    let attached =
+        json!([{"id": files[1]["attachment_id"], "filename": "plan.md", "url": files[1]["url"]}]).to_string();
     let fields = [("space_id", space), ("content", "plan.md"), ("attachments", &attached)];
     site.act("POST /api/v1/messages", &fields).expect(303);
     let talk = site.get("/ui/spaces/operator").expect(200).text();

@@ -70,8 +70,7 @@ fn several_requests_are_decided_at_once() {
     }
     let site = Site::operator(&daemon);
     let page = site.get("/ui/requests").expect(200).text();
-    let ids: Vec<&str> =
-        page.split("name=\"ids\" form=\"batch\" value=\"").skip(1).map(|rest| &rest[..36]).collect();
+    let ids: Vec<&str> = page.split("name=\"ids\" form=\"batch\" value=\"").skip(1).map(|rest| &rest[..36]).collect();
     assert_eq!(ids.len(), 2, "{page}");
     let fields = [("ids", ids[0]), ("ids", ids[1]), ("decision", "approve"), ("_back", "/ui/requests")];
     site.act("POST /api/requests/decide", &fields).expect(303);

@@ -277,7 +277,7 @@ fn a_page_of_long_rows_ends_early_and_its_links_lead_to_every_row() {
 
 /// What tells a row from others.
 fn name_of(row: &Value) -> String {
-    match ["id", "credential_id", "source_id", "seq", "key"].iter().find(|key| !row[**key].is_null()) {
+    match ["id", "credential_id", "attachment_id", "source_id", "seq", "key"].iter().find(|key| !row[**key].is_null()) {
         Some(key) => row[*key].to_string(),
         None => text(&row["raw_presence"], "id"),
     }

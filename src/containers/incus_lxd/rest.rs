@@ -317,9 +317,7 @@ impl Rest {
             | ClientError::Tls(_)
             | ClientError::Protocol(_)
             | ClientError::TooLarge(_)
-            | ClientError::Sink(_) => {
-                Error::invalid_response(error.to_string())
-            }
+            | ClientError::Sink(_) => Error::invalid_response(error.to_string()),
             ClientError::Invalid(_) => Error::refused(error.to_string()),
         }
     }

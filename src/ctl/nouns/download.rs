@@ -94,7 +94,10 @@ struct Part {
 
 enum Out {
     Stdout,
-    File { file: File, path: PathBuf },
+    File {
+        file: File,
+        path: PathBuf,
+    },
     /// What was written to a pipe cannot be taken back, so a second try cannot begin.
     CutOff,
 }

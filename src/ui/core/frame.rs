@@ -23,7 +23,13 @@ pub(crate) struct Assets {
 
 impl Assets {
     pub fn new() -> Self {
-        Self { css: url("app.css"), js: url("app.js"), copy: url("copy.js"), htmx: url("htmx.min.js"), favicon: url("favicon.svg") }
+        Self {
+            css: url("app.css"),
+            js: url("app.js"),
+            copy: url("copy.js"),
+            htmx: url("htmx.min.js"),
+            favicon: url("favicon.svg"),
+        }
     }
 }
 

@@ -38,5 +38,6 @@ pub const UNTIL: Field = Field::text("until", 40, "Not after this time.");
 pub const NEXT: Field = Field::text("next", 2048, "Where to go on.");
 
 /// All of them.
-pub const ALL: &[Field] =
-    &[Q, CURSOR, STATUS, KIND, AGENT, ACTOR, ACTION, RESOURCE, SOURCE, KEY, BEFORE, TAB, SORT, DONE, SINCE, UNTIL, NEXT];
+pub const ALL: &[Field] = &[
+    Q, CURSOR, STATUS, KIND, AGENT, ACTOR, ACTION, RESOURCE, SOURCE, KEY, BEFORE, TAB, SORT, DONE, SINCE, UNTIL, NEXT,
+];
