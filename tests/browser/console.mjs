@@ -43,6 +43,7 @@ const everyPage = async ({ enter }, looks, name) => {
       const shot = shots.find(([, v, c, p]) => v === viewport && c === colorScheme && p === path);
       if (shot && process.env.SHOTS && name === "chromium") {
         fs.mkdirSync(images, { recursive: true });
+        await page.mouse.move(1, 1);
         await page.screenshot({ path: `${images}/${shot[0]}.png` });
       }
     }
