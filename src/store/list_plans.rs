@@ -11,8 +11,7 @@ use super::operations::{self, OperationFilter, OperationKind, OperationStatus};
 use super::page::{Numbered, Page};
 use super::{
     agent_keys, channels, credentials, deployments, expiry, history, joins, keys, knowledge, notifications,
-    oauth_clients, oauth_grants, plans, registrations, sessions, spaces, tripwires, uploads,
-    users,
+    oauth_clients, oauth_grants, plans, registrations, sessions, spaces, tripwires, users,
 };
 use crate::time::Micros;
 
@@ -59,7 +58,6 @@ fn lists(conn: &Connection) {
     agents::with_containers(conn).unwrap();
     for page in pages() {
         expiry::ending(conn, Micros(1), Micros(9), &page, &mut |_| true).unwrap();
-        uploads::of_space(conn, "s", &page, &mut |_| true).unwrap();
     }
     let long_ago = AuditFilter { since: Some(Micros(1)), until: Some(Micros(2)), ..AuditFilter::default() };
     audit::list(conn, &long_ago, i64::MAX, 10, &mut |_| true).unwrap();
