@@ -61,10 +61,9 @@ pub fn ask(
         if !is_ours {
             return Err(Refusal::params("requestState is not that of this call, or it is older than 10 minutes."));
         }
-        match request.response(ANSWER).map(answer) {
-            Some(Some(answer)) => return Ok(Asked::Answer(answer)),
-            // What is no answer is asked for again.
-            Some(None) | None => {}
+        // What is no answer is asked for again.
+        if let Some(answer) = request.response(ANSWER).and_then(answer) {
+            return Ok(Asked::Answer(answer));
         }
     }
     let form = json!({ANSWER: {"method": "elicitation/create", "params": form(arguments)}});
