@@ -86,6 +86,22 @@ pub fn agent_name(data: &[u8]) {
     }
 }
 
+/// What somebody without a credential sends to join: the body of either request, or a code in it. What is taken is bounded,
+/// and a code is written in one way.
+pub fn join(data: &[u8]) {
+    super::http::join(data);
+    let Some(text) = text(data) else { return };
+    if taosd::secret::DeviceCode::parse(text).is_ok() {
+        assert!(text.starts_with("taos_device_") && text.is_ascii() && text.len() == 55, "{text:?}");
+    }
+    if let Some(code) = taosd::secret::UserCode::read(text) {
+        assert_eq!(taosd::secret::UserCode::parse(text), taosd::secret::UserCode::parse(&code), "{text:?}");
+    }
+    if let Ok(name) = given_name(text) {
+        assert!(name == text && name.chars().count() <= 2 * limits::NAME_CHARS, "{name:?}");
+    }
+}
+
 /// A place belongs to its list and reads back.
 pub fn cursor(data: &[u8]) {
     let Some(text) = text(data) else { return };

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use taosd::limits;
 use taosd::rest::field::{self, Field, Type, Unknown};
 use taosd::rest::multipart::{Event, Malformed, Multipart, PartHead};
+use taosd::rest::route::BodyKind;
 
 use super::text;
 
@@ -83,6 +84,20 @@ pub fn body(data: &[u8]) {
     if let Ok(Value::Object(object)) = taosd::rest::json::parse(data) {
         check(field::check(FIELDS, object.clone(), Unknown::Refused));
         check(field::check(FIELDS, object, Unknown::Ignored));
+    }
+}
+
+/// A body against the fields of the two requests that join.
+pub fn join(data: &[u8]) {
+    let Ok(Value::Object(object)) = taosd::rest::json::parse(data) else { return };
+    let routes = taosd::api::routes().iter().flat_map(|table| table.iter());
+    for route in routes.filter(|route| ["joins_create", "joins_fetch"].contains(&route.id)) {
+        let BodyKind::Json(fields) = route.body else { panic!("{} takes no JSON", route.id) };
+        if let Ok(taken) = field::check(fields, object.clone(), Unknown::Refused) {
+            fits(fields, &taken);
+            let all: usize = taken.values().filter_map(Value::as_str).map(|text| text.chars().count()).sum();
+            assert!(!taken.is_empty() && all <= limits::TEXT_BYTES, "{all} characters are held without a credential");
+        }
     }
 }
 

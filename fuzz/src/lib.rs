@@ -41,6 +41,16 @@ pub const TARGETS: &[Target] = &[
     ("cursor", api::cursor, &[b"YWdlbnRzOjE6YQ", b"agents:-1:x"]),
     ("head", head::head, &[b"GET /a%20b/?c=d\nha\nt\xffchunked", b"OPTIONS *\nhlocalhost:80", b"host:80"]),
     (
+        "join",
+        api::join,
+        &[
+            br#"{"name":"scout","reason":"To watch.","description":"d","origin_hint":"host"}"#,
+            br#"{"device_code":"taos_device_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+            b"bcdf ghjk",
+            b"BCDF-GHJK",
+        ],
+    ),
+    (
         "json",
         http::json,
         &[

@@ -30,6 +30,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
             super::oauth::REGISTER,
             super::oauth::AUTHORIZE,
             super::oauth::CONSENT,
+            super::oauth::FORMS,
             super::oauth::DEVICE,
             super::oauth::TOKEN,
             super::oauth::REVOKE,

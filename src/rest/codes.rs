@@ -308,13 +308,13 @@ codes! {
     INVALID_CLIENT_METADATA 400 "invalid_client_metadata" "A field of the registration is missing, wrong or too long."
         "Correct the field that the error names." in "recipes/letting-programs-log-in#register" ;
     AUTHORIZATION_PENDING 400 "authorization_pending" "The person has not decided yet."
-        "Ask again after the interval." in "recipes/letting-programs-log-in#without-a-browser" ;
+        "Ask again after the interval." ;
     SLOW_DOWN 400 "slow_down" "The program asked again before the interval was over."
-        "Wait 5 seconds longer than before between two questions." in "recipes/letting-programs-log-in#without-a-browser" ;
+        "Wait 5 seconds longer than before between two questions." ;
     ACCESS_DENIED 400 "access_denied" "The person has refused."
-        "Start the login again if that was a mistake." in "recipes/letting-programs-log-in#without-a-browser" ;
+        "Start the login or the join again if that was a mistake." ;
     EXPIRED_TOKEN 400 "expired_token" "The device code is unknown, used, or older than 10 minutes."
-        "Start the login again: the person types a new code." in "recipes/letting-programs-log-in#without-a-browser" ;
+        "Start the login or the join again: the person gets a new code." ;
     USER_CODE_NOT_FOUND 404 "user_code_not_found" "No program waits with this code."
         "Compare the code with the one that the program shows, or start the login again in the program." in "recipes/letting-programs-log-in#without-a-browser" ;
     OAUTH_CLIENT_NOT_FOUND 404 "oauth_client_not_found" "No such program is registered."

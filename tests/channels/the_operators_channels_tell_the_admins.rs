@@ -43,6 +43,13 @@ fn all_admins_are_told_once_and_a_users_channel_of_that_user_alone() {
     }
     assert_eq!(shown("operator").as_array().map(Vec::len), Some(2), "{}", daemon.log_text());
     assert_eq!(shown("ann")[0]["configured"], json!(true));
+    // The one with a token_file has a secret, which is nowhere told.
+    let has_secret = |user: &str, kind: &str| {
+        let all = shown(user);
+        let one = all.as_array().and_then(|all| all.iter().find(|one| one["kind"] == kind)).expect("a channel").clone();
+        one["has_secret"] == true
+    };
+    assert_eq!([has_secret("operator", "gotify"), has_secret("ann", "ntfy")], [true, false]);
     // It is the file's to change.
     let id = shown("ann")[0]["id"].as_str().expect("an id").to_owned();
     ann.delete(&format!("/api/users/ann/channels/{id}")).expect(404);

@@ -99,7 +99,7 @@ fn no_route_that_adds_goes_on_when_the_allowance_is_used_up_and_none_that_takes_
             // Nobody's allowance: bounded by its peer and in all.
             "joins_create" | "joins_fetch" => continue,
             // A page must have been seen first.
-            "oauth_consent" => continue,
+            "oauth_consent" | "oauth_consent_form" | "login_link_form" => continue,
             _ => client.send(route.method.as_str(), &path, body),
         };
         let adds = matches!(growth::of(route), Growth::Adds | Growth::AddsWords);

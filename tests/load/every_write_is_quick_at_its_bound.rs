@@ -37,6 +37,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("tripwires_plant", "needs a container; adds a row as channels_create does"),
     ("joins_fetch", "needs a person's decision; adds a key as keys_create does"),
     ("oauth_consent", "needs a browser; adds an agent as agents_create does"),
+    ("oauth_consent_form", "asks oauth_consent"),
+    ("login_link_form", "asks sessions_open"),
     ("oauth_token", "needs a browser; adds a credential as keys_create does"),
     ("credentials_fingerprint", "changes the row of one key, as keys_rotate does"),
 ];

@@ -12,4 +12,5 @@ mod a_service_asks_about_tokens;
 mod attacks_give_nothing;
 mod program;
 mod programs_are_registered_by_hand;
+mod the_pages_work_without_scripts;
 mod tokens_for_another_service;

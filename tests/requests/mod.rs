@@ -3,6 +3,7 @@
 mod a_join_gives_strangers_nothing;
 mod a_kill_leaves_it_pending_or_decided;
 mod a_refusal_tells_what_to_ask_for;
+mod a_restore_gives_nothing_back;
 mod a_role_for_a_time_leaves_no_trace;
 mod an_agent_joins_and_comes_back;
 mod changes_are_told_as_they_happen;

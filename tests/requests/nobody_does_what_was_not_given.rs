@@ -69,6 +69,13 @@ struct Given {
     seconds: f64,
 }
 
+impl Given {
+    /// Where the clock went back it may have ended by the time that has really passed.
+    fn may_be_over(&self) -> bool {
+        self.at.elapsed().as_secs_f64() > self.seconds - NEAR
+    }
+}
+
 struct Model {
     daemon: Daemon,
     clock: Option<FalseClock>,
@@ -212,7 +219,7 @@ impl Model {
         let reply = by.post(&format!("/api/requests/{}/{what}", asked.id), json!({}));
         let may = (what == "revoke") == asked.given.is_some();
         // One that is about to end may have ended by now.
-        if asked.given.as_ref().is_some_and(|given| given.until - self.now() < NEAR) {
+        if asked.given.as_ref().is_some_and(|given| given.until - self.now() < NEAR || given.may_be_over()) {
             self.open.retain(|one| one.id != asked.id || reply.status != 200);
             return;
         }
@@ -306,10 +313,7 @@ impl Model {
             let now = self.now();
             let given: Vec<&Given> =
                 self.open.iter().filter(|asked| asked.what == what).filter_map(|asked| asked.given.as_ref()).collect();
-            // Where the clock went back it may have ended by the time that has really passed.
-            let near = |given: &&&Given| {
-                (given.until - now).abs() < NEAR || given.at.elapsed().as_secs_f64() > given.seconds - NEAR
-            };
+            let near = |given: &&&Given| (given.until - now).abs() < NEAR || given.may_be_over();
             if given.iter().any(|one| near(&one)) {
                 continue;
             }

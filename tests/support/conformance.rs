@@ -130,7 +130,8 @@ fn headers(method: &str, path: &str, reply: &Reply) {
     );
     assert!(reply.header("server").is_none(), "{what}");
     assert!(!reply.headers.iter().any(|(n, _)| n.to_ascii_lowercase().starts_with("access-control-")), "{what}");
-    let opens = path.starts_with("/api/sessions") || ["/ui/login", "/ui/logout"].contains(&path);
+    let opens = ["/api/sessions", "/login/"].iter().any(|start| path.starts_with(start))
+        || ["/ui/login", "/ui/logout"].contains(&path);
     assert!(reply.header("set-cookie").is_none() || opens, "{what}");
     let names: std::collections::BTreeSet<_> = reply.headers.iter().map(|(n, _)| n.to_ascii_lowercase()).collect();
     assert_eq!(names.len(), reply.headers.len(), "a header stands twice: {what}");

@@ -79,6 +79,7 @@ const READS: &[&str] = &[
     "oauth_register",
     "oauth_introspect",
     "oauth_device",
+    "oauth_device_form",
     "oauth_device_authorization",
 ];
 
@@ -274,12 +275,12 @@ pub const BOUNDS: &[Bound] = &[
         },
     },
     Bound {
-        routes: &["sessions_open"],
+        routes: &["sessions_open", "login_link_form"],
         adds: "A session",
         most: || format!("{} per user; then the one that was idle longest ends", limits::SESSIONS),
     },
     Bound {
-        routes: &["oauth_consent"],
+        routes: &["oauth_consent", "oauth_consent_form"],
         adds: "An agent and its owner's grant, if the person chooses a new agent",
         most: || {
             format!("{} agents per owner, archived ones included; then 409 `limit_reached`", limits::AGENTS_OF_USER)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
 use super::redirect::Redirect;
-use super::{device, issuer, login, page, pages, public};
+use super::{device, forms, issuer, login, page, pages, public};
 use crate::access::scopes::ax_scopes;
 use crate::access::{self, Action, AgentRole, Caller, Class, Scopes};
 use crate::api::ax;
@@ -156,11 +156,11 @@ fn show(app: &App, input: Input) -> Handled {
     if seen != session {
         return Ok(gone().into());
     }
-    Ok(form(app, &viewer, &asked)?.into())
+    Ok(form(app, input.param(0), &viewer, &asked)?.into())
 }
 
 /// The page itself.
-fn form(app: &App, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
+fn form(app: &App, request: &str, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
     let held: Vec<&str> =
         [Class::User, Class::Agent].iter().flat_map(|class| ax_scopes::consentable(*class, &own)).collect();
@@ -190,6 +190,8 @@ fn form(app: &App, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
     let days = app.config.read(|now| (now.oauth.refresh_idle_days, now.oauth.refresh_days));
     let any_chosen = agents.iter().any(|agent| agent.chosen);
     let page = pages::Consent {
+        request: &format!("/oauth/consent/{request}"),
+        answer: &forms::answer_path(request),
         client: &asked.client.name,
         client_uri: asked.client.uri.as_deref(),
         place: &place,

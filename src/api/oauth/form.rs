@@ -56,6 +56,11 @@ impl Form {
         Self(all)
     }
 
+    /// The rest of the names that begin so.
+    pub fn named(&self, start: &str) -> Vec<&str> {
+        self.0.iter().filter_map(|(name, _)| name.strip_prefix(start)).collect()
+    }
+
     /// The value of a parameter; `None` where it is empty or was not sent.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

@@ -280,10 +280,18 @@ fn apply(sender: &ChannelSender, channel: &mut Channel, wanted: Wanted) -> Resul
 }
 
 fn list(app: &App, call: Call) -> Handled {
+    let configured = Arc::clone(&app.config.now().channels);
     let all = app.store.read(|conn| {
         let user = users::find(conn, &call.caller, call.input.param(0))?;
         let channels = rows::of_user(conn, &user.id)?;
-        let shown = channels.iter().map(|channel| Ok(show(channel, rows::count(conn, &channel.id)?)));
+        let shown = channels.iter().map(|channel| {
+            let mut told = show(channel, rows::count(conn, &channel.id)?);
+            // The token of one in taosd.toml lies in its file.
+            if configured.iter().any(|one| one.id == channel.id && one.token.is_some()) {
+                told["has_secret"] = json!(true);
+            }
+            Ok(told)
+        });
         shown.collect::<Result<Vec<_>, ApiError>>()
     })?;
     Ok(Reply::ok(&Value::Array(all)).into())

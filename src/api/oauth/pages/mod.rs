@@ -37,6 +37,10 @@ pub struct Onward<'a> {
 #[derive(Template)]
 #[template(path = "api/oauth/pages/consent.html")]
 pub struct Consent<'a> {
+    /// Where the script sends the answer.
+    pub request: &'a str,
+    /// Where the form goes without it.
+    pub answer: &'a str,
     /// What the program calls itself.
     pub client: &'a str,
     /// The page it names as its own.

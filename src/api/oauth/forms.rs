@@ -1,0 +1,160 @@
+//! The forms of the pages as a browser without scripts sends them. Each asks the route that the script asks, in the name of
+//! the same session, and answers with the next page.
+
+use askama::Template;
+use hyper::body::Bytes;
+use hyper::header::{LOCATION, SET_COOKIE};
+use hyper::http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::form::{Form, encoded};
+use super::{login, page, pages, posted};
+use crate::access::lookup::cookie;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Handled, Step};
+use crate::api::engine::inside::Asked;
+use crate::api::engine::site;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::input::Input;
+use crate::rest::reply::{Body, Reply};
+use crate::rest::route::Answer;
+use crate::rest::service::Outcome;
+
+/// What the form of the consent page calls a word's box: this and the word.
+const WORD: &str = "scope.";
+
+const fn row(path: &'static str, handler: crate::api::engine::api_route::PublicHandler) -> ApiRoute {
+    page(Method::POST, path, handler).answering(200, Answer::OrSeeOther(&Answer::Other(&["text/html"])))
+}
+
+const REFUSALS: &[&codes::Code] = &[codes::INVALID_REQUEST, codes::CSRF_REFUSED, codes::RATE_LIMITED];
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    row("/login/{link}", follow)
+        .described(
+            "login_link_form",
+            "Use a login link without a script",
+            "The button of the link's page: opens a session as sessions_open does, and leads to the link's path.",
+            "recipes/logging-in#by-link",
+        )
+        .failing(&[codes::LINK_INVALID, codes::TLS_REQUIRED, codes::CSRF_REFUSED, codes::RATE_LIMITED]),
+    row("/oauth/consent/{request}/answer", consent)
+        .described(
+            "oauth_consent_form",
+            "Answer a program without a script",
+            "The form of the consent page, as oauth_consent: decision, act_as (new, user, or agent: and the id), new_agent, and scope.WORD for each allowed word.",
+            "recipes/letting-programs-log-in#consent",
+        )
+        .failing(REFUSALS),
+    row("/oauth/device/code", device)
+        .described(
+            "oauth_device_form",
+            "Type the code of a program without a script",
+            "The form of the page, as oauth_device: user_code. Leads to the consent page.",
+            "recipes/letting-programs-log-in#without-a-browser",
+        )
+        .failing(REFUSALS),
+];
+
+/// Leads back to a program, whose address the browser opens by itself or by a click.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/back.html")]
+struct Back<'a> {
+    to: &'a str,
+}
+
+fn refused(error: &ApiError) -> Reply {
+    pages::problem("That did not work", error)
+}
+
+/// The form, if a page of ours sent it.
+fn own(input: &Input) -> Result<Form, ApiError> {
+    if !cookie::is_same_origin(&input.head) {
+        return Err(codes::CSRF_REFUSED.into());
+    }
+    posted(input)
+}
+
+fn follow(app: &App, input: Input) -> Handled {
+    if site::origin(app, &input.head).is_none() {
+        return Ok(login::not_here().into());
+    }
+    if !cookie::is_same_origin(&input.head) {
+        return Ok(refused(&codes::CSRF_REFUSED.into()).into());
+    }
+    let body = json!({"link": input.param(0)}).to_string();
+    let asked = Asked::new(app, &input.head, Method::POST, "/api/sessions")?;
+    then(asked.public(app, &body.into()), |reply, told| {
+        let to = told["path"].as_str().unwrap_or("/");
+        let cookie = reply.headers.get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).unwrap_or_default();
+        Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to).with(SET_COOKIE, cookie)
+    })
+}
+
+fn consent(app: &App, input: Input) -> Handled {
+    let target = format!("/oauth/consent/{}", input.param(0));
+    within(app, &input, &target, &target, decision)
+}
+
+fn device(app: &App, input: Input) -> Handled {
+    within(
+        app,
+        &input,
+        "/oauth/device",
+        "/oauth/device",
+        |form| json!({"user_code": form.get("user_code").unwrap_or_default()}),
+    )
+}
+
+/// Asks a route of the session's; without one it leads to the login and back to `page`.
+fn within(app: &App, input: &Input, target: &str, page: &str, body: fn(&Form) -> Value) -> Handled {
+    let form = match own(input) {
+        Ok(form) => form,
+        Err(error) => return Ok(refused(&error).into()),
+    };
+    let Some(viewer) = app.gate.viewer(&input.head)? else { return Ok(login::first(page).into()) };
+    let asked = Asked::new(app, &input.head, Method::POST, target)?;
+    then(asked.run(app, &viewer, &Bytes::from(body(&form).to_string())), |_, told| {
+        let to = told["redirect_to"].as_str().unwrap_or("/");
+        // A redirect from a form to another place is stopped by the policy form-action; a page that leads on is not.
+        if to.starts_with('/') {
+            Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to)
+        } else {
+            pages::reply(StatusCode::OK, &Back { to })
+        }
+    })
+}
+
+/// A decision as the script would send it.
+fn decision(form: &Form) -> Value {
+    let act_as = match form.get("act_as") {
+        Some("new") => json!({"new_agent": form.get("new_agent").unwrap_or_default()}),
+        Some("user") => json!({"user": true}),
+        Some(agent) => json!({"agent_id": agent.strip_prefix("agent:").unwrap_or(agent)}),
+        None => json!({}),
+    };
+    json!({"decision": form.get("decision"), "act_as": act_as, "scope": form.named(WORD)})
+}
+
+/// What is made of a reply: the next page, or what went wrong.
+fn then(outcome: Outcome, good: fn(&Reply, &Value) -> Reply) -> Handled {
+    let finish = move |reply: Reply| {
+        let Body::Bytes(bytes) = &reply.body else { return Outcome::Done(refused(&codes::INTERNAL.into())) };
+        let told: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        if reply.status.is_success() {
+            return Outcome::Done(good(&reply, &told));
+        }
+        let code = told["error"].as_str().and_then(codes::by_slug).unwrap_or(codes::INTERNAL);
+        let detail = told["detail"].as_str().unwrap_or(code.about);
+        Outcome::Done(refused(&ApiError::new(code).detail(detail)))
+    };
+    Ok(Step::Later(Outcome::Then(Box::new(outcome), Box::new(finish))))
+}
+
+/// The path of the form that answers a request.
+pub(super) fn answer_path(request: &str) -> String {
+    format!("/oauth/consent/{}/answer", encoded(request))
+}

@@ -1,0 +1,68 @@
+//! A restore brings back nothing that a request gave and that was taken since: a right of the agent, a role on another agent,
+//! a membership; nor what was only asked for and refused since (DESIGN D22).
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{Daemon, TempDir, text};
+use super::world::{TRIED, TRIED_SCOPE, World};
+
+#[track_caller]
+fn taosd(daemon: &Daemon, verb: &str, file: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taosd"));
+    let output = command.arg(verb).arg("--data-dir").arg(&daemon.data).arg(file).output().expect("taosd");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn rights_and_roles_and_memberships_that_were_taken_stay_taken() {
+    let (dir, mut w) = (TempDir::new(), World::new());
+    w.daemon.agent_by(&w.ann, "other");
+    let bob = w.daemon.member("bob", &["*"]);
+    let space = {
+        let spaces = bob.get("/api/v1/spaces").expect(200).json();
+        text(&spaces["spaces"][0], "id")
+    };
+    let ask = |resource: String, role: &str| {
+        let body =
+            json!({"kind": "grant", "resource": resource, "role": role, "reason": "r", "duration_seconds": 3600});
+        text(&w.ask(body), "id")
+    };
+    let (right, role) = (w.ask_scope(&[TRIED_SCOPE]), ask("agent:other".to_owned(), "viewer"));
+    let member = ask(format!("space:{space}"), "editor");
+    let refused = w.ask_scope(&["agents.export"]);
+    w.approve(&right, json!({}));
+    w.approve(&role, json!({}));
+    bob.post(&format!("/api/requests/{member}/approve"), json!({})).expect(200);
+    let export = "/api/agents/atlas/export";
+    let can = |w: &World| {
+        let message = json!({"content": "hi", "space_id": space});
+        let sent = w.atlas.post("/api/v1/messages", message).status == 200;
+        [w.atlas.get(TRIED).status == 200, w.atlas.get("/api/agents/other").status == 200, sent]
+    };
+    assert_eq!(can(&w), [true; 3]);
+    let backup = dir.path().join("b.db");
+    taosd(&w.daemon, "backup", &backup);
+
+    for id in [&right, &role] {
+        w.ann.post(&format!("/api/requests/{id}/revoke"), json!({})).expect(200);
+    }
+    bob.post(&format!("/api/requests/{member}/revoke"), json!({})).expect(200);
+    w.ann.post(&format!("/api/requests/{refused}/deny"), json!({})).expect(200);
+    assert_eq!(can(&w), [false; 3]);
+    assert_eq!(w.daemon.stop(), Some(0));
+    taosd(&w.daemon, "restore", &backup);
+    w.daemon.spawn();
+    w.atlas = w.daemon.client(w.atlas.token());
+    // Its token was issued before the backup and lives.
+    assert_eq!(w.atlas.get("/api/auth/whoami").expect(200).json()["agent_name"], "atlas");
+    assert_eq!(can(&w), [false; 3]);
+    w.atlas.get(export).expect(403);
+    for id in [&right, &role, &member] {
+        assert_ne!(w.state(id), "approved");
+    }
+    assert_eq!(w.daemon.stop(), Some(0));
+    w.daemon.check();
+}
