@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Client, Daemon};
 use super::world::{WHOAMI, token};
+use crate::support::{Client, Daemon};
 
 const AGENTS: [&str; 4] = ["atlas", "vega", "rigel", "sirius"];
 

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Daemon, TempDir, text};
 use super::world::{TRIED, TRIED_SCOPE, World};
+use crate::support::{Daemon, TempDir, text};
 
 #[track_caller]
 fn taosd(daemon: &Daemon, verb: &str, file: &Path) {
