@@ -39,7 +39,7 @@ fn write_the_dump_of_this_version() {
     conn.execute_batch(
         "INSERT INTO webhook_outbox (notification_id, queued_at, next_at)
             SELECT id, 1790000000000000, 9000000000000000 FROM notifications;
-         INSERT INTO agent_profiles SELECT id, 'what it is', '', '', 'assistant', NULL, '', 1, 0 FROM agents
+         INSERT INTO agent_profiles SELECT id, 'what it is', '', '', 'assistant', NULL, 1, 0, '' FROM agents
             WHERE id NOT IN (SELECT agent_id FROM agent_profiles);
          INSERT INTO operations (id, kind, status, agent_name, progress, actor, request_id, created_at, started_at,
             finished_at)
@@ -147,8 +147,9 @@ fn dump(conn: &Connection) -> String {
         pragma("user_version")
     );
     // The tables behind a full-text index are the index's own: it makes them, and their rows are put into them.
-    let objects =
-        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB '*_words_*' AND name NOT GLOB 'sqlite_*'
+    let objects = "SELECT type, name, sql FROM sqlite_schema AS one
+        WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*' AND NOT EXISTS (SELECT 1 FROM sqlite_schema AS index_of
+            WHERE index_of.sql GLOB 'CREATE VIRTUAL TABLE*' AND one.type = 'table' AND one.name GLOB index_of.name || '_*')
         ORDER BY type = 'trigger', rowid";
     let mut statement = conn.prepare(objects).unwrap();
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
