@@ -16,12 +16,14 @@ use daemon::Daemon;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-/// A daemon whose log, access lines included, goes to `/dev/null`, and that turns nobody away for the rate.
+/// A daemon whose log, access lines included, goes to `/dev/null`, and that turns nobody away for the rate
+/// or for their number.
 pub fn quiet_daemon() -> Daemon {
     let rates = [
         ("TAOSD_REQUESTS_PER_MINUTE", "1000000000"),
         ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
         ("TAOSD_WRITE_BYTES_PER_HOUR", "0"),
+        ("TAOSD_MAX_CONNECTIONS_PER_PEER", "1024"),
     ];
     let mut daemon = Daemon::prepared(None, &[], &rates);
     daemon.log = "/dev/null".into();
