@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ax::ax::{AxReply, agent, agent_key, audited, claims, exchange, secret, token, user_key};
+use crate::ax::client::{AxReply, agent, agent_key, audited, claims, exchange, secret, token, user_key};
 use crate::support::Daemon;
 
 #[test]

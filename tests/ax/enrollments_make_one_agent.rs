@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::ax::ax::{AxReply, agent, exchange, secret};
+use crate::ax::client::{AxReply, agent, exchange, secret};
 use crate::support::{Daemon, Reply};
 
 fn enrollment(daemon: &Daemon, body: Value) -> Value {

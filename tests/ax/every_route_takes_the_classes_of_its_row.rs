@@ -9,7 +9,7 @@ use taosd::api::{ApiRoute, routes};
 use taosd::rest::error::Dialect;
 use taosd::rest::route::Access;
 
-use crate::ax::ax::{agent, agent_key, exchange, secret, user_key};
+use crate::ax::client::{agent, agent_key, exchange, secret, user_key};
 use crate::support::{Client, Daemon};
 
 /// What the access check says of a request.

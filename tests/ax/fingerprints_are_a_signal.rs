@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ax::ax::{AxReply, agent, agent_key, audited, secret, token};
+use crate::ax::client::{AxReply, agent, agent_key, audited, secret, token};
 use crate::support::Daemon;
 
 fn sha256(text: &str) -> String {

@@ -1,7 +1,7 @@
 //! The aX dialect through the real binary: keys, exchange, short-lived tokens, enrollment, agents, sessions.
 
 mod agents_belong_to_their_maker;
-mod ax;
+mod client;
 mod each_error_of_the_exchange;
 mod enrollments_make_one_agent;
 mod every_route_takes_the_classes_of_its_row;

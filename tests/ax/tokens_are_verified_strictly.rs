@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
-use crate::ax::ax::{AxReply, agent, agent_key, claims, exchange, forged, header, secret, signing_key, user_key};
+use crate::ax::client::{AxReply, agent, agent_key, claims, exchange, forged, header, secret, signing_key, user_key};
 use crate::support::Daemon;
 
 fn now() -> i64 {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::ax::ax::{AxReply, agent, agent_key, exchange, secret, token, user_key};
+use crate::ax::client::{AxReply, agent, agent_key, exchange, secret, token, user_key};
 use crate::support::{Daemon, TempDir};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ax::ax::AxReply;
+use crate::ax::client::AxReply;
 use crate::support::Daemon;
 
 #[test]

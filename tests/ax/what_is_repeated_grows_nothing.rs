@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::ax::ax::{AxReply, exchange, secret, user_key};
+use crate::ax::client::{AxReply, exchange, secret, user_key};
 use crate::support::{Daemon, text};
 
 /// Counts of an action's rows, oldest first.
