@@ -11,7 +11,7 @@ use super::operations::{self, OperationFilter, OperationKind, OperationStatus};
 use super::page::{Numbered, Page};
 use super::{
     agent_keys, channels, credentials, deployments, expiry, history, joins, keys, knowledge, notifications,
-    oauth_clients, oauth_grants, plans, registrations, sessions, spaces, tripwires, users,
+    oauth_clients, oauth_grants, plans, registrations, sessions, spaces, tripwires, uploads, users,
 };
 use crate::time::Micros;
 
@@ -134,6 +134,7 @@ fn small_lists(conn: &Connection) {
         joins::list(conn, None, &page, &mut |_| true).unwrap();
         joins::list(conn, Some("u"), &page, &mut |_| true).unwrap();
         users::list(conn, &page, &mut |_| true).unwrap();
+        uploads::of_space(conn, "s", &page, &mut |_| true).unwrap();
         for principal in [Grantee::User("u".into()), Grantee::Agent("a".into())] {
             spaces::of(conn, &principal, &page, Micros(1), &mut |_| true).unwrap();
         }

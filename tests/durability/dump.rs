@@ -57,6 +57,8 @@ fn write_the_dump_of_this_version() {
 const OF_THE_WORKSPACE: &str = "
     INSERT OR IGNORE INTO agent_news (agent_id, count) SELECT id, 1 FROM agents LIMIT 1;
     INSERT INTO knowledge_sources (source_id, owner_user_id) SELECT 'app:birds', id FROM users LIMIT 1;
+    UPDATE knowledge_items SET categories = '[\"birds\"]' WHERE id = (SELECT min(id) FROM knowledge_items);
+    INSERT INTO audit_spans (span, min_at, max_at) SELECT 0, min(at), max(at) FROM audit;
     INSERT OR IGNORE INTO agent_allowances (agent_id, day, bytes, rows) SELECT id, 20000, 10, 1 FROM agents LIMIT 1;
     INSERT OR IGNORE INTO message_read_bits (space_id, principal, bits) SELECT space_id, author, x'01' FROM messages LIMIT 1;
     INSERT OR IGNORE INTO message_receipts (place, principal, name, space_id, seq, state, at)
