@@ -47,6 +47,12 @@ fn write_the_dump_of_this_version() {
             1790000000000000, 1790000000000000, 1790000001000000)",
     )
     .unwrap();
+    // Two of the documentation's pages are enough.
+    conn.execute_batch(
+        "DELETE FROM knowledge_items WHERE id NOT IN (SELECT id FROM knowledge_items ORDER BY id LIMIT 2);
+         INSERT INTO knowledge_words (knowledge_words) VALUES ('optimize')",
+    )
+    .unwrap();
     conn.execute_batch(OF_THE_WORKSPACE).unwrap();
     conn.execute_batch(OF_PROGRAMS_AND_CHANNELS).unwrap();
     // Every other secret was made for this and is known to nobody.
@@ -95,7 +101,7 @@ const OF_PROGRAMS_AND_CHANNELS: &str = "
         SELECT '0198b8a0-0000-7000-8000-000000000006', id, 'ntfy', 'high', 1790000000000000, 1790000000000000,
             'https://ntfy.invalid/dump' FROM users WHERE username = 'operator';
     INSERT INTO channel_outbox (channel_id, notification_id, queued_at)
-        SELECT '0198b8a0-0000-7000-8000-000000000006', id, 1790000000000000 FROM notifications LIMIT 1";
+        SELECT '0198b8a0-0000-7000-8000-000000000006', id, 9000000000000000 FROM notifications LIMIT 1";
 
 /// Something of everything.
 fn fill(daemon: &Daemon) {

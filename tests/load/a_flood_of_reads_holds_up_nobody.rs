@@ -13,15 +13,15 @@ fn forty_connections_of_one_agent_leave_the_others_their_workers() {
     daemon.agent("hostile");
     let hostile = daemon.agent_token("hostile", &["knowledge.read"]);
     knowledge(&daemon, 100, 400, |number| format!("some words of {number}"));
-    // Every row is looked at, and none fits.
-    hostile.get("/api/knowledge/items?category=none");
+    // Every item is a match, and its rank is worked out.
+    hostile.get("/api/knowledge/search?q=some+words+of");
     let (end, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let flood: Vec<_> = (0..40)
         .map(|_| {
             let (client, end, asked) = (hostile.clone(), Arc::clone(&end), Arc::clone(&asked));
             std::thread::spawn(move || {
                 while !end.load(Ordering::Relaxed) {
-                    client.get("/api/knowledge/items?category=none");
+                    client.get("/api/knowledge/search?q=some+words+of");
                     asked.fetch_add(1, Ordering::Relaxed);
                 }
             })

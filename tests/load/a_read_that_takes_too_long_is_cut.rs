@@ -7,8 +7,8 @@ use crate::support::Daemon;
 fn a_read_over_its_time_is_cut_and_writes_go_on() {
     let daemon = Daemon::with(&[], &[("TAOSD_READ_TIMEOUT_MS", "10")]);
     knowledge(&daemon, 80, 500, |number| format!("some words of {number}"));
-    // Every row is looked at, and none fits.
-    let looked_for = "/api/knowledge/items?category=none";
+    // Every item is a match, and its rank is worked out.
+    let looked_for = "/api/knowledge/search?q=some+words+of";
     let cut = daemon.operator().get(looked_for).expect_error(503, "read_too_slow");
     assert_eq!(cut.header("retry-after"), Some("1"));
     // What is small is answered, on the same connection to the database too, and nothing written is lost.

@@ -1,6 +1,6 @@
 //! Tables filled past the daemon, as full as their bounds let them be.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::json;
 
 use crate::support::Daemon;
@@ -18,7 +18,8 @@ pub fn id(kind: u32, number: u32) -> String {
 /// Runs `work` in one transaction.
 pub fn at_once(daemon: &Daemon, work: impl FnOnce(&Connection)) {
     let mut conn = daemon.db();
-    let tx = conn.transaction().expect("a transaction");
+    // The lock to write is waited for only where nothing has been read yet.
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).expect("a transaction");
     work(&tx);
     tx.commit().expect("a commit");
 }

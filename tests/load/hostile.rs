@@ -164,7 +164,7 @@ fn reads(daemon: &Daemon) -> Attack {
     let mut n = 0;
     Box::new(move || {
         n += 1;
-        let path = if n % 2 == 0 { words } else { "/api/knowledge/items?category=none" };
+        let path = if n % 2 == 0 { words } else { "/api/knowledge/search?q=some+of" };
         std::thread::scope(|scope| {
             let all: Vec<_> = (0..20).map(|_| scope.spawn(|| client.get(path).status)).collect();
             all.into_iter().map(|one| one.join().expect("a reply")).max().unwrap_or(0)
