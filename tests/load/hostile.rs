@@ -13,31 +13,35 @@ pub struct Kind {
     pub name: &'static str,
     /// Shares of the write allowance that its principal has.
     pub shares: u64,
+    /// Bytes by which what reaches the allowance may pass it: an upload that has begun comes in whole.
+    pub over: u64,
     /// Makes its principal.
     pub begin: fn(&Daemon) -> Attack,
 }
 
 const SMALL: usize = 60_000;
+/// Bytes of an upload.
+const UPLOAD: usize = 1_000_000;
 
 pub const KINDS: &[Kind] = &[
-    Kind { name: "exchange", shares: 8, begin: exchange },
-    Kind { name: "register", shares: 1, begin: register },
-    Kind { name: "rotate", shares: 1, begin: rotate },
-    Kind { name: "sessions", shares: 8, begin: sessions },
-    Kind { name: "notify", shares: 1, begin: notify },
-    Kind { name: "knowledge", shares: 1, begin: knowledge },
-    Kind { name: "deployments", shares: 1, begin: deployments },
-    Kind { name: "keys", shares: 8, begin: keys },
-    Kind { name: "denials", shares: 1, begin: denials },
-    Kind { name: "idempotency", shares: 1, begin: idempotency },
-    Kind { name: "flood of reads", shares: 1, begin: reads },
-    Kind { name: "messages", shares: 1, begin: messages },
-    Kind { name: "tasks", shares: 1, begin: tasks },
-    Kind { name: "context", shares: 1, begin: context },
-    Kind { name: "uploads", shares: 1, begin: uploads },
-    Kind { name: "requests", shares: 1, begin: requests },
-    Kind { name: "joins", shares: 1, begin: joins },
-    Kind { name: "OAuth", shares: 1, begin: oauth },
+    Kind { name: "exchange", shares: 8, over: 0, begin: exchange },
+    Kind { name: "register", shares: 1, over: 0, begin: register },
+    Kind { name: "rotate", shares: 1, over: 0, begin: rotate },
+    Kind { name: "sessions", shares: 8, over: 0, begin: sessions },
+    Kind { name: "notify", shares: 1, over: 0, begin: notify },
+    Kind { name: "knowledge", shares: 1, over: 0, begin: knowledge },
+    Kind { name: "deployments", shares: 1, over: 0, begin: deployments },
+    Kind { name: "keys", shares: 8, over: 0, begin: keys },
+    Kind { name: "denials", shares: 1, over: 0, begin: denials },
+    Kind { name: "idempotency", shares: 1, over: 0, begin: idempotency },
+    Kind { name: "flood of reads", shares: 1, over: 0, begin: reads },
+    Kind { name: "messages", shares: 1, over: 0, begin: messages },
+    Kind { name: "tasks", shares: 1, over: 0, begin: tasks },
+    Kind { name: "context", shares: 1, over: 0, begin: context },
+    Kind { name: "uploads", shares: 1, over: UPLOAD as u64 * 2, begin: uploads },
+    Kind { name: "requests", shares: 1, over: 0, begin: requests },
+    Kind { name: "joins", shares: 1, over: 0, begin: joins },
+    Kind { name: "OAuth", shares: 1, over: 0, begin: oauth },
 ];
 
 /// An agent of the operator's with a token of these scopes.
@@ -206,7 +210,7 @@ fn uploads(daemon: &Daemon) -> Attack {
     Box::new(move || {
         n += 1;
         let head = "Content-Disposition: form-data; name=\"file\"; filename=\"f.txt\"\r\nContent-Type: text/plain";
-        let body = format!("--b\r\n{head}\r\n\r\n{n} {}\r\n--b--\r\n", "f".repeat(1_000_000));
+        let body = format!("--b\r\n{head}\r\n\r\n{n} {}\r\n--b--\r\n", "f".repeat(UPLOAD));
         client.send("POST", "/api/v1/uploads/", Some(body.as_bytes())).status
     })
 }

@@ -450,7 +450,8 @@ pub const BOUNDS: &[Bound] = &[
         most: || {
             format!(
                 "`limits.max_upload_bytes` of one; `workspace.upload_bytes_per_space`, `workspace.upload_bytes` of all \
-                 spaces, 413 `quota_exceeded`; an agent's day, 429 `allowance_used`; {} at once, {} of a principal",
+                 spaces, 413 `quota_exceeded`; an agent's day, 429 `allowance_used`; {} at once, {} of a principal; a \
+                 file that has begun within the hour's share comes in whole",
                 limits::UPLOADS.0,
                 limits::UPLOADS.1
             )
