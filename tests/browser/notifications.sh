@@ -11,7 +11,8 @@ taosd=${1:-${CARGO_TARGET_DIR:-target}/debug/taosd}
 work=$(mktemp -d)
 daemon=
 cleanup() {
-    [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
+    # It writes until it has ended.
+    [ -z "$daemon" ] || { kill "$daemon" && wait "$daemon"; } 2>/dev/null || true
     rm -rf "$work"
 }
 trap cleanup EXIT
