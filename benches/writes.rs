@@ -31,8 +31,8 @@ fn main() {
             request("POST", &format!("/api/agents/agent{n}/token/issue"), &daemon.token, "{}")
         })
         .collect();
-    let user = request("POST", "/api/users/operator/tokens", &daemon.token, r#"{"label":"bench"}"#);
-    let inserts = vec![user; CLIENTS];
+    let notice = r#"{"title": "The build is done", "body": "All tests have passed."}"#;
+    let inserts = vec![request("POST", "/api/ui/notify", &daemon.token, notice); CLIENTS];
     let beside = daemon.data.with_file_name("reference");
     fs::create_dir(&beside).expect("a directory");
     let reference = Reference::new(&beside.join("serial.db"));
@@ -61,7 +61,7 @@ fn main() {
         ("store: an audit row, 32 threads", &many),
         ("HTTP: issue an agent's token, 1 client", &http_one),
         ("HTTP: issue an agent's token, 32 clients", &http),
-        ("HTTP: issue a user's token, 32 clients", &inserted),
+        ("HTTP: notify, 32 clients", &inserted),
     ] {
         println!("{name:<58} {:>9.0} {:>7.2}", median(rates), median(rates) / base);
     }

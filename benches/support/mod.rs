@@ -21,6 +21,7 @@ use tokio::task::LocalSet;
 pub fn quiet_daemon() -> Daemon {
     let rates = [
         ("TAOSD_REQUESTS_PER_MINUTE", "1000000000"),
+        ("TAOSD_NOTIFY_PER_MINUTE", "0"),
         ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
         ("TAOSD_WRITE_BYTES_PER_HOUR", "0"),
         ("TAOSD_MAX_CONNECTIONS_PER_PEER", "1024"),
