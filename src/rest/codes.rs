@@ -36,7 +36,18 @@ impl Code {
             None => format!("/docs/agents/errors#{}", self.slug),
         }
     }
+
+    /// The same for a caller of this dialect: a join shares codes with OAuth, and has a page of its own.
+    pub fn doc_url_in(&self, dialect: Dialect) -> String {
+        match dialect {
+            Dialect::Taos if OF_JOINS.contains(&self) => "/docs/agents/recipes/joining#fetch-the-key".to_owned(),
+            _ => self.doc_url(),
+        }
+    }
 }
+
+/// What a program that waits for a person is told, by OAuth and by a join.
+const OF_JOINS: &[&Code] = &[AUTHORIZATION_PENDING, SLOW_DOWN, ACCESS_DENIED, EXPIRED_TOKEN];
 
 macro_rules! codes {
     ($( $name:ident $status:literal $slug:literal $about:literal $fix:literal $(in $doc:literal)? ;)*) => {

@@ -233,7 +233,7 @@ impl ApiError {
             body.insert("error_description".into(), json!(described(&self.detail)));
         }
         body.insert("fix".into(), json!(self.code.fix));
-        body.insert("doc_url".into(), json!(self.code.doc_url()));
+        body.insert("doc_url".into(), json!(self.code.doc_url_in(dialect)));
         if dialect != Dialect::Ax {
             for (key, value) in &self.extra {
                 body.entry(key.clone()).or_insert_with(|| value.clone());

@@ -48,7 +48,7 @@ fn a_script_in_a_container_is_refused_asks_waits_goes_on_and_is_refused_again() 
     assert_eq!(text(&request["agent"], "name"), name);
     let id = text(&request, "id");
     let approved = Command::new(env!("CARGO_BIN_EXE_taosctl"))
-        .args(["requests", "approve", &id, "--for", "60s", "--note", "for this build"])
+        .args(["requests", "approve", &id, "--for", "2m", "--note", "for this build"])
         .env("TAOS_URL", format!("http://{}", host.daemon.address))
         .env("TAOS_TOKEN", &host.daemon.token)
         .env("HOME", host.mounts.path())
@@ -61,7 +61,7 @@ fn a_script_in_a_container_is_refused_asks_waits_goes_on_and_is_refused_again() 
     assert_eq!(lines.first(), Some(&"HTTP/1.1 403 Forbidden"), "{story}");
     assert!(lines.contains(&"is approved") && lines.contains(&format!("waits for {id}").as_str()), "{story}");
     assert_eq!(lines[lines.len() - 2], "allowed", "{story}");
-    std::thread::sleep(Duration::from_secs(61));
+    std::thread::sleep(Duration::from_secs(121));
     let again = host.inside(&container, &logs(&name));
     assert!(again.contains("refused") && again.contains("403"), "{again}");
     assert_eq!(operator.get(&format!("/api/requests/{id}")).expect(200).json()["state"], "ended");

@@ -189,5 +189,5 @@ fn logs_and_operations_are_waited_for_as_well() {
     };
     let fake = Fake::playing([&[operation("running")][..], &cut, &[operation("succeeded")]].concat());
     let run = Ctl::bare().env("TAOS_URL", &fake.url).run(&["operations", "wait", "op1"]).expect(0);
-    assert!(run.stderr.contains("Waiting until the daemon answers again"), "{run:?}");
+    assert!(run.stderr.contains(". Waiting until the daemon answers again.\n"), "{run:?}");
 }

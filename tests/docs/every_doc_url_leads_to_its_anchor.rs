@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use taosd::rest::codes;
+use taosd::rest::codes::{self, Code};
+use taosd::rest::error::Dialect;
 
 use crate::support::Daemon;
 
 #[test]
 fn every_doc_url_leads_to_its_anchor() {
     let daemon = Daemon::start();
-    let mut urls: BTreeSet<String> = codes::ALL.iter().map(|code| code.doc_url()).collect();
+    let of = |code: &&Code| [Dialect::Taos, Dialect::OAuth].map(|dialect| code.doc_url_in(dialect));
+    let mut urls: BTreeSet<String> = codes::ALL.iter().flat_map(of).collect();
     let index = daemon.anonymous().get("/api").expect(200).json();
     let rows = index["routes"].as_array().cloned().unwrap_or_default();
     assert!(rows.len() > 20, "{index}");

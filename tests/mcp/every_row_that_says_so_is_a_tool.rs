@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use taosd::api::{ApiRoute, routes};
 use taosd::rest::route::Repeat;
 
-use crate::support::{Client, Daemon, schema};
+use crate::support::{Client, Daemon, schema, text};
 use crate::world::{Asks, agent};
 
 fn rows() -> impl Iterator<Item = (&'static ApiRoute, &'static str)> {
@@ -170,4 +170,12 @@ fn an_agent_asks_its_owner_and_gets_the_answer() {
     let request = call("access_request", wanted);
     let seen = call("access_request_get", json!({"request_id": request["id"]}));
     assert_eq!((&seen["id"], &seen["state"]), (&request["id"], &json!("pending")));
+    std::thread::scope(|scope| {
+        let wanted = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "To see why it failed.", "wait": 20});
+        let waiting = scope.spawn(|| call("access_request", wanted));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        operator.post(&format!("/api/requests/{}/deny", text(&request, "id")), json!({"note": "no"})).expect(200);
+        let told = waiting.join().expect("a decision");
+        assert_eq!((&told["id"], &told["state"], &told["note"]), (&request["id"], &json!("denied"), &json!("no")));
+    });
 }

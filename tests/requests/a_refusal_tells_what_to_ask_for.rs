@@ -36,6 +36,35 @@ fn an_agent_posts_what_the_refusal_told_it_waits_and_goes_on() {
 }
 
 #[test]
+fn who_asks_may_wait_for_the_decision_in_the_same_call() {
+    let w = World::new();
+    let ask = |body: serde_json::Value| {
+        let atlas = w.atlas.clone();
+        std::thread::spawn(move || atlas.post("/api/requests", body))
+    };
+    let body = json!({"kind": "scope", "scope": [TRIED_SCOPE], "reason": "r", "wait": 30});
+    let (first, began) = (ask(body.clone()), std::time::Instant::now());
+    let pending = || w.ann.get("/api/requests?state=pending").expect(200).json()[0]["id"].clone();
+    crate::support::wait_until("it is asked", || pending().is_string());
+    // The same again waits for the same request.
+    let again = ask(body.clone());
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let id = pending();
+    w.approve(id.as_str().expect("an id"), json!({"note": "n"}));
+    let (first, again) = (first.join().expect("the agent").expect(201), again.join().expect("the agent").expect(200));
+    assert_eq!(first.header("location"), Some(format!("/api/requests/{}", text(&first.json(), "id")).as_str()));
+    for told in [first.json(), again.json()] {
+        assert_eq!((&told["id"], &told["state"], &told["note"]), (&id, &json!("approved"), &json!("n")));
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+    let short = json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r", "wait": 1});
+    assert_eq!(ask(short).join().expect("the agent").expect(201).json()["state"], "pending");
+    w.atlas
+        .post("/api/requests", json!({"kind": "scope", "scope": ["agents.logs"], "reason": "r", "wait": 61}))
+        .expect_error(422, "validation_error");
+}
+
+#[test]
 fn a_role_that_is_too_small_is_asked_for_by_what_the_refusal_told() {
     let w = World::new();
     let other = w.daemon.agent_by(&w.ann, "other");

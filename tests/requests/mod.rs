@@ -7,12 +7,14 @@ mod a_restore_gives_nothing_back;
 mod a_role_for_a_time_leaves_no_trace;
 mod an_agent_joins_and_comes_back;
 mod changes_are_told_as_they_happen;
+mod ends_are_told_within_a_second;
 #[path = "../notify/events.rs"]
 mod events;
 mod every_agent_may_ask;
 #[allow(dead_code, reason = "each target uses its own part of this")]
 #[path = "../durability/false_clock.rs"]
 mod false_clock;
+mod given;
 mod nobody_does_what_was_not_given;
 mod one_decision_wins;
 mod questions_are_answered_once;

@@ -1,367 +1,248 @@
 //! A model of who was given what, beside a real daemon: over random asks, decisions, revocations, lost rights, restarts,
-//! kills and moves of the clock, the agent can do exactly what is in force at that moment, and nothing else.
+//! kills and moves of the clock, each agent can do exactly what is in force at that moment, and nothing else.
 //!
-//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which.
+//! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which. `TMPDIR=/dev/shm` spares the disk.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::requests::false_clock::FalseClock;
-use crate::support::{Client, Daemon, text, wait_until};
+use crate::requests::given::{Asked, Bench, Dice, Given, SCOPES, What, Who, seconds_of};
+use crate::support::{Client, text, wait_until};
 
-/// What is asked for, and what it is tried with.
-const SCOPES: [(&str, &str); 3] = [
-    ("agents.token.read", "/api/agents/atlas/token"),
-    ("agents.export", "/api/agents/atlas/export"),
-    ("operations.read", "/api/operations"),
-];
-const THING: &str = "/api/agents/thing";
-/// Seconds that are a jump of the clock.
-const JUMP: i64 = 60;
-/// Nearer to its end than this nothing is judged.
-const NEAR: f64 = 2.0;
-
-/// Pseudo-random numbers, the same for the same seed (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % most
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
-    Scope(usize),
-    Role,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Ann,
-    Bob,
-    Eve,
-}
-
-#[derive(Debug, Clone)]
-struct Asked {
-    id: String,
-    what: What,
-    /// `None`: pending.
-    given: Option<Given>,
-}
-
-#[derive(Debug, Clone)]
-struct Given {
-    by: Who,
-    /// By the daemon's clock.
-    until: f64,
-    /// By nobody's.
-    at: Instant,
-    seconds: f64,
-}
-
-impl Given {
-    /// Where the clock went back it may have ended by the time that has really passed.
-    fn may_be_over(&self) -> bool {
-        self.at.elapsed().as_secs_f64() > self.seconds - NEAR
-    }
-}
+/// Agents whose steps are mixed. A move of the clock and a restart are a step of all of them.
+const AGENTS: u64 = 16;
 
 struct Model {
-    daemon: Daemon,
-    clock: Option<FalseClock>,
-    offset: i64,
-    /// How much of that the daemon knew when it last left what it knows of its clock.
-    left: i64,
+    bench: Bench,
     dice: Dice,
-    atlas: Client,
-    atlas_id: String,
-    thing: String,
-    clients: [Client; 3],
     eve_is_admin: bool,
     eve_is_enabled: bool,
-    bob_owns: bool,
-    open: Vec<Asked>,
     steps: u64,
+    /// Tries that were refused, and that were not.
     tried: [u64; 2],
 }
 
 impl Model {
-    /// Where there is a clock, it jumps.
+    /// Where there is a clock, it moves.
     fn new(seed: u64, clock: Option<FalseClock>) -> Self {
-        let env = [
-            ("TAOSD_REQUESTS_PER_MINUTE", "0"),
-            ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
-            ("TAOSD_SWEEP_INTERVAL", "1"),
-            ("TAOSD_BACKUP_INTERVAL", "0"),
-            ("TAOSD_LOG", "error"),
-        ];
-        let daemon = match &clock {
-            Some(clock) => {
-                let mut daemon = clock.daemon(&env);
-                daemon.spawn();
-                daemon
-            }
-            None => Daemon::with(&[], &env),
-        };
-        let ann = daemon.member("ann", &["*"]);
-        daemon.grant("user:ann", "*", "creator");
-        let atlas_id = daemon.agent_by(&ann, "atlas");
-        let thing = daemon.agent("thing");
-        let bob = daemon.member("bob", &["*"]);
-        daemon.grant("user:bob", &thing, "owner");
-        let eve = daemon.admin("eve");
-        let atlas = crate::requests::world::token(&daemon, &ann, "atlas");
-        let clients = [ann, bob, eve];
-        let (open, dice) = (Vec::new(), Dice(seed | 1));
-        Self {
-            daemon,
-            clock,
-            offset: 0,
-            left: 0,
-            dice,
-            atlas,
-            atlas_id,
-            thing,
-            clients,
-            eve_is_admin: true,
-            eve_is_enabled: true,
-            bob_owns: true,
-            open,
-            steps: 0,
-            tried: [0; 2],
-        }
+        let (bench, dice) = (Bench::new(AGENTS, clock), Dice::new(seed));
+        Self { bench, dice, eve_is_admin: true, eve_is_enabled: true, steps: 0, tried: [0; 2] }
     }
 
-    /// The daemon's clock.
-    fn now(&self) -> f64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() + self.offset as f64
-    }
-
-    fn client(&self, who: Who) -> &Client {
-        &self.clients[who as usize]
-    }
-
-    fn may_decide(&self, who: Who, what: What) -> bool {
+    fn may_decide(&self, who: Who, what: What, nth: usize) -> bool {
         match (who, what) {
             (Who::Ann, What::Scope(_)) => true,
-            (Who::Bob, What::Role) => self.bob_owns,
+            // Her token with one of the scopes gives that one alone.
+            (Who::Narrow, What::Scope(scope)) => scope == 0,
+            (Who::Bob, What::Role) => self.bench.worlds[nth].bob_owns,
             (Who::Eve, _) => self.eve_is_admin && self.eve_is_enabled,
             _ => false,
         }
     }
 
-    fn ask(&mut self) {
+    fn ask(&mut self, nth: usize) {
         let what = if self.dice.below(4) == 0 { What::Role } else { What::Scope(self.dice.below(3) as usize) };
         let seconds = 60 + self.dice.below(90);
+        let world = &mut self.bench.worlds[nth];
         let body = match what {
-            What::Scope(nth) => {
-                json!({"kind": "scope", "scope": [SCOPES[nth].0], "reason": "r", "duration_seconds": seconds})
+            What::Scope(scope) => {
+                json!({"kind": "scope", "scope": [SCOPES[scope].0], "reason": "r", "duration_seconds": seconds})
             }
-            What::Role => json!({"kind": "grant", "resource": "agent:thing", "role": "viewer", "reason": "r",
-                "duration_seconds": seconds}),
+            What::Role => json!({"kind": "grant", "resource": format!("agent:thing{nth}"), "role": "viewer",
+                "reason": "r", "duration_seconds": seconds}),
         };
-        let reply = self.atlas.post("/api/requests", body);
+        let reply = world.atlas.post("/api/requests", body);
         match reply.status {
             201 => {
                 let id = text(&reply.json(), "id");
-                self.open.push(Asked { id, what, given: None });
+                world.open.push(Asked { id, what, given: None });
             }
             // What it has is not needed, what it waits for is one request.
-            200 => assert!(self.open.iter().any(|asked| asked.what == what), "{}", reply.text()),
+            200 => assert!(world.open.iter().any(|asked| asked.what == what), "{}", reply.text()),
             409 => {}
+            429 => self.bench.an_hour_passes(nth),
             _ => panic!("{}", reply.text()),
         }
-        // An hour goes by for the bounds, and the denials are forgotten.
-        self.daemon.execute(
-            "UPDATE requests SET created_at = created_at - 3600000000 WHERE created_at > 3600000000 AND state <> 'pending'",
-            [],
-        );
-        self.daemon.execute("UPDATE requests SET decided_at = 0 WHERE state = 'denied'", []);
     }
 
-    fn approve(&mut self) {
-        if self.open.is_empty() {
-            return;
-        }
-        let nth = self.dice.below(self.open.len() as u64) as usize;
-        let who = self.dice.of(&[Who::Ann, Who::Bob, Who::Eve]);
-        let asked = self.open[nth].clone();
+    fn approve(&mut self, nth: usize) {
+        let Some(one) = self.any(nth) else { return };
+        let who = self.dice.of(&[Who::Ann, Who::Narrow, Who::Bob, Who::Eve, Who::Eve]);
+        let asked = self.bench.worlds[nth].open[one].clone();
         let shorter = self.dice.below(2) == 0;
         let body = if shorter { json!({"duration_seconds": 60}) } else { json!({}) };
-        let reply = self.client(who).post(&format!("/api/requests/{}/approve", asked.id), body);
-        let may = self.may_decide(who, asked.what) && asked.given.is_none();
+        let reply = self.bench.client(who).post(&format!("/api/requests/{}/approve", asked.id), body);
+        let may = self.may_decide(who, asked.what, nth) && asked.given.is_none();
         assert_eq!(reply.status == 200, may, "{who:?} approves {asked:?}: {}", reply.text());
         if may {
-            let until = text(&reply.json(), "until").parse::<jiff::Timestamp>().unwrap();
-            let until = until.as_microsecond() as f64 / 1e6;
-            let seconds = until - self.now();
-            self.open[nth].given = Some(Given { by: who, until, at: Instant::now(), seconds });
+            let until = seconds_of(&text(&reply.json(), "until"));
+            let seconds = until - self.bench.now();
+            self.bench.worlds[nth].open[one].given = Some(Given { by: who, until, at: Instant::now(), seconds });
         }
     }
 
-    fn close(&mut self, what: &str) {
-        if self.open.is_empty() {
-            return;
-        }
-        let nth = self.dice.below(self.open.len() as u64) as usize;
-        let asked = self.open[nth].clone();
-        let by = if what == "withdraw" { self.atlas.clone() } else { self.daemon.operator() };
+    /// One of an agent's requests.
+    fn any(&mut self, nth: usize) -> Option<usize> {
+        let open = self.bench.worlds[nth].open.len() as u64;
+        (open > 0).then(|| self.dice.below(open) as usize)
+    }
+
+    fn close(&mut self, nth: usize, what: &str) {
+        let Some(one) = self.any(nth) else { return };
+        let asked = self.bench.worlds[nth].open[one].clone();
+        let by = if what == "withdraw" { &self.bench.worlds[nth].atlas } else { &self.bench.operator };
         let reply = by.post(&format!("/api/requests/{}/{what}", asked.id), json!({}));
         let may = (what == "revoke") == asked.given.is_some();
         // One that is about to end may have ended by now.
-        if asked.given.as_ref().is_some_and(|given| given.until - self.now() < NEAR || given.may_be_over()) {
-            self.open.retain(|one| one.id != asked.id || reply.status != 200);
+        let is_late = asked.given.as_ref().is_some_and(|given| given.is_late(self.bench.now()));
+        if is_late && reply.status != 200 {
             return;
         }
         assert_eq!(reply.status == 200, may, "{what} of {asked:?}: {}", reply.text());
         if may {
-            self.open.remove(nth);
+            self.bench.worlds[nth].open.remove(one);
+        }
+        if may && what == "deny" {
+            self.bench.forget_denial(&asked.id);
         }
     }
 
     /// Somebody loses a right, or gets it back: what hung on it is gone for good.
-    fn rights(&mut self) {
-        let (operator, was_enabled) = (self.daemon.operator(), self.eve_is_enabled);
+    fn rights(&mut self, nth: usize) {
         match self.dice.below(3) {
+            // Eve decides for all agents: her turn comes as often as that of one.
+            0 | 1 if self.dice.below(AGENTS) > 0 => self.probe(nth),
             0 => {
                 self.eve_is_enabled = !self.eve_is_enabled;
-                operator.patch("/api/users/eve", json!({"disabled": !self.eve_is_enabled})).expect(200);
+                self.bench.set_eve(&json!({"disabled": !self.eve_is_enabled}));
+                if self.eve_is_enabled {
+                    // A disabled user's credentials are gone.
+                    self.bench.new_token_of_eve();
+                }
             }
             1 => {
                 self.eve_is_admin = !self.eve_is_admin;
-                let role = if self.eve_is_admin { "admin" } else { "member" };
-                operator.patch("/api/users/eve", json!({"role": role})).expect(200);
+                self.bench.set_eve(&json!({"role": if self.eve_is_admin { "admin" } else { "member" }}));
             }
-            _ => {
-                self.bob_owns = !self.bob_owns;
-                self.daemon.grant("user:bob", &self.thing, if self.bob_owns { "owner" } else { "viewer" });
-            }
+            _ => self.bench.bob_owns_or_not(nth),
         }
-        let (eve, bob) = (self.eve_is_admin && self.eve_is_enabled, self.bob_owns);
-        self.open.retain(|asked| match &asked.given {
-            Some(given) => (bob || given.by != Who::Bob) && (eve || given.by != Who::Eve),
-            None => true,
-        });
-        if self.eve_is_enabled && !was_enabled {
-            // A disabled user's credentials are gone.
-            let client = self.daemon.user_token("eve", &["*"]);
-            self.clients[Who::Eve as usize] = client;
+        let eve = self.eve_is_admin && self.eve_is_enabled;
+        for world in &mut self.bench.worlds {
+            let bob = world.bob_owns;
+            world.open.retain(|asked| match &asked.given {
+                Some(given) => (bob || given.by != Who::Bob) && (eve || given.by != Who::Eve),
+                None => true,
+            });
         }
-    }
-
-    fn again(&mut self, kill: bool) {
-        // Killed, it compares its clock with what it left before. What has gone too far since is a jump, and what ends by
-        // a jump is refused and not ended for good (DESIGN D20).
-        if kill && (self.offset - self.left).abs() < JUMP / 2 {
-            self.daemon.kill();
-            self.daemon.spawn();
-        } else {
-            self.daemon.restart();
-            self.left = self.offset;
-        }
-        // It counts what is left anew from its clock as that is now, which may be ahead.
-        let (now, clock) = (self.now(), Instant::now());
-        for given in self.open.iter_mut().filter_map(|asked| asked.given.as_mut()) {
-            let left = (given.until - now).max(0.0);
-            if left < given.seconds - given.at.elapsed().as_secs_f64() {
-                (given.at, given.seconds) = (clock, left);
-            }
-        }
-        self.atlas = self.daemon.client(self.atlas.token());
-        self.clients = self.clients.clone().map(|client| self.daemon.client(client.token()));
     }
 
     /// The clock moves, by less than what is a jump: what has ended by it has ended for good.
     fn time(&mut self) {
-        let Some(clock) = &self.clock else { return };
+        if self.bench.clock.is_none() {
+            return;
+        }
+        self.settle();
         let by = if self.dice.below(3) == 0 { -40 } else { 25 + self.dice.below(30) as i64 };
-        self.offset += by;
-        clock.jump(&format!("{:+}", self.offset));
-        // The daemon looks at its clock every second.
-        std::thread::sleep(Duration::from_millis(1300));
-        self.probe();
-        let ends = |asked: &Asked, by: f64| asked.given.as_ref().is_some_and(|given| given.until <= by);
-        // What ends just now is in doubt; another moment decides.
-        let now = self.now();
-        if self.open.iter().any(|asked| ends(asked, now + NEAR) && !ends(asked, now - NEAR)) {
-            std::thread::sleep(Duration::from_secs_f64(2.0 * NEAR));
-            self.probe();
+        self.bench.move_clock(by);
+        (0..self.bench.worlds.len()).for_each(|nth| self.probe(nth));
+        self.settle();
+    }
+
+    /// Every end that has come is written down before the clock moves on, and what is about to end is taken back.
+    fn settle(&mut self) {
+        let now = self.bench.now();
+        let in_doubt = |asked: &Asked| asked.given.as_ref().is_some_and(|given| given.is_near(now));
+        let is_over = |asked: &Asked| asked.given.as_ref().is_some_and(|given| given.until <= now);
+        let all = || self.bench.worlds.iter().flat_map(|world| &world.open);
+        for asked in all().filter(|asked| in_doubt(asked)) {
+            let reply = self.bench.operator.post(&format!("/api/requests/{}/revoke", asked.id), json!({}));
+            assert!([200, 409].contains(&reply.status), "{}", reply.text());
         }
         // After a commit it writes down what has ended.
-        self.daemon.operator().post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
-        let now = self.now();
-        for asked in self.open.extract_if(.., |asked| ends(asked, now)) {
-            let state = || self.daemon.text("SELECT state FROM requests WHERE id = ?1", [&asked.id]);
-            wait_until("the end is written down", || state() != "approved");
+        self.bench.operator.post("/api/ui/notify", json!({"title": "t", "body": "b"})).expect(200);
+        for asked in all().filter(|asked| is_over(asked)) {
+            wait_until("the end is written down", || self.bench.state(&asked.id) != "approved");
+        }
+        for world in &mut self.bench.worlds {
+            world.open.retain(|asked| !in_doubt(asked) && !is_over(asked));
         }
     }
 
-    /// The agent tries everything: what it can do is what is in force.
-    fn probe(&mut self) {
-        let all = SCOPES.iter().enumerate().map(|(nth, (_, path))| (What::Scope(nth), *path));
-        for (what, path) in all.chain([(What::Role, THING)]) {
-            let now = self.now();
+    /// The agent tries everything: what it can do is what is in force. What another was given is nothing to it.
+    fn probe(&mut self, nth: usize) {
+        let other = (nth + 1 + self.dice.below(AGENTS - 1) as usize) % AGENTS as usize;
+        let world = &self.bench.worlds[nth];
+        let tries = (0..SCOPES.len()).map(|scope| (What::Scope(scope), world.path(scope)));
+        let role = (What::Role, format!("/api/agents/thing{nth}"));
+        for (what, path) in tries.chain([role]) {
             let given: Vec<&Given> =
-                self.open.iter().filter(|asked| asked.what == what).filter_map(|asked| asked.given.as_ref()).collect();
-            let near = |given: &&&Given| (given.until - now).abs() < NEAR || given.may_be_over();
-            if given.iter().any(|one| near(&one)) {
+                world.open.iter().filter(|asked| asked.what == what).filter_map(|asked| asked.given.as_ref()).collect();
+            let in_doubt = |now: f64| given.iter().any(|one| one.is_near(now));
+            let now = self.bench.now();
+            if in_doubt(now) {
+                continue;
+            }
+            let status = tried(&world.atlas, &path);
+            // A busy machine may have answered late.
+            if in_doubt(self.bench.now()) {
                 continue;
             }
             let wanted = given.iter().any(|given| given.until > now);
-            let reply = self.atlas.get(path);
-            let told = format!("step {}: {path} is {} with {:?} at {now}", self.steps, reply.status, self.open);
-            assert_eq!(reply.status == 200, wanted, "{told}");
-            assert!(reply.status == 200 || [403, 404].contains(&reply.status), "{told}");
+            let told = || format!("step {}: {path} is {status} with {:?} at {now}", self.steps, world.open);
+            assert_eq!(status == 200, wanted, "{}", told());
+            assert!(status == 200 || [403, 404].contains(&status), "{}", told());
             self.tried[usize::from(wanted)] += 1;
         }
+        let anothers = tried(&world.atlas, &format!("/api/agents/thing{other}"));
+        assert_eq!(anothers, 404, "step {}: of thing{other} with {:?}", self.steps, world.open);
     }
 
     fn step(&mut self) {
         self.steps += 1;
+        let nth = self.dice.below(AGENTS) as usize;
         match self.dice.below(1000) {
+            0..=8 if self.dice.below(AGENTS) > 0 => self.probe(nth),
             0..=4 => self.time(),
-            5..=6 => self.again(false),
-            7..=8 => self.again(true),
-            9..=28 => self.rights(),
-            29..=250 => self.ask(),
-            251..=500 => self.approve(),
-            501..=560 => self.close("deny"),
-            561..=620 => self.close("revoke"),
-            621..=650 => self.close("withdraw"),
-            _ => self.probe(),
+            5..=6 => self.bench.again(false),
+            7..=8 => self.bench.again(true),
+            9..=28 => self.rights(nth),
+            29..=250 => self.ask(nth),
+            251..=500 => self.approve(nth),
+            501..=560 => self.close(nth, "deny"),
+            561..=620 => self.close(nth, "revoke"),
+            621..=650 => self.close(nth, "withdraw"),
+            _ => self.probe(nth),
         }
         if self.steps.is_multiple_of(5) {
-            self.probe();
+            self.probe(nth);
         }
     }
+}
+
+/// How a try of an agent is answered. That replies have their form is seen elsewhere: here it would take half the time.
+fn tried(atlas: &Client, path: &str) -> u16 {
+    atlas.try_send("GET", path, None).expect("a reply").status
 }
 
 fn run(steps: u64, clock: Option<FalseClock>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("TAOSD_MODEL_STEPS").unwrap_or(steps);
-    let seed = number("TAOSD_MODEL_SEED").unwrap_or_else(|| {
-        u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() & 0xffff_ffff).unwrap()
-    });
+    let seed = number("TAOSD_MODEL_SEED")
+        .unwrap_or_else(|| u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() & 0xffff_ffff).unwrap());
     eprintln!("TAOSD_MODEL_SEED={seed} TAOSD_MODEL_STEPS={steps}");
     let mut model = Model::new(seed, clock);
-    for _ in 0..steps {
+    let began = Instant::now();
+    for nth in 1..=steps {
         model.step();
+        if nth.is_multiple_of(50_000) {
+            eprintln!("{nth} steps in {:?}", began.elapsed());
+        }
     }
     let [refused, allowed] = model.tried;
-    eprintln!("{steps} steps: {allowed} tries were in force, {refused} were not");
+    eprintln!("{steps} steps in {:?}: {allowed} tries were in force, {refused} were not", began.elapsed());
     assert!(refused > steps / 20 && allowed > steps / 200, "{refused} {allowed}");
-    let left: Value = model.daemon.operator().get("/api/requests?state=approved&limit=500").expect(200).json();
-    assert!(left.as_array().is_some_and(|left| left.iter().all(|one| one["agent"]["id"] == model.atlas_id)));
 }
 
 #[test]
@@ -372,11 +253,11 @@ fn an_agent_does_exactly_what_is_in_force() {
 #[test]
 #[ignore = "needs libfaketime: apt install faketime"]
 fn an_agent_does_exactly_what_is_in_force_while_the_clock_jumps() {
-    run(1500, Some(FalseClock::find()));
+    run(3000, Some(FalseClock::find()));
 }
 
 #[test]
-#[ignore = "takes an hour, and libfaketime"]
+#[ignore = "takes long, and libfaketime"]
 fn an_agent_does_exactly_what_is_in_force_a_million_times() {
     run(1_000_000, Some(FalseClock::find()));
 }

@@ -175,7 +175,8 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
         _ => (&body["error"], &body["detail"]),
     };
     let code = codes::by_slug(slug.as_str().unwrap_or("")).unwrap_or_else(|| panic!("no such code: {what}"));
-    let own = code.status_in(route.map_or(Dialect::Taos, |route| route.dialect));
+    let dialect = route.map_or(Dialect::Taos, |route| route.dialect);
+    let own = code.status_in(dialect);
     assert!(reply.status == own || TWICE.contains(&(code, reply.status)), "{what}");
     let fits = |route: &ApiRoute| (ax, agentex) == (route.dialect == Dialect::Ax, route.dialect == Dialect::Agentex);
     assert!(route.is_none_or(fits), "another dialect's envelope: {what}");
@@ -186,7 +187,7 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
         assert_eq!(body.get("status_code").is_some(), reply.status == 422, "{what}");
     }
     assert_eq!(body["fix"], code.fix, "{what}");
-    assert_eq!(body["doc_url"], code.doc_url(), "{what}");
+    assert_eq!(body["doc_url"], code.doc_url_in(dialect), "{what}");
     assert!(told.as_str().is_some_and(|told| !told.is_empty()), "{what}");
     match reply.status {
         401 => {

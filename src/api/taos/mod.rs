@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod ask;
 pub(crate) mod audit;
+pub(crate) mod awaited;
 pub(crate) mod backups;
 pub(crate) mod channels;
 pub(crate) mod docs;

@@ -2,23 +2,21 @@
 //! `api::requests`; a join is no row and stands in `joins`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::access::{Action, Gate};
+use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
-use crate::api::engine::dispatch::render;
 use crate::api::engine::joins::Joins;
 use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::api::requests::fields::{self, NOTE};
 use crate::api::requests::{self, Choice, Made, RECORD, RESULT, Told, show};
+use crate::api::taos::awaited::Awaited;
 use crate::api::taos::joins::decide as join;
-use crate::jobs::events::streams::Streams;
 use crate::limits::{DECIDED_AT_ONCE, TOOL_WAIT};
 use crate::rest::codes;
 use crate::rest::error::ApiError;
@@ -28,8 +26,8 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
+use crate::store;
 use crate::store::requests::{self as rows, Filter, Request, RequestState};
-use crate::store::{self, Store};
 use crate::time::Micros;
 
 const DOC_ASK: &str = "recipes/asking-for-access#ask";
@@ -38,6 +36,9 @@ const DOC_REVOKE: &str = "recipes/deciding-requests#revoke";
 
 const WAIT: Field =
     Field::integer("wait", 0, 60, "Seconds to hold the reply while the request is pending; 0 if absent.");
+/// The same as a tool has it.
+const TOOL_WAIT_FIELD: Field =
+    Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call while the request is pending; 0 if absent.");
 
 const ASKED: &[Field] = &[
     fields::KIND.required(),
@@ -50,6 +51,7 @@ const ASKED: &[Field] = &[
     fields::FREE_TEXT,
     fields::DURATION,
     fields::LIFE,
+    WAIT,
 ];
 
 const APPROVAL: &[Field] = &[
@@ -122,9 +124,9 @@ pub const ROUTES: &[ApiRoute] = &[
                 Effect::Adds,
                 "Ask your user for a right that you lack, for a limited time: scopes (kind scope), or a role on an agent or a \
                     space (kind grant). Say why in reason. A refusal that can be lifted so carries request, the arguments of \
-                    this call. Read the decision with access_request_get.",
+                    this call. With wait the call is held until the decision; otherwise read that with access_request_get.",
             )
-            .narrowed(&[Field::word("kind", &["scope", "grant"], "scope or grant.").required()])
+            .narrowed(&[Field::word("kind", &["scope", "grant"], "scope or grant.").required(), TOOL_WAIT_FIELD])
             .omitting(&["question", "options", "free_text"]),
         ),
     row(Method::GET, "/api/requests", Access::Action(Action::RequestsRead, list))
@@ -182,7 +184,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 "Read a request that you made with access_request; wait holds the call until it is decided.",
             )
             .with_path(&[Field::text("request_id", 64, "The request's id.")])
-            .narrowed(&[Field::integer("wait", 0, TOOL_WAIT, "Seconds to hold the call while it is pending; 0 if absent.")]),
+            .narrowed(&[TOOL_WAIT_FIELD]),
         ),
     row(Method::POST, "/api/requests/{id}/approve", Access::Action(Action::RequestsDecide, approve))
         .described(
@@ -250,17 +252,28 @@ fn create(app: &App, call: Call) -> Handled {
     }
     let asked = requests::wanted(&call.input.body)?;
     let (settings, to_webhook) = app.config.read(|now| (now.requests, now.webhook.is_some()));
-    let telling = telling(app);
+    let tell = requests::after(app);
+    let awaited = Awaited::of(app, &call, Action::RequestsCreate, call.input.body.integer(&WAIT));
     call.write(app, move |tx| {
-        Ok(match requests::create(tx, &asked, settings, to_webhook)? {
-            Made::NotNeeded => Written::Reply(Reply::ok(&requests::not_needed())),
-            Made::Same(request) => Written::Reply(Reply::ok(&shown(tx, &request)?)),
-            Made::New(made) => {
-                let (request, told) = *made;
-                let reply = Reply::json(StatusCode::CREATED, &shown(tx, &request)?);
-                telling(reply.with(LOCATION, &format!("/api/requests/{}", request.id)), vec![told])
+        let (request, told) = match requests::create(tx, &asked, settings, to_webhook)? {
+            Made::NotNeeded => return Ok(Written::Reply(Reply::ok(&requests::not_needed()))),
+            Made::Same(request) => (*request, None),
+            Made::New(made) => (made.0, Some(made.1)),
+        };
+        let (shown, place) = (shown(tx, &request)?, format!("/api/requests/{}", request.id));
+        let (reply, awaited) = match told {
+            Some(_) => (Reply::json(StatusCode::CREATED, &shown).with(LOCATION, &place), awaited.made()),
+            None => (Reply::ok(&shown), awaited),
+        };
+        let after: After = Box::new(move |reply, claim| {
+            told.into_iter().for_each(tell);
+            // With a key the reply that is stored is the first one; a repeat may wait by the request's id.
+            if claim.is_some() || awaited.is_over() {
+                return Outcome::Done(reply);
             }
-        })
+            Outcome::Again(Box::new(move || awaited.again(&request.id)))
+        });
+        Ok(Written::Then(reply, after))
     })
 }
 
@@ -310,64 +323,9 @@ fn list(app: &App, call: Call) -> Handled {
     Ok(list.reply(&call.input).into())
 }
 
-/// A request that is waited for.
-struct Poll {
-    store: Arc<Store>,
-    joins: Arc<Joins>,
-    gate: Arc<Gate>,
-    streams: Arc<Streams>,
-    call: Call,
-    until: Instant,
-}
-
-impl Poll {
-    /// Answers once the request is not pending, or the time is up.
-    fn look(self) -> Result<Outcome, ApiError> {
-        let (id, caller) = (self.call.input.param(0), &self.call.caller);
-        let topic = self.store.lookup(|conn| match join::find(conn, &self.joins, caller, id)? {
-            Some(join) => Ok(join.id().to_owned()),
-            None => requests::find(conn, caller, id, Micros::now()).map(|request| request.agent_id),
-        })?;
-        // The wait begins before the look that counts: what is committed in between is not missed.
-        let wait = self.streams.wait(&requests::topic_of(&topic));
-        let now = Micros::now();
-        let (state, value) = self.store.read(|conn| {
-            if let Some(join) = join::find(conn, &self.joins, caller, id)? {
-                return Ok((join.state(), join.show(conn, now)?));
-            }
-            let request = requests::find(conn, caller, id, now)?;
-            Ok::<_, ApiError>((request.state_at(now), show(conn, &request, caller, now)?))
-        })?;
-        if state != RequestState::Pending || Instant::now() >= self.until || self.streams.is_closing() {
-            return Ok(Outcome::Done(Reply::ok(&value)));
-        }
-        let until = self.until;
-        Ok(Outcome::Later { wait, until, again: Box::new(move || self.again()) })
-    }
-
-    /// Looks again, for a caller who would still be let in.
-    fn again(self) -> Outcome {
-        let (dialect, request_id) = (self.call.input.dialect, self.call.caller.request_id().to_owned());
-        let looked = if self.gate.is_still_good(&self.call.caller, Action::RequestsRead) {
-            self.look()
-        } else {
-            Err(codes::INVALID_TOKEN.into())
-        };
-        looked.unwrap_or_else(|error| Outcome::Done(render(&error, dialect, &request_id)))
-    }
-}
-
 fn get(app: &App, call: Call) -> Handled {
-    let wait = call.input.query.integer(&WAIT).and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
-    let poll = Poll {
-        store: Arc::clone(&app.store),
-        joins: Arc::clone(&app.joins),
-        gate: Arc::clone(&app.gate),
-        streams: Arc::clone(&app.streams),
-        until: call.input.head.arrived + Duration::from_secs(wait),
-        call,
-    };
-    Ok(Step::Later(poll.look()?))
+    let awaited = Awaited::of(app, &call, Action::RequestsRead, call.input.query.integer(&WAIT));
+    Ok(Step::Later(awaited.look(call.input.param(0))?))
 }
 
 /// Ends a call in what one step does with the request of its path.

@@ -82,7 +82,7 @@ impl Server {
             Self::Unix(path) => Ok(vec![Target::Unix(path.clone())]),
             Self::Tcp(host, port) => match (host.as_str(), *port).to_socket_addrs() {
                 Ok(found) => Ok(found.map(Target::Tcp).collect()),
-                Err(error) => Err(Failure::Unreachable(format!("{self} has no address: {error}"))),
+                Err(error) => Err(Failure::Unreachable(format!("{self} has no address: {error}."))),
             },
         }
     }

@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
     fn failure(&self, error: &ClientError) -> Failure {
         let server = &self.connection.server;
         match error {
-            ClientError::Unreachable(cause) => Failure::Unreachable(format!("Nobody answers at {server}: {cause}")),
+            ClientError::Unreachable(cause) => Failure::Unreachable(format!("Nobody answers at {server}: {cause}.")),
             ClientError::Deadline => {
                 let seconds = self.context.timeout.as_secs();
                 Failure::Unreachable(format!("{server} did not answer within {seconds} s."))
