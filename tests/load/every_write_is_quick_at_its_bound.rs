@@ -11,6 +11,7 @@ use rusqlite::params;
 use serde_json::{Value, json};
 use taosd::api::engine::growth::{self, Growth};
 use taosd::api::{ApiRoute, routes};
+use taosd::limits;
 
 use crate::fill::{at_once, deployments, id, knowledge, long_metadata};
 use crate::support::{Client, Daemon, Reply, text};
@@ -62,6 +63,7 @@ fn fill(daemon: &Daemon, part: u32) {
     knowledge(daemon, 250 / part, 60, |number| format!("some words of {number} ").repeat(100));
     let (text, history) = ("x".repeat(64 * 1024), "y".repeat(400));
     let metadata = long_metadata();
+    let dead = u32::try_from(limits::DEAD_CREDENTIALS).expect("a few");
     at_once(daemon, |conn| {
         let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| {
             conn.prepare_cached(sql).expect("a statement").execute(values).unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -101,13 +103,22 @@ fn fill(daemon: &Daemon, part: u32) {
                     VALUES (?1, 'backup', 'succeeded', 'system', 'r', 9000000000000000, 9000000000000000, ?2)",
                 &[&id(13, number), &json!({"text": history}).to_string()],
             );
+        }
+        for user_number in 0..100 / part {
             run(
-                "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, state, issued_by, issued_at,
-                    revoked_at)
-                VALUES (?1, 'user_token', printf('%010d', ?2), randomblob(32), ?3, '[]', 'revoked', 'system', 1,
-                    9000000000000000)",
-                &[&id(14, number), &number, &user],
+                "INSERT INTO users (id, username, display_name, role, created_at, updated_at)
+                    VALUES (?1, 'dead-' || ?2, 'D', 'member', 1, 1)",
+                &[&id(19, user_number), &user_number],
             );
+            for number in 0..dead / part {
+                run(
+                    "INSERT INTO credentials (id, kind, key_id, secret_hash, user_id, scopes, state, issued_by, issued_at,
+                        revoked_at)
+                    VALUES (?1, 'user_token', printf('%010d', ?2), randomblob(32), iif(?3 = 0, ?4, ?5), '[]', 'revoked',
+                        'system', 1, 9000000000000000)",
+                    &[&id(14, user_number * 1000 + number), &(user_number * 1000 + number), &user_number, &user, &id(19, user_number)],
+                );
+            }
         }
         for number in 0..1000 / part {
             run(

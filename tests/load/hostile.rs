@@ -44,9 +44,9 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "OAuth", shares: 1, over: 0, begin: oauth },
 ];
 
-/// An agent of the operator's with a token of these scopes.
+/// An agent with a token of these scopes, and with an owner of its own: the agents of one owner share an allowance.
 fn agent(daemon: &Daemon, name: &str, scopes: &[&str]) -> Client {
-    daemon.agent(name);
+    daemon.agent_by(&daemon.member(&format!("of-{name}"), &["*"]), name);
     daemon.agent_token(name, scopes)
 }
 

@@ -156,10 +156,12 @@ fn freeze_agent(
     now: Micros,
 ) -> store::Result<Option<Operation>> {
     let freezable = Freezable {
+        place: 0,
         id: agent.id.clone(),
         slug: agent.slug.clone(),
         owner_user_id: agent.owner_user_id.clone(),
         container: agent.container_name.clone(),
+        frozen: agent.is_frozen(),
         by_admin: false,
     };
     let reason = format!("Its tripwire {} was used from {}", touch.wire.path, touch.peer);
@@ -169,12 +171,12 @@ fn freeze_agent(
         reason: reason.chars().take(crate::limits::FREEZE_REASON_CHARS).collect(),
         at: now,
     };
-    let marked = freeze::mark(conn, vec![freezable], &freezing)?;
-    for one in &marked {
-        let entry =
-            AuditEntry::new("system", "agents.freeze", format!("agent:{}", one.id), touch.request_id.clone()).at(now);
-        audit::append(conn, &entry)?;
+    if !freeze::mark(conn, &freezable, &freezing)? {
+        return Ok(None);
     }
+    let entry =
+        AuditEntry::new("system", "agents.freeze", format!("agent:{}", agent.id), touch.request_id.clone()).at(now);
+    audit::append(conn, &entry)?;
     let op = Operation::new(store::new_id(), OperationKind::Freeze, Maker::system(), &touch.request_id, now);
-    freeze::promise(conn, op, &marked, &json!({"status": "frozen", "name": agent.slug}))
+    freeze::promise(conn, op, &[freezable], &json!({"status": "frozen", "name": agent.slug}))
 }

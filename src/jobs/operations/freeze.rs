@@ -144,28 +144,24 @@ pub struct Freezing {
     pub at: Micros,
 }
 
-/// Marks agents as frozen, which suspends their credentials, frees the tasks that they hold and stops what would start
-/// them, all in the caller's transaction. Those that were not frozen before.
+/// Marks an agent as frozen, which suspends its credentials, frees the tasks that it holds and stops what would start it,
+/// all in the caller's transaction. False if it was frozen before.
 ///
 /// # Errors
 /// The store's.
-pub fn mark(conn: &Connection, agents: Vec<Freezable>, freezing: &Freezing) -> store::Result<Vec<Freezable>> {
+pub fn mark(conn: &Connection, agent: &Freezable, freezing: &Freezing) -> store::Result<bool> {
     let Freezing { by, admin, reason, at } = freezing;
-    let mut marked = Vec::with_capacity(agents.len());
-    for agent in agents {
-        let by_admin = admin.as_ref().is_some_and(|admin| *admin != agent.owner_user_id);
-        if !agents::freeze(conn, &agent.id, &agents::Freeze { by, by_admin, reason, at: *at })? {
-            continue;
-        }
-        tasks::free_all_of_agent(conn, &agent.id, *at)?;
-        if let Some(open) = operations::open_of_agent(conn, &agent.id)?
-            && operations::by_id(conn, &open)?.is_some_and(|open| starts(open.kind))
-        {
-            operations::cancel(conn, &open)?;
-        }
-        marked.push(agent);
+    let by_admin = admin.as_ref().is_some_and(|admin| *admin != agent.owner_user_id);
+    if !agents::freeze(conn, &agent.id, &agents::Freeze { by, by_admin, reason, at: *at })? {
+        return Ok(false);
     }
-    Ok(marked)
+    tasks::free_all_of_agent(conn, &agent.id, *at)?;
+    if let Some(open) = operations::open_of_agent(conn, &agent.id)?
+        && operations::by_id(conn, &open)?.is_some_and(|open| starts(open.kind))
+    {
+        operations::cancel(conn, &open)?;
+    }
+    Ok(true)
 }
 
 fn starts(kind: OperationKind) -> bool {

@@ -16,12 +16,14 @@ const THAW: &str = "UPDATE agents SET frozen_at = NULL, frozen_by = NULL, frozen
     WHERE id = ?1 AND frozen_at IS NOT NULL";
 const SETTLED: &str = "UPDATE agents SET thawing = 0 WHERE id = ?1 AND thawing = 1";
 const IS_FROZEN: &str = "SELECT frozen_at IS NOT NULL FROM agents WHERE id = ?1";
-const OF_OWNER: &str = "WHERE a.owner_user_id = ?1 AND a.archived_at IS NULL";
-const OF_ALL: &str = "WHERE ?1 IS NULL AND a.archived_at IS NULL";
+const OF_OWNER: &str = "WHERE a.owner_user_id = ?1";
+const OF_ALL: &str = "WHERE ?1 IS NULL";
 
 record! {
     /// What is needed of an agent to freeze or thaw it.
     pub struct Freezable from "agents a" {
+        /// Its place in a list of all: agents that are made later have a greater one.
+        pub place: i64 = "a.rowid",
         /// The id.
         pub id: String = "a.id",
         /// The slug.
@@ -30,6 +32,8 @@ record! {
         pub owner_user_id: String = "a.owner_user_id",
         /// Its container.
         pub container: Option<String> = "a.container_name",
+        /// Whether it is frozen.
+        pub frozen: bool = "a.frozen_at IS NOT NULL",
         /// Whether an admin froze it.
         pub by_admin: bool = "a.frozen_by_admin",
     }
@@ -88,25 +92,15 @@ pub fn is_frozen(conn: &Connection, id: &str) -> Result<bool> {
     Ok(conn.prepare_cached(IS_FROZEN)?.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
-/// The live agents of `owner`, or of all, that are not frozen.
+/// The next `limit` agents of `owner`, or of all, after this place. Archived ones are among them: no work goes into looking
+/// for others, however many there are.
 ///
 /// # Errors
 /// The store's.
-pub fn freezable(conn: &Connection, owner: Option<&str>) -> Result<Vec<Freezable>> {
-    list(conn, owner, "a.frozen_at IS NULL")
-}
-
-/// The frozen agents of `owner`, or of all.
-///
-/// # Errors
-/// The store's.
-pub fn thawable(conn: &Connection, owner: Option<&str>) -> Result<Vec<Freezable>> {
-    list(conn, owner, "a.frozen_at IS NOT NULL")
-}
-
-fn list(conn: &Connection, owner: Option<&str>, which: &str) -> Result<Vec<Freezable>> {
+pub fn next_freezable(conn: &Connection, owner: Option<&str>, after: i64, limit: u64) -> Result<Vec<Freezable>> {
     let whose = if owner.is_some() { OF_OWNER } else { OF_ALL };
-    let mut statement = conn.prepare_cached(&format!("{} {whose} AND {which}", Freezable::SELECT))?;
-    let rows = statement.query_map([owner], Freezable::read)?;
+    let sql = format!("{} {whose} AND a.rowid > ?2 ORDER BY a.rowid LIMIT ?3", Freezable::SELECT);
+    let mut statement = conn.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![owner, after, limit], Freezable::read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -15,7 +15,7 @@ pub use find::{
     AgentFilter, ArchivedAgent, LiveAgent, Named, Seen, archived, by_id, by_name, count_of_owner, editable, list,
     list_archived, name_is_taken, named, resolve, sleeps, with_containers, without_containers,
 };
-pub use frozen::{Freezable, Freeze, freezable, freeze, is_frozen, settled, thaw, thawable};
+pub use frozen::{Freezable, Freeze, freeze, is_frozen, next_freezable, settled, thaw};
 pub(super) use names::index as index_names;
 pub use sets::{AgentOrigin, AgentStatus, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 

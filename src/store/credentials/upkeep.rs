@@ -21,10 +21,10 @@ const SWEEP: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credent
     WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?1 LIMIT ?2)";
 const FORGET_DEAD_OF_AGENT: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE agent_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
-    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT -1 OFFSET ?3)";
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT ?4 OFFSET ?3)";
 const FORGET_DEAD_OF_USER: &str = "DELETE FROM credentials WHERE id IN (SELECT id FROM credentials
     WHERE user_id = ?1 AND kind = ?2 AND (state = 'revoked' OR state = 'expired')
-    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT -1 OFFSET ?3)";
+    ORDER BY coalesce(revoked_at, expires_at) DESC, id DESC LIMIT ?4 OFFSET ?3)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM credentials WHERE expires_at < ?1
         AND (state = 'active' OR state = 'grace' OR state = 'pending_enrollment'))
     OR EXISTS (SELECT 1 FROM credentials WHERE state IN ('revoked', 'expired') AND coalesce(revoked_at, expires_at) < ?2)";
@@ -76,7 +76,7 @@ pub enum Of<'a> {
     User(&'a str),
 }
 
-/// Removes the dead credentials of one kind that are more than [`DEAD_CREDENTIALS`], the oldest first. Called whenever
+/// Removes some of the dead credentials of one kind that are more than the [`DEAD_CREDENTIALS`] newest. Called whenever
 /// another is made, so that no rotation leaves rows without end.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub fn forget_dead(conn: &Connection, of: Of<'_>, kind: Kind) -> Result<()> {
         Of::Agent(id) => (FORGET_DEAD_OF_AGENT, id),
         Of::User(id) => (FORGET_DEAD_OF_USER, id),
     };
-    conn.prepare_cached(sql)?.execute(params![id, kind, DEAD_CREDENTIALS])?;
+    conn.prepare_cached(sql)?.execute(params![id, kind, DEAD_CREDENTIALS, SWEEP_BATCH])?;
     Ok(())
 }
 

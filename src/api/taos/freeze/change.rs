@@ -1,0 +1,159 @@
+//! Agents that are frozen or thawed together, as many in each transaction as others' writes can wait for.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::REASON;
+use crate::access::Caller;
+use crate::api::agents::frozen;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Tx, Written};
+use crate::api::engine::slow::{self, Slow};
+use crate::jobs::events::frozen as notices;
+use crate::jobs::events::notifier::{self, Notifier};
+use crate::jobs::events::streams::Streams;
+use crate::jobs::operations::freeze::{self, Freezing};
+use crate::jobs::upkeep::sleeper::Sleeper;
+use crate::rest::error::ApiError;
+use crate::rest::reply::Reply;
+use crate::store;
+use crate::store::agents::{self, Freezable};
+use crate::store::audit::{self, AuditEntry};
+use crate::store::operations::{Operation, OperationKind};
+use crate::time::Micros;
+
+/// How long one transaction changes agents, one at least.
+const WORK: Duration = Duration::from_millis(4);
+/// Agents that are listed at once.
+const PAGE: u64 = 256;
+
+/// A change of one agent, or of all that a user owns; an admin's all are everybody's.
+pub(super) struct Change {
+    freezes: bool,
+    freezing: Freezing,
+    caller: Caller,
+    to_webhook: bool,
+    /// Where the list of all agents goes on.
+    place: i64,
+    changed: Vec<Freezable>,
+}
+
+impl Change {
+    pub(super) fn of(call: &Call, to_webhook: bool, freezes: bool) -> Self {
+        let caller = call.caller.clone();
+        let admin = caller.is_admin().then(|| caller.user().id.clone());
+        let reason = call.input.body.text(&REASON).unwrap_or_default().to_owned();
+        let freezing = Freezing { by: caller.source(), admin, reason, at: Micros::now() };
+        Self { freezes, freezing, caller, to_webhook, place: 0, changed: Vec::new() }
+    }
+
+    pub(super) fn status(&self) -> &'static str {
+        if self.freezes { "frozen" } else { "thawed" }
+    }
+
+    /// How many agents changed.
+    pub(super) fn agents(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Changes agents for as long as one transaction may work. With the last their owners are told: who they are.
+    pub(super) fn some(&mut self, conn: &Connection) -> store::Result<Option<Vec<String>>> {
+        let begun = Instant::now();
+        loop {
+            let page = self.page(conn)?;
+            if page.is_empty() {
+                return self.tell(conn).map(Some);
+            }
+            for agent in page {
+                self.place = agent.place;
+                if self.is_due(&agent) {
+                    self.one(conn, agent)?;
+                }
+                if begun.elapsed() > WORK {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn page(&self, conn: &Connection) -> store::Result<Vec<Freezable>> {
+        let owner = (!self.caller.is_admin()).then_some(self.caller.user().id.as_str());
+        agents::next_freezable(conn, owner, self.place, PAGE)
+    }
+
+    fn is_due(&self, agent: &Freezable) -> bool {
+        let may = self.freezes || frozen::may_end(&self.caller, agent.by_admin).is_ok();
+        agent.frozen != self.freezes && may && self.caller.may_touch(&agent.id)
+    }
+
+    /// Changes an agent that the caller may change.
+    pub(super) fn one(&mut self, conn: &Connection, agent: Freezable) -> store::Result<()> {
+        let (action, changed) = if self.freezes {
+            ("agents.freeze", freeze::mark(conn, &agent, &self.freezing)?)
+        } else {
+            ("agents.thaw", agents::thaw(conn, &agent.id, self.freezing.at)?)
+        };
+        if changed {
+            let resource = format!("agent:{}", agent.id);
+            let entry = AuditEntry::new(self.caller.audited(), action, resource, self.caller.request_id());
+            audit::append(conn, &entry.at(self.freezing.at))?;
+            self.changed.push(agent);
+        }
+        Ok(())
+    }
+
+    /// Tells the owners of what has changed. Who they are.
+    pub(super) fn tell(&self, conn: &Connection) -> store::Result<Vec<String>> {
+        let Freezing { by, reason, at, .. } = &self.freezing;
+        let mut told = Vec::new();
+        for (user_id, notice) in notices::notices(&self.changed, self.freezes, by, reason) {
+            notifier::write(conn, &user_id, &notice, self.to_webhook, *at)?;
+            told.push(user_id);
+        }
+        Ok(told)
+    }
+
+    /// Promises what follows of the containers, where one of the agents has one.
+    pub(super) fn promise(self, tx: &Tx<'_>, slow: Slow, answer: &Value) -> Result<Written, ApiError> {
+        let kind = if self.freezes { OperationKind::Freeze } else { OperationKind::Thaw };
+        let op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
+        Ok(match freeze::promise(tx.conn, op, &self.changed, answer)? {
+            Some(op) => slow.follow(op, Vec::new(), slow::pending),
+            None => Reply::ok(answer).into(),
+        })
+    }
+}
+
+/// Who hears of a change once it is on disk.
+pub(super) struct Told {
+    freezes: bool,
+    streams: Arc<Streams>,
+    sleeper: Arc<Sleeper>,
+    notifier: Notifier,
+}
+
+impl Told {
+    pub(super) fn of(app: &App, freezes: bool) -> Self {
+        let (streams, sleeper) = (Arc::clone(&app.streams), Arc::clone(&app.sleeper));
+        Self { freezes, streams, sleeper, notifier: app.notifier() }
+    }
+
+    /// Whether the notices are for the webhook as well.
+    pub(super) fn to_webhook(&self) -> bool {
+        self.notifier.reaches_webhook()
+    }
+
+    /// These users have notices.
+    pub(super) fn now(&self, users: &[String]) {
+        if self.freezes {
+            self.streams.look_again();
+        } else {
+            // What came meanwhile wakes one that sleeps.
+            self.sleeper.nudge();
+        }
+        self.notifier.told(users);
+    }
+}

@@ -1,0 +1,202 @@
+//! Freezing agents: one transaction suspends every credential of theirs, then their containers stand still; thawing
+//! gives back exactly what lived before (contract of requests, section 5).
+
+mod change;
+
+use hyper::http::Method;
+use serde_json::json;
+
+use self::change::{Change, Told};
+use crate::access::{Action, AgentRole, Caller, Principal};
+use crate::api::agents::{find, frozen};
+use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
+use crate::api::engine::app::App;
+use crate::api::engine::call::{After, Call, Handled, Written};
+use crate::api::engine::slow::{Slow, WAIT};
+use crate::limits::FREEZE_REASON_CHARS;
+use crate::rest::codes::{self, Code};
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::Field;
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::service::Outcome;
+use crate::store;
+use crate::store::agents::{Agent, Freezable};
+
+const REASON: Field =
+    Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
+const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the agents are now.").required();
+const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
+const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();
+const CONTAINERS: Field =
+    Field::of("containers", crate::rest::field::Type::AnyObject, "By slug: success, or error; after the wait.");
+const DOC: &str = "recipes/freezing";
+
+const fn row(
+    path: &'static str,
+    handler: CheckedHandler,
+    id: &'static str,
+    (title, about): (&'static str, &'static str),
+    body: &'static [Field],
+    answer: &'static [Field],
+    errors: &'static [&'static Code],
+) -> ApiRoute {
+    Route {
+        method: Method::POST,
+        path,
+        dialect: Taos,
+        access: Access::Action(Action::AgentsFreeze, handler),
+        id,
+        title,
+        about,
+        repeat: Repeat::Safe,
+        query: &[WAIT],
+        body: BodyKind::Json(body),
+        example: r#"{"reason": "It sends mail to strangers"}"#,
+        answer: (200, Answer::Object(answer)),
+        errors,
+        doc: DOC,
+        tool: None,
+    }
+}
+
+/// The rows of the table.
+pub const ROUTES: &[ApiRoute] = &[
+    row(
+        "/api/agents/{name}/freeze",
+        freeze_one,
+        "agents_freeze",
+        (
+            "Freeze an agent",
+            "Suspends every credential of the agent at once, then freezes its container. Needs the role owner.",
+        ),
+        &[REASON.required()],
+        &[STATUS, NAME, CONTAINERS],
+        &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
+    ),
+    row(
+        "/api/agents/{name}/thaw",
+        thaw_one,
+        "agents_thaw",
+        (
+            "Thaw an agent",
+            "What lived when the agent was frozen and was not revoked since works again. For users only; what an admin froze, \
+         an admin thaws.",
+        ),
+        &[REASON],
+        &[STATUS, NAME, CONTAINERS],
+        &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::USER_REQUIRED],
+    ),
+    row(
+        "/api/freeze",
+        freeze_all,
+        "freeze_all",
+        (
+            "Freeze all your agents",
+            "Freezes every agent that the caller owns; an admin freezes all agents of the box. For users only.",
+        ),
+        &[REASON.required()],
+        &[STATUS, COUNT, CONTAINERS],
+        &[codes::USER_REQUIRED],
+    ),
+    row(
+        "/api/thaw",
+        thaw_all,
+        "thaw_all",
+        ("Thaw all your agents", "Thaws every frozen agent that the caller owns; an admin thaws all. For users only."),
+        &[REASON],
+        &[STATUS, COUNT, CONTAINERS],
+        &[codes::USER_REQUIRED],
+    ),
+];
+
+fn freeze_one(app: &App, call: Call) -> Handled {
+    change_one(app, call, true)
+}
+
+fn thaw_one(app: &App, call: Call) -> Handled {
+    change_one(app, call, false)
+}
+
+fn freeze_all(app: &App, call: Call) -> Handled {
+    change_all(app, call, true)
+}
+
+fn thaw_all(app: &App, call: Call) -> Handled {
+    change_all(app, call, false)
+}
+
+/// Marks an agent and tells its owner, in one transaction; then its container follows.
+fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
+    let (slow, told) = (Slow::new(app, &call.input), Told::of(app, freezes));
+    let mut change = Change::of(&call, told.to_webhook(), freezes);
+    call.write(app, move |tx| {
+        let agent = find(tx.conn, tx.caller, tx.input.param(0), AgentRole::Owner)?.agent;
+        if !freezes {
+            users_only(tx.caller)?;
+            frozen::may_end(tx.caller, agent.frozen_by_admin)?;
+        }
+        let answer = json!({"status": change.status(), "name": agent.slug});
+        change.one(tx.conn, freezable(agent))?;
+        let users = change.tell(tx.conn)?;
+        let written = change.promise(tx, slow, &answer)?;
+        Ok(afterwards(written, move || told.now(&users)))
+    })
+}
+
+/// Marks the agents and tells their owners; then the containers follow. Some hundred agents are marked in one transaction,
+/// more of them in several, so that others' writes go in between.
+fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
+    users_only(&call.caller)?;
+    let (slow, told) = (Slow::new(app, &call.input), Told::of(app, freezes));
+    let mut change = Change::of(&call, told.to_webhook(), freezes);
+    let users = loop {
+        let (so_far, users) = app.store.write(move |conn| {
+            let users = change.some(conn)?;
+            store::Result::Ok((change, users))
+        })?;
+        change = so_far;
+        if let Some(users) = users {
+            break users;
+        }
+    };
+    told.now(&users);
+    call.write(app, move |tx| {
+        let answer = json!({"status": change.status(), "agents": change.agents()});
+        change.promise(tx, slow, &answer)
+    })
+}
+
+fn users_only(caller: &Caller) -> Result<(), ApiError> {
+    match caller.principal() {
+        Principal::User(_) => Ok(()),
+        Principal::Agent { .. } => Err(codes::USER_REQUIRED.into()),
+    }
+}
+
+fn freezable(agent: Agent) -> Freezable {
+    Freezable {
+        // Nothing comes after it.
+        place: 0,
+        frozen: agent.is_frozen(),
+        id: agent.id,
+        slug: agent.slug,
+        owner_user_id: agent.owner_user_id,
+        container: agent.container_name,
+        by_admin: agent.frozen_by_admin,
+    }
+}
+
+/// What is written, with more to do once it is on disk.
+fn afterwards(written: Written, more: impl FnOnce() + Send + 'static) -> Written {
+    let (reply, after): (Reply, After) = match written {
+        Written::Reply(reply) => (reply, Box::new(|reply, _| Outcome::Done(reply))),
+        Written::Then(reply, after) => (reply, after),
+    };
+    let all: After = Box::new(move |reply, claim| {
+        more();
+        after(reply, claim)
+    });
+    Written::Then(reply, all)
+}
