@@ -46,7 +46,9 @@ pub const KINDS: &[Kind] = &[
 
 /// An agent with a token of these scopes, and with an owner of its own: the agents of one owner share an allowance.
 fn agent(daemon: &Daemon, name: &str, scopes: &[&str]) -> Client {
-    daemon.agent_by(&daemon.member(&format!("of-{name}"), &["*"]), name);
+    let owner = daemon.member(&format!("of-{name}"), &["*"]);
+    daemon.grant(&format!("user:of-{name}"), "*", "creator");
+    daemon.agent_by(&owner, name);
     daemon.agent_token(name, scopes)
 }
 
