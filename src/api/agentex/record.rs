@@ -11,24 +11,20 @@ use crate::store::registrations::{AcpType, InputType, RegisteredAgent, Registere
 /// The statuses there are on the wire.
 pub const STATUSES: &[&str] = &["Ready", "Failed", "Unknown", "Deleted", "Unhealthy", "BuildOnly"];
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The fields of an agent.
 pub const FIELDS: &[Field] = &[
-    text("id", "The agent's id."),
-    text("name", "The agent's name."),
-    text("description", "The agent's purpose."),
+    Field::shown("id", "The agent's id."),
+    Field::shown("name", "The agent's name."),
+    Field::shown("description", "The agent's purpose."),
     Field::word("acp_type", AcpType::SLUGS, "How the agent's server answers.").required(),
-    text("created_at", "When the agent was created."),
-    text("updated_at", "When the agent was last changed."),
+    Field::shown("created_at", "When the agent was created."),
+    Field::shown("updated_at", "When the agent was last changed."),
     Field::word("status", STATUSES, "The agent's state.").required(),
-    text("status_reason", "The reason for the state.").nullable(),
+    Field::shown("status_reason", "The reason for the state.").nullable(),
     METADATA.required().nullable(),
-    text("registered_at", "When the agent last registered, or a deployment of it was promoted.").nullable(),
+    Field::shown("registered_at", "When the agent last registered, or a deployment of it was promoted.").nullable(),
     Field::word("agent_input_type", InputType::SLUGS, "The kind of input that the agent takes.").required().nullable(),
-    text("production_deployment_id", "The id of the deployment in production.").nullable(),
+    Field::shown("production_deployment_id", "The id of the deployment in production.").nullable(),
 ];
 
 /// What it said of itself.

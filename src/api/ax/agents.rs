@@ -4,7 +4,7 @@ use hyper::http::Method;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{change, checked, record, text};
+use super::{change, checked, record};
 use crate::access::{self, Action, AgentRole, Class, SpaceRole};
 use crate::api::agents::{seen_by, visible};
 use crate::api::engine::api_route::ApiRoute;
@@ -120,7 +120,10 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .answering(
             200,
-            Answer::Object(&[text("message", "What the daemon did, as a sentence."), text("id", "The agent's id.")]),
+            Answer::Object(&[
+                Field::shown("message", "What the daemon did, as a sentence."),
+                Field::shown("id", "The agent's id."),
+            ]),
         )
         .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::GET, "/api/v1/agents/{agent}/placement", UA, Action::AgentsRead, placement)
@@ -145,13 +148,11 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[Field::of(
                 "entries",
                 Type::Objects(&[
-                    text("id", "The agent's id."),
-                    text("name", "The agent's name."),
-                    text("type", "Always agent."),
-                    Field::texts("enabled_tools", usize::MAX, usize::MAX, "Always empty: the daemon records none.")
-                        .required(),
-                    Field::texts("capabilities_list", usize::MAX, usize::MAX, "Always empty: the daemon records none.")
-                        .required(),
+                    Field::shown("id", "The agent's id."),
+                    Field::shown("name", "The agent's name."),
+                    Field::shown("type", "Always agent."),
+                    Field::unbounded_texts("enabled_tools", "Always empty: the daemon records none.").required(),
+                    Field::unbounded_texts("capabilities_list", "Always empty: the daemon records none.").required(),
                 ]),
                 "The agents.",
             )

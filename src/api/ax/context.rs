@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::http::Method;
 use serde_json::{Value, json};
 
-use super::{ID_CHARS, allowance, checked, text};
+use super::{ID_CHARS, allowance, checked};
 use crate::access::{Action, SpaceRole, resolve_space};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -34,16 +34,16 @@ const TTL: Field = Field::integer("ttl", 1, CONTEXT_TTL.0, "The lifetime in seco
 /// The key in a path, as a tool takes it.
 const PATH_KEY: Field = Field::text("key", CONTEXT_KEY_CHARS, "The key, as it is.");
 const ENTRY: &[Field] = &[
-    text("key", "The key."),
-    text("value", "The value."),
+    Field::shown("key", "The key."),
+    Field::shown("value", "The value."),
     Field::integer("size", 0, i64::MAX, "The value's bytes.").required(),
-    text("space_id", "The space's id."),
+    Field::shown("space_id", "The space's id."),
     TTL,
-    text("expires_at", "When the value expires; null after a promotion.").nullable(),
-    text("artifact_type", "The type that the value was promoted as.").nullable(),
-    text("created_by", "The member that last set the value."),
-    text("created_at", "When the value was first set."),
-    text("updated_at", "When the value was last set."),
+    Field::shown("expires_at", "When the value expires; null after a promotion.").nullable(),
+    Field::shown("artifact_type", "The type that the value was promoted as.").nullable(),
+    Field::shown("created_by", "The member that last set the value."),
+    Field::shown("created_at", "When the value was first set."),
+    Field::shown("updated_at", "When the value was last set."),
 ];
 
 const KEY: Field =
@@ -74,10 +74,10 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
-                text("key", "The key."),
-                text("space_id", "The space's id."),
+                Field::shown("key", "The key."),
+                Field::shown("space_id", "The space's id."),
                 Field::integer("ttl", 1, CONTEXT_TTL.0, "Seconds until the value expires.").required(),
-                text("expires_at", "When the value expires."),
+                Field::shown("expires_at", "When the value expires."),
             ]),
         )
         .repeatable()
@@ -147,8 +147,8 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
-                text("key", "The key."),
-                text("artifact_type", "The type that the value was promoted as."),
+                Field::shown("key", "The key."),
+                Field::shown("artifact_type", "The type that the value was promoted as."),
             ]),
         )
         .repeatable()

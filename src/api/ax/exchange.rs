@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{ID_CHARS, change, row, text};
+use super::{ID_CHARS, change, row};
 use crate::access::scopes::ax_scopes;
 use crate::access::tokens::jwt::{Audience, Claims};
 use crate::access::{self, Action, Class, Gate, Scopes};
@@ -62,16 +62,16 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
     .answering(
         200,
         Answer::Object(&[
-            text("access_token", "The short-lived token."),
+            Field::shown("access_token", "The short-lived token."),
             Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
             Field::integer("expires_in", 1, 900, "The lifetime of the token in seconds.").required(),
-            text("scope", "The granted scope words."),
-            text("token_class", "The class of the token."),
-            text("audience", "The audience of the token."),
+            Field::shown("scope", "The granted scope words."),
+            Field::shown("token_class", "The class of the token."),
+            Field::shown("audience", "The audience of the token."),
             Field::word("principal_type", &["user", "agent"], "The principal that uses it.").required(),
-            text("user_id", "The user, or the agent's owner."),
-            text("credential_id", "The id of the key that was exchanged."),
-            text("space_id", "The space that is used if a request names none."),
+            Field::shown("user_id", "The user, or the agent's owner."),
+            Field::shown("credential_id", "The id of the key that was exchanged."),
+            Field::shown("space_id", "The space that is used if a request names none."),
             Field::unbounded("agent_id", "The agent."),
             Field::unbounded("agent_name", "The agent's name."),
         ]),

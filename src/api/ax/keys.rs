@@ -8,7 +8,7 @@ use super::agents::SPACE_ID;
 use super::exchange::AGENT_ID;
 use super::issue::{self, KeyRequest};
 use super::rotate::rotate;
-use super::{ID_CHARS, change, checked, text};
+use super::{ID_CHARS, change, checked};
 use crate::access::{self, Action, AgentRole, Caller, Class, SpaceRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -38,27 +38,27 @@ const LISTED: u64 = 2 * PAGE_MAX;
 pub(super) const NAME: Field = Field::text("name", 64, "The name of the key.").line();
 const DAYS: Field = Field::integer("expires_in_days", 1, 365, "Days until the key expires; 90 if absent.");
 
-const SCOPES: Field = Field::texts("scopes", usize::MAX, usize::MAX, "The scopes of the key.").required();
+const SCOPES: Field = Field::unbounded_texts("scopes", "The scopes of the key.").required();
 const ALLOWED_AGENT_IDS: Field =
-    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The agents that the key is restricted to.").required();
+    Field::unbounded_texts("allowed_agent_ids", "The agents that the key is restricted to.").required();
 const RECORD: &[Field] = &{
     [
-        text("credential_id", "The id of the key."),
-        text("key_id", "The public part of the key, which identifies it."),
-        text("name", "The name of the key."),
-        text("kind", "The kind of key: user_pat, agent_pat or enrollment."),
-        text("audience", "The audience of its tokens: cli, mcp or both."),
-        text("bound_agent_id", "The agent that the key is bound to.").nullable(),
+        Field::shown("credential_id", "The id of the key."),
+        Field::shown("key_id", "The public part of the key, which identifies it."),
+        Field::shown("name", "The name of the key."),
+        Field::shown("kind", "The kind of key: user_pat, agent_pat or enrollment."),
+        Field::shown("audience", "The audience of its tokens: cli, mcp or both."),
+        Field::shown("bound_agent_id", "The agent that the key is bound to.").nullable(),
         SCOPES,
         ALLOWED_AGENT_IDS,
         Field::word("lifecycle_state", &["active", "pending_enrollment", "revoked", "expired"], "Its state.")
             .required(),
-        text("created_at", "When the key was made."),
-        text("expires_at", "When the key expires."),
-        text("last_used_at", "When the key was last used, to the minute.").nullable(),
-        text("revoked_at", "When the key was revoked.").nullable(),
-        text("created_by", "The user or agent that made the key."),
-        text("made_by", "The credential that the key was made with.").nullable(),
+        Field::shown("created_at", "When the key was made."),
+        Field::shown("expires_at", "When the key expires."),
+        Field::shown("last_used_at", "When the key was last used, to the minute.").nullable(),
+        Field::shown("revoked_at", "When the key was revoked.").nullable(),
+        Field::shown("created_by", "The user or agent that made the key."),
+        Field::shown("made_by", "The credential that the key was made with.").nullable(),
         // Only where the key is made.
         Field::unbounded("token", "The key itself, shown only in this reply."),
         Field::unbounded("agent_id", "The agent that the key is bound to.").nullable(),
@@ -135,8 +135,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("status", "Always revoked."),
-                text("credential_id", "The id of the key."),
+                Field::shown("status", "Always revoked."),
+                Field::shown("credential_id", "The id of the key."),
                 Field::of("revoked_with_it", Type::Objects(descent::MADE), "The credentials that the key made and that ended with it.")
                     .required(),
                 Field::of("still_live", Type::Objects(descent::MADE), "The credentials that the key made and that are still valid.").required(),

@@ -3,7 +3,7 @@
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{checked, fingerprint, record, row, text};
+use super::{checked, fingerprint, record, row};
 use crate::access::{self, Action, Caller, Principal};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -22,7 +22,7 @@ const OK: Answer = Answer::Object(&[Field::flag("ok", "Always true.").required()
 
 const CREDENTIAL_SCOPE: &[Field] = &[
     Field::word("agent_scope", &["all", "agents", "agent"], "Which agents the credential may touch.").required(),
-    Field::texts("allowed_agent_ids", usize::MAX, usize::MAX, "The ids of the allowed agents, or all.").required(),
+    Field::unbounded_texts("allowed_agent_ids", "The ids of the allowed agents, or all.").required(),
 ];
 
 const PROVIDER_PATTERN: Field = Field::text("provider_pattern", 64, "The format of the key.");
@@ -38,14 +38,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("id", "The user's id, or the agent's."),
-                text("username", "The user's name, or the agent's."),
-                text("email", "Always null: the daemon keeps none.").nullable(),
-                text("full_name", "The display name."),
+                Field::shown("id", "The user's id, or the agent's."),
+                Field::shown("username", "The user's name, or the agent's."),
+                Field::shown("email", "Always null: the daemon keeps none.").nullable(),
+                Field::shown("full_name", "The display name."),
                 Field::word("role", &["admin", "member", "agent"], "The user's role; agent for an agent.").required(),
                 Field::word("principal_type", &["user", "agent"], "Who acts.").required(),
-                text("space_id", "The space used if a request names none."),
-                text("resolved_space_id", "The same as space_id."),
+                Field::shown("space_id", "The space used if a request names none."),
+                Field::shown("resolved_space_id", "The same as space_id."),
                 Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "The restrictions of the credential.")
                     .required(),
                 Field::of("bound_agent", Type::AnyObject, "The agent that the credential acts as; null for a user.")

@@ -4,7 +4,7 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{change, checked, text};
+use super::{change, checked};
 use crate::access::{self, Action, AgentRole, Caller, SpaceRole};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -26,11 +26,11 @@ const DOC: &str = "concepts/workspace#members";
 const ROLE: Field = Field::word("role", SpaceRole::SLUGS, "The member's role.").required();
 /// What a member is known by.
 const MEMBER: &[Field] = &[
-    text("id", "The id of the user or agent."),
-    text("username", "The name of the user or agent."),
+    Field::shown("id", "The id of the user or agent."),
+    Field::shown("username", "The name of the user or agent."),
     Field::word("type", &["user", "agent"], "What it is.").required(),
     ROLE,
-    text("expires_at", "When the membership ends; null if it does not.").nullable(),
+    Field::shown("expires_at", "When the membership ends; null if it does not.").nullable(),
 ];
 
 const USERNAME: Field = Field::text("username", NAME_CHARS, "The user's name. Send this or agent.");

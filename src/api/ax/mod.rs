@@ -41,14 +41,9 @@ use super::engine::call::{Call, Handled};
 use crate::access::{Action, Class};
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::error::Dialect;
-use crate::rest::field::Field;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
 /// A text of a reply.
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// Ids have 36 characters; what is longer is none.
 const ID_CHARS: usize = 64;
 

@@ -4,7 +4,7 @@ use hyper::http::Method;
 use serde_json::{Value, json};
 
 use super::agents::{listed, listing};
-use super::{change, checked, record, text};
+use super::{change, checked, record};
 use crate::access::presence::ONLINE;
 use crate::access::{Action, AgentRole};
 use crate::api::engine::api_route::ApiRoute;
@@ -24,16 +24,16 @@ use crate::time::Micros;
 const DOC: &str = "recipes/bootstrap#agents";
 
 const ROW: &[Field] = &[
-    text("id", "The agent's id."),
-    text("name", "The agent's name."),
+    Field::shown("id", "The agent's id."),
+    Field::shown("name", "The agent's name."),
     Field::word(
         "presence",
         &["online", "offline", "sleeping"],
         "Online if the agent was seen within 120 seconds; sleeping if its container is stopped or frozen until there is news.",
     )
     .required(),
-    text("agent_type", "The kind of agent, as a free word."),
-    text("last_active", "When the agent was last seen.").nullable(),
+    Field::shown("agent_type", "The kind of agent, as a free word."),
+    Field::shown("last_active", "When the agent was last seen.").nullable(),
 ];
 
 const STATE: &[Field] = &[

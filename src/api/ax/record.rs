@@ -3,7 +3,6 @@
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::text;
 use crate::access::{self, AgentRole, Caller, Presence};
 use crate::rest::field::{Field, Type};
 use crate::store;
@@ -15,42 +14,42 @@ use crate::time::Micros;
 
 /// A space as an agent's record names it.
 const SPACE: &[Field] = &[
-    text("space_id", "The space's id."),
-    text("name", "The space's name."),
+    Field::shown("space_id", "The space's id."),
+    Field::shown("name", "The space's name."),
     Field::flag("is_default", "True for the agent's home space.").required(),
 ];
 
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
-    text("id", "The id; never used twice."),
-    text("name", "The name; for an agent from another client family, its slug."),
-    text("display_name", "The display name."),
-    text("handle", "The handle for mentions."),
-    text("origin", "How the agent came to the box."),
-    text("agent_type", "The kind of agent, as a free word."),
+    Field::shown("id", "The id; never used twice."),
+    Field::shown("name", "The name; for an agent from another client family, its slug."),
+    Field::shown("display_name", "The display name."),
+    Field::shown("handle", "The handle for mentions."),
+    Field::shown("origin", "How the agent came to the box."),
+    Field::shown("agent_type", "The kind of agent, as a free word."),
     Field::word("status", &["active", "inactive"], "Whether its owner wants it at work.").required(),
-    text("space_id", "The id of the agent's home space."),
+    Field::shown("space_id", "The id of the agent's home space."),
     Field::of("allowed_spaces", Type::Objects(SPACE), "The spaces that the agent may work in.").required(),
-    text("owner_user_id", "The id of the agent's owner."),
-    text("owner_space_id", "The owner's space in which the agent was created."),
-    text("description", "The agent's purpose."),
-    text("bio", "A short text about the agent."),
-    text("specialization", "The agent's specialization."),
-    text("model", "The model that the agent uses.").nullable(),
-    text("avatar_url", "The address of the agent's picture.").nullable(),
+    Field::shown("owner_user_id", "The id of the agent's owner."),
+    Field::shown("owner_space_id", "The owner's space in which the agent was created."),
+    Field::shown("description", "The agent's purpose."),
+    Field::shown("bio", "A short text about the agent."),
+    Field::shown("specialization", "The agent's specialization."),
+    Field::shown("model", "The model that the agent uses.").nullable(),
+    Field::shown("avatar_url", "The address of the agent's picture.").nullable(),
     Field::flag("pinned", "True if the agent stays at the top of its space's list.").required(),
     Field::of("control", Type::Object(CONTROL), "What the owner has set that holds the agent back.").required(),
-    text("created_at", "When the agent was created."),
-    text("updated_at", "When the agent was last changed."),
-    text("last_seen_at", "When the agent was last seen.").nullable(),
+    Field::shown("created_at", "When the agent was created."),
+    Field::shown("updated_at", "When the agent was last changed."),
+    Field::shown("last_seen_at", "When the agent was last seen.").nullable(),
     Field::unbounded("system_prompt", "The system prompt; only the owner and editors see it."),
 ];
 
 const CONTROL: &[Field] = &[
     Field::flag("is_disabled", "True if the owner paused the agent.").required(),
-    text("disabled_reason", "Why.").nullable(),
+    Field::shown("disabled_reason", "Why.").nullable(),
     Field::flag("no_reply", "True if the agent must not answer.").required(),
-    text("no_reply_reason", "Why.").nullable(),
+    Field::shown("no_reply_reason", "Why.").nullable(),
 ];
 
 /// The name this dialect knows an agent by.

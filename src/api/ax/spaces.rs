@@ -4,8 +4,8 @@ use hyper::http::{Method, StatusCode};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::checked;
 use super::keys::NAME;
-use super::{checked, text};
 use crate::access::{self, Action, SpaceRole};
 use crate::api::agents::name;
 use crate::api::engine::api_route::ApiRoute;
@@ -28,15 +28,15 @@ use crate::time::Micros;
 const DOC: &str = "recipes/bootstrap#spaces";
 
 const SPACE: &[Field] = &[
-    text("id", "The id."),
-    text("name", "The display name."),
-    text("slug", "The unique short name."),
-    text("description", "The purpose of the space."),
-    text("visibility", "Who can see the space: private, invite_only or public."),
+    Field::shown("id", "The id."),
+    Field::shown("name", "The display name."),
+    Field::shown("slug", "The unique short name."),
+    Field::shown("description", "The purpose of the space."),
+    Field::shown("visibility", "Who can see the space: private, invite_only or public."),
     Field::integer("member_count", 1, i64::MAX, "The number of members, users and agents together.").required(),
     Field::flag("is_default", "True for the space that is used if a request names none.").required(),
     Field::flag("is_personal", "True for the space that was created with its owner's account.").required(),
-    text("created_at", "When the space was created."),
+    Field::shown("created_at", "When the space was created."),
 ];
 
 const USAGE_DOC: &str = "concepts/workspace#bounds";

@@ -39,7 +39,7 @@ const INTROSPECT: Field =
 const RECORD: &[Field] = &[
     Field::unbounded("id", "The client id.").required(),
     CLIENT_NAME.required(),
-    Field::texts("redirect_uris", usize::MAX, usize::MAX, "The addresses that it may be answered at.").required(),
+    Field::unbounded_texts("redirect_uris", "The addresses that it may be answered at.").required(),
     Field::flag("has_secret", "True if the program has a client secret.").required(),
     Field::flag("introspect", "True if the program may ask about every token.").required(),
     Field::unbounded("created_by", "Who has registered it.").required(),
@@ -48,7 +48,7 @@ const RECORD: &[Field] = &[
 const MADE: &[Field] = &[
     Field::unbounded("id", "The client id.").required(),
     CLIENT_NAME.required(),
-    Field::texts("redirect_uris", usize::MAX, usize::MAX, "The addresses that it may be answered at.").required(),
+    Field::unbounded_texts("redirect_uris", "The addresses that it may be answered at.").required(),
     Field::flag("has_secret", "True if the program has a client secret.").required(),
     Field::flag("introspect", "True if the program may ask about every token.").required(),
     Field::unbounded("created_by", "Who has registered it.").required(),

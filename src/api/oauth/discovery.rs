@@ -17,12 +17,8 @@ use crate::rest::route::Answer;
 
 const DOC: &str = "recipes/letting-programs-log-in#discovery";
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const fn texts(name: &'static str, about: &'static str) -> Field {
-    Field::texts(name, usize::MAX, usize::MAX, about).required()
+    Field::unbounded_texts(name, about).required()
 }
 
 /// The rows of the table.
@@ -37,12 +33,12 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("resource", "The address of the MCP endpoint."),
-                text("resource_name", "The name of the box."),
+                Field::shown("resource", "The address of the MCP endpoint."),
+                Field::shown("resource_name", "The name of the box."),
                 texts("authorization_servers", "Who issues tokens for it."),
                 texts("scopes_supported", "Scope words."),
                 texts("bearer_methods_supported", "Always header."),
-                text("resource_documentation", "The page that explains it."),
+                Field::shown("resource_documentation", "The page that explains it."),
             ]),
         )
         .failing(&[codes::NOT_FOUND]),
@@ -56,16 +52,16 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("issuer", "Who issues tokens."),
-                text("authorization_endpoint", "Where a login begins."),
-                text("token_endpoint", "Where tokens are had."),
+                Field::shown("issuer", "Who issues tokens."),
+                Field::shown("authorization_endpoint", "Where a login begins."),
+                Field::shown("token_endpoint", "Where tokens are had."),
                 Field::unbounded("registration_endpoint", "Where programs register; absent where they may not."),
-                text("revocation_endpoint", "Where tokens are revoked."),
-                text("device_authorization_endpoint", "Where programs without a browser begin."),
-                text("introspection_endpoint", "Where services ask about tokens."),
+                Field::shown("revocation_endpoint", "Where tokens are revoked."),
+                Field::shown("device_authorization_endpoint", "Where programs without a browser begin."),
+                Field::shown("introspection_endpoint", "Where services ask about tokens."),
                 texts("introspection_endpoint_auth_methods_supported", "How clients say who they are there."),
-                text("jwks_uri", "The keys that verify tokens."),
-                text("service_documentation", "The page that explains it."),
+                Field::shown("jwks_uri", "The keys that verify tokens."),
+                Field::shown("service_documentation", "The page that explains it."),
                 texts("scopes_supported", "Scope words."),
                 texts("response_types_supported", "Always code."),
                 texts("response_modes_supported", "Always query."),

@@ -19,10 +19,6 @@ use crate::time::Micros;
 
 const DOC: &str = "recipes/letting-programs-log-in#grants";
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -40,19 +36,19 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::List(&[
-                text("id", "The grant's id."),
-                text("client_name", "What the program calls itself."),
-                text("redirect_host", "Where the program was answered."),
-                text("username", "Who consented."),
-                text("agent_id", "The agent it acts as.").nullable(),
-                text("agent_name", "The name of that agent.").nullable(),
-                text("audience", "What its tokens open."),
-                text("scope", "Its scope words."),
-                text("created_at", "When it was given."),
-                text("refreshed_at", "When its refresh token was last replaced."),
-                text("last_used_at", "When a token of it was last used, to the minute.").nullable(),
-                text("expires_at", "When it ends if it is not refreshed."),
-                text("ends_at", "When it ends at the latest."),
+                Field::shown("id", "The grant's id."),
+                Field::shown("client_name", "What the program calls itself."),
+                Field::shown("redirect_host", "Where the program was answered."),
+                Field::shown("username", "Who consented."),
+                Field::shown("agent_id", "The agent it acts as.").nullable(),
+                Field::shown("agent_name", "The name of that agent.").nullable(),
+                Field::shown("audience", "What its tokens open."),
+                Field::shown("scope", "Its scope words."),
+                Field::shown("created_at", "When it was given."),
+                Field::shown("refreshed_at", "When its refresh token was last replaced."),
+                Field::shown("last_used_at", "When a token of it was last used, to the minute.").nullable(),
+                Field::shown("expires_at", "When it ends if it is not refreshed."),
+                Field::shown("ends_at", "When it ends at the latest."),
             ]),
         ),
         errors: &[codes::INVALID_CURSOR],

@@ -39,13 +39,9 @@ const METADATA: &[Field] = &[
         .required(),
     Field::unbounded("client_name", "What the client calls itself; 64 characters of it count."),
     Field::unbounded("client_uri", "The program's page, for the person who is asked."),
-    Field::texts("grant_types", usize::MAX, usize::MAX, "What it will use at the token endpoint."),
-    Field::texts("response_types", usize::MAX, usize::MAX, "Only code is offered."),
+    Field::unbounded_texts("grant_types", "What it will use at the token endpoint."),
+    Field::unbounded_texts("response_types", "Only code is offered."),
 ];
-
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/register", register)
@@ -59,13 +55,13 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/register", regist
     .answering(
         201,
         Answer::Object(&[
-            text("client_id", "The client's id."),
+            Field::shown("client_id", "The client's id."),
             Field::integer("client_id_issued_at", 0, i64::MAX, "When it was made, seconds since 1970.").required(),
-            text("client_name", "What the client calls itself."),
-            Field::texts("redirect_uris", usize::MAX, usize::MAX, "Where it may be redirected to.").required(),
-            Field::texts("grant_types", usize::MAX, usize::MAX, "What it may use at the token endpoint.").required(),
-            Field::texts("response_types", usize::MAX, usize::MAX, "Always code.").required(),
-            text("token_endpoint_auth_method", "Always none."),
+            Field::shown("client_name", "What the client calls itself."),
+            Field::unbounded_texts("redirect_uris", "Where it may be redirected to.").required(),
+            Field::unbounded_texts("grant_types", "What it may use at the token endpoint.").required(),
+            Field::unbounded_texts("response_types", "Always code.").required(),
+            Field::shown("token_endpoint_auth_method", "Always none."),
         ]),
     )
     .failing(&[codes::INVALID_REDIRECT_URI, codes::INVALID_CLIENT_METADATA, codes::RATE_LIMITED, codes::NOT_FOUND])];

@@ -36,7 +36,7 @@ use crate::time::Micros;
 const DOC: &str = "recipes/letting-programs-log-in#get-tokens";
 
 const FORM: &[Field] = &[
-    text("grant_type", "How the program asks.").not_empty(),
+    Field::shown("grant_type", "How the program asks.").not_empty(),
     Field::unbounded("client_id", "The client's id."),
     Field::unbounded("client_secret", "Its secret, where it has one and does not send it as Basic."),
     Field::unbounded("code", "authorization_code: the code."),
@@ -50,10 +50,6 @@ const FORM: &[Field] = &[
     Field::unbounded("scope", "The scope words; fewer of them where some were granted before."),
     Field::unbounded("resource", "What the access token is for (RFC 8707)."),
 ];
-
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
@@ -72,10 +68,10 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
     .answering(
         200,
         Answer::Object(&[
-            text("access_token", "The access token, a JWT (RFC 9068)."),
+            Field::shown("access_token", "The access token, a JWT (RFC 9068)."),
             Field::word("token_type", &["Bearer"], "Always Bearer.").required(),
             Field::integer("expires_in", 1, 3600, "Seconds the access token lives.").required(),
-            text("scope", "The granted scope words."),
+            Field::shown("scope", "The granted scope words."),
             Field::unbounded("refresh_token", "The next refresh token."),
             Field::unbounded("issued_token_type", "The type of the access token, of a token exchange."),
         ]),

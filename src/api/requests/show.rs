@@ -17,42 +17,38 @@ const KINDS: &[&str] = &["scope", "grant", "confirm", "join"];
 /// What asking for what one has is answered with, beside the states.
 const STATES: &[&str] = &["pending", "approved", "denied", "expired", "withdrawn", "ended", "revoked", "not_needed"];
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const AGENT: &[Field] = &[
-    text("id", "The agent's id."),
-    text("name", "Its name."),
+    Field::shown("id", "The agent's id."),
+    Field::shown("name", "Its name."),
     Field::unbounded("last_used_at", "kind join: when its token was last used.").nullable(),
 ];
 const ANSWER: &[Field] = &[
     Field::integer("option", 0, 16, "The option, counted from 0.").required().nullable(),
-    text("text", "The option in words, or the answer."),
+    Field::shown("text", "The option in words, or the answer."),
 ];
 
 /// A request's record.
 pub const RECORD: &[Field; 20] = &[
-    text("id", "The id."),
+    Field::shown("id", "The id."),
     Field::word("kind", KINDS, "What it asks for.").required(),
     Field::word("state", STATES, "Where it stands.").required(),
     Field::of("agent", Type::Object(AGENT), "The agent that asks.").required().nullable(),
-    text("requester", "Who asks: agent:NAME, of a join peer:ADDRESS."),
-    text("reason", "Why."),
+    Field::shown("requester", "Who asks: agent:NAME, of a join peer:ADDRESS."),
+    Field::shown("reason", "Why."),
     Field::of("asked", Type::AnyObject, "What is asked for.").required(),
     Field::of("granted", Type::AnyObject, "What was granted.").required().nullable(),
     Field::integer("duration_seconds", 60, i64::MAX, "For how long; null: until it is taken back.")
         .required()
         .nullable(),
-    text("until", "When what was granted ends.").nullable(),
-    Field::texts("options", usize::MAX, usize::MAX, "The options of a question.").required().nullable(),
+    Field::shown("until", "When what was granted ends.").nullable(),
+    Field::unbounded_texts("options", "The options of a question.").required().nullable(),
     Field::of("answer", Type::Object(ANSWER), "The answer to a question.").required().nullable(),
-    text("note", "What the decider says to it.").nullable(),
-    Field::texts("deciders", usize::MAX, usize::MAX, "Who may decide, by username.").required(),
-    text("decided_by", "Who decided, by username.").nullable(),
-    text("created_at", "When it was asked."),
-    text("expires_at", "Until when it can be decided."),
-    text("decided_at", "When it was decided.").nullable(),
+    Field::shown("note", "What the decider says to it.").nullable(),
+    Field::unbounded_texts("deciders", "Who may decide, by username.").required(),
+    Field::shown("decided_by", "Who decided, by username.").nullable(),
+    Field::shown("created_at", "When it was asked."),
+    Field::shown("expires_at", "Until when it can be decided."),
+    Field::shown("decided_at", "When it was decided.").nullable(),
     // Of a join alone.
     Field::unbounded("code", "The code of a join, as its caller sees it."),
     Field::unbounded("peer", "The address that a join comes from."),

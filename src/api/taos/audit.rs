@@ -24,10 +24,6 @@ use crate::store::audit::{self, AuditFilter, Record};
 use crate::store::users;
 use crate::time::Micros;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const HEAD: ApiRoute = Route {
     method: Method::GET,
     path: "/api/audit/head",
@@ -44,10 +40,10 @@ const HEAD: ApiRoute = Route {
         200,
         Answer::Object(&[
             Field::integer("seq", 1, i64::MAX, "The number of the last row.").required(),
-            text("hash", "The last row's hash."),
-            text("at", "When the head was signed."),
-            text("key_id", "The signing key: the first 16 hex digits of its hash."),
-            text("signature", "The Ed25519 signature by the box's key, in base64url."),
+            Field::shown("hash", "The last row's hash."),
+            Field::shown("at", "When the head was signed."),
+            Field::shown("key_id", "The signing key: the first 16 hex digits of its hash."),
+            Field::shown("signature", "The Ed25519 signature by the box's key, in base64url."),
         ]),
     ),
     errors: &[codes::FORBIDDEN],
@@ -91,7 +87,7 @@ const VERIFICATION: ApiRoute = Route {
             Field::integer("first_seq", 0, i64::MAX, "The first checked row.").required(),
             Field::integer("last_seq", 0, i64::MAX, "The last checked row.").required(),
             Field::flag("complete", "True if these are all rows of the chain.").required(),
-            text("problem", "Where the chain is broken; null if it is intact.").nullable(),
+            Field::shown("problem", "Where the chain is broken; null if it is intact.").nullable(),
         ]),
     ),
     errors: &[codes::FORBIDDEN],
@@ -119,19 +115,19 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 Field::integer("seq", 1, i64::MAX, "The number of the row in the chain.").required(),
-                text("at", "When it happened."),
-                text("actor", "The principal, with its name at that time."),
-                text("actor_id", "The principal by id: user:ID or agent:ID; null if there is none.").nullable(),
-                text("actor_name", "What the actor is called now; null if it has no name.").nullable(),
-                text("action", "The action."),
-                text("resource", "The resource that the action was on."),
-                text("resource_name", "What the agent, user or space is called now; null if it has no name.")
+                Field::shown("at", "When it happened."),
+                Field::shown("actor", "The principal, with its name at that time."),
+                Field::shown("actor_id", "The principal by id: user:ID or agent:ID; null if there is none.").nullable(),
+                Field::shown("actor_name", "What the actor is called now; null if it has no name.").nullable(),
+                Field::shown("action", "The action."),
+                Field::shown("resource", "The resource that the action was on."),
+                Field::shown("resource_name", "What the agent, user or space is called now; null if it has no name.")
                     .nullable(),
-                text("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
+                Field::shown("outcome", "ok, denied, failed, or checkpoint where older rows were removed."),
                 Field::integer("count", 1, i64::MAX, "The number of equal actions that the row stands for.").required(),
-                text("request_id", "The id of the request."),
-                text("prev_hash", "The hash of the previous row."),
-                text("hash", "The hash of this row."),
+                Field::shown("request_id", "The id of the request."),
+                Field::shown("prev_hash", "The hash of the previous row."),
+                Field::shown("hash", "The hash of this row."),
             ]),
         ),
         errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],

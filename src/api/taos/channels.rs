@@ -62,7 +62,7 @@ const RECORD: &[Field] = &[
     KIND.required(),
     Field::unbounded("url", "The address.").required(),
     Field::flag("has_secret", "True if a secret is stored for the channel.").required(),
-    Field::texts("events", usize::MAX, usize::MAX, "The events that are sent; all if empty.").required(),
+    Field::unbounded_texts("events", "The events that are sent; all if empty.").required(),
     MIN_LEVEL.required(),
     Field::flag("configured", "True if the channel is set in taosd.toml and cannot be changed here.").required(),
     Field::unbounded("created_at", "When the channel was created.").required(),

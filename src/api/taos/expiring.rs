@@ -19,10 +19,6 @@ use crate::time::Micros;
 const DAYS: Field = Field::integer("within_days", 1, 3650, "How many days ahead to look; 14 if absent.");
 const DEFAULT_DAYS: i64 = 14;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {
     method: Method::GET,
@@ -39,15 +35,18 @@ pub const ROUTES: &[ApiRoute] = &[Route {
     answer: (
         200,
         Answer::List(&[
-            text("id", "The credential's id."),
+            Field::shown("id", "The credential's id."),
             Field::word("kind", Kind::SLUGS, "The kind of the credential.").required(),
-            text("key_id", "The public part, which identifies it."),
-            text("label", "Its label; empty if it has none."),
-            text("agent_name", "The agent that it belongs to; null for a user's.").nullable(),
-            text("username", "The user that it belongs to, or who owns the agent; null for an enrollment of nobody.")
-                .nullable(),
-            text("expires_at", "When it ends."),
-            text("last_used_at", "When it was last used, to the minute; null if never.").nullable(),
+            Field::shown("key_id", "The public part, which identifies it."),
+            Field::shown("label", "Its label; empty if it has none."),
+            Field::shown("agent_name", "The agent that it belongs to; null for a user's.").nullable(),
+            Field::shown(
+                "username",
+                "The user that it belongs to, or who owns the agent; null for an enrollment of nobody.",
+            )
+            .nullable(),
+            Field::shown("expires_at", "When it ends."),
+            Field::shown("last_used_at", "When it was last used, to the minute; null if never.").nullable(),
         ]),
     ),
     errors: &[codes::INVALID_CURSOR],

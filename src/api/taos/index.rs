@@ -19,10 +19,6 @@ use crate::rest::openapi;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     Route {
@@ -40,11 +36,11 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::OrSeeOther(&Answer::Object(&[
-                text("name", "Always taosd."),
-                text("version", "The running version."),
-                text("api", "The path of the list of routes."),
-                text("docs", "The path of the documentation."),
-                text("openapi", "The path of the OpenAPI document."),
+                Field::shown("name", "Always taosd."),
+                Field::shown("version", "The running version."),
+                Field::shown("api", "The path of the list of routes."),
+                Field::shown("docs", "The path of the documentation."),
+                Field::shown("openapi", "The path of the OpenAPI document."),
             ])),
         ),
         errors: &[],
@@ -68,14 +64,14 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Fixed(&Answer::Object(&[Field::of(
                 "routes",
                 Type::Objects(&[
-                    text("method", "The method."),
-                    text("path", "The path; {name} stands for one segment."),
-                    text("prefix", "The path up to its first parameter."),
-                    text("action", "The action it needs; public if none."),
-                    text("title", "What the route does."),
+                    Field::shown("method", "The method."),
+                    Field::shown("path", "The path; {name} stands for one segment."),
+                    Field::shown("prefix", "The path up to its first parameter."),
+                    Field::shown("action", "The action it needs; public if none."),
+                    Field::shown("title", "What the route does."),
                     Field::flag("idempotent", "True if the route takes an Idempotency-Key.").required(),
-                    text("dialect", "The family of clients that the route is for."),
-                    text("doc_url", "The page that explains it."),
+                    Field::shown("dialect", "The family of clients that the route is for."),
+                    Field::shown("doc_url", "The page that explains it."),
                 ]),
                 "One row a route.",
             )

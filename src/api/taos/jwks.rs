@@ -13,10 +13,6 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::time::Micros;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {
     method: Method::GET,
@@ -35,12 +31,12 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         Answer::Object(&[Field::of(
             "keys",
             Type::Objects(&[
-                text("kty", "The key type: OKP, or EC for ES256."),
-                text("crv", "The curve: Ed25519, or P-256 for ES256."),
-                text("use", "The use: sig."),
-                text("alg", "The algorithm: EdDSA or ES256."),
-                text("kid", "The key's id, as in a token's header."),
-                text("x", "The public key; for ES256 its first half."),
+                Field::shown("kty", "The key type: OKP, or EC for ES256."),
+                Field::shown("crv", "The curve: Ed25519, or P-256 for ES256."),
+                Field::shown("use", "The use: sig."),
+                Field::shown("alg", "The algorithm: EdDSA or ES256."),
+                Field::shown("kid", "The key's id, as in a token's header."),
+                Field::shown("x", "The public key; for ES256 its first half."),
                 Field::unbounded("y", "The second half, for ES256."),
             ]),
             "The keys.",

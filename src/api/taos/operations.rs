@@ -27,29 +27,25 @@ use crate::time::Micros;
 
 const DOC: &str = "concepts/operations#follow";
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const STATUS: Field = Field::word("status", OperationStatus::SLUGS, "The state of the operation.").required();
 const KIND: Field = Field::word("kind", OperationKind::SLUGS, "The kind of operation.").required();
 /// An operation's record.
 const RECORD: &[Field] = &[
-    text("id", "The id."),
+    Field::shown("id", "The id."),
     KIND,
     STATUS,
-    text("agent_id", "The id of the agent that the operation works on.").nullable(),
-    text("agent_name", "That agent's slug.").nullable(),
-    text("step", "The current step."),
+    Field::shown("agent_id", "The id of the agent that the operation works on.").nullable(),
+    Field::shown("agent_name", "That agent's slug.").nullable(),
+    Field::shown("step", "The current step."),
     Field::integer("progress", 0, 100, "The progress in percent.").required(),
     Field::flag("cancellable", "True if the operation can be cancelled now.").required(),
     Field::of("result", Type::AnyObject, "The reply of the route, once the operation has succeeded.")
         .required()
         .nullable(),
     Field::of("error", Type::AnyObject, "The error, if the operation failed.").required().nullable(),
-    text("created_at", "When the operation was requested."),
-    text("started_at", "When the work began.").nullable(),
-    text("finished_at", "When the operation ended.").nullable(),
+    Field::shown("created_at", "When the operation was requested."),
+    Field::shown("started_at", "When the work began.").nullable(),
+    Field::shown("finished_at", "When the operation ended.").nullable(),
 ];
 
 const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this slug.");

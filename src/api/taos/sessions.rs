@@ -33,17 +33,13 @@ const LOGIN: Need = Need { action: Action::AuthLogin, classes: &[], dialect: Tao
 
 /// A session's record.
 pub(super) const RECORD: &[Field] = &[
-    text("id", "The session's id."),
-    text("created_at", "When the session was opened."),
-    text("expires_at", "When the session expires."),
-    text("last_used_at", "When the session was last used, to the minute.").nullable(),
-    text("opened_with", "The label of the token that opened the session."),
+    Field::shown("id", "The session's id."),
+    Field::shown("created_at", "When the session was opened."),
+    Field::shown("expires_at", "When the session expires."),
+    Field::shown("last_used_at", "When the session was last used, to the minute.").nullable(),
+    Field::shown("opened_with", "The label of the token that opened the session."),
     Field::flag("current", "True for the session of this request.").required(),
 ];
-
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
 
 const TOKEN: Field = Field::text("token", 128, "A user's token.");
 const LINK: Field = Field::text("link", 64, "The secret of a login link, instead of a token.");
@@ -65,8 +61,8 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::Object(&[
-                text("username", "The user of the session."),
-                text("expires_at", "When the session expires."),
+                Field::shown("username", "The user of the session."),
+                Field::shown("expires_at", "When the session expires."),
                 Field::unbounded("path", "The page that the link leads to."),
             ]),
         ),

@@ -29,16 +29,12 @@ const IMAGES: Duration = Duration::from_secs(3);
 const MOST_IMAGES: usize = 200;
 const STATUS_DOC: &str = "recipes/troubleshooting#status";
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const fn number(name: &'static str, about: &'static str) -> Field {
     Field::integer(name, 0, i64::MAX, about).required()
 }
 
 const fn names(name: &'static str, about: &'static str) -> Field {
-    Field::texts(name, usize::MAX, usize::MAX, about).required()
+    Field::unbounded_texts(name, about).required()
 }
 
 /// The rows of the table.
@@ -60,7 +56,7 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 Field::word("status", &["ready", "not_ready"], "Whether every check succeeds.").required(),
                 Field::of("checks", Type::AnyObject, "The result of each check: ok, or what is wrong.").required(),
-                text("version", "The running version."),
+                Field::shown("version", "The running version."),
                 number("uptime_seconds", "Seconds since the daemon started."),
                 number(
                     "disk_free_bytes",
@@ -68,10 +64,10 @@ pub const ROUTES: &[ApiRoute] = &[
                 )
                 .nullable(),
                 number("database_bytes", "The size of the database file; null if the system does not say.").nullable(),
-                text("backup_at", "When the automatic backup was made; null if there is none.").nullable(),
+                Field::shown("backup_at", "When the automatic backup was made; null if there is none.").nullable(),
                 number("backup_age_seconds", "Seconds since the automatic backup; null if there is none.").nullable(),
                 number("backup_failures", "Automatic backups that failed since the start."),
-                text("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
+                Field::shown("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
                     .nullable(),
                 names("listening", "The addresses that the daemon listens on."),
                 number("connections", "Connections open now."),
@@ -99,9 +95,9 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::List(&[
-                text("key", "The setting's whole name."),
-                text("value", "The value as TOML; of a secret a stand-in."),
-                text("source", "Where it was set: default, a flag, a variable, or FILE:LINE."),
+                Field::shown("key", "The setting's whole name."),
+                Field::shown("value", "The value as TOML; of a secret a stand-in."),
+                Field::shown("source", "Where it was set: default, a flag, a variable, or FILE:LINE."),
                 Field::flag("is_default", "True if nothing sets it.").required(),
             ]),
         ),
@@ -124,10 +120,10 @@ pub const ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::Object(&[
-                text("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
+                Field::shown("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
                     .nullable(),
                 names("images", "The images that the settings name and that the runtime has, at most 200."),
-                text("default_image", "The image of a deployment that names none; null if it must name one.")
+                Field::shown("default_image", "The image of a deployment that names none; null if it must name one.")
                     .nullable(),
                 names("frameworks", "The frameworks; none is always one."),
                 names("models", "The models; empty if the settings list none."),

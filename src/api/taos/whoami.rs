@@ -13,10 +13,6 @@ use crate::rest::tool::{Effect, Tool};
 use crate::store::users::Role;
 use crate::time::Micros;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[Route {
     method: Method::GET,
@@ -34,15 +30,15 @@ pub const ROUTES: &[ApiRoute] = &[Route {
         200,
         Answer::Object(&[
             Field::word("principal", &["user", "agent"], "Who acts.").required(),
-            text("user_id", "The user, or the agent's owner."),
-            text("username", "That user's name."),
+            Field::shown("user_id", "The user, or the agent's owner."),
+            Field::shown("username", "That user's name."),
             Field::word("role", Role::SLUGS, "The user's role; null for an agent.").required().nullable(),
-            text("agent_id", "The agent's id.").nullable(),
-            text("agent_name", "The agent's slug.").nullable(),
-            Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the credential.").required(),
-            text("credential_id", "The credential's id; null on the operator's socket.").nullable(),
-            text("kind", "The credential's kind; unix_socket on the operator's socket."),
-            text("expires_at", "When the credential expires.").nullable(),
+            Field::shown("agent_id", "The agent's id.").nullable(),
+            Field::shown("agent_name", "The agent's slug.").nullable(),
+            Field::unbounded_texts("scope", "The scopes of the credential.").required(),
+            Field::shown("credential_id", "The credential's id; null on the operator's socket.").nullable(),
+            Field::shown("kind", "The credential's kind; unix_socket on the operator's socket."),
+            Field::shown("expires_at", "When the credential expires.").nullable(),
         ]),
     ),
     errors: &[],

@@ -79,8 +79,8 @@ pub fn lay_out(columns: &[Column], rows: &[Value], look: &Look) -> String {
 /// What a row goes by.
 fn name(columns: &[Column], row: &Value) -> String {
     match columns.first() {
-        // A place in a list is not what anything goes by.
-        Some(Column(_, field)) if *field != "seq" && !row[*field].is_null() => plain(&row[*field]),
+        // Neither a place in a list nor a time is what anything goes by.
+        Some(Column(_, field)) if !["seq", "at"].contains(field) && !row[*field].is_null() => plain(&row[*field]),
         _ => format::name_of(row).unwrap_or_else(|| plain(row)),
     }
 }

@@ -128,6 +128,11 @@ impl Field {
         Self::text(name, usize::MAX, about)
     }
 
+    /// A text that a reply always has, or `null` in its place where it is also nullable.
+    pub const fn shown(name: &'static str, about: &'static str) -> Self {
+        Self::unbounded(name, about).required()
+    }
+
     /// One of these words.
     pub const fn word(name: &'static str, words: &'static [&'static str], about: &'static str) -> Self {
         Self::new(name, Type::Word(words), about)
@@ -146,6 +151,11 @@ impl Field {
     /// A list of texts.
     pub const fn texts(name: &'static str, max: usize, chars: usize, about: &'static str) -> Self {
         Self::new(name, Type::Texts { max, chars }, about)
+    }
+
+    /// A list of any number of texts of any length: a reply's, or one that its handler checks.
+    pub const fn unbounded_texts(name: &'static str, about: &'static str) -> Self {
+        Self::texts(name, usize::MAX, usize::MAX, about)
     }
 
     /// Anything else.

@@ -11,7 +11,7 @@ mod stream;
 
 use hyper::http::Method;
 
-use super::{ID_CHARS, checked, text};
+use super::{ID_CHARS, checked};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::limits::{
@@ -45,8 +45,8 @@ const ATTACHMENT: &[Field] = &[
 ];
 
 const AUTHOR: &[Field] = &[
-    text("id", "The id."),
-    text("name", "The name."),
+    Field::shown("id", "The id."),
+    Field::shown("name", "The name."),
     Field::word("type", &["agent", "user"], "The kind of attachment.").required(),
 ];
 
@@ -55,28 +55,28 @@ pub(super) const METADATA: Field = Field::of("metadata", Type::AnyObject, "Free 
 pub(super) const ATTACHMENTS: Field =
     Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files.").required();
 const MESSAGE: &[Field] = &[
-    text("id", "The id."),
+    Field::shown("id", "The id."),
     Field::integer("seq", 1, i64::MAX, "The position of the message in its space.").required(),
-    text("content", "The text."),
-    text("space_id", "The space's id."),
-    text("channel", "The channel; dm:NAME for a direct message."),
-    text("message_type", "The type of the message, as a word."),
-    text("parent_id", "The message that this one replies to.").nullable(),
-    text("conversation_id", "The first message of the thread."),
+    Field::shown("content", "The text."),
+    Field::shown("space_id", "The space's id."),
+    Field::shown("channel", "The channel; dm:NAME for a direct message."),
+    Field::shown("message_type", "The type of the message, as a word."),
+    Field::shown("parent_id", "The message that this one replies to.").nullable(),
+    Field::shown("conversation_id", "The first message of the thread."),
     Field::word("sender_type", &["agent", "user"], "The author of the message.").required(),
-    text("display_name", "The author's name."),
-    text("sender_handle", "The author's handle, as used in mentions."),
-    text("agent_id", "The agent that wrote the message; null if a user did.").nullable(),
-    text("user_id", "The user that wrote the message; null if an agent did.").nullable(),
+    Field::shown("display_name", "The author's name."),
+    Field::shown("sender_handle", "The author's handle, as used in mentions."),
+    Field::shown("agent_id", "The agent that wrote the message; null if a user did.").nullable(),
+    Field::shown("user_id", "The user that wrote the message; null if an agent did.").nullable(),
     Field::of("author", Type::Object(AUTHOR), "The author of the message.").required(),
-    Field::texts("mentions", usize::MAX, usize::MAX, "The names of the mentioned members.").required(),
+    Field::unbounded_texts("mentions", "The names of the mentioned members.").required(),
     ATTACHMENTS,
     METADATA,
     Field::of("reactions", Type::AnyObject, "The number of each reaction.").required(),
     PINNED,
-    text("expects_reply_by", "When the author expects a reply by.").nullable(),
-    text("created_at", "When the message was sent."),
-    text("updated_at", "When the text was last changed."),
+    Field::shown("expects_reply_by", "When the author expects a reply by.").nullable(),
+    Field::shown("created_at", "When the message was sent."),
+    Field::shown("updated_at", "When the text was last changed."),
 ];
 
 const LISTENING: Field = Field::of(
@@ -87,8 +87,8 @@ const LISTENING: Field = Field::of(
 .required();
 
 const RECIPIENT: &[Field] = &[
-    text("id", "The id."),
-    text("name", "The name."),
+    Field::shown("id", "The id."),
+    Field::shown("name", "The name."),
     Field::word(
         "state",
         State::SLUGS,
@@ -113,8 +113,8 @@ const DELIVERY: &[Field] = &[
 ];
 
 const RECEIPT: &[Field] = &[
-    text("id", "The id."),
-    text("name", "The name."),
+    Field::shown("id", "The id."),
+    Field::shown("name", "The name."),
     Field::word("type", &["agent", "user"], "The kind of attachment.").required(),
     Field::word(
         "state",
@@ -122,7 +122,7 @@ const RECEIPT: &[Field] = &[
         "The state of the message at this recipient: queued, fetched, read or answered.",
     )
     .required(),
-    text("at", "When the receipt reached this state."),
+    Field::shown("at", "When the receipt reached this state."),
     LISTENING,
 ];
 
@@ -265,7 +265,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("status", "Always success."),
+                Field::shown("status", "Always success."),
                 Field::integer("marked_read", 0, i64::MAX, "The number of messages marked as read.").required(),
             ]),
         )
@@ -284,7 +284,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("status", "success."),
+                Field::shown("status", "success."),
                 Field::integer("marked_read", 0, i64::MAX, "How many were unread.").required(),
             ]),
         )
@@ -338,7 +338,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::POST, "/api/v1/messages/{id}/read", UA_AG, Action::MessagesMark, mark::read)
         .described("messages_mark_read", "Mark a message as read", "Marks the message as read by the caller.", DOC_READ)
-        .answering(200, Answer::Object(&[text("status", "Always success."), text("message_id", "The message.")]))
+        .answering(200, Answer::Object(&[Field::shown("status", "Always success."), Field::shown("message_id", "The message.")]))
         .failing(OF_MESSAGE),
     checked(Method::GET, "/api/v1/messages/{id}/receipts", UA_AG, Action::MessagesRead, read::receipts_of)
         .described(

@@ -10,7 +10,7 @@ mod show;
 use hyper::http::Method;
 
 use super::context::SPACE;
-use super::{ID_CHARS, checked, text};
+use super::{ID_CHARS, checked};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging;
@@ -31,36 +31,36 @@ const DOC_CLAIM: &str = "recipes/working-off-a-queue#claim";
 const DOC_FENCES: &str = "recipes/working-off-a-queue#fences";
 
 const PERSON: &[Field] = &[
-    text("id", "The id."),
+    Field::shown("id", "The id."),
     Field::word("type", &["agent", "user"], "What it is.").required(),
-    text("name", "The name."),
+    Field::shown("name", "The name."),
 ];
 
 const LEASE: &[Field] = &[
     Field::of("holder", Type::Object(PERSON), "The member that holds the lease.").required(),
     Field::integer("fence", 1, i64::MAX, "The fence of the lease. It grows with every claim.").required(),
-    text("until", "When the lease ends."),
+    Field::shown("until", "When the lease ends."),
 ];
 
 const TASK: &[Field] = &[
-    text("id", "The id."),
-    text("space_id", "The space's id."),
-    text("title", "The title, one line."),
-    text("description", "The description of the work."),
-    text("status", "The status: not_started, in_progress, blocked, done, cancelled, or the space's own word."),
+    Field::shown("id", "The id."),
+    Field::shown("space_id", "The space's id."),
+    Field::shown("title", "The title, one line."),
+    Field::shown("description", "The description of the work."),
+    Field::shown("status", "The status: not_started, in_progress, blocked, done, cancelled, or the space's own word."),
     Field::word("priority", Priority::SLUGS, "The urgency.").required(),
-    text("assignee_id", "The agent or user that should do the task.").nullable(),
+    Field::shown("assignee_id", "The agent or user that should do the task.").nullable(),
     Field::of("requirements", Type::AnyObject, "Requirements from the creator, as free data.").required().nullable(),
-    text("deadline", "When the task should be done by.").nullable(),
-    Field::texts("depends_on", usize::MAX, usize::MAX, "The tasks that must be finished first.").required(),
+    Field::shown("deadline", "When the task should be done by.").nullable(),
+    Field::unbounded_texts("depends_on", "The tasks that must be finished first.").required(),
     Field::integer("waiting_on", 0, i64::MAX, "The number of those that are not finished.").required(),
     Field::integer("attempts", 0, i64::MAX, "The number of leases that ended before the task was finished.").required(),
     Field::integer("max_attempts", 1, 100, "The number of ended leases that blocks the task.").required(),
     Field::of("created_by", Type::Object(PERSON), "The creator of the task.").required(),
     Field::of("lease", Type::Object(LEASE), "The current lease; null if the task is free.").required().nullable(),
-    text("created_at", "When the task was created."),
-    text("updated_at", "When the task was last changed."),
-    text("finished_at", "When the task was done or cancelled.").nullable(),
+    Field::shown("created_at", "When the task was created."),
+    Field::shown("updated_at", "When the task was last changed."),
+    Field::shown("finished_at", "When the task was done or cancelled.").nullable(),
 ];
 
 /// The task in a path, as a tool takes it.
@@ -112,11 +112,11 @@ const NEXT: &[Field] = &[
     Field::of("lease", Type::Object(LEASE), "The caller's lease."),
 ];
 const CHANGED: &[Field] = &[
-    text("at", "When."),
-    text("actor", "Who made the change, as user:ID or agent:ID; taosd for the daemon itself."),
-    text("field", "The field that changed."),
-    text("from", "The value before.").nullable(),
-    text("to", "The value after.").nullable(),
+    Field::shown("at", "When."),
+    Field::shown("actor", "Who made the change, as user:ID or agent:ID; taosd for the daemon itself."),
+    Field::shown("field", "The field that changed."),
+    Field::shown("from", "The value before.").nullable(),
+    Field::shown("to", "The value after.").nullable(),
 ];
 
 const CREATE_ERRORS: &[&Code] =

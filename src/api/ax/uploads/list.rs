@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::access::{SpaceRole, resolve_space};
-use crate::api::ax::{context, text};
+use crate::api::ax::context;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::paging::Listing;
@@ -13,14 +13,14 @@ use crate::store::uploads::{self, Upload};
 
 /// A file in the list.
 pub(super) const RECORD: &[Field] = &[
-    text("attachment_id", "The file's id."),
-    text("url", "The path of the file on this daemon."),
-    text("content_type", "The media type of the file."),
+    Field::shown("attachment_id", "The file's id."),
+    Field::shown("url", "The path of the file on this daemon."),
+    Field::shown("content_type", "The media type of the file."),
     Field::integer("size", 0, i64::MAX, "Its bytes.").required(),
-    text("original_filename", "The name of the file, without any path."),
-    text("space_id", "The space's id."),
-    text("created_by", "The member that uploaded it."),
-    text("created_at", "When it was uploaded."),
+    Field::shown("original_filename", "The name of the file, without any path."),
+    Field::shown("space_id", "The space's id."),
+    Field::shown("created_by", "The member that uploaded it."),
+    Field::shown("created_at", "When it was uploaded."),
 ];
 
 pub(super) fn list(app: &App, call: Call) -> Handled {

@@ -8,7 +8,7 @@ mod name;
 
 use hyper::http::Method;
 
-use super::{ID_CHARS, checked, text};
+use super::{ID_CHARS, checked};
 use crate::access::Action;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::paging;
@@ -45,12 +45,12 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             201,
             Answer::Object(&[
-                text("attachment_id", "The file's id."),
-                text("url", "The path of the file on this daemon."),
-                text("content_type", "The media type of the file."),
+                Field::shown("attachment_id", "The file's id."),
+                Field::shown("url", "The path of the file on this daemon."),
+                Field::shown("content_type", "The media type of the file."),
                 Field::integer("size", 0, i64::MAX, "Its bytes.").required(),
-                text("original_filename", "The name of the file, without any path."),
-                text("space_id", "The space's id."),
+                Field::shown("original_filename", "The name of the file, without any path."),
+                Field::shown("space_id", "The space's id."),
             ]),
         )
         .failing(&[

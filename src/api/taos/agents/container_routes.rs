@@ -43,10 +43,6 @@ const IMAGE: &str = r#"{"pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]*(/[A-Za-z0-9_:-]
 const ENV: &str = r#"{"items": {"type": "string", "maxLength": 8192, "pattern":
     "^([A-SU-Z_][A-Z0-9_]{0,60}|T[B-Z0-9_][A-Z0-9_]{0,60})=[!-~]([ -~]*[!-~])?$"}}"#;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const fn lifecycle(
     path: &'static str,
     id: &'static str,
@@ -78,7 +74,7 @@ const fn lifecycle(
 const CHANGED: &[Field] = &[STATUS, SLUG];
 const PAUSED: &[Field] = &[STATUS, SLUG, Field::flag("paused", "True if the agent is paused now.").required()];
 const BULK: &[Field] = &[
-    text("action", "The action that was done."),
+    Field::shown("action", "The action that was done."),
     Field::of("results", Type::AnyObject, "The outcome for each slug: success or error.").required(),
 ];
 
@@ -218,7 +214,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Answer::Or(
                 &Answer::Object(&[
                     SLUG,
-                    text("logs", "The lines as one text."),
+                    Field::shown("logs", "The lines as one text."),
                     Field::integer("lines", 0, 2000, "The number of lines.").required(),
                     Field::flag("truncated", "True if there are more lines.").required(),
                     Field::word("source", LogSource::WORDS, "The log that was read.").required(),
@@ -252,10 +248,10 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         answer: (
             200,
             Answer::List(&[
-                text("name", "The container's name."),
-                text("agent_name", "The agent's slug."),
-                text("status", "The state: running, frozen, stopped, error or changing."),
-                text("ip", "The IP address of the container.").nullable(),
+                Field::shown("name", "The container's name."),
+                Field::shown("agent_name", "The agent's slug."),
+                Field::shown("status", "The state: running, frozen, stopped, error or changing."),
+                Field::shown("ip", "The IP address of the container.").nullable(),
                 Field::integer("memory_mb", 0, i64::MAX, "The memory in use, in MiB.").required().nullable(),
                 Field::integer("cpu_cores", 0, i64::MAX, "The number of processors that it may use.")
                     .required()
@@ -307,7 +303,7 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         example: r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
         answer: (
             202,
-            Answer::Object(&[STATUS, SLUG, AGENT_ID, text("operation_id", "The operation that deploys it.")]),
+            Answer::Object(&[STATUS, SLUG, AGENT_ID, Field::shown("operation_id", "The operation that deploys it.")]),
         ),
         errors: &[
             codes::INVALID_AGENT_NAME,
@@ -344,8 +340,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 SLUG,
                 STATUS_FIELD,
-                text("operation_id", "The operation."),
-                text("step", "The current step."),
+                Field::shown("operation_id", "The operation."),
+                Field::shown("step", "The current step."),
                 Field::of("error", Type::AnyObject, "The error, if it failed.").required().nullable(),
             ]),
         ),

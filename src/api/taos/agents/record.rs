@@ -9,30 +9,25 @@ use crate::rest::field::{Field, Type};
 use crate::store::agents::{AgentStatus, LiveAgent, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 use crate::time::Micros;
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
-    text("id", "The id; never used twice."),
-    text("name", "The slug, used in paths; it never changes."),
-    text("display_name", "The display name."),
-    text("host", "The host that the agent runs on, as free text."),
-    text("qmd_index", "The index that the agent reads, as free text."),
-    text("color", "The colour in user interfaces, #rrggbb."),
-    text("emoji", "The emoji in user interfaces.").nullable(),
+    Field::shown("id", "The id; never used twice."),
+    Field::shown("name", "The slug, used in paths; it never changes."),
+    Field::shown("display_name", "The display name."),
+    Field::shown("host", "The host that the agent runs on, as free text."),
+    Field::shown("qmd_index", "The index that the agent reads, as free text."),
+    Field::shown("color", "The colour in user interfaces, #rrggbb."),
+    Field::shown("emoji", "The emoji in user interfaces.").nullable(),
     Field::flag("can_read_user_memory", "Whether the agent may read its user's memory.").required(),
-    text("framework", "The agent framework."),
-    text("model", "The model that the agent uses.").nullable(),
-    Field::texts("fallback_models", usize::MAX, usize::MAX, "The models to try if the first one is not available.")
-        .required(),
-    text("target_worker", "The worker that the agent is pinned to.").nullable(),
-    text("on_worker_failure", "What to do if that worker fails."),
-    text("soul_md", "The agent's character, in Markdown."),
-    text("agent_md", "The agent's instructions, in Markdown."),
-    text("source_persona_id", "The id of the persona that the texts come from.").nullable(),
-    text("memory_plugin", "The memory plugin."),
+    Field::shown("framework", "The agent framework."),
+    Field::shown("model", "The model that the agent uses.").nullable(),
+    Field::unbounded_texts("fallback_models", "The models to try if the first one is not available.").required(),
+    Field::shown("target_worker", "The worker that the agent is pinned to.").nullable(),
+    Field::shown("on_worker_failure", "What to do if that worker fails."),
+    Field::shown("soul_md", "The agent's character, in Markdown."),
+    Field::shown("agent_md", "The agent's instructions, in Markdown."),
+    Field::shown("source_persona_id", "The id of the persona that the texts come from.").nullable(),
+    Field::shown("memory_plugin", "The memory plugin."),
     Field::word("status", AgentStatus::SLUGS, "The state of the agent; registered means without a container.")
         .required(),
     Field::flag("paused", "True if the owner paused the agent.").required(),
@@ -47,29 +42,32 @@ pub const FIELDS: &[Field] = &[
     Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
     Field::of(
         "container",
-        Type::Object(&[text("name", "The name of the container."), text("runtime", "The container runtime.")]),
+        Type::Object(&[
+            Field::shown("name", "The name of the container."),
+            Field::shown("runtime", "The container runtime."),
+        ]),
         "Its container.",
     )
     .required()
     .nullable(),
-    text("owner", "The owner's username."),
-    Field::texts("scope", usize::MAX, usize::MAX, "The scopes of the agent's tokens.").required(),
+    Field::shown("owner", "The owner's username."),
+    Field::unbounded_texts("scope", "The scopes of the agent's tokens.").required(),
     Field::flag("has_token", "True if the agent has a valid token.").required(),
-    text("issued_at", "When the token was issued.").nullable(),
-    text("expires_at", "When the token expires.").nullable(),
-    text("last_used_at", "When the token was last used, to the minute.").nullable(),
-    text("token_delivery", "The outcome of the last delivery of a token into the container.").nullable(),
-    text("token_delivery_at", "When that delivery ended.").nullable(),
-    text("token_delivery_error", "Why the delivery failed.").nullable(),
+    Field::shown("issued_at", "When the token was issued.").nullable(),
+    Field::shown("expires_at", "When the token expires.").nullable(),
+    Field::shown("last_used_at", "When the token was last used, to the minute.").nullable(),
+    Field::shown("token_delivery", "The outcome of the last delivery of a token into the container.").nullable(),
+    Field::shown("token_delivery_at", "When that delivery ended.").nullable(),
+    Field::shown("token_delivery_error", "Why the delivery failed.").nullable(),
     Field::integer("revision", 1, i64::MAX, "The revision of the record. It grows by one with every change.")
         .required(),
-    text("created_at", "When the agent was created."),
-    text("updated_at", "When the agent was last changed."),
+    Field::shown("created_at", "When the agent was created."),
+    Field::shown("updated_at", "When the agent was last changed."),
     Field::flag("frozen", "True if the agent is frozen: its credentials do not work and its container stands still.")
         .required(),
-    text("frozen_at", "When the agent was frozen.").nullable(),
-    text("frozen_by", "Who froze the agent.").nullable(),
-    text("frozen_reason", "Why the agent was frozen.").nullable(),
+    Field::shown("frozen_at", "When the agent was frozen.").nullable(),
+    Field::shown("frozen_by", "Who froze the agent.").nullable(),
+    Field::shown("frozen_reason", "Why the agent was frozen.").nullable(),
 ];
 
 /// A JSON array as stored; what cannot be read is empty.

@@ -37,10 +37,6 @@ const DOC_FETCH: &str = "recipes/joining#fetch-the-key";
 /// What refusals are recorded as.
 const NEED: Need = Need { action: Action::RequestsCreate, classes: &[], dialect: Taos };
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 const NAME: Field = Field::text("name", NAME_CHARS, "The name of the agent: A-Z a-z 0-9 _ -.");
 const DESCRIPTION: Field = Field::text("description", 200, "What the agent is for.").line();
 const ORIGIN_HINT: Field = Field::text("origin_hint", 64, "Where the caller runs, such as a host's name.").line();
@@ -82,11 +78,11 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             201,
             Answer::Object(&[
-                text("id", "The id of the request."),
-                text("device_code", "What the key is fetched with; shown this once."),
-                text("user_code", "The code that the person compares, or types."),
-                text("verification_uri", "The page where a person decides."),
-                text("verification_uri_complete", "The page of this request."),
+                Field::shown("id", "The id of the request."),
+                Field::shown("device_code", "What the key is fetched with; shown this once."),
+                Field::shown("user_code", "The code that the person compares, or types."),
+                Field::shown("verification_uri", "The page where a person decides."),
+                Field::shown("verification_uri_complete", "The page of this request."),
                 Field::integer("expires_in", 1, 3600, "Seconds until it expires.").required(),
                 Field::integer("interval", 1, 3600, "Seconds between two requests for the key.").required(),
             ]),
@@ -103,14 +99,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                text("access_token", "The agent's key, shown this once. Exchange it at /auth/exchange."),
+                Field::shown("access_token", "The agent's key, shown this once. Exchange it at /auth/exchange."),
                 Field::word("token_type", &["pat"], "Always pat.").required(),
-                text("credential_id", "The id of the key."),
-                text("agent_id", "The id of the agent."),
-                text("agent_name", "Its name."),
-                text("space_id", "The space that it lives in."),
-                Field::texts("scopes", usize::MAX, usize::MAX, "The scopes of the key.").required(),
-                text("expires_at", "When the key expires."),
+                Field::shown("credential_id", "The id of the key."),
+                Field::shown("agent_id", "The id of the agent."),
+                Field::shown("agent_name", "Its name."),
+                Field::shown("space_id", "The space that it lives in."),
+                Field::unbounded_texts("scopes", "The scopes of the key.").required(),
+                Field::shown("expires_at", "When the key expires."),
             ]),
         )
         .failing(&[

@@ -24,22 +24,17 @@ const DOC_SEARCH: &str = "recipes/reading-knowledge#search";
 const DOC_SOURCES: &str = "recipes/reading-knowledge#sources";
 const DOC_PROMPT: &str = "recipes/reading-knowledge#prompt";
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
-const ID: Field = text("id", "The id. It stays the same as long as the source has this path.");
-const SOURCE_TYPE: Field = text("source_type", "The type of the source, such as agent-docs or guide.");
-const SOURCE_ID: Field = text("source_id", "The source, such as taos-core or app:NAME.");
-const SOURCE_URL: Field = text("source_url", "The path of the item within its source.");
-const TITLE: Field = text("title", "The title.");
-const AUTHOR: Field = text("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");
-const SUMMARY: Field = text("summary", "The first paragraph, at most 200 characters.");
-pub(super) const CATEGORIES: Field =
-    Field::texts("categories", usize::MAX, usize::MAX, "The topics of the item.").required();
+const ID: Field = Field::shown("id", "The id. It stays the same as long as the source has this path.");
+const SOURCE_TYPE: Field = Field::shown("source_type", "The type of the source, such as agent-docs or guide.");
+const SOURCE_ID: Field = Field::shown("source_id", "The source, such as taos-core or app:NAME.");
+const SOURCE_URL: Field = Field::shown("source_url", "The path of the item within its source.");
+const TITLE: Field = Field::shown("title", "The title.");
+const AUTHOR: Field = Field::shown("author", "Who last wrote the item: taosd, user:NAME or agent:NAME.");
+const SUMMARY: Field = Field::shown("summary", "The first paragraph, at most 200 characters.");
+pub(super) const CATEGORIES: Field = Field::unbounded_texts("categories", "The topics of the item.").required();
 const STATUS: Field = Field::word("status", &["ready"], "Always ready.").required();
-const CREATED_AT: Field = text("created_at", "When the item was added.");
-const UPDATED_AT: Field = text("updated_at", "When the item was last changed.");
+const CREATED_AT: Field = Field::shown("created_at", "When the item was added.");
+const UPDATED_AT: Field = Field::shown("updated_at", "When the item was last changed.");
 
 /// An item as listed.
 const BRIEF: &[Field] =
@@ -53,7 +48,7 @@ const WHOLE: &[Field] = &[
     TITLE,
     AUTHOR,
     SUMMARY,
-    text("content", "The text, in Markdown."),
+    Field::shown("content", "The text, in Markdown."),
     CATEGORIES,
     STATUS,
     CREATED_AT,
@@ -72,7 +67,7 @@ const HIT: &[Field] = &[
     STATUS,
     CREATED_AT,
     UPDATED_AT,
-    text("snippet", "The text around the match."),
+    Field::shown("snippet", "The text around the match."),
     Field::of("score", Type::Number, "The rank of the match; larger is better.").required(),
 ];
 
@@ -80,7 +75,7 @@ pub(super) const ITEMS: Field =
     Field::of("items", Type::Objects(&[ID, TITLE]), "The documents in it, in order.").required();
 /// The system prompt.
 const PROMPT: &[Field] = &[
-    text("prompt", "The prompt, in Markdown."),
+    Field::shown("prompt", "The prompt, in Markdown."),
     ITEMS,
     Field::of("omitted", Type::Objects(&[ID, TITLE]), "The documents that did not fit; the first 500 of them.")
         .required(),

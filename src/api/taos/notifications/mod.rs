@@ -29,23 +29,19 @@ pub(super) const UNREAD_ONLY: Field = Field::flag("unread_only", "Only unread no
 pub(super) const AFTER: Field = Field::text("after", 36, "The id of a notification: only newer ones, oldest first.")
     .told(r#"{"pattern": "^[0-9a-f-]{36}$"}"#);
 
-const fn text(name: &'static str, about: &'static str) -> Field {
-    Field::unbounded(name, about).required()
-}
-
 /// A notification's record.
 const RECORD: &[Field] = &[
-    text("id", "The id."),
+    Field::shown("id", "The id."),
     Field::integer("timestamp", 0, i64::MAX, "When the notification was sent, in seconds since 1970.").required(),
-    text("created_at", "When the notification was sent."),
+    Field::shown("created_at", "When the notification was sent."),
     Field::word("level", Level::SLUGS, "The priority.").required(),
-    text("title", "The title, one line."),
-    text("message", "The text."),
+    Field::shown("title", "The title, one line."),
+    Field::shown("message", "The text."),
     Field::flag("read", "True if the user has read it.").required(),
-    text("source", "The sender, from its credential: agent:NAME or user:NAME; taosd for the daemon itself."),
-    text("agent_id", "The id of the agent that sent it.").nullable(),
-    text("app_origin", "The app that the sender named.").nullable(),
-    text("action_url", "The link of the notification.").nullable(),
+    Field::shown("source", "The sender, from its credential: agent:NAME or user:NAME; taosd for the daemon itself."),
+    Field::shown("agent_id", "The id of the agent that sent it.").nullable(),
+    Field::shown("app_origin", "The app that the sender named.").nullable(),
+    Field::shown("action_url", "The link of the notification.").nullable(),
 ];
 
 const COUNT: &[Field] = &[
