@@ -129,7 +129,11 @@ fn run_batch(
     let mut next = Some(first);
     while let Some(mut job) = next {
         let (before, is_light) = (conn.total_changes(), job.is_light());
-        let done = if begun.is_ok() { in_savepoint(conn, job.as_mut()) } else { begun.clone() };
+        let done = match &begun {
+            Ok(()) if ran.is_empty() => first_of_all(conn, job.as_mut()),
+            Ok(()) => in_savepoint(conn, job.as_mut()),
+            Err(_) => begun.clone(),
+        };
         ran.push(job);
         done?;
         if is_light {
@@ -165,17 +169,33 @@ impl Job for End {
     fn finish(self: Box<Self>, _: Result<()>) {}
 }
 
-/// An error here means that the whole transaction is lost: SQLite rolls it back by itself when the disk is full.
+/// The first piece of work needs no savepoint: there is nothing before it that its failure must leave alone. Within a
+/// savepoint SQLite keeps a copy of each changed page, and walks through all of them at the end of many statements: of
+/// work that changes a thousand rows that is the larger half.
+fn first_of_all(conn: &Connection, job: &mut dyn Job) -> Result<()> {
+    if run(conn, job)? {
+        return Ok(());
+    }
+    execute(conn, "ROLLBACK")?;
+    execute(conn, "BEGIN IMMEDIATE")
+}
+
 fn in_savepoint(conn: &Connection, job: &mut dyn Job) -> Result<()> {
     execute(conn, "SAVEPOINT job")?;
+    if !run(conn, job)? {
+        execute(conn, "ROLLBACK TO job")?;
+    }
+    execute(conn, "RELEASE job")
+}
+
+/// True to keep what it wrote. An error means that the whole transaction is lost: SQLite rolls it back by itself when the
+/// disk is full.
+fn run(conn: &Connection, job: &mut dyn Job) -> Result<bool> {
     let keep = job.run(conn);
     if conn.is_autocommit() {
         return Err(StoreError::Full("the transaction was rolled back, most likely for want of room".into()));
     }
-    if !keep {
-        execute(conn, "ROLLBACK TO job")?;
-    }
-    execute(conn, "RELEASE job")
+    Ok(keep)
 }
 
 fn execute(conn: &Connection, sql: &str) -> Result<()> {

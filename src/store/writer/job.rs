@@ -11,7 +11,7 @@ use crate::store::error::{Result, StoreError};
 
 /// A piece of work in the queue, its types forgotten.
 pub(super) trait Job: Send {
-    /// Does the work inside a savepoint; true to keep what it wrote.
+    /// Does the work; true to keep what it wrote.
     fn run(&mut self, conn: &Connection) -> bool;
     /// True if what it writes is worth no new backup.
     fn is_light(&self) -> bool;

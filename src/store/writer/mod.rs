@@ -1,7 +1,7 @@
 //! The writer: one thread, one connection, group commit (DESIGN D11).
 //!
-//! What has queued up runs as savepoints of one `BEGIN IMMEDIATE` transaction and is answered after the one commit.
-//! A piece of work that fails or panics is rolled back alone.
+//! What has queued up runs in one `BEGIN IMMEDIATE` transaction, each but the first in a savepoint, and is answered after
+//! the one commit. A piece of work that fails or panics is rolled back alone.
 //!
 //! Here is its handle. `job` is a piece of work, `batch` the thread that does it, `pace` how long a commit waits for more.
 

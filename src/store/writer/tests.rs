@@ -103,6 +103,42 @@ fn a_request_that_fails_in_a_batch_is_rolled_back_alone() {
 }
 
 #[test]
+fn the_first_of_a_batch_that_fails_or_panics_is_rolled_back_alone() {
+    for panics in [false, true] {
+        let dir = Dir(std::env::temp_dir().join(format!("taosd-writer-{}-first-{panics}", std::process::id())));
+        std::fs::create_dir_all(&dir.0).unwrap();
+        let path = dir.0.join("w.db");
+        std::fs::File::create(&path).unwrap();
+        let conn = crate::store::open::writing(&path, crate::store::open::Medium::Live).unwrap();
+        conn.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY, text TEXT)").unwrap();
+        let writer = Writer::start(conn, 16, Arc::new(Condition::new(&path).unwrap()), |_| Ok(())).unwrap();
+        let ((go, wait), (answer, answers)) = (channel::<()>(), channel());
+        let (started, running) = channel();
+        let first = answer.clone();
+        writer.submit(
+            HERE,
+            move |conn| -> Answer {
+                put(conn, 1, 10)?;
+                started.send(()).unwrap();
+                wait.recv().unwrap();
+                assert!(!panics, "a bug");
+                put(conn, 1, 10)
+            },
+            move |told| first.send((1, told)).unwrap(),
+        );
+        running.recv().unwrap();
+        writer.submit(HERE, |conn| put(conn, 1, 10), move |told| answer.send((2, told)).unwrap());
+        go.send(()).unwrap();
+        let told: Vec<Numbered> = (0..2).map(|_| answers.recv().unwrap()).collect();
+        assert!(matches!(told[..], [(1, Err(_)), (2, Ok(1))]), "{told:?}");
+        let kept = writer
+            .write(HERE, |conn| -> Answer { Ok(conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?) });
+        assert_eq!(kept.unwrap(), 1);
+        assert!(writer.is_alive() && writer.trouble().is_none());
+    }
+}
+
+#[test]
 fn a_request_that_panics_in_a_batch_is_rolled_back_alone_and_the_writer_goes_on() {
     let held = held("panics", "");
     held.insert(1);
