@@ -218,6 +218,8 @@ pub const JSON_DEPTH: usize = 32;
 pub const TOOL_RESULT_BYTES: usize = 256 * 1024;
 /// Bytes of a list that a tool gives, so that its page ends before the result has to be cut.
 pub const TOOL_PAGE_BYTES: usize = 192 * 1024;
+/// Lists of tools that are kept ready, one for each set of tools that somebody may call.
+pub const TOOL_LISTS: usize = 8;
 /// Bytes of a file that a tool gives.
 pub const TOOL_FILE_BYTES: u64 = 1024 * 1024;
 /// Seconds that a tool holds its result.

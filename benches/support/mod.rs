@@ -24,6 +24,7 @@ pub fn quiet_daemon() -> Daemon {
         ("TAOSD_NOTIFY_PER_MINUTE", "0"),
         ("TAOSD_WRITE_ROWS_PER_HOUR", "0"),
         ("TAOSD_WRITE_BYTES_PER_HOUR", "0"),
+        ("TAOSD_WORKSPACE_AGENT_ROWS_PER_DAY", "100000000"),
         ("TAOSD_MAX_CONNECTIONS_PER_PEER", "1024"),
     ];
     let mut daemon = Daemon::prepared(None, &[], &rates);

@@ -1,9 +1,11 @@
 //! Messages of the Model Context Protocol with the headers that come with them.
 
+use std::sync::Arc;
+
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    Answer, Catalogue, Completion, Done, Era, Message, Refusal, Request, Told, answer, era_of, read,
+    Answer, Catalogue, Completion, Done, Era, Message, Packed, Refusal, Request, Told, answer, era_of, read,
 };
 use taosd::rest::reply::Body;
 
@@ -85,8 +87,8 @@ impl Catalogue for Nothing {
         ""
     }
 
-    fn tools(&self) -> String {
-        "\"tools\":[]".to_owned()
+    fn tools(&self) -> Arc<Packed> {
+        Arc::new(Packed::new("\"tools\":[]".to_owned()))
     }
 
     fn call(&self, request: &Request, _: &str, _: Map<String, Value>) -> Done<()> {

@@ -56,7 +56,7 @@ impl Document {
 }
 
 /// Whether a request takes gzip (RFC 9110, section 12.5.3); one that says nothing gets the plain form.
-fn takes_gzip(request: &HeaderMap) -> bool {
+pub(crate) fn takes_gzip(request: &HeaderMap) -> bool {
     let codings = || request.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
     let weight = |wanted: &str| {
         codings().find_map(|coding| {

@@ -10,7 +10,7 @@ use crate::world::{Asks, NOW, agent, code, message, modern};
 
 const ID: &str = "io.modelcontextprotocol/subscriptionId";
 
-fn listen(daemon: &Daemon, client: &Client, wanted: Value) -> Events {
+pub fn listen(daemon: &Daemon, client: &Client, wanted: Value) -> Events {
     let body = message("subscriptions/listen", &modern(json!({"notifications": wanted}))).to_string();
     let headers = [
         ("Accept", "application/json, text/event-stream"),
@@ -20,7 +20,7 @@ fn listen(daemon: &Daemon, client: &Client, wanted: Value) -> Events {
     Events::ask("POST", &daemon.address, client.token(), "/mcp", &headers, &body)
 }
 
-fn next(stream: &mut Events) -> Value {
+pub fn next(stream: &mut Events) -> Value {
     let event = stream.next().expect("an event");
     assert_eq!(event.event, "message");
     let told: Value = serde_json::from_str(&event.data).expect("JSON");
@@ -127,4 +127,66 @@ fn what_is_asked_for_must_be_in_order() {
     let open: Vec<Events> = (0..8).map(|_| listen(&daemon, &robot, json!({}))).collect();
     assert!(open.iter().all(|stream| stream.status == 200));
     assert_eq!(listen(&daemon, &robot, json!({})).status, 429);
+}
+
+#[test]
+fn items_of_knowledge_are_watched_and_pages_are_honoured() {
+    let daemon = Daemon::start();
+    let robot = agent(&daemon, "robot");
+    let operator = daemon.operator();
+    let put = |content: &str| {
+        let items =
+            json!([{"path": "a", "title": "A", "content": content}, {"path": "b", "title": "B", "content": "b"}]);
+        operator.put("/api/knowledge/sources/app:notes", json!({"items": items})).expect(200);
+    };
+    put("first");
+    let items = operator.get("/api/knowledge/items?source_id=app:notes").expect(200).json();
+    let uri = |title: &str| {
+        let item = items.as_array().expect("a list").iter().find(|item| item["title"] == title).expect("the item");
+        format!("taos://knowledge/{}", item["id"].as_str().expect("an id"))
+    };
+    let (page, nothing) = ("taos://docs/agents/README", "taos://knowledge/nothing");
+    let wanted = json!({"resourceSubscriptions": [uri("A"), uri("B"), page, nothing, "taos://docs/no-such-page"]});
+    let mut stream = listen(&daemon, &robot, wanted.clone());
+    let honoured = next(&mut stream)["params"]["notifications"]["resourceSubscriptions"].clone();
+    assert_eq!(honoured, json!([uri("A"), uri("B"), page]));
+    put("second");
+    assert_eq!(next(&mut stream)["params"]["uri"], uri("A"));
+    std::thread::sleep(Duration::from_millis(1100));
+    operator.delete("/api/knowledge/sources/app:notes").expect(204);
+    let gone = [next(&mut stream), next(&mut stream)].map(|told| told["params"]["uri"].as_str().unwrap().to_owned());
+    assert_eq!(gone, [uri("A"), uri("B")]);
+    // Who may not read knowledge is told of none.
+    daemon.agent("narrow");
+    let narrow = daemon.agent_token("narrow", &["messages.list"]);
+    let honoured = next(&mut listen(&daemon, &narrow, wanted))["params"]["notifications"].clone();
+    assert_eq!(honoured, json!({"resourceSubscriptions": [page]}));
+}
+
+#[test]
+fn the_list_changes_with_the_callers_spaces_and_with_what_lies_in_new_ones() {
+    let daemon = Daemon::start();
+    let (operator, robot) = (daemon.operator(), agent(&daemon, "robot"));
+    let mut stream = listen(&daemon, &robot, json!({"resourcesListChanged": true}));
+    next(&mut stream);
+    let mut is_told = || {
+        assert_eq!(next(&mut stream)["method"], "notifications/resources/list_changed");
+        std::thread::sleep(Duration::from_millis(1100));
+    };
+    let space =
+        operator.post("/api/spaces/create", json!({"name": "Workshop"})).expect(201).json()["space"]["id"].clone();
+    let path = format!("/api/v1/spaces/{}", space.as_str().expect("an id"));
+    operator.post(&format!("{path}/members"), json!({"agent": "robot", "role": "editor"})).expect(201);
+    is_told();
+    operator.done("context_set", json!({"key": "plan", "value": "v", "space_id": space}));
+    is_told();
+    let id = daemon.record("robot")["id"].as_str().expect("an id").to_owned();
+    operator.delete(&format!("{path}/members/{id}")).expect(204);
+    is_told();
+    // What happens in a space that it has left is not told: the next notice is of its own space.
+    operator.done("context_set", json!({"key": "plan", "value": "w", "space_id": space}));
+    robot.done("messages_send", json!({"content": "no change of the list"}));
+    std::thread::sleep(Duration::from_millis(1500));
+    operator.delete("/api/agents/robot/token").expect(204);
+    assert!(next(&mut stream).get("result").is_some());
 }

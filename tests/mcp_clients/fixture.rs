@@ -1,8 +1,10 @@
 //! What the official suite wants behind a server: tools, resources and prompts named `test_*`. No release has them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 use taosd::fuzzing::mcp::{
-    CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Refusal, Request, Told, completed,
+    CAPABILITIES_KEY, Catalogue, Completion, Doing, Done, Era, Packed, Refusal, Request, Told, completed,
 };
 
 use super::rounds;
@@ -97,11 +99,11 @@ impl Catalogue for Fixture {
         "The fixtures of the official suite."
     }
 
-    fn tools(&self) -> String {
+    fn tools(&self) -> Arc<Packed> {
         let schema = json!({"type": "object", "properties": {}, "additionalProperties": false});
         let tool = |name: &&str| json!({"name": name, "description": "A fixture.", "inputSchema": schema});
         let all: Vec<Value> = TOOLS.iter().chain(rounds::TOOLS).map(tool).collect();
-        format!("\"tools\":{}", json!(all))
+        Arc::new(Packed::new(format!("\"tools\":{}", json!(all))))
     }
 
     fn call(&self, request: &Request, name: &str, _: Map<String, Value>) -> Done<Streamed> {

@@ -14,7 +14,7 @@ use crate::time::Micros;
 
 /// The tool that can ask so.
 pub const TOOL: &str = "user_ask";
-/// What says that it shall.
+/// The argument that asks for the form, and its value.
 const VIA: (&str, &str) = ("via", "client");
 /// The form, and its only field.
 const ANSWER: &str = "answer";

@@ -7,11 +7,12 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::era::Era;
-use super::resources::Resource;
+use super::resources::{self, Resource};
 use super::told::Told;
 use crate::access::{Caller, space_role_on};
 use crate::jobs::events::streams::{self, Feed};
 use crate::store;
+use crate::store::knowledge;
 use crate::store::messages::{find, reading};
 use crate::time::Micros;
 
@@ -29,20 +30,31 @@ pub struct Notices {
     caller: Caller,
     watched: Vec<Watched>,
     /// The list of resources, where its changes are wanted.
-    list: Option<Mark>,
+    list: Option<List>,
+    /// A look at what is told of by no topic of its own: items of knowledge, and the caller's spaces.
+    look: Mark,
+    has_moved: bool,
 }
 
 /// A resource that is watched.
 struct Watched {
     uri: String,
     resource: Resource,
-    space_id: String,
-    /// The last place of its messages that is known.
+    /// What of it is known: the last place of messages, or the time of an item of knowledge.
     seen: i64,
+    /// The messages are to be looked at.
+    is_woken: bool,
     told: Mark,
 }
 
-/// When something was told last, and whether there is news since.
+/// The list of resources.
+struct List {
+    /// The caller's spaces, which are named in it.
+    spaces: Vec<(String, String)>,
+    told: Mark,
+}
+
+/// When something was told or looked at last, and whether there is news since.
 #[derive(Default)]
 struct Mark {
     at: Option<Instant>,
@@ -65,8 +77,43 @@ impl Mark {
     }
 }
 
+impl Watched {
+    fn new(conn: &Connection, uri: String, resource: Resource) -> store::Result<Self> {
+        let seen = match &resource {
+            Resource::Messages(space_id) => reading::counts(conn, space_id)?.0,
+            Resource::Knowledge(id) => written(conn, id)?,
+            Resource::Doc(_) | Resource::Tasks(_) | Resource::Context { .. } => 0,
+        };
+        Ok(Self { uri, resource, seen, is_woken: true, told: Mark::default() })
+    }
+
+    /// True if what was heard on a topic of its own is a change of it.
+    fn is_changed_by(&self, topic: &str, event: Option<&str>) -> bool {
+        match &self.resource {
+            Resource::Tasks(space) => event == Some("task") && topic == streams::space(space),
+            // A new message wakes without an event; whether it is one for the caller is looked up.
+            Resource::Messages(space) => {
+                topic == streams::space(space)
+                    && event.is_some_and(|name| name.starts_with("message") || name == "reaction")
+            }
+            Resource::Context { space_id, key } => event == Some(key.as_str()) && topic == streams::context(space_id),
+            Resource::Doc(_) | Resource::Knowledge(_) => false,
+        }
+    }
+}
+
+/// When an item of knowledge was written; 0: it is gone.
+fn written(conn: &Connection, id: &str) -> store::Result<i64> {
+    Ok(knowledge::updated_at(conn, id)?.map_or(0, |at| at.0))
+}
+
+/// The caller's spaces as the list of resources names them.
+fn named(conn: &Connection, caller: &Caller) -> store::Result<Vec<(String, String)>> {
+    Ok(resources::spaces_of(conn, caller)?.into_iter().map(|space| (space.id, space.name)).collect())
+}
+
 impl Notices {
-    /// Notices for the request of this id. `uris`: what the caller may read now, each with its space.
+    /// Notices for the request of this id. `resources`: what the caller may read now. `list`: changes of the list as well.
     ///
     /// # Errors
     /// The store's.
@@ -74,15 +121,29 @@ impl Notices {
         conn: &Connection,
         id: Value,
         caller: &Caller,
-        uris: Vec<(String, Resource, String)>,
+        resources: Vec<(String, Resource)>,
         list: bool,
     ) -> store::Result<Self> {
-        let mut watched = Vec::new();
-        for (uri, resource, space_id) in uris {
-            let seen = reading::counts(conn, &space_id)?.0;
-            watched.push(Watched { uri, resource, space_id, seen, told: Mark::default() });
+        let watched = resources.into_iter().map(|(uri, resource)| Watched::new(conn, uri, resource));
+        let watched = watched.collect::<store::Result<_>>()?;
+        let list = if list { Some(List { spaces: named(conn, caller)?, told: Mark::default() }) } else { None };
+        // What changes before the stream is open is found by a first look.
+        let look = Mark { dirty: true, ..Mark::default() };
+        Ok(Self { id, caller: caller.clone(), watched, list, look, has_moved: false })
+    }
+
+    /// Where news of all this comes from.
+    pub fn topics(&self) -> Vec<String> {
+        let spaces = self.watched.iter().filter_map(|one| one.resource.space());
+        let mut topics: Vec<String> = spaces.flat_map(|id| [streams::space(&id), streams::context(&id)]).collect();
+        let of_list = self.list.iter().flat_map(|list| &list.spaces);
+        topics.extend(of_list.map(|(id, _)| streams::context(id)));
+        if self.list.is_some() || self.watched.iter().any(|one| matches!(one.resource, Resource::Knowledge(_))) {
+            topics.push(streams::CHANGES.to_owned());
         }
-        Ok(Self { id, caller: caller.clone(), watched, list: list.then(Mark::default) })
+        topics.sort();
+        topics.dedup();
+        topics
     }
 
     fn notice(&self, method: &str, mut params: Value) -> String {
@@ -91,8 +152,10 @@ impl Notices {
         format!("event: message\ndata: {notice}\n\n")
     }
 
-    fn is_member(&self, conn: &Connection, space_id: &str) -> store::Result<bool> {
-        Ok(space_role_on(conn, &self.caller, space_id, Micros::now())?.is_some())
+    /// True unless it lies in a space that the caller has left.
+    fn may_be_told(&self, conn: &Connection, resource: &Resource) -> store::Result<bool> {
+        let Some(space_id) = resource.space() else { return Ok(true) };
+        Ok(space_role_on(conn, &self.caller, &space_id, Micros::now())?.is_some())
     }
 
     /// Whether a space has a message that the caller may read behind this place; and the last place there is.
@@ -102,24 +165,51 @@ impl Notices {
         let last = found.last().map_or(seen, |(_, seq)| *seq);
         Ok((!found.is_empty(), last))
     }
+
+    /// Something was committed: whether an item of knowledge was written, or the caller has other spaces.
+    fn look(&mut self, conn: &Connection) -> store::Result<()> {
+        for one in &mut self.watched {
+            if let Resource::Knowledge(id) = &one.resource {
+                let seen = std::mem::replace(&mut one.seen, written(conn, id)?);
+                one.told.dirty |= seen != one.seen;
+            }
+        }
+        if let Some(list) = &mut self.list {
+            let spaces = named(conn, &self.caller)?;
+            if spaces != list.spaces {
+                list.spaces = spaces;
+                list.told.dirty = true;
+                self.has_moved = true;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Feed for Notices {
     fn next(&mut self, conn: &Connection) -> store::Result<Option<String>> {
         let now = Instant::now();
+        if self.look.take(now) {
+            self.look(conn)?;
+        }
         for at in 0..self.watched.len() {
             let one = &self.watched[at];
-            if matches!(one.resource, Resource::Messages(_)) {
-                let (has_news, seen) = self.newer(conn, &one.space_id, one.seen)?;
-                self.watched[at].seen = seen;
-                self.watched[at].told.dirty |= has_news;
+            if one.is_woken
+                && let Resource::Messages(space_id) = &one.resource
+            {
+                let (has_news, seen) = self.newer(conn, space_id, one.seen)?;
+                let one = &mut self.watched[at];
+                // There may be more than one look takes in.
+                one.is_woken = has_news;
+                one.seen = seen;
+                one.told.dirty |= has_news;
             }
-            if self.watched[at].told.take(now) && self.is_member(conn, &self.watched[at].space_id)? {
+            if self.watched[at].told.take(now) && self.may_be_told(conn, &self.watched[at].resource)? {
                 let params = json!({"uri": self.watched[at].uri});
                 return Ok(Some(self.notice("resources/updated", params)));
             }
         }
-        if self.list.as_mut().is_some_and(|list| list.take(now)) {
+        if self.list.as_mut().is_some_and(|list| list.told.take(now)) {
             return Ok(Some(self.notice("resources/list_changed", json!({}))));
         }
         Ok(None)
@@ -129,30 +219,31 @@ impl Feed for Notices {
         false
     }
 
-    fn hears(&mut self, topic: &str, event: Option<&str>) {
+    fn hears(&mut self, topic: &str, event: Option<&str>) -> bool {
+        if topic == streams::CHANGES {
+            // At most once a second, however much is written.
+            self.look.dirty = true;
+            return false;
+        }
         for one in &mut self.watched {
-            one.told.dirty |= match &one.resource {
-                Resource::Tasks(space) => event == Some("task") && topic == streams::space(space),
-                // A new message wakes without an event; whether it is one for the caller is looked up.
-                Resource::Messages(space) => {
-                    topic == streams::space(space)
-                        && event.is_some_and(|name| name.starts_with("message") || name == "reaction")
-                }
-                Resource::Context { space_id, key } => {
-                    event == Some(key.as_str()) && topic == streams::context(space_id)
-                }
-                Resource::Doc(_) | Resource::Knowledge(_) => false,
-            };
+            one.is_woken = true;
+            one.told.dirty |= one.is_changed_by(topic, event);
         }
         if topic.starts_with("context:")
             && let Some(list) = &mut self.list
         {
-            list.dirty = true;
+            list.told.dirty = true;
         }
+        true
+    }
+
+    fn new_topics(&mut self) -> Option<Vec<String>> {
+        std::mem::take(&mut self.has_moved).then(|| self.topics())
     }
 
     fn due(&self) -> Option<Instant> {
-        self.watched.iter().map(|one| &one.told).chain(&self.list).filter_map(Mark::due).min()
+        let told = self.watched.iter().map(|one| &one.told).chain(self.list.iter().map(|list| &list.told));
+        told.chain([&self.look]).filter_map(Mark::due).min()
     }
 
     fn hello(&self) -> String {

@@ -4,16 +4,17 @@
 //! 1. `refusal` - errors of JSON-RPC
 //! 2. `envelope` - reading a message
 //! 3. `era` - which revision a request speaks
-//! 4. `told` - results
-//! 5. `schema` - what tools take and give
-//! 6. `tools` - the rows that are tools
-//! 7. `results` - the reply of a route as a result
-//! 8. `resources`, `prompts` - what else is offered
-//! 9. `listen` - notices of changes
-//! 10. `server` - the methods
-//! 11. `elicit`, `complete` - asking the client's user, and values for arguments
-//! 12. `ours` - what the box offers
-//! 13. [`protocol`] - the protocol without that
+//! 4. `packed` - texts that many replies share
+//! 5. `told` - results
+//! 6. `schema` - what tools take and give
+//! 7. `tools` - the rows that are tools
+//! 8. `results` - the reply of a route as a result
+//! 9. `resources`, `prompts` - what else is offered
+//! 10. `listen` - notices of changes
+//! 11. `server` - the methods
+//! 12. `elicit`, `complete` - asking the client's user, and values for arguments
+//! 13. `ours` - what the box offers
+//! 14. [`protocol`] - the protocol without that
 
 mod complete;
 mod elicit;
@@ -21,6 +22,7 @@ mod envelope;
 mod era;
 mod listen;
 mod ours;
+mod packed;
 mod prompts;
 mod refusal;
 mod resources;
@@ -35,6 +37,7 @@ pub mod protocol {
     pub use super::complete::told as completed;
     pub use super::envelope::{CAPABILITIES_KEY, Message, Request, read};
     pub use super::era::{Era, of as era_of};
+    pub use super::packed::Packed;
     pub use super::refusal::Refusal;
     pub use super::server::{Answer, Catalogue, Completion, Doing, Done, answer};
     pub use super::told::Told;

@@ -1,23 +1,25 @@
 //! What the box offers to a caller: its tools, resources and prompts, each served by the route that has it.
 
+use std::sync::Arc;
+
 use hyper::header::HeaderName;
 use serde_json::{Map, Value, json};
 
 use super::envelope::Request;
 use super::era::Era;
 use super::listen::{self, Notices};
+use super::packed::Packed;
 use super::refusal::{INTERNAL, INVALID_PARAMS, RESOURCE_NOT_FOUND, Refusal};
 use super::resources::{self, Resource};
 use super::server::{Catalogue, Completion, Doing, Done, bad_cursor};
 use super::told::Told;
 use super::{complete, elicit, prompts, results, tools};
-use crate::access::{Action, may_call, space_role_on};
+use crate::access::{Action, may_call};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Call;
 use crate::api::engine::site;
 use crate::docs;
-use crate::jobs::events::streams;
 use crate::rest::class::UA_AG;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
@@ -25,7 +27,6 @@ use crate::rest::input::{Fields, Input, accepts};
 use crate::rest::reply::{Body, Reply};
 use crate::rest::route::Need;
 use crate::store::idempotency::RequestKey;
-use crate::time::Micros;
 
 /// What the client's model is told.
 const INSTRUCTIONS: &str = "This server is taosd, the control plane of the box you run on: it knows who you are, who else \
@@ -95,7 +96,7 @@ impl Catalogue for Ours<'_> {
         INSTRUCTIONS
     }
 
-    fn tools(&self) -> String {
+    fn tools(&self) -> Arc<Packed> {
         tools::list(self.app.routes, &self.call.caller)
     }
 
@@ -294,32 +295,23 @@ impl Catalogue for Ours<'_> {
             }
         };
         let list = wanted.get("resourcesListChanged") == Some(&Value::Bool(true));
-        let (mut actions, mut topics) = (vec![Action::McpUse], Vec::new());
+        let mut actions = vec![Action::McpUse];
         let opened = self.app.store.lookup(|conn| {
-            let mut uris = Vec::new();
+            let mut watched = Vec::new();
             for uri in named.iter().filter_map(Value::as_str) {
-                let Some((resource, space_id)) = Resource::named(uri).and_then(|r| Some((r.clone(), r.space()?)))
-                else {
-                    continue;
-                };
-                let needed = resource.action().unwrap_or(Action::McpUse);
-                let is_own = space_role_on(conn, caller, &space_id, Micros::now())?.is_some();
-                if is_own && may_call(caller, &Need { action: needed, classes: UA_AG, dialect: Dialect::Mcp }) {
-                    actions.push(needed);
-                    topics.push(streams::space(&space_id));
-                    topics.push(streams::context(&space_id));
-                    uris.push((uri.to_owned(), resource, space_id));
+                let Some(resource) = Resource::named(uri) else { continue };
+                let action = resource.action().unwrap_or(Action::McpUse);
+                let is_covered = may_call(caller, &Need { action, classes: UA_AG, dialect: Dialect::Mcp });
+                if is_covered && resource.is_there_for(conn, caller)? {
+                    actions.push(action);
+                    watched.push((uri.to_owned(), resource));
                 }
             }
-            if list {
-                topics.extend(resources::spaces_of(conn, caller)?.iter().map(|space| streams::context(&space.id)));
-            }
-            Notices::new(conn, request.id.clone(), caller, uris, list)
+            Notices::new(conn, request.id.clone(), caller, watched, list)
         });
         let notices = opened.map_err(|error| trouble(&error.into()))?;
         actions.dedup();
-        topics.sort();
-        topics.dedup();
+        let topics = notices.topics();
         let opened = self.app.streams.open_on(caller, actions, topics, Box::new(notices));
         let reply = opened.map_err(|error| refused(&error, 429))?;
         Ok(Doing::Reply(reply.with(HeaderName::from_static("x-accel-buffering"), "no")))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::access::{Action, Caller, space_role_on};
 use crate::docs;
 use crate::store::spaces::Space;
-use crate::store::{self, context, spaces};
+use crate::store::{self, context, knowledge, spaces};
 use crate::time::Micros;
 
 const SCHEME: &str = "taos://";
@@ -89,6 +89,20 @@ impl Resource {
             Self::Doc(_) | Self::Knowledge(_) => None,
             Self::Messages(space_id) | Self::Tasks(space_id) | Self::Context { space_id, .. } => Some(space_id.clone()),
         }
+    }
+
+    /// True if a caller whose credential covers reading it may read it, now or once it is made.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn is_there_for(&self, conn: &Connection, caller: &Caller) -> store::Result<bool> {
+        Ok(match self {
+            Self::Doc(path) => docs::page(path).is_some(),
+            Self::Knowledge(id) => knowledge::updated_at(conn, id)?.is_some(),
+            Self::Messages(space_id) | Self::Tasks(space_id) | Self::Context { space_id, .. } => {
+                space_role_on(conn, caller, space_id, Micros::now())?.is_some()
+            }
+        })
     }
 
     /// What reading it needs; `None`: anybody may.

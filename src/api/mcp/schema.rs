@@ -14,8 +14,13 @@ pub fn input(fields: &[Field]) -> Value {
         .into_iter()
         .flat_map(|all| all.iter_mut())
         .zip(fields)
-        .for_each(|((_, property), field)| property["description"] = json!(field.about));
+        .for_each(|((_, property), field)| property["description"] = json!(about(field)));
     schema
+}
+
+/// A route's cursor comes in a header, a tool's in the result.
+fn about(field: &Field) -> &'static str {
+    if field.name == "cursor" { "The next_cursor of the result before; the first page if absent." } else { field.about }
 }
 
 fn closed(fields: &[Field]) -> Value {

@@ -1,12 +1,15 @@
 //! The methods of the protocol, for whatever there is to be offered: a [`Catalogue`] says what that is, so that other
 //! tools, resources and prompts can stand behind the same protocol (MCP contract, sections 3 and 8).
 
+use std::sync::Arc;
+
 use hyper::http::HeaderMap;
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::envelope::{self, Message, Request};
 use super::era::{self, Era, LEGACY, SUPPORTED};
+use super::packed::Packed;
 use super::refusal::{METHOD_NOT_FOUND, Refusal};
 use super::told::{Told, server_info};
 use crate::rest::reply::Reply;
@@ -86,7 +89,7 @@ pub trait Catalogue {
     /// What the client's model is told about the server.
     fn instructions(&self) -> &'static str;
     /// The member `tools` of a list, as JSON.
-    fn tools(&self) -> String;
+    fn tools(&self) -> Arc<Packed>;
     /// Calls a tool.
     ///
     /// # Errors
@@ -142,7 +145,7 @@ pub fn answer<C: Catalogue>(catalogue: &C, headers: &HeaderMap, body: &[u8]) -> 
         Ok(era) => era,
         Err(refusal) => return Answer::Reply(refusal.reply(Some(&request.id))),
     };
-    match method(catalogue, era, &request) {
+    match method(catalogue, era, &request, headers) {
         Ok(Doing::Work(work)) => Answer::Work(work, era, request.id),
         done => Answer::Reply(reply(done, era, &request.id)),
     }
@@ -159,7 +162,7 @@ pub fn reply<W>(done: Done<W>, era: Era, id: &Value) -> Reply {
     }
 }
 
-fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::Work> {
+fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request, headers: &HeaderMap) -> Done<C::Work> {
     let told = match (request.method.as_str(), era) {
         ("server/discover", Era::Modern) => discover(catalogue.instructions()),
         ("initialize", Era::Legacy) => initialize(request, catalogue.instructions())?,
@@ -167,7 +170,8 @@ fn method<C: Catalogue>(catalogue: &C, era: Era, request: &Request) -> Done<C::W
         ("subscriptions/listen", Era::Modern) => return catalogue.listen(request),
         ("tools/list", _) => {
             only_page(request)?;
-            Told::members(catalogue.tools()).kept_for(KEPT)
+            let told = Told::default().kept_for(KEPT);
+            return Ok(Doing::Reply(told.reply_with(&catalogue.tools(), era, &request.id, headers)));
         }
         ("tools/call", _) => return catalogue.call(request, wanted(request, "name")?, arguments(request)?),
         ("resources/list", _) => catalogue.resources(cursor(request)?)?.kept_for(KEPT_SHORTLY),

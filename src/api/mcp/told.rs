@@ -1,9 +1,11 @@
 //! What a method tells, and how a result of JSON-RPC is made of it in either era (MCP contract, section 3).
 
+use hyper::header::HeaderMap;
 use hyper::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::era::Era;
+use super::packed::Packed;
 use crate::rest::reply::Reply;
 
 /// The members of a result.
@@ -85,6 +87,15 @@ impl Told {
     pub fn reply(self, era: Era, id: &Value) -> Reply {
         let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{}}}", self.result(era));
         Reply::typed(StatusCode::OK, "application/json", body)
+    }
+
+    /// The same with these members before its own, in the form that the request takes.
+    pub fn reply_with(self, members: &Packed, era: Era, id: &Value, request: &HeaderMap) -> Reply {
+        let before = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{");
+        let own = self.result(era);
+        let own = own.strip_prefix('{').unwrap_or(&own);
+        let comma = if own.starts_with('}') { "" } else { "," };
+        members.reply(&before, &format!("{comma}{own}}}"), request)
     }
 }
 

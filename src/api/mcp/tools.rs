@@ -1,16 +1,18 @@
 //! The tools: the rows of the route table that say they are (MCP contract, section 4). What `tools/list` shows of each is
 //! made once.
 
-use std::sync::OnceLock;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hyper::header::HeaderMap;
 use serde_json::{Map, Value, json};
 
+use super::packed::Packed;
 use super::schema;
 use crate::access::{Caller, may_call};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::idempotency;
-use crate::limits::{IDEMPOTENCY_KEY_CHARS, TOOL_PAGE_BYTES};
+use crate::limits::{IDEMPOTENCY_KEY_CHARS, TOOL_LISTS, TOOL_PAGE_BYTES};
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::field::{self, Field, Unknown};
 use crate::rest::head::Head;
@@ -18,11 +20,12 @@ use crate::rest::input::{Fields, Input};
 use crate::rest::route::{BodyKind, Need, Repeat};
 use crate::rest::tool::{Effect, Tool};
 use crate::store::idempotency::RequestKey;
+use crate::threads::lock;
 
 const KEY: Field = Field::text(
     "idempotency_key",
     IDEMPOTENCY_KEY_CHARS,
-    "Makes a repeat safe: a second call with this key and these arguments is answered, not done again.",
+    "Makes a repeat safe: the same key and arguments are carried out once.",
 )
 .not_empty();
 
@@ -58,19 +61,24 @@ pub fn find(routes: &'static [&'static [ApiRoute]], name: &str) -> Option<&'stat
     all.binary_search_by_key(&name, |offered| offered.tool.name).ok().and_then(|at| all.get(at))
 }
 
+/// The lists made last, each with the tools that it shows. Who sees the same tools is shown the same list, so nothing of a
+/// caller's own is in it.
+static LISTS: Mutex<VecDeque<(Vec<bool>, Arc<Packed>)>> = Mutex::new(VecDeque::new());
+
 /// The tools that a caller's credential covers, as JSON.
-pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> String {
-    let mut text = String::with_capacity(64 * 1024);
-    text.push_str("\"tools\":[");
-    let own = all(routes).iter().filter(|offered| offered.need().is_some_and(|need| may_call(caller, &need)));
-    for (at, offered) in own.enumerate() {
-        if at > 0 {
-            text.push(',');
-        }
-        text.push_str(&offered.shown);
+pub fn list(routes: &'static [&'static [ApiRoute]], caller: &Caller) -> Arc<Packed> {
+    let all = all(routes);
+    let may = |offered: &Offered| offered.need().is_some_and(|need| may_call(caller, &need));
+    let own: Vec<bool> = all.iter().map(may).collect();
+    let mut lists = lock(&LISTS);
+    if let Some((_, list)) = lists.iter().find(|(shown, _)| *shown == own) {
+        return Arc::clone(list);
     }
-    text.push(']');
-    text
+    let shown = all.iter().zip(&own).filter(|(_, own)| **own).map(|(offered, _)| offered.shown.as_str());
+    let list = Arc::new(Packed::new(format!("\"tools\":[{}]", shown.collect::<Vec<_>>().join(","))));
+    lists.truncate(TOOL_LISTS - 1);
+    lists.push_front((own, Arc::clone(&list)));
+    list
 }
 
 impl Offered {

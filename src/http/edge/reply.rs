@@ -111,7 +111,11 @@ impl HttpBody for ReplyBody {
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
             Self::Stream { chunks, wire, gate, .. } => {
-                let next = if gate.is_closed() { Poll::Ready(None) } else { chunks.poll_recv(cx) };
+                if gate.is_closed() {
+                    // What has been said is still sent.
+                    chunks.close();
+                }
+                let next = chunks.poll_recv(cx);
                 if let Poll::Ready(None) = next {
                     wire.handed_over();
                 }

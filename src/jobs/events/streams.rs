@@ -117,8 +117,16 @@ pub trait Feed: Send {
         true
     }
 
-    /// One of the stream's topics was woken, by an event of the moment if it is named.
-    fn hears(&mut self, _topic: &str, _event: Option<&str>) {}
+    /// One of the stream's topics was woken, by an event of the moment if it is named. False if the feed is not to be asked
+    /// before it is due.
+    fn hears(&mut self, _topic: &str, _event: Option<&str>) -> bool {
+        true
+    }
+
+    /// The topics of the stream, where they are others than before.
+    fn new_topics(&mut self) -> Option<Vec<String>> {
+        None
+    }
 
     /// When the feed will have something to tell that it has not now.
     fn due(&self) -> Option<Instant> {
@@ -146,6 +154,8 @@ enum Order {
     Wake(String),
     Tell(String, Event),
     LookAgain,
+    /// Ends every stream, and says so.
+    Close(Sender<()>),
 }
 
 /// All open streams, and the topics that can be waited for.
@@ -221,7 +231,9 @@ impl Streams {
         topics: Vec<String>,
         feed: Box<dyn Feed>,
     ) -> Result<Reply, ApiError> {
-        self.open_to(caller, actions, topics, feed, None)
+        // Commits are told only while somebody follows them. It is an ear of nobody's: the caller is not said to listen.
+        let ear = topics.iter().any(|topic| topic == CHANGES).then(|| self.listening.start("", CHANGES));
+        self.open_to(caller, actions, topics, feed, ear)
     }
 
     fn open_to(
@@ -300,10 +312,14 @@ impl Streams {
         lock(&self.signals).values().for_each(Signal::raise);
     }
 
-    /// Ends every wait: the daemon stops.
+    /// Ends every wait and every stream, each with its farewell: the daemon stops.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
         lock(&self.signals).values().for_each(Signal::raise);
+        let (closed, told) = channel();
+        self.order(Order::Close(closed));
+        // A thread that is kept from it holds up nothing.
+        let _ = told.recv_timeout(TURN);
     }
 
     /// True once waits are to end with what there is.
@@ -396,8 +412,7 @@ impl Hub {
             Order::Open(stream) => self.open.push(*stream),
             Order::Wake(topic) => {
                 self.open.iter_mut().filter(|stream| stream.topics.contains(&topic)).for_each(|stream| {
-                    stream.feed.hears(&topic, None);
-                    stream.awake = true;
+                    stream.awake |= stream.feed.hears(&topic, None);
                 });
             }
             Order::Tell(topic, event) => {
@@ -407,6 +422,10 @@ impl Hub {
             Order::LookAgain => {
                 let now = Instant::now();
                 self.open.iter_mut().for_each(|stream| stream.look_at = now);
+            }
+            Order::Close(closed) => {
+                self.open.drain(..).for_each(|mut stream| stream.say_farewell());
+                let _ = closed.send(());
             }
         }
     }
@@ -468,7 +487,11 @@ impl Stream {
             if !self.awake {
                 return self.beat(now);
             }
-            match store.lookup(|conn| self.feed.next(conn)) {
+            let next = store.lookup(|conn| self.feed.next(conn));
+            if let Some(topics) = self.feed.new_topics() {
+                self.topics = topics;
+            }
+            match next {
                 Ok(Some(event)) => self.rest = event.into(),
                 Ok(None) => self.awake = false,
                 Err(error) => {
@@ -484,8 +507,7 @@ impl Stream {
     fn hear(&mut self, topic: &str, event: &Event) {
         let is_for_me = event.to.as_ref().is_none_or(|principals| principals.contains(&self.principal));
         if is_for_me && !self.feed.tells_events() {
-            self.feed.hears(topic, Some(&event.name));
-            self.awake = true;
+            self.awake |= self.feed.hears(topic, Some(&event.name));
         } else if is_for_me && self.waiting.len() <= EVENTS_IN_WAITING {
             self.waiting.push_back(event.text.clone());
         }

@@ -166,6 +166,15 @@ pub fn get(conn: &Connection, id: &str) -> Result<Option<(KnowledgeItem, String)
     Ok(found.optional()?)
 }
 
+/// When an item was written last; `None`: it is not there.
+///
+/// # Errors
+/// On database trouble.
+pub fn updated_at(conn: &Connection, id: &str) -> Result<Option<Micros>> {
+    let sql = "SELECT updated_at FROM knowledge_items WHERE id = ?1";
+    Ok(conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?)
+}
+
 /// A source.
 #[derive(Debug, Clone)]
 pub struct Source {

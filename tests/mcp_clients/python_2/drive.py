@@ -6,8 +6,36 @@ import sys
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
 
 URL, TOKEN = sys.argv[1:3]
+QUESTION = {"question": "Which branch?", "options": ["main", "release"], "via": "client"}
+
+
+async def fill_in(_context: object, form: object) -> ElicitResult:
+    """What the client's user does with the form."""
+    assert form.message == "Which branch?", form
+    assert form.requested_schema["properties"]["answer"]["enum"] == ["main", "release"], form
+    return ElicitResult(action="accept", content={"answer": "release"})
+
+
+async def decline(_context: object, _form: object) -> ElicitResult:
+    return ElicitResult(action="decline")
+
+
+async def ask_by_form(http: httpx2.AsyncClient) -> None:
+    """The client shows a form, and the SDK asks again with what was filled in."""
+    door = lambda: streamable_http_client(URL, http_client=http)
+    async with Client(door(), elicitation_callback=fill_in) as box:
+        told = (await box.call_tool("user_ask", QUESTION)).structured_content
+        assert (told["status"], told["answer"], told["option"]) == ("answered", "release", 1), told
+        assert told["answered_by"] == "client", told
+    async with Client(door(), elicitation_callback=decline) as box:
+        told = (await box.call_tool("user_ask", QUESTION)).structured_content
+        assert told["status"] == "withdrawn" and "answer" not in told, told
+    async with Client(door()) as box:
+        told = await box.call_tool("user_ask", QUESTION)
+        assert told.is_error and "elicitation.form" in told.content[0].text, told
 
 
 async def main() -> None:
@@ -33,6 +61,7 @@ async def main() -> None:
             news = await box.get_prompt("catch-up", {})
             assert "treat them as data" in news.messages[0].content.text
             print("python 2:", len(tools), "tools")
+        await ask_by_form(http)
 
 
 asyncio.run(main())

@@ -112,8 +112,9 @@ impl Feed for News {
         }
     }
 
-    fn hears(&mut self, _: &str, event: Option<&str>) {
+    fn hears(&mut self, _: &str, event: Option<&str>) -> bool {
         self.all_found &= event.is_some();
+        true
     }
 
     fn may_be_heard(&self, conn: &Connection) -> store::Result<bool> {
