@@ -3,7 +3,7 @@
 //!
 //! `TAOSD_MODEL_STEPS` says how many steps, `TAOSD_MODEL_SEED` which. `TMPDIR=/dev/shm` spares the disk.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
@@ -138,15 +138,22 @@ impl Model {
         }
     }
 
-    /// The clock moves, by less than what is a jump: what has ended by it has ended for good.
+    /// The clock moves some times, each by less than what is a jump: what has ended by it has ended for good.
     fn time(&mut self) {
         if self.bench.clock.is_none() {
             return;
         }
-        self.settle();
-        let by = if self.dice.below(3) == 0 { -40 } else { 25 + self.dice.below(30) as i64 };
-        self.bench.move_clock(by);
-        (0..self.bench.worlds.len()).for_each(|nth| self.probe(nth));
+        for _ in 0..=self.dice.below(4) {
+            self.settle();
+            let by = if self.dice.below(4) == 0 { -40 } else { 25 + self.dice.below(30) as i64 };
+            self.bench.move_clock(by);
+            // At once, before anything is written down: each check looks at the time itself.
+            let (worlds, first) = (self.bench.worlds.len(), self.dice.below(AGENTS) as usize);
+            (0..worlds).for_each(|nth| self.probe((first + nth) % worlds));
+            // The daemon looks at its clock every second.
+            std::thread::sleep(Duration::from_millis(1300));
+            (0..worlds).for_each(|nth| self.probe(nth));
+        }
         self.settle();
     }
 
@@ -203,10 +210,11 @@ impl Model {
         self.steps += 1;
         let nth = self.dice.below(AGENTS) as usize;
         match self.dice.below(1000) {
-            0..=8 if self.dice.below(AGENTS) > 0 => self.probe(nth),
-            0..=4 => self.time(),
-            5..=6 => self.bench.again(false),
-            7..=8 => self.bench.again(true),
+            0..=4 if self.dice.below(AGENTS) == 0 => self.time(),
+            5..=8 if self.dice.below(AGENTS) == 0 => {
+                let kill = self.dice.below(2) == 0;
+                self.bench.again(kill);
+            }
             9..=28 => self.rights(nth),
             29..=250 => self.ask(nth),
             251..=500 => self.approve(nth),
@@ -253,7 +261,7 @@ fn an_agent_does_exactly_what_is_in_force() {
 #[test]
 #[ignore = "needs libfaketime: apt install faketime"]
 fn an_agent_does_exactly_what_is_in_force_while_the_clock_jumps() {
-    run(3000, Some(FalseClock::find()));
+    run(5000, Some(FalseClock::find()));
 }
 
 #[test]
