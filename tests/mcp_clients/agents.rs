@@ -11,13 +11,13 @@ use super::{packages, settings, shell, with_robot};
 use crate::support::{Client, Daemon, TempDir};
 
 /// A model that wants one message sent.
-struct Model {
+pub struct Model {
     process: Child,
     port: u16,
 }
 
 impl Model {
-    fn saying(text: &str) -> Self {
+    pub fn saying(text: &str) -> Self {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients/agents/model.mjs");
         let mut node = Command::new("node");
         node.arg(program).arg("messages_send").arg(json!({"content": text}).to_string()).stdout(Stdio::piped());
@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// The line that lets Claude Code do what this model wants, all tools being told to it at once.
-    fn claude(&self) -> String {
+    pub fn claude(&self) -> String {
         format!(
             "ANTHROPIC_BASE_URL=http://127.0.0.1:{} ANTHROPIC_API_KEY=none ENABLE_TOOL_SEARCH=false \
              CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 \
@@ -38,7 +38,7 @@ impl Model {
     }
 
     /// The same for Codex.
-    fn codex(&self) -> String {
+    pub fn codex(&self) -> String {
         format!(
             "codex exec --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox -m none -c model_provider=ours \
              -c 'model_providers.ours={{name=\"ours\",base_url=\"http://127.0.0.1:{}/v1\",wire_api=\"responses\"}}' \
@@ -56,7 +56,7 @@ impl Drop for Model {
 }
 
 /// The newest message that an agent or its owner sees.
-fn newest(client: &Client) -> String {
+pub fn newest(client: &Client) -> String {
     let said = client.get("/api/v1/messages?limit=1").expect(200).json();
     said["messages"][0]["content"].as_str().unwrap_or("").to_owned()
 }

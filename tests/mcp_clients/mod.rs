@@ -7,6 +7,7 @@
 mod agents;
 mod door;
 mod fixture;
+mod logins;
 mod rounds;
 mod stand;
 mod suite;
@@ -66,10 +67,15 @@ fn packages(folder: &str) -> PathBuf {
 
 /// Runs a line of a shell with the commands of these packages, as the owner of this home.
 fn shell(packages: &Path, home: &Path, token: &str, line: &str) -> String {
+    run(command(packages, home, token).args(["-c", line]))
+}
+
+/// That shell.
+fn command(packages: &Path, home: &Path, token: &str) -> Command {
     let path = format!("{}:{}", packages.join("node_modules/.bin").display(), std::env::var("PATH").expect("PATH"));
     let mut shell = Command::new("sh");
     shell.env("PATH", path).env("HOME", home).env("TAOS_TOKEN", token).current_dir(home);
-    run(shell.args(["-c", line]))
+    shell
 }
 
 #[test]

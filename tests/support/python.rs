@@ -5,9 +5,14 @@ use std::process::Command;
 
 /// Drives a client by the `drive.py` of a test target's folder; shows what it printed.
 pub fn drive(folder: &str, args: &[&str]) {
+    run_module(folder, "drive.py", args);
+}
+
+/// The same with steps in a file of another name.
+pub fn run_module(folder: &str, module: &str, args: &[&str]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut drive = Command::new(python(&folder));
-    print!("{}", run(drive.arg(folder.join("drive.py")).args(args)));
+    print!("{}", run(drive.arg(folder.join(module)).args(args)));
 }
 
 /// The interpreter of the environment, which is made once for each list of packages.
