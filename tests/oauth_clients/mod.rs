@@ -3,6 +3,7 @@
 //! They need Python 3 with `venv`, Node with `npm`, and the package indexes. The packages are installed once and shared.
 
 mod authlib;
+mod nginx;
 mod oauth4webapi;
 mod offline;
 mod openid_client;
@@ -15,6 +16,9 @@ use std::sync::Mutex;
 
 use crate::support::{Daemon, python, text};
 use serde_json::json;
+
+/// The page whose examples are run.
+const PAGE: &str = include_str!("../../docs/agents/recipes/letting-a-service-check-tokens.md");
 
 /// One at a time installs the packages.
 static INSTALLING: Mutex<()> = Mutex::new(());

@@ -5,9 +5,8 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::PAGE;
 use crate::support::text;
-
-const PAGE: &str = include_str!("../../docs/agents/recipes/letting-a-service-check-tokens.md");
 
 /// The one block of the page in this language.
 fn example(language: &str) -> &'static str {

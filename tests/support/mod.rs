@@ -7,12 +7,14 @@
 mod actors;
 pub mod conformance;
 mod db;
+mod dice;
 pub mod python;
 pub mod schema;
 mod script;
 
 pub use actors::text;
 pub use db::{Rows, is_audit};
+pub use dice::Dice;
 pub use script::script;
 
 use std::fs;
@@ -333,6 +335,12 @@ impl Client {
     #[must_use]
     pub fn over(&self, socket: &Path) -> Self {
         Self { to: To::Unix(socket.to_owned()), ..self.clone() }
+    }
+
+    /// The same client at another address, which need not be a daemon's.
+    #[must_use]
+    pub fn at(&self, address: &str) -> Self {
+        Self { to: To::Tcp(address.to_owned()), ..self.clone() }
     }
 
     /// The same client, sending one more header.
