@@ -213,15 +213,17 @@ fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     if let Some(route) = route {
         let declared = openapi::codes_of(route).contains(&code) || GENERAL.contains(&code);
         assert!(declared, "{} does not declare {}: {what}", route.id, code.slug);
-        if route.dialect == Dialect::OAuth && !GENERAL.contains(&code) {
-            oauth_error(route, reply, code);
+        let told = matches!(route.dialect, Dialect::OAuth | Dialect::Ax);
+        let second = route.dialect == Dialect::Ax && TWICE.contains(&(code, reply.status));
+        if told && (second || !GENERAL.contains(&code)) {
+            told_as_sent(route, reply, code);
         }
     }
 }
 
-/// A refusal of an OAuth route stands in the document under the very status that it is sent with.
+/// A refusal of an OAuth or aX route stands in the document under the very status that it is sent with.
 #[track_caller]
-fn oauth_error(route: &ApiRoute, reply: &Reply, code: &Code) {
+fn told_as_sent(route: &ApiRoute, reply: &Reply, code: &Code) {
     let told = operation(route)["responses"][reply.status.to_string()]["description"].as_str().unwrap_or_default();
     let is_told = told.split(", ").any(|slug| slug == code.slug);
     assert!(is_told, "{} has {} {}, its document says {told:?} there", route.id, reply.status, code.slug);

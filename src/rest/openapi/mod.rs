@@ -277,6 +277,26 @@ fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
     all
 }
 
+/// What a route answers under another status than the code's own: the aX contract gives some a second one.
+fn second_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<(u16, &'static Code)> {
+    let mut all = Vec::new();
+    if route.dialect != Dialect::Ax {
+        return all;
+    }
+    if matches!(route.body, BodyKind::Json(fields) if !fields.is_empty()) {
+        all.push((400, codes::INVALID_REQUEST));
+    }
+    if matches!(route.access, Access::Class(..)) {
+        all.extend([
+            (401, codes::AGENT_FROZEN),
+            (403, codes::PAT_NOT_ALLOWED),
+            (403, codes::AUDIENCE_NOT_ALLOWED),
+            (403, codes::FINGERPRINT_MISMATCH),
+        ]);
+    }
+    all
+}
+
 /// True for a change that can be bound to a revision.
 fn takes_if_match<P, C, A>(route: &Route<P, C, A>) -> bool {
     route.errors.contains(&codes::PRECONDITION_FAILED)
@@ -302,7 +322,7 @@ const EDGE: &[&Code] = &[
 fn edge_responses() -> Value {
     let mut all = Map::new();
     for dialect in [Dialect::Taos, Dialect::Ax, Dialect::Agentex, Dialect::OAuth, Dialect::Mcp] {
-        for (status, codes) in by_status(EDGE.iter().copied(), dialect) {
+        for (status, codes) in by_status(in_dialect(EDGE, dialect)) {
             all.insert(edge_name(status, dialect), refusal(status, &codes, dialect, false));
         }
     }
@@ -320,10 +340,15 @@ fn edge_name(status: u16, dialect: Dialect) -> String {
     format!("Edge{status}-{}", dialect.name())
 }
 
-fn by_status(codes: impl Iterator<Item = &'static Code>, dialect: Dialect) -> BTreeMap<u16, Vec<&'static Code>> {
+/// Codes with their statuses in a dialect.
+fn in_dialect(codes: &[&'static Code], dialect: Dialect) -> impl Iterator<Item = (u16, &'static Code)> {
+    codes.iter().map(move |code| (code.status_in(dialect), *code))
+}
+
+fn by_status(codes: impl Iterator<Item = (u16, &'static Code)>) -> BTreeMap<u16, Vec<&'static Code>> {
     let mut by_status: BTreeMap<u16, Vec<&'static Code>> = BTreeMap::new();
-    for code in codes {
-        let of_status = by_status.entry(code.status_in(dialect)).or_default();
+    for (status, code) in codes {
+        let of_status = by_status.entry(status).or_default();
         if !of_status.contains(&code) {
             of_status.push(code);
         }
@@ -458,9 +483,10 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     if route.is_tagged() {
         responses.insert("304".to_owned(), json!({"$ref": "#/components/responses/NotModified"}));
     }
-    let own = codes_of(route);
-    let has_own: BTreeSet<u16> = own.iter().map(|code| code.status_in(route.dialect)).collect();
-    for (status, codes) in by_status(own.into_iter().chain(EDGE.iter().copied()), route.dialect) {
+    let mut own: Vec<_> = in_dialect(&codes_of(route), route.dialect).collect();
+    own.extend(second_codes(route));
+    let has_own: BTreeSet<u16> = own.iter().map(|(status, _)| *status).collect();
+    for (status, codes) in by_status(own.into_iter().chain(in_dialect(EDGE, route.dialect))) {
         let response = if has_own.contains(&status) || answer.is_page() {
             let mut refusal = refusal(status, &codes, route.dialect, repeatable);
             if answer.is_page() {
