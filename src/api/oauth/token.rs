@@ -145,7 +145,7 @@ fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
     });
     let found = match claimed {
         None => return Err(refused(&input)),
-        Some((_, Some(Used::Gave(grant)))) => return replayed(app, input, &grant),
+        Some((found, Some(Used::Gave(grant)))) => return replayed(app, input, &grant, &found.session_id),
         Some((_, Some(Used::Refused))) => return Err(refused(&input)),
         Some((found, None)) => found,
     };
@@ -171,13 +171,20 @@ fn code(app: &App, input: Input, form: &Form, id: String) -> Handled {
 }
 
 /// A code that is presented once more: what it gave ends.
-fn replayed(app: &App, input: Input, grant: &str) -> Handled {
+fn replayed(app: &App, input: Input, grant: &str, session: &str) -> Handled {
     let refusal = invalid_grant(app, &input, "The code was used before; what it gave has ended.");
-    let Some(caller) = app.gate.behind(&input.head, &NEED, grant, Kind::OauthGrant)? else { return Err(refusal) };
+    // The grant may be so new that no reader sees it yet. The writer does, in the name of the session that gave the code.
+    let behind = |id, kind| app.gate.behind(&input.head, &NEED, id, kind);
+    let caller = match behind(grant, Kind::OauthGrant)? {
+        None => behind(session, Kind::Session)?,
+        found => found,
+    };
+    let Some(caller) = caller else { return Err(refusal) };
     let id = grant.to_owned();
     Call::of(app, caller, input, Action::OauthToken).write(app, move |tx| {
-        credentials::revoke(tx.conn, &id, tx.now)?;
-        tx.audit_as("oauth.code_reuse", format!("credential:{id}"))?;
+        if credentials::revoke(tx.conn, &id, tx.now)? {
+            tx.audit_as("oauth.code_reuse", format!("credential:{id}"))?;
+        }
         // What was done stays done, though the answer is a refusal.
         Ok(refusal.reply(tx.input.dialect))
     })
