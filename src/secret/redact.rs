@@ -21,9 +21,12 @@ pub const PREFIXES: &[&str] = &[
     "axp_u_",
     "axp_a_",
     LOGIN_LINK,
+    CONSENT,
 ];
 /// What a one-time login link starts with, behind the name of the box. It stays: only what follows is secret.
 const LOGIN_LINK: &str = "/login/";
+/// The same of a program's request that waits for a person.
+const CONSENT: &str = "/oauth/consent/";
 /// Characters of the longest of them, and some.
 const PREFIX_CHARS: usize = 16;
 /// What every JWT starts with: `{"` in base64url.
@@ -40,7 +43,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     // What only shows once it is decoded goes with the whole part of the path or query that it stands in.
     let mut all = String::with_capacity(plain.len());
     let mut found = false;
-    // What stands before, as far as it was left: `/login/` and `taos_session=` end where a part does.
+    // What stands before, as far as it was left: `/login/`, `/oauth/consent/` and `taos_session=` end where a part does.
     let mut before = String::new();
     for part in plain.split_inclusive(['/', '?', '&', '=', ' ', '\'', '"']) {
         before += &decoded(part);
@@ -111,7 +114,7 @@ fn next(text: &str, from: usize) -> Option<(usize, usize)> {
     let rest = &text[from..];
     let found = PREFIXES.iter().filter_map(|prefix| {
         let (start, end) = secret(rest, prefix, |_| true)?;
-        Some((if *prefix == LOGIN_LINK { start + prefix.len() } else { start }, end))
+        Some((if [LOGIN_LINK, CONSENT].contains(prefix) { start + prefix.len() } else { start }, end))
     });
     let token = secret(rest, JWT, |found| found.contains('.'));
     found.chain(token).min().map(|(start, end)| (from + start, from + end))
@@ -178,6 +181,8 @@ mod tests {
         let path = format!("/login/{}", link.plaintext.reveal());
         assert_eq!(redacted(&path), "/login/[cut]");
         assert_eq!(redacted(&format!("see http://box{path}?x=1")), "see http://box/login/[cut]?x=1");
+        let consent = path.replace("/login/", "/oauth/consent/");
+        assert_eq!(redacted(&format!("{consent}/answer")), "/oauth/consent/[cut]/answer");
         assert_eq!(redacted("/login/page.js"), "/login/page.js");
         for encoded in [path.replace("/login/", "/login%2F"), path.replace("/login/", "/%6Cogin/")] {
             assert!(!redacted(&encoded).contains(link.plaintext.reveal()), "{encoded}");
