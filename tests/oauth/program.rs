@@ -112,15 +112,25 @@ impl<'a> Program<'a> {
         parameter(&self.allow(browser, &path, act_as, words), "code").expect("a code")
     }
 
-    /// Shows a code at the token endpoint, with these parameters in the place of others.
-    pub fn show_code(&self, code: &str, changes: &[(&str, &str)]) -> Reply {
-        let mut all = vec![
+    /// What shows a code.
+    fn code_fields<'b>(&'b self, code: &'b str) -> Vec<(&'b str, &'b str)> {
+        vec![
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", CALLBACK),
             ("client_id", self.id.as_str()),
             ("code_verifier", VERIFIER),
-        ];
+        ]
+    }
+
+    /// The form that shows a code.
+    pub fn code_form(&self, code: &str) -> String {
+        form(&self.code_fields(code))
+    }
+
+    /// Shows a code at the token endpoint, with these parameters in the place of others.
+    pub fn show_code(&self, code: &str, changes: &[(&str, &str)]) -> Reply {
+        let mut all = self.code_fields(code);
         for (name, value) in changes {
             all.retain(|(known, _)| known != name);
             all.push((name, value));
@@ -132,6 +142,11 @@ impl<'a> Program<'a> {
     /// Shows a refresh token.
     pub fn refresh(&self, token: &str) -> Reply {
         self.token(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", &self.id)])
+    }
+
+    /// The form that does that.
+    pub fn refresh_form(&self, token: &str) -> String {
+        form(&[("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", &self.id)])
     }
 
     pub fn token(&self, fields: &[(&str, &str)]) -> Reply {

@@ -1,0 +1,94 @@
+//! A grant ends 30 days after its last use, and after 90 days in all; a person has fifty at most, an agent ten.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::{Value, json};
+
+use crate::program::{Program, browser, claims, of};
+use crate::support::{Client, Daemon};
+
+const DAY: i64 = 86_400;
+
+fn setting(env: &[(&str, &str)]) -> (Daemon, Client) {
+    let off = [("TAOSD_OAUTH_REGISTRATIONS_PER_MINUTE", "0"), ("TAOSD_REQUESTS_PER_MINUTE", "0")];
+    let daemon = Daemon::with(&[], &[&off[..], env].concat());
+    let person = browser(&daemon, &daemon.token);
+    (daemon, person)
+}
+
+fn me() -> Value {
+    json!({"user": true})
+}
+
+fn seconds(grant: &Value, field: &str) -> i64 {
+    of(grant, field).parse::<jiff::Timestamp>().expect("a time").as_second()
+}
+
+fn grant(daemon: &Daemon) -> Value {
+    daemon.operator().get("/api/oauth/grants").expect(200).json()[0].clone()
+}
+
+#[test]
+fn an_access_token_says_what_it_is_and_names_the_issuer_that_people_know() {
+    for (env, issuer) in
+        [(&[][..], "taosd"), (&[("TAOSD_PUBLIC_URL", "https://box.example.org")], "https://box.example.org")]
+    {
+        let (daemon, person) = setting(env);
+        let program = Program::named(&daemon, "editor");
+        let token = of(&program.log_in(&person, me(), &["tasks"]), "access_token");
+        let head = BASE64URL_NOPAD.decode(token.split('.').next().expect("a head").as_bytes()).expect("base64url");
+        let head: Value = serde_json::from_slice(&head).expect("JSON");
+        assert_eq!((&head["typ"], &head["alg"]), (&json!("at+jwt"), &json!("EdDSA")));
+        let said = claims(&token);
+        assert_eq!(
+            (&said["iss"], &said["aud"], &said["client_id"]),
+            (&json!(issuer), &json!("ax-api"), &json!(program.id))
+        );
+        assert_eq!(said["exp"].as_i64().zip(said["iat"].as_i64()).map(|(exp, iat)| exp - iat), Some(900));
+        daemon.client(&token).get("/api/v1/tasks").expect(200);
+    }
+}
+
+#[test]
+fn a_grant_ends_a_month_after_its_last_use_and_after_three_in_all() {
+    let (daemon, person) = setting(&[]);
+    let program = Program::named(&daemon, "editor");
+    let told = program.log_in(&person, me(), &["tasks"]);
+    let first = grant(&daemon);
+    let created = seconds(&first, "created_at");
+    assert_eq!((seconds(&first, "expires_at") - created, seconds(&first, "ends_at") - created), (30 * DAY, 90 * DAY));
+    // Of the last month only a day is left: no use makes it longer.
+    daemon.execute("UPDATE oauth_grants SET ends_at = ends_at - 89 * 86400000000", []);
+    let told = program.refresh(&of(&told, "refresh_token")).expect(200).json();
+    let last = grant(&daemon);
+    assert_eq!(seconds(&last, "expires_at"), seconds(&last, "ends_at"));
+    daemon.execute("UPDATE credentials SET expires_at = issued_at + 1 WHERE kind = 'oauth_grant'", []);
+    program.refresh(&of(&told, "refresh_token")).expect_error(400, "invalid_grant");
+}
+
+#[test]
+fn a_person_has_fifty_grants_and_an_agent_ten() {
+    let (daemon, person) = setting(&[]);
+    let agent = json!({"agent_id": daemon.agent("atlas")});
+    let program = Program::named(&daemon, "editor");
+    let full = |act_as: &Value| {
+        let path = program.ask(&[]);
+        person.get(&path).expect(200);
+        let body = json!({"decision": "allow", "act_as": act_as, "scope": ["tasks"]});
+        person.post(&path, body).expect_error(409, "limit_reached");
+    };
+    // Two codes that were given while there was room for one more.
+    let codes = [(); 2].map(|()| program.code(&person, agent.clone(), &["tasks"]));
+    for _ in 0..9 {
+        program.log_in(&person, agent.clone(), &["tasks"]);
+    }
+    program.show_code(&codes[0], &[]).expect(200);
+    program.show_code(&codes[1], &[]).expect_error(400, "invalid_grant");
+    full(&agent);
+    for _ in 10..50 {
+        program.log_in(&person, me(), &["tasks"]);
+    }
+    full(&me());
+    let first = of(&grant(&daemon), "id");
+    daemon.operator().delete(&format!("/api/oauth/grants/{first}")).expect(204);
+    program.log_in(&person, me(), &["tasks"]);
+}
