@@ -14,6 +14,7 @@ const SERVED: &[(&str, &str)] = &[
     ("app.css", "text/css; charset=utf-8"),
     ("app.js", "text/javascript; charset=utf-8"),
     ("copy.js", "text/javascript; charset=utf-8"),
+    ("login.js", "text/javascript; charset=utf-8"),
     ("htmx.min.js", "text/javascript; charset=utf-8"),
     ("icons.svg", "image/svg+xml"),
     ("favicon.svg", "image/svg+xml"),

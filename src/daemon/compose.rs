@@ -124,6 +124,7 @@ pub(super) fn app(config: Config) -> Result<App, StartError> {
         routes,
         refusal_page: ui::refusal_page,
         doc_page: ui::doc_page,
+        framed_page: ui::framed_page,
         config: live,
         store,
         clock,

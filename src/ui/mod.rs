@@ -15,6 +15,7 @@ mod needs;
 mod now;
 mod operations;
 mod people;
+mod program;
 mod records;
 mod requests;
 mod spaces;
@@ -23,4 +24,5 @@ mod the_box;
 
 pub(crate) use core::serve::refusal as refusal_page;
 pub(crate) use docs::page as doc_page;
+pub(crate) use program::page as framed_page;
 pub use table::routes;

@@ -9,6 +9,7 @@ import { day, live, restarted, talk, withoutScript } from "./day.mjs";
 import { walk, work as byKeyboard } from "./keyboard.mjs";
 import { measure } from "./measure.mjs";
 import { examiner, opener, pages, wide } from "./pages.mjs";
+import { program } from "./program.mjs";
 
 const [, , taosd, work, images] = process.argv;
 const only = process.env.BROWSER;
@@ -121,6 +122,7 @@ for (const name of names) {
   await step("keys", () => everyKey(site, name));
   await step("day", () => day(site, box, name));
   await step("talk", () => talk(site, box, tokens, name));
+  await step("program", () => program(browser, box, examine, troubles, name));
   await step("live", () => live(site, box, tokens, name));
   if (chromium) {
     await step("restart", () => restarted(site, box, tokens));

@@ -6,9 +6,10 @@ use serde_json::json;
 use crate::program::{CALLBACK, Program, browser, claims, encoded, form, of, parameter};
 use crate::support::{Client, Daemon, Reply, text};
 
-/// The path that the page's form goes to.
+/// The path that the page's form goes to; the frame around it has one of its own.
 #[track_caller]
 fn action(page: &str) -> String {
+    let page = &page[page.find("<main").expect("the page itself")..];
     let from = page.find("method=\"post\" action=\"").unwrap_or_else(|| panic!("{page}")) + 22;
     page[from..].split('"').next().expect("its end").to_owned()
 }
@@ -20,7 +21,8 @@ fn send(browser: &Client, path: &str, fields: &[(&str, &str)]) -> Reply {
 
 /// The address of the page's link back to the program.
 fn back(page: &str) -> String {
-    let from = page.find("<a href=\"").expect("a link") + 9;
+    let page = &page[..page.find("\" data-back>").unwrap_or_else(|| panic!("no link back: {page}"))];
+    let from = page.rfind("href=\"").expect("a link") + 6;
     page[from..].split('"').next().expect("its end").replace("&#38;", "&").replace("&amp;", "&")
 }
 
@@ -120,6 +122,7 @@ fn what_a_program_calls_itself_stays_text() {
     let hostile = "<script>alert(1)</script>\"'><img src=x onerror=a>";
     let (program, person) = (Program::named(&daemon, hostile), browser(&daemon, &daemon.token));
     let page = person.get(&program.ask(&[("scope", "tasks")])).expect(200).text();
+    let page = &page[page.find("<main").expect("the page itself")..];
     for raw in ["<script>alert", "<img", "'><"] {
         assert!(!page.contains(raw), "{raw} in {page}");
     }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
+use hyper::http::StatusCode;
+
 use super::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use super::idempotency::InFlight;
 use super::joins::Joins;
@@ -11,7 +13,7 @@ use super::kept::KeptReplies;
 use super::logins::Logins;
 use super::metrics::RequestMetrics;
 use super::paging;
-use crate::access::{BoxKey, Gate};
+use crate::access::{BoxKey, Caller, Gate};
 use crate::client::forwarder::Forwarder;
 use crate::config::{Config, LiveConfig};
 use crate::docs;
@@ -47,6 +49,22 @@ pub type RefusalPage = fn(&ApiError, &Head) -> Reply;
 /// The page of the documentation that a browser gets.
 pub type DocPage = fn(&Input, &docs::Asked<'_>) -> Reply;
 
+/// A page for people that the console's frame goes around.
+#[derive(Debug)]
+pub struct Framed<'a> {
+    /// The status of the reply.
+    pub status: StatusCode,
+    /// What it is called.
+    pub title: &'a str,
+    /// What it shows, as HTML.
+    pub main: &'a str,
+    /// The address that the browser opens next by itself.
+    pub onward: Option<&'a str>,
+}
+
+/// What puts the frame around a page, for who is logged in or for a stranger.
+pub type FramedPage = fn(&App, &Input, Option<&Caller>, &Framed<'_>) -> Reply;
+
 /// The application.
 pub struct App {
     /// The table of routes.
@@ -57,6 +75,8 @@ pub struct App {
     pub refusal_page: RefusalPage,
     /// What a browser is shown of the documentation.
     pub doc_page: DocPage,
+    /// What puts the console's frame around a page.
+    pub framed_page: FramedPage,
     /// The settings in force.
     pub config: Arc<LiveConfig>,
     /// The database.
@@ -130,6 +150,8 @@ pub struct Parts {
     pub refusal_page: RefusalPage,
     /// See [`App::doc_page`].
     pub doc_page: DocPage,
+    /// See [`App::framed_page`].
+    pub framed_page: FramedPage,
     /// See [`App::config`].
     pub config: Arc<LiveConfig>,
     /// See [`App::store`].
@@ -178,6 +200,7 @@ impl App {
             routes: parts.routes,
             refusal_page: parts.refusal_page,
             doc_page: parts.doc_page,
+            framed_page: parts.framed_page,
             config: parts.config,
             store: parts.store,
             clock: parts.clock,

@@ -8,6 +8,7 @@ use hyper::http::{Method, StatusCode};
 
 use super::client;
 use super::form::Form;
+use super::pages::Reader;
 use super::target::Target;
 use super::{audience, issuer, page, pages, redirect, told};
 use crate::access::scopes::ax_scopes;
@@ -39,13 +40,14 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
     .failing(&[codes::INVALID_REQUEST, codes::NOT_FOUND])];
 
 /// A page that tells the person, where the program must not be told.
-fn refused(title: &str, detail: &str) -> Reply {
-    pages::problem(title, &super::bad(detail))
+fn refused(reader: Reader<'_>, title: &str, detail: &str) -> Reply {
+    reader.refused(title, &super::bad(detail))
 }
 
 fn authorize(app: &App, input: Input) -> Handled {
+    let reader = Reader::stranger(app, &input);
     let Ok(issuer) = issuer(app, &input) else {
-        return Ok(pages::problem("There is no such page", &codes::NOT_FOUND.into()).into());
+        return Ok(reader.refused("There is no such page", &codes::NOT_FOUND.into()).into());
     };
     let (form, twice) = match Form::parse(&input.head.query) {
         Ok(form) => (form, None),
@@ -57,6 +59,7 @@ fn authorize(app: &App, input: Input) -> Handled {
     };
     let Some((client, found)) = found else {
         return Ok(refused(
+            reader,
             "Unknown program",
             "The box does not know the program that sent you here. Log in from the program again.",
         )
@@ -65,6 +68,7 @@ fn authorize(app: &App, input: Input) -> Handled {
     let schemes = app.config.read(|now| now.oauth.redirect_schemes.clone());
     let Some(uri) = found.redirect(form.get("redirect_uri"), &schemes) else {
         return Ok(refused(
+            reader,
             "Wrong address",
             "The program wants to be answered at an address that it has not registered.",
         )
@@ -87,7 +91,7 @@ fn authorize(app: &App, input: Input) -> Handled {
         return Ok(back(&uri, "temporarily_unavailable", detail, state.as_deref(), &issuer).into());
     }
     let page = pages::Onward { to: &format!("/oauth/consent/{}", id.plaintext.reveal()) };
-    Ok(pages::reply(StatusCode::OK, &page).into())
+    Ok(reader.shown(StatusCode::OK, &page).into())
 }
 
 /// The answer to the program, through the browser.

@@ -8,6 +8,7 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::authorize::{answer, expired};
+use super::pages::Reader;
 use super::redirect::Redirect;
 use super::{device, forms, issuer, login, page, pages, public};
 use crate::access::scopes::ax_scopes;
@@ -136,7 +137,7 @@ fn request(input: &Input) -> Option<SecretHash> {
 }
 
 fn show(app: &App, input: Input) -> Handled {
-    let gone = || pages::problem("This request is over", &expired());
+    let gone = || Reader::stranger(app, &input).refused("This request is over", &expired());
     if issuer(app, &input).is_err() {
         return Ok(gone().into());
     }
@@ -156,11 +157,12 @@ fn show(app: &App, input: Input) -> Handled {
     if seen != session {
         return Ok(gone().into());
     }
-    Ok(form(app, input.param(0), &viewer, &asked)?.into())
+    Ok(form(app, &input, &viewer, &asked)?.into())
 }
 
 /// The page itself.
-fn form(app: &App, request: &str, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
+fn form(app: &App, input: &Input, viewer: &Caller, asked: &Asked) -> Result<Reply, ApiError> {
+    let request = input.param(0);
     let own = ax_scopes::issuer_of_agents(viewer.scopes());
     let held: Vec<&str> =
         [Class::User, Class::Agent].iter().flat_map(|class| ax_scopes::consentable(*class, &own)).collect();
@@ -211,7 +213,7 @@ fn form(app: &App, request: &str, viewer: &Caller, asked: &Asked) -> Result<Repl
         idle_days: days.0,
         days: days.1,
     };
-    Ok(pages::reply(StatusCode::OK, &page))
+    Ok(Reader { app, input, viewer: Some(viewer) }.shown(StatusCode::OK, &page))
 }
 
 /// A name for an agent, made of what the client calls itself.

@@ -9,6 +9,7 @@ use hyper::http::{Method, StatusCode};
 use serde_json::json;
 
 use super::form::{self, Form, first};
+use super::pages::Reader;
 use super::token::{give, issue, needed};
 use super::{NEED, audience, authorize, client, client_auth, issuer, login, page, pages, posted, public, target};
 use crate::access::Action;
@@ -145,19 +146,23 @@ fn ask(app: &App, input: Input) -> Handled {
 /// `GET /oauth/device`.
 fn show(app: &App, input: Input) -> Handled {
     if issuer(app, &input).is_err() {
-        return Ok(pages::problem("There is no such page", &codes::NOT_FOUND.into()).into());
+        let reader = Reader::stranger(app, &input);
+        return Ok(reader.refused("There is no such page", &codes::NOT_FOUND.into()).into());
     }
     let code = first(&input.head.query, "user_code").and_then(|text| UserCode::read(&text));
+    let viewer = app.gate.viewer(&input.head)?;
+    let reader = Reader { app, input: &input, viewer: viewer.as_ref() };
+    let done = |is_allowed| Ok(reader.shown(StatusCode::OK, &pages::Done { is_allowed }).into());
     match first(&input.head.query, "done").as_deref() {
-        Some("allowed") => return Ok(pages::reply(StatusCode::OK, &pages::Done { is_allowed: true }).into()),
-        Some("denied") => return Ok(pages::reply(StatusCode::OK, &pages::Done { is_allowed: false }).into()),
+        Some("allowed") => return done(true),
+        Some("denied") => return done(false),
         _ => {}
     }
-    if app.gate.viewer(&input.head)?.is_none() {
+    if viewer.is_none() {
         let next = code.map_or_else(|| "/oauth/device".to_owned(), |code| format!("/oauth/device?user_code={code}"));
         return Ok(login::first(&next).into());
     }
-    Ok(pages::reply(StatusCode::OK, &pages::Device { code: code.as_deref().unwrap_or_default() }).into())
+    Ok(reader.shown(StatusCode::OK, &pages::Device { code: code.as_deref().unwrap_or_default() }).into())
 }
 
 /// `POST /oauth/device`.

@@ -1,14 +1,15 @@
 //! The forms of the pages as a browser without scripts sends them. Each asks the route that the script asks, in the name of
 //! the same session, and answers with the next page.
 
-use askama::Template;
 use hyper::body::Bytes;
 use hyper::header::{LOCATION, SET_COOKIE};
 use hyper::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::form::{Form, encoded};
+use super::pages::Reader;
 use super::{login, page, pages, posted};
+use crate::access::Caller;
 use crate::access::lookup::cookie;
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
@@ -59,16 +60,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .failing(REFUSALS),
 ];
 
-/// Leads back to a program, whose address the browser opens by itself or by a click.
-#[derive(Template)]
-#[template(path = "api/oauth/pages/back.html")]
-struct Back<'a> {
-    to: &'a str,
-}
-
-fn refused(error: &ApiError) -> Reply {
-    pages::problem("That did not work", error)
-}
+/// What the form that failed is called to people.
+const TITLE: &str = "That did not work";
 
 /// The form, if a page of ours sent it.
 fn own(input: &Input) -> Result<Form, ApiError> {
@@ -80,14 +73,15 @@ fn own(input: &Input) -> Result<Form, ApiError> {
 
 fn follow(app: &App, input: Input) -> Handled {
     if site::origin(app, &input.head).is_none() {
-        return Ok(login::not_here().into());
+        return Ok(login::not_here(app, &input).into());
     }
     if !cookie::is_same_origin(&input.head) {
-        return Ok(refused(&codes::CSRF_REFUSED.into()).into());
+        return Ok(Reader::stranger(app, &input).refused(TITLE, &codes::CSRF_REFUSED.into()).into());
     }
     let body = json!({"link": input.param(0)}).to_string();
     let asked = Asked::new(app, &input.head, Method::POST, "/api/sessions")?;
-    then(asked.public(app, &body.into()), |reply, told| {
+    let outcome = asked.public(app, &body.into());
+    then(app, input, None, outcome, |_, reply, told| {
         let to = told["path"].as_str().unwrap_or("/");
         let cookie = reply.headers.get(SET_COOKIE).and_then(|cookie| cookie.to_str().ok()).unwrap_or_default();
         Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to).with(SET_COOKIE, cookie)
@@ -96,13 +90,13 @@ fn follow(app: &App, input: Input) -> Handled {
 
 fn consent(app: &App, input: Input) -> Handled {
     let target = format!("/oauth/consent/{}", input.param(0));
-    within(app, &input, &target, &target, decision)
+    within(app, input, &target, &target, decision)
 }
 
 fn device(app: &App, input: Input) -> Handled {
     within(
         app,
-        &input,
+        input,
         "/oauth/device",
         "/oauth/device",
         |form| json!({"user_code": form.get("user_code").unwrap_or_default()}),
@@ -110,20 +104,21 @@ fn device(app: &App, input: Input) -> Handled {
 }
 
 /// Asks a route of the session's; without one it leads to the login and back to `page`.
-fn within(app: &App, input: &Input, target: &str, page: &str, body: fn(&Form) -> Value) -> Handled {
-    let form = match own(input) {
+fn within(app: &App, input: Input, target: &str, page: &str, body: fn(&Form) -> Value) -> Handled {
+    let form = match own(&input) {
         Ok(form) => form,
-        Err(error) => return Ok(refused(&error).into()),
+        Err(error) => return Ok(Reader::stranger(app, &input).refused(TITLE, &error).into()),
     };
     let Some(viewer) = app.gate.viewer(&input.head)? else { return Ok(login::first(page).into()) };
     let asked = Asked::new(app, &input.head, Method::POST, target)?;
-    then(asked.run(app, &viewer, &Bytes::from(body(&form).to_string())), |_, told| {
+    let outcome = asked.run(app, &viewer, &Bytes::from(body(&form).to_string()));
+    then(app, input, Some(viewer), outcome, |reader, _, told| {
         let to = told["redirect_to"].as_str().unwrap_or("/");
         // A redirect from a form to another place is stopped by the policy form-action; a page that leads on is not.
         if to.starts_with('/') {
             Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to)
         } else {
-            pages::reply(StatusCode::OK, &Back { to })
+            reader.shown(StatusCode::OK, &pages::Back { to })
         }
     })
 }
@@ -140,16 +135,27 @@ fn decision(form: &Form) -> Value {
 }
 
 /// What is made of a reply: the next page, or what went wrong.
-fn then(outcome: Outcome, good: fn(&Reply, &Value) -> Reply) -> Handled {
+fn then(
+    app: &App,
+    input: Input,
+    viewer: Option<Caller>,
+    outcome: Outcome,
+    good: fn(Reader<'_>, &Reply, &Value) -> Reply,
+) -> Handled {
+    let app = app.handle();
     let finish = move |reply: Reply| {
-        let Body::Bytes(bytes) = &reply.body else { return Outcome::Done(refused(&codes::INTERNAL.into())) };
-        let told: Value = serde_json::from_slice(bytes).unwrap_or_default();
+        let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
+        let reader = Reader { app: &app, input: &input, viewer: viewer.as_ref() };
+        let told: Value = match &reply.body {
+            Body::Bytes(bytes) => serde_json::from_slice(bytes).unwrap_or_default(),
+            _ => Value::Null,
+        };
         if reply.status.is_success() {
-            return Outcome::Done(good(&reply, &told));
+            return Outcome::Done(good(reader, &reply, &told));
         }
         let code = told["error"].as_str().and_then(codes::by_slug).unwrap_or(codes::INTERNAL);
         let detail = told["detail"].as_str().unwrap_or(code.about);
-        Outcome::Done(refused(&ApiError::new(code).detail(detail)))
+        Outcome::Done(reader.refused(TITLE, &ApiError::new(code).detail(detail)))
     };
     Ok(Step::Later(Outcome::Then(Box::new(outcome), Box::new(finish))))
 }

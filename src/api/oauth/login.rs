@@ -5,7 +5,8 @@ use std::time::Instant;
 use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 
-use super::{page, pages, public};
+use super::pages::Reader;
+use super::{page, pages};
 use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
@@ -38,30 +39,16 @@ pub const ROUTES: &[ApiRoute] = &[
             DOC,
         )
         .failing(&[codes::LINK_INVALID, codes::TLS_REQUIRED]),
-    public(Method::GET, "/login/page.js", script)
-        .described("login_script", "Read the script of the login pages", "The script of the login pages.", DOC)
-        .answering(200, Answer::Other(&["text/javascript"])),
-    public(Method::GET, "/login/page.css", style)
-        .described("login_style", "Read the style sheet of the login pages", "The style sheet of these pages.", DOC)
-        .answering(200, Answer::Other(&["text/css"])),
 ];
 
-fn script(_: &App, _: Input) -> Handled {
-    Ok(Reply::typed(StatusCode::OK, "text/javascript; charset=utf-8", pages::SCRIPT).into())
-}
-
-fn style(_: &App, _: Input) -> Handled {
-    Ok(Reply::typed(StatusCode::OK, "text/css; charset=utf-8", pages::STYLE).into())
-}
-
 /// The refusal of a login under a name where somebody may listen in.
-pub(super) fn not_here() -> Reply {
-    pages::problem("Log in over a safe connection", &codes::TLS_REQUIRED.into())
+pub(super) fn not_here(app: &App, input: &Input) -> Reply {
+    Reader::stranger(app, input).refused("Log in over a safe connection", &codes::TLS_REQUIRED.into())
 }
 
 fn form(app: &App, input: Input) -> Handled {
     if site::origin(app, &input.head).is_none() {
-        return Ok(not_here().into());
+        return Ok(not_here(app, &input).into());
     }
     let next = super::form::first(&input.head.query, "next").filter(|path| is_own_path(path));
     let next = next.unwrap_or_else(|| "/".to_owned());
@@ -79,13 +66,13 @@ pub(super) fn first(next: &str) -> Reply {
 fn link(app: &App, input: Input) -> Handled {
     app.gate.throttle_public(&input.head)?;
     if site::origin(app, &input.head).is_none() {
-        return Ok(not_here().into());
+        return Ok(not_here(app, &input).into());
     }
-    let secret = input.param(0);
+    let (secret, reader) = (input.param(0), Reader::stranger(app, &input));
     let found = LoginLink::parse(secret).ok().and_then(|hash| app.logins.links.look(&hash, Instant::now()));
     let Some(link) = found else {
-        return Ok(pages::problem("This login link is dead", &codes::LINK_INVALID.into()).into());
+        return Ok(reader.refused("This login link is dead", &codes::LINK_INVALID.into()).into());
     };
     let page = pages::Link { secret, username: &link.username, path: &link.path };
-    Ok(pages::reply(StatusCode::OK, &page).into())
+    Ok(reader.shown(StatusCode::OK, &page).into())
 }

@@ -1,17 +1,26 @@
-//! The pages: one template each in one frame, every value escaped. Nothing inline, so that the policy of all pages holds.
+//! The pages: one template each, every value escaped; the console puts its frame around them. Nothing inline, so that the
+//! policy of all pages holds.
 
 use askama::Template;
 use hyper::header::{CACHE_CONTROL, HeaderName};
 use hyper::http::StatusCode;
 
 use super::consent::{Offered, Word};
+use crate::access::Caller;
+use crate::api::engine::app::{App, Framed};
 use crate::rest::error::{ApiError, Dialect};
+use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 
-/// The script of the pages: it sends forms as JSON and goes where the answer leads.
-pub const SCRIPT: &str = include_str!("page.js");
-/// The style sheet of the pages.
-pub const STYLE: &str = include_str!("page.css");
+/// A page that can be shown: what it is called, and where it leads by itself.
+pub trait Page: Template {
+    /// What stands in the tab.
+    fn title(&self) -> String;
+    /// The address that the browser opens next.
+    fn onward(&self) -> Option<&str> {
+        None
+    }
+}
 
 /// Logs in with a link.
 #[derive(Template)]
@@ -101,25 +110,99 @@ pub struct Problem<'a> {
     pub doc_url: &'a str,
 }
 
-/// A page as a reply. It is nobody's but the person's who opened it.
-pub fn reply(status: StatusCode, page: &impl Template) -> Reply {
-    match page.render() {
-        Ok(html) => Reply::typed(status, "text/html; charset=utf-8", html)
-            .with(CACHE_CONTROL, "no-store")
-            .with(HeaderName::from_static("x-frame-options"), "DENY"),
-        Err(error) => {
-            log::error!("a page could not be made: {error}");
-            Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)
-        }
+/// Leads back to a program, whose address the browser opens by itself or by a click.
+#[derive(Template)]
+#[template(path = "api/oauth/pages/back.html")]
+pub struct Back<'a> {
+    /// The program's address, with the answer.
+    pub to: &'a str,
+}
+
+impl Page for Link<'_> {
+    fn title(&self) -> String {
+        "Log in".to_owned()
     }
 }
 
-/// A refusal as a page.
-pub fn problem(title: &str, error: &ApiError) -> Reply {
-    let page = Problem { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
-    let mut reply = reply(error.status_in(Dialect::OAuth), &page);
-    for (name, value) in &error.headers {
-        reply = reply.with(name.clone(), value);
+impl Page for Onward<'_> {
+    fn title(&self) -> String {
+        "Log in".to_owned()
     }
-    reply
+}
+
+impl Page for Consent<'_> {
+    fn title(&self) -> String {
+        format!("Let {} in?", self.client)
+    }
+}
+
+impl Page for Device<'_> {
+    fn title(&self) -> String {
+        "Type a code".to_owned()
+    }
+}
+
+impl Page for Done {
+    fn title(&self) -> String {
+        "Done".to_owned()
+    }
+}
+
+impl Page for Problem<'_> {
+    fn title(&self) -> String {
+        self.title.to_owned()
+    }
+}
+
+impl Page for Back<'_> {
+    fn title(&self) -> String {
+        "Go back to the program".to_owned()
+    }
+
+    fn onward(&self) -> Option<&str> {
+        Some(self.to)
+    }
+}
+
+/// Who looks at a page, and how.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// The application.
+    pub app: &'a App,
+    /// What the browser has sent.
+    pub input: &'a Input,
+    /// Who is logged in, where that is known.
+    pub viewer: Option<&'a Caller>,
+}
+
+impl<'a> Reader<'a> {
+    /// Somebody who need not be logged in.
+    pub fn stranger(app: &'a App, input: &'a Input) -> Self {
+        Self { app, input, viewer: None }
+    }
+
+    /// A page as a reply. It is nobody's but the person's who opened it.
+    pub fn shown(self, status: StatusCode, page: &impl Page) -> Reply {
+        let main = match page.render() {
+            Ok(main) => main,
+            Err(error) => {
+                log::error!("a page could not be made: {error}");
+                return Reply::empty(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+        };
+        let framed = Framed { status, title: &page.title(), main: &main, onward: page.onward() };
+        (self.app.framed_page)(self.app, self.input, self.viewer, &framed)
+            .with(CACHE_CONTROL, "no-store")
+            .with(HeaderName::from_static("x-frame-options"), "DENY")
+    }
+
+    /// A refusal as a page.
+    pub fn refused(self, title: &str, error: &ApiError) -> Reply {
+        let page = Problem { title, detail: &error.detail, fix: error.code.fix, doc_url: &error.code.doc_url() };
+        let mut reply = self.shown(error.status_in(Dialect::OAuth), &page);
+        for (name, value) in &error.headers {
+            reply = reply.with(name.clone(), value);
+        }
+        reply
+    }
 }

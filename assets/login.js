@@ -1,4 +1,4 @@
-// Sends a form marked data-json as JSON to the place that it names there, and goes where the answer leads. Without this script
+// The pages where people log in and let programs in. Sends a form marked data-json as JSON to the place that it names there, and goes where the answer leads. Without this script
 // the form goes to its action, and a page of ours leads on.
 "use strict";
 

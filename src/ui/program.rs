@@ -1,0 +1,41 @@
+//! The pages of the authorization server in the console's frame: with the ways to the other pages for who is logged in, and
+//! without them for a stranger.
+
+use askama::Template;
+
+use super::core::assets::url;
+use super::core::filters;
+use super::core::frame::{Assets, Frame};
+use super::core::view::{Told, View, html};
+use crate::access::Caller;
+use crate::api::App;
+use crate::api::engine::app::Framed;
+use crate::rest::input::Input;
+use crate::rest::reply::Reply;
+
+#[derive(Template)]
+#[template(path = "program.html")]
+struct Within<'a> {
+    frame: Frame,
+    page: &'a Framed<'a>,
+    script: String,
+}
+
+#[derive(Template)]
+#[template(path = "stranger.html")]
+struct Before<'a> {
+    assets: Assets,
+    page: &'a Framed<'a>,
+    script: String,
+}
+
+/// The page, never compressed: it may hold a secret beside a text of the program, and its length would tell of it.
+pub(crate) fn page(app: &App, input: &Input, viewer: Option<&Caller>, page: &Framed<'_>) -> Reply {
+    let script = url("login.js");
+    let Some(caller) = viewer else {
+        return html(page.status, &Before { assets: Assets::new(), page, script });
+    };
+    let told = Told::default();
+    let view = View { app, caller, input, told: &told };
+    html(page.status, &Within { frame: view.frame(page.title, ""), page, script })
+}
