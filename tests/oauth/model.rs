@@ -327,8 +327,8 @@ impl Model {
         (age < CHANCE[0]).then_some(true)
     }
 
-    /// The token tries everything: what it can do is what it may do now, and that of no admin.
-    pub fn probe(&mut self, nth: usize) {
+    /// The token tries everything: what it can do is what it may do now, and that of no admin. Whether it lives.
+    pub fn probe(&mut self, nth: usize) -> bool {
         let token = &self.access[nth];
         let (lives, may) = match token.from {
             From::Grant(at) => {
@@ -364,6 +364,7 @@ impl Model {
         }
         let refused = token.client.post("/api/users", json!({"username": "mallory"}));
         assert!([401, 403].contains(&refused.status), "step {}: {}", self.steps, refused.text());
+        lives
     }
 
     /// The code in what a browser is led to.

@@ -58,13 +58,25 @@ impl Model {
         self.codes.retain(|one| one.device.is_none_or(|device| device > oldest));
     }
 
+    /// A session, mostly one that lives.
+    fn somebody(&mut self) -> Option<usize> {
+        let any = self.dice.once_in(10);
+        self.pick(|all| &all.sessions, |one| any || one.lives == [true; 2])
+    }
+
+    /// An agent, mostly one that lives.
+    fn some_agent(&mut self) -> Option<usize> {
+        let any = self.dice.once_in(10);
+        self.pick(|all| &all.agents, |agent| any || agent.lives)
+    }
+
     /// A person answers, now and then one who has not seen the page, for more than was asked, or for what is not hers.
     fn consent(&mut self) {
         if self.asked.is_empty() {
             return;
         }
         let nth = self.dice.below(self.asked.len());
-        let session = self.dice.below(self.sessions.len());
+        let Some(session) = self.somebody() else { return };
         let asked = self.asked[nth].clone();
         let browser = self.sessions[session].browser.clone();
         let mut seen_by = asked.seen_by;
@@ -77,7 +89,7 @@ impl Model {
             self.asked[nth].seen_by = seen_by;
         }
         let (ticked, is_denied) = (self.words(), self.dice.once_in(10));
-        let whom = if self.dice.once_in(3) { None } else { Some(self.dice.below(self.agents.len())) };
+        let whom = if self.dice.once_in(3) { None } else { self.some_agent() };
         let act_as = whom.map_or(json!({"user": true}), |agent| json!({"agent_id": self.agents[agent].id}));
         let decision = if is_denied { "deny" } else { "allow" };
         let reply = browser.post(&asked.path, json!({"decision": decision, "act_as": act_as, "scope": ticked}));
@@ -318,10 +330,14 @@ impl Model {
         self.forget();
     }
 
+    /// A token is tried; one that does nothing any more mostly goes.
     fn look(&mut self) {
-        if !self.access.is_empty() {
-            let nth = self.dice.below(self.access.len());
-            self.probe(nth);
+        if self.access.is_empty() {
+            return;
+        }
+        let nth = self.dice.below(self.access.len());
+        if !self.probe(nth) && self.dice.once_in(3) {
+            self.access.remove(nth);
         }
     }
 

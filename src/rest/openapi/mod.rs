@@ -278,7 +278,7 @@ fn ax_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<&'static Code> {
 }
 
 /// What a route answers under another status than the code's own: the aX contract gives some a second one.
-fn second_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<(u16, &'static Code)> {
+pub fn second_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<(u16, &'static Code)> {
     let mut all = Vec::new();
     if route.dialect != Dialect::Ax {
         return all;
