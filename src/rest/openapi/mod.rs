@@ -286,13 +286,15 @@ pub fn second_codes<P, C, A>(route: &Route<P, C, A>) -> Vec<(u16, &'static Code)
     if matches!(route.body, BodyKind::Json(fields) if !fields.is_empty()) {
         all.push((400, codes::INVALID_REQUEST));
     }
-    if matches!(route.access, Access::Class(..)) {
-        all.extend([
+    match route.access {
+        Access::Class(..) => all.extend([
             (401, codes::AGENT_FROZEN),
             (403, codes::PAT_NOT_ALLOWED),
             (403, codes::AUDIENCE_NOT_ALLOWED),
             (403, codes::FINGERPRINT_MISMATCH),
-        ]);
+        ]),
+        Access::Bearer(..) => all.push((401, codes::AGENT_FROZEN)),
+        _ => {}
     }
     all
 }
