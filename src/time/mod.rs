@@ -46,6 +46,11 @@ impl Micros {
         Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// A time in RFC 3339.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|time| Self(time.as_microsecond()))
+    }
+
     /// This time `micros` later (earlier if negative), clamped to what can be stored.
     #[must_use]
     pub fn plus(self, micros: i64) -> Self {

@@ -2,6 +2,7 @@
 //! was there. Tripwires: a decoy that is used tells the owner.
 
 mod a_decoy_is_refused_like_an_unknown_credential;
+mod a_freeze_of_all_is_undone_alone;
 mod a_freeze_outlives_restarts_and_restores;
 mod a_frozen_agent_comes_back_as_it_was;
 mod a_kill_leaves_it_frozen_or_thawed;

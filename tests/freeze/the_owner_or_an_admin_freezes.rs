@@ -58,11 +58,11 @@ fn all_are_the_callers_own_and_for_an_admin_everybodys() {
     daemon.agent("ours");
     let (hers, ours) = (crate::freeze::world::token(&daemon, "hers"), crate::freeze::world::token(&daemon, "ours"));
     let reply = mia.post("/api/freeze", json!({"reason": "a"})).expect(200).json();
-    assert_eq!(reply, json!({"status": "frozen", "agents": 1}));
+    assert_eq!((&reply["status"], &reply["agents"]), (&json!("frozen"), &json!(1)));
     hers.get(WHOAMI).expect_error(401, "agent_frozen");
     ours.get(WHOAMI).expect(200);
     let reply = daemon.operator().post("/api/freeze", json!({"reason": "b"})).expect(200).json();
-    assert_eq!(reply, json!({"status": "frozen", "agents": 1}), "the other is frozen already");
+    assert_eq!(reply["agents"], json!(1), "the other is frozen already");
     ours.get(WHOAMI).expect_error(401, "agent_frozen");
     assert_eq!(mia.post("/api/thaw", json!({})).expect(200).json()["agents"], json!(1), "still her own freeze");
     assert_eq!(daemon.operator().post("/api/thaw", json!({})).expect(200).json()["agents"], json!(1));

@@ -166,9 +166,8 @@ fn list(app: &App, call: Call) -> Handled {
 /// A time of the query.
 fn time(query: &Fields, field: &Field) -> Result<Option<Micros>, ApiError> {
     let Some(text) = query.text(field) else { return Ok(None) };
-    let parsed = text.parse::<jiff::Timestamp>();
-    let at = parsed.map_err(|_| ApiError::field(field.name, "must be a time such as 2026-01-31T12:00:00Z"))?;
-    Ok(Some(Micros(at.as_microsecond())))
+    let at = Micros::parse(text);
+    at.map(Some).ok_or_else(|| ApiError::field(field.name, "must be a time such as 2026-01-31T12:00:00Z"))
 }
 
 fn verification(app: &App, call: Call) -> Handled {

@@ -31,6 +31,13 @@ fn freeze_command(name: &'static str) -> Command {
 
 fn thaw_command(name: &'static str) -> Command {
     command(name, false)
+        .arg(
+            Arg::new("frozen-at")
+                .long("frozen-at")
+                .value_name("TIME")
+                .requires("all")
+                .help("With --all: only what the freeze of this time froze; freeze --all prints it"),
+        )
         .about("Thaw frozen agents")
         .after_help("What worked before the freeze and was not revoked since works again.")
 }
@@ -66,10 +73,13 @@ fn thaw(context: &Context, matches: &ArgMatches) -> Result<Output, Failure> {
 /// Asks for all of it first, so that every credential is cut off before the first container is waited for.
 fn run(context: &Context, matches: &ArgMatches, one: &str, all: &str) -> Result<Output, Failure> {
     let session = context.session()?;
-    let body = json!({"reason": matches.get_one::<String>("reason")});
+    let mut body = json!({"reason": matches.get_one::<String>("reason")});
     let mut replies = Vec::new();
     if matches.get_flag("all") {
         let route = path::route(all);
+        if let Ok(Some(time)) = matches.try_get_one::<String>("frozen-at") {
+            body["frozen_at"] = json!(time);
+        }
         replies.push(session.send_for_json(route, route.path, Some(&body))?);
     } else {
         let route = path::route(one);
@@ -108,6 +118,9 @@ fn show(as_json: bool, done: &str, replies: &[Value]) -> Output {
             (None, None) => "all agents".to_owned(),
         };
         lines.push_str(&format!("{done}: {what}\n"));
+        if let Some(time) = reply["frozen_at"].as_str() {
+            notes.push(format!("to undo this freeze alone: taosctl thaw --all --frozen-at {time}"));
+        }
         let containers = reply["containers"].as_object().into_iter().flatten();
         for (name, result) in containers.filter(|(_, result)| result["success"] == false) {
             let why = text::plain(&result["error"]);

@@ -32,8 +32,8 @@ record! {
         pub owner_user_id: String = "a.owner_user_id",
         /// Its container.
         pub container: Option<String> = "a.container_name",
-        /// Whether it is frozen.
-        pub frozen: bool = "a.frozen_at IS NOT NULL",
+        /// When it was frozen, if it is.
+        pub frozen_at: Option<Micros> = "a.frozen_at",
         /// Whether an admin froze it.
         pub by_admin: bool = "a.frozen_by_admin",
     }

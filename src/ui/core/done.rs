@@ -1,14 +1,28 @@
 //! What is said when a form has done its work.
 
+use serde_json::Value;
+
 /// What has happened.
 pub(crate) struct Done {
     pub text: &'static str,
-    /// What takes it back: the route, and what its button says.
-    pub undo: Option<(&'static str, &'static str)>,
+    pub undo: Option<Undo>,
 }
 
-/// What is taken back with one tap: the id of what was done, the route that undoes it, and what its button says.
-const UNDO: &[(&str, &str, &str)] = &[("freeze_all", "POST /api/thaw", "Undo: thaw all agents")];
+/// What takes back exactly what was done.
+pub(crate) struct Undo {
+    /// The route.
+    pub route: &'static str,
+    /// What its button says.
+    pub verb: &'static str,
+    /// The field that names what was done, in the reply that told it and in the route that undoes it.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+}
+
+/// What is taken back with one tap: the id of what was done, the route that undoes it, the field that names what was
+/// done, and what the button says.
+const UNDO: &[(&str, &str, &str, &str)] = &[("freeze_all", "POST /api/thaw", "frozen_at", "Undo: thaw these agents")];
 
 /// The routes' ids, and what has happened.
 const SAID: &[(&str, &str)] = &[
@@ -31,7 +45,7 @@ const SAID: &[(&str, &str)] = &[
     ("agents_freeze", "Frozen: every credential of the agent is refused."),
     ("agents_thaw", "Thawed. What was valid before is valid again."),
     ("freeze_all", "All your agents are frozen: their credentials are refused."),
-    ("thaw_all", "All your agents are thawed. What was valid before is valid again."),
+    ("thaw_all", "Thawed. What was valid before is valid again."),
     ("agents_wake", "Saved."),
     ("tripwires_plant", "Tripwire planted."),
     ("tripwires_remove", "Tripwire removed."),
@@ -64,13 +78,22 @@ const SAID: &[(&str, &str)] = &[
     ("tasks_release", "Task released."),
     ("context_set", "Saved."),
     ("context_delete", "Deleted."),
-    ("knowledge_put", "Saved."),
+    ("knowledge_put", "Source saved."),
     ("knowledge_delete", "Source removed."),
     ("spaces_create", "Space created."),
 ];
 
-/// What a route has done, in words, and how to take it back.
-pub(crate) fn said(id: &str) -> Done {
+/// What the next page is told of what a route has done: its id, and what names the deed where it can be taken back.
+pub(crate) fn deed(id: &str, reply: &Value) -> String {
+    let field = UNDO.iter().find(|(own, ..)| *own == id).and_then(|(_, _, field, _)| reply[field].as_str());
+    field.map_or_else(|| id.to_owned(), |value| format!("{id}:{value}"))
+}
+
+/// The same in words, with what takes it back.
+pub(crate) fn said(deed: &str) -> Done {
+    let (id, value) = deed.split_once(':').unwrap_or((deed, ""));
     let text = SAID.iter().find(|(own, _)| *own == id).map_or("Done.", |(_, text)| text);
-    Done { text, undo: UNDO.iter().find(|(own, ..)| *own == id).map(|(_, route, verb)| (*route, *verb)) }
+    let undo = UNDO.iter().find(|(own, ..)| *own == id && !value.is_empty());
+    let undo = undo.map(|(_, route, field, verb)| Undo { route, verb, field, value: value.to_owned() });
+    Done { text, undo }
 }

@@ -8,7 +8,7 @@ use crate::time::Micros;
 
 /// A time of the API, in microseconds; `None` if it is not one.
 pub(crate) fn parsed(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+    Micros::parse(text).map(|at| at.0)
 }
 
 /// A time as markup: how long ago it was or how far off it is, with the exact one beside it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::REASON;
 use crate::access::Caller;
@@ -36,6 +36,8 @@ pub(super) struct Change {
     freezing: Freezing,
     caller: Caller,
     to_webhook: bool,
+    /// The one freeze that is undone, if it is not all of them.
+    only: Option<Micros>,
     /// Where the list of all agents goes on.
     place: i64,
     changed: Vec<Freezable>,
@@ -47,7 +49,17 @@ impl Change {
         let admin = caller.is_admin().then(|| caller.user().id.clone());
         let reason = call.input.body.text(&REASON).unwrap_or_default().to_owned();
         let freezing = Freezing { by: caller.source(), admin, reason, at: Micros::now() };
-        Self { freezes, freezing, caller, to_webhook, place: 0, changed: Vec::new() }
+        Self { freezes, freezing, caller, to_webhook, only: None, place: 0, changed: Vec::new() }
+    }
+
+    /// The same, of what was frozen at this time alone.
+    pub(super) fn only(self, frozen_at: Option<Micros>) -> Self {
+        Self { only: frozen_at, ..self }
+    }
+
+    /// When it is made, in however many transactions.
+    pub(super) fn at(&self) -> Micros {
+        self.freezing.at
     }
 
     pub(super) fn status(&self) -> &'static str {
@@ -86,7 +98,9 @@ impl Change {
 
     fn is_due(&self, agent: &Freezable) -> bool {
         let may = self.freezes || frozen::may_end(&self.caller, agent.by_admin).is_ok();
-        agent.frozen != self.freezes && may && self.caller.may_touch(&agent.id)
+        let is_other = agent.frozen_at.is_some() != self.freezes;
+        let is_meant = self.only.is_none_or(|at| agent.frozen_at == Some(at));
+        is_other && is_meant && may && self.caller.may_touch(&agent.id)
     }
 
     /// Changes an agent that the caller may change.
@@ -121,9 +135,18 @@ impl Change {
         let kind = if self.freezes { OperationKind::Freeze } else { OperationKind::Thaw };
         let op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         Ok(match freeze::promise(tx.conn, op, &self.changed, answer)? {
-            Some(op) => slow.follow(op, Vec::new(), slow::pending),
+            Some(op) => slow.follow(op, Vec::new(), pending),
             None => Reply::ok(answer).into(),
         })
+    }
+}
+
+/// The promise; of a freeze of all it tells the time, so that it can be undone before it has ended.
+fn pending(op: &Operation) -> Reply {
+    let payload: Value = serde_json::from_str(&op.payload).unwrap_or_default();
+    match payload["answer"]["frozen_at"].as_str() {
+        Some(at) => slow::promise(op, &json!({"status": "pending", "operation_id": op.id, "frozen_at": at})),
+        None => slow::pending(op),
     }
 }
 

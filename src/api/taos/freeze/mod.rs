@@ -13,22 +13,35 @@ use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Written};
 use crate::api::engine::slow::{Slow, WAIT};
-use crate::limits::FREEZE_REASON_CHARS;
+use crate::limits::{FREEZE_REASON_CHARS, TIME_CHARS};
 use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
+use crate::rest::input::Input;
 use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::service::Outcome;
 use crate::store;
 use crate::store::agents::{Agent, Freezable};
+use crate::time::Micros;
 
 const REASON: Field =
     Field::text("reason", FREEZE_REASON_CHARS, "The reason, 1 to 500 characters. The owner reads it.").not_empty();
 const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the agents are now.").required();
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();
+const FROZEN_AT: Field =
+    Field::text("frozen_at", TIME_CHARS, "When they were frozen. With it, POST /api/thaw undoes this freeze alone.")
+        .required();
+const ONLY: Field = Field::text(
+    "frozen_at",
+    TIME_CHARS,
+    "Thaw only what one freeze froze: the frozen_at of the reply of POST /api/freeze.",
+)
+.told(TIME);
+/// One form of a time, for the API document.
+const TIME: &str = r#"{"pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z$"}"#;
 const CONTAINERS: Field =
     Field::of("containers", crate::rest::field::Type::AnyObject, "By slug: success, or error; after the wait.");
 const DOC: &str = "recipes/freezing";
@@ -97,15 +110,19 @@ pub const ROUTES: &[ApiRoute] = &[
             "Freezes every agent that the caller owns; an admin freezes all agents of the box. For users only.",
         ),
         &[REASON.required()],
-        &[STATUS, COUNT, CONTAINERS],
+        &[STATUS, COUNT, FROZEN_AT, CONTAINERS],
         &[codes::USER_REQUIRED],
     ),
     row(
         "/api/thaw",
         thaw_all,
         "thaw_all",
-        ("Thaw all your agents", "Thaws every frozen agent that the caller owns; an admin thaws all. For users only."),
-        &[REASON],
+        (
+            "Thaw all your agents",
+            "Thaws every frozen agent that the caller owns; an admin thaws all. With frozen_at only those that this one freeze \
+         froze. For users only.",
+        ),
+        &[REASON, ONLY],
         &[STATUS, COUNT, CONTAINERS],
         &[codes::USER_REQUIRED],
     ),
@@ -150,7 +167,7 @@ fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
 fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     users_only(&call.caller)?;
     let (slow, told) = (Slow::new(app, &call.input), Told::of(app, freezes));
-    let mut change = Change::of(&call, told.to_webhook(), freezes);
+    let mut change = Change::of(&call, told.to_webhook(), freezes).only(one_freeze(&call.input)?);
     let users = loop {
         let (so_far, users) = app.store.write(move |conn| {
             let users = change.some(conn)?;
@@ -163,9 +180,19 @@ fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
     };
     told.now(&users);
     call.write(app, move |tx| {
-        let answer = json!({"status": change.status(), "agents": change.agents()});
+        let mut answer = json!({"status": change.status(), "agents": change.agents()});
+        if freezes {
+            answer["frozen_at"] = json!(change.at().micros());
+        }
         change.promise(tx, slow, &answer)
     })
+}
+
+/// The freeze that is to be undone, where it is not all of them: every agent of one freeze has its time.
+fn one_freeze(input: &Input) -> Result<Option<Micros>, ApiError> {
+    let Some(text) = input.body.text(&ONLY) else { return Ok(None) };
+    let at = Micros::parse(text);
+    at.map(Some).ok_or_else(|| ApiError::field(ONLY.name, "must be the frozen_at that the reply of the freeze told"))
 }
 
 fn users_only(caller: &Caller) -> Result<(), ApiError> {
@@ -179,7 +206,7 @@ fn freezable(agent: Agent) -> Freezable {
     Freezable {
         // Nothing comes after it.
         place: 0,
-        frozen: agent.is_frozen(),
+        frozen_at: agent.frozen_at,
         id: agent.id,
         slug: agent.slug,
         owner_user_id: agent.owner_user_id,

@@ -1,0 +1,32 @@
+//! What one freeze of all froze is thawed by the time that its reply told, and nothing else: not what was frozen before, nor
+//! again since, nor by somebody else.
+
+use serde_json::json;
+
+use crate::freeze::world::freeze;
+use crate::support::Daemon;
+
+#[test]
+fn only_what_it_froze_is_thawed() {
+    let daemon = Daemon::start();
+    let operator = daemon.operator();
+    for name in ["before", "with", "again"] {
+        daemon.agent(name);
+    }
+    freeze(&daemon, "before");
+    let reply = operator.post("/api/freeze", json!({"reason": "alarm"})).expect(200).json();
+    let at = json!({"frozen_at": reply["frozen_at"]});
+    assert_eq!(reply["agents"], json!(2), "one was frozen before");
+    operator.post("/api/agents/again/thaw", json!({})).expect(200);
+    freeze(&daemon, "again");
+    let frozen = || ["before", "with", "again"].map(|name| daemon.record(name)["frozen"] == json!(true));
+    assert_eq!(frozen(), [true, true, true]);
+    // Whose they are not thaws none of them.
+    let mia = daemon.member("mia", &["*"]);
+    assert_eq!(mia.post("/api/thaw", at.clone()).expect(200).json()["agents"], json!(0));
+    assert_eq!(operator.post("/api/thaw", at.clone()).expect(200).json()["agents"], json!(1));
+    assert_eq!(frozen(), [true, false, true]);
+    assert_eq!(operator.post("/api/thaw", at).expect(200).json()["agents"], json!(0), "once");
+    operator.post("/api/thaw", json!({"frozen_at": "yesterday"})).expect_error(422, "validation_error");
+    assert_eq!(operator.post("/api/thaw", json!({})).expect(200).json()["agents"], json!(2), "all of the others");
+}
