@@ -4,6 +4,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::core::filters;
+use super::core::form::Form;
 use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
@@ -51,6 +52,14 @@ struct Knowledge<'a> {
     prompt: Option<Prompt>,
     next: Option<String>,
     may_write: bool,
+    sent: &'a Form,
+}
+
+impl Knowledge<'_> {
+    /// The source that the form replaces: what was sent, else what the address names.
+    fn replaced(&self) -> &str {
+        self.sent.get("source_id").unwrap_or(self.source)
+    }
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {
@@ -70,6 +79,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         prompt: None,
         next: None,
         may_write: view.may(Action::KnowledgeWrite),
+        sent: &view.told.sent,
     };
     if let Some(id) = view.query(&query::KEY) {
         page.item = Some(view.get(&format!("/api/knowledge/items/{}", encoded(id)))?);

@@ -61,6 +61,18 @@ fn a_refusal_is_told_on_the_page_of_the_form_and_nothing_typed_is_lost() {
 }
 
 #[test]
+fn the_form_that_deploys_knows_what_there_is() {
+    let daemon = Daemon::with(&["--containers", "none"], &[]);
+    let site = Site::operator(&daemon);
+    let page = site.get("/ui/agents?tab=deploy").expect(200).text();
+    // The runtime is asked on a thread that may wait; the page comes when it has answered.
+    assert!(page.contains("This box has no container runtime") && page.contains("<option>none</option>"), "{page}");
+    let fields = [("name", "A"), ("cpu_limit", "many"), ("_back", "/ui/agents?tab=deploy")];
+    let page = site.act("POST /api/agents/deploy", &fields).expect(422).text();
+    assert!(page.contains("<option>none</option>") && page.contains("value=\"many\""), "{page}");
+}
+
+#[test]
 fn a_session_does_no_more_than_its_scopes_and_role() {
     let daemon = Daemon::start();
     daemon.operator().post("/api/agents", json!({"name": "Zephyr"})).expect(200);
@@ -78,6 +90,36 @@ fn a_session_does_no_more_than_its_scopes_and_role() {
     assert_eq!(told("zephyr"), told("nobody"));
     assert!(!ann.get("/ui/").expect(200).text().contains("Zephyr"));
     ann.act("POST /api/users", &[("username", "eve")]).expect(403);
+}
+
+#[test]
+fn a_source_is_put_with_the_documents_of_the_form() {
+    let daemon = Daemon::start();
+    let site = Site::operator(&daemon);
+    let back = ("_back", "/ui/knowledge?tab=sources");
+    let fields = [
+        ("source_id", "app:stamps"),
+        ("items.path", "one.md"),
+        ("items.title", ""),
+        ("items.content", "# Gum\r\n"),
+        ("items.path", ""),
+        ("items.title", ""),
+        ("items.content", ""),
+        ("items.path", "two.md"),
+        ("items.title", "Cuts"),
+        ("items.content", "How they are cut."),
+        back,
+    ];
+    site.act("PUT /api/knowledge/sources/{source_id}", &fields).expect(303);
+    let items = daemon.operator().get("/api/knowledge/items?source_id=app:stamps").expect(200).json();
+    let mut titles: Vec<_> = items.as_array().expect("a list").iter().map(|item| &item["title"]).collect();
+    titles.sort_by_key(|title| title.as_str());
+    assert_eq!(titles, [&json!("Cuts"), &json!("Gum")]);
+    // A name that would be another route is no more than a name.
+    for name in ["../sources", "a/b", ""] {
+        let refused = site.act("PUT /api/knowledge/sources/{source_id}", &[("source_id", name), back]);
+        assert!((400..500).contains(&refused.status), "{name}: {}", refused.status);
+    }
 }
 
 #[test]

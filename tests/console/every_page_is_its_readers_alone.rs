@@ -74,4 +74,6 @@ fn pages_weigh_no_more_than_they_may() {
         println!("{page}: {weight} bytes");
         assert!(weight <= LATER, "{page}: {weight}");
     }
+    // Nothing that a page asks for fails behind it.
+    assert!(!daemon.log_text().contains("WARN taosd::ui"), "{}", daemon.log_text());
 }

@@ -156,17 +156,17 @@ impl Asked {
         }
     }
 
-    /// The reply to a request that only reads.
+    /// The reply to a request that only reads; where it has to be waited for, what it comes of.
     ///
     /// # Errors
-    /// `internal` where the reply would have to be waited for.
-    pub fn read(self, app: &App, caller: &Caller) -> Result<Reply, ApiError> {
+    /// What is to be waited for, without a thread.
+    pub fn read(self, app: &App, caller: &Caller) -> Result<Reply, Box<Outcome>> {
         let mut outcome = self.run(app, caller, &Bytes::new());
         loop {
             outcome = match outcome {
                 Outcome::Done(reply) => return Ok(reply),
                 Outcome::Again(work) => work(),
-                Outcome::Pending(_) | Outcome::Later { .. } | Outcome::Then(..) => return Err(codes::INTERNAL.into()),
+                waiting => return Err(Box::new(waiting)),
             };
         }
     }

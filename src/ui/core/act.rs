@@ -6,7 +6,8 @@ use hyper::header::LOCATION;
 use hyper::http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::form::Form;
+use super::done::deed;
+use super::form::{Form, filled};
 use super::serve::{again, is_session};
 use super::text::encoded;
 use super::view::{Told, parsed, refusal_of};
@@ -21,7 +22,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::{BodyKind, Repeat};
 use crate::rest::service::Outcome;
 
-/// The field that names the route: `METHOD /path?query`.
+/// The field that names the route: `METHOD /path?query`. `{name}` in it stands for a field of the form.
 const DO: &str = "_do";
 /// The fields that name the page to go to, and the page that the form stands on. `{name}` stands for a field of the reply.
 const NEXT: &str = "_next";
@@ -37,7 +38,7 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
     let asked = ask(app, &call.input, &form);
     let (asked, body) = match asked {
         Ok(asked) => asked,
-        Err(error) => return Ok(Step::Reply(back(app, &call.caller, &call.input, form, error))),
+        Err(error) => return Ok(Step::Later(back(app, &call.caller, &call.input, form, error))),
     };
     let route = asked.route();
     let (id, secret) = (route.id, route.repeat == Repeat::Secret);
@@ -50,13 +51,13 @@ pub(crate) fn act(app: &App, call: Call) -> Handled {
         Box::new(move |reply| {
             let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
             if !reply.status.is_success() {
-                return Outcome::Done(back(&app, &caller, &input, form, refusal_of(&reply)));
+                return back(&app, &caller, &input, form, refusal_of(&reply));
             }
             let value: Value = parsed(&reply).unwrap_or_default();
             // A token that went into a container is in no reply.
             if secret && value["token"].is_string() {
                 let told = Told { issued: Some(value), ..Told::default() };
-                return Outcome::Done(again(&app, &caller, &input, form.get(BACK).unwrap_or("/ui/"), &told));
+                return again(&app, &caller, &input, form.get(BACK).unwrap_or("/ui/"), told);
             }
             Outcome::Done(onward(&form, id, &value))
         }),
@@ -71,7 +72,8 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError
     }
     let (method, target) = form.get(DO).and_then(|what| what.split_once(' ')).ok_or(codes::NOT_FOUND)?;
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| codes::NOT_FOUND)?;
-    let asked = Asked::new(app, &input.head, method, target)?;
+    let target = filled(target, |name| form.value(name));
+    let asked = Asked::new(app, &input.head, method, &target)?;
     let route = asked.route();
     // Not a page, and nothing that anybody may do without being somebody.
     if route.dialect == Dialect::Html || route.action().is_none() {
@@ -86,31 +88,22 @@ fn ask(app: &App, input: &Input, form: &Form) -> Result<(Asked, Bytes), ApiError
 }
 
 /// The page of the form once more, with what stood in its way.
-pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Reply {
+pub(super) fn back(app: &App, caller: &Caller, input: &Input, form: Form, error: ApiError) -> Outcome {
     let page = form.get(BACK).unwrap_or("/ui/").to_owned();
-    let status = error.status();
-    let told = Told { trouble: Some(error), sent: form, issued: None };
-    let mut reply = again(app, caller, input, &page, &told);
-    if reply.status == StatusCode::OK {
-        reply.status = status;
-    }
-    reply
+    again(app, caller, input, &page, Told { trouble: Some(error), sent: form, issued: None })
 }
 
 /// On to the next page.
 pub(super) fn onward(form: &Form, id: &str, reply: &Value) -> Reply {
-    let mut next = form.get(NEXT).or(form.get(BACK)).unwrap_or("/ui/").to_owned();
-    if let Some((before, rest)) = next.split_once('{')
-        && let Some((name, after)) = rest.split_once('}')
-    {
-        next = format!("{before}{}{after}", encoded(reply[name].as_str().unwrap_or_default()));
-    }
+    let next = form.get(NEXT).or(form.get(BACK)).unwrap_or("/ui/");
+    let mut next = filled(next, |name| reply[name].as_str().unwrap_or_default());
     if !is_page(&next) {
         next = "/ui/".to_owned();
     }
     let (address, place) = next.split_once('#').map_or((next.as_str(), String::new()), |(a, p)| (a, format!("#{p}")));
+    let deed = encoded(&deed(id, reply));
     let sign = if address.contains('?') { '&' } else { '?' };
-    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("{address}{sign}done={id}{place}"))
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, &format!("{address}{sign}done={deed}{place}"))
 }
 
 /// True for an address of the console, which leads nowhere else.

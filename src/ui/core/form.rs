@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
+use super::text::encoded;
 use crate::rest::error::ApiError;
 use crate::rest::field::{Field, Type};
 
@@ -42,6 +43,11 @@ impl Form {
         self.get(name).unwrap_or("")
     }
 
+    /// One of several values of a field, empty if it was not sent.
+    pub(crate) fn nth<'a>(&'a self, name: &'a str, at: usize) -> &'a str {
+        self.all(name).nth(at).unwrap_or("")
+    }
+
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -54,6 +60,12 @@ impl Form {
     pub(crate) fn body(&self, fields: &[Field]) -> Result<Value, ApiError> {
         let mut body = Map::new();
         for field in fields {
+            if let Type::Objects(inner) = field.kind
+                && let Some(list) = self.objects(field, inner)?
+            {
+                body.insert(field.name.to_owned(), list);
+                continue;
+            }
             let given: Vec<&str> = self.all(field.name).map(|text| text.trim_matches(['\r', '\n'])).collect();
             let Some(last) = given.last() else { continue };
             let may_be_empty = self.get(&format!("{}.clear", field.name)).is_some();
@@ -63,6 +75,35 @@ impl Form {
             body.insert(field.name.to_owned(), value(field, last, &given)?);
         }
         Ok(Value::Object(body))
+    }
+
+    /// The list whose objects have their fields in this form, each once for every object: `NAME.FIELD`. An object with
+    /// nothing in it is absent, and so is a list without objects.
+    fn objects(&self, list: &Field, inner: &[Field]) -> Result<Option<Value>, ApiError> {
+        let names: Vec<String> = inner.iter().map(|field| format!("{}.{}", list.name, field.name)).collect();
+        let columns = inner.iter().zip(&names).map(|(field, name)| (field, self.all(name).collect()));
+        let columns: Vec<(&Field, Vec<&str>)> = columns.collect();
+        let rows = columns.iter().map(|(_, given)| given.len()).max().unwrap_or(0);
+        let mut objects = Vec::new();
+        for at in 0..rows {
+            let mut object = Map::new();
+            for (field, given) in &columns {
+                let Some(text) = given.get(at).filter(|text| !text.trim().is_empty()) else { continue };
+                object.insert(field.name.to_owned(), value(field, text, &[text])?);
+            }
+            if !object.is_empty() {
+                objects.push(Value::Object(object));
+            }
+        }
+        Ok((!objects.is_empty()).then_some(Value::Array(objects)))
+    }
+}
+
+/// A text with what stands for `{NAME}` in it, if it has one.
+pub(super) fn filled<'a>(text: &str, value: impl FnOnce(&str) -> &'a str) -> String {
+    match text.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) {
+        Some((before, (name, after))) => format!("{before}{}{after}", encoded(value(name))),
+        None => text.to_owned(),
     }
 }
 
@@ -110,6 +151,7 @@ mod tests {
         Field::flag("on", ""),
         Field::of("scope", Type::Scopes, ""),
         Field::texts("names", 9, 9, ""),
+        Field::of("mounts", Type::Objects(&[Field::text("from", 9, ""), Field::text("to", 9, "")]), ""),
     ];
 
     #[test]
@@ -122,6 +164,18 @@ mod tests {
         assert_eq!(Form::read(b"name=&days=").body(FIELDS).expect("a body"), json!({}));
         assert_eq!(Form::read(b"name=&name.clear=1").body(FIELDS).expect("a body"), json!({"name": ""}));
         assert!(Form::read(b"days=x").body(FIELDS).is_err());
+        let mounts = |form: &[u8]| Form::read(form).body(FIELDS).expect("a body")["mounts"].clone();
+        let two = json!([{"from": "/a", "to": "/b"}, {"to": "/d"}]);
+        assert_eq!(mounts(b"mounts.from=/a&mounts.to=/b&mounts.from=&mounts.to=&mounts.from=&mounts.to=/d"), two);
+        assert_eq!(mounts(b"mounts.from=&mounts.to="), Value::Null);
+        assert_eq!(mounts(b"mounts=[{\"from\":\"/a\"}]"), json!([{"from": "/a"}]));
+    }
+
+    #[test]
+    fn a_name_in_braces_is_filled_in_once() {
+        assert_eq!(filled("/a/{x}/b", |name| if name == "x" { "1/2" } else { "" }), "/a/1%2F2/b");
+        assert_eq!(filled("/a/{x", |_| "1"), "/a/{x");
+        assert_eq!(filled("/a/{x}", |_| "{y}"), "/a/%7By%7D");
     }
 
     proptest! {

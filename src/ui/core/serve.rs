@@ -7,16 +7,17 @@ use hyper::http::{Method, StatusCode};
 use super::act::is_page;
 use super::filters;
 use super::frame::{Assets, Frame, Trouble};
-use super::view::{Shown, Told, View, html};
+use super::view::{Known, Shown, Told, View, html};
 use crate::access::Caller;
 use crate::api::App;
-use crate::api::engine::call::{Call, Handled};
+use crate::api::engine::call::{Call, Handled, Step};
 use crate::api::engine::inside::Asked;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::head::Head;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
 use crate::secret::Kind;
 use crate::ui::table::page_of;
 
@@ -26,7 +27,7 @@ pub(crate) type Show = fn(&View<'_>) -> Shown;
 /// The handler of every page.
 pub(crate) fn page(app: &App, call: Call) -> Handled {
     is_session(&call.caller)?;
-    Ok(shown(app, &call.caller, &call.input, &Told::default()).into())
+    Ok(Step::Later(shown(app, call.caller, call.input, Told::default(), Known::new())))
 }
 
 /// Only a session opens a page: a token in a header is a program's, and programs have the API.
@@ -38,21 +39,36 @@ pub(crate) fn is_session(caller: &Caller) -> Result<(), ApiError> {
 }
 
 /// Another page in the course of a request.
-pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: &Told) -> Reply {
+pub(crate) fn again(app: &App, caller: &Caller, input: &Input, page: &str, told: Told) -> Outcome {
     let page = if is_page(page) { page.split('#').next().unwrap_or(page) } else { "/ui/" };
     let asked = Asked::new(app, &input.head, Method::GET, page).and_then(|asked| asked.input(app, caller));
     match asked {
-        Ok(input) => shown(app, caller, &input, told),
-        Err(error) => refusal(&error, &input.head),
+        Ok(input) => shown(app, caller.clone(), input, told, Known::new()),
+        Err(error) => Outcome::Done(refusal(&error, &input.head)),
     }
 }
 
-fn shown(app: &App, caller: &Caller, input: &Input, told: &Told) -> Reply {
-    let view = View { app, caller, input, told };
+/// The page, or what it waits for and then the page.
+fn shown(app: &App, caller: Caller, input: Input, told: Told, mut known: Known) -> Outcome {
+    let view = View::new(app, &caller, &input, &told, &known);
     let show = page_of(app, &input.head);
     let reply =
         show.ok_or(codes::NOT_FOUND.into()).and_then(|show| show(&view)).unwrap_or_else(|error| broken(&view, &error));
-    // A page is its reader's alone, and never what it was a moment ago.
+    let Some((target, outcome)) = view.waiting() else { return Outcome::Done(finished(reply, &told)) };
+    let app = app.handle();
+    let made = move |answer: Reply| {
+        let Some(app) = app.upgrade() else { return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE)) };
+        known.push((target, answer));
+        shown(&app, caller, input, told, known)
+    };
+    Outcome::Then(outcome, Box::new(made))
+}
+
+/// A page with the status of what stood in a form's way. It is its reader's alone, and never what it was a moment ago.
+fn finished(mut reply: Reply, told: &Told) -> Reply {
+    if let Some(trouble) = told.trouble.as_ref().filter(|_| reply.status == StatusCode::OK) {
+        reply.status = trouble.status();
+    }
     reply.with(CACHE_CONTROL, "no-store").with(VARY, "Cookie, Accept-Encoding")
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn upload(app: &App, call: Call) -> Handled {
     let page = Page { app: app.handle(), caller: call.caller, input: call.input };
     match begun {
         Ok(intake) => Ok(Step::Intake(Box::new(Onward { intake, page }))),
-        Err(error) => Ok(Step::Reply(act::back(app, &page.caller, &page.input, page.form(), error))),
+        Err(error) => Ok(Step::Later(act::back(app, &page.caller, &page.input, page.form(), error))),
     }
 }
 
@@ -55,11 +55,11 @@ impl Page {
                 return Outcome::Done(Reply::empty(StatusCode::SERVICE_UNAVAILABLE));
             };
             let form = self.form();
-            Outcome::Done(if reply.status.is_success() {
-                act::onward(&form, ID, &serde_json::Value::Null)
+            if reply.status.is_success() {
+                Outcome::Done(act::onward(&form, ID, &serde_json::Value::Null))
             } else {
                 act::back(&app, &self.caller, &self.input, form, refusal_of(&reply))
-            })
+            }
         };
         Outcome::Then(Box::new(outcome), Box::new(made))
     }

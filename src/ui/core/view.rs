@@ -1,5 +1,7 @@
 //! What a page is made of: who reads it, what the address says, and the API's routes, which it asks in the reader's name.
 
+use std::cell::RefCell;
+
 use askama::Template;
 use hyper::header::LINK;
 use hyper::http::{Method, StatusCode};
@@ -17,6 +19,7 @@ use crate::rest::error::ApiError;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::{Body, Reply};
+use crate::rest::service::Outcome;
 
 /// A page, or the refusal of what it needs first of all.
 pub(crate) type Shown = Result<Reply, ApiError>;
@@ -42,7 +45,14 @@ pub(crate) struct View<'a> {
     pub input: &'a Input,
     /// What came of the form before.
     pub told: &'a Told,
+    /// Replies that had to be waited for, by what was asked.
+    known: &'a Known,
+    /// What has to be waited for: the page is made anew with its reply.
+    waiting: RefCell<Option<(String, Box<Outcome>)>>,
 }
+
+/// Replies that a page had to wait for, by what it asked.
+pub(super) type Known = Vec<(String, Reply)>;
 
 /// A page of a list.
 #[derive(Debug)]
@@ -53,13 +63,24 @@ pub(crate) struct Listed<T> {
     pub next: Option<String>,
 }
 
+impl<'a> View<'a> {
+    pub(super) fn new(app: &'a App, caller: &'a Caller, input: &'a Input, told: &'a Told, known: &'a Known) -> Self {
+        Self { app, caller, input, told, known, waiting: RefCell::default() }
+    }
+
+    /// What this page has to wait for, if it is not made yet.
+    pub(super) fn waiting(self) -> Option<(String, Box<Outcome>)> {
+        self.waiting.into_inner()
+    }
+}
+
 impl View<'_> {
     /// The reply of `GET target`.
     ///
     /// # Errors
     /// The route's own.
     pub fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ApiError> {
-        parsed(&self.ask(target)?)
+        self.ask(target, parsed)
     }
 
     /// The same, or nothing where the reader may not read it or there is no such thing.
@@ -67,6 +88,7 @@ impl View<'_> {
         match self.get(target) {
             Ok(found) => Some(found),
             Err(error) if matches!(error.code.status, 403 | 404 | 409) => None,
+            Err(_) if self.waiting.borrow().is_some() => None,
             Err(error) => {
                 log::warn!("request {}: {target}: {error}", self.caller.request_id());
                 None
@@ -79,10 +101,11 @@ impl View<'_> {
     /// # Errors
     /// The route's own.
     pub fn list<T: DeserializeOwned>(&self, target: &str) -> Result<Listed<T>, ApiError> {
-        let reply = self.ask(target)?;
-        let link = reply.headers.get(LINK).and_then(|link| link.to_str().ok());
-        let next = link.and_then(|link| link.split("cursor=").nth(1)?.split(['&', '>']).next().map(str::to_owned));
-        Ok(Listed { rows: parsed(&reply)?, next })
+        self.ask(target, |reply| {
+            let link = reply.headers.get(LINK).and_then(|link| link.to_str().ok());
+            let next = link.and_then(|link| link.split("cursor=").nth(1)?.split(['&', '>']).next().map(str::to_owned));
+            Ok(Listed { rows: parsed(reply)?, next })
+        })
     }
 
     /// The rows of a list, or none where the reader may not read it.
@@ -90,15 +113,29 @@ impl View<'_> {
         self.find(target).unwrap_or_default()
     }
 
-    fn ask(&self, target: &str) -> Shown {
-        let reply = Asked::new(self.app, &self.input.head, Method::GET, target)?.read(self.app, self.caller)?;
-        if reply.status.is_success() { Ok(reply) } else { Err(refusal_of(&reply)) }
+    /// What `read` makes of the reply. A reply that another thread gives is not waited for on this one: the page is left
+    /// unfinished, and made once more when the reply is there.
+    fn ask<T>(&self, target: &str, read: impl FnOnce(&Reply) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        let good = |reply: &Reply| if reply.status.is_success() { read(reply) } else { Err(refusal_of(reply)) };
+        if let Some((_, reply)) = self.known.iter().find(|(asked, _)| asked == target) {
+            return good(reply);
+        }
+        match Asked::new(self.app, &self.input.head, Method::GET, target)?.read(self.app, self.caller) {
+            Ok(reply) => good(&reply),
+            Err(outcome) => {
+                self.waiting.replace(Some((target.to_owned(), outcome)));
+                Err(codes::INTERNAL.into())
+            }
+        }
     }
 
     /// The text that a route answers, where the reader may read it.
     pub fn text(&self, target: &str) -> Option<String> {
-        let Body::Bytes(bytes) = self.ask(target).ok()?.body else { return None };
-        String::from_utf8(bytes.into()).ok()
+        self.ask(target, |reply| match &reply.body {
+            Body::Bytes(bytes) => Ok(String::from_utf8(bytes.to_vec()).ok()),
+            _ => Ok(None),
+        })
+        .ok()?
     }
 
     /// True if the reader's session covers an action.
