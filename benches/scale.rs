@@ -10,7 +10,7 @@ use std::time::Instant;
 use rusqlite::params;
 use serde_json::json;
 use support::daemon::{Client, Daemon};
-use support::quiet_daemon;
+use support::{crowd, quiet_daemon};
 
 const ASKED: usize = 40;
 
@@ -44,42 +44,13 @@ impl World {
         operator.post("/api/agents", json!({"name": "itself"})).expect(200);
         let issued = operator.post("/api/agents/itself/token/issue", json!({})).expect(200).json();
         let (few, many) = (daemon.member("few", &["*"]), daemon.member("many", &["*"]));
+        crowd::make(daemon, size);
         let conn = daemon.db();
-        let (owner, space): (String, String) = conn
-            .query_row("SELECT owner_user_id, id FROM spaces ORDER BY created_at LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .expect("the operator's space");
-        conn.execute_batch("BEGIN; PRAGMA defer_foreign_keys = 1").expect("a transaction");
-        conn.execute(
-            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-            INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by,
-                status, scope, created_at, updated_at)
-            SELECT printf('00000000-0000-7000-8000-%012x', i), 'made-' || i, 'Made ' || i, 'cloud', ?2, ?3, ?3, 'user:operator',
-                'registered', '[\"*\"]', i, i FROM n",
-            params![size, owner, space],
-        )
-        .expect("agents");
-        conn.execute_batch(
-            "INSERT INTO credentials (id, kind, key_id, secret_hash, agent_id, scopes, state, issued_by, issued_at)
-                SELECT 'c' || id, 'agent_token', printf('%010d', rowid), randomblob(32), id, '[]', 'active', 'user:operator', 1
-                FROM agents WHERE slug GLOB 'made-*'",
-        )
-        .expect("credentials");
         let grant = "INSERT INTO grants (id, principal_user_id, agent_id, role, granted_by, granted_at)
             SELECT ?1 || a.id, u.id, a.id, 'viewer', 'user:operator', a.created_at FROM agents a, users u
             WHERE u.username = ?1 AND a.slug GLOB 'made-*' AND a.created_at % ?2 = 0";
         conn.execute(grant, params!["few", (size / 3).max(1)]).expect("grants");
         conn.execute(grant, params!["many", 10]).expect("grants");
-        conn.execute(
-            "INSERT INTO audit (seq, at, actor, action, resource, outcome, request_id, prev_hash, hash, actor_id)
-                WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1 * 5)
-                SELECT (SELECT max(seq) FROM audit) + i, i, 'agent:' || (i % ?1), 'agents.read', 'agent:' || (i % ?1), 'ok', '-',
-                    zeroblob(32), zeroblob(32), NULL FROM n",
-            [size],
-        )
-        .expect("audit rows");
-        conn.execute_batch("COMMIT").expect("a commit");
         let agent = issued["token"].as_str().expect("a token").to_owned();
         Self { agent, few: few.token().to_owned(), many: many.token().to_owned() }
     }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
+pub mod crowd;
 #[path = "../../tests/support/mod.rs"]
 pub mod daemon;
 #[path = "../../tests/notify/events.rs"]

@@ -57,7 +57,7 @@ pub use last_used::LastUsed;
 pub use lookup::bearer::{Presented, presented, text as bearer_text};
 pub use lookup::credential_lookup::{Standing, found_again};
 pub use lookup::operator::{Operators, group_id};
-pub use presence::Presence;
+pub use presence::{HOURS, Presence};
 pub use record::Watch;
 pub use refusal::{dead, frozen, nobody, unsigned};
 pub use role::{AgentRole, may_create, require, role_on};

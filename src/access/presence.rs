@@ -13,11 +13,63 @@ pub const ONLINE: i64 = 120;
 /// A sighting within this of the one before says nothing new.
 const GRAIN: i64 = Micros::SECOND;
 
-/// When agents were last seen in this run of the daemon, to the second.
+/// The same as a number of hours.
+const DAY: i64 = HOURS as i64;
+
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600 * Micros::SECOND;
+
+/// Hours whose calls are counted.
+pub const HOURS: usize = 24;
+
+/// When agents were last seen in this run of the daemon, to the second, and how often in each of the last hours.
 #[derive(Debug, Default)]
 pub struct Presence {
-    seen: Mutex<HashMap<String, Micros>>,
+    seen: Mutex<HashMap<String, Seen>>,
     version: AtomicU64,
+}
+
+/// What was seen of an agent.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    last: Micros,
+    /// The newest hour in which it called.
+    newest: i64,
+    /// Calls in that hour and in those before it, each at its number modulo [`HOURS`].
+    calls: [u32; HOURS],
+}
+
+impl Seen {
+    fn hour(at: Micros) -> i64 {
+        at.0.div_euclid(HOUR)
+    }
+
+    fn place(hour: i64) -> usize {
+        usize::try_from(hour.rem_euclid(DAY)).unwrap_or(0)
+    }
+
+    /// Counts a call. Where the clock has gone back, it counts in the hour that is told now, if that is still kept.
+    fn count(&mut self, at: Micros) {
+        let hour = Self::hour(at);
+        for passed in (self.newest + 1..=hour).rev().take(HOURS) {
+            self.calls[Self::place(passed)] = 0;
+        }
+        self.newest = self.newest.max(hour);
+        if self.newest - hour < DAY {
+            let calls = &mut self.calls[Self::place(hour)];
+            *calls = calls.saturating_add(1);
+        }
+    }
+
+    /// The calls of the last hours, the oldest first, the running one last.
+    fn hours(&self, now: Micros) -> [u32; HOURS] {
+        let mut wanted = Self::hour(now) - DAY;
+        std::array::from_fn(|_| {
+            wanted += 1;
+            let kept = (0..DAY).contains(&(self.newest - wanted));
+            if kept { self.calls[Self::place(wanted)] } else { 0 }
+        })
+    }
 }
 
 impl Presence {
@@ -25,10 +77,17 @@ impl Presence {
     pub fn note(&self, agent_id: &str, at: Micros) {
         let mut seen = lock(&self.seen);
         match seen.get_mut(agent_id) {
-            Some(last) if (0..GRAIN).contains(&(at.0 - last.0)) => return,
-            Some(last) => *last = at,
+            Some(known) => {
+                known.count(at);
+                if (0..GRAIN).contains(&(at.0 - known.last.0)) {
+                    return;
+                }
+                known.last = at;
+            }
             None => {
-                seen.insert(agent_id.to_owned(), at);
+                let mut first = Seen { last: at, newest: Seen::hour(at), calls: [0; HOURS] };
+                first.count(at);
+                seen.insert(agent_id.to_owned(), first);
             }
         }
         self.version.fetch_add(1, Ordering::Release);
@@ -41,11 +100,46 @@ impl Presence {
 
     /// When an agent was last seen.
     pub fn last_seen(&self, agent_id: &str) -> Option<Micros> {
-        lock(&self.seen).get(agent_id).copied()
+        lock(&self.seen).get(agent_id).map(|seen| seen.last)
+    }
+
+    /// An agent's calls in each of the last hours of this run, the oldest first, the running one last.
+    pub fn calls(&self, agent_id: &str, now: Micros) -> [u32; HOURS] {
+        lock(&self.seen).get(agent_id).map_or([0; HOURS], |seen| seen.hours(now))
     }
 
     /// True if an agent was seen within [`ONLINE`] seconds.
     pub fn is_online(&self, agent_id: &str, now: Micros) -> bool {
         self.last_seen(agent_id).is_some_and(|at| now.0 - at.0 <= ONLINE * Micros::SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: i64 = 500_000 * HOUR;
+
+    fn hours(calls: &[i64], now: i64) -> Vec<u32> {
+        let presence = Presence::default();
+        calls.iter().for_each(|at| presence.note("a", Micros(START + at)));
+        presence.calls("a", Micros(START + now)).to_vec()
+    }
+
+    #[test]
+    fn calls_stand_in_their_hour_and_are_gone_after_a_day() {
+        let last = |list: Vec<u32>, count: usize| list[HOURS - count..].to_vec();
+        assert_eq!(last(hours(&[0, 1, 2], 3), 2), [0, 3]);
+        assert_eq!(last(hours(&[0, HOUR, HOUR + 1, 3 * HOUR], 3 * HOUR), 4), [1, 2, 0, 1]);
+        let old = hours(&[0, 5 * HOUR], 23 * HOUR);
+        assert_eq!((old[0], old[5], old.iter().sum::<u32>()), (1, 1, 2));
+        assert_eq!(hours(&[0, 5 * HOUR], 24 * HOUR).iter().sum::<u32>(), 1);
+        assert_eq!(hours(&[0, 5 * HOUR], 500 * HOUR).iter().sum::<u32>(), 0);
+        // A day of silence leaves nothing of before in the hours that come round again.
+        assert_eq!(hours(&[0, 0, 24 * HOUR], 24 * HOUR).iter().sum::<u32>(), 1);
+        assert_eq!(hours(&[0, 0, 30 * HOUR], 30 * HOUR).iter().sum::<u32>(), 1);
+        // The clock goes back.
+        assert_eq!(hours(&[10 * HOUR, 9 * HOUR], 10 * HOUR)[22..], [1, 1]);
+        assert_eq!(Presence::default().calls("a", Micros(START)), [0; HOURS]);
     }
 }

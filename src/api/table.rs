@@ -12,6 +12,7 @@ pub fn routes() -> &'static [&'static [ApiRoute]] {
         vec![
             super::taos::agents::ROUTES,
             super::taos::agents::CONTAINER_ROUTES,
+            super::taos::agents::CALLS_ROUTES,
             super::taos::freeze::ROUTES,
             super::taos::tripwires::ROUTES,
             super::taos::tokens::ROUTES,

@@ -8,7 +8,7 @@ use super::core::frame::Frame;
 use super::core::query;
 use super::core::text::encoded;
 use super::core::view::{Shown, View};
-use super::records::{Agent, Entry, Grant, Notification, Operation};
+use super::records::{Agent, Calls, Entry, Grant, Notification, Operation};
 use crate::access::Action;
 
 /// The parts of the page.
@@ -23,6 +23,7 @@ struct One<'a> {
     tabs: &'static [(&'static str, &'static str)],
     tab: &'a str,
     token: Option<Token>,
+    calls: Option<Calls>,
     /// The secret, once.
     issued: Option<String>,
     keys: Vec<Key>,
@@ -131,6 +132,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         tabs: TABS,
         tab,
         token: None,
+        calls: None,
         issued: view.told.issued.as_ref().and_then(|told| told["token"].as_str()).map(str::to_owned),
         keys: Vec::new(),
         grants: Vec::new(),
@@ -155,6 +157,9 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     if is("") || is("access") {
         page.token = view.find(&format!("/api/agents/{slug}/token"));
         page.operations = view.rows(&format!("/api/operations?agent={slug}&limit=5"));
+    }
+    if is("") {
+        page.calls = view.find(&format!("/api/agents/{slug}/calls"));
     }
     if is("access") {
         page.grants =

@@ -4,7 +4,7 @@
 use super::core::text::encoded;
 use super::core::view::View;
 use super::core::when::{Span, parsed};
-use super::records::{Agent, Ending, Operation, Status};
+use super::records::{Agent, Ending, Operation, Registered, Status};
 use crate::time::Micros;
 
 /// Free bytes below which the disk is worth a look, long before the daemon stops writing.
@@ -47,6 +47,7 @@ pub(super) fn all(view: &View<'_>, agents: &[Agent], operations: &[Operation]) -
     let mut needs = view.find::<Status>("/api/status").map_or_else(Vec::new, |status| of_box(&status));
     needs.extend(frozen(agents));
     needs.extend(agents.iter().filter(|agent| !agent.frozen).filter_map(of_agent));
+    needs.extend(unhealthy(view, agents));
     needs.extend(failed(operations));
     needs.extend(ending(&view.rows("/api/credentials/expiring?within_days=7&limit=20")));
     needs.sort_by_key(|need| need.class != "bad");
@@ -122,6 +123,19 @@ fn of_agent(agent: &Agent) -> Option<Need> {
     Some(Need::warn("clock", title, "Its container runs, but it makes no calls.".to_owned(), link + "?tab=logs"))
 }
 
+/// Agents whose address failed its checks.
+fn unhealthy(view: &View<'_>, agents: &[Agent]) -> Vec<Need> {
+    let registered: Vec<Registered> = view.rows("/agents?limit=100");
+    let sick = registered.iter().filter(|one| one.status == "Unhealthy" && one.status_reason == "health check failed");
+    let known = sick.filter_map(|one| agents.iter().find(|agent| agent.id == one.id && !agent.frozen));
+    let need = |agent: &Agent| {
+        let link = format!("/ui/agents/{}?tab=activity", encoded(&agent.name));
+        let title = format!("{} is unhealthy", agent.display_name);
+        Need::bad("agent", title, "Its address failed five checks in a row.".to_owned(), link)
+    };
+    known.take(EACH).map(need).collect()
+}
+
 /// Operations that failed lately and were not done since.
 fn failed(operations: &[Operation]) -> impl Iterator<Item = Need> {
     let lately =
@@ -141,7 +155,7 @@ fn failed(operations: &[Operation]) -> impl Iterator<Item = Need> {
 /// Credentials that end within the week: one by one where they are few.
 fn ending(all: &[Ending]) -> Vec<Need> {
     let said = |one: &Ending| {
-        let left = one.expires_at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond() - Micros::now().0);
+        let left = Micros::parse(&one.expires_at).map_or(0, |at| at.0 - Micros::now().0);
         let label = if one.label.is_empty() { &one.key_id } else { &one.label };
         let title =
             format!("A credential of {} ends in {}", one.whose(), Span((left.max(0) / Micros::SECOND).unsigned_abs()));

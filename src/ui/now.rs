@@ -4,9 +4,10 @@ use askama::Template;
 
 use super::core::filters;
 use super::core::frame::Frame;
+use super::core::text::encoded;
 use super::core::view::{Shown, View};
 use super::needs::{self, Need};
-use super::records::{Agent, Notification, Operation};
+use super::records::{Agent, Calls, Notification, Operation};
 use super::requests::{self, Request};
 use crate::access::Action;
 
@@ -25,6 +26,8 @@ struct Now {
     /// Whether there are more agents than were counted.
     uncounted: bool,
     agents: Vec<Agent>,
+    /// Of those that are shown.
+    calls: Vec<Calls>,
     more_agents: bool,
     running: Vec<Operation>,
     news: Vec<Notification>,
@@ -35,6 +38,15 @@ impl Now {
     /// How many things wait for a person.
     fn waiting(&self) -> usize {
         self.asked.len() + self.needs.len()
+    }
+
+    fn selectable(&self) -> usize {
+        requests::selectable(&self.asked)
+    }
+
+    /// What an agent called; nothing of one that did not.
+    fn calls_of(&self, name: &str) -> Option<&Calls> {
+        self.calls.iter().find(|one| one.name == name && one.total > 0)
     }
 }
 
@@ -55,6 +67,8 @@ pub(super) fn show(view: &View<'_>) -> Shown {
     // Those that were seen last come first.
     rows.sort_by(|a, b| b.last_used_at.cmp(&a.last_used_at));
     rows.truncate(MOST);
+    let calls = rows.iter().filter_map(|agent| view.find(&format!("/api/agents/{}/calls", encoded(&agent.name))));
+    let calls = calls.collect();
     view.page(&Now {
         frame: view.frame("Now", "/ui/"),
         needs,
@@ -62,6 +76,7 @@ pub(super) fn show(view: &View<'_>) -> Shown {
         states,
         uncounted: agents.next.is_some(),
         agents: rows,
+        calls,
         more_agents,
         running: operations.into_iter().filter(Operation::is_open).collect(),
         news: view.rows(&format!("/api/notifications?limit={MOST}")),

@@ -65,6 +65,15 @@ impl Agent {
     }
 }
 
+/// How an agent is whose address the box checks.
+#[derive(Debug, Deserialize)]
+pub(super) struct Registered {
+    pub id: String,
+    pub status: String,
+    #[serde(default)]
+    pub status_reason: String,
+}
+
 /// An agent's container.
 #[derive(Debug, Deserialize)]
 pub(super) struct Container {
@@ -235,3 +244,38 @@ impl Ending {
         }
     }
 }
+
+/// An agent's calls in each of the last 24 hours.
+#[derive(Debug, Deserialize)]
+pub(super) struct Calls {
+    pub name: String,
+    pub total: u64,
+    hours: Vec<Hour>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Hour {
+    calls: u64,
+}
+
+/// A bar of a small chart.
+pub(super) struct Bar {
+    pub x: usize,
+    pub y: u64,
+    pub height: u64,
+}
+
+impl Calls {
+    /// Bars of at most [`SPARK`] units, the highest for most calls; an hour with any call has one that is seen.
+    pub fn bars(&self) -> impl Iterator<Item = Bar> {
+        let most = self.hours.iter().map(|hour| hour.calls).max().unwrap_or(0).max(1);
+        let bars = self.hours.iter().enumerate().filter(|(_, hour)| hour.calls > 0);
+        bars.map(move |(at, hour)| {
+            let height = (hour.calls * SPARK).div_ceil(most);
+            Bar { x: at * 3, y: SPARK - height, height }
+        })
+    }
+}
+
+/// The height of a spark.
+const SPARK: u64 = 16;

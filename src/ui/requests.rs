@@ -139,11 +139,15 @@ struct Requests<'a> {
 }
 
 impl Requests<'_> {
-    /// How many can be decided together.
     fn selectable(&self) -> usize {
-        let asks = |one: &&Request| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
-        self.requests.iter().filter(asks).count()
+        selectable(&self.requests)
     }
+}
+
+/// How many can be decided together.
+pub(super) fn selectable(requests: &[Request]) -> usize {
+    let asks = |one: &&Request| one.is_pending() && matches!(one.kind.as_str(), "scope" | "grant");
+    requests.iter().filter(asks).count()
 }
 
 pub(super) fn show(view: &View<'_>) -> Shown {

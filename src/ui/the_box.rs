@@ -125,7 +125,7 @@ fn figures(status: &Status) -> Vec<(&'static str, String)> {
     let all = [
         ("up", Some(Span(status.uptime_seconds).to_string())),
         ("free on disk", status.disk_free_bytes.map(size)),
-        ("database", status.database_bytes.map(size)),
+        ("database with its log", status.database_bytes.map(size)),
         ("age of the last backup", status.backup_age_seconds.map(|seconds| Span(seconds).to_string())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -35,6 +35,7 @@ mod a_tripwire_inside_tells_the_owner;
 mod agents_come_and_go_in_parallel;
 mod agents_sleep_and_wake;
 mod an_agent_asks_its_owner_by_mcp;
+mod an_agent_is_deployed_in_a_browser;
 mod archives_lose_nothing;
 mod containers_are_told_apart;
 mod crashes_leave_one_token;

@@ -89,10 +89,14 @@ export const hostileDay = async ({ api, url, token }, tokens) => {
     await api("POST", "/api/v1/context", { key: `k/${at}/${text.replace(/[^\x20-\x7e]/g, "")}`.slice(0, 120), value: text.repeat(50) }, tokens.hermes);
     await api("POST", "/api/v1/tasks", { title: text.slice(0, 150), description: text }, tokens.hermes);
     await api("POST", `/api/agents/${made.name}/freeze`, { reason: text });
+    if (at < 5) await api("POST", "/api/requests", { kind: "confirm", reason: text, question: `${text} ${"q".repeat(1500)}`, options: [text.slice(0, 60), "No"] }, tokens.atlas);
     const form = new FormData();
     form.set("file", new Blob([text], { type: "text/plain" }), `${text}.txt`);
     const sent = await fetch(`${url}/api/v1/uploads`, { method: "POST", headers: { Authorization: `Bearer ${token}` }, body: form });
     assert.equal(sent.status, 201, await sent.text());
   }
-  await api("PUT", "/api/knowledge/sources/app:evil", { items: corpus.map((text, at) => ({ path: `p${at}`, title: text.slice(0, 100), content: text.repeat(20) })) });
+  const line = "y".repeat(60000);
+  await api("PUT", "/api/knowledge/sources/app:evil", { items: corpus.map((text, at) => ({ path: `p${at}`, title: text.slice(0, 100), content: `${text.repeat(20)}\n${line}` })) });
+  await api("POST", "/api/users", { username: "evil", display_name: corpus[1].slice(0, 64) });
+  await api("POST", "/api/users/evil/tokens", { label: corpus[0], expires_in_days: 5 });
 };

@@ -1,7 +1,7 @@
 // What people do in the console, step by step.
 import { strict as assert } from "node:assert";
 
-const until = async (what, check) => {
+export const until = async (what, check) => {
   for (let left = 100; left > 0; left -= 1) {
     if (await check()) return;
     await new Promise((done) => setTimeout(done, 100));
@@ -40,7 +40,7 @@ export const day = async ({ enter }, { url, api }, browser) => {
   await page.click("li:has-text('Courier is frozen') button:has-text('Thaw')");
   await page.waitForSelector(".note.good:has-text('Thawed')");
   assert.equal((await api("GET", "/api/auth/whoami", null, secret)).agent_name, "courier");
-  // Everything is frozen with one button, and one takes it back.
+  // Everything is frozen with one button, and one takes back exactly that: what was frozen before stays so.
   await page.click("summary:has-text('Freeze everything')");
   await page.click("button:has-text('Freeze all agents now')");
   await page.waitForSelector(".note.good:has-text('All your agents are frozen')");
@@ -49,7 +49,7 @@ export const day = async ({ enter }, { url, api }, browser) => {
   await page.click(".note button:has-text('Undo')");
   await page.waitForSelector(".note.good:has-text('thawed')");
   assert.equal((await api("GET", "/api/auth/whoami", null, secret)).agent_name, "courier");
-  await api("POST", "/api/agents/nightwatch/freeze", { reason: "It asked strangers for money" });
+  assert.equal((await api("GET", "/api/agents/nightwatch")).frozen, true);
   await page.goto(`${url}/ui/agents/courier`);
   await page.click("summary:has-text('Archive')");
   await page.click("button:has-text('Archive Courier')");
@@ -167,8 +167,34 @@ export const live = async ({ enter }, { url, api }, tokens, browser) => {
   console.log(`ok: ${browser}: news arrive live, a request is answered`);
 };
 
+// Two requests arrive on Now by themselves: less is given than one asks for, then both of two others are denied together.
+export const narrowed = async ({ enter }, { url, api }, tokens, browser) => {
+  const page = await enter();
+  await page.goto(`${url}/ui/`);
+  const ask = (scope) => api("POST", "/api/requests", { kind: "scope", reason: `For the report, ${browser}.`, scope, duration_seconds: 7200 }, tokens.hermes);
+  const one = await ask(["agents.logs", "users.list"]);
+  const card = `[id="${one.id}"]`;
+  await page.waitForSelector(card);
+  await page.click(`${card} summary:has-text('Give less')`);
+  await page.uncheck(`${card} [name=scope][value='users.list']`);
+  await page.selectOption(`${card} [name=duration_seconds]`, "900");
+  await page.click(`${card} button:has-text('Approve')`);
+  await until("the approval", async () => (await api("GET", `/api/requests/${one.id}`)).state === "approved");
+  const { granted } = await api("GET", `/api/requests/${one.id}`);
+  assert.deepEqual(granted.scope, ["agents.logs"]);
+  const given = await api("POST", `/api/requests/${one.id}/revoke`, {});
+  assert.equal(given.state, "revoked");
+  const others = [await ask(["users.read"]), await ask(["audit.read"])];
+  for (const { id } of others) await page.waitForSelector(`[id="${id}"]`);
+  for (const { id } of others) await page.check(`[id="${id}"] [name=ids]`);
+  await page.click(".batch button:has-text('Deny')");
+  for (const { id } of others) await until("the denial", async () => (await api("GET", `/api/requests/${id}`)).state === "denied");
+  await page.context().close();
+  console.log(`ok: ${browser}: requests arrive on Now, one is narrowed, two are denied at once`);
+};
+
 // The daemon is restarted under the page: it comes back by itself.
-export const restarted = async ({ enter }, { url, api, start, stop }, tokens) => {
+export const restarted = async ({ enter }, { url, api, start, stop }, tokens, browser) => {
   const page = await enter();
   page.quiet = true;
   await page.goto(`${url}/ui/inbox`);
@@ -177,10 +203,10 @@ export const restarted = async ({ enter }, { url, api, start, stop }, tokens) =>
   await page.waitForSelector(".offline");
   await start();
   await page.waitForSelector(".offline", { state: "detached", timeout: 20000 });
-  await api("POST", "/api/ui/notify", { title: "After the restart", body: "x" }, tokens.atlas);
-  await page.waitForSelector("#list :text('After the restart')");
+  await api("POST", "/api/ui/notify", { title: `After the restart, ${browser}`, body: "x" }, tokens.atlas);
+  await page.waitForSelector(`#list :text('After the restart, ${browser}')`);
   await page.context().close();
-  console.log("ok: the page outlives a restart of the daemon");
+  console.log(`ok: ${browser}: the page outlives a restart of the daemon`);
 };
 
 // Without script every form works, that of a file too.

@@ -13,6 +13,14 @@ export const pages = (message) => [
   "/ui/people", "/ui/people/operator", "/ui/people/ann", "/ui/audit", "/ui/box", "/ui/box?tab=settings", "/ui/find?q=token", "/ui/login",
 ];
 
+// The pages of the documentation: all that its sidebar leads to, and what a search finds or does not.
+export const documents = async (url) => {
+  const front = await (await fetch(`${url}/docs`, { headers: { Accept: "text/html" } })).text();
+  const found = [...front.matchAll(/href="(\/docs\/[^"#?]+)"/g)].map(([, path]) => path);
+  assert(found.length > 30, `${found.length} pages of documentation`);
+  return ["/docs", "/docs?q=token", "/docs?q=xyzzyqwert", ...new Set(found)];
+};
+
 // A browser's contexts, with whatever goes wrong in them noted in `troubles`.
 export const opener = (browser, { url, token }, troubles) => {
   const open = async (options = {}) => {
@@ -43,6 +51,9 @@ export const opener = (browser, { url, token }, troubles) => {
   };
   return { open, enter: async (options) => login(await open(options)) };
 };
+
+export const phone = { width: 360, height: 740 };
+export const desk = { width: 1280, height: 800 };
 
 export const wide = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 

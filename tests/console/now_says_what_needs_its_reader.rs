@@ -21,14 +21,18 @@ fn a_frozen_agent_is_thawed_from_there_and_everything_is_frozen_and_taken_back()
     let page = site.get("/ui/agents/atlas").expect(200).text();
     assert!(page.contains("Atlas is frozen") && !page.contains("Issue token</summary>"), "{page}");
     assert!(site.get("/ui/agents?status=frozen").expect(200).text().contains("/ui/agents/atlas"));
-    site.act("POST /api/agents/atlas/thaw", &[("_back", "/ui/")]).expect(303);
+    // What was frozen before stays so when a freeze of all is taken back.
     let fields = [("reason", "alarm"), ("_back", "/ui/")];
     let reply = site.act("POST /api/freeze", &fields).expect(303);
     let told = site.get(reply.header("location").expect("a page")).expect(200).text();
-    assert!(told.contains("Undo: thaw all agents") && told.contains("value=\"POST /api/thaw\""), "{told}");
-    assert_eq!((&daemon.record("atlas")["frozen"], &daemon.record("hermes")["frozen"]), (&json!(true), &json!(true)));
-    site.act("POST /api/thaw", &[("_back", "/ui/")]).expect(303);
-    assert_eq!(daemon.record("hermes")["frozen"], false);
+    let at = told.split("name=\"frozen_at\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a time");
+    assert!(told.contains("Undo: thaw these agents") && told.contains("value=\"POST /api/thaw\""), "{told}");
+    let frozen = || ["atlas", "hermes"].map(|name| daemon.record(name)["frozen"] == json!(true));
+    assert_eq!(frozen(), [true, true]);
+    site.act("POST /api/thaw", &[("frozen_at", at), ("_back", "/ui/")]).expect(303);
+    assert_eq!(frozen(), [true, false]);
+    site.act("POST /api/agents/atlas/thaw", &[("_back", "/ui/")]).expect(303);
+    assert_eq!(frozen(), [false, false]);
     // Who may not freeze is not offered it.
     let reader = Site::of(&daemon, daemon.user_token("operator", &["agents.read", "agents.list"]).token());
     assert!(!reader.get("/ui/").expect(200).text().contains("Freeze everything"));
@@ -60,6 +64,25 @@ fn a_credential_that_ends_soon_is_named_and_the_box_shows_its_state() {
 }
 
 #[test]
+fn an_agent_whose_address_fails_its_checks_is_named_and_calls_are_drawn() {
+    let daemon = Daemon::start();
+    let body = json!({"name": "probe", "description": "d", "acp_url": "http://127.0.0.1:9/", "acp_type": "sync"});
+    daemon.operator().post("/agents/register", body).expect(200);
+    daemon.agent("caller");
+    let agent = daemon.agent_token("caller", &["agents.read"]);
+    (0..3).for_each(|_| drop(agent.get("/api/auth/whoami").expect(200)));
+    let site = Site::operator(&daemon);
+    let now = site.get("/ui/").expect(200).text();
+    assert!(!now.contains("unhealthy") && now.contains("aria-label=\"3 calls in the last 24 hours\""), "{now}");
+    assert!(site.get("/ui/agents/caller").expect(200).text().contains("<title>3 calls in the last 24 hours</title>"));
+    daemon.execute("UPDATE registrations SET unhealthy = 1", []);
+    // A reply is given again for 50 ms.
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    let now = site.get("/ui/").expect(200).text();
+    assert!(now.contains("probe is unhealthy") && now.contains("/ui/agents/probe?tab=activity"), "{now}");
+}
+
+#[test]
 fn several_requests_are_decided_at_once() {
     let daemon = Daemon::start();
     daemon.agent("one");
@@ -70,9 +93,14 @@ fn several_requests_are_decided_at_once() {
     }
     let site = Site::operator(&daemon);
     let page = site.get("/ui/requests").expect(200).text();
-    let ids: Vec<&str> = page.split("name=\"ids\" form=\"batch\" value=\"").skip(1).map(|rest| &rest[..36]).collect();
-    assert_eq!(ids.len(), 2, "{page}");
-    let fields = [("ids", ids[0]), ("ids", ids[1]), ("decision", "approve"), ("_back", "/ui/requests")];
+    let ids = |page: &str| -> Vec<String> {
+        page.split("name=\"ids\" form=\"batch\" value=\"").skip(1).map(|rest| rest[..36].to_owned()).collect()
+    };
+    let now = site.get("/ui/").expect(200).text();
+    assert!(now.contains("name=\"decision\" value=\"approve\""), "{now}");
+    assert_eq!((ids(&page).len(), ids(&now).len()), (2, 2), "{page}");
+    let ids = ids(&now);
+    let fields = [("ids", ids[0].as_str()), ("ids", &ids[1]), ("decision", "approve"), ("_back", "/ui/")];
     site.act("POST /api/requests/decide", &fields).expect(303);
     for id in ids {
         assert_eq!(agent.get(&format!("/api/requests/{id}")).expect(200).json()["state"], "approved");

@@ -8,6 +8,7 @@ use crate::world::{NEED_RUNTIME, World};
 /// Every route about one live agent, with the smallest role it needs.
 const NEEDS: &[(&str, u8)] = &[
     ("agents_get", 1),
+    ("agents_calls", 1),
     ("agents_export", 1),
     ("agents_token_show", 1),
     ("agents_deploy_status", 1),

@@ -100,6 +100,7 @@ const COMMANDS: &[(&str, &str, i32)] = &[
     ("agents_logs", "agents logs atlas --lines 5", 1),
     ("agents_containers", "agents containers", 0),
     ("agents_deploy", "agents deploy --name Hermes --image debian12", 1),
+    ("agents_calls", "agents calls atlas", 0),
     ("agents_deploy_status", "agents deploy-status atlas", 1),
     ("operations_list", "operations list", 0),
     ("operations_get", "operations get nothing", 1),

@@ -72,6 +72,18 @@ fn every_page_has_its_frame_and_shows_no_mark_of_the_tests() {
 }
 
 #[test]
+fn no_page_weighs_more_than_it_may() {
+    /// Bytes on the wire.
+    const MOST: usize = 25 * 1024;
+    let daemon = Daemon::start();
+    for (name, _) in docs::PAGES {
+        let reply = browser(&daemon).with("Accept-Encoding", "gzip").get(&format!("/docs/{name}")).expect(200);
+        assert_eq!(reply.header("content-encoding"), Some("gzip"), "{name}");
+        assert!(reply.body.len() <= MOST, "{name}: {}", reply.body.len());
+    }
+}
+
+#[test]
 fn a_search_finds_parts_of_pages() {
     let daemon = Daemon::start();
     let html = browser(&daemon).get("/docs?q=upload_not_found").expect(200).text();

@@ -92,7 +92,7 @@ pub fn page(app: &App) -> String {
         gauge(&mut out, "taosd_disk_free_bytes", "Bytes free where the data directory lies.", free);
     }
     if let Ok(bytes) = app.store.file_bytes() {
-        gauge(&mut out, "taosd_database_bytes", "Bytes of the database file.", bytes);
+        gauge(&mut out, "taosd_database_bytes", "Bytes of the database, its write-ahead log included.", bytes);
     }
     head(
         &mut out,

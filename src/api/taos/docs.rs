@@ -8,6 +8,7 @@ use crate::api::engine::app::App;
 use crate::api::engine::call::Handled;
 use crate::docs;
 use crate::rest::codes;
+use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
@@ -86,8 +87,12 @@ fn page(app: &App, input: Input) -> Handled {
 }
 
 fn serve(app: &App, input: &Input, path: &str) -> Handled {
-    let (path, markdown) = docs::find(path).ok_or(codes::DOC_NOT_FOUND)?;
-    let reply = if wants_html(input.header(&ACCEPT).unwrap_or("")) {
+    let for_browser = wants_html(input.header(&ACCEPT).unwrap_or(""));
+    let Some((path, markdown)) = docs::find(path) else {
+        let error = ApiError::new(codes::DOC_NOT_FOUND);
+        return if for_browser { Ok((app.refusal_page)(&error, &input.head).into()) } else { Err(error) };
+    };
+    let reply = if for_browser {
         (app.doc_page)(input, &docs::Asked::Page(path, markdown))
     } else {
         Reply::typed(StatusCode::OK, "text/markdown; charset=utf-8", markdown)

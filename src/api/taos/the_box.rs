@@ -63,7 +63,11 @@ pub const ROUTES: &[ApiRoute] = &[
                     "Free bytes on the disk of the data directory; null if the system does not say.",
                 )
                 .nullable(),
-                number("database_bytes", "The size of the database file; null if the system does not say.").nullable(),
+                number(
+                    "database_bytes",
+                    "What the database takes on the disk, its write-ahead log included; null if the system does not say.",
+                )
+                .nullable(),
                 Field::shown("backup_at", "When the automatic backup was made; null if there is none.").nullable(),
                 number("backup_age_seconds", "Seconds since the automatic backup; null if there is none.").nullable(),
                 number("backup_failures", "Automatic backups that failed since the start."),

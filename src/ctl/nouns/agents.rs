@@ -42,6 +42,7 @@ pub const ENTRY: CommandEntry = CommandEntry::Noun {
     entries: &[
         CommandEntry::Verb(Verb::new("list", "agents_list", Show::Table(COLUMNS)).empty("taosctl agents create NAME")),
         CommandEntry::Verb(Verb::new("get", "agents_get", Show::Record)),
+        CommandEntry::Verb(Verb::new("calls", "agents_calls", Show::Record)),
         CommandEntry::Verb(Verb::new("create", "agents_create", STORED)),
         CommandEntry::Verb(Verb::new("update", "agents_update", STORED)),
         CommandEntry::Verb(Verb::new("permissions", "agents_permissions", STORED)),

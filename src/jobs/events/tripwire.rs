@@ -161,7 +161,7 @@ fn freeze_agent(
         slug: agent.slug.clone(),
         owner_user_id: agent.owner_user_id.clone(),
         container: agent.container_name.clone(),
-        frozen: agent.is_frozen(),
+        frozen_at: agent.frozen_at,
         by_admin: false,
     };
     let reason = format!("Its tripwire {} was used from {}", touch.wire.path, touch.peer);

@@ -77,6 +77,15 @@ pub const CASES: &[Case] = &[
         crowd(w, "swarm");
         deploy(w, json!({"name": "swarm"}))
     }),
+    case("agents_calls", "", |w| {
+        let name = w.agent();
+        let agent = w.daemon.agent_token(&name, &["agents.read"]);
+        (0..3).for_each(|_| drop(agent.get("/api/auth/whoami").expect(200)));
+        let reply = w.operator().get(&format!("/api/agents/{name}/calls")).expect(200);
+        let told = reply.json();
+        assert_eq!((&told["total"], told["hours"].as_array().map(Vec::len)), (&json!(3), Some(24)), "{told}");
+        reply
+    }),
     case("agents_deploy_status", "", |w| {
         let name = w.agent();
         let op = w.operation("deploy", "succeeded", Some(&text(&w.daemon.record(&name), "id")));

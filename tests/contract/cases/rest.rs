@@ -64,11 +64,23 @@ pub const CASES: &[Case] = &[
     }),
     case("backups_download", "backup_not_found", |w| w.operator().get("/api/backups/taosd.db.covers")),
     case("box_status", "", |w| {
-        let reply = w.operator().get("/api/status").expect(200);
+        // What is written stands in the log first.
+        let on_disk = |file: &str| std::fs::metadata(w.daemon.data.join(file)).map_or(0, |file| file.len());
+        w.operator().post("/api/v1/context", json!({"key": "long", "value": "x".repeat(300_000)}));
+        let (reply, size) = std::iter::repeat_with(|| {
+            let size = || on_disk("taosd.db") + on_disk("taosd.db-wal");
+            let (before, reply) = (size(), w.operator().get("/api/status").expect(200));
+            (before == size()).then_some((reply, before))
+        })
+        .take(50)
+        .find_map(|steady| steady)
+        .expect("a moment in which nothing is written");
         let told = reply.json();
+        assert!(on_disk("taosd.db-wal") > 0);
+        assert_eq!(told["database_bytes"], json!(size), "the file and its log");
         assert_eq!((&told["status"], &told["checks"]["disk"]), (&json!("ready"), &json!("ok")));
         assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
-        assert!(told["database_bytes"].as_u64() > Some(4096) && told["disk_free_bytes"].as_u64() > Some(0), "{told}");
+        assert!(size > 4096 && told["disk_free_bytes"].as_u64() > Some(0), "{told}");
         assert!(told["workers"].as_u64() > Some(0) && told["listening"].as_array().is_some_and(|l| l.len() == 1));
         reply
     }),

@@ -1,6 +1,7 @@
 //! Agents: the registry's routes, and those that need a container runtime (taOS contract, section 2).
 
 mod archive;
+mod calls;
 mod container_routes;
 pub(crate) mod containers;
 mod create;
@@ -16,5 +17,6 @@ mod settings;
 mod transfer;
 mod wake;
 
+pub use calls::ROUTES as CALLS_ROUTES;
 pub use container_routes::CONTAINER_ROUTES;
 pub use routes::ROUTES;

@@ -32,8 +32,7 @@ const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the age
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();
 const FROZEN_AT: Field =
-    Field::text("frozen_at", TIME_CHARS, "When they were frozen. With it, POST /api/thaw undoes this freeze alone.")
-        .required();
+    Field::shown("frozen_at", "When they were frozen. With it, POST /api/thaw undoes this freeze alone.");
 const ONLY: Field = Field::text(
     "frozen_at",
     TIME_CHARS,

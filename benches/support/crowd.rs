@@ -1,0 +1,40 @@
+//! Many agents, written into the database at once.
+
+use rusqlite::params;
+
+use super::daemon::Daemon;
+
+/// So many agents of the operator, named `made-N`, each with a token and an audit row of its own five times over.
+pub fn make(daemon: &Daemon, size: u32) {
+    let conn = daemon.db();
+    let (owner, space): (String, String) = conn
+        .query_row("SELECT owner_user_id, id FROM spaces ORDER BY created_at LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .expect("the operator's space");
+    conn.execute_batch("BEGIN; PRAGMA defer_foreign_keys = 1").expect("a transaction");
+    conn.execute(
+        "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+            INSERT INTO agents (id, slug, display_name, origin, owner_user_id, owner_space_id, space_id, created_by,
+                status, scope, created_at, updated_at)
+            SELECT printf('00000000-0000-7000-8000-%012x', i), 'made-' || i, 'Made ' || i, 'cloud', ?2, ?3, ?3, 'user:operator',
+                'registered', '[\"*\"]', i, i FROM n",
+        params![size, owner, space],
+    )
+    .expect("agents");
+    conn.execute_batch(
+        "INSERT INTO credentials (id, kind, key_id, secret_hash, agent_id, scopes, state, issued_by, issued_at)
+                SELECT 'c' || id, 'agent_token', printf('%010d', rowid), randomblob(32), id, '[]', 'active', 'user:operator', 1
+                FROM agents WHERE slug GLOB 'made-*'",
+    )
+    .expect("credentials");
+    conn.execute(
+        "INSERT INTO audit (seq, at, actor, action, resource, outcome, request_id, prev_hash, hash, actor_id)
+                WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?1 * 5)
+                SELECT (SELECT max(seq) FROM audit) + i, i, 'agent:' || (i % ?1), 'agents.read', 'agent:' || (i % ?1), 'ok', '-',
+                    zeroblob(32), zeroblob(32), NULL FROM n",
+        [size],
+    )
+    .expect("audit rows");
+    conn.execute_batch("COMMIT").expect("a commit");
+}

@@ -1,0 +1,62 @@
+//! How often an agent has called in each of the last hours.
+
+use hyper::http::Method;
+use serde_json::json;
+
+use super::fields::SLUG;
+use crate::access::{Action, AgentRole, HOURS};
+use crate::api::agents::find;
+use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::app::App;
+use crate::api::engine::call::{Call, Handled};
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::rest::error::Dialect::Taos;
+use crate::rest::field::{Field, Type};
+use crate::rest::reply::Reply;
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::time::Micros;
+
+const HOUR: &[Field] = &[
+    Field::shown("from", "When the hour begins."),
+    Field::integer("calls", 0, u32::MAX as i64, "The agent's calls in it.").required(),
+];
+
+/// The row of the table.
+pub const ROUTES: &[ApiRoute] = &[Route {
+    method: Method::GET,
+    path: "/api/agents/{name}/calls",
+    dialect: Taos,
+    access: Access::Action(Action::AgentsRead, calls),
+    id: "agents_calls",
+    title: "Count an agent's calls",
+    about: "How often the agent called the box in each of the last 24 hours, the oldest first, the running hour last. Counted in memory since the daemon started.",
+    repeat: Repeat::Safe,
+    query: &[],
+    body: BodyKind::None,
+    example: "",
+    answer: (
+        200,
+        Answer::Object(&[
+            SLUG,
+            Field::integer("total", 0, HOURS as i64 * u32::MAX as i64, "All of them.").required(),
+            Field::of("hours", Type::Objects(HOUR), "The last 24 hours.").required(),
+        ]),
+    ),
+    errors: &[codes::AGENT_NOT_FOUND],
+    doc: "recipes/managing-agents#calls",
+    tool: None,
+}];
+
+fn calls(app: &App, call: Call) -> Handled {
+    let agent = app
+        .store
+        .read(|conn| Ok::<_, ApiError>(find(conn, &call.caller, call.input.param(0), AgentRole::Viewer)?.agent))?;
+    let now = Micros::now();
+    let calls = app.gate.presence.calls(&agent.id, now);
+    let hour = 3_600 * Micros::SECOND;
+    let first = now.0.div_euclid(hour) - (HOURS as i64 - 1);
+    let hours = (first..).zip(calls).map(|(at, calls)| json!({"from": Micros(at * hour).millis(), "calls": calls}));
+    let total: u64 = calls.iter().copied().map(u64::from).sum();
+    Ok(Reply::ok(&json!({"name": agent.slug, "total": total, "hours": hours.collect::<Vec<_>>()})).into())
+}
