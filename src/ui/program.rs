@@ -36,6 +36,6 @@ pub(crate) fn page(app: &App, input: &Input, viewer: Option<&Caller>, page: &Fra
         return html(page.status, &Before { assets: Assets::new(), page, script });
     };
     let told = Told::default();
-    let view = View { app, caller, input, told: &told };
+    let view = View::new(app, caller, input, &told, &[]);
     html(page.status, &Within { frame: view.frame(page.title, ""), page, script })
 }

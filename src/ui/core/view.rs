@@ -46,7 +46,7 @@ pub(crate) struct View<'a> {
     /// What came of the form before.
     pub told: &'a Told,
     /// Replies that had to be waited for, by what was asked.
-    known: &'a Known,
+    known: &'a [(String, Reply)],
     /// What has to be waited for: the page is made anew with its reply.
     waiting: RefCell<Option<(String, Box<Outcome>)>>,
 }
@@ -64,7 +64,14 @@ pub(crate) struct Listed<T> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(app: &'a App, caller: &'a Caller, input: &'a Input, told: &'a Told, known: &'a Known) -> Self {
+    /// A page in the making, with the replies that it had to wait for.
+    pub fn new(
+        app: &'a App,
+        caller: &'a Caller,
+        input: &'a Input,
+        told: &'a Told,
+        known: &'a [(String, Reply)],
+    ) -> Self {
         Self { app, caller, input, told, known, waiting: RefCell::default() }
     }
 
