@@ -146,7 +146,7 @@ impl Model {
             return self.given(nth, &reply.json());
         }
         // A device code in other hands is no use of it. One that came too late is used up.
-        if !code.device.is_some() {
+        if code.device.is_none() {
             if let Some(grant) = code.gave {
                 self.grants[grant].lives = false;
             }
