@@ -20,13 +20,17 @@
   });
   setInterval(tick, 15000);
 
-  // A form is sent once.
+  // A form is sent once, and the page that it leaves asks for nothing more: what it shows may be gone by then.
+  let leaving = false;
+  document.addEventListener("htmx:beforeRequest", (event) => { if (leaving) event.preventDefault(); });
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post") return;
+    leaving = true;
     setTimeout(() => all("button", form).forEach((button) => { button.disabled = true; }));
   });
   addEventListener("pageshow", (event) => {
+    leaving = false;
     if (event.persisted) all("form button:disabled").forEach((button) => { button.disabled = false; });
   });
 
