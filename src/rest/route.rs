@@ -73,11 +73,11 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether it is a page and nothing else.
-    pub fn is_page(&self) -> bool {
+    /// Whether it is a page, or one for who asks for HTML: then a refusal may be a page as well.
+    pub fn may_be_page(&self) -> bool {
         match self {
-            Self::Other(types) => types == &["text/html"],
-            Self::OrSeeOther(answer) | Self::Fixed(answer) => answer.is_page(),
+            Self::Other(types) => types.contains(&"text/html"),
+            Self::OrSeeOther(answer) | Self::Fixed(answer) => answer.may_be_page(),
             _ => false,
         }
     }

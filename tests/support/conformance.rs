@@ -157,8 +157,9 @@ fn headers(method: &str, path: &str, reply: &Reply) {
 fn error(method: &str, target: &str, reply: &Reply, route: Option<&ApiRoute>) {
     let what = format!("{method} {target}: {} {}", reply.status, reply.text());
     // A page tells a person of a refusal in a page.
-    let is_page = |route: &ApiRoute| matches!(route.answer.1, Answer::Other(media) | Answer::OrSeeOther(&Answer::Other(media)) if media == ["text/html"]);
-    if route.is_some_and(is_page) && reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html")) {
+    let may_be_page = |route: &ApiRoute| route.answer.1.may_be_page();
+    if route.is_some_and(may_be_page) && reply.header("content-type").is_some_and(|kind| kind.starts_with("text/html"))
+    {
         return;
     }
     assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");

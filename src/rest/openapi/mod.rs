@@ -382,16 +382,21 @@ fn is_slow<P, C, A>(route: &Route<P, C, A>) -> bool {
 }
 
 /// The promise of slow work that has not ended yet.
-fn pending(repeatable: bool) -> Value {
-    const FIELDS: &[Field] = &[
+fn pending(answer: &Answer, repeatable: bool) -> Value {
+    const FIELDS: [Field; 3] = [
         Field::word("status", &["pending"], "It goes on.").required(),
         Field::unbounded("operation_id", "The operation to follow.").required(),
         Field::unbounded("name", "The agent's slug."),
     ];
+    /// What of the reply is known at once.
+    const KNOWN: &str = "frozen_at";
+    let known = if let Answer::Object(fields) = answer { *fields } else { &[] };
+    let fields: Vec<Field> =
+        FIELDS.into_iter().chain(known.iter().filter(|field| field.name == KNOWN).copied()).collect();
     json!({
         "description": "The work continues as an operation.",
-    "headers": headers::of_success(repeatable, &["Location"]),
-        "content": {"application/json": {"schema": object_schema(FIELDS)}},
+        "headers": headers::of_success(repeatable, &["Location"]),
+        "content": {"application/json": {"schema": object_schema(&fields)}},
     })
 }
 
@@ -478,7 +483,7 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
             responses.insert("200".to_owned(), done(route.title, fields, repeatable));
         }
         _ if is_slow(route) => {
-            responses.insert("202".to_owned(), pending(repeatable));
+            responses.insert("202".to_owned(), pending(answer, repeatable));
         }
         _ => {}
     }
@@ -489,9 +494,9 @@ fn responses<P, C, A>(route: &Route<P, C, A>) -> Value {
     own.extend(second_codes(route));
     let has_own: BTreeSet<u16> = own.iter().map(|(status, _)| *status).collect();
     for (status, codes) in by_status(own.into_iter().chain(in_dialect(EDGE, route.dialect))) {
-        let response = if has_own.contains(&status) || answer.is_page() {
+        let response = if has_own.contains(&status) || answer.may_be_page() {
             let mut refusal = refusal(status, &codes, route.dialect, repeatable);
-            if answer.is_page() {
+            if answer.may_be_page() {
                 refusal["content"]["text/html"] = json!({"schema": {"type": "string"}});
             }
             refusal
