@@ -27,6 +27,7 @@ const FEW: &[(&str, &str)] = &[
     ("channels_list", "short rows; a user has 8 at the most"),
     ("tripwires_list", "short rows; an agent has 20 at the most"),
     ("tasks_history", "the newest 200 changes, each of 200 characters"),
+    ("agents_calls", "24 hours, two numbers each"),
     ("knowledge_prompt", "at most 500 documents are named, by id and title"),
 ];
 /// Lists within a record, bounded with it.
