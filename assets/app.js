@@ -127,13 +127,16 @@
     }
     note.textContent = text;
   };
-  // A part that is being fetched is replaced when it comes, and what waits at it goes with it: that is told again.
+  // A part that is being fetched is replaced when it comes, and what waits at it goes with it: that is told again, once all
+  // parts are there.
   const missed = new Set();
+  const fetching = () => $(".htmx-request[hx-trigger*='news-']");
   const wake = (kind) => {
-    if ($(".htmx-request[hx-trigger*='news-']")) missed.add(kind);
+    if (fetching()) missed.add(kind);
     document.body.dispatchEvent(new CustomEvent(`news-${kind}`));
   };
   document.addEventListener("htmx:afterSettle", () => {
+    if (fetching()) return;
     const kinds = [...missed];
     missed.clear();
     kinds.forEach(wake);
