@@ -190,7 +190,12 @@ impl Bench {
         self.operator.call("PATCH", "/api/users/eve", Some(change)).expect(200);
     }
 
+    /// Another token of Eve's in place of those before: a user has a hundred at the most.
     pub fn new_token_of_eve(&mut self) {
+        for old in self.operator.get("/api/users/eve/tokens").expect(200).json().as_array().expect("a list") {
+            let id = old["id"].as_str().expect("an id");
+            self.operator.delete(&format!("/api/users/eve/tokens/{id}")).expect(204);
+        }
         self.clients[Who::Eve as usize] = self.daemon.user_token("eve", &["*"]);
     }
 
