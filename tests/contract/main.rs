@@ -7,6 +7,7 @@ mod cases;
 mod refusing_runtime;
 mod world;
 
+mod a_bulk_takes_every_agent;
 mod agents_are_exported_and_imported;
 mod anyone_finds_the_way_in;
 mod archived_agents_end;

@@ -41,7 +41,7 @@ impl Ending {
             self.runtime?;
             return self.slow.promise(tx, OperationKind::Archive, agent, &json!({}));
         }
-        refuse_busy(tx, &agent.id)?;
+        refuse_busy(tx.conn, &agent.id)?;
         end(tx, agent)?;
         Ok(Reply::ok(done).into())
     }
@@ -62,7 +62,7 @@ fn end(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
 /// `agent_busy`, or the store's.
 pub fn retire(jobs: Arc<Jobs>, tx: &Tx<'_>, agent: &Agent, reply: Reply) -> Result<Written, ApiError> {
     frozen::may_end(tx.caller, agent.frozen_by_admin)?;
-    refuse_busy(tx, &agent.id)?;
+    refuse_busy(tx.conn, &agent.id)?;
     end(tx, agent)?;
     if agent.container_name.is_none() {
         return Ok(reply.into());

@@ -149,6 +149,16 @@ impl Written {
         let (Self::Reply(reply) | Self::Then(reply, _)) = self;
         reply
     }
+
+    /// The same with more to do once it is on disk: `first` is given what else would be done then, and ends with it.
+    #[must_use]
+    pub fn before(self, first: impl FnOnce(After, Reply, Option<Claim>) -> Outcome + Send + 'static) -> Self {
+        let (reply, after): (Reply, After) = match self {
+            Self::Reply(reply) => (reply, Box::new(|reply, _| Outcome::Done(reply))),
+            Self::Then(reply, after) => (reply, after),
+        };
+        Self::Then(reply, Box::new(move |reply, claim| first(after, reply, claim)))
+    }
 }
 
 impl From<Reply> for Written {

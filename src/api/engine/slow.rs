@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hyper::header::{HeaderName, LOCATION};
 use hyper::http::StatusCode;
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::app::App;
@@ -67,7 +68,7 @@ impl Slow {
         agent: &Agent,
         payload: &Value,
     ) -> Result<Written, ApiError> {
-        refuse_busy(tx, &agent.id)?;
+        refuse_busy(tx.conn, &agent.id)?;
         let mut op = Operation::new(store::new_id(), kind, tx.caller.maker(), tx.caller.request_id(), tx.now);
         op.agent_id = Some(agent.id.clone());
         op.agent_name = Some(agent.slug.clone());
@@ -125,8 +126,8 @@ impl Slow {
 ///
 /// # Errors
 /// `agent_busy` with the open operation's id, or the store's.
-pub fn refuse_busy(tx: &Tx<'_>, agent_id: &str) -> Result<(), ApiError> {
-    match rows::open_of_agent(tx.conn, agent_id)? {
+pub fn refuse_busy(conn: &Connection, agent_id: &str) -> Result<(), ApiError> {
+    match rows::open_of_agent(conn, agent_id)? {
         None => Ok(()),
         Some(open) => Err(ApiError::new(codes::AGENT_BUSY).with("operation_id", open)),
     }

@@ -3,6 +3,7 @@
 mod list;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Map, Value, json};
 
 use super::credentials::Maker;
 use super::row::record;
@@ -28,6 +29,7 @@ const OPEN_CHILDREN: &str = "SELECT count(*) FROM operations WHERE parent_id = ?
 const SWEEP: &str = "DELETE FROM operations WHERE id IN (SELECT id FROM operations WHERE finished_at < ?1 LIMIT ?2)";
 const IS_DUE: &str = "SELECT EXISTS (SELECT 1 FROM operations WHERE finished_at < ?1)";
 
+const ADD_RESULTS: &str = "UPDATE operations SET payload = json_patch(payload, ?2) WHERE id = ?1";
 const FORGET: &str = "UPDATE operations SET payload = json_remove(payload, '$.env')
     WHERE kind = 'deploy' AND json_extract(payload, '$.env') IS NOT NULL";
 /// The key in `meta` that says that [`forget_environments`] has been here.
@@ -166,6 +168,18 @@ pub fn insert(conn: &Connection, op: &Operation) -> Result<()> {
     // The parts of a bulk go with it.
     if op.parent_id.is_none() {
         conn.prepare_cached(FORGET_OLDEST)?.execute(params![op.actor_id, OPERATIONS_KEPT])?;
+    }
+    Ok(())
+}
+
+/// Adds results by name to the payload of a bulk operation.
+///
+/// # Errors
+/// The store's.
+pub fn add_results(conn: &Connection, id: &str, results: &Map<String, Value>) -> Result<()> {
+    if !results.is_empty() {
+        let patch = json!({"results": results}).to_string();
+        conn.prepare_cached(ADD_RESULTS)?.execute(params![id, patch])?;
     }
     Ok(())
 }

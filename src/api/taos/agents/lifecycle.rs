@@ -1,22 +1,30 @@
 //! Start, stop, restart, pause and resume, one agent or all of the caller's.
 
+use std::sync::Arc;
+
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use crate::access::{self, AgentRole};
+use crate::access::{self, AgentRole, Caller};
 use crate::api::agents::{find, frozen};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Tx};
 use crate::api::engine::slow::{self, Slow, refuse_busy};
 use crate::jobs::operations::lifecycle::{self, LifecycleAction};
-use crate::rest::codes;
+use crate::jobs::operations::{Jobs, progress};
+use crate::rest::codes::{self, Code};
 use crate::rest::error::ApiError;
 use crate::rest::reply::Reply;
+use crate::rest::service::Outcome;
 use crate::store::agents::{self, Agent, Named, Seen};
 use crate::store::operations::{self, Operation, OperationKind, OperationStatus};
 use crate::store::{self, tasks};
+use crate::time::Micros;
 
 /// Agents of one bulk operation at the most.
 const BULK: u64 = 10_000;
+/// Parts of it that one transaction makes.
+const PARTS: usize = 100;
 
 pub(crate) fn start(app: &App, call: Call) -> Handled {
     change(app, call, LifecycleAction::Start)
@@ -84,7 +92,7 @@ pub(crate) fn bulk_restart(app: &App, call: Call) -> Handled {
 
 fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let runtime = app.jobs.driver().map(|_| ());
-    let slow = Slow::new(app, &call.input);
+    let (slow, jobs) = (Slow::new(app, &call.input), Arc::clone(&app.jobs));
     let seen = if call.caller.is_admin() { Seen::All } else { Seen::By(call.caller.grantee()) };
     // Most agents have no container, and looking at each is nothing for the writer's thread.
     let edited = app.store.read(|conn| {
@@ -99,47 +107,115 @@ fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
         });
         failed.map_or(Ok(edited), |error| Err(ApiError::from(error)))
     })?;
+    let (mut first, without): (Vec<_>, Vec<_>) = edited.into_iter().partition(|agent| agent.container.is_some());
+    let mut results: Map<String, Value> =
+        without.into_iter().map(|agent| (agent.slug, failed(codes::AGENT_HAS_NO_CONTAINER))).collect();
+    if first.is_empty() {
+        return Ok(Reply::ok(&json!({"action": action, "results": results})).into());
+    }
+    let rest = first.split_off(first.len().min(PARTS));
+    let caller = call.caller.clone();
     call.write(app, move |tx| {
         let mut op =
             Operation::new(store::new_id(), OperationKind::Bulk, tx.caller.maker(), tx.caller.request_id(), tx.now);
-        let (parts, results) = parts_of(tx, &op, action, edited)?;
-        if parts.is_empty() {
+        op.status = OperationStatus::Running;
+        op.started_at = Some(tx.now);
+        let (parts, refused) = parts_of(tx.conn, tx.caller, &op, action, first)?;
+        results.extend(refused);
+        if parts.is_empty() && rest.is_empty() {
             return Ok(Reply::ok(&json!({"action": action, "results": results})).into());
         }
         runtime?;
-        op.status = OperationStatus::Running;
-        op.started_at = Some(tx.now);
         op.payload = json!({"action": action, "results": results}).to_string();
         operations::insert(tx.conn, &op)?;
         for part in &parts {
             operations::insert(tx.conn, part)?;
         }
-        tx.charge(slow::ROWS.saturating_mul(parts.len() as u64));
-        Ok(slow.follow(op, parts, slow::pending))
+        tx.charge(slow::ROWS.saturating_mul((parts.len() + rest.len()) as u64));
+        let written = slow.follow(op.clone(), parts, slow::pending);
+        if rest.is_empty() {
+            return Ok(written);
+        }
+        Ok(written.before(move |after, reply, claim| {
+            Outcome::Again(Box::new(move || {
+                if let Err(error) = make_rest(&jobs, &caller, &op, action, rest) {
+                    log::error!("bulk operation {}: not all of its parts could be made: {error}", op.id);
+                }
+                after(reply, claim)
+            }))
+        }))
     })
+}
+
+fn failed(code: &Code) -> Value {
+    json!({"success": false, "error": code.slug})
+}
+
+/// Makes the parts that did not go into the first transaction, so many in each that others' writes go in between; then
+/// takes them up.
+fn make_rest(
+    jobs: &Arc<Jobs>,
+    caller: &Caller,
+    bulk: &Operation,
+    action: LifecycleAction,
+    rest: Vec<Named>,
+) -> Result<(), ApiError> {
+    let mut made = Vec::new();
+    let all = make_parts(jobs, caller, bulk, action, rest, &mut made);
+    for part in &made {
+        progress::take_up(jobs, part);
+    }
+    let id = bulk.id.clone();
+    // Where nothing could be done for any agent, nothing else ends it.
+    jobs.store.write(move |conn| progress::end_parent(conn, &id, Micros::now()))?;
+    all
+}
+
+fn make_parts(
+    jobs: &Jobs,
+    caller: &Caller,
+    bulk: &Operation,
+    action: LifecycleAction,
+    mut rest: Vec<Named>,
+    made: &mut Vec<Operation>,
+) -> Result<(), ApiError> {
+    while !rest.is_empty() {
+        let later = rest.split_off(rest.len().min(PARTS));
+        let (caller, bulk) = (caller.clone(), bulk.clone());
+        made.extend(jobs.store.write(move |conn| {
+            let (parts, refused) = parts_of(conn, &caller, &bulk, action, rest)?;
+            for part in &parts {
+                operations::insert(conn, part)?;
+            }
+            operations::add_results(conn, &bulk.id, &refused)?;
+            Ok::<_, ApiError>(parts)
+        })?);
+        rest = later;
+    }
+    Ok(())
 }
 
 /// One operation for each of the agents that the caller still edits, and what can be said at once of the others.
 fn parts_of(
-    tx: &Tx<'_>,
+    conn: &Connection,
+    caller: &Caller,
     bulk: &Operation,
     action: LifecycleAction,
     edited: Vec<Named>,
 ) -> Result<(Vec<Operation>, Map<String, Value>), ApiError> {
     let (mut parts, mut results) = (Vec::new(), Map::new());
     for agent in edited {
-        let refused = match &agent.container {
-            None => Err(codes::AGENT_HAS_NO_CONTAINER.into()),
-            Some(_) if access::role_on(tx.conn, tx.caller, &agent.id)? < Some(AgentRole::Editor) => continue,
-            Some(_) => frozen::refuse_by_id(tx.conn, &agent.id).and_then(|()| refuse_busy(tx, &agent.id)),
-        };
-        match refused {
+        if access::role_on(conn, caller, &agent.id)? < Some(AgentRole::Editor) {
+            continue;
+        }
+        match frozen::refuse_by_id(conn, &agent.id).and_then(|()| refuse_busy(conn, &agent.id)) {
             Err(error) if error.code.status < 500 => {
-                results.insert(agent.slug, json!({"success": false, "error": error.code.slug}));
+                results.insert(agent.slug, failed(error.code));
             }
             Err(error) => return Err(error),
             Ok(()) => {
-                let mut part = Operation::new(store::new_id(), action.into(), bulk.asker(), &bulk.request_id, tx.now);
+                let mut part =
+                    Operation::new(store::new_id(), action.into(), bulk.asker(), &bulk.request_id, bulk.created_at);
                 part.agent_id = Some(agent.id);
                 part.agent_name = Some(agent.slug);
                 part.parent_id = Some(bulk.id.clone());

@@ -11,7 +11,7 @@ use crate::access::{Action, AgentRole, Caller, Principal};
 use crate::api::agents::{find, frozen};
 use crate::api::engine::api_route::{ApiRoute, CheckedHandler};
 use crate::api::engine::app::App;
-use crate::api::engine::call::{After, Call, Handled, Written};
+use crate::api::engine::call::{Call, Handled};
 use crate::api::engine::slow::{Slow, WAIT};
 use crate::limits::{FREEZE_REASON_CHARS, TIME_CHARS};
 use crate::rest::codes::{self, Code};
@@ -19,9 +19,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
-use crate::rest::reply::Reply;
 use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
-use crate::rest::service::Outcome;
 use crate::store;
 use crate::store::agents::{Agent, Freezable};
 use crate::time::Micros;
@@ -157,7 +155,10 @@ fn change_one(app: &App, call: Call, freezes: bool) -> Handled {
         change.one(tx.conn, freezable(agent))?;
         let users = change.tell(tx.conn)?;
         let written = change.promise(tx, slow, &answer)?;
-        Ok(afterwards(written, move || told.now(&users)))
+        Ok(written.before(move |after, reply, claim| {
+            told.now(&users);
+            after(reply, claim)
+        }))
     })
 }
 
@@ -212,17 +213,4 @@ fn freezable(agent: Agent) -> Freezable {
         container: agent.container_name,
         by_admin: agent.frozen_by_admin,
     }
-}
-
-/// What is written, with more to do once it is on disk.
-fn afterwards(written: Written, more: impl FnOnce() + Send + 'static) -> Written {
-    let (reply, after): (Reply, After) = match written {
-        Written::Reply(reply) => (reply, Box::new(|reply, _| Outcome::Done(reply))),
-        Written::Then(reply, after) => (reply, after),
-    };
-    let all: After = Box::new(move |reply, claim| {
-        more();
-        after(reply, claim)
-    });
-    Written::Then(reply, all)
 }
