@@ -110,9 +110,6 @@ fn bulk(app: &App, call: Call, action: LifecycleAction) -> Handled {
     let (mut first, without): (Vec<_>, Vec<_>) = edited.into_iter().partition(|agent| agent.container.is_some());
     let mut results: Map<String, Value> =
         without.into_iter().map(|agent| (agent.slug, failed(codes::AGENT_HAS_NO_CONTAINER))).collect();
-    if first.is_empty() {
-        return Ok(Reply::ok(&json!({"action": action, "results": results})).into());
-    }
     let rest = first.split_off(first.len().min(PARTS));
     let caller = call.caller.clone();
     call.write(app, move |tx| {
