@@ -1,6 +1,10 @@
 //! The daemon's own knowledge: at every start the documentation in the binary becomes the items of `taos-core`. A start
 //! with the same documentation writes nothing.
 
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
 use crate::docs;
 use crate::store::knowledge::{self, CORE, Document, Replacement};
 use crate::store::{Result, Store};
@@ -8,6 +12,8 @@ use crate::time::Micros;
 
 /// Source type and category of the documentation.
 const AGENT_DOCS: &str = "agent-docs";
+/// Pages that one transaction writes: others' writes go in between.
+const PAGES: usize = 8;
 
 /// Brings `taos-core` up to the documentation of this binary.
 ///
@@ -15,11 +21,19 @@ const AGENT_DOCS: &str = "agent-docs";
 /// The store's.
 pub fn ingest(store: &Store) -> Result<()> {
     let documents: Vec<Document> = docs::PAGES.iter().map(|(path, text)| document(path, text)).collect();
-    let differs = store.read(|conn| knowledge::compare(conn, &replacement(&documents)))?;
-    if differs.is_none() {
+    let changes = store.read(|conn| knowledge::compare(conn, &replacement(&documents)))?;
+    if changes.is_none() {
         return Ok(());
     }
-    let changes = store.write(move |conn| knowledge::replace(conn, &replacement(&documents), Micros::now()))?;
+    let documents = Arc::new(documents);
+    loop {
+        let documents = Arc::clone(&documents);
+        let some =
+            move |conn: &Connection| knowledge::replace_some(conn, &replacement(&documents), PAGES, Micros::now());
+        if store.write(some)?.is_none() {
+            break;
+        }
+    }
     log::info!(
         "documentation as knowledge: {} pages new, {} changed, {} unchanged, {} removed",
         changes.added,

@@ -285,7 +285,19 @@ pub fn compare(conn: &Connection, replacement: &Replacement<'_>) -> Result<Chang
 /// # Errors
 /// The store's.
 pub fn replace(conn: &Connection, replacement: &Replacement<'_>, now: Micros) -> Result<Changes> {
-    let plan = plan(conn, replacement)?;
+    replace_some(conn, replacement, usize::MAX, now)
+}
+
+/// Does at most `most` of what [`replace`] would change: for a source of which each item stands for itself. What it would
+/// have changed; nothing: the source is as it shall be.
+///
+/// # Errors
+/// The store's.
+pub fn replace_some(conn: &Connection, replacement: &Replacement<'_>, most: usize, now: Micros) -> Result<Changes> {
+    let mut plan = plan(conn, replacement)?;
+    plan.gone.truncate(most);
+    plan.changed.truncate(most - plan.gone.len());
+    plan.new.truncate(most - plan.gone.len() - plan.changed.len());
     for seq in plan.gone {
         conn.prepare_cached("DELETE FROM knowledge_items WHERE seq = ?1")?.execute([seq])?;
     }
