@@ -48,7 +48,7 @@ impl Seen {
         usize::try_from(hour.rem_euclid(DAY)).unwrap_or(0)
     }
 
-    /// Counts a call. Where the clock has gone back, it counts in the hour that is told now, if that is still kept.
+    /// Counts a call. After the clock went back it counts in that earlier hour, if the hour is still kept.
     fn count(&mut self, at: Micros) {
         let hour = Self::hour(at);
         for passed in (self.newest + 1..=hour).rev().take(HOURS) {

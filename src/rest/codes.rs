@@ -46,7 +46,7 @@ impl Code {
     }
 }
 
-/// What a program that waits for a person is told, by OAuth and by a join.
+/// Errors that OAuth and joins share: a program waits for a person's decision.
 const OF_JOINS: &[&Code] = &[AUTHORIZATION_PENDING, SLOW_DOWN, ACCESS_DENIED, EXPIRED_TOKEN];
 
 macro_rules! codes {

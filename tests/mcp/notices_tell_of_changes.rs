@@ -156,7 +156,7 @@ fn items_of_knowledge_are_watched_and_pages_are_honoured() {
     operator.delete("/api/knowledge/sources/app:notes").expect(204);
     let gone = [next(&mut stream), next(&mut stream)].map(|told| told["params"]["uri"].as_str().unwrap().to_owned());
     assert_eq!(gone, [uri("A"), uri("B")]);
-    // Who may not read knowledge is told of none.
+    // A caller that may not read knowledge gets no notice of it.
     daemon.agent("narrow");
     let narrow = daemon.agent_token("narrow", &["messages.list"]);
     let honoured = next(&mut listen(&daemon, &narrow, wanted))["params"]["notifications"].clone();

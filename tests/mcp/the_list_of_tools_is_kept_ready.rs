@@ -1,5 +1,5 @@
-//! The list of tools is made once for all who may call the same ones, and sent compressed to who takes that: never more than
-//! the caller may call, whoever asked before (MCP contract, section 4).
+//! The list of tools is made once for all callers that may use the same ones, and sent compressed to clients that accept
+//! that. It never holds a tool that its caller may not use (MCP contract, section 4).
 
 use std::io::Read;
 

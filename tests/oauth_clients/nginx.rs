@@ -1,5 +1,5 @@
 //! nginx before a web application, with the very configuration and the very program of the documentation: only good
-//! tokens pass, and the application is told whose they are.
+//! tokens pass, and the application learns whose they are.
 
 use std::fs;
 use std::io::{Read, Write};

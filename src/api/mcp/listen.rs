@@ -31,7 +31,7 @@ pub struct Notices {
     watched: Vec<Watched>,
     /// The list of resources, where its changes are wanted.
     list: Option<List>,
-    /// A look at what is told of by no topic of its own: items of knowledge, and the caller's spaces.
+    /// When to look at what has no topic of its own: items of knowledge, and the caller's spaces.
     look: Mark,
     has_moved: bool,
 }

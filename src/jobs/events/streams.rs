@@ -231,7 +231,8 @@ impl Streams {
         topics: Vec<String>,
         feed: Box<dyn Feed>,
     ) -> Result<Reply, ApiError> {
-        // Commits are told only while somebody follows them. It is an ear of nobody's: the caller is not said to listen.
+        // Commits are announced only while somebody follows them. This listener has no name, so the caller is not shown as
+        // listening.
         let ear = topics.iter().any(|topic| topic == CHANGES).then(|| self.listening.start("", CHANGES));
         self.open_to(caller, actions, topics, feed, ear)
     }

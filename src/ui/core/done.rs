@@ -83,7 +83,7 @@ const SAID: &[(&str, &str)] = &[
     ("spaces_create", "Space created."),
 ];
 
-/// What the next page is told of what a route has done: its id, and what names the deed where it can be taken back.
+/// The value of `done` for the next page: the route's id, and what names the deed if it can be undone.
 pub(crate) fn deed(id: &str, reply: &Value) -> String {
     let field = UNDO.iter().find(|(own, ..)| *own == id).and_then(|(_, _, field, _)| reply[field].as_str());
     field.map_or_else(|| id.to_owned(), |value| format!("{id}:{value}"))

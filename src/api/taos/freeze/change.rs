@@ -71,7 +71,7 @@ impl Change {
         self.changed.len()
     }
 
-    /// Changes agents for as long as one transaction may work. With the last their owners are told: who they are.
+    /// Changes agents for as long as one transaction may work. The last transaction tells their owners, and returns them.
     pub(super) fn some(&mut self, conn: &Connection) -> store::Result<Option<Vec<String>>> {
         let begun = Instant::now();
         loop {
