@@ -109,13 +109,15 @@ pub struct Field {
     pub required: bool,
     /// Whether it may be null; in replies only, in requests null means absent.
     pub nullable: bool,
+    /// Whether the promise of slow work tells it already.
+    pub promised: bool,
     /// What it is, for people.
     pub about: &'static str,
 }
 
 impl Field {
     const fn new(name: &'static str, kind: Type, about: &'static str) -> Self {
-        Self { name, kind, form: Form::Any, required: false, nullable: false, about }
+        Self { name, kind, form: Form::Any, required: false, nullable: false, promised: false, about }
     }
 
     /// A text of at most `max` characters.
@@ -205,6 +207,13 @@ impl Field {
     #[must_use]
     pub const fn told(mut self, keywords: &'static str) -> Self {
         self.form = Form::Told(keywords);
+        self
+    }
+
+    /// The same, in the promise of slow work as well as in its reply.
+    #[must_use]
+    pub const fn promised(mut self) -> Self {
+        self.promised = true;
         self
     }
 

@@ -96,11 +96,8 @@ fn pending(answer: &Answer, repeatable: bool) -> Value {
         Field::unbounded("operation_id", "The operation to follow.").required(),
         Field::unbounded("name", "The agent's slug."),
     ];
-    /// What of the reply is known at once.
-    const KNOWN: &str = "frozen_at";
     let known = if let Answer::Object(fields) = answer { *fields } else { &[] };
-    let fields: Vec<Field> =
-        FIELDS.into_iter().chain(known.iter().filter(|field| field.name == KNOWN).copied()).collect();
+    let fields: Vec<Field> = FIELDS.into_iter().chain(known.iter().filter(|field| field.promised).copied()).collect();
     json!({
         "description": "The work continues as an operation.",
         "headers": headers::of_success(repeatable, &["Location"]),

@@ -30,7 +30,7 @@ const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the age
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();
 const FROZEN_AT: Field =
-    Field::shown("frozen_at", "When they were frozen. With it, POST /api/thaw undoes this freeze alone.");
+    Field::shown("frozen_at", "When they were frozen. With it, POST /api/thaw undoes this freeze alone.").promised();
 const ONLY: Field = Field::text(
     "frozen_at",
     TIME_CHARS,
