@@ -14,7 +14,6 @@ mod suite;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use crate::support::{Client, Daemon, TempDir, python};
 use serde_json::json;
@@ -48,21 +47,14 @@ fn settings(client: &str, url: &str) -> String {
 
 /// The folder where the packages of a list are, which are installed once for each list.
 fn packages(folder: &str) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mcp_clients").join(folder).join("package.json");
-    let pins = std::fs::read(&list).expect("package.json");
-    let hash = blake3::hash(&pins).to_hex();
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mcp-{folder}-{}", &hash[..16]));
-    if !dir.join("complete").exists() {
-        std::fs::create_dir_all(&dir).expect("a folder");
+    python::installed(&format!("mcp-{folder}"), &list, |dir| {
+        std::fs::create_dir_all(dir).expect("a folder");
         std::fs::copy(&list, dir.join("package.json")).expect("a copy");
         let mut npm = Command::new("npm");
-        npm.current_dir(&dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
+        npm.current_dir(dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
         run(&mut npm);
-        std::fs::write(dir.join("complete"), "").expect("the mark of a complete folder");
-    }
-    dir
+    })
 }
 
 /// Runs a line of a shell with the commands of these packages, as the owner of this home.

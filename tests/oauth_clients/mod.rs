@@ -20,8 +20,8 @@ use serde_json::json;
 /// The page whose examples are run.
 const PAGE: &str = include_str!("../../docs/agents/recipes/letting-a-service-check-tokens.md");
 
-/// One at a time installs the packages.
-static INSTALLING: Mutex<()> = Mutex::new(());
+/// One at a time copies the modules.
+static COPYING: Mutex<()> = Mutex::new(());
 
 /// A daemon on its own address, an agent with its token and its key.
 struct Box {
@@ -55,7 +55,6 @@ impl Box {
 }
 
 fn drive_python(args: &[&str]) {
-    let _alone = INSTALLING.lock();
     python::drive("oauth_clients/python", args);
 }
 
@@ -68,19 +67,17 @@ fn drive_node(module: &str, args: &[&str]) -> String {
 
 /// The folder with the packages and the modules that use them: a module finds its packages from where it lies.
 fn packages() -> PathBuf {
-    let _alone = INSTALLING.lock();
+    let _alone = COPYING.lock();
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth_clients/node");
-    let pins = std::fs::read(own.join("package.json")).expect("package.json");
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("oauth-{}", &blake3::hash(&pins).to_hex()[..16]));
-    std::fs::create_dir_all(&dir).expect("a folder");
+    let dir = python::installed("oauth-node", &own.join("package.json"), |dir| {
+        std::fs::create_dir_all(dir).expect("a folder");
+        std::fs::copy(own.join("package.json"), dir.join("package.json")).expect("a copy");
+        let mut npm = Command::new("npm");
+        npm.current_dir(dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
+        run(&mut npm);
+    });
     for entry in std::fs::read_dir(&own).expect("the modules").flatten() {
         std::fs::copy(entry.path(), dir.join(entry.file_name())).expect("a copy");
-    }
-    if !dir.join("complete").exists() {
-        let mut npm = Command::new("npm");
-        npm.current_dir(&dir).args(["install", "--silent", "--no-package-lock", "--no-audit", "--no-fund"]);
-        run(&mut npm);
-        std::fs::write(dir.join("complete"), "").expect("the mark of a complete folder");
     }
     dir
 }

@@ -1,5 +1,7 @@
-//! Published Python clients: a virtual environment with exactly the pinned packages, and steps that are driven in it.
+//! Published Python clients: a virtual environment with exactly the pinned packages, and steps that are driven in it. And
+//! the packages of other languages, installed once.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,17 +20,26 @@ pub fn run_module(folder: &str, module: &str, args: &[&str]) {
 /// The interpreter of the environment, which is made once for each list of packages.
 fn python(folder: &Path) -> PathBuf {
     let (list, name) = (folder.join("requirements.txt"), folder.file_name().expect("a folder").to_string_lossy());
-    let pins = std::fs::read(&list).expect("requirements.txt");
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &blake3::hash(&pins).to_hex()[..16]));
-    let python = dir.join("bin/python");
-    if !dir.join("complete").exists() {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&dir));
-        run(Command::new(&python)
+    let dir = installed(&name, &list, |dir| {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(dir));
+        run(Command::new(dir.join("bin/python"))
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"])
-            .arg(list));
-        std::fs::write(dir.join("complete"), "").expect("the mark of a complete environment");
+            .arg(&list));
+    });
+    dir.join("bin/python")
+}
+
+/// The folder that holds the packages of a list, installed once for each list. Tests that want it at the same time wait.
+pub fn installed(name: &str, list: &Path, install: impl FnOnce(&Path)) -> PathBuf {
+    let pins = std::fs::read(list).unwrap_or_else(|e| panic!("{}: {e}", list.display()));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", &blake3::hash(&pins).to_hex()[..16]));
+    let lock = File::create(dir.with_extension("lock")).expect("a file to lock");
+    lock.lock().expect("the turn to install");
+    if !dir.join("complete").exists() {
+        install(&dir);
+        std::fs::write(dir.join("complete"), "").expect("the mark of a complete folder");
     }
-    python
+    dir
 }
 
 fn run(command: &mut Command) -> String {
