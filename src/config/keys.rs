@@ -1,5 +1,5 @@
-//! Every key of `taosd.toml` but the limits, which are in [`Limits::KEYS`]: where else it is set, what it is where
-//! nothing is set, whether a reload takes it up. What is unknown is told from it, and the documentation is made of it.
+//! Every key of `taosd.toml` but the limits, which are in [`Limits::KEYS`]: its variable, flag and default, and whether a
+//! reload applies it. The check for unknown keys and the documentation use this list.
 
 use crate::limits::Limits;
 
@@ -421,7 +421,7 @@ pub const KEYS: &[SettingKey] = &[
 /// Limits that a reload does not take up.
 pub const LIMITS_AT_START: &[&str] = &["workers"];
 /// What every variable begins with.
-const PREFIX: &str = "TAOSD_";
+pub(super) const PREFIX: &str = "TAOSD_";
 /// The variable that names the file.
 pub(super) const FILE_VARIABLE: &str = "TAOSD_CONFIG";
 /// What the project's own tests and build read; the daemon does not.
@@ -430,6 +430,14 @@ const OTHERS_VARIABLES: [&str; 2] = ["TAOSD_TEST_", "TAOSD_CI_"];
 /// The variable of a limit.
 pub fn variable(limit: &str) -> String {
     format!("{PREFIX}{}", limit.to_uppercase())
+}
+
+/// The tables at the top of the file.
+pub(super) fn tables() -> Vec<&'static str> {
+    let mut all: Vec<&str> = KEYS.iter().filter_map(|key| key.table.split('.').next()).collect();
+    all.retain(|table| !table.is_empty());
+    all.dedup();
+    all
 }
 
 /// True if a reload takes up this setting, named as in [`super::Setting::key`].
@@ -448,92 +456,9 @@ pub(super) fn is_known_variable(name: &str) -> bool {
         || Limits::KEYS.iter().any(|key| variable(key.name) == name)
 }
 
-/// What is meant by a variable that nobody reads.
-pub(super) fn meant_variable(name: &str) -> String {
-    let limits = Limits::KEYS.iter().map(|key| variable(key.name));
-    let others = KEYS.iter().map(|key| key.env.to_owned()).filter(|env| !env.is_empty());
-    let all: Vec<String> = limits.chain(others).chain([FILE_VARIABLE.to_owned()]).collect();
-    // What all begin with makes none of them like another.
-    let ends = all.iter().filter_map(|known| known.strip_prefix(PREFIX));
-    let near = nearest(name.strip_prefix(PREFIX).unwrap_or(name), ends);
-    did_you_mean(near.map(|end| format!("{PREFIX}{end}")))
-}
-
-/// The keys of a table.
-fn names_in(table: &str) -> impl Iterator<Item = &'static str> {
-    let limits = Limits::KEYS.iter().filter(move |_| table.is_empty()).map(|key| key.name);
-    KEYS.iter().filter(move |key| key.table == table && key.name != "NAME").map(|key| key.name).chain(limits)
-}
-
-/// The tables at the top of the file.
-pub(super) fn tables() -> Vec<&'static str> {
-    let mut all: Vec<&str> = KEYS.iter().filter_map(|key| key.table.split('.').next()).collect();
-    all.retain(|table| !table.is_empty());
-    all.dedup();
-    all
-}
-
-/// What is meant by an unknown key of a table; a table's own name counts as a key of the top.
-pub(super) fn meant(table: &str, key: &str) -> String {
-    let own = names_in(table).chain(if table.is_empty() { tables() } else { Vec::new() });
-    if let Some(near) = nearest(key, own) {
-        return did_you_mean(Some(if table.is_empty() && tables().contains(&near) {
-            format!("[{near}]")
-        } else {
-            near.into()
-        }));
-    }
-    // A key below a table's heading belongs to that table, which is easily overlooked.
-    if let Some(near) = nearest(key, names_in("").filter(|_| !table.is_empty())) {
-        return format!("; {near} belongs to the top of the file, before the first [table]");
-    }
-    match KEYS.iter().find(|known| known.table != table && known.name == key) {
-        Some(known) => format!("; {key} belongs to [{}]", known.table),
-        None => String::new(),
-    }
-}
-
-fn did_you_mean(near: Option<String>) -> String {
-    near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
-}
-
-/// The name most like this one, if any is like it at all.
-fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // Comparing takes the product of the lengths, and no name is as long as this.
-    if name.len() > 64 {
-        return None;
-    }
-    let plain = name.to_lowercase().replace('-', "_");
-    let plain = if name.chars().any(char::is_lowercase) { plain } else { plain.to_uppercase() };
-    let distances = all.map(|known| (strsim::osa_distance(&plain, known), known));
-    distances.min().filter(|(distance, known)| *distance <= known.len() / 4 + 1).map(|(_, known)| known)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_misspelt_name_is_told_the_right_one_and_its_place() {
-        for (table, key, meant_is) in [
-            ("", "lisen", "; did you mean listen?"),
-            ("", "allowed-hosts", "; did you mean allowed_hosts?"),
-            ("", "head_timout", "; did you mean head_timeout?"),
-            ("", "contaners", "; did you mean [containers]?"),
-            ("", "Models", "; did you mean [models]?"),
-            ("", "max_agent_pats", "; max_agent_pats belongs to [ax]"),
-            ("ax", "fingerprint_polcy", "; did you mean fingerprint_policy?"),
-            ("containers", "listen", "; listen belongs to the top of the file, before the first [table]"),
-            ("webhook", "wokers", "; workers belongs to the top of the file, before the first [table]"),
-            ("containers", "secret_file", "; secret_file belongs to [webhook]"),
-            ("", "entirely_else", ""),
-        ] {
-            assert_eq!(meant(table, key), meant_is, "[{table}] {key}");
-        }
-        assert_eq!(meant("", &"x".repeat(100_000)), "");
-        assert_eq!(meant_variable("TAOSD_LISTN"), "; did you mean TAOSD_LISTEN?");
-        assert_eq!(meant_variable("TAOSD_PORT"), "");
-    }
 
     #[test]
     fn variables_of_others_are_none_of_the_daemons() {

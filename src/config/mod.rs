@@ -20,6 +20,7 @@ mod requests;
 mod resources;
 mod settings;
 mod source;
+mod suggestions;
 mod webhook;
 mod workspace;
 

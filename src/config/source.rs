@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::file::{self, Node, Table, Value};
-use super::{keys, paths};
+use super::{keys, paths, suggestions};
 use crate::limits::in_bounds;
 
 /// Problems that are listed; a file may hold thousands.
@@ -265,7 +265,7 @@ impl Sources {
     /// What is left is unknown. All that was wrong, if anything was.
     pub(super) fn finish(mut self) -> Result<BTreeMap<String, Origin>, ConfigError> {
         for variable in self.env.keys().filter(|name| !keys::is_known_variable(name)).cloned().collect::<Vec<_>>() {
-            let meant = keys::meant_variable(&variable);
+            let meant = suggestions::for_variable(&variable);
             self.wrong(&Origin::Variable(variable), format_args!("is not a setting{meant}"));
         }
         let left = std::mem::take(&mut self.file);
@@ -305,7 +305,7 @@ impl Sources {
     fn unknown(&mut self, table: &str, heading: &str, key: &str, line: usize) {
         let place = if table.is_empty() { String::new() } else { format!(" in [{}]", shown(heading)) };
         // Looking for the name that is meant takes time, and so many are no slips of the pen.
-        let meant = if self.problems.len() < PROBLEMS { keys::meant(table, key) } else { String::new() };
+        let meant = if self.problems.len() < PROBLEMS { suggestions::for_key(table, key) } else { String::new() };
         self.wrong(&Origin::Line(line), format_args!("unknown key {}{place}{meant}", shown(key)));
     }
 }
