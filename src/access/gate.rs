@@ -124,7 +124,8 @@ impl Gate {
         Ok(caller)
     }
 
-    /// Lets an admitted caller call another route within its request, or turns it away as that route's check would.
+    /// Checks whether a caller that one route has admitted may call another one within the same request. It counts as no
+    /// request of its own.
     ///
     /// # Errors
     /// 403, or 429 for too many notifications.
@@ -132,9 +133,11 @@ impl Gate {
         if need.action == Action::UiNotify {
             self.throttle_notifications(head, caller)?;
         }
-        authorize::class(caller, need)
-            .and_then(|()| authorize::scope_and_role(caller, need))
-            .map_err(|refusal| self.denied(head, caller, need, refusal))
+        let judged = authorize::class(caller, need).and_then(|()| authorize::scope_and_role(caller, need));
+        // A page leaves out what its reader may not see: that is no attempt at anything.
+        judged.map_err(
+            |refusal| if head.method == Method::GET { refusal } else { self.denied(head, caller, need, refusal) },
+        )
     }
 
     /// Channel, throttle, bookkeeping, class.
@@ -166,19 +169,6 @@ impl Gate {
     pub fn count(&self, head: &Head, caller: &Caller) -> Option<()> {
         self.requests.take(caller.account(), head.arrived).ok()?;
         self.record.note(head, caller).ok()
-    }
-
-    /// Judges whether a caller that one route has admitted may call another one as well: a page asks others for what it
-    /// shows. It counts as no request of its own.
-    ///
-    /// # Errors
-    /// 403.
-    pub fn allow(&self, head: &Head, caller: &Caller, need: &Need) -> Result<(), ApiError> {
-        let judged = authorize::class(caller, need).and_then(|()| authorize::scope_and_role(caller, need));
-        // A page leaves out what its reader may not see: that is no attempt at anything.
-        judged.map_err(
-            |refusal| if head.method == Method::GET { refusal } else { self.denied(head, caller, need, refusal) },
-        )
     }
 
     /// Whether a caller that was admitted earlier would be admitted now; for streams, which outlast their request.

@@ -80,7 +80,7 @@ impl Asked {
     /// 403, or what is wrong with the query.
     pub fn input(self, app: &App, caller: &Caller) -> Result<Input, ApiError> {
         if let Some(need) = self.route.need() {
-            app.gate.allow(&self.head, caller, &need)?;
+            app.gate.admit_within(&self.head, caller, &need)?;
         }
         Input::new(self.head, self.route, self.params, &Bytes::new())
     }
@@ -120,7 +120,7 @@ impl Asked {
         let request_id = head.request_id.clone();
         let refuse = |error: ApiError| Outcome::Done(render(&error, Dialect::Taos, &request_id));
         let allowed = match route.need() {
-            Some(need) => app.gate.allow(&head, caller, &need),
+            Some(need) => app.gate.admit_within(&head, caller, &need),
             None => Ok(()),
         };
         let input = allowed.and_then(|()| Input::new(Arc::clone(&head), route, params, body));
