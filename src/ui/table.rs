@@ -14,7 +14,7 @@ use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, Pub
 use crate::api::{self, App};
 use crate::rest::error::Dialect;
 use crate::rest::head::Head;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Access, Answer};
 use crate::rest::router::Found;
 
 /// A page: path, the action that opens it, the route's id, its title, what makes it.
@@ -47,23 +47,10 @@ const fn row(
     id: &'static str,
     title: &'static str,
 ) -> ApiRoute {
-    Route {
-        method,
-        path,
-        dialect: Dialect::Html,
-        access,
-        id,
-        title,
-        about: "A page of the console, for browsers.",
-        repeat: Repeat::Safe,
-        query: query::ALL,
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/html"])),
-        errors: &[],
-        doc: "operations/console",
-        tool: None,
-    }
+    ApiRoute::bare(method, path, Dialect::Html, access)
+        .described(id, title, "A page of the console, for browsers.", "operations/console")
+        .asking(query::ALL)
+        .answering(200, Answer::Other(&["text/html"]))
 }
 
 /// What is no page.

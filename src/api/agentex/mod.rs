@@ -21,7 +21,7 @@ use crate::access::Action;
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::error::Dialect;
 use crate::rest::field::Field;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Access;
 pub use agents::ROUTES as AGENTS;
 pub use deployments::ROUTES as DEPLOYMENTS;
 use deployments::deployed;
@@ -42,23 +42,7 @@ const fn row(
     path: &'static str,
     access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
 ) -> ApiRoute {
-    Route {
-        method,
-        path,
-        dialect: Dialect::Agentex,
-        access,
-        id: "",
-        title: "",
-        about: "",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(&[])),
-        errors: &[],
-        doc: "",
-        tool: None,
-    }
+    ApiRoute::bare(method, path, Dialect::Agentex, access)
 }
 
 /// A checked route: method, path, action, handler.

@@ -41,7 +41,7 @@ use super::engine::call::{Call, Handled};
 use crate::access::{Action, Class};
 use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::rest::error::Dialect;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Access;
 
 /// A text of a reply.
 /// Ids have 36 characters; what is longer is none.
@@ -53,23 +53,7 @@ const fn row(
     path: &'static str,
     access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
 ) -> ApiRoute {
-    Route {
-        method,
-        path,
-        dialect: Dialect::Ax,
-        access,
-        id: "",
-        title: "",
-        about: "",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(&[])),
-        errors: &[],
-        doc: "",
-        tool: None,
-    }
+    ApiRoute::bare(method, path, Dialect::Ax, access)
 }
 
 /// A checked route: method, path, classes, action, handler.

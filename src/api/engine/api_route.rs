@@ -1,13 +1,16 @@
 //! A row of the route table: a route with its handler, and the words that rows are written in.
 
+use hyper::http::Method;
+
 use super::app::App;
 use super::call::{Call, Handled};
-use crate::access::Caller;
+use crate::access::{Action, Caller};
 use crate::rest::codes::Code;
+use crate::rest::error::Dialect;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
 use crate::rest::tool::Tool;
 
 /// The handler of a public route.
@@ -19,8 +22,51 @@ pub type AtOnceHandler = fn(&Caller) -> Reply;
 /// A row of the table.
 pub type ApiRoute = Route<PublicHandler, CheckedHandler, AtOnceHandler>;
 
-/// A row in the words of its dialect's tables, put together from a bare one.
+/// A row is put together from a bare one; what it does not name keeps these defaults: no query, no body, 200 with an empty
+/// object, safe to repeat, no codes of its own, no tool.
 impl ApiRoute {
+    /// A bare row.
+    pub(crate) const fn bare(
+        method: Method,
+        path: &'static str,
+        dialect: Dialect,
+        access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
+    ) -> Self {
+        Route {
+            method,
+            path,
+            dialect,
+            access,
+            id: "",
+            title: "",
+            about: "",
+            repeat: Repeat::Safe,
+            query: &[],
+            body: BodyKind::None,
+            example: "",
+            answer: (200, Answer::Object(&[])),
+            errors: &[],
+            doc: "",
+            tool: None,
+        }
+    }
+
+    /// A bare row for callers whose scopes cover the action.
+    pub(crate) const fn checked(
+        method: Method,
+        path: &'static str,
+        dialect: Dialect,
+        action: Action,
+        handler: CheckedHandler,
+    ) -> Self {
+        Self::bare(method, path, dialect, Access::Action(action, handler))
+    }
+
+    /// A bare row for anybody.
+    pub(crate) const fn public(method: Method, path: &'static str, dialect: Dialect, handler: PublicHandler) -> Self {
+        Self::bare(method, path, dialect, Access::Public(handler))
+    }
+
     /// What it is called and does, and the page that explains it.
     pub(crate) const fn described(
         mut self,
@@ -64,6 +110,12 @@ impl ApiRoute {
     /// Its body is any bytes, its query any text.
     pub(crate) const fn taking_raw(mut self) -> Self {
         self.body = BodyKind::Raw;
+        self
+    }
+
+    /// An example of a body that the handler alone reads.
+    pub(crate) const fn with_example(mut self, example: &'static str) -> Self {
+        self.example = example;
         self
     }
 

@@ -57,23 +57,19 @@ use crate::rest::codes;
 use crate::rest::error::Dialect;
 use crate::rest::field::{Field, Type};
 use crate::rest::route::Answer::Object;
-use crate::rest::route::{Access, BodyKind, Repeat, Route};
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::POST,
-    path: "/mcp",
-    dialect: Dialect::Mcp,
-    access: Access::Action(Action::McpUse, serve),
-    id: "mcp",
-    title: "Talk to the MCP endpoint",
-    about: "One message of the Model Context Protocol over Streamable HTTP, of any revision from 2024-11-05 to 2026-07-28. \
-            There are no sessions. Each tool, resource and prompt needs the action of its route.",
-    repeat: Repeat::Safe,
-    query: &[],
-    body: BodyKind::Raw,
-    example: r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}"#,
-    answer: (
+pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/mcp", Dialect::Mcp, Action::McpUse, serve)
+    .described(
+        "mcp",
+        "Talk to the MCP endpoint",
+        "One message of the Model Context Protocol over Streamable HTTP, of any revision from 2024-11-05 to \
+            2026-07-28. There are no sessions. Each tool, resource and prompt needs the action of its route.",
+        "recipes/mcp#protocol",
+    )
+    .taking_raw()
+    .with_example(r#"{"jsonrpc": "2.0", "id": 1, "method": "tools/list"}"#)
+    .answering(
         200,
         Object(&[
             Field::word("jsonrpc", &["2.0"], "The version of JSON-RPC.").required(),
@@ -81,11 +77,8 @@ pub const ROUTES: &[ApiRoute] = &[Route {
             Field::of("result", Type::AnyObject, "What the method gives."),
             Field::of("error", Type::AnyObject, "What went wrong: code, message and data."),
         ]),
-    ),
-    errors: &[codes::ORIGIN_NOT_ALLOWED, codes::PAT_NOT_ALLOWED, codes::NOT_ACCEPTABLE],
-    doc: "recipes/mcp#protocol",
-    tool: None,
-}];
+    )
+    .failing(&[codes::ORIGIN_NOT_ALLOWED, codes::PAT_NOT_ALLOWED, codes::NOT_ACCEPTABLE])];
 
 fn serve(app: &App, call: Call) -> Handled {
     let answer = server::answer(&Ours { app, call: &call }, &call.input.head.headers, &call.input.raw);

@@ -17,7 +17,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::secret::ClientSecret;
 use crate::store::oauth_clients::{self, Client};
 use crate::store::{self, credentials, oauth_grants};
@@ -58,57 +58,39 @@ const MADE: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/oauth/clients",
-        dialect: Taos,
-        access: Access::Action(Action::OauthClientsList, list),
-        id: "oauth_clients_list",
-        title: "List the programs that were registered by hand",
-        about: "Oldest first. Programs that registered themselves are stored nowhere.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/oauth/clients",
-        dialect: Taos,
-        access: Access::Action(Action::OauthClientsCreate, create),
-        id: "oauth_clients_create",
-        title: "Register a program by hand",
-        about: "The client secret is in the reply and nowhere else.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[CLIENT_NAME.required(), REDIRECT_URIS, SECRET, INTROSPECT]),
-        example: r#"{"name": "Wiki", "redirect_uris": ["https://wiki.example.org/callback"], "secret": true}"#,
-        answer: (201, Answer::Object(MADE)),
-        errors: &[codes::FORBIDDEN, codes::INVALID_REDIRECT_URI, codes::LIMIT_REACHED],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/oauth/clients/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::OauthClientsDelete, delete),
-        id: "oauth_clients_delete",
-        title: "Remove a registered program",
-        about: "Names the program by its id, or by its name if no other has it. Ends everything that was granted to it.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::FORBIDDEN, codes::OAUTH_CLIENT_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+    ApiRoute::checked(Method::GET, "/api/oauth/clients", Taos, Action::OauthClientsList, list)
+        .described(
+            "oauth_clients_list",
+            "List the programs that were registered by hand",
+            "Oldest first. Programs that registered themselves are stored nowhere.",
+            DOC,
+        )
+        .asking(&[LIMIT, CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::FORBIDDEN, codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::POST, "/api/oauth/clients", Taos, Action::OauthClientsCreate, create)
+        .described(
+            "oauth_clients_create",
+            "Register a program by hand",
+            "The client secret is in the reply and nowhere else.",
+            DOC,
+        )
+        .taking(
+            &[CLIENT_NAME.required(), REDIRECT_URIS, SECRET, INTROSPECT],
+            r#"{"name": "Wiki", "redirect_uris": ["https://wiki.example.org/callback"], "secret": true}"#,
+        )
+        .secret()
+        .answering(201, Answer::Object(MADE))
+        .failing(&[codes::FORBIDDEN, codes::INVALID_REDIRECT_URI, codes::LIMIT_REACHED]),
+    ApiRoute::checked(Method::DELETE, "/api/oauth/clients/{id}", Taos, Action::OauthClientsDelete, delete)
+        .described(
+            "oauth_clients_delete",
+            "Remove a registered program",
+            "Names the program by its id, or by its name if no other has it. Ends everything that was granted to it.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::FORBIDDEN, codes::OAUTH_CLIENT_NOT_FOUND]),
 ];
 
 fn show(client: &Client) -> Value {

@@ -12,7 +12,7 @@ use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::credentials::{self, CredentialState};
 use crate::store::oauth_grants::{self, Grant};
 use crate::time::Micros;
@@ -21,19 +21,15 @@ const DOC: &str = "recipes/letting-programs-log-in#grants";
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/oauth/grants",
-        dialect: Taos,
-        access: Access::Action(Action::OauthGrantsList, list),
-        id: "oauth_grants_list",
-        title: "List what was granted to programs",
-        about: "The live grants that the caller has given, oldest first; an admin sees those of all users.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/oauth/grants", Taos, Action::OauthGrantsList, list)
+        .described(
+            "oauth_grants_list",
+            "List what was granted to programs",
+            "The live grants that the caller has given, oldest first; an admin sees those of all users.",
+            DOC,
+        )
+        .asking(&[LIMIT, CURSOR])
+        .answering(
             200,
             Answer::List(&[
                 Field::shown("id", "The grant's id."),
@@ -50,28 +46,17 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("expires_at", "When it ends if it is not refreshed."),
                 Field::shown("ends_at", "When it ends at the latest."),
             ]),
-        ),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/oauth/grants/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::OauthGrantsRevoke, revoke),
-        id: "oauth_grants_revoke",
-        title: "End what was granted to a program",
-        about: "The daemon refuses the program's tokens from the next request on.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::GRANT_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        )
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::DELETE, "/api/oauth/grants/{id}", Taos, Action::OauthGrantsRevoke, revoke)
+        .described(
+            "oauth_grants_revoke",
+            "End what was granted to a program",
+            "The daemon refuses the program's tokens from the next request on.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::GRANT_NOT_FOUND]),
 ];
 
 fn show(grant: &Grant) -> Value {

@@ -46,7 +46,7 @@ use crate::config::Config;
 use crate::rest::codes;
 use crate::rest::error::{ApiError, Dialect};
 use crate::rest::input::Input;
-use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
+use crate::rest::route::{Answer, Need};
 use form::{Form, Wrong};
 use target::Target;
 
@@ -59,23 +59,7 @@ const NEED: Need = Need { action: Action::OauthToken, classes: &[], dialect: Dia
 
 /// A bare row that anybody may call.
 const fn public(method: Method, path: &'static str, handler: PublicHandler) -> ApiRoute {
-    Route {
-        method,
-        path,
-        dialect: Dialect::OAuth,
-        access: Access::Public(handler),
-        id: "",
-        title: "",
-        about: "",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Empty),
-        errors: &[],
-        doc: "",
-        tool: None,
-    }
+    ApiRoute::public(method, path, Dialect::OAuth, handler).answering(200, Answer::Empty)
 }
 
 /// A bare row of a page. Its query is the handler's alone: others add to it what they like.

@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::Store;
@@ -36,16 +36,16 @@ const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply unt
 const CLIENT_ANSWER: Field = Field::text(
     "client_answer",
     ANSWER_CHARS,
-    "For MCP clients: the answer that the client's own user gave, empty if that user gave none. The question is stored with \
-        it, with answered_by client, and is not put to the owner.",
+    "For MCP clients: the answer that the client's own user gave, empty if that user gave none. The question is stored \
+        with it, with answered_by client, and is not put to the owner.",
 );
 
 /// Who is asked.
 const VIA: Field = Field::word(
     "via",
     &["owner", "client"],
-    "Where the user is: client shows a form in the client that calls, if it has forms. Its answer counts as the client's, \
-        not as the owner's. owner if absent.",
+    "Where the user is: client shows a form in the client that calls, if it has forms. Its answer counts as the \
+        client's, not as the owner's. owner if absent.",
 );
 
 /// The same as a tool has it.
@@ -59,7 +59,8 @@ const RECORD: &[Field] = &[
     Field::integer("option", 0, 16, "The number of the chosen option, counted from 0."),
     Field::unbounded(
         "answered_by",
-        "The username of the one who answered; client for the user of the agent's MCP client, whom the box does not know.",
+        "The username of the one who answered; client for the user of the agent's MCP client, whom the box does not \
+            know.",
     ),
     Field::unbounded("answered_at", "When the question was answered."),
     Field::unbounded("note", "What the decider wrote."),
@@ -67,66 +68,60 @@ const RECORD: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/ui/ask",
-        dialect: Taos,
-        access: Access::Action(Action::RequestsCreate, ask),
-        id: "ui_ask",
-        title: "Ask the user",
-        about: "For agents. The owner gets a message and a notification; the first reply of the owner to the message is the answer, or a decision of the request with this id.",
-        repeat: Repeat::Key,
-        query: &[],
-        body: BodyKind::Json(&[
-            Field::text("question", QUESTION_CHARS.1, "The question.").not_empty().required(),
-            Field::texts(
-                "options",
-                QUESTION_OPTIONS[1].1,
-                QUESTION_OPTIONS[1].2,
-                "Up to 8 answers to choose from; without them the answer is free text.",
-            ),
-            SPACE,
-            WAIT,
-            CLIENT_ANSWER,
-        ]),
-        example: r#"{"question": "Which branch shall I build?", "options": ["main", "release"]}"#,
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[
+    ApiRoute::checked(Method::POST, "/api/ui/ask", Taos, Action::RequestsCreate, ask)
+        .described(
+            "ui_ask",
+            "Ask the user",
+            "For agents. The owner gets a message and a notification; the first reply of the owner to the message is \
+                the answer, or a decision of the request with this id.",
+            DOC,
+        )
+        .taking(
+            &[
+                Field::text("question", QUESTION_CHARS.1, "The question.").not_empty().required(),
+                Field::texts(
+                    "options",
+                    QUESTION_OPTIONS[1].1,
+                    QUESTION_OPTIONS[1].2,
+                    "Up to 8 answers to choose from; without them the answer is free text.",
+                ),
+                SPACE,
+                WAIT,
+                CLIENT_ANSWER,
+            ],
+            r#"{"question": "Which branch shall I build?", "options": ["main", "release"]}"#,
+        )
+        .repeatable()
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[
             codes::AGENT_REQUIRED,
             codes::SPACE_FORBIDDEN,
             codes::FORBIDDEN,
             codes::TOO_MANY_QUESTIONS,
             codes::RECENTLY_DENIED,
-        ],
-        doc: DOC,
-        tool: Some(
+        ])
+        .offering(
             Tool::new(
                 "user_ask",
                 Effect::Adds,
-                "Ask your user a question, with up to 8 options to choose from, when you need a decision or an answer. With \
-                    wait the call is held until the answer is there; otherwise read it later with user_answer.",
+                "Ask your user a question, with up to 8 options to choose from, when you need a decision or an answer. \
+                    With wait the call is held until the answer is there; otherwise read it later with user_answer.",
             )
             .narrowed(&[TOOL_WAIT_FIELD])
             .omitting(&[CLIENT_ANSWER.name])
             .with_extra(&[VIA]),
         ),
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/ui/ask/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::RequestsRead, get),
-        id: "ui_answer",
-        title: "Read the answer to a question",
-        about: "For the agent that asked. With wait, the reply comes with the answer, or after that many seconds.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::QUESTION_NOT_FOUND],
-        doc: DOC,
-        tool: Some(
+    ApiRoute::checked(Method::GET, "/api/ui/ask/{id}", Taos, Action::RequestsRead, get)
+        .described(
+            "ui_answer",
+            "Read the answer to a question",
+            "For the agent that asked. With wait, the reply comes with the answer, or after that many seconds.",
+            DOC,
+        )
+        .asking(&[WAIT])
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::QUESTION_NOT_FOUND])
+        .offering(
             Tool::new(
                 "user_answer",
                 Effect::Reads,
@@ -135,7 +130,6 @@ pub const ROUTES: &[ApiRoute] = &[
             .with_path(&[Field::text("question_id", 64, "The question's id, as user_ask gave it.")])
             .narrowed(&[TOOL_WAIT_FIELD]),
         ),
-    },
 ];
 
 fn show(question: &Request, now: Micros) -> Value {

@@ -18,25 +18,21 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::{Decided, Reply};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store;
 use crate::store::audit::{self, AuditFilter, Record};
 use crate::store::users;
 use crate::time::Micros;
 
-const HEAD: ApiRoute = Route {
-    method: Method::GET,
-    path: "/api/audit/head",
-    dialect: Taos,
-    access: Access::Action(Action::AuditRead, head),
-    id: "audit_head",
-    title: "Read the signed head of the audit chain",
-    about: "Keep the head outside the box. With it, taosd check --head proves that nobody has removed or rewritten earlier rows.",
-    repeat: Repeat::Safe,
-    query: &[],
-    body: BodyKind::None,
-    example: "",
-    answer: (
+const HEAD: ApiRoute = ApiRoute::checked(Method::GET, "/api/audit/head", Taos, Action::AuditRead, head)
+    .described(
+        "audit_head",
+        "Read the signed head of the audit chain",
+        "Keep the head outside the box. With it, taosd check --head proves that nobody has removed or rewritten \
+            earlier rows.",
+        "concepts/permissions#the-head-of-the-audit",
+    )
+    .answering(
         200,
         Answer::Object(&[
             Field::integer("seq", 1, i64::MAX, "The number of the last row.").required(),
@@ -45,11 +41,8 @@ const HEAD: ApiRoute = Route {
             Field::shown("key_id", "The signing key: the first 16 hex digits of its hash."),
             Field::shown("signature", "The Ed25519 signature by the box's key, in base64url."),
         ]),
-    ),
-    errors: &[codes::FORBIDDEN],
-    doc: "concepts/permissions#the-head-of-the-audit",
-    tool: None,
-};
+    )
+    .failing(&[codes::FORBIDDEN]);
 
 const ACTOR: Field = Field::text(
     "actor",
@@ -66,52 +59,43 @@ const TIME: &str =
 const ROWS: Field = Field::integer("rows", 1, 10_000, "How many of the newest rows to check; 1000 if absent.");
 const DEFAULT_ROWS: i64 = 1_000;
 
-const VERIFICATION: ApiRoute = Route {
-    method: Method::GET,
-    path: "/api/audit/verification",
-    dialect: Taos,
-    access: Access::Action(Action::AuditRead, verification),
-    id: "audit_verification",
-    title: "Check the newest rows of the audit chain",
-    about: "Computes the hashes again, up to the end of the chain. On the box, taosd check walks the whole chain.",
-    repeat: Repeat::Safe,
-    query: &[ROWS],
-    body: BodyKind::None,
-    example: "",
-    answer: (
-        200,
-        Answer::Object(&[
-            Field::word("state", &["intact", "broken"], "Whether every checked row follows the one before it.")
-                .required(),
-            Field::integer("checked", 0, i64::MAX, "How many rows were checked; 0 if the chain is broken.").required(),
-            Field::integer("first_seq", 0, i64::MAX, "The first checked row.").required(),
-            Field::integer("last_seq", 0, i64::MAX, "The last checked row.").required(),
-            Field::flag("complete", "True if these are all rows of the chain.").required(),
-            Field::shown("problem", "Where the chain is broken; null if it is intact.").nullable(),
-        ]),
-    ),
-    errors: &[codes::FORBIDDEN],
-    doc: "concepts/permissions#audit",
-    tool: None,
-};
+const VERIFICATION: ApiRoute =
+    ApiRoute::checked(Method::GET, "/api/audit/verification", Taos, Action::AuditRead, verification)
+        .described(
+            "audit_verification",
+            "Check the newest rows of the audit chain",
+            "Computes the hashes again, up to the end of the chain. On the box, taosd check walks the whole chain.",
+            "concepts/permissions#audit",
+        )
+        .asking(&[ROWS])
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::word("state", &["intact", "broken"], "Whether every checked row follows the one before it.")
+                    .required(),
+                Field::integer("checked", 0, i64::MAX, "How many rows were checked; 0 if the chain is broken.")
+                    .required(),
+                Field::integer("first_seq", 0, i64::MAX, "The first checked row.").required(),
+                Field::integer("last_seq", 0, i64::MAX, "The last checked row.").required(),
+                Field::flag("complete", "True if these are all rows of the chain.").required(),
+                Field::shown("problem", "Where the chain is broken; null if it is intact.").nullable(),
+            ]),
+        )
+        .failing(&[codes::FORBIDDEN]);
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     HEAD,
     VERIFICATION,
-    Route {
-        method: Method::GET,
-        path: "/api/audit",
-        dialect: Taos,
-        access: Access::Action(Action::AuditRead, list),
-        id: "audit_list",
-        title: "Read the audit chain",
-        about: "Newest first. Each row has a hash over itself and the row before it.",
-        repeat: Repeat::Safe,
-        query: &[ACTOR, ACTION, RESOURCE, SINCE, UNTIL, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/audit", Taos, Action::AuditRead, list)
+        .described(
+            "audit_list",
+            "Read the audit chain",
+            "Newest first. Each row has a hash over itself and the row before it.",
+            "concepts/permissions#audit",
+        )
+        .asking(&[ACTOR, ACTION, RESOURCE, SINCE, UNTIL, LIMIT, CURSOR])
+        .answering(
             200,
             Answer::List(&[
                 Field::integer("seq", 1, i64::MAX, "The number of the row in the chain.").required(),
@@ -129,11 +113,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("prev_hash", "The hash of the previous row."),
                 Field::shown("hash", "The hash of this row."),
             ]),
-        ),
-        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
-        doc: "concepts/permissions#audit",
-        tool: None,
-    },
+        )
+        .failing(&[codes::FORBIDDEN, codes::INVALID_CURSOR]),
 ];
 
 fn list(app: &App, call: Call) -> Handled {

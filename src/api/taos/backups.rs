@@ -22,7 +22,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::{Body, Pulled, Reply, Source};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store;
 use crate::store::operations::{self, Operation, OperationKind};
 use crate::time::Micros;
@@ -44,57 +44,38 @@ const PIECE: usize = 256 * 1024;
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/backups",
-        dialect: Taos,
-        access: Access::Action(Action::BackupsCreate, create),
-        id: "backups_create",
-        title: "Make a backup",
-        about: "Writes a checked copy of the database into its directory `backup`. The daemon keeps the newest 7.",
-        repeat: Repeat::Key,
-        query: &[WAIT],
-        body: BodyKind::Json(&[]),
-        example: "{}",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/backups",
-        dialect: Taos,
-        access: Access::Action(Action::BackupsList, list),
-        id: "backups_list",
-        title: "List backups",
-        about: "The requested backups, newest first; with kind=automatic the copies that the daemon makes by itself.",
-        repeat: Repeat::Safe,
-        query: &[KIND],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(LISTED)),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/backups/{file}",
-        dialect: Taos,
-        access: Access::Action(Action::BackupsDownload, download),
-        id: "backups_download",
-        title: "Download a backup",
-        about: "The file as it lies on the box, as application/vnd.sqlite3. It holds all that the box keeps, but no secret in clear. Each download is in the audit.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["application/vnd.sqlite3"])),
-        errors: &[codes::FORBIDDEN, codes::BACKUP_NOT_FOUND],
-        doc: "recipes/backup#download-one",
-        tool: None,
-    },
+    ApiRoute::checked(Method::POST, "/api/backups", Taos, Action::BackupsCreate, create)
+        .described(
+            "backups_create",
+            "Make a backup",
+            "Writes a checked copy of the database into its directory `backup`. The daemon keeps the newest 7.",
+            DOC,
+        )
+        .asking(&[WAIT])
+        .taking(&[], "{}")
+        .repeatable()
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::GET, "/api/backups", Taos, Action::BackupsList, list)
+        .described(
+            "backups_list",
+            "List backups",
+            "The requested backups, newest first; with kind=automatic the copies that the daemon makes by itself.",
+            DOC,
+        )
+        .asking(&[KIND])
+        .answering(200, Answer::List(LISTED))
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::GET, "/api/backups/{file}", Taos, Action::BackupsDownload, download)
+        .described(
+            "backups_download",
+            "Download a backup",
+            "The file as it lies on the box, as application/vnd.sqlite3. It holds all that the box keeps, but no \
+                secret in clear. Each download is in the audit.",
+            "recipes/backup#download-one",
+        )
+        .answering(200, Answer::Other(&["application/vnd.sqlite3"]))
+        .failing(&[codes::FORBIDDEN, codes::BACKUP_NOT_FOUND]),
 ];
 
 fn create(app: &App, call: Call) -> Handled {

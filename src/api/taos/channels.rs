@@ -22,7 +22,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::secret::Plaintext;
@@ -39,7 +39,8 @@ const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "The protocol of the
 const URL: Field = Field::text(
     "url",
     CHANNEL_URL_CHARS,
-    "The address: of ntfy with the topic at the end, of telegram with ?chat_id=ID. https to a public host, or any that channel_hosts lists.",
+    "The address: of ntfy with the topic at the end, of telegram with ?chat_id=ID. https to a public host, or any that \
+        channel_hosts lists.",
 )
 .told(r#"{"pattern": "^https://[a-z0-9][a-z0-9.-]*[.][a-z]{2,}/[A-Za-z0-9_/-]*([?]chat_id=[0-9]+)?$"}"#);
 const SECRET: Field = Field::text(
@@ -83,97 +84,60 @@ const RECORD: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/users/{username}/channels",
-        dialect: Taos,
-        access: Access::Action(Action::ChannelsList, list),
-        id: "channels_list",
-        title: "List a user's channels",
-        about: "The user's own, oldest first, then those of taosd.toml that are for everybody. With the state of delivery, without secrets.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Array(RECORD)),
-        errors: &[codes::USER_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/users/{username}/channels",
-        dialect: Taos,
-        access: Access::Action(Action::ChannelsCreate, create),
-        id: "channels_create",
-        title: "Make a channel",
-        about: "Notifications to the user are delivered there as well, from now on.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[KIND.required(), URL.required(), SECRET, EVENTS, MIN_LEVEL]),
-        example: r#"{"kind": "ntfy", "url": "https://ntfy.sh/my-long-topic-7f3a", "min_level": "high"}"#,
-        answer: (201, Answer::Object(RECORD)),
-        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FIT, codes::LIMIT_REACHED],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/users/{username}/channels/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::ChannelsUpdate, update),
-        id: "channels_update",
-        title: "Change a channel",
-        about: "What is absent stays. The state of delivery begins anew.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[URL, SECRET, EVENTS, MIN_LEVEL]),
-        example: r#"{"min_level": "normal"}"#,
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND, codes::CHANNEL_NOT_FIT],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/users/{username}/channels/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::ChannelsDelete, delete),
-        id: "channels_delete",
-        title: "Delete a channel",
-        about: "What still waits for it is dropped.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/users/{username}/channels/{id}/test",
-        dialect: Taos,
-        access: Access::Action(Action::ChannelsTest, test),
-        id: "channels_test",
-        title: "Try a channel",
-        about: "Sends a test message now and tells how that ended, after ten seconds at the latest.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[]),
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/users/{username}/channels", Taos, Action::ChannelsList, list)
+        .described(
+            "channels_list",
+            "List a user's channels",
+            "The user's own, oldest first, then those of taosd.toml that are for everybody. With the state of \
+                delivery, without secrets.",
+            DOC,
+        )
+        .answering(200, Answer::Array(RECORD))
+        .failing(&[codes::USER_NOT_FOUND]),
+    ApiRoute::checked(Method::POST, "/api/users/{username}/channels", Taos, Action::ChannelsCreate, create)
+        .described(
+            "channels_create",
+            "Make a channel",
+            "Notifications to the user are delivered there as well, from now on.",
+            DOC,
+        )
+        .taking(
+            &[KIND.required(), URL.required(), SECRET, EVENTS, MIN_LEVEL],
+            r#"{"kind": "ntfy", "url": "https://ntfy.sh/my-long-topic-7f3a", "min_level": "high"}"#,
+        )
+        .secret()
+        .answering(201, Answer::Object(RECORD))
+        .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FIT, codes::LIMIT_REACHED]),
+    ApiRoute::checked(Method::PATCH, "/api/users/{username}/channels/{id}", Taos, Action::ChannelsUpdate, update)
+        .described(
+            "channels_update",
+            "Change a channel",
+            "What is absent stays. The state of delivery begins anew.",
+            DOC,
+        )
+        .taking(&[URL, SECRET, EVENTS, MIN_LEVEL], r#"{"min_level": "normal"}"#)
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND, codes::CHANNEL_NOT_FIT]),
+    ApiRoute::checked(Method::DELETE, "/api/users/{username}/channels/{id}", Taos, Action::ChannelsDelete, delete)
+        .described("channels_delete", "Delete a channel", "What still waits for it is dropped.", DOC)
+        .answering(204, Answer::Empty)
+        .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND]),
+    ApiRoute::checked(Method::POST, "/api/users/{username}/channels/{id}/test", Taos, Action::ChannelsTest, test)
+        .described(
+            "channels_test",
+            "Try a channel",
+            "Sends a test message now and tells how that ended, after ten seconds at the latest.",
+            DOC,
+        )
+        .taking(&[], "")
+        .answering(
             200,
             Answer::Object(&[
                 Field::flag("delivered", "True if the receiver accepted the message.").required(),
                 Field::unbounded("error", "Why the delivery failed.").required().nullable(),
             ]),
-        ),
-        errors: &[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        )
+        .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND]),
 ];
 
 fn show(channel: &Channel, waiting: i64) -> Value {

@@ -13,47 +13,31 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 
 const DOC: &str = "README";
 const Q: Field = Field::text("q", 200, "Words that all stand in a part of a page.");
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/docs",
-        dialect: Taos,
-        access: Access::Public(front),
-        id: "docs_index",
-        title: "Read the documentation's first page",
-        about: "Markdown, or HTML if the client accepts it. With q, the places where all of these words stand.",
-        repeat: Repeat::Safe,
-        query: &[Q],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
-        errors: &[],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/docs/{path...}",
-        dialect: Taos,
-        access: Access::Public(page),
-        id: "docs_get",
-        title: "Read a page of the documentation",
-        about: "Markdown, or HTML if the client accepts it. The path may end in .md.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/markdown", "text/html"])),
-        errors: &[codes::DOC_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+    ApiRoute::public(Method::GET, "/docs", Taos, front)
+        .described(
+            "docs_index",
+            "Read the documentation's first page",
+            "Markdown, or HTML if the client accepts it. With q, the places where all of these words stand.",
+            DOC,
+        )
+        .asking(&[Q])
+        .answering(200, Answer::Other(&["text/markdown", "text/html"])),
+    ApiRoute::public(Method::GET, "/docs/{path...}", Taos, page)
+        .described(
+            "docs_get",
+            "Read a page of the documentation",
+            "Markdown, or HTML if the client accepts it. The path may end in .md.",
+            DOC,
+        )
+        .answering(200, Answer::Other(&["text/markdown", "text/html"]))
+        .failing(&[codes::DOC_NOT_FOUND]),
 ];
 
 fn front(app: &App, input: Input) -> Handled {

@@ -11,7 +11,7 @@ use crate::api::engine::paging::{CURSOR, LIMIT, Listing};
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::secret::Kind;
 use crate::store::expiry::{self, Ending};
 use crate::time::Micros;
@@ -20,39 +20,34 @@ const DAYS: Field = Field::integer("within_days", 1, 3650, "How many days ahead 
 const DEFAULT_DAYS: i64 = 14;
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::GET,
-    path: "/api/credentials/expiring",
-    dialect: Taos,
-    access: Access::Action(Action::CredentialsList, list),
-    id: "credentials_expiring",
-    title: "List credentials that end soon",
-    about: "Tokens, keys and programs' grants, whichever kind, the first to end first. An admin sees all; others see their own and those of their agents. Web sessions are left out.",
-    repeat: Repeat::Safe,
-    query: &[DAYS, LIMIT, CURSOR],
-    body: BodyKind::None,
-    example: "",
-    answer: (
-        200,
-        Answer::List(&[
-            Field::shown("id", "The credential's id."),
-            Field::word("kind", Kind::SLUGS, "The kind of the credential.").required(),
-            Field::shown("key_id", "The public part, which identifies it."),
-            Field::shown("label", "Its label; empty if it has none."),
-            Field::shown("agent_name", "The agent that it belongs to; null for a user's.").nullable(),
-            Field::shown(
-                "username",
-                "The user that it belongs to, or who owns the agent; null for an enrollment of nobody.",
-            )
-            .nullable(),
-            Field::shown("expires_at", "When it ends."),
-            Field::shown("last_used_at", "When it was last used, to the minute; null if never.").nullable(),
-        ]),
-    ),
-    errors: &[codes::INVALID_CURSOR],
-    doc: "concepts/authentication#expiry",
-    tool: None,
-}];
+pub const ROUTES: &[ApiRoute] =
+    &[ApiRoute::checked(Method::GET, "/api/credentials/expiring", Taos, Action::CredentialsList, list)
+        .described(
+            "credentials_expiring",
+            "List credentials that end soon",
+            "Tokens, keys and programs' grants, whichever kind, the first to end first. An admin sees all; others see \
+                their own and those of their agents. Web sessions are left out.",
+            "concepts/authentication#expiry",
+        )
+        .asking(&[DAYS, LIMIT, CURSOR])
+        .answering(
+            200,
+            Answer::List(&[
+                Field::shown("id", "The credential's id."),
+                Field::word("kind", Kind::SLUGS, "The kind of the credential.").required(),
+                Field::shown("key_id", "The public part, which identifies it."),
+                Field::shown("label", "Its label; empty if it has none."),
+                Field::shown("agent_name", "The agent that it belongs to; null for a user's.").nullable(),
+                Field::shown(
+                    "username",
+                    "The user that it belongs to, or who owns the agent; null for an enrollment of nobody.",
+                )
+                .nullable(),
+                Field::shown("expires_at", "When it ends."),
+                Field::shown("last_used_at", "When it was last used, to the minute; null if never.").nullable(),
+            ]),
+        )
+        .failing(&[codes::INVALID_CURSOR])];
 
 fn list(app: &App, call: Call) -> Handled {
     let mut list = Listing::of(&call.input, "credentials_expiring")?;

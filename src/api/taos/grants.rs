@@ -16,7 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::{Decided, Reply};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::grants::{self, Given, Grant, GrantFilter, GrantRole, Grantee, On};
 use crate::store::{self, agents, spaces, users};
 use crate::time::Micros;
@@ -48,64 +48,41 @@ const RECORD: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/grants",
-        dialect: Taos,
-        access: Access::Action(Action::GrantsCreate, create),
-        id: "grants_create",
-        title: "Give a role",
-        about: "An owner of the agent or space may do this, on agent:* an admin. The new role and its end replace earlier ones.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[PRINCIPAL.required(), RESOURCE.required(), ROLE.required(), EXPIRES_IN]),
-        example: r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
-        answer: (201, Answer::Upsert(RECORD)),
-        errors: &[
+    ApiRoute::checked(Method::POST, "/api/grants", Taos, Action::GrantsCreate, create)
+        .described(
+            "grants_create",
+            "Give a role",
+            "An owner of the agent or space may do this, on agent:* an admin. The new role and its end replace earlier \
+                ones.",
+            DOC,
+        )
+        .taking(
+            &[PRINCIPAL.required(), RESOURCE.required(), ROLE.required(), EXPIRES_IN],
+            r#"{"principal": "user:ann", "resource": "agent:*", "role": "creator"}"#,
+        )
+        .answering(201, Answer::Upsert(RECORD))
+        .failing(&[
             codes::AGENT_NOT_FOUND,
             codes::SPACE_FORBIDDEN,
             codes::FORBIDDEN,
             codes::PRINCIPAL_NOT_FOUND,
             codes::TOO_MANY_MEMBERS,
             codes::LIMIT_REACHED,
-        ],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/grants",
-        dialect: Taos,
-        access: Access::Action(Action::GrantsList, list),
-        id: "grants_list",
-        title: "List grants",
-        about: "The grants that the caller may give: on agents and spaces that it owns. An admin sees all.",
-        repeat: Repeat::Safe,
-        query: &[PRINCIPAL, RESOURCE, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/grants/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::GrantsDelete, delete),
-        id: "grants_delete",
-        title: "Take a role back",
-        about: "Everyone who may give the grant may delete it.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::GRANT_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        ]),
+    ApiRoute::checked(Method::GET, "/api/grants", Taos, Action::GrantsList, list)
+        .described(
+            "grants_list",
+            "List grants",
+            "The grants that the caller may give: on agents and spaces that it owns. An admin sees all.",
+            DOC,
+        )
+        .asking(&[PRINCIPAL, RESOURCE, LIMIT, CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::DELETE, "/api/grants/{id}", Taos, Action::GrantsDelete, delete)
+        .described("grants_delete", "Take a role back", "Everyone who may give the grant may delete it.", DOC)
+        .answering(204, Answer::Empty)
+        .failing(&[codes::GRANT_NOT_FOUND]),
 ];
 
 fn show(grant: &Grant) -> Value {

@@ -17,7 +17,7 @@ use crate::rest::error::Dialect::{Agentex, Taos};
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::StoreError;
 
 /// From when on a worker counts as stuck.
@@ -32,81 +32,41 @@ pub const HEALTHZ: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/healthz",
-        dialect: Taos,
-        access: Access::Public(healthz),
-        id: "healthz",
-        title: "Check that the process runs",
-        about: "Answers 200 whenever the process runs.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(HEALTHZ)),
-        errors: &[],
-        doc: DOC,
-        tool: None,
-    },
+    ApiRoute::public(Method::GET, "/healthz", Taos, healthz)
+        .described("healthz", "Check that the process runs", "Answers 200 whenever the process runs.", DOC)
+        .answering(200, Answer::Object(HEALTHZ)),
     // The same under the name that Agentex clients know.
-    Route {
-        method: Method::GET,
-        path: "/healthcheck",
-        dialect: Agentex,
-        access: Access::Public(healthz),
-        id: "agentex_healthcheck",
-        title: "Check that the process runs",
-        about: "The same as GET /healthz.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(HEALTHZ)),
-        errors: &[],
-        doc: "concepts/agentex#left-out",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/readyz",
-        dialect: Taos,
-        access: Access::Public(readyz),
-        id: "readyz",
-        title: "Check that the daemon can work",
-        about: "Checks the database, the disk, the queue, the workers and the automatic backups.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::public(Method::GET, "/healthcheck", Agentex, healthz)
+        .described(
+            "agentex_healthcheck",
+            "Check that the process runs",
+            "The same as GET /healthz.",
+            "concepts/agentex#left-out",
+        )
+        .answering(200, Answer::Object(HEALTHZ)),
+    ApiRoute::public(Method::GET, "/readyz", Taos, readyz)
+        .described(
+            "readyz",
+            "Check that the daemon can work",
+            "Checks the database, the disk, the queue, the workers and the automatic backups.",
+            DOC,
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::word("status", &["ready"], "ready; otherwise the reply is a 503.").required(),
                 Field::of("checks", Type::AnyObject, "The result of each check: ok, or what is wrong.").required(),
             ]),
-        ),
-        errors: &[codes::NOT_READY],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/metrics",
-        dialect: Taos,
-        access: Access::Action(Action::MetricsRead, read_metrics),
-        id: "metrics",
-        title: "Read the counters",
-        about: "In the text format of Prometheus.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/plain"])),
-        errors: &[],
-        doc: "recipes/troubleshooting#metrics",
-        tool: None,
-    },
+        )
+        .failing(&[codes::NOT_READY]),
+    ApiRoute::checked(Method::GET, "/metrics", Taos, Action::MetricsRead, read_metrics)
+        .described(
+            "metrics",
+            "Read the counters",
+            "In the text format of Prometheus.",
+            "recipes/troubleshooting#metrics",
+        )
+        .answering(200, Answer::Other(&["text/plain"])),
 ];
 
 pub fn healthz(_: &App, _: Input) -> Handled {

@@ -17,23 +17,18 @@ use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
 use crate::rest::openapi;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Answer, Repeat};
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/",
-        dialect: Taos,
-        access: Access::Public(front),
-        id: "front",
-        title: "Find the way in",
-        about: "Links to the documentation and the routes. A browser is redirected to the console.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::public(Method::GET, "/", Taos, front)
+        .described(
+            "front",
+            "Find the way in",
+            "Links to the documentation and the routes. A browser is redirected to the console.",
+            "getting-started#discover",
+        )
+        .answering(
             200,
             Answer::OrSeeOther(&Answer::Object(&[
                 Field::shown("name", "Always taosd."),
@@ -43,23 +38,14 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("openapi", "The path of the OpenAPI document."),
             ])),
         ),
-        errors: &[],
-        doc: "getting-started#discover",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api",
-        dialect: Taos,
-        access: Access::Public(index),
-        id: "api_index",
-        title: "List the routes",
-        about: "All routes, with the action that each needs.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::public(Method::GET, "/api", Taos, index)
+        .described(
+            "api_index",
+            "List the routes",
+            "All routes, with the action that each needs.",
+            "getting-started#discover",
+        )
+        .answering(
             200,
             Answer::Fixed(&Answer::Object(&[Field::of(
                 "routes",
@@ -77,27 +63,14 @@ pub const ROUTES: &[ApiRoute] = &[
             )
             .required()])),
         ),
-        errors: &[],
-        doc: "getting-started#discover",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/openapi.json",
-        dialect: Taos,
-        access: Access::Public(document),
-        id: "openapi",
-        title: "Read the surface as OpenAPI",
-        about: "OpenAPI 3.1, generated from the same table as GET /api.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Fixed(&Answer::Object(&[]))),
-        errors: &[],
-        doc: "getting-started#discover",
-        tool: None,
-    },
+    ApiRoute::public(Method::GET, "/openapi.json", Taos, document)
+        .described(
+            "openapi",
+            "Read the surface as OpenAPI",
+            "OpenAPI 3.1, generated from the same table as GET /api.",
+            "getting-started#discover",
+        )
+        .answering(200, Answer::Fixed(&Answer::Object(&[]))),
 ];
 
 fn row(route: &ApiRoute) -> Value {

@@ -10,23 +10,19 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::time::Micros;
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::GET,
-    path: "/.well-known/jwks.json",
-    dialect: Taos,
-    access: Access::Public(keys),
-    id: "jwks",
-    title: "Read the keys that verify tokens",
-    about: "The current key, the next key, and the previous key until its last token expires. With a service that takes ES256, the same for ES256.",
-    repeat: Repeat::Safe,
-    query: &[],
-    body: BodyKind::None,
-    example: "",
-    answer: (
+pub const ROUTES: &[ApiRoute] = &[ApiRoute::public(Method::GET, "/.well-known/jwks.json", Taos, keys)
+    .described(
+        "jwks",
+        "Read the keys that verify tokens",
+        "The current key, the next key, and the previous key until its last token expires. With a service that takes \
+            ES256, the same for ES256.",
+        "concepts/authentication#verifying-a-token-elsewhere",
+    )
+    .answering(
         200,
         Answer::Object(&[Field::of(
             "keys",
@@ -42,11 +38,7 @@ pub const ROUTES: &[ApiRoute] = &[Route {
             "The keys.",
         )
         .required()]),
-    ),
-    errors: &[],
-    doc: "concepts/authentication#verifying-a-token-elsewhere",
-    tool: None,
-}];
+    )];
 
 fn keys(app: &App, _: Input) -> Handled {
     let set = app.gate.keys.public(Micros::now().0 / Micros::SECOND);

@@ -18,7 +18,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::secret::{Kind, LoginLink};
 use crate::store::{TOKEN_FILE, credentials};
 use crate::time::Micros;
@@ -29,29 +29,25 @@ const PATH: Field = Field::text("path", 512, "The page to open, a path on this b
     .told(r#"{"pattern": "^(/([!-.0-\\[\\]-~][!-\\[\\]-~]*)?)?$"}"#);
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::POST,
-    path: "/api/sessions/links",
-    dialect: Taos,
-    access: Access::Action(Action::SessionsLink, make),
-    id: "sessions_link",
-    title: "Make a login link",
-    about: "The link logs the caller in once, within 5 minutes. Opening it changes nothing until the person clicks, so that a preview does not use it up.",
-    repeat: Repeat::Secret,
-    query: &[],
-    body: BodyKind::Json(&[PATH]),
-    example: r#"{"path": "/docs"}"#,
-    answer: (
-        201,
-        Answer::Object(&[
-            Field::unbounded("url", "The link; shown this once.").required(),
-            Field::unbounded("expires_at", "Until when it is good.").required(),
-        ]),
-    ),
-    errors: &[codes::USER_TOKEN_REQUIRED],
-    doc: "recipes/logging-in#by-link",
-    tool: None,
-}];
+pub const ROUTES: &[ApiRoute] =
+    &[ApiRoute::checked(Method::POST, "/api/sessions/links", Taos, Action::SessionsLink, make)
+        .described(
+            "sessions_link",
+            "Make a login link",
+            "The link logs the caller in once, within 5 minutes. Opening it changes nothing until the person clicks, \
+                so that a preview does not use it up.",
+            "recipes/logging-in#by-link",
+        )
+        .taking(&[PATH], r#"{"path": "/docs"}"#)
+        .secret()
+        .answering(
+            201,
+            Answer::Object(&[
+                Field::unbounded("url", "The link; shown this once.").required(),
+                Field::unbounded("expires_at", "Until when it is good.").required(),
+            ]),
+        )
+        .failing(&[codes::USER_TOKEN_REQUIRED])];
 
 fn make(app: &App, call: Call) -> Handled {
     let path = call.input.body.text(&PATH).filter(|path| !path.is_empty()).unwrap_or(HOME).to_owned();

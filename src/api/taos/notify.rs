@@ -18,7 +18,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Fields;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::notifications::{self as rows, Level, NewNotification};
@@ -39,40 +39,42 @@ const APP_ORIGIN: Field = Field::text(
     "The app that the notification is about: a-z, 0-9, then also . _ and -. Shown beside the sender.",
 )
 .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]*$"}"#);
-const ACTION_URL: Field =
-    Field::unbounded("action_url", "The link of the notification: an http(s) URL, or a path on this box. At most 2048 characters.")
-        .told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#);
+const ACTION_URL: Field = Field::unbounded(
+    "action_url",
+    "The link of the notification: an http(s) URL, or a path on this box. At most 2048 characters.",
+)
+.told(r#"{"maxLength": 2048, "pattern": "^(/|/[A-Za-z0-9._~-][A-Za-z0-9._~/-]*|https?://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?)$"}"#);
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::POST,
-    path: "/api/ui/notify",
-    dialect: Taos,
-    access: Access::Action(Action::UiNotify, notify),
-    id: "ui_notify",
-    title: "Notify the user",
-    about: "An agent notifies its owner; a user notifies itself. delivered means that the notification is on disk.",
-    repeat: Repeat::Key,
-    query: &[],
-    body: BodyKind::Json(&[TITLE, BODY, PRIORITY, APP_ORIGIN, ACTION_URL]),
-    example: r#"{"title": "Build finished", "body": "All 214 tests passed.", "priority": "normal", "action_url": "/docs"}"#,
-    answer: (
+pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/api/ui/notify", Taos, Action::UiNotify, notify)
+    .described(
+        "ui_notify",
+        "Notify the user",
+        "An agent notifies its owner; a user notifies itself. delivered means that the notification is on disk.",
+        DOC_NOTIFY,
+    )
+    .taking(
+        &[TITLE, BODY, PRIORITY, APP_ORIGIN, ACTION_URL],
+        r#"{"title": "Build finished", "body": "All 214 tests passed.", "priority": "normal", "action_url": "/docs"}"#,
+    )
+    .repeatable()
+    .answering(
         200,
         Answer::Object(&[
             Field::flag("delivered", "Always true: the notification is on disk.").required(),
             Field::unbounded("notification_id", "The notification's id.").required(),
         ]),
-    ),
-    errors: &[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL],
-    doc: DOC_NOTIFY,
-    tool: Some(Tool::new(
-        "ui_notify",
-        Effect::Adds,
-        "Tell the user something in their notifications, such as that long work is done. It does not wait for an answer: \
-            to ask a question use user_ask.",
     )
-    .narrowed(&[PRIORITY_WORD])),
-}];
+    .failing(&[codes::INVALID_PRIORITY, codes::INVALID_ACTION_URL])
+    .offering(
+        Tool::new(
+            "ui_notify",
+            Effect::Adds,
+            "Tell the user something in their notifications, such as that long work is done. It does not wait for an \
+                answer: to ask a question use user_ask.",
+        )
+        .narrowed(&[PRIORITY_WORD]),
+    )];
 
 fn notify(app: &App, call: Call) -> Handled {
     check(&call.input.body)?;

@@ -19,7 +19,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::store::agents::Seen;
 use crate::store::operations::{self, Operation, OperationFilter, OperationKind, OperationStatus};
@@ -51,63 +51,43 @@ const RECORD: &[Field] = &[
 const AGENT: Field = Field::text("agent", 64, "Only operations on the agent with this slug.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/operations",
-        dialect: Taos,
-        access: Access::Action(Action::OperationsRead, list),
-        id: "operations_list",
-        title: "List operations",
-        about: "Newest first. The operations on agents that the caller may read, and those that it started.",
-        repeat: Repeat::Safe,
-        query: &[
+    ApiRoute::checked(Method::GET, "/api/operations", Taos, Action::OperationsRead, list)
+        .described(
+            "operations_list",
+            "List operations",
+            "Newest first. The operations on agents that the caller may read, and those that it started.",
+            DOC,
+        )
+        .asking(&[
             Field::word("status", OperationStatus::SLUGS, "Only operations in this state."),
             Field::word("kind", OperationKind::SLUGS, "Only operations of this kind."),
             AGENT,
             LIMIT,
             CURSOR,
-        ],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/operations/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::OperationsRead, get),
-        id: "operations_get",
-        title: "Follow an operation",
-        about: "With wait, the reply comes when the operation has ended, or after that many seconds.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::OPERATION_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/operations/{id}/cancel",
-        dialect: Taos,
-        access: Access::Action(Action::OperationsCancel, cancel),
-        id: "operations_cancel",
-        title: "Cancel an operation",
-        about: "Cancels a queued operation, or a deployment and undoes its work. Needs the same scope and role as the operation itself.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[]),
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::OPERATION_NOT_FOUND, codes::FORBIDDEN, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE],
-        doc: "concepts/operations#cancel",
-        tool: None,
-    },
+        ])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::GET, "/api/operations/{id}", Taos, Action::OperationsRead, get)
+        .described(
+            "operations_get",
+            "Follow an operation",
+            "With wait, the reply comes when the operation has ended, or after that many seconds.",
+            DOC,
+        )
+        .asking(&[WAIT])
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::OPERATION_NOT_FOUND]),
+    ApiRoute::checked(Method::POST, "/api/operations/{id}/cancel", Taos, Action::OperationsCancel, cancel)
+        .described(
+            "operations_cancel",
+            "Cancel an operation",
+            "Cancels a queued operation, or a deployment and undoes its work. Needs the same scope and role as the \
+                operation itself.",
+            "concepts/operations#cancel",
+        )
+        .taking(&[], "")
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::OPERATION_NOT_FOUND, codes::FORBIDDEN, codes::OPERATION_FINISHED, codes::NOT_CANCELLABLE]),
 ];
 
 pub(super) fn show(op: &Operation) -> Value {

@@ -8,7 +8,7 @@ use hyper::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::access::Action;
-use crate::api::engine::api_route::ApiRoute;
+use crate::api::engine::api_route::{ApiRoute, AtOnceHandler, CheckedHandler, PublicHandler};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{After, Call, Handled, Step, Tx, Written};
 use crate::api::engine::joins::Joins;
@@ -23,7 +23,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Access, Answer};
 use crate::rest::service::Outcome;
 use crate::rest::tool::{Effect, Tool};
 use crate::store;
@@ -75,29 +75,9 @@ const DECISION: Field = Field::word("decision", &["approve", "deny"], "The decis
 const fn row(
     method: Method,
     path: &'static str,
-    access: Access<
-        crate::api::engine::api_route::PublicHandler,
-        crate::api::engine::api_route::CheckedHandler,
-        crate::api::engine::api_route::AtOnceHandler,
-    >,
+    access: Access<PublicHandler, CheckedHandler, AtOnceHandler>,
 ) -> ApiRoute {
-    Route {
-        method,
-        path,
-        dialect: Taos,
-        access,
-        id: "",
-        title: "",
-        about: "",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[],
-        doc: "",
-        tool: None,
-    }
+    ApiRoute::bare(method, path, Taos, access).answering(200, Answer::Object(RECORD))
 }
 
 /// The rows of the table.
@@ -106,10 +86,15 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_create",
             "Ask for a scope, a role or an answer",
-            "For agents. The agent's owner and the admins are told, of a role also the owners of what it is about. The same request again is answered with the pending one; what the agent has already, with the state not_needed.",
+            "For agents. The agent's owner and the admins are told, of a role also the owners of what it is about. The \
+                same request again is answered with the pending one; what the agent has already, with the state \
+                not_needed.",
             DOC_ASK,
         )
-        .taking(ASKED, r#"{"kind": "scope", "scope": ["agents.logs"], "reason": "To see why the build failed.", "duration_seconds": 600}"#)
+        .taking(
+            ASKED,
+            r#"{"kind": "scope", "scope": ["agents.logs"], "reason": "To see why the build failed.", "duration_seconds": 600}"#,
+        )
         .repeatable()
         .answering(201, Answer::Upsert(RESULT))
         .failing(&[
@@ -122,9 +107,10 @@ pub const ROUTES: &[ApiRoute] = &[
             Tool::new(
                 "access_request",
                 Effect::Adds,
-                "Ask your user for a right that you lack, for a limited time: scopes (kind scope), or a role on an agent or a \
-                    space (kind grant). Say why in reason. A refusal that can be lifted so carries request, the arguments of \
-                    this call. With wait the call is held until the decision; otherwise read that with access_request_get.",
+                "Ask your user for a right that you lack, for a limited time: scopes (kind scope), or a role on an \
+                    agent or a space (kind grant). Say why in reason. A refusal that can be lifted so carries request, \
+                    the arguments of this call. With wait the call is held until the decision; otherwise read that \
+                    with access_request_get.",
             )
             .narrowed(&[Field::word("kind", &["scope", "grant"], "scope or grant.").required(), TOOL_WAIT_FIELD])
             .omitting(&["question", "options", "free_text"]),
@@ -136,36 +122,30 @@ pub const ROUTES: &[ApiRoute] = &[
             "Newest first. An agent sees its own; a user those that it may decide or has decided.",
             DOC_ASK,
         )
-        .asking(&[
-            STATE,
-            KIND,
-            AGENT,
-            LIMIT,
-            CURSOR,
-        ])
+        .asking(&[STATE, KIND, AGENT, LIMIT, CURSOR])
         .answering(200, Answer::List(RECORD))
         .failing(&[codes::INVALID_CURSOR]),
     row(Method::POST, "/api/requests/decide", Access::Action(Action::RequestsDecide, decide_all))
         .described(
             "requests_decide",
             "Decide several requests",
-            "Each is decided on its own. For one that cannot be decided, the reply has the error code. Approving gives what was asked for.",
+            "Each is decided on its own. For one that cannot be decided, the reply has the error code. Approving gives \
+                what was asked for.",
             DOC_DECIDE,
         )
         .taking(
-            &[
-                IDS,
-                DECISION,
-                NOTE,
-            ],
+            &[IDS, DECISION, NOTE],
             r#"{"ids": ["01890000-0000-7000-8000-000000000000"], "decision": "deny", "note": "Not today."}"#,
         )
         .repeatable()
         .answering(
             200,
-            Answer::Object(&[
-                Field::of("results", Type::AnyObject, "For each id its state, or the code of the error.").required()
-            ]),
+            Answer::Object(&[Field::of(
+                "results",
+                Type::AnyObject,
+                "For each id its state, or the code of the error.",
+            )
+            .required()]),
         )
         .failing(&[codes::USER_REQUIRED]),
     row(Method::GET, "/api/requests/{id}", Access::Action(Action::RequestsRead, get))

@@ -20,7 +20,7 @@ use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
+use crate::rest::route::{Answer, Need};
 use crate::secret::{Kind, LoginLink, SessionSecret};
 use crate::store;
 use crate::store::sessions::{self, WebSession};
@@ -46,81 +46,48 @@ const LINK: Field = Field::text("link", 64, "The secret of a login link, instead
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/sessions",
-        dialect: Taos,
-        access: Access::Public(open),
-        id: "sessions_open",
-        title: "Open a web session",
-        about: "Takes a user's token, or the secret of a login link, and sets the cookie taos_session for the daemon's own web page. A user can have 32 sessions. When one more opens, the session that was idle longest ends.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[TOKEN, LINK]),
-        example: r#"{"token": "taos_user_…"}"#,
-        answer: (
+    ApiRoute::public(Method::POST, "/api/sessions", Taos, open)
+        .described(
+            "sessions_open",
+            "Open a web session",
+            "Takes a user's token, or the secret of a login link, and sets the cookie taos_session for the daemon's \
+                own web page. A user can have 32 sessions. When one more opens, the session that was idle longest \
+                ends.",
+            DOC,
+        )
+        .taking(&[TOKEN, LINK], r#"{"token": "taos_user_…"}"#)
+        .secret()
+        .answering(
             200,
             Answer::Object(&[
                 Field::shown("username", "The user of the session."),
                 Field::shown("expires_at", "When the session expires."),
                 Field::unbounded("path", "The page that the link leads to."),
             ]),
-        ),
-        errors: &[codes::INVALID_TOKEN, codes::LINK_INVALID, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/sessions",
-        dialect: Taos,
-        access: Access::Action(Action::SessionsList, list),
-        id: "sessions_list",
-        title: "List one's own web sessions",
-        about: "The valid sessions, oldest first.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/sessions/current",
-        dialect: Taos,
-        access: Access::Action(Action::AuthLogout, close),
-        id: "sessions_close",
-        title: "End the web session",
-        about: "Ends the session of the cookie. Succeeds also if there is none.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/sessions/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::SessionsRevoke, revoke),
-        id: "sessions_revoke",
-        title: "End one of one's own web sessions",
-        about: "The daemon refuses it from the next request on.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::SESSION_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        )
+        .failing(&[codes::INVALID_TOKEN, codes::LINK_INVALID, codes::USER_TOKEN_REQUIRED, codes::RATE_LIMITED]),
+    ApiRoute::checked(Method::GET, "/api/sessions", Taos, Action::SessionsList, list)
+        .described("sessions_list", "List one's own web sessions", "The valid sessions, oldest first.", DOC)
+        .asking(&[LIMIT, CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::DELETE, "/api/sessions/current", Taos, Action::AuthLogout, close)
+        .described(
+            "sessions_close",
+            "End the web session",
+            "Ends the session of the cookie. Succeeds also if there is none.",
+            DOC,
+        )
+        .answering(204, Answer::Empty),
+    ApiRoute::checked(Method::DELETE, "/api/sessions/{id}", Taos, Action::SessionsRevoke, revoke)
+        .described(
+            "sessions_revoke",
+            "End one of one's own web sessions",
+            "The daemon refuses it from the next request on.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::SESSION_NOT_FOUND]),
 ];
 
 fn open(app: &App, input: Input) -> Handled {

@@ -19,7 +19,7 @@ use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::users::Role;
 use crate::time::Micros;
 
@@ -39,19 +39,15 @@ const fn names(name: &'static str, about: &'static str) -> Field {
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/status",
-        dialect: Taos,
-        access: Access::Action(Action::BoxRead, status),
-        id: "box_status",
-        title: "Read the state of the box",
-        about: "The checks of GET /readyz with disk, database, backup, container runtime and load. Always 200: status says whether the daemon can work.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/status", Taos, Action::BoxRead, status)
+        .described(
+            "box_status",
+            "Read the state of the box",
+            "The checks of GET /readyz with disk, database, backup, container runtime and load. Always 200: status \
+                says whether the daemon can work.",
+            STATUS_DOC,
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::word("status", &["ready", "not_ready"], "Whether every check succeeds.").required(),
@@ -65,7 +61,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 .nullable(),
                 number(
                     "database_bytes",
-                    "What the database takes on the disk, its write-ahead log included; null if the system does not say.",
+                    "What the database takes on the disk, its write-ahead log included; null if the system does not \
+                        say.",
                 )
                 .nullable(),
                 Field::shown("backup_at", "When the automatic backup was made; null if there is none.").nullable(),
@@ -80,23 +77,15 @@ pub const ROUTES: &[ApiRoute] = &[
                 number("workers", "Worker threads."),
             ]),
         ),
-        errors: &[],
-        doc: STATUS_DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/settings",
-        dialect: Taos,
-        access: Access::Action(Action::BoxSettings, settings),
-        id: "box_settings",
-        title: "Read the settings in force",
-        about: "Every setting with where it was set, as taosd config show prints them. Secret values are not shown. To change a setting, edit taosd.toml on the box.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/settings", Taos, Action::BoxSettings, settings)
+        .described(
+            "box_settings",
+            "Read the settings in force",
+            "Every setting with where it was set, as taosd config show prints them. Secret values are not shown. To \
+                change a setting, edit taosd.toml on the box.",
+            "operations/settings#commands",
+        )
+        .answering(
             200,
             Answer::List(&[
                 Field::shown("key", "The setting's whole name."),
@@ -104,24 +93,17 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("source", "Where it was set: default, a flag, a variable, or FILE:LINE."),
                 Field::flag("is_default", "True if nothing sets it.").required(),
             ]),
-        ),
-        errors: &[codes::FORBIDDEN],
-        doc: "operations/settings#commands",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/deploy/choices",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsDeploy, choices),
-        id: "agents_deploy_choices",
-        title: "Read what a deployment may choose from",
-        about: "What the settings and the container runtime of this box offer to the caller. An empty models means that any model is accepted; an image may be any that the runtime can find.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        )
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::GET, "/api/agents/deploy/choices", Taos, Action::AgentsDeploy, choices)
+        .described(
+            "agents_deploy_choices",
+            "Read what a deployment may choose from",
+            "What the settings and the container runtime of this box offer to the caller. An empty models means that \
+                any model is accepted; an image may be any that the runtime can find.",
+            "recipes/deploying#choices",
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::shown("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
@@ -135,10 +117,6 @@ pub const ROUTES: &[ApiRoute] = &[
                 names("mount_roots", "The folders of the box below which the caller's agents may have mounts."),
             ]),
         ),
-        errors: &[],
-        doc: "recipes/deploying#choices",
-        tool: None,
-    },
 ];
 
 fn runtime(app: &App) -> Option<&'static str> {

@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::secret::{AgentToken, Issued, Kind};
@@ -47,24 +47,24 @@ const DELIVER: Field =
 const ALL: Field = Field::flag("all", "Also end the agent's personal access tokens and keys; false if absent.");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/agents/{name}/token/issue",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTokenIssue, issue),
-        id: "agents_token_issue",
-        title: "Issue an agent's token",
-        about: "Shows the token once and replaces the old one. An agent never has more than one active token.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[
-            Field::of("scope", Type::Scopes, "The scopes of the token; the agent's if absent."),
-            EXPIRES_IN_DAYS,
-            GRACE_SECONDS,
-            DELIVER,
-        ]),
-        example: r#"{"grace_seconds": 60}"#,
-        answer: (
+    ApiRoute::checked(Method::POST, "/api/agents/{name}/token/issue", Taos, Action::AgentsTokenIssue, issue)
+        .described(
+            "agents_token_issue",
+            "Issue an agent's token",
+            "Shows the token once and replaces the old one. An agent never has more than one active token.",
+            "recipes/tokens-and-rotation#issue",
+        )
+        .taking(
+            &[
+                Field::of("scope", Type::Scopes, "The scopes of the token; the agent's if absent."),
+                EXPIRES_IN_DAYS,
+                GRACE_SECONDS,
+                DELIVER,
+            ],
+            r#"{"grace_seconds": 60}"#,
+        )
+        .secret()
+        .answering(
             200,
             Answer::Object(&[
                 text("token", "The token; null if it was delivered into the container instead."),
@@ -75,8 +75,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("token_delivery", "The state of the delivery."),
                 text("previous_valid_until", "When the old token stops being valid; null if it has."),
             ]),
-        ),
-        errors: &[
+        )
+        .failing(&[
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
             codes::AGENT_HAS_NO_CONTAINER,
@@ -84,23 +84,15 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::AGENT_FROZEN,
             codes::INVALID_SCOPE,
             codes::SCOPE_EXCEEDS_ISSUER,
-        ],
-        doc: "recipes/tokens-and-rotation#issue",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}/token",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTokenRead, show),
-        id: "agents_token_show",
-        title: "Show the record of an agent's token",
-        about: "The record does not contain the token itself.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/{name}/token", Taos, Action::AgentsTokenRead, show)
+        .described(
+            "agents_token_show",
+            "Show the record of an agent's token",
+            "The record does not contain the token itself.",
+            "recipes/tokens-and-rotation#issue",
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::flag("has_token", "True if the agent has a valid token.").required(),
@@ -117,28 +109,19 @@ pub const ROUTES: &[ApiRoute] = &[
                 text("token_delivery_error", "Why the delivery failed."),
                 STILL_LIVE,
             ]),
-        ),
-        errors: &[codes::AGENT_NOT_FOUND],
-        doc: "recipes/tokens-and-rotation#issue",
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/agents/{name}/token",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTokenRevoke, revoke),
-        id: "agents_token_revoke",
-        title: "Revoke an agent's token",
-        about: "Ends the active token and a token in its grace at once. Succeeds also if there is none. If other credentials of the agent are still valid, the reply is 200 and lists them; all=true ends them too.",
-        repeat: Repeat::Safe,
-        query: &[ALL],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::EmptyOr(&[STILL_LIVE])),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
-        doc: "recipes/tokens-and-rotation#revoke",
-        tool: None,
-    },
+        )
+        .failing(&[codes::AGENT_NOT_FOUND]),
+    ApiRoute::checked(Method::DELETE, "/api/agents/{name}/token", Taos, Action::AgentsTokenRevoke, revoke)
+        .described(
+            "agents_token_revoke",
+            "Revoke an agent's token",
+            "Ends the active token and a token in its grace at once. Succeeds also if there is none. If other \
+                credentials of the agent are still valid, the reply is 200 and lists them; all=true ends them too.",
+            "recipes/tokens-and-rotation#revoke",
+        )
+        .asking(&[ALL])
+        .answering(204, Answer::EmptyOr(&[STILL_LIVE]))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
 ];
 
 /// What was asked for, checked.

@@ -20,7 +20,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::service::Outcome;
 use crate::rest::stream;
 use crate::secret::{AgentPat, AgentToken, Issued, Kind, UserPat, UserToken};
@@ -39,7 +39,8 @@ const DOC: &str = "recipes/freezing#tripwires";
 const PATH: Field = Field::text(
     "path",
     255,
-    "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is replaced.",
+    "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is \
+        replaced.",
 )
 .told(r#"{"pattern": "^/(root|home|opt|srv)(/[.]?[A-Za-z0-9][A-Za-z0-9_-]*)+$"}"#);
 const KIND: Field = Field::word("kind", KINDS, "The kind of credential that it looks like; agent_pat if absent.");
@@ -60,20 +61,18 @@ const RECORD: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/agents/{name}/tripwires",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTripwires, plant),
-        id: "tripwires_plant",
-        title: "Plant a tripwire",
-        about: "Writes a decoy credential into the agent's container. It is real in form and good for nothing: whoever uses it is refused like anybody with an unknown credential, and the agent's owner is told.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[PATH.required(), KIND, FREEZE]),
-        example: r#"{"path": "/root/.config/backup/credentials", "freeze": true}"#,
-        answer: (201, Answer::Object(RECORD)),
-        errors: &[
+    ApiRoute::checked(Method::POST, "/api/agents/{name}/tripwires", Taos, Action::AgentsTripwires, plant)
+        .described(
+            "tripwires_plant",
+            "Plant a tripwire",
+            "Writes a decoy credential into the agent's container. It is real in form and good for nothing: whoever \
+                uses it is refused like anybody with an unknown credential, and the agent's owner is told.",
+            DOC,
+        )
+        .taking(&[PATH.required(), KIND, FREEZE], r#"{"path": "/root/.config/backup/credentials", "freeze": true}"#)
+        .secret()
+        .answering(201, Answer::Object(RECORD))
+        .failing(&[
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
             codes::AGENT_HAS_NO_CONTAINER,
@@ -82,44 +81,25 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::LIMIT_REACHED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
-        ],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}/tripwires",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTripwires, list),
-        id: "tripwires_list",
-        title: "List an agent's tripwires",
-        about: "By path, without their secrets. The agent itself never sees them.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Array(RECORD)),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/agents/{name}/tripwires/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsTripwires, remove),
-        id: "tripwires_remove",
-        title: "Remove a tripwire",
-        about: "The decoy is unknown from now on, and its file is removed from the container.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::TRIPWIRE_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/{name}/tripwires", Taos, Action::AgentsTripwires, list)
+        .described(
+            "tripwires_list",
+            "List an agent's tripwires",
+            "By path, without their secrets. The agent itself never sees them.",
+            DOC,
+        )
+        .answering(200, Answer::Array(RECORD))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN]),
+    ApiRoute::checked(Method::DELETE, "/api/agents/{name}/tripwires/{id}", Taos, Action::AgentsTripwires, remove)
+        .described(
+            "tripwires_remove",
+            "Remove a tripwire",
+            "The decoy is unknown from now on, and its file is removed from the container.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::TRIPWIRE_NOT_FOUND]),
 ];
 
 fn show(wire: &Tripwire) -> Value {

@@ -13,7 +13,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::sessions::{self, WebSession};
 use crate::time::Micros;
 
@@ -21,43 +21,28 @@ const DOC: &str = "concepts/authentication#web-sessions";
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/users/{username}/sessions",
-        dialect: Taos,
-        access: Access::Action(Action::SessionsList, list),
-        id: "users_sessions_list",
-        title: "List a user's web sessions",
-        about: "The valid sessions, oldest first. A member sees only its own.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(web::RECORD)),
-        errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/users/{username}/sessions",
-        dialect: Taos,
-        access: Access::Action(Action::SessionsRevoke, end_all),
-        id: "users_sessions_end",
-        title: "End all web sessions of a user",
-        about: "Signs the user out of every browser. Tokens and keys stay valid. A member can end only its own.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/users/{username}/sessions", Taos, Action::SessionsList, list)
+        .described(
+            "users_sessions_list",
+            "List a user's web sessions",
+            "The valid sessions, oldest first. A member sees only its own.",
+            DOC,
+        )
+        .asking(&[LIMIT, CURSOR])
+        .answering(200, Answer::List(web::RECORD))
+        .failing(&[codes::USER_NOT_FOUND, codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::DELETE, "/api/users/{username}/sessions", Taos, Action::SessionsRevoke, end_all)
+        .described(
+            "users_sessions_end",
+            "End all web sessions of a user",
+            "Signs the user out of every browser. Tokens and keys stay valid. A member can end only its own.",
+            DOC,
+        )
+        .answering(
             200,
             Answer::Object(&[Field::integer("ended", 0, i64::MAX, "How many sessions were ended.").required()]),
-        ),
-        errors: &[codes::USER_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
+        )
+        .failing(&[codes::USER_NOT_FOUND]),
 ];
 
 fn list(app: &App, call: Call) -> Handled {

@@ -17,7 +17,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::{Decided, Reply};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::secret::{Kind, UserToken};
 use crate::store;
 use crate::store::credentials::{self, Credential, CredentialState, NewCredential};
@@ -34,23 +34,24 @@ const EXPIRES: Field = Field::unbounded("expires_at", "When the token expires.")
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::POST,
-        path: "/api/users/{username}/tokens",
-        dialect: Taos,
-        access: Access::Action(Action::UsersTokenIssue, issue),
-        id: "users_token_issue",
-        title: "Issue a user's token",
-        about: "Shows the token once. Its scope never exceeds the caller's. Your own token never outlives the credential that made it.",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::Json(&[
-            LABEL,
-            Field::of("scope", Type::Scopes, "The scopes of the token; the caller's if absent."),
-            Field::integer("expires_in_days", 1, 3650, "Days until the token expires; 90 if absent."),
-        ]),
-        example: r#"{"label": "laptop", "scope": ["agents.*"], "expires_in_days": 30}"#,
-        answer: (
+    ApiRoute::checked(Method::POST, "/api/users/{username}/tokens", Taos, Action::UsersTokenIssue, issue)
+        .described(
+            "users_token_issue",
+            "Issue a user's token",
+            "Shows the token once. Its scope never exceeds the caller's. Your own token never outlives the credential \
+                that made it.",
+            DOC,
+        )
+        .taking(
+            &[
+                LABEL,
+                Field::of("scope", Type::Scopes, "The scopes of the token; the caller's if absent."),
+                Field::integer("expires_in_days", 1, 3650, "Days until the token expires; 90 if absent."),
+            ],
+            r#"{"label": "laptop", "scope": ["agents.*"], "expires_in_days": 30}"#,
+        )
+        .secret()
+        .answering(
             201,
             Answer::Object(&[
                 Field::unbounded("token", "The token, shown only in this reply.").required(),
@@ -60,24 +61,17 @@ pub const ROUTES: &[ApiRoute] = &[
                 CREATED,
                 EXPIRES,
             ]),
-        ),
-        errors: &[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/users/{username}/tokens",
-        dialect: Taos,
-        access: Access::Action(Action::UsersTokenList, list),
-        id: "users_token_list",
-        title: "List a user's tokens",
-        about: "The tokens that are not revoked, oldest first, without their secrets.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        )
+        .failing(&[codes::USER_NOT_FOUND, codes::INVALID_SCOPE, codes::SCOPE_EXCEEDS_ISSUER, codes::LIMIT_REACHED]),
+    ApiRoute::checked(Method::GET, "/api/users/{username}/tokens", Taos, Action::UsersTokenList, list)
+        .described(
+            "users_token_list",
+            "List a user's tokens",
+            "The tokens that are not revoked, oldest first, without their secrets.",
+            DOC,
+        )
+        .asking(&[LIMIT, CURSOR])
+        .answering(
             200,
             Answer::List(&[
                 ID,
@@ -89,28 +83,18 @@ pub const ROUTES: &[ApiRoute] = &[
                 EXPIRES,
                 Field::unbounded("last_used_at", "When the token was last used, to the minute.").required().nullable(),
             ]),
-        ),
-        errors: &[codes::USER_NOT_FOUND, codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/users/{username}/tokens/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::UsersTokenRevoke, revoke),
-        id: "users_token_revoke",
-        title: "Revoke a user's token",
-        about: "The daemon refuses it from the next request on, and also the tokens and keys that it made.",
-        repeat: Repeat::Safe,
-        query: &[descent::CASCADE],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN],
-        doc: DOC,
-        tool: None,
-    },
+        )
+        .failing(&[codes::USER_NOT_FOUND, codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::DELETE, "/api/users/{username}/tokens/{id}", Taos, Action::UsersTokenRevoke, revoke)
+        .described(
+            "users_token_revoke",
+            "Revoke a user's token",
+            "The daemon refuses it from the next request on, and also the tokens and keys that it made.",
+            DOC,
+        )
+        .asking(&[descent::CASCADE])
+        .answering(204, Answer::Empty)
+        .failing(&[codes::USER_NOT_FOUND, codes::TOKEN_NOT_FOUND, codes::FORBIDDEN]),
 ];
 
 fn issue(app: &App, call: Call) -> Handled {

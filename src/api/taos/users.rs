@@ -16,7 +16,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::{Decided, Reply};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::users::{self, Role, User};
 use crate::store::{self, spaces};
 
@@ -46,101 +46,49 @@ const RECORD: &[Field] = &[
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/users",
-        dialect: Taos,
-        access: Access::Action(Action::UsersList, list),
-        id: "users_list",
-        title: "List users",
-        about: "Oldest first.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::INVALID_CURSOR],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/users",
-        dialect: Taos,
-        access: Access::Action(Action::UsersCreate, create),
-        id: "users_create",
-        title: "Create a user",
-        about: "Also creates the user's default space.",
-        repeat: Repeat::Key,
-        query: &[],
-        body: BodyKind::Json(&[USERNAME, DISPLAY_NAME, ROLE]),
-        example: r#"{"username": "ann", "display_name": "Ann"}"#,
-        answer: (201, Answer::Made(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/users/{username}",
-        dialect: Taos,
-        access: Access::Action(Action::UsersRead, get),
-        id: "users_get",
-        title: "Read a user",
-        about: "A member may read only itself.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::USER_NOT_FOUND],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/users/{username}",
-        dialect: Taos,
-        access: Access::Action(Action::UsersUpdate, update),
-        id: "users_update",
-        title: "Change a user",
-        about: "While a user is disabled, the daemon refuses its credentials and those of its agents.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[
-            ROLE,
-            DISPLAY_NAME,
-            Field::flag("disabled", "True if the daemon refuses the user's credentials."),
-        ]),
-        example: r#"{"display_name": "Ann B.", "disabled": false}"#,
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/users/{username}",
-        dialect: Taos,
-        access: Access::Action(Action::UsersDelete, delete),
-        id: "users_delete",
-        title: "Delete a user",
-        about: "Deletes the user with its tokens and grants. A user that owns agents cannot be deleted.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[
+    ApiRoute::checked(Method::GET, "/api/users", Taos, Action::UsersList, list)
+        .described("users_list", "List users", "Oldest first.", DOC)
+        .asking(&[LIMIT, CURSOR])
+        .answering(200, Answer::List(RECORD))
+        .failing(&[codes::FORBIDDEN, codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::POST, "/api/users", Taos, Action::UsersCreate, create)
+        .described("users_create", "Create a user", "Also creates the user's default space.", DOC)
+        .taking(&[USERNAME, DISPLAY_NAME, ROLE], r#"{"username": "ann", "display_name": "Ann"}"#)
+        .repeatable()
+        .answering(201, Answer::Made(RECORD))
+        .failing(&[codes::FORBIDDEN, codes::USERNAME_TAKEN, codes::LIMIT_REACHED]),
+    ApiRoute::checked(Method::GET, "/api/users/{username}", Taos, Action::UsersRead, get)
+        .described("users_get", "Read a user", "A member may read only itself.", DOC)
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::USER_NOT_FOUND]),
+    ApiRoute::checked(Method::PATCH, "/api/users/{username}", Taos, Action::UsersUpdate, update)
+        .described(
+            "users_update",
+            "Change a user",
+            "While a user is disabled, the daemon refuses its credentials and those of its agents.",
+            DOC,
+        )
+        .taking(
+            &[ROLE, DISPLAY_NAME, Field::flag("disabled", "True if the daemon refuses the user's credentials.")],
+            r#"{"display_name": "Ann B.", "disabled": false}"#,
+        )
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::FORBIDDEN, codes::USER_NOT_FOUND, codes::LAST_ADMIN]),
+    ApiRoute::checked(Method::DELETE, "/api/users/{username}", Taos, Action::UsersDelete, delete)
+        .described(
+            "users_delete",
+            "Delete a user",
+            "Deletes the user with its tokens and grants. A user that owns agents cannot be deleted.",
+            DOC,
+        )
+        .answering(204, Answer::Empty)
+        .failing(&[
             codes::FORBIDDEN,
             codes::USER_NOT_FOUND,
             codes::CANNOT_DELETE_SELF,
             codes::USER_OWNS_AGENTS,
             codes::LAST_ADMIN,
-        ],
-        doc: DOC,
-        tool: None,
-    },
+        ]),
 ];
 
 fn show(user: &User) -> Value {

@@ -8,48 +8,41 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Access, Answer};
 use crate::rest::tool::{Effect, Tool};
 use crate::store::users::Role;
 use crate::time::Micros;
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::GET,
-    path: "/api/auth/whoami",
-    dialect: Taos,
-    access: Access::AtOnce(Action::AuthWhoami, whoami),
-    id: "auth_whoami",
-    title: "Show who the credential belongs to",
-    about: "Every credential may call this, whatever its scopes.",
-    repeat: Repeat::Safe,
-    query: &[],
-    body: BodyKind::None,
-    example: "",
-    answer: (
-        200,
-        Answer::Object(&[
-            Field::word("principal", &["user", "agent"], "Who acts.").required(),
-            Field::shown("user_id", "The user, or the agent's owner."),
-            Field::shown("username", "That user's name."),
-            Field::word("role", Role::SLUGS, "The user's role; null for an agent.").required().nullable(),
-            Field::shown("agent_id", "The agent's id.").nullable(),
-            Field::shown("agent_name", "The agent's slug.").nullable(),
-            Field::unbounded_texts("scope", "The scopes of the credential.").required(),
-            Field::shown("credential_id", "The credential's id; null on the operator's socket.").nullable(),
-            Field::shown("kind", "The credential's kind; unix_socket on the operator's socket."),
-            Field::shown("expires_at", "When the credential expires.").nullable(),
-        ]),
-    ),
-    errors: &[],
-    doc: "getting-started#first-call",
-    tool: Some(Tool::new(
-        "auth_whoami",
-        Effect::Reads,
-        "Say who you are on this box: the agent or user behind your credential, its owner, its scopes and when it \
-            expires. Call this first.",
-    )),
-}];
+pub const ROUTES: &[ApiRoute] =
+    &[ApiRoute::bare(Method::GET, "/api/auth/whoami", Taos, Access::AtOnce(Action::AuthWhoami, whoami))
+        .described(
+            "auth_whoami",
+            "Show who the credential belongs to",
+            "Every credential may call this, whatever its scopes.",
+            "getting-started#first-call",
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                Field::word("principal", &["user", "agent"], "Who acts.").required(),
+                Field::shown("user_id", "The user, or the agent's owner."),
+                Field::shown("username", "That user's name."),
+                Field::word("role", Role::SLUGS, "The user's role; null for an agent.").required().nullable(),
+                Field::shown("agent_id", "The agent's id.").nullable(),
+                Field::shown("agent_name", "The agent's slug.").nullable(),
+                Field::unbounded_texts("scope", "The scopes of the credential.").required(),
+                Field::shown("credential_id", "The credential's id; null on the operator's socket.").nullable(),
+                Field::shown("kind", "The credential's kind; unix_socket on the operator's socket."),
+                Field::shown("expires_at", "When the credential expires.").nullable(),
+            ]),
+        )
+        .offering(Tool::new(
+            "auth_whoami",
+            Effect::Reads,
+            "Say who you are on this box: the agent or user behind your credential, its owner, its scopes and when it \
+                expires. Call this first.",
+        ))];
 
 /// The answer, its fields in the order of the documentation.
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::time::Micros;
 
 const HOUR: &[Field] = &[
@@ -23,30 +23,24 @@ const HOUR: &[Field] = &[
 ];
 
 /// The row of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::GET,
-    path: "/api/agents/{name}/calls",
-    dialect: Taos,
-    access: Access::Action(Action::AgentsRead, calls),
-    id: "agents_calls",
-    title: "Count an agent's calls",
-    about: "How often the agent called the box in each of the last 24 hours, the oldest first, the running hour last. Counted in memory since the daemon started.",
-    repeat: Repeat::Safe,
-    query: &[],
-    body: BodyKind::None,
-    example: "",
-    answer: (
-        200,
-        Answer::Object(&[
-            SLUG,
-            Field::integer("total", 0, HOURS as i64 * u32::MAX as i64, "All of them.").required(),
-            Field::of("hours", Type::Objects(HOUR), "The last 24 hours.").required(),
-        ]),
-    ),
-    errors: &[codes::AGENT_NOT_FOUND],
-    doc: "recipes/managing-agents#calls",
-    tool: None,
-}];
+pub const ROUTES: &[ApiRoute] =
+    &[ApiRoute::checked(Method::GET, "/api/agents/{name}/calls", Taos, Action::AgentsRead, calls)
+        .described(
+            "agents_calls",
+            "Count an agent's calls",
+            "How often the agent called the box in each of the last 24 hours, the oldest first, the running hour last. \
+                Counted in memory since the daemon started.",
+            "recipes/managing-agents#calls",
+        )
+        .answering(
+            200,
+            Answer::Object(&[
+                SLUG,
+                Field::integer("total", 0, HOURS as i64 * u32::MAX as i64, "All of them.").required(),
+                Field::of("hours", Type::Objects(HOUR), "The last 24 hours.").required(),
+            ]),
+        )
+        .failing(&[codes::AGENT_NOT_FOUND])];
 
 fn calls(app: &App, call: Call) -> Handled {
     let agent = app

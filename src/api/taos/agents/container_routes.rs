@@ -14,7 +14,7 @@ use crate::containers::LogSource;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::{Answer, Repeat};
 use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
 
 const SLOW_ERRORS: &[&Code] = &[
@@ -52,23 +52,14 @@ const fn lifecycle(
     answer: &'static [Field],
     errors: &'static [&'static Code],
 ) -> ApiRoute {
-    Route {
-        method: Method::POST,
-        path,
-        dialect: Taos,
-        access: Access::Action(Action::AgentsLifecycle, handler),
-        id,
-        title,
-        about: "Answers 202 with an operation, or with its result if it ends within wait.",
-        repeat,
-        query: &[WAIT],
-        body: BodyKind::Json(&[]),
-        example: "",
-        answer: (200, Answer::Object(answer)),
-        errors,
-        doc: DOC,
-        tool: None,
-    }
+    let mut row = ApiRoute::checked(Method::POST, path, Taos, Action::AgentsLifecycle, handler)
+        .described(id, title, "Answers 202 with an operation, or with its result if it ends within wait.", DOC)
+        .asking(&[WAIT])
+        .taking(&[], "")
+        .answering(200, Answer::Object(answer))
+        .failing(errors);
+    row.repeat = repeat;
+    row
 }
 
 const CHANGED: &[Field] = &[STATUS, SLUG];
@@ -126,24 +117,22 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         BULK,
         BULK_ERRORS,
     ),
-    Route {
-        method: Method::PATCH,
-        path: "/api/agents/{name}/wake",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsLifecycle, wake::update),
-        id: "agents_wake",
-        title: "Choose how an agent sleeps and wakes",
-        about: "News (a mention, a direct message, a reply, a task assigned to it) wakes it when nothing of it is listening. \
-            Fields that are not sent stay unchanged.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(wake::FIELDS),
-        example: r#"{"wake": "start", "idle_stop_minutes": 30}"#,
-        answer: (200, Answer::Object(wake::ANSWER)),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::AGENT_HAS_NO_CONTAINER],
-        doc: "recipes/an-agent-that-sleeps#wake",
-        tool: None,
-    },
+    ApiRoute::checked(Method::PATCH, "/api/agents/{name}/wake", Taos, Action::AgentsLifecycle, wake::update)
+        .described(
+            "agents_wake",
+            "Choose how an agent sleeps and wakes",
+            "News (a mention, a direct message, a reply, a task assigned to it) wakes it when nothing of it is \
+                listening. Fields that are not sent stay unchanged.",
+            "recipes/an-agent-that-sleeps#wake",
+        )
+        .taking(wake::FIELDS, r#"{"wake": "start", "idle_stop_minutes": 30}"#)
+        .answering(200, Answer::Object(wake::ANSWER))
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::PRECONDITION_FAILED,
+            codes::AGENT_HAS_NO_CONTAINER,
+        ]),
     lifecycle(
         "/api/agents/{name}/start",
         "agents_start",
@@ -189,16 +178,16 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         PAUSED,
         PAUSE_ERRORS,
     ),
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}/logs",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsLogs, containers::logs),
-        id: "agents_logs",
-        title: "Read the end of an agent's log",
-        about: "The journal if systemd runs in the container, else the console; at most 1 MiB, without control characters. With follow, Server-Sent Events: line for each line, gap if a slow reader has lost lines, end when the container is gone.",
-        repeat: Repeat::Safe,
-        query: &[
+    ApiRoute::checked(Method::GET, "/api/agents/{name}/logs", Taos, Action::AgentsLogs, containers::logs)
+        .described(
+            "agents_logs",
+            "Read the end of an agent's log",
+            "The journal if systemd runs in the container, else the console; at most 1 MiB, without control \
+                characters. With follow, Server-Sent Events: line for each line, gap if a slow reader has lost lines, \
+                end when the container is gone.",
+            "recipes/managing-agents#logs",
+        )
+        .asking(&[
             LINES,
             Field::word(
                 "source",
@@ -206,10 +195,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 "The log to read; if absent, the journal, or the console where there is no journal.",
             ),
             FOLLOW,
-        ],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        ])
+        .answering(
             200,
             Answer::Or(
                 &Answer::Object(&[
@@ -221,31 +208,23 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 ]),
                 &["text/event-stream"],
             ),
-        ),
-        errors: &[
+        )
+        .failing(&[
             codes::AGENT_NOT_FOUND,
             codes::AGENT_HAS_NO_CONTAINER,
             codes::NO_JOURNAL,
             codes::TOO_MANY_STREAMS,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
-        ],
-        doc: "recipes/managing-agents#logs",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/containers",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsList, containers::list),
-        id: "agents_containers",
-        title: "List the agents' containers",
-        about: "The current state in the container runtime. Without a runtime the list is empty.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/containers", Taos, Action::AgentsList, containers::list)
+        .described(
+            "agents_containers",
+            "List the agents' containers",
+            "The current state in the container runtime. Without a runtime the list is empty.",
+            DOC,
+        )
+        .answering(
             200,
             Answer::List(&[
                 Field::shown("name", "The container's name."),
@@ -257,55 +236,54 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                     .required()
                     .nullable(),
             ]),
-        ),
-        errors: &[codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE],
-        doc: DOC,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/agents/deploy",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsDeploy, deploy::deploy),
-        id: "agents_deploy",
-        title: "Deploy an agent into a container",
-        about: "Creates the record and the container, delivers the token and starts the container. If a step fails, everything but the record is undone. If the runtime is not available, nothing is created.",
-        repeat: Repeat::Key,
-        query: &[WAIT],
-        body: BodyKind::Json(&[
-            NAME.required(),
-            HOST,
-            QMD_INDEX,
-            COLOR,
-            EMOJI,
-            MEMORY,
-            MODEL,
-            FRAMEWORK,
-            SCOPE,
-            SOUL,
-            AGENT_MD,
-            PERSONA,
-            Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
-            Field::text("target_worker", 255, "The worker that the agent is pinned to."),
-            Field::word(
-                "on_worker_failure",
-                OnWorkerFailure::SLUGS,
-                "What to do if that worker fails; pause if absent.",
-            ),
-            Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available."),
-            IMAGE_FIELD,
-            MEMORY_LIMIT,
-            CPU_LIMIT,
-            ROOT_SIZE,
-            ENV_FIELD,
-            MOUNTS,
-        ]),
-        example: r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
-        answer: (
+        )
+        .failing(&[codes::CONTAINER_FAILED, codes::CONTAINER_RUNTIME_UNAVAILABLE]),
+    ApiRoute::checked(Method::POST, "/api/agents/deploy", Taos, Action::AgentsDeploy, deploy::deploy)
+        .described(
+            "agents_deploy",
+            "Deploy an agent into a container",
+            "Creates the record and the container, delivers the token and starts the container. If a step fails, \
+                everything but the record is undone. If the runtime is not available, nothing is created.",
+            "recipes/deploying#deploy",
+        )
+        .asking(&[WAIT])
+        .taking(
+            &[
+                NAME.required(),
+                HOST,
+                QMD_INDEX,
+                COLOR,
+                EMOJI,
+                MEMORY,
+                MODEL,
+                FRAMEWORK,
+                SCOPE,
+                SOUL,
+                AGENT_MD,
+                PERSONA,
+                Field::word("memory_plugin", MemoryPlugin::SLUGS, "Memory plugin."),
+                Field::text("target_worker", 255, "The worker that the agent is pinned to."),
+                Field::word(
+                    "on_worker_failure",
+                    OnWorkerFailure::SLUGS,
+                    "What to do if that worker fails; pause if absent.",
+                ),
+                Field::texts("fallback_models", 8, 128, "The models to try if the first one is not available."),
+                IMAGE_FIELD,
+                MEMORY_LIMIT,
+                CPU_LIMIT,
+                ROOT_SIZE,
+                ENV_FIELD,
+                MOUNTS,
+            ],
+            r#"{"name": "Hermes", "image": "debian12", "memory_limit": "512M", "cpu_limit": 1}"#,
+        )
+        .repeatable()
+        .answering(
             202,
             Answer::Object(&[STATUS, SLUG, AGENT_ID, Field::shown("operation_id", "The operation that deploys it.")]),
-        ),
-        errors: &[
+        )
+        .failing(&[
             codes::INVALID_AGENT_NAME,
             codes::CREATE_NOT_ALLOWED,
             codes::INVALID_SCOPE,
@@ -319,23 +297,15 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
-        ],
-        doc: "recipes/deploying#deploy",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}/deploy-status",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsRead, deploy::status),
-        id: "agents_deploy_status",
-        title: "Show the status of a deployment",
-        about: "The status of the agent's latest deployment.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/{name}/deploy-status", Taos, Action::AgentsRead, deploy::status)
+        .described(
+            "agents_deploy_status",
+            "Show the status of a deployment",
+            "The status of the agent's latest deployment.",
+            "recipes/deploying#deploy",
+        )
+        .answering(
             200,
             Answer::Object(&[
                 SLUG,
@@ -344,9 +314,6 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
                 Field::shown("step", "The current step."),
                 Field::of("error", Type::AnyObject, "The error, if it failed.").required().nullable(),
             ]),
-        ),
-        errors: &[codes::AGENT_NOT_FOUND, codes::DEPLOY_TASK_NOT_FOUND],
-        doc: "recipes/deploying#deploy",
-        tool: None,
-    },
+        )
+        .failing(&[codes::AGENT_NOT_FOUND, codes::DEPLOY_TASK_NOT_FOUND]),
 ];

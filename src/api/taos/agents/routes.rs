@@ -14,7 +14,7 @@ use crate::api::engine::slow::WAIT;
 use crate::rest::codes::{self, Code};
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::agents::AgentStatus;
 
@@ -24,43 +24,39 @@ pub(super) const VERSION: Field =
 pub(super) const AGENT: Field = Field::of("agent", Type::Object(SETTINGS), "The settings.").required();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/agents",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsList, read::list),
-        id: "agents_list",
-        title: "List agents",
-        about: "The agents the caller may read, oldest first.",
-        repeat: Repeat::Safe,
-        query: &[Field::word("status", AgentStatus::SLUGS, "Only agents in this state."), Q, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(record::FIELDS)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: "recipes/managing-agents#list-agents",
-        tool: Some(Tool::new(
+    ApiRoute::checked(Method::GET, "/api/agents", Taos, Action::AgentsList, read::list)
+        .described(
+            "agents_list",
+            "List agents",
+            "The agents the caller may read, oldest first.",
+            "recipes/managing-agents#list-agents",
+        )
+        .asking(&[Field::word("status", AgentStatus::SLUGS, "Only agents in this state."), Q, LIMIT, CURSOR])
+        .answering(200, Answer::List(record::FIELDS))
+        .failing(&[codes::INVALID_CURSOR])
+        .offering(
+            Tool::new(
                 "agents_list",
                 Effect::Reads,
                 "List the agents you may see on this box, oldest first. Use q to find one by a part of its name. With \
                     next_cursor in the result there are more: call again with it as cursor.",
             )
-            .leaving_out(&["soul_md", "agent_md"])),
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/agents",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsCreate, create::create),
-        id: "agents_create",
-        title: "Create an agent",
-        about: "Creates a record. The daemon makes the slug from the name. Owner and origin come from the caller.",
-        repeat: Repeat::Key,
-        query: &[],
-        body: BodyKind::Json(&[NAME.required(), HOST, QMD_INDEX, COLOR, EMOJI, MEMORY, MODEL, FRAMEWORK, SCOPE]),
-        example: r##"{"name": "Atlas", "color": "#336699"}"##,
-        answer: (200, Answer::Made(&[STATUS, AGENT_ID, SLUG, DISPLAY])),
-        errors: &[
+            .leaving_out(&["soul_md", "agent_md"]),
+        ),
+    ApiRoute::checked(Method::POST, "/api/agents", Taos, Action::AgentsCreate, create::create)
+        .described(
+            "agents_create",
+            "Create an agent",
+            "Creates a record. The daemon makes the slug from the name. Owner and origin come from the caller.",
+            "recipes/managing-agents#create-agent",
+        )
+        .taking(
+            &[NAME.required(), HOST, QMD_INDEX, COLOR, EMOJI, MEMORY, MODEL, FRAMEWORK, SCOPE],
+            r##"{"name": "Atlas", "color": "#336699"}"##,
+        )
+        .repeatable()
+        .answering(200, Answer::Made(&[STATUS, AGENT_ID, SLUG, DISPLAY]))
+        .failing(&[
             codes::INVALID_AGENT_NAME,
             codes::CREATE_NOT_ALLOWED,
             codes::LIMIT_REACHED,
@@ -69,40 +65,28 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::SLUG_COLLISION_UNRESOLVABLE,
             codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
-        ],
-        doc: "recipes/managing-agents#create-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/archived",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsList, archive::list),
-        id: "agents_archived_list",
-        title: "List archived agents",
-        about: "The archived agents the caller owns, newest first; an admin sees all.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(ARCHIVED)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: "recipes/managing-agents#restore-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/agents/archived/{id}/restore",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsRestore, archive::restore),
-        id: "agents_restore",
-        title: "Restore an archived agent",
-        about: "The agent keeps its id and gets a free slug. Old tokens stay revoked.",
-        repeat: Repeat::Key,
-        query: &[WAIT],
-        body: BodyKind::Json(&[]),
-        example: "",
-        answer: (
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/archived", Taos, Action::AgentsList, archive::list)
+        .described(
+            "agents_archived_list",
+            "List archived agents",
+            "The archived agents the caller owns, newest first; an admin sees all.",
+            "recipes/managing-agents#restore-agent",
+        )
+        .asking(&[LIMIT, CURSOR])
+        .answering(200, Answer::List(ARCHIVED))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::POST, "/api/agents/archived/{id}/restore", Taos, Action::AgentsRestore, archive::restore)
+        .described(
+            "agents_restore",
+            "Restore an archived agent",
+            "The agent keeps its id and gets a free slug. Old tokens stay revoked.",
+            "recipes/managing-agents#restore-agent",
+        )
+        .asking(&[WAIT])
+        .taking(&[], "")
+        .repeatable()
+        .answering(
             200,
             Answer::Object(&[
                 STATUS,
@@ -111,54 +95,44 @@ pub const ROUTES: &[ApiRoute] = &[
                 DISPLAY,
                 Field::flag("container_renamed", "True if the container has its former name again.").required(),
             ]),
-        ),
-        errors: &[
+        )
+        .failing(&[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::SLUG_COLLISION_UNRESOLVABLE,
             codes::AGENT_BUSY,
             codes::DELIVERY_FAILED,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
-        ],
-        doc: "recipes/managing-agents#restore-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/agents/archived/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsPurge, archive::purge),
-        id: "agents_purge",
-        title: "Delete an archived agent permanently",
-        about: "Deletes the record permanently.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(&[STATUS, AGENT_ID])),
-        errors: &[
+        ]),
+    ApiRoute::checked(Method::DELETE, "/api/agents/archived/{id}", Taos, Action::AgentsPurge, archive::purge)
+        .described(
+            "agents_purge",
+            "Delete an archived agent permanently",
+            "Deletes the record permanently.",
+            "recipes/managing-agents#purge-agent",
+        )
+        .asking(&[WAIT])
+        .answering(200, Answer::Object(&[STATUS, AGENT_ID]))
+        .failing(&[
             codes::ARCHIVED_AGENT_NOT_FOUND,
             codes::AGENT_BUSY,
             codes::CONTAINER_FAILED,
             codes::CONTAINER_RUNTIME_UNAVAILABLE,
-        ],
-        doc: "recipes/managing-agents#purge-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/agents/import",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsCreate, transfer::import),
-        id: "agents_import",
-        title: "Import an agent",
-        about: "Creates an agent from an export, with exactly the name in the export.",
-        repeat: Repeat::Key,
-        query: &[],
-        body: BodyKind::Json(&[VERSION, AGENT, EMPTY_LISTS[0], EMPTY_LISTS[1]]),
-        example: r#"{"version": 1, "agent": {"name": "hermes", "display_name": "Hermes"}, "channels": [], "groups": []}"#,
-        answer: (200, Answer::Object(&[STATUS, AGENT_ID, SLUG])),
-        errors: &[
+        ]),
+    ApiRoute::checked(Method::POST, "/api/agents/import", Taos, Action::AgentsCreate, transfer::import)
+        .described(
+            "agents_import",
+            "Import an agent",
+            "Creates an agent from an export, with exactly the name in the export.",
+            "recipes/managing-agents#import-agent",
+        )
+        .taking(
+            &[VERSION, AGENT, EMPTY_LISTS[0], EMPTY_LISTS[1]],
+            r#"{"version": 1, "agent": {"name": "hermes", "display_name": "Hermes"}, "channels": [], "groups": []}"#,
+        )
+        .repeatable()
+        .answering(200, Answer::Object(&[STATUS, AGENT_ID, SLUG]))
+        .failing(&[
             codes::INVALID_EXPORT_DATA,
             codes::INVALID_AGENT_NAME,
             codes::LIMIT_REACHED,
@@ -169,176 +143,124 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
-        ],
-        doc: "recipes/managing-agents#import-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsRead, read::get),
-        id: "agents_get",
-        title: "Read an agent",
-        about: "The record; its revision is the ETag.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Tagged(record::FIELDS)),
-        errors: &[codes::AGENT_NOT_FOUND],
-        doc: "recipes/managing-agents#list-agents",
-        tool: Some(Tool::new(
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/{name}", Taos, Action::AgentsRead, read::get)
+        .described(
+            "agents_get",
+            "Read an agent",
+            "The record; its revision is the ETag.",
+            "recipes/managing-agents#list-agents",
+        )
+        .answering(200, Answer::Tagged(record::FIELDS))
+        .failing(&[codes::AGENT_NOT_FOUND])
+        .offering(
+            Tool::new(
                 "agents_get",
                 Effect::Reads,
-                "Read the record of one agent by its name (the slug): what it is for, its status, its scope and how its \
-                    token was delivered. Never shows a token.",
+                "Read the record of one agent by its name (the slug): what it is for, its status, its scope and how \
+                    its token was delivered. Never shows a token.",
             )
-            .with_path(&[Field::text("name", 64, "The agent's name, as agents_list shows it.")])),
-    },
-    Route {
-        method: Method::PUT,
-        path: "/api/agents/{name}",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsUpdate, settings::update),
-        id: "agents_update",
-        title: "Change an agent's settings",
-        about: "Fields that are not sent stay unchanged. If-Match takes the revision.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[
-            Field::text("display_name", 64, "The display name.").visible(),
-            HOST,
-            QMD_INDEX,
-            COLOR,
-            EMOJI,
-            MEMORY,
-        ]),
-        example: r##"{"display_name": "Atlas II", "color": "#112233"}"##,
-        answer: (200, Answer::Object(&[STATUS, SLUG, REVISION])),
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
-        doc: "recipes/managing-agents#update-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/agents/{name}",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsDelete, archive::archive),
-        id: "agents_delete",
-        title: "Archive an agent",
-        about: "Ends every credential and grant of the agent and frees its name. The record can be restored.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: ARCHIVE_ANSWER,
-        errors: ARCHIVE_ERRORS,
-        doc: "recipes/managing-agents#delete-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/agents/{name}/destroy",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsDelete, archive::archive),
-        id: "agents_destroy",
-        title: "Archive an agent, by its older path",
-        about: "The same as DELETE /api/agents/{name}.",
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::None,
-        example: "",
-        answer: ARCHIVE_ANSWER,
-        errors: ARCHIVE_ERRORS,
-        doc: "recipes/managing-agents#delete-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::PUT,
-        path: "/api/agents/{name}/permissions",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsPermissions, permissions::update),
-        id: "agents_permissions",
-        title: "Change what an agent may do",
-        about: "A new scope applies to the agent's active token at once.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[MEMORY, SCOPE]),
-        example: r#"{"scope": ["agents.read", "ui.notify"]}"#,
-        answer: (
-            200,
-            Answer::Object(&[
-                STATUS,
-                SLUG,
-                Field::of(
-                    "permissions",
-                    Type::Object(&[
-                        MEMORY.required(),
-                        Field::of("scope", Type::Scopes, "The scopes of the agent's tokens.").required(),
-                    ]),
-                    "What it may do now.",
-                )
-                .required(),
-            ]),
+            .with_path(&[Field::text("name", 64, "The agent's name, as agents_list shows it.")]),
         ),
-        errors: &[
-            codes::AGENT_NOT_FOUND,
-            codes::FORBIDDEN,
-            codes::PRECONDITION_FAILED,
-            codes::INVALID_SCOPE,
-            codes::SCOPE_EXCEEDS_ISSUER,
-        ],
-        doc: "recipes/managing-agents#update-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/agents/{name}/persona",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsUpdate, settings::persona),
-        id: "agents_persona",
-        title: "Change an agent's persona",
-        about: "Fields that are not sent stay unchanged.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[SOUL, AGENT_MD, PERSONA]),
-        example: r##"{"soul_md": "# Atlas\nCalm and exact."}"##,
-        answer: OK_AGENT,
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED],
-        doc: "recipes/managing-agents#update-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::PATCH,
-        path: "/api/agents/{name}/memory",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsUpdate, settings::memory),
-        id: "agents_memory",
-        title: "Choose an agent's memory plugin",
-        about: "The plugin is taosmd or none.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[MEMORY_PLUGIN]),
-        example: r#"{"memory_plugin": "taosmd"}"#,
-        answer: OK_AGENT,
-        errors: &[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN],
-        doc: "recipes/managing-agents#update-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/agents/{name}/model",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsUpdate, settings::model),
-        id: "agents_model",
-        title: "Choose an agent's model",
-        about: "Also resumes an agent that was paused.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[MODEL.required()]),
-        example: r#"{"model": "qwen2.5:7b"}"#,
-        answer: (
+    ApiRoute::checked(Method::PUT, "/api/agents/{name}", Taos, Action::AgentsUpdate, settings::update)
+        .described(
+            "agents_update",
+            "Change an agent's settings",
+            "Fields that are not sent stay unchanged. If-Match takes the revision.",
+            "recipes/managing-agents#update-agent",
+        )
+        .taking(
+            &[Field::text("display_name", 64, "The display name.").visible(), HOST, QMD_INDEX, COLOR, EMOJI, MEMORY],
+            r##"{"display_name": "Atlas II", "color": "#112233"}"##,
+        )
+        .answering(200, Answer::Object(&[STATUS, SLUG, REVISION]))
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED]),
+    ApiRoute::checked(Method::DELETE, "/api/agents/{name}", Taos, Action::AgentsDelete, archive::archive)
+        .described(
+            "agents_delete",
+            "Archive an agent",
+            "Ends every credential and grant of the agent and frees its name. The record can be restored.",
+            "recipes/managing-agents#delete-agent",
+        )
+        .asking(&[WAIT])
+        .answering(200, ARCHIVE_ANSWER)
+        .failing(ARCHIVE_ERRORS),
+    ApiRoute::checked(Method::DELETE, "/api/agents/{name}/destroy", Taos, Action::AgentsDelete, archive::archive)
+        .described(
+            "agents_destroy",
+            "Archive an agent, by its older path",
+            "The same as DELETE /api/agents/{name}.",
+            "recipes/managing-agents#delete-agent",
+        )
+        .asking(&[WAIT])
+        .answering(200, ARCHIVE_ANSWER)
+        .failing(ARCHIVE_ERRORS),
+    ApiRoute::checked(
+        Method::PUT,
+        "/api/agents/{name}/permissions",
+        Taos,
+        Action::AgentsPermissions,
+        permissions::update,
+    )
+    .described(
+        "agents_permissions",
+        "Change what an agent may do",
+        "A new scope applies to the agent's active token at once.",
+        "recipes/managing-agents#update-agent",
+    )
+    .taking(&[MEMORY, SCOPE], r#"{"scope": ["agents.read", "ui.notify"]}"#)
+    .answering(
+        200,
+        Answer::Object(&[
+            STATUS,
+            SLUG,
+            Field::of(
+                "permissions",
+                Type::Object(&[
+                    MEMORY.required(),
+                    Field::of("scope", Type::Scopes, "The scopes of the agent's tokens.").required(),
+                ]),
+                "What it may do now.",
+            )
+            .required(),
+        ]),
+    )
+    .failing(&[
+        codes::AGENT_NOT_FOUND,
+        codes::FORBIDDEN,
+        codes::PRECONDITION_FAILED,
+        codes::INVALID_SCOPE,
+        codes::SCOPE_EXCEEDS_ISSUER,
+    ]),
+    ApiRoute::checked(Method::PATCH, "/api/agents/{name}/persona", Taos, Action::AgentsUpdate, settings::persona)
+        .described(
+            "agents_persona",
+            "Change an agent's persona",
+            "Fields that are not sent stay unchanged.",
+            "recipes/managing-agents#update-agent",
+        )
+        .taking(&[SOUL, AGENT_MD, PERSONA], r##"{"soul_md": "# Atlas\nCalm and exact."}"##)
+        .answering(200, OK_AGENT)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED]),
+    ApiRoute::checked(Method::PATCH, "/api/agents/{name}/memory", Taos, Action::AgentsUpdate, settings::memory)
+        .described(
+            "agents_memory",
+            "Choose an agent's memory plugin",
+            "The plugin is taosmd or none.",
+            "recipes/managing-agents#update-agent",
+        )
+        .taking(&[MEMORY_PLUGIN], r#"{"memory_plugin": "taosmd"}"#)
+        .answering(200, OK_AGENT)
+        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::PRECONDITION_FAILED, codes::INVALID_MEMORY_PLUGIN]),
+    ApiRoute::checked(Method::POST, "/api/agents/{name}/model", Taos, Action::AgentsUpdate, settings::model)
+        .described(
+            "agents_model",
+            "Choose an agent's model",
+            "Also resumes an agent that was paused.",
+            "recipes/managing-agents#update-agent",
+        )
+        .taking(&[MODEL.required()], r#"{"model": "qwen2.5:7b"}"#)
+        .answering(
             200,
             Answer::Object(&[
                 STATUS,
@@ -349,31 +271,23 @@ pub const ROUTES: &[ApiRoute] = &[
                     .nullable(),
                 Field::flag("resumed", "True if the agent was paused before.").required(),
             ]),
-        ),
-        errors: &[
+        )
+        .failing(&[
             codes::AGENT_NOT_FOUND,
             codes::FORBIDDEN,
             codes::PRECONDITION_FAILED,
             codes::INVALID_MODEL,
             codes::MODEL_NOT_REACHABLE,
             codes::MODEL_NOT_ON_WORKER,
-        ],
-        doc: "recipes/managing-agents#update-agent",
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/agents/{name}/export",
-        dialect: Taos,
-        access: Access::Action(Action::AgentsExport, transfer::export),
-        id: "agents_export",
-        title: "Export an agent's settings",
-        about: "Contains no secret. An import accepts it unchanged.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        ]),
+    ApiRoute::checked(Method::GET, "/api/agents/{name}/export", Taos, Action::AgentsExport, transfer::export)
+        .described(
+            "agents_export",
+            "Export an agent's settings",
+            "Contains no secret. An import accepts it unchanged.",
+            "recipes/managing-agents#import-agent",
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::integer("version", 1, 1, "Always 1.").required(),
@@ -381,11 +295,8 @@ pub const ROUTES: &[ApiRoute] = &[
                 EMPTY_LISTS[0].required(),
                 EMPTY_LISTS[1].required(),
             ]),
-        ),
-        errors: &[codes::AGENT_NOT_FOUND],
-        doc: "recipes/managing-agents#import-agent",
-        tool: None,
-    },
+        )
+        .failing(&[codes::AGENT_NOT_FOUND]),
 ];
 
 const ARCHIVE_ERRORS: &[&Code] = &[
@@ -396,16 +307,13 @@ const ARCHIVE_ERRORS: &[&Code] = &[
     codes::CONTAINER_RUNTIME_UNAVAILABLE,
 ];
 
-const ARCHIVE_ANSWER: (u16, Answer) = (
-    200,
-    Answer::Object(&[
-        STATUS,
-        AGENT_ID,
-        SLUG,
-        id("archived_at", "When the agent was archived."),
-        Field::unbounded("snapshot_name", "The snapshot of the agent's container.").required().nullable(),
-    ]),
-);
+const ARCHIVE_ANSWER: Answer = Answer::Object(&[
+    STATUS,
+    AGENT_ID,
+    SLUG,
+    id("archived_at", "When the agent was archived."),
+    Field::unbounded("snapshot_name", "The snapshot of the agent's container.").required().nullable(),
+]);
 
-const OK_AGENT: (u16, Answer) =
-    (200, Answer::Object(&[STATUS, Field::of("agent", Type::Object(record::FIELDS), "The record.").required()]));
+const OK_AGENT: Answer =
+    Answer::Object(&[STATUS, Field::of("agent", Type::Object(record::FIELDS), "The record.").required()]);

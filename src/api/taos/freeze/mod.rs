@@ -19,7 +19,7 @@ use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
 use crate::rest::input::Input;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store;
 use crate::store::agents::{Agent, Freezable};
 use crate::time::Micros;
@@ -52,23 +52,12 @@ const fn row(
     answer: &'static [Field],
     errors: &'static [&'static Code],
 ) -> ApiRoute {
-    Route {
-        method: Method::POST,
-        path,
-        dialect: Taos,
-        access: Access::Action(Action::AgentsFreeze, handler),
-        id,
-        title,
-        about,
-        repeat: Repeat::Safe,
-        query: &[WAIT],
-        body: BodyKind::Json(body),
-        example: r#"{"reason": "It sends mail to strangers"}"#,
-        answer: (200, Answer::Object(answer)),
-        errors,
-        doc: DOC,
-        tool: None,
-    }
+    ApiRoute::checked(Method::POST, path, Taos, Action::AgentsFreeze, handler)
+        .described(id, title, about, DOC)
+        .asking(&[WAIT])
+        .taking(body, r#"{"reason": "It sends mail to strangers"}"#)
+        .answering(200, Answer::Object(answer))
+        .failing(errors)
 }
 
 /// The rows of the table.
@@ -91,8 +80,8 @@ pub const ROUTES: &[ApiRoute] = &[
         "agents_thaw",
         (
             "Thaw an agent",
-            "What lived when the agent was frozen and was not revoked since works again. For users only; what an admin froze, \
-         an admin thaws.",
+            "What lived when the agent was frozen and was not revoked since works again. For users only; what an admin \
+                froze, an admin thaws.",
         ),
         &[REASON],
         &[STATUS, NAME, CONTAINERS],
@@ -116,8 +105,8 @@ pub const ROUTES: &[ApiRoute] = &[
         "thaw_all",
         (
             "Thaw all your agents",
-            "Thaws every frozen agent that the caller owns; an admin thaws all. With frozen_at only those that this one freeze \
-         froze. For users only.",
+            "Thaws every frozen agent that the caller owns; an admin thaws all. With frozen_at only those that this \
+                one freeze froze. For users only.",
         ),
         &[REASON, ONLY],
         &[STATUS, COUNT, CONTAINERS],

@@ -27,7 +27,7 @@ use crate::rest::field::Field;
 use crate::rest::head::Peer;
 use crate::rest::input::Input;
 use crate::rest::reply::Reply;
-use crate::rest::route::{Access, Answer, BodyKind, Need, Repeat, Route};
+use crate::rest::route::{Answer, Need};
 use crate::secret::{DeviceCode, UserCode};
 use crate::store;
 use crate::time::Micros;
@@ -43,23 +43,7 @@ const ORIGIN_HINT: Field = Field::text("origin_hint", 64, "Where the caller runs
 const DEVICE_CODE: Field = Field::text("device_code", 128, "The device code of the reply to POST /api/joins.");
 
 const fn public(path: &'static str, handler: PublicHandler) -> ApiRoute {
-    Route {
-        method: Method::POST,
-        path,
-        dialect: Taos,
-        access: Access::Public(handler),
-        id: "",
-        title: "",
-        about: "",
-        repeat: Repeat::Secret,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Empty),
-        errors: &[],
-        doc: "",
-        tool: None,
-    }
+    ApiRoute::public(Method::POST, path, Taos, handler).secret().answering(200, Answer::Empty)
 }
 
 /// The rows of the table.
@@ -68,7 +52,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "joins_create",
             "Ask to join, or to come back",
-            "For an agent without a credential. A person sees the code, the name, the reason and the caller's address, and decides: a new agent, or the one of that name again. Nothing is stored before that.",
+            "For an agent without a credential. A person sees the code, the name, the reason and the caller's address, \
+                and decides: a new agent, or the one of that name again. Nothing is stored before that.",
             DOC,
         )
         .taking(
@@ -92,7 +77,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "joins_fetch",
             "Fetch the key of an approved join",
-            "Answers authorization_pending until a person has decided. The key is shown once; a second request for it gets expired_token.",
+            "Answers authorization_pending until a person has decided. The key is shown once; a second request for it \
+                gets expired_token.",
             DOC_FETCH,
         )
         .taking(&[DEVICE_CODE.required()], r#"{"device_code": "taos_device_…"}"#)

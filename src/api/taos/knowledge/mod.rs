@@ -15,7 +15,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::{Field, Type};
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::rest::tool::{Effect, Tool};
 use crate::store::knowledge::KnowledgeItem;
 
@@ -134,82 +134,48 @@ pub(super) const TITLE_FIELD: Field =
     Field::text("title", 200, "The title; the first heading of the text if absent.").not_empty();
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/knowledge/items",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeRead, read::list),
-        id: "knowledge_list",
-        title: "List items of knowledge",
-        about: "Oldest first, without their text.",
-        repeat: Repeat::Safe,
-        query: &[SOURCE_TYPE_FIELD, SOURCE_FILTER, CATEGORY_FILTER, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(BRIEF)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/knowledge/items/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeRead, read::get),
-        id: "knowledge_get",
-        title: "Read an item of knowledge",
-        about: "The item with its text.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(WHOLE)),
-        errors: &[codes::KNOWLEDGE_ITEM_NOT_FOUND],
-        doc: DOC_READ,
-        tool: Some(Tool::new(
-            "knowledge_get",
-            Effect::Reads,
-            "Read one item of knowledge whole, by the id that knowledge_search gave.",
-        )
-        .with_path(&[Field::text("id", 64, "The item's id.")])),
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/knowledge/search",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeRead, read::search),
-        id: "knowledge_search",
-        title: "Search the knowledge",
-        about: "The items that contain every word of q, best match first. There is no query syntax. Only the first 8 different words count.",
-        repeat: Repeat::Safe,
-        query: &[Q, CATEGORY_FILTER, SOURCE_FILTER, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::List(HIT)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC_SEARCH,
-        tool: Some(Tool::new(
+    ApiRoute::checked(Method::GET, "/api/knowledge/items", Taos, Action::KnowledgeRead, read::list)
+        .described("knowledge_list", "List items of knowledge", "Oldest first, without their text.", DOC_READ)
+        .asking(&[SOURCE_TYPE_FIELD, SOURCE_FILTER, CATEGORY_FILTER, LIMIT, CURSOR])
+        .answering(200, Answer::List(BRIEF))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::GET, "/api/knowledge/items/{id}", Taos, Action::KnowledgeRead, read::get)
+        .described("knowledge_get", "Read an item of knowledge", "The item with its text.", DOC_READ)
+        .answering(200, Answer::Object(WHOLE))
+        .failing(&[codes::KNOWLEDGE_ITEM_NOT_FOUND])
+        .offering(
+            Tool::new(
+                "knowledge_get",
+                Effect::Reads,
+                "Read one item of knowledge whole, by the id that knowledge_search gave.",
+            )
+            .with_path(&[Field::text("id", 64, "The item's id.")]),
+        ),
+    ApiRoute::checked(Method::GET, "/api/knowledge/search", Taos, Action::KnowledgeRead, read::search)
+        .described(
             "knowledge_search",
-            Effect::Reads,
-            "Search what the box and its apps document: manuals, guides, conventions. Gives titles, summaries and snippets, \
-                best match first; read one whole with knowledge_get.",
+            "Search the knowledge",
+            "The items that contain every word of q, best match first. There is no query syntax. Only the first 8 \
+                different words count.",
+            DOC_SEARCH,
         )
-        .narrowed(&[Field::integer("limit", 1, 100, "Maximum number of items; 20 if absent.")])
-        .preset(&[("limit", 20)])),
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/knowledge/sources",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeRead, sources::list),
-        id: "knowledge_sources",
-        title: "List sources of knowledge",
-        about: "The sources, ordered by id.",
-        repeat: Repeat::Safe,
-        query: &[LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+        .asking(&[Q, CATEGORY_FILTER, SOURCE_FILTER, LIMIT, CURSOR])
+        .answering(200, Answer::List(HIT))
+        .failing(&[codes::INVALID_CURSOR])
+        .offering(
+            Tool::new(
+                "knowledge_search",
+                Effect::Reads,
+                "Search what the box and its apps document: manuals, guides, conventions. Gives titles, summaries and \
+                    snippets, best match first; read one whole with knowledge_get.",
+            )
+            .narrowed(&[Field::integer("limit", 1, 100, "Maximum number of items; 20 if absent.")])
+            .preset(&[("limit", 20)]),
+        ),
+    ApiRoute::checked(Method::GET, "/api/knowledge/sources", Taos, Action::KnowledgeRead, sources::list)
+        .described("knowledge_sources", "List sources of knowledge", "The sources, ordered by id.", DOC_SOURCES)
+        .asking(&[LIMIT, CURSOR])
+        .answering(
             200,
             Answer::List(&[
                 SOURCE_ID,
@@ -217,38 +183,39 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("items", 1, i64::MAX, "The number of items.").required(),
                 UPDATED_AT,
             ]),
-        ),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC_SOURCES,
-        tool: None,
-    },
-    Route {
-        method: Method::PUT,
-        path: "/api/knowledge/sources/{source_id}",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeWrite, sources::put),
-        id: "knowledge_put",
-        title: "Write a source of knowledge",
-        about: "After a success the source holds exactly these items. After a failure nothing has changed. Unchanged items are not written again, and a path keeps its id.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::Json(&[
-            Field::text("source_type", 64, "The type of the source: a-z, 0-9, then also . _ and -; guide if absent.")
+        )
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::PUT, "/api/knowledge/sources/{source_id}", Taos, Action::KnowledgeWrite, sources::put)
+        .described(
+            "knowledge_put",
+            "Write a source of knowledge",
+            "After a success the source holds exactly these items. After a failure nothing has changed. Unchanged \
+                items are not written again, and a path keeps its id.",
+            DOC_SOURCES,
+        )
+        .taking(
+            &[
+                Field::text(
+                    "source_type",
+                    64,
+                    "The type of the source: a-z, 0-9, then also . _ and -; guide if absent.",
+                )
                 .told(r#"{"pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"}"#),
-            Field::of(
-                "items",
-                Type::Objects(&[
-                    PATH,
-                    TITLE_FIELD,
-                    CONTENT,
-                    Field::texts("categories", 8, 64, "The topics of the item."),
-                ]),
-                "All items of the source; at most 500.",
-            )
-            .required(),
-        ]),
-        example: r##"{"items": [{"path": "guide.md", "title": "Guide", "content": "# Guide\n\nPress start.", "categories": ["app"]}]}"##,
-        answer: (
+                Field::of(
+                    "items",
+                    Type::Objects(&[
+                        PATH,
+                        TITLE_FIELD,
+                        CONTENT,
+                        Field::texts("categories", 8, 64, "The topics of the item."),
+                    ]),
+                    "All items of the source; at most 500.",
+                )
+                .required(),
+            ],
+            r##"{"items": [{"path": "guide.md", "title": "Guide", "content": "# Guide\n\nPress start.", "categories": ["app"]}]}"##,
+        )
+        .answering(
             200,
             Answer::Object(&[
                 SOURCE_ID,
@@ -258,43 +225,31 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::integer("unchanged", 0, KNOWLEDGE_ITEMS as i64, "The number of unchanged items.").required(),
                 Field::integer("removed", 0, KNOWLEDGE_ITEMS as i64, "The number of removed items.").required(),
             ]),
-        ),
-        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES],
-        doc: DOC_SOURCES,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/knowledge/sources/{source_id}",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeWrite, sources::delete),
-        id: "knowledge_delete",
-        title: "Delete a source of knowledge",
-        about: "Deletes the source with all its items.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND],
-        doc: DOC_SOURCES,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/knowledge/system-prompt",
-        dialect: Taos,
-        access: Access::Action(Action::KnowledgeRead, prompt::get),
-        id: "knowledge_prompt",
-        title: "Read the system prompt",
-        about: "Whole documents: first those of the daemon by path, then those of the apps. With Accept: text/markdown the reply is the text of the prompt.",
-        repeat: Repeat::Safe,
-        query: &[MAX_BYTES, SOURCE_FILTER],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
-        errors: &[],
-        doc: DOC_PROMPT,
-        tool: None,
-    },
+        )
+        .failing(&[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::TOO_MANY_SOURCES]),
+    ApiRoute::checked(
+        Method::DELETE,
+        "/api/knowledge/sources/{source_id}",
+        Taos,
+        Action::KnowledgeWrite,
+        sources::delete,
+    )
+    .described(
+        "knowledge_delete",
+        "Delete a source of knowledge",
+        "Deletes the source with all its items.",
+        DOC_SOURCES,
+    )
+    .answering(204, Answer::Empty)
+    .failing(&[codes::SOURCE_RESERVED, codes::SOURCE_FORBIDDEN, codes::SOURCE_NOT_FOUND]),
+    ApiRoute::checked(Method::GET, "/api/knowledge/system-prompt", Taos, Action::KnowledgeRead, prompt::get)
+        .described(
+            "knowledge_prompt",
+            "Read the system prompt",
+            "Whole documents: first those of the daemon by path, then those of the apps. With Accept: text/markdown \
+                the reply is the text of the prompt.",
+            DOC_PROMPT,
+        )
+        .asking(&[MAX_BYTES, SOURCE_FILTER])
+        .answering(200, Answer::Or(&Answer::Object(PROMPT), &["text/markdown"])),
 ];

@@ -16,7 +16,7 @@ use crate::jobs::events::streams;
 use crate::rest::codes;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::notifications::{Inbox, Level, Notification};
 use crate::time::Micros;
 
@@ -86,129 +86,67 @@ pub(super) const WAIT: Field =
     Field::integer("wait", 0, 30, "Seconds to hold the reply until one is newer than after (absent: than now).");
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
-    Route {
-        method: Method::GET,
-        path: "/api/notifications",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsRead, read::list),
-        id: "notifications_list",
-        title: "List notifications",
-        about: "Newest first; with after or wait the newer ones, oldest first. A user sees its own, an agent those that it sent. With HX-Request: true the reply is an HTML fragment.",
-        repeat: Repeat::Safe,
-        query: &[UNREAD_ONLY, AFTER, WAIT, LIMIT, CURSOR],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Or(&Answer::List(RECORD), HTML)),
-        errors: &[codes::INVALID_CURSOR],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/notifications/count",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsRead, read::count),
-        id: "notifications_count",
-        title: "Count notifications",
-        about: "With HX-Request: true the reply is an HTML fragment.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Or(&Answer::Object(COUNT), HTML)),
-        errors: &[],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/notifications/stream",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsRead, stream::open),
-        id: "notifications_stream",
-        title: "Follow notifications",
-        about: "Server-Sent Events: event notification, its id, its record as data. With after or the header Last-Event-ID the stream starts with the notifications newer than that id. It ends when the credential ends.",
-        repeat: Repeat::Safe,
-        query: &[AFTER],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Other(&["text/event-stream"])),
-        errors: &[codes::TOO_MANY_STREAMS],
-        doc: DOC_WATCH,
-        tool: None,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/notifications/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsRead, read::get),
-        id: "notifications_get",
-        title: "Read a notification",
-        about: "This request does not mark the notification as read.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(RECORD)),
-        errors: &[codes::NOTIFICATION_NOT_FOUND],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/notifications/read-all",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsUpdate, change::read_all),
-        id: "notifications_read_all",
-        title: "Mark all notifications as read",
-        about: "Marks all notifications of the calling user.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (
+    ApiRoute::checked(Method::GET, "/api/notifications", Taos, Action::NotificationsRead, read::list)
+        .described(
+            "notifications_list",
+            "List notifications",
+            "Newest first; with after or wait the newer ones, oldest first. A user sees its own, an agent those that \
+                it sent. With HX-Request: true the reply is an HTML fragment.",
+            DOC_READ,
+        )
+        .asking(&[UNREAD_ONLY, AFTER, WAIT, LIMIT, CURSOR])
+        .answering(200, Answer::Or(&Answer::List(RECORD), HTML))
+        .failing(&[codes::INVALID_CURSOR]),
+    ApiRoute::checked(Method::GET, "/api/notifications/count", Taos, Action::NotificationsRead, read::count)
+        .described(
+            "notifications_count",
+            "Count notifications",
+            "With HX-Request: true the reply is an HTML fragment.",
+            DOC_READ,
+        )
+        .answering(200, Answer::Or(&Answer::Object(COUNT), HTML)),
+    ApiRoute::checked(Method::GET, "/api/notifications/stream", Taos, Action::NotificationsRead, stream::open)
+        .described(
+            "notifications_stream",
+            "Follow notifications",
+            "Server-Sent Events: event notification, its id, its record as data. With after or the header \
+                Last-Event-ID the stream starts with the notifications newer than that id. It ends when the credential \
+                ends.",
+            DOC_WATCH,
+        )
+        .asking(&[AFTER])
+        .answering(200, Answer::Other(&["text/event-stream"]))
+        .failing(&[codes::TOO_MANY_STREAMS]),
+    ApiRoute::checked(Method::GET, "/api/notifications/{id}", Taos, Action::NotificationsRead, read::get)
+        .described(
+            "notifications_get",
+            "Read a notification",
+            "This request does not mark the notification as read.",
+            DOC_READ,
+        )
+        .answering(200, Answer::Object(RECORD))
+        .failing(&[codes::NOTIFICATION_NOT_FOUND]),
+    ApiRoute::checked(Method::POST, "/api/notifications/read-all", Taos, Action::NotificationsUpdate, change::read_all)
+        .described(
+            "notifications_read_all",
+            "Mark all notifications as read",
+            "Marks all notifications of the calling user.",
+            DOC_READ,
+        )
+        .answering(
             200,
             Answer::Object(&[
                 Field::flag("ok", "Always true.").required(),
                 Field::integer("updated", 0, i64::MAX, "The number of notifications that were unread.").required(),
             ]),
-        ),
-        errors: &[codes::FORBIDDEN],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::POST,
-        path: "/api/notifications/{id}/read",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsUpdate, change::read),
-        id: "notifications_read",
-        title: "Mark a notification as read",
-        about: "Only the recipient may do this.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (200, Answer::Object(&[Field::flag("ok", "Always true.").required()])),
-        errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
-        doc: DOC_READ,
-        tool: None,
-    },
-    Route {
-        method: Method::DELETE,
-        path: "/api/notifications/{id}",
-        dialect: Taos,
-        access: Access::Action(Action::NotificationsDelete, change::delete),
-        id: "notifications_delete",
-        title: "Delete a notification",
-        about: "Only the recipient may do this.",
-        repeat: Repeat::Safe,
-        query: &[],
-        body: BodyKind::None,
-        example: "",
-        answer: (204, Answer::Empty),
-        errors: &[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN],
-        doc: DOC_READ,
-        tool: None,
-    },
+        )
+        .failing(&[codes::FORBIDDEN]),
+    ApiRoute::checked(Method::POST, "/api/notifications/{id}/read", Taos, Action::NotificationsUpdate, change::read)
+        .described("notifications_read", "Mark a notification as read", "Only the recipient may do this.", DOC_READ)
+        .answering(200, Answer::Object(&[Field::flag("ok", "Always true.").required()]))
+        .failing(&[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN]),
+    ApiRoute::checked(Method::DELETE, "/api/notifications/{id}", Taos, Action::NotificationsDelete, change::delete)
+        .described("notifications_delete", "Delete a notification", "Only the recipient may do this.", DOC_READ)
+        .answering(204, Answer::Empty)
+        .failing(&[codes::NOTIFICATION_NOT_FOUND, codes::FORBIDDEN]),
 ];
