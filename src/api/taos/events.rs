@@ -17,12 +17,13 @@ use crate::api::engine::api_route::ApiRoute;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
 use crate::api::requests;
-use crate::jobs::events::streams::{self, Feed, event};
+use crate::jobs::events::feed::{Feed, event};
+use crate::jobs::events::streams;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::error::Dialect::Taos;
 use crate::rest::field::Field;
-use crate::rest::route::{Access, Answer, BodyKind, Repeat, Route};
+use crate::rest::route::Answer;
 use crate::store::changes::{self, Change, Changed};
 use crate::store::notifications::{self as rows, Inbox, Span};
 use crate::store::{self, StoreError, agents};
@@ -45,23 +46,18 @@ const WANTED: Field =
         .told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#);
 
 /// The rows of the table.
-pub const ROUTES: &[ApiRoute] = &[Route {
-    method: Method::GET,
-    path: "/api/events",
-    dialect: Taos,
-    access: Access::Action(Action::EventsRead, open),
-    id: "events",
-    title: "Follow what changes",
-    about: "Server-Sent Events named request, operation, agent and notification, each with the record as it is now. Only what the caller may read. With the header Last-Event-ID the stream goes on behind that event; it keeps the last 10000 changes.",
-    repeat: Repeat::Safe,
-    query: &[WANTED],
-    body: BodyKind::None,
-    example: "",
-    answer: (200, Answer::Other(&["text/event-stream"])),
-    errors: &[codes::TOO_MANY_STREAMS],
-    doc: DOC,
-    tool: None,
-}];
+pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", Taos, Action::EventsRead, open)
+    .described(
+        "events",
+        "Follow what changes",
+        "Server-Sent Events named request, operation, agent and notification, each with the record as it is now. Only \
+            what the caller may read. With the header Last-Event-ID the stream goes on behind that event; it keeps the \
+            last 10000 changes.",
+        DOC,
+    )
+    .asking(&[WANTED])
+    .answering(200, Answer::Other(&["text/event-stream"]))
+    .failing(&[codes::TOO_MANY_STREAMS])];
 
 /// How often the caller's rights are read again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

@@ -5,20 +5,21 @@
 //! A log has no line numbers; what is new is told by laying its last lines over those seen before.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::streams::{Feed, Streams};
+use super::feed::Feed;
+use super::streams::Streams;
 use crate::access::{self, AgentRole, Caller};
 use crate::containers::{ContainerName, Error, LogLimits, LogSource, read_log};
 use crate::jobs::operations::{Jobs, within};
 use crate::store;
 use crate::store::agents::{self, Agent};
-use crate::threads::lock;
+use crate::threads::{Monitor, lock};
 
 /// How often a followed console is read.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -34,14 +35,8 @@ const BYTES: usize = 256 * 1024;
 
 /// The thread that reads the logs that are followed; dropping it ends it.
 pub struct LogTail {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -97,9 +92,9 @@ impl LogTail {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(jobs: &Arc<Jobs>, streams: Arc<Streams>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::<Monitor<State>>::default();
         let (jobs, own) = (Arc::clone(jobs), Arc::clone(&shared));
-        let thread = std::thread::Builder::new().name("log-tail".into()).spawn(move || own.serve(&jobs, &streams))?;
+        let thread = std::thread::Builder::new().name("log-tail".into()).spawn(move || serve(&own, &jobs, &streams))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -115,56 +110,54 @@ impl LogTail {
     ) -> Box<dyn Feed> {
         let place = Mutex::new(Place { first: lines, ..Place::default() });
         let follower = Arc::new(Follower { agent_id: agent.id.clone(), container, wish, place });
-        lock(&self.shared.state).followers.push(Arc::downgrade(&follower));
-        self.shared.changed.notify_all();
+        self.shared.lock().followers.push(Arc::downgrade(&follower));
+        self.shared.notify_all();
         Box::new(Lines { follower, caller: caller.clone(), told_end: false })
     }
 }
 
 impl Drop for LogTail {
     fn drop(&mut self) {
-        lock(&self.shared.state).stopping = true;
-        self.shared.changed.notify_all();
+        self.shared.lock().stopping = true;
+        self.shared.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-impl Shared {
-    fn serve(self: &Arc<Self>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
-        let mut state = lock(&self.state);
-        loop {
-            if state.stopping {
-                return;
+fn serve(shared: &Arc<Monitor<State>>, jobs: &Arc<Jobs>, streams: &Arc<Streams>) {
+    let mut state = shared.lock();
+    loop {
+        if state.stopping {
+            return;
+        }
+        let followers: Vec<Arc<Follower>> = state.followers.iter().filter_map(Weak::upgrade).collect();
+        if followers.is_empty() {
+            state.followers.clear();
+            state = shared.wait(state);
+            continue;
+        }
+        state.followers.retain(|follower| follower.strong_count() > 0);
+        state.turn += 1;
+        let now = Instant::now();
+        state.resting.retain(|_, until| *until > now);
+        let mut by_log: BTreeMap<Log, Vec<Arc<Follower>>> = BTreeMap::new();
+        for follower in followers.into_iter().filter(|follower| follower.is_due(state.turn)) {
+            by_log.entry(follower.log()).or_default().push(follower);
+        }
+        for (log, followers) in by_log {
+            if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
+                let look = Look { log, shared: Arc::clone(shared) };
+                let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
+                // Where too much is waiting, it is dropped and the next turn tries again.
+                drop(state);
+                let _ = jobs.look(Some(&key), move |jobs| look.read(jobs, &streams, &followers));
+                state = shared.lock();
             }
-            let followers: Vec<Arc<Follower>> = state.followers.iter().filter_map(Weak::upgrade).collect();
-            if followers.is_empty() {
-                state.followers.clear();
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            state.followers.retain(|follower| follower.strong_count() > 0);
-            state.turn += 1;
-            let now = Instant::now();
-            state.resting.retain(|_, until| *until > now);
-            let mut by_log: BTreeMap<Log, Vec<Arc<Follower>>> = BTreeMap::new();
-            for follower in followers.into_iter().filter(|follower| follower.is_due(state.turn)) {
-                by_log.entry(follower.log()).or_default().push(follower);
-            }
-            for (log, followers) in by_log {
-                if !state.resting.contains_key(&log) && state.looking.insert(log.clone()) {
-                    let look = Look { log, shared: Arc::clone(self) };
-                    let (streams, key) = (Arc::clone(streams), look.log.0.to_string());
-                    // Where too much is waiting, it is dropped and the next turn tries again.
-                    drop(state);
-                    let _ = jobs.look(Some(&key), move |jobs| look.read(jobs, &streams, &followers));
-                    state = lock(&self.state);
-                }
-            }
-            if !state.stopping {
-                state = self.changed.wait_timeout(state, PERIOD).unwrap_or_else(PoisonError::into_inner).0;
-            }
+        }
+        if !state.stopping {
+            state = shared.wait_timeout(state, PERIOD);
         }
     }
 }
@@ -183,12 +176,12 @@ impl Follower {
 /// One reading of a log; when it goes, the next may begin.
 struct Look {
     log: Log,
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
 }
 
 impl Drop for Look {
     fn drop(&mut self) {
-        lock(&self.shared.state).looking.remove(&self.log);
+        self.shared.lock().looking.remove(&self.log);
     }
 }
 
@@ -209,7 +202,7 @@ impl Look {
             // It may answer again; the followers hear nothing meanwhile.
             Ok(Err(error)) => {
                 if matches!(error, Error::Deadline(_)) {
-                    lock(&self.shared.state).resting.insert(self.log.clone(), Instant::now() + REST);
+                    self.shared.lock().resting.insert(self.log.clone(), Instant::now() + REST);
                 }
                 return log::debug!("the log of {container} could not be read: {error}");
             }

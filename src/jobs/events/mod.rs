@@ -3,6 +3,7 @@
 pub mod channel_key;
 mod channel_message;
 pub mod channels;
+pub mod feed;
 pub mod fetched;
 pub mod frozen;
 pub mod listening;
@@ -11,6 +12,8 @@ pub mod notifier;
 pub mod places;
 pub mod recent;
 pub(crate) mod space;
+mod stream_quota;
+mod stream_writer;
 pub mod streams;
 pub mod tripwire;
 pub mod webhook;

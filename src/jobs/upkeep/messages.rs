@@ -2,22 +2,23 @@
 //! small batches, never inside a request (workspace contract, sections 2 and 5).
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::config::LiveConfig;
+use crate::jobs::events::feed::Event;
 use crate::jobs::events::notifier::{Notice, Notifier};
-use crate::jobs::events::streams::{Event, Streams, space};
+use crate::jobs::events::streams::{Streams, space};
 use crate::limits::{CLIENT_ID_LIFE, SWEEP_BATCH, seconds};
 use crate::store::messages::overdue::{self, Overdue};
 use crate::store::messages::retention::{self, Keep};
 use crate::store::messages::{settle, tidy};
 use crate::store::notifications::Level;
 use crate::store::{self, Store, Swept};
+use crate::threads::{Monitor, lock};
 use crate::time::{Clock, Micros};
 
 /// Overdue messages told in one transaction.
@@ -40,24 +41,13 @@ struct State {
     /// When the next reply is due, as far as is known.
     due: Option<Micros>,
     closed: bool,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    removed: AtomicU64,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// Messages removed since the start.
+    removed: u64,
 }
 
 /// The thread that looks after messages; dropping it ends it.
 pub struct Upkeep {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -73,7 +63,7 @@ impl Upkeep {
         clock: Arc<Clock>,
         config: Arc<LiveConfig>,
     ) -> std::io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<Monitor<State>>::default();
         // What was due while the daemon was off is told now.
         shared.lock().due = Some(Micros(0));
         let fulfiller =
@@ -87,7 +77,7 @@ impl Upkeep {
         let mut state = self.shared.lock();
         if state.due.is_none_or(|known| due < known) {
             state.due = Some(due);
-            self.shared.changed.notify_one();
+            self.shared.notify_one();
         }
     }
 
@@ -96,20 +86,20 @@ impl Upkeep {
         let mut state = self.shared.lock();
         if !state.full.contains(space_id) {
             state.full.insert(space_id.to_owned());
-            self.shared.changed.notify_one();
+            self.shared.notify_one();
         }
     }
 
     /// Messages removed since the start because they were too old or too many.
     pub fn removed(&self) -> u64 {
-        self.shared.removed.load(Ordering::Relaxed)
+        self.shared.lock().removed
     }
 }
 
 impl Drop for Upkeep {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
+        self.shared.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -117,7 +107,7 @@ impl Drop for Upkeep {
 }
 
 struct Keeper {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     store: Arc<Store>,
     streams: Arc<Streams>,
     notifier: Notifier,
@@ -154,10 +144,8 @@ impl Keeper {
                 if rest.is_zero() {
                     break;
                 }
-                let waited = self.shared.changed.wait_timeout(state, rest);
-                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = guard;
-                if timeout.timed_out() {
+                state = self.shared.wait_timeout(state, rest);
+                if now.elapsed() >= rest {
                     break;
                 }
             }
@@ -186,10 +174,10 @@ impl Keeper {
                     settle(conn, one.place)?;
                     notices.extend(one.user_id(conn)?.map(|user_id| (user_id, notice(one))));
                 }
-                *telling.lock().unwrap_or_else(PoisonError::into_inner) = due;
+                *lock(&telling) = due;
                 Ok(notices)
             })?;
-            let told = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
+            let told = std::mem::take(&mut *lock(&told));
             told.iter().for_each(|one| self.streams.tell(&space(&one.space_id), event(one)));
         }
     }
@@ -247,7 +235,7 @@ impl Keeper {
             let space = space_id.to_owned();
             match self.store.write(move |conn| retention::sweep(conn, &space, keep, BATCH)) {
                 Ok(count) => {
-                    self.shared.removed.fetch_add(count as u64, Ordering::Relaxed);
+                    self.shared.lock().removed += count as u64;
                 }
                 Err(error) => return log::warn!("sweeping {}: {error}", Swept::Messages),
             }

@@ -8,7 +8,7 @@ use super::{AFTER, holder, show, topic};
 use crate::access::Action;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
-use crate::jobs::events::streams::Feed;
+use crate::jobs::events::feed::Feed;
 use crate::store;
 use crate::store::notifications::{self as rows, Inbox, Span};
 

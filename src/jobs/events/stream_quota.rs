@@ -1,0 +1,58 @@
+//! How many event streams each principal holds, and the bound on it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::config::Watched;
+use crate::rest::codes;
+use crate::rest::error::ApiError;
+use crate::threads::lock;
+
+/// The number of streams by principal.
+type Held = Arc<Mutex<HashMap<String, u64>>>;
+
+/// Bounds the streams of each principal.
+pub(super) struct StreamQuota {
+    held: Held,
+    most: Watched<u64>,
+}
+
+/// A principal's hold on one stream; given back on drop.
+pub(super) struct StreamPlace {
+    held: Held,
+    principal: String,
+}
+
+impl StreamQuota {
+    /// `most`: streams of one principal.
+    pub(super) fn new(most: Watched<u64>) -> Self {
+        Self { held: Held::default(), most }
+    }
+
+    /// A place for one more stream of this principal.
+    ///
+    /// # Errors
+    /// `too_many_streams`.
+    pub(super) fn take(&self, principal: String) -> Result<StreamPlace, ApiError> {
+        let mut all = lock(&self.held);
+        let held = all.get(&principal).copied().unwrap_or(0);
+        if held >= self.most.now() {
+            return Err(ApiError::new(codes::TOO_MANY_STREAMS)
+                .detail(format!("This principal has {held} event streams, which is the maximum.")));
+        }
+        all.insert(principal.clone(), held + 1);
+        Ok(StreamPlace { held: Arc::clone(&self.held), principal })
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        let mut all = lock(&self.held);
+        if let Some(held) = all.get_mut(&self.principal) {
+            *held -= 1;
+            if *held == 0 {
+                all.remove(&self.principal);
+            }
+        }
+    }
+}

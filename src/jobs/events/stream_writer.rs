@@ -1,0 +1,287 @@
+//! The thread that writes every open stream: in each turn of it each stream gets a turn.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use hyper::body::Bytes;
+
+use super::feed::{Event, Feed};
+use super::listening::Ear;
+use super::stream_quota::StreamPlace;
+use crate::access::{Action, Caller, Gate};
+use crate::limits::STREAM_HEARTBEAT;
+use crate::rest::stream::StreamSender;
+use crate::store::Store;
+use crate::time::Micros;
+
+/// Bytes of one chunk.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// How often a stream's credential is looked at again; with one turn of the thread it stays below 5 s.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The longest turn of the thread while a stream is open.
+pub(super) const TURN: Duration = Duration::from_secs(1);
+/// The turn while a client has to make room.
+const BLOCKED_TURN: Duration = Duration::from_millis(20);
+/// Events of one stream in one turn: one that catches up does not hold up the others.
+const EVENTS_A_TURN: usize = 64;
+/// Events of the moment that may wait for one stream; a client that reads more slowly is cut.
+const EVENTS_IN_WAITING: usize = 512;
+/// What a stream begins with: the head is sent at once, and clients come back after 2 s.
+const HELLO: &str = "retry: 2000\n\n";
+
+/// What the thread is told to do.
+pub(super) enum Order {
+    Open(Box<Stream>),
+    Wake(String),
+    Tell(String, Event),
+    LookAgain,
+    /// Ends every stream, and says so.
+    Close(Sender<()>),
+}
+
+/// One open stream.
+pub(super) struct Stream {
+    sender: StreamSender,
+    topics: Vec<String>,
+    feed: Box<dyn Feed>,
+    caller: Caller,
+    /// The caller, as events name those they are for.
+    principal: String,
+    actions: Vec<Action>,
+    /// Events of the moment that it has not been told yet.
+    waiting: VecDeque<Bytes>,
+    /// The feed may have something.
+    awake: bool,
+    /// What of the last event is not yet sent.
+    rest: Bytes,
+    beat_at: Instant,
+    look_at: Instant,
+    _place: StreamPlace,
+    _ear: Option<Ear>,
+}
+
+/// How a stream stands after its turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Nothing to send.
+    Rests,
+    /// More to send, and room for it.
+    More,
+    /// More to send once the client has read, or the store answers again.
+    Blocked,
+    /// It is over.
+    Ended,
+}
+
+/// The open streams, as the thread has them.
+pub(super) struct Hub {
+    store: Arc<Store>,
+    gate: Arc<Gate>,
+    open: Vec<Stream>,
+}
+
+impl Hub {
+    /// No stream is open yet.
+    pub(super) fn new(store: Arc<Store>, gate: Arc<Gate>) -> Self {
+        Self { store, gate, open: Vec::new() }
+    }
+
+    /// Writes until every handle is gone.
+    pub(super) fn serve(mut self, orders: &Receiver<Order>) {
+        let mut patience = TURN;
+        loop {
+            let order = if self.open.is_empty() {
+                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                orders.recv_timeout(patience)
+            };
+            match order {
+                Ok(order) => self.take(order),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.open.iter_mut().for_each(Stream::say_farewell);
+                    return;
+                }
+            }
+            while let Ok(order) = orders.try_recv() {
+                self.take(order);
+            }
+            patience = self.turn();
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Open(stream) => self.open.push(*stream),
+            Order::Wake(topic) => {
+                self.open.iter_mut().filter(|stream| stream.topics.contains(&topic)).for_each(|stream| {
+                    stream.awake |= stream.feed.hears(&topic, None);
+                });
+            }
+            Order::Tell(topic, event) => {
+                let of_topic = self.open.iter_mut().filter(|stream| stream.topics.contains(&topic));
+                of_topic.for_each(|stream| stream.hear(&topic, &event));
+            }
+            Order::LookAgain => {
+                let now = Instant::now();
+                self.open.iter_mut().for_each(|stream| stream.look_at = now);
+            }
+            Order::Close(closed) => {
+                self.open.drain(..).for_each(|mut stream| stream.say_farewell());
+                let _ = closed.send(());
+            }
+        }
+    }
+
+    /// Gives every stream its turn. How long the next may be away.
+    fn turn(&mut self) -> Duration {
+        let now = Instant::now();
+        let mut patience = TURN;
+        let (store, gate) = (&self.store, &self.gate);
+        self.open.retain_mut(|stream| {
+            let turn = stream.turn(store, gate, now);
+            if let Some(due) = stream.feed.due() {
+                patience = patience.min(due.saturating_duration_since(now).max(BLOCKED_TURN));
+            }
+            match turn {
+                Turn::More => patience = Duration::ZERO,
+                Turn::Blocked => patience = patience.min(BLOCKED_TURN),
+                Turn::Rests | Turn::Ended => {}
+            }
+            if turn == Turn::Ended {
+                stream.say_farewell();
+            }
+            turn != Turn::Ended
+        });
+        patience
+    }
+}
+
+impl Stream {
+    /// A stream for a caller, for as long as it may do all of `actions`. What it holds ends with it.
+    pub(super) fn new(
+        (sender, place, ear): (StreamSender, StreamPlace, Option<Ear>),
+        caller: &Caller,
+        actions: Vec<Action>,
+        topics: Vec<String>,
+        feed: Box<dyn Feed>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            sender,
+            rest: format!("{HELLO}{}", feed.hello()).into(),
+            topics,
+            feed,
+            principal: caller.principal_key(),
+            caller: caller.clone(),
+            actions,
+            awake: true,
+            waiting: VecDeque::new(),
+            beat_at: now + STREAM_HEARTBEAT,
+            look_at: now + LOOK_AGAIN,
+            _place: place,
+            _ear: ear,
+        }
+    }
+
+    fn turn(&mut self, store: &Store, gate: &Gate, now: Instant) -> Turn {
+        if self.sender.is_closed() {
+            return Turn::Ended;
+        }
+        if self.waiting.len() > EVENTS_IN_WAITING || self.caller.expires_at().is_some_and(|at| at <= Micros::now()) {
+            return Turn::Ended;
+        }
+        if now >= self.look_at {
+            let is_good = self.actions.iter().all(|action| gate.is_still_good(&self.caller, *action));
+            if !is_good || !self.may_be_heard(store) {
+                return Turn::Ended;
+            }
+            self.look_at = now + LOOK_AGAIN;
+        }
+        self.awake |= self.feed.due().is_some_and(|at| at <= now);
+        for _ in 0..EVENTS_A_TURN {
+            if let Some(turn) = self.send_rest(now) {
+                return turn;
+            }
+            if self.feed.is_over() {
+                return Turn::Ended;
+            }
+            if let Some(event) = self.waiting.pop_front() {
+                if !self.may_be_heard(store) {
+                    return Turn::Ended;
+                }
+                self.rest = event;
+                continue;
+            }
+            if !self.awake {
+                return self.beat(now);
+            }
+            let next = store.lookup(|conn| self.feed.next(conn));
+            if let Some(topics) = self.feed.new_topics() {
+                self.topics = topics;
+            }
+            match next {
+                Ok(Some(event)) => self.rest = event.into(),
+                Ok(None) => self.awake = false,
+                Err(error) => {
+                    log::warn!("events could not be sent to a stream, trying again: {error}");
+                    return Turn::Blocked;
+                }
+            }
+        }
+        Turn::More
+    }
+
+    /// Puts an event of the moment in waiting, if it is for this caller. One more than may wait ends the stream.
+    fn hear(&mut self, topic: &str, event: &Event) {
+        let is_for_me = event.to.as_ref().is_none_or(|principals| principals.contains(&self.principal));
+        if is_for_me && !self.feed.tells_events() {
+            self.awake |= self.feed.hears(topic, Some(&event.name));
+        } else if is_for_me && self.waiting.len() <= EVENTS_IN_WAITING {
+            self.waiting.push_back(event.text.clone());
+        }
+    }
+
+    /// Says how the stream ends, if nothing is half told and there is room for it.
+    fn say_farewell(&mut self) {
+        if self.rest.is_empty()
+            && let Some(text) = self.feed.farewell()
+        {
+            self.sender.send(text);
+        }
+    }
+
+    /// Where the store does not answer, nothing is told.
+    fn may_be_heard(&self, store: &Store) -> bool {
+        store.lookup(|conn| self.feed.may_be_heard(conn)).unwrap_or_else(|error| {
+            log::warn!("an event stream's caller could not be looked at again: {error}");
+            false
+        })
+    }
+
+    /// Sends what is left of an event; how the turn ends if it could not all be sent.
+    fn send_rest(&mut self, now: Instant) -> Option<Turn> {
+        while !self.rest.is_empty() {
+            // A client that takes nothing for 30 s is cut by the edge.
+            if self.sender.room() == 0 {
+                return Some(Turn::Blocked);
+            }
+            let chunk = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
+            if !self.sender.send(chunk) {
+                return Some(Turn::Ended);
+            }
+            self.beat_at = now + STREAM_HEARTBEAT;
+        }
+        None
+    }
+
+    fn beat(&mut self, now: Instant) -> Turn {
+        if now >= self.beat_at {
+            self.rest = self.feed.heartbeat().into();
+            return self.send_rest(now).unwrap_or(Turn::Rests);
+        }
+        Turn::Rests
+    }
+}
