@@ -1,16 +1,65 @@
-//! What threads share: locks that a panic does not poison, and threads that work from time to time.
+//! What threads share: locks that a panic does not poison, states to wait for, and threads that work from time to time.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// Locks a mutex. One whose holder panicked is as good as any other: nothing here leaves its state half changed.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A state that threads share, and the signal that it has changed.
+#[derive(Debug, Default)]
+pub struct Monitor<T> {
+    state: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T> Monitor<T> {
+    /// A monitor of this state.
+    pub fn new(state: T) -> Self {
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// The state, as [`lock`] gives it.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        lock(&self.state)
+    }
+
+    /// Wakes one thread that waits.
+    pub fn notify_one(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Wakes all threads that wait.
+    pub fn notify_all(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is woken.
+    pub fn wait<'a>(&self, state: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is woken, at most so long.
+    pub fn wait_timeout<'a>(&self, state: MutexGuard<'a, T>, timeout: Duration) -> MutexGuard<'a, T> {
+        self.changed.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Waits while this holds, at most so long.
+    pub fn wait_timeout_while<'a>(
+        &self,
+        state: MutexGuard<'a, T>,
+        timeout: Duration,
+        holds: impl FnMut(&mut T) -> bool,
+    ) -> MutexGuard<'a, T> {
+        self.changed.wait_timeout_while(state, timeout, holds).unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// A thread that sleeps between pieces of work. Dropping it wakes the thread and waits for its end.

@@ -2,19 +2,16 @@
 //! files have no lock of their own.
 
 use std::collections::HashSet;
-use std::sync::{Condvar, Mutex, PoisonError};
-
-use crate::threads::lock;
 use std::time::Instant;
 
 use super::{ContainerName, Error, Runtime};
+use crate::threads::Monitor;
 
 /// The containers that somebody is changing.
 #[derive(Debug)]
 pub(super) struct Locks {
     runtime: Runtime,
-    held: Mutex<HashSet<ContainerName>>,
-    released: Condvar,
+    held: Monitor<HashSet<ContainerName>>,
 }
 
 /// The right to change some containers, until it is dropped.
@@ -25,18 +22,18 @@ pub(super) struct Guard<'a> {
 
 impl Locks {
     pub(super) fn new(runtime: Runtime) -> Self {
-        Self { runtime, held: Mutex::default(), released: Condvar::new() }
+        Self { runtime, held: Monitor::default() }
     }
 
     /// Waits until nobody else changes any of these. All are taken at once, so two callers never wait for each other.
     pub(super) fn lock(&self, names: &[&ContainerName], deadline: Instant) -> Result<Guard<'_>, Error> {
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock();
         while names.iter().any(|name| held.contains(name)) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(Error::Deadline(self.runtime));
             }
-            held = self.released.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
+            held = self.held.wait_timeout(held, left);
         }
         let names: Vec<ContainerName> = names.iter().map(|name| (*name).clone()).collect();
         held.extend(names.iter().cloned());
@@ -46,11 +43,11 @@ impl Locks {
 
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
-        let mut held = lock(&self.locks.held);
+        let mut held = self.locks.held.lock();
         for name in &self.names {
             held.remove(name);
         }
-        self.locks.released.notify_all();
+        self.locks.held.notify_all();
     }
 }
 

@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::rest::head::Head;
 use crate::secret::redacted;
-use crate::threads::lock;
+use crate::threads::Monitor;
 
 /// Bytes of lines that may wait; further lines are counted and dropped.
 const WAITING: usize = 1024 * 1024;
@@ -31,23 +31,13 @@ pub struct AccessLog {
 }
 
 /// What waits to be written.
-#[derive(Debug, Default)]
-struct Lines {
-    waiting: Mutex<Waiting>,
-    some: Condvar,
-}
+type Lines = Monitor<Waiting>;
 
 #[derive(Debug, Default)]
 struct Waiting {
     text: String,
     dropped: u64,
     closed: bool,
-}
-
-impl Lines {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        lock(&self.waiting)
-    }
 }
 
 impl AccessLog {
@@ -79,7 +69,7 @@ impl AccessLog {
         write_line(&mut waiting.text, head, from, status, bytes, took);
         drop(waiting);
         if first {
-            lines.some.notify_one();
+            lines.notify_one();
         }
     }
 }
@@ -88,7 +78,7 @@ impl Drop for AccessLog {
     fn drop(&mut self) {
         let Some(lines) = &self.lines else { return };
         lines.lock().closed = true;
-        lines.some.notify_one();
+        lines.notify_one();
         let until = Instant::now() + PATIENCE;
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
@@ -118,7 +108,7 @@ fn write_lines(lines: &Lines, to: &mut impl io::Write) {
     loop {
         let mut waiting = lines.lock();
         while waiting.text.is_empty() && !waiting.closed {
-            waiting = lines.some.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = lines.wait(waiting);
         }
         std::mem::swap(&mut text, &mut waiting.text);
         let (lost, closed) = (std::mem::take(&mut waiting.dropped), waiting.closed);

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::store::messages::receipts::{self, State};
 use crate::store::{self, Store};
+use crate::threads::{Monitor, lock};
 use crate::time::Micros;
 
 /// How long fetches are collected before they are written together.
@@ -25,21 +26,9 @@ struct Collected {
     closed: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<Collected>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Collected> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Collects fetches and writes them.
 pub struct Fetched {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<Collected>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -49,7 +38,7 @@ impl Fetched {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(store: Arc<Store>) -> std::io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<Monitor<Collected>>::default();
         let serving = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("receipts".into()).spawn(move || serve(&serving, &store))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -66,7 +55,7 @@ impl Fetched {
             free.insert(Micros::now());
         }
         if first {
-            self.shared.changed.notify_one();
+            self.shared.notify_one();
         }
     }
 
@@ -81,8 +70,8 @@ impl Fetched {
     /// Writes what is left and ends the thread.
     pub fn stop(&self) {
         self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.notify_all();
+        let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }
@@ -95,15 +84,14 @@ impl Drop for Fetched {
     }
 }
 
-fn serve(shared: &Shared, store: &Store) {
+fn serve(shared: &Monitor<Collected>, store: &Store) {
     loop {
         let mut state = shared.lock();
         while state.noted.is_empty() && !state.closed {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = shared.wait(state);
         }
         if !state.closed {
-            let waited = shared.changed.wait_timeout_while(state, COLLECTED, |state| !state.closed);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.wait_timeout_while(state, COLLECTED, |state| !state.closed);
         }
         let closed = state.closed;
         state.written = std::mem::take(&mut state.noted);

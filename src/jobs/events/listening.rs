@@ -1,7 +1,9 @@
 //! Who listens now: which principals hold an open stream, or wait, on which topic. In memory only.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::threads::lock;
 
 /// Who listens to what.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub struct Ear {
 
 impl Listening {
     fn lock(&self) -> MutexGuard<'_, Ears> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Notes that a principal listens to a topic, for as long as the ear is kept.

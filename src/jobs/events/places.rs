@@ -1,7 +1,9 @@
 //! Places that are few: so many in all, so many for each principal. In memory only.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::threads::lock;
 
 /// The places of one kind.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.taken)
     }
 
     /// Takes a place; `None` if all are taken, or this principal has its share.

@@ -3,9 +3,9 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use crate::threads::lock;
+use crate::threads::Monitor;
 use std::time::{Duration, Instant};
 
 /// The queue is full, or closed.
@@ -28,8 +28,7 @@ struct State {
 }
 
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
+    state: Monitor<State>,
     capacity: usize,
 }
 
@@ -42,7 +41,7 @@ impl Runner {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(threads: usize, capacity: usize) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), capacity });
+        let shared = Arc::new(Shared { state: Monitor::default(), capacity });
         for nth in 0..threads {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(format!("runner-{nth}")).spawn(move || shared.serve())?;
@@ -55,30 +54,30 @@ impl Runner {
     /// # Errors
     /// [`RunnerFull`].
     pub fn submit(&self, key: Option<String>, work: Work) -> Result<(), RunnerFull> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         if state.closed || state.queue.len() >= self.0.capacity {
             return Err(RunnerFull);
         }
         state.queue.push_back(Job { key, work });
         drop(state);
-        self.0.changed.notify_one();
+        self.0.state.notify_one();
         Ok(())
     }
 
     /// Drops what waits and waits, at most `patience`, for what runs.
     pub fn stop(&self, patience: Duration) {
         let end = Instant::now() + patience;
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.closed = true;
         // Dropped outside the lock: a job may own what submits.
         let dropped = std::mem::take(&mut state.queue);
         drop(state);
         drop(dropped);
-        self.0.changed.notify_all();
-        let mut state = self.0.lock();
+        self.0.state.notify_all();
+        let mut state = self.0.state.lock();
         while state.busy > 0 {
             let Some(left) = end.checked_duration_since(Instant::now()) else { return };
-            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.0.state.wait_timeout(state, left);
         }
     }
 }
@@ -93,18 +92,14 @@ impl State {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     fn serve(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let Some(Job { key, work }) = state.take() else {
                 if state.closed {
                     return;
                 }
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state = self.state.wait(state);
                 continue;
             };
             state.busy += 1;
@@ -113,12 +108,12 @@ impl Shared {
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 log::error!("a job panicked");
             }
-            state = self.lock();
+            state = self.state.lock();
             state.busy -= 1;
             if let Some(key) = key {
                 state.running.remove(&key);
             }
-            self.changed.notify_all();
+            self.state.notify_all();
         }
     }
 }

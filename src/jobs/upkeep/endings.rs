@@ -6,7 +6,7 @@
 //! It also records and tells of requests that ended with what they hung on: the triggers of the schema end them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use crate::store::audit::{self, AuditEntry};
 use crate::store::requests::{self, End, Ending};
 use crate::store::{self, Store, StoreError, grants};
+use crate::threads::Monitor;
 use crate::time::{Clock, Micros};
 
 /// Ends of one transaction.
@@ -31,21 +32,9 @@ struct State {
     closed: bool,
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The thread.
 pub struct Endings {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -56,7 +45,7 @@ impl Endings {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(store: Arc<Store>, clock: Arc<Clock>, ended: impl Fn(&str) + Send + 'static) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::new(State { look: true, closed: false }), ..Shared::default() });
+        let shared = Arc::new(Monitor::new(State { look: true, closed: false }));
         let serving = Arc::clone(&shared);
         let work = move || serve(&serving, &store, &clock, &ended);
         let thread = std::thread::Builder::new().name("endings".into()).spawn(work)?;
@@ -71,7 +60,7 @@ impl Endings {
                 let mut state = shared.lock();
                 if !state.look {
                     state.look = true;
-                    shared.changed.notify_one();
+                    shared.notify_one();
                 }
             }
         }
@@ -81,7 +70,7 @@ impl Endings {
 impl Drop for Endings {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
+        self.shared.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -126,19 +115,19 @@ fn left(end: &End, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Shared, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
+fn serve(shared: &Monitor<State>, store: &Store, clock: &Clock, ended: &dyn Fn(&str)) {
     let mut given = Given::default();
     let mut wait = Duration::ZERO;
     loop {
         let mut state = shared.lock();
         if !state.look && !state.closed {
-            state = shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.wait_timeout(state, wait);
         }
         if state.closed {
             return;
         }
         if state.look {
-            state = shared.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.wait_timeout(state, PAUSE);
         }
         state.look = false;
         drop(state);

@@ -3,7 +3,7 @@
 //! it was given for.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::jobs::events::notifier::{Notice, Notifier};
 use crate::store::notifications::Level;
 use crate::store::tasks::{self, BLOCKED, Lease, Task};
 use crate::store::{self, Store};
+use crate::threads::{Monitor, lock};
 use crate::time::Micros;
 
 /// Leases that end in one transaction.
@@ -63,21 +64,9 @@ impl State {
     }
 }
 
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Every lease that is given, and the thread that ends them.
 pub struct Leases {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -108,7 +97,7 @@ impl Leases {
             let ends = clock + left(&lease, now);
             state.put(lease, ends);
         }
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Monitor::new(state));
         let serving = Arc::clone(&shared);
         let thread =
             std::thread::Builder::new().name("leases".into()).spawn(move || serve(&serving, &notifier, &ended))?;
@@ -123,7 +112,7 @@ impl Leases {
         state.put(lease, ends);
         drop(state);
         if sooner {
-            self.shared.changed.notify_one();
+            self.shared.notify_one();
         }
     }
 
@@ -141,7 +130,7 @@ impl Leases {
 impl Drop for Leases {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
+        self.shared.notify_all();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -155,7 +144,7 @@ fn left(lease: &Lease, now: Micros) -> Duration {
     Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
-fn serve(shared: &Shared, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
+fn serve(shared: &Monitor<State>, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
     let mut state = shared.lock();
     let mut pause = Duration::ZERO;
     while !state.closed {
@@ -164,7 +153,7 @@ fn serve(shared: &Shared, notifier: &Notifier, ended: &dyn Fn(&Ended)) {
         if due.is_empty() {
             let next = state.by_end.first().map(|(ends, _)| ends.saturating_duration_since(now));
             let wait = next.unwrap_or(Duration::from_secs(3600)).max(pause);
-            state = shared.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+            state = shared.wait_timeout(state, wait);
             pause = Duration::ZERO;
             continue;
         }
@@ -201,10 +190,10 @@ fn end_all(notifier: &Notifier, leases: Vec<Lease>) -> store::Result<Vec<Ended>>
             let depends_on = tasks::dependencies_of(conn, task.seq)?;
             all.push(Ended { task, depends_on });
         }
-        *telling.lock().unwrap_or_else(PoisonError::into_inner) = all;
+        *lock(&telling) = all;
         Ok(notices)
     })?;
-    Ok(std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok(std::mem::take(&mut *lock(&told)))
 }
 
 /// What the creator, or its owner, is told of a blocked task.

@@ -2,8 +2,7 @@
 //! containers true (workspace contract, section 4). What waits is in the database; this thread only looks after it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use crate::store::news::{self, Dozer, Waiting};
 use crate::store::notifications::Level;
 use crate::store::operations::{self, Operation, OperationKind};
 use crate::store::{self, Store};
+use crate::threads::{Monitor, lock};
 use crate::time::Micros;
 
 /// Agents looked at in one go.
@@ -45,24 +45,13 @@ struct State {
     nudged: bool,
     begun: bool,
     closed: bool,
-}
-
-#[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    wakes: AtomicU64,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    /// Agents woken since the start.
+    wakes: u64,
 }
 
 /// The thread that looks after sleep; dropping it ends it.
 pub struct Sleeper {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,7 +75,7 @@ impl Sleeper {
     /// # Errors
     /// Where there is no thread to be had.
     pub fn start(tools: Tools) -> std::io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<Monitor<State>>::default();
         let keeper = Keeper { shared: Arc::clone(&shared), tools, idle: HashMap::new(), written: HashMap::new() };
         let thread = std::thread::Builder::new().name("sleeper".into()).spawn(move || keeper.serve())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -96,7 +85,7 @@ impl Sleeper {
     pub fn begin(&self) {
         let mut state = self.shared.lock();
         (state.begun, state.nudged) = (true, true);
-        self.shared.changed.notify_all();
+        self.shared.notify_all();
     }
 
     /// There is news for these agents, and it is on disk. Quick; from any thread.
@@ -104,7 +93,7 @@ impl Sleeper {
         let mut state = self.shared.lock();
         state.touched.extend(agent_ids);
         state.nudged = true;
-        self.shared.changed.notify_one();
+        self.shared.notify_one();
     }
 
     /// Settings have changed. Quick; from any thread.
@@ -114,14 +103,14 @@ impl Sleeper {
 
     /// Agents woken since the start.
     pub fn wakes(&self) -> u64 {
-        self.shared.wakes.load(Ordering::Relaxed)
+        self.shared.lock().wakes
     }
 
     /// Ends the thread.
     pub fn stop(&self) {
         self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.notify_all();
+        let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
             let _ = thread.join();
         }
@@ -135,7 +124,7 @@ impl Drop for Sleeper {
 }
 
 struct Keeper {
-    shared: Arc<Shared>,
+    shared: Arc<Monitor<State>>,
     tools: Tools,
     /// Since when each agent that may be put to sleep has been idle, and when it was last seen then.
     idle: HashMap<String, (Instant, Option<Micros>)>,
@@ -186,7 +175,7 @@ impl Keeper {
                 return Some(std::mem::take(&mut state.touched));
             }
             let rest = if state.begun { left } else { REST };
-            state = self.shared.changed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+            state = self.shared.wait_timeout(state, rest);
         }
     }
 
@@ -241,7 +230,7 @@ impl Keeper {
             Verdict::Wake(woken) => {
                 let op = self.promise(&agent.agent_id, &agent.slug, OperationKind::Wake, Some(woken))?;
                 if let Some(op) = &op {
-                    self.shared.wakes.fetch_add(1, Ordering::Relaxed);
+                    self.shared.lock().wakes += 1;
                     progress::take_up(&self.tools.jobs, op);
                 }
                 Ok(true)

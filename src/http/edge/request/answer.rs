@@ -1,7 +1,7 @@
 //! A reply on its way out: what hyper sends, and the clock of the write.
 
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -17,6 +17,7 @@ use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::{Body, Reply, Source};
 use crate::rest::service::Service;
+use crate::threads::lock;
 
 /// How long a reply's next piece waits where the pool's queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
@@ -107,7 +108,7 @@ fn fetch<S: Service>(core: Rc<Core<S>>, source: Arc<Mutex<dyn Source>>) -> Box<d
         Box::pin(async move {
             loop {
                 let source = Arc::clone(&source);
-                let next = move || PoolAnswer::Piece(source.lock().unwrap_or_else(PoisonError::into_inner).next());
+                let next = move || PoolAnswer::Piece(lock(&source).next());
                 match core.pool.submit(Box::new(next)) {
                     Err(_) => tokio::time::sleep(QUEUE_FULL).await,
                     Ok(answer) => {
