@@ -168,35 +168,11 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use hyper::header::HeaderMap;
-    use hyper::http::Method;
-
     use super::*;
-    use crate::rest::head::Peer;
-
-    fn head(headers: &[(&'static str, &str)]) -> Head {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        Head {
-            method: Method::GET,
-            raw_path: "/".into(),
-            segments: Vec::new(),
-            query: String::new(),
-            headers: map,
-            peer: Peer::Agent { id: "a".into() },
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived: Instant::now(),
-        }
-    }
 
     fn seen(all: &Fingerprints, value: &str, stored: &str) -> Option<(Surprise, bool)> {
         let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored };
-        all.note(&head(&[("x-ax-fp", value)]), known, Micros(0))
+        all.note(&Head::for_test(&[("x-ax-fp", value)]), known, Micros(0))
     }
 
     #[test]
@@ -217,7 +193,7 @@ mod tests {
         let stored = format!("[\"{}\"]", "a".repeat(24));
         let other_key = |id: &str| {
             let known = KnownFingerprints { credential_id: id, mark: Some("0123456789abcdef"), stored: &stored };
-            all.note(&head(&[("x-ax-fp-token", "fedcba9876543210")]), known, Micros(0))
+            all.note(&Head::for_test(&[("x-ax-fp-token", "fedcba9876543210")]), known, Micros(0))
         };
         for n in 0..THROTTLE_ENTRIES {
             other_key(&n.to_string());
@@ -251,7 +227,8 @@ mod tests {
     fn another_keys_mark_is_told() {
         let all = Fingerprints::new(FingerprintPolicy::Warn);
         let known = KnownFingerprints { credential_id: "c", mark: Some("0123456789abcdef"), stored: "[]" };
-        let told = |mark: &str| all.note(&head(&[("x-ax-fp-token", mark)]), known, Micros(0)).map(|(what, _)| what);
+        let told =
+            |mark: &str| all.note(&Head::for_test(&[("x-ax-fp-token", mark)]), known, Micros(0)).map(|(what, _)| what);
         assert_eq!(told("0123456789abcdef"), None);
         assert_eq!(told("fedcba9876543210"), Some(Surprise::OtherKey));
     }

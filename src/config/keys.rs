@@ -72,14 +72,14 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_CHANNEL_HOSTS",
         default: "none",
         example: "[\"gotify.lan\"]",
-        about: "Hosts that users' channels may name though they are not on the internet, and without TLS.",
+        about: "Hosts outside the internet that users' channels may use, also without TLS.",
         ..TOP
     },
     SettingKey {
         name: "channel",
         default: "none",
         example: "[{ kind = \"ntfy\", url = \"https://ntfy.sh/my-box\", events = [\"request\", \"tripwire\"] }]",
-        about: "Channels that tell all admins, or one `user`: `kind` (webhook, ntfy, gotify, telegram) and `url`; `token_file`, `ca_file` (PEM: the authorities that are trusted instead of the system's), `events`, `min_level` (low, normal, high). Each can be a table `[[channel]]` at the end of the file.",
+        about: "Channels that notify all admins, or one `user`: `kind` (webhook, ntfy, gotify, telegram) and `url`; `token_file`, `ca_file` (a PEM file with the authorities to trust instead of the system's), `events`, `min_level` (low, normal, high). Each can be a table `[[channel]]` at the end of the file.",
         ..TOP
     },
     SettingKey {
@@ -87,7 +87,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_PUBLIC_URL",
         default: "none",
         example: "\"https://box.example.org\"",
-        about: "Where people reach the daemon: https with a proxy that speaks TLS. Its host is one of allowed_hosts. Links in messages begin with it, and tokens name it as their issuer.",
+        about: "The address at which people reach the daemon; https if a proxy adds TLS. Its host counts as one of allowed_hosts. Links in messages begin with it, and tokens name it as their issuer.",
         ..TOP
     },
     SettingKey {
@@ -317,7 +317,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_ENABLED",
         default: "`true`",
         example: "true",
-        about: "Whether programs can log in with a person's click (OAuth 2.1).",
+        about: "Whether programs can log in when a person consents (OAuth 2.1).",
         ..TOP
     },
     SettingKey {
@@ -326,7 +326,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_INSECURE_HTTP",
         default: "`false`",
         example: "false",
-        about: "Whether programs can log in, and people by link, under names that are neither loopback nor the https host of public_url. Secrets then cross the network in clear.",
+        about: "Whether programs, and people with a link, can also log in under names other than loopback and the https host of public_url. Secrets then cross the network in clear.",
         ..TOP
     },
     SettingKey {
@@ -344,7 +344,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_REFRESH_IDLE_DAYS",
         default: "30",
         example: "30",
-        about: "Days after which a grant ends that is not used.",
+        about: "Days after which an unused grant ends.",
         ..TOP
     },
     SettingKey {
@@ -353,7 +353,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_REFRESH_DAYS",
         default: "90",
         example: "90",
-        about: "Days after which a grant ends, however often it is used.",
+        about: "Days after which a grant ends even if it is used.",
         ..TOP
     },
     SettingKey {
@@ -371,7 +371,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_REGISTRATIONS_PER_MINUTE",
         default: "10",
         example: "10",
-        about: "Registrations of one peer in a minute; 0 switches the rate off.",
+        about: "Registrations per minute of one peer; 0 switches the rate off.",
         ..TOP
     },
     SettingKey {
@@ -380,7 +380,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_OAUTH_REDIRECT_SCHEMES",
         default: "`cursor`, `vscode`, `vscode-insiders`, `windsurf`",
         example: "[\"vscode\"]",
-        about: "Private schemes of programs that may be sent a login.",
+        about: "Private schemes that programs may use in redirect URIs.",
         ..TOP
     },
     SettingKey {
@@ -388,7 +388,7 @@ pub const KEYS: &[SettingKey] = &[
         name: "resources",
         default: "none",
         example: "[{ uri = \"https://grafana.lan\", scopes = [\"tasks:read\"], alg = \"ES256\" }]",
-        about: "Other services that tokens can be made for: `uri` (the audience), `scopes` (the words its tokens can hold; all if absent), `alg` (EdDSA or ES256; EdDSA if absent). Each can be a table `[[oauth.resources]]` at the end of the file.",
+        about: "Other services that the daemon issues tokens for: `uri` (the audience), `scopes` (the scope words of its tokens; all if absent), `alg` (EdDSA or ES256; EdDSA if absent). Each can be a table `[[oauth.resources]]` at the end of the file.",
         ..TOP
     },
     SettingKey {
@@ -397,7 +397,7 @@ pub const KEYS: &[SettingKey] = &[
         env: "TAOSD_REQUESTS_TTL",
         default: "86400",
         example: "86400",
-        about: "Seconds in which a request can be decided that names no time of its own, 60 to 604800.",
+        about: "Seconds in which a request can be decided if it names no time itself, 60 to 604800.",
         ..TOP
     },
     SettingKey {

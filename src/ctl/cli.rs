@@ -16,10 +16,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Talks to taosd: agents, their tokens, users and grants")
         .after_help(
-            "You may also say it as kubectl or incus do: taosctl get agents, taosctl describe agent NAME, taosctl start \
+            "You may also put the verb first, as in kubectl and incus: taosctl get agents, taosctl describe agent NAME, taosctl start \
              NAME, taosctl logs NAME -f.\nServer and login: flags, then TAOS_URL with TAOS_TOKEN or TAOS_TOKEN_FILE, then the nearest \
-             .taos/config.toml, the active profile, what `taosctl login` saved, and last the local socket. Keys (axp_…) \
-             are exchanged by themselves.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
+             .taos/config.toml, the active profile, what `taosctl login` saved, and last the local socket. taosctl exchanges keys (axp_…) automatically.\nExit codes: 0 ok, 1 refused by the server, 2 usage or no valid login, 3 \
              unreachable.",
         )
         .subcommand_required(true)

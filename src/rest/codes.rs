@@ -83,7 +83,7 @@ codes! {
     TRANSFER_ENCODING_UNSUPPORTED 501 "transfer_encoding_unsupported" "The Transfer-Encoding is not exactly chunked."
         "Send the body with a Content-Length or with Transfer-Encoding: chunked alone." ;
     HTTP_VERSION_UNSUPPORTED 505 "http_version_unsupported" "The request is not HTTP/1.0 or HTTP/1.1."
-        "Speak HTTP/1.1 to this daemon." ;
+        "Send HTTP/1.1." ;
     TOO_MANY_CONNECTIONS 503 "too_many_connections" "This peer, or all peers together, have the maximum number of connections."
         "Close unused connections and try again after the seconds in Retry-After." ;
     BUSY 503 "busy" "The queue of waiting requests is full."
@@ -107,9 +107,9 @@ codes! {
     RATE_LIMITED 429 "rate_limited" "The principal has sent too many requests or written too much, or the peer has too many failed logins."
         "Wait for the seconds in Retry-After, then send requests and write data at a lower rate." ;
     SCOPE_DENIED 403 "scope_denied" "The credential's scopes do not cover this route's action."
-        "Use a credential whose scopes cover the action; an agent posts the object `request` of this answer to /api/requests and waits for its owner." in "recipes/asking-for-access#refused" ;
+        "Use a credential whose scopes cover the action; as an agent, post the object `request` of this reply to /api/requests and wait for your owner." in "recipes/asking-for-access#refused" ;
     FORBIDDEN 403 "forbidden" "The caller may read this, but its role is too low for the action."
-        "Ask an owner or an admin to grant the role named in the error; an agent posts the object `request` of this answer to /api/requests." in "concepts/permissions#roles" ;
+        "Ask an owner or an admin to grant the role named in the error; as an agent, post the object `request` of this reply to /api/requests." in "concepts/permissions#roles" ;
     ORIGIN_NOT_ALLOWED 403 "origin_not_allowed" "The request's Origin is not a page of this daemon."
         "Leave the Origin header out, or use one of this machine's names and its scheme in it." ;
     NOT_ACCEPTABLE 406 "not_acceptable" "The Accept header excludes the type of the answer."
@@ -180,13 +180,13 @@ codes! {
         "Read the detail and the agent's logs, then try again." in "recipes/deploying#failures" ;
     CONTAINER_RUNTIME_UNAVAILABLE 503 "container_runtime_unavailable" "This host has no container runtime, or it does not answer."
         "Run the command in mend as root, or name the runtime's socket with --containers-socket." in "recipes/deploying#runtime" ;
-    DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the one before goes on working."
-        "Look at token_delivery_error, mend the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
+    DELIVERY_FAILED 502 "delivery_failed" "The token could not be put into the container; the previous token stays valid."
+        "Read token_delivery_error, repair the container and issue the token again." in "recipes/tokens-and-rotation#delivery" ;
     WRONG_CHANNEL 403 "wrong_channel" "A credential of one agent came over the socket of another agent's container."
         "Use the token that this container was given, in its environment as TAOS_TOKEN." in "concepts/identity#channels" ;
-    UNKNOWN_FRAMEWORK 400 "unknown_framework" "There is no such framework; known lists those there are."
+    UNKNOWN_FRAMEWORK 400 "unknown_framework" "There is no such framework; known lists the existing ones."
         "Use one of the frameworks listed under known." in "recipes/deploying#frameworks" ;
-    UNKNOWN_IMAGE 400 "unknown_image" "The container runtime has no such image; known lists those there are."
+    UNKNOWN_IMAGE 400 "unknown_image" "The container runtime has no such image; known lists existing ones."
         "Use one of the images listed under known, or import the image into the runtime." in "recipes/deploying#images" ;
     DEPLOY_TASK_NOT_FOUND 404 "deploy_task_not_found" "The agent was never deployed."
         "Deploy it with POST /api/agents/deploy." in "recipes/deploying#deploy" ;
@@ -202,15 +202,15 @@ codes! {
         "Start the operation again if you still need it." in "concepts/operations#cancel" ;
 
     // Freezing.
-    AGENT_FROZEN 409 "agent_frozen" "The agent is frozen. Its credentials are refused with 401; what would start it, change its run or give it a credential is refused with 409."
+    AGENT_FROZEN 409 "agent_frozen" "The agent is frozen. Its credentials get 401. Requests to start or stop it, or to give it a credential, get 409."
         "Ask the agent's owner to thaw it with POST /api/agents/NAME/thaw." in "recipes/freezing#thaw" ;
-    CHANNEL_NOT_FOUND 404 "channel_not_found" "The user has no such channel, or it stands in taosd.toml."
+    CHANNEL_NOT_FOUND 404 "channel_not_found" "The user has no such channel, or the channel is set in taosd.toml."
         "List the user's channels with GET /api/users/NAME/channels." in "recipes/notifications-on-your-phone#try-it" ;
-    CHANNEL_NOT_FIT 422 "channel_not_fit" "The channel's address or secret does not fit its kind, or its host is not one that users' channels may name."
-        "Change what the detail names; for a host in your own network add it to channel_hosts in taosd.toml." in "recipes/notifications-on-your-phone#hosts" ;
+    CHANNEL_NOT_FIT 422 "channel_not_fit" "The channel's address or secret does not fit its kind, or users' channels may not use its host."
+        "Correct what the detail names; to use a host in your own network, add it to channel_hosts in taosd.toml." in "recipes/notifications-on-your-phone#hosts" ;
     TRIPWIRE_NOT_FOUND 404 "tripwire_not_found" "The agent has no such tripwire."
         "List the agent's tripwires with GET /api/agents/NAME/tripwires." in "recipes/freezing#tripwires" ;
-    TRIPWIRE_EXISTS 409 "tripwire_exists" "A tripwire of the agent lies at this path already."
+    TRIPWIRE_EXISTS 409 "tripwire_exists" "The agent already has a tripwire at this path."
         "Choose another path, or remove that tripwire first." in "recipes/freezing#tripwires" ;
 
     // Tokens, users, grants.
@@ -233,7 +233,7 @@ codes! {
     PRINCIPAL_NOT_FOUND 404 "principal_not_found" "The principal of the grant does not exist, or the caller may not see it."
         "Name an existing user as user:NAME or an agent as agent:NAME." in "concepts/permissions#grants" ;
     GRANT_NOT_FOUND 404 "grant_not_found" "There is no such grant, or the caller may not give it."
-        "List the grants with GET /api/grants, those of programs with GET /api/oauth/grants." in "concepts/permissions#grants" ;
+        "List the grants with GET /api/grants, or those of programs with GET /api/oauth/grants." in "concepts/permissions#grants" ;
 
     // Keys, short-lived tokens and sessions.
     NOT_AUTHENTICATED 401 "not_authenticated" "The route needs a credential, and the request has none."
@@ -273,7 +273,7 @@ codes! {
     SPACE_NOT_FOUND 404 "space_not_found" "There is no such space, or the caller may not see it."
         "List the spaces with GET /api/v1/spaces." in "recipes/bootstrap#spaces" ;
     SPACE_FORBIDDEN 403 "space_forbidden" "The caller may not use this space."
-        "Use one of the spaces that GET /api/v1/spaces lists; an agent may ask for this one by posting the object `request` of this answer to /api/requests." in "recipes/bootstrap#spaces" ;
+        "Use one of the spaces that GET /api/v1/spaces lists; as an agent you may ask for this one: post the object `request` of this reply to /api/requests." in "recipes/bootstrap#spaces" ;
     TOO_MANY_MEMBERS 409 "too_many_members" "The space has the maximum number of members."
         "Remove a member that the space does not need." in "concepts/workspace#members" ;
     MEMBER_NOT_FOUND 404 "member_not_found" "The space has no such member."
@@ -282,12 +282,12 @@ codes! {
         "Put the agent into another space first." in "concepts/workspace#members" ;
     // Requests.
     AGENT_REQUIRED 403 "agent_required" "The route is only for agents, and a user called it."
-        "Send an agent's credential: only agents ask." in "recipes/asking-for-access#ask" ;
-    REQUEST_NOT_FOUND 404 "request_not_found" "There is no such request, or it is not the caller's to see."
+        "Send an agent's credential; only agents can ask." in "recipes/asking-for-access#ask" ;
+    REQUEST_NOT_FOUND 404 "request_not_found" "There is no such request, or the caller may not see it."
         "List the requests with GET /api/requests." in "recipes/asking-for-access#ask" ;
-    REQUEST_DECIDED 409 "request_decided" "The request is not pending any more."
+    REQUEST_DECIDED 409 "request_decided" "The request is no longer pending."
         "Read the request with GET /api/requests/ID." in "recipes/deciding-requests#decide" ;
-    REQUEST_NOT_IN_FORCE 409 "request_not_in_force" "The request gives nothing that could be taken back."
+    REQUEST_NOT_IN_FORCE 409 "request_not_in_force" "The request gives nothing that can be revoked."
         "List what is in force with GET /api/requests?state=approved." in "recipes/deciding-requests#revoke" ;
     RECENTLY_DENIED 409 "recently_denied" "The same thing was denied less than ten minutes ago."
         "Go on without it, or ask again after ten minutes with a better reason." in "recipes/asking-for-access#denied" ;
@@ -307,26 +307,26 @@ codes! {
     INVALID_CLIENT 401 "invalid_client" "The client is unknown, or its secret is wrong."
         "Register the program again at /oauth/register, or with taosctl oauth clients add." in "recipes/letting-programs-log-in#register" ;
     INVALID_GRANT 400 "invalid_grant" "The code, refresh token or other proof is unknown, used, expired or revoked, or belongs to another client."
-        "Start the login again: the person clicks once more." in "recipes/letting-programs-log-in#get-tokens" ;
+        "Start the login again and let the person consent once more." in "recipes/letting-programs-log-in#get-tokens" ;
     UNAUTHORIZED_CLIENT 400 "unauthorized_client" "The client may not do this."
         "Use the client that the token was issued to." in "recipes/letting-programs-log-in#get-tokens" ;
     UNSUPPORTED_GRANT_TYPE 400 "unsupported_grant_type" "The token endpoint does not know this grant_type."
         "Use one of the grant_types_supported of /.well-known/oauth-authorization-server." in "recipes/letting-programs-log-in#get-tokens" ;
-    INVALID_TARGET 400 "invalid_target" "The resource is not one of this box."
+    INVALID_TARGET 400 "invalid_target" "The resource is not on this box and not in its settings."
         "Send the address of the box, that address with /mcp, or leave resource out." in "recipes/letting-programs-log-in#get-tokens" ;
     INVALID_REDIRECT_URI 400 "invalid_redirect_uri" "A redirect URI is missing or not allowed."
         "Use http on a loopback address, https, or a scheme of oauth.redirect_schemes, without user, fragment, * and dot segments." in "recipes/letting-programs-log-in#register" ;
     INVALID_CLIENT_METADATA 400 "invalid_client_metadata" "A field of the registration is missing, wrong or too long."
         "Correct the field that the error names." in "recipes/letting-programs-log-in#register" ;
     AUTHORIZATION_PENDING 400 "authorization_pending" "The person has not decided yet."
-        "Ask again after the interval." ;
+        "Send the request again after interval seconds." ;
     SLOW_DOWN 400 "slow_down" "The program asked again before the interval was over."
-        "Wait 5 seconds longer than before between two questions." ;
+        "From now on wait 5 seconds longer between two requests." ;
     ACCESS_DENIED 400 "access_denied" "The person has refused."
         "Start the login or the join again if that was a mistake." ;
     EXPIRED_TOKEN 400 "expired_token" "The device code is unknown, used, or older than 10 minutes."
         "Start the login or the join again: the person gets a new code." ;
-    USER_CODE_NOT_FOUND 404 "user_code_not_found" "No program waits with this code."
+    USER_CODE_NOT_FOUND 404 "user_code_not_found" "No program is waiting with this code."
         "Compare the code with the one that the program shows, or start the login again in the program." in "recipes/letting-programs-log-in#without-a-browser" ;
     OAUTH_CLIENT_NOT_FOUND 404 "oauth_client_not_found" "No such program is registered."
         "List the programs with GET /api/oauth/clients." in "recipes/letting-programs-log-in#register-by-hand" ;

@@ -138,7 +138,7 @@ impl ApiError {
 
     /// `limit_reached`: there are as many of these as one holder may have.
     pub fn limit_reached(what: &str, most: u64) -> Self {
-        Self::new(codes::LIMIT_REACHED).detail(format!("There are {most} {what}, as many as there may be."))
+        Self::new(codes::LIMIT_REACHED).detail(format!("There are {most} {what}, which is the maximum."))
     }
 
     /// A 422 that names one field.

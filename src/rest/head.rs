@@ -100,6 +100,26 @@ impl Head {
 }
 
 #[cfg(test)]
+impl Head {
+    /// A `GET /` from an agent's container with these headers, for tests.
+    pub fn for_test(headers: &[(&str, &str)]) -> Self {
+        let field =
+            |(name, value): &(&str, &str)| (HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        Self {
+            method: Method::GET,
+            raw_path: "/".into(),
+            segments: Vec::new(),
+            query: String::new(),
+            headers: headers.iter().map(field).collect(),
+            peer: Peer::Agent { id: "a".into() },
+            foreign_host: false,
+            request_id: "r".into(),
+            arrived: Instant::now(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

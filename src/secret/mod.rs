@@ -1,35 +1,27 @@
 //! Secrets: the kinds the box issues, their text formats, generation and hashing (DESIGN D5).
-//! One type per file. A plaintext exists only as a [`Plaintext`] on its way to the client that requested it. All other
+//! A plaintext exists only as a [`Plaintext`] on its way to the client that requested it. All other
 //! code uses a [`SecretHash`]. What does not belong here: who may use a secret, and where it is stored.
 
-mod agent_key;
-mod agent_token;
-mod client_secret;
 mod hash;
 mod kind;
 mod opaque;
+mod opaque_kinds;
 mod pat;
 mod plaintext;
 mod redact;
 mod refresh_token;
-mod session;
-mod short_lived;
 mod user_code;
-mod user_token;
 
-pub use agent_key::AgentKey;
-pub use agent_token::AgentToken;
-pub use client_secret::ClientSecret;
 pub use hash::{SecretHash, token_mark};
 pub use kind::{Kind, recognise};
+pub use opaque_kinds::{
+    AgentKey, AgentToken, AuthorizationCode, ClientSecret, ConsentId, DeviceCode, LoginLink, SessionSecret, UserToken,
+};
 pub use pat::{AgentPat, UserPat};
 pub use plaintext::Plaintext;
 pub use redact::{PREFIXES, has_own_secret, redacted};
 pub use refresh_token::{PresentedRefresh, RefreshToken};
-pub use session::SessionSecret;
-pub use short_lived::{AuthorizationCode, ConsentId, DeviceCode, LoginLink};
 pub use user_code::UserCode;
-pub use user_token::UserToken;
 
 /// A secret as made for a new credential: shown once, stored as its hash.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::ax::client::{AxReply, agent, agent_key, secret, token, user_key};
-use crate::support::Daemon;
+use crate::ax::client::{agent, agent_key, secret, token, user_key};
+use crate::support::{AxReply, Daemon};
 
 #[test]
 fn a_name_alone_is_enough_and_owner_and_origin_never_come_from_the_body() {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::ax::client::{AxReply, agent, agent_key, audited, claims, exchange, secret, token, user_key};
-use crate::support::Daemon;
+use crate::ax::client::{agent, agent_key, audited, claims, exchange, secret, token, user_key};
+use crate::support::{AxReply, Daemon};
 
 #[test]
 fn a_good_exchange_tells_all_of_the_token() {

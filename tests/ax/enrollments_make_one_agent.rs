@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::ax::client::{AxReply, agent, exchange, secret};
-use crate::support::{Daemon, Reply};
+use crate::ax::client::{agent, exchange, secret};
+use crate::support::{AxReply, Daemon, Reply};
 
 fn enrollment(daemon: &Daemon, body: Value) -> Value {
     daemon.operator().post("/credentials/enrollment", body).expect(201).json()

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ax::client::{AxReply, agent, agent_key, audited, secret, token};
-use crate::support::Daemon;
+use crate::ax::client::{agent, agent_key, audited, secret, token};
+use crate::support::{AxReply, Daemon};
 
 fn sha256(text: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes()))

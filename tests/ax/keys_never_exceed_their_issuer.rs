@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::ax::client::{AxReply, agent, agent_key, exchange, secret, token, user_key};
-use crate::support::Daemon;
+use crate::ax::client::{agent, agent_key, exchange, secret, token, user_key};
+use crate::support::{AxReply, Daemon};
 
 #[test]
 fn a_key_made_with_a_narrow_token_is_as_narrow() {

@@ -3,8 +3,8 @@
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 
-use crate::ax::client::{AxReply, agent, agent_key, claims, exchange, forged, header, secret, signing_key, user_key};
-use crate::support::Daemon;
+use crate::ax::client::{agent, agent_key, claims, exchange, forged, header, secret, signing_key, user_key};
+use crate::support::{AxReply, Daemon};
 
 fn now() -> i64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64

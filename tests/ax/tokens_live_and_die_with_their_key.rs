@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::ax::client::{AxReply, agent, agent_key, exchange, secret, token, user_key};
-use crate::support::{Daemon, TempDir};
+use crate::ax::client::{agent, agent_key, exchange, secret, token, user_key};
+use crate::support::{AxReply, Daemon, TempDir};
 
 #[test]
 fn a_token_survives_a_restart_and_a_kill() {

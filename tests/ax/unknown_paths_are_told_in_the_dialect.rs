@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use crate::ax::client::AxReply;
-use crate::support::Daemon;
+use crate::support::{AxReply, Daemon};
 
 #[test]
 fn an_unknown_path_is_a_404_in_the_dialects_envelope() {

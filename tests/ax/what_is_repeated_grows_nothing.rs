@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::ax::client::{AxReply, exchange, secret, user_key};
-use crate::support::{Daemon, text};
+use crate::ax::client::{exchange, secret, user_key};
+use crate::support::{AxReply, Daemon, text};
 
 /// Counts of an action's rows, oldest first.
 fn counts(daemon: &Daemon, action: &str) -> Vec<i64> {

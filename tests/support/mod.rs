@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports, reason = "each test target uses its own part of this")]
 
 mod actors;
+mod ax_reply;
 pub mod conformance;
 mod db;
 mod dice;
@@ -13,6 +14,7 @@ pub mod schema;
 mod script;
 
 pub use actors::text;
+pub use ax_reply::AxReply;
 pub use db::{Rows, is_audit};
 pub use dice::Dice;
 pub use script::script;

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::world::{AxReply, agent, contents, member};
-use crate::support::{Daemon, text};
+use super::world::{agent, contents, member};
+use crate::support::{AxReply, Daemon, text};
 
 #[test]
 fn what_it_is_sent_stays_queued_and_arrives_after_the_thaw() {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
+use crate::support::{AxReply, Daemon, text};
 use crate::workspace::events::Events;
-use crate::workspace::world::{Actor, AxReply, agent, contents, let_in, member};
+use crate::workspace::world::{Actor, agent, contents, let_in, member};
 
 #[test]
 fn nobody_else_learns_of_it() {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::{agent, member};
 
 #[test]
 fn an_owner_lets_users_and_agents_in_and_out() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, agent, contents, let_in, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::{agent, contents, let_in, member};
 
 #[test]
 fn a_message_is_what_the_contract_says() {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Daemon;
-use crate::workspace::world::{AxReply, agent, contents, member};
+use crate::support::{AxReply, Daemon};
+use crate::workspace::world::{agent, contents, member};
 
 #[test]
 fn a_client_id_gives_the_first_message_again() {

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, text};
+use crate::support::{AxReply, Daemon, text};
 use crate::workspace::events::{Event, Events};
-use crate::workspace::world::{Actor, AxReply, agent, contents, let_in, member};
+use crate::workspace::world::{Actor, agent, contents, let_in, member};
 
 const PATH: &str = "/api/v1/sse/messages";
 

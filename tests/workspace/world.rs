@@ -2,23 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Daemon, Reply, text};
-
-/// The dialect's errors.
-pub trait AxReply {
-    /// Fails unless this is the error `code` in the dialect's envelope; its `detail` otherwise.
-    #[track_caller]
-    fn expect_ax(self, status: u16, code: &str) -> Value;
-}
-
-impl AxReply for Reply {
-    #[track_caller]
-    fn expect_ax(self, status: u16, code: &str) -> Value {
-        let body = self.json();
-        assert_eq!((self.status, body["detail"]["error"].as_str().unwrap_or("")), (status, code), "{}", self.text());
-        body["detail"].clone()
-    }
-}
+use crate::support::{Client, Daemon, text};
 
 /// Somebody with a client and a space to work in.
 #[derive(Debug, Clone)]

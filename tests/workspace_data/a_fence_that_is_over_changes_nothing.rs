@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Daemon, Reply, text};
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Client, Daemon, Reply, text};
+use crate::workspace::world::{agent, member};
 
 struct Task(String);
 

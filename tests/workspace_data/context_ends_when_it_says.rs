@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Daemon};
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Client, Daemon};
+use crate::workspace::world::{agent, member};
 
 fn set(client: &Client, key: &str, value: &str, more: Value) -> crate::support::Reply {
     let mut body = json!({"key": key, "value": value});

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, agent, member, operator};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::{agent, member, operator};
 use crate::workspace_data::form::{field, file, form, post, upload};
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::{agent, member};
 
 /// Waits until a task looks like this.
 fn wait_for(daemon: &Daemon, path: &str, token: &str, is: impl Fn(&Value) -> bool) -> Value {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::{agent, member};
 
 #[test]
 fn a_task_is_made_read_listed_and_changed() {

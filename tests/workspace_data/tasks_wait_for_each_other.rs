@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::member;
 
 #[test]
 fn a_task_is_offered_when_what_it_waits_for_is_finished() {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Daemon;
-use crate::workspace::world::{AxReply, agent, member};
+use crate::support::{AxReply, Daemon};
+use crate::workspace::world::{agent, member};
 use crate::workspace_data::form::upload;
 
 #[test]

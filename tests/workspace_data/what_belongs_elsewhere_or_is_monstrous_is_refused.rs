@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use crate::support::{Daemon, text};
-use crate::workspace::world::{AxReply, member};
+use crate::support::{AxReply, Daemon, text};
+use crate::workspace::world::member;
 use crate::workspace_data::form::{file, form, post, upload};
 
 #[test]

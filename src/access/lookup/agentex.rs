@@ -69,31 +69,12 @@ pub(super) fn still_gives(conn: &Connection, holder: &Holder) -> store::Result<b
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use hyper::header::{HeaderMap, HeaderName};
-    use hyper::http::Method;
-
     use super::*;
     use crate::rest::head::Peer;
     use crate::secret::UserToken;
 
     fn head(headers: &[(&'static str, &str)]) -> Head {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        Head {
-            method: Method::GET,
-            raw_path: "/".into(),
-            segments: Vec::new(),
-            query: String::new(),
-            headers: map,
-            peer: Peer::Ip([127, 0, 0, 1].into()),
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived: Instant::now(),
-        }
+        Head { peer: Peer::Ip([127, 0, 0, 1].into()), ..Head::for_test(headers) }
     }
 
     #[test]

@@ -59,29 +59,11 @@ fn says_same(head: &Head) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
-    use hyper::header::HeaderMap;
-
     use super::*;
     use crate::rest::head::Peer;
 
     fn head(method: Method, headers: &[(&'static str, &str)]) -> Head {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(HeaderName::from_static(name), value.parse().unwrap());
-        }
-        Head {
-            method,
-            raw_path: "/".into(),
-            segments: Vec::new(),
-            query: String::new(),
-            headers: map,
-            peer: Peer::Ip([127, 0, 0, 1].into()),
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived: Instant::now(),
-        }
+        Head { method, peer: Peer::Ip([127, 0, 0, 1].into()), ..Head::for_test(headers) }
     }
 
     #[test]

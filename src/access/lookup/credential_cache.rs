@@ -83,29 +83,15 @@ impl VerifiedTokens {
 mod tests {
     use std::sync::Arc;
 
-    use hyper::header::HeaderMap;
-    use hyper::http::Method;
-
     use super::*;
     use crate::access::caller::Who;
-    use crate::rest::head::Peer;
     use crate::secret::Kind;
     use crate::store::credentials::{CredentialState, Holder};
     use crate::store::users::{Role, User};
     use crate::time::Micros;
 
     fn head(arrived: Instant) -> Head {
-        Head {
-            method: Method::GET,
-            raw_path: String::new(),
-            segments: Vec::new(),
-            query: String::new(),
-            headers: HeaderMap::new(),
-            peer: Peer::Agent { id: "a".into() },
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived,
-        }
+        Head { arrived, raw_path: String::new(), ..Head::for_test(&[]) }
     }
 
     fn caller(expires_at: Option<Micros>) -> Caller {

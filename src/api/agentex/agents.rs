@@ -76,64 +76,58 @@ pub const ROUTES: &[ApiRoute] = &[
             "The agents that the caller may read, by page number. An agent sees itself.",
             RECIPE,
         )
-        .asking(&[
-            LIMIT,
-            PAGE_NUMBER,
-            ORDER_BY,
-            DIRECTION,
-            TASK_ID,
-            AGENT_CARD_METADATA,
-            CURSOR,
-        ])
+        .asking(&[LIMIT, PAGE_NUMBER, ORDER_BY, DIRECTION, TASK_ID, AGENT_CARD_METADATA, CURSOR])
         .answering(200, Answer::Array(record::FIELDS))
         .failing(&[codes::INVALID_CURSOR]),
     checked(Method::POST, "/agents/register-build", Action::AgentsCreate, register::build)
         .described(
             "agentex_agents_register_build",
             "Register a build",
-            "Creates an agent that is not deployed yet. If the caller can read an agent with this name, the reply is that agent, unchanged.",
+            "Creates an agent that is not deployed yet. If the caller can read an agent with this name, the reply is \
+                that agent, unchanged.",
             RECIPE,
         )
-        .taking(&[NAME.required(), DESCRIPTION.required(), METADATA, INPUT], r#"{"name": "mailer", "description": "Sends mail"}"#)
+        .taking(
+            &[NAME.required(), DESCRIPTION.required(), METADATA, INPUT],
+            r#"{"name": "mailer", "description": "Sends mail"}"#,
+        )
         .answering(200, Answer::Object(record::FIELDS))
         .failing(&[codes::CREATE_NOT_ALLOWED, codes::NAME_UNAVAILABLE, codes::SLUG_COLLISION_UNRESOLVABLE]),
     checked(Method::POST, "/agents/register", Action::AgentsRegister, register::register)
-    .secret()
-    .described(
-        "agentex_agents_register",
-        "Register what runs",
-        "Registers the address of an agent, or that one of its deployments is ready. The owner's first registration returns a key.",
-        RECIPE,
-    )
-    .taking(
-        &[
-            NAME.required(),
-            DESCRIPTION.required(),
-            ACP_URL,
-            ACP_TYPE,
-            AGENT_ID,
-            METADATA,
-            INPUT,
-        ],
-        r#"{"name": "mailer", "description": "Sends mail", "acp_url": "http://localhost:8000", "acp_type": "async"}"#,
-    )
-    .answering(200, Answer::Object(REGISTERED))
-    .failing(&[
-        codes::AGENT_NOT_FOUND,
-        codes::DEPLOYMENT_NOT_FOUND,
-        codes::FORBIDDEN,
-        codes::CREATE_NOT_ALLOWED,
-        codes::NAME_UNAVAILABLE,
-        codes::NAME_TAKEN,
-        codes::TOO_MANY_DEPLOYMENTS,
-        codes::SLUG_COLLISION_UNRESOLVABLE,
-    ]),
+        .secret()
+        .described(
+            "agentex_agents_register",
+            "Register what runs",
+            "Registers the address of an agent, or that one of its deployments is ready. The owner's first \
+                registration returns a key.",
+            RECIPE,
+        )
+        .taking(
+            &[NAME.required(), DESCRIPTION.required(), ACP_URL, ACP_TYPE, AGENT_ID, METADATA, INPUT],
+            r#"{"name": "mailer", "description": "Sends mail", "acp_url": "http://localhost:8000", "acp_type": "async"}"#,
+        )
+        .answering(200, Answer::Object(REGISTERED))
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::DEPLOYMENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::CREATE_NOT_ALLOWED,
+            codes::NAME_UNAVAILABLE,
+            codes::NAME_TAKEN,
+            codes::TOO_MANY_DEPLOYMENTS,
+            codes::SLUG_COLLISION_UNRESOLVABLE,
+        ]),
     checked(Method::GET, "/agents/{id}", Action::AgentsRead, get)
         .described("agentex_agents_get", "Read an agent by id", "For its viewers and the agent itself.", RECIPE)
         .answering(200, Answer::Object(record::FIELDS))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::GET, "/agents/name/{name}", Action::AgentsRead, get_by_name)
-        .described("agentex_agents_get_by_name", "Read an agent by name", "For its viewers and the agent itself.", RECIPE)
+        .described(
+            "agentex_agents_get_by_name",
+            "Read an agent by name",
+            "For its viewers and the agent itself.",
+            RECIPE,
+        )
         .answering(200, Answer::Object(record::FIELDS))
         .failing(&[codes::AGENT_NOT_FOUND]),
     checked(Method::DELETE, "/agents/{id}", Action::AgentsDelete, delete)
@@ -147,7 +141,7 @@ pub const ROUTES: &[ApiRoute] = &[
 ];
 
 const ABOUT_DELETE: &str =
-    "Archives it at once: its credentials die, its name is free. A container is stopped behind it.";
+    "Archives the agent at once: its credentials end and its name becomes free. The daemon then stops its container.";
 
 fn list(app: &App, call: Call) -> Handled {
     let (page, mut list) = paging::page(&call.input, "agentex-agents", "updated_at", true)?;

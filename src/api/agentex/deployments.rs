@@ -52,7 +52,7 @@ const FIELDS: &[Field] = &[
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
     checked(Method::POST, "/agents/{id}/deployments", Action::DeploymentsCreate, create)
-        .described("agentex_deployments_create", "Record a deployment", "A record: nothing is started.", DOC)
+        .described("agentex_deployments_create", "Record a deployment", "Stores a record; it starts nothing.", DOC)
         .taking(&[IMAGE.required().not_empty(), METADATA, SGP, HELM], r#"{"docker_image": "mailer:2"}"#)
         .repeatable()
         .answering(200, Answer::Object(FIELDS))

@@ -71,18 +71,19 @@ pub fn add(tx: &Tx<'_>, agent: &Agent) -> Result<(), ApiError> {
     agents::insert(tx.conn, agent).map_err(|error| refused(error, tx.caller.request_id()))?;
     let mut owners = vec![Grantee::User(agent.owner_user_id.clone())];
     owners.extend(tx.caller.agent_id().map(|id| Grantee::Agent(id.to_owned())));
-    for owner in owners {
-        grants::put(
-            tx.conn,
-            &store::new_id(),
-            &owner,
-            &On::agent(&agent.id),
-            GrantRole::Owner,
-            &tx.caller.actor(),
-            tx.now,
-        )?;
+    for owner in &owners {
+        own(tx, &agent.id, owner)?;
     }
     Ok(tx.audit(format!("agent:{}", agent.id))?)
+}
+
+/// Gives somebody the role owner on an agent.
+///
+/// # Errors
+/// The store's.
+pub fn own(tx: &Tx<'_>, agent_id: &str, owner: &Grantee) -> store::Result<()> {
+    grants::put(tx.conn, &store::new_id(), owner, &On::agent(agent_id), GrantRole::Owner, &tx.caller.actor(), tx.now)?;
+    Ok(())
 }
 
 /// A row that a constraint refused is the request's fault, and ours for not having seen it before.

@@ -29,7 +29,7 @@ pub fn refuse_by_id(conn: &Connection, agent_id: &str) -> Result<(), ApiError> {
 /// `forbidden`.
 pub fn may_end(caller: &Caller, by_admin: bool) -> Result<(), ApiError> {
     if by_admin && !caller.is_admin() {
-        return Err(ApiError::new(codes::FORBIDDEN).detail("An admin froze this agent: only an admin may end that."));
+        return Err(ApiError::new(codes::FORBIDDEN).detail("An admin froze this agent: only an admin may thaw it."));
     }
     Ok(())
 }

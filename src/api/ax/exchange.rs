@@ -51,7 +51,7 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
         "auth_exchange",
         "Exchange a key for a short-lived token",
         "Takes a personal access token, an enrollment or an agent's own token as Bearer. The first exchange of an \
-             enrollment creates and binds its agent.",
+            enrollment creates and binds its agent.",
         DOC,
     )
     .taking(
@@ -71,7 +71,7 @@ pub const ROUTES: &[ApiRoute] = &[row(Method::POST, "/auth/exchange", Access::Be
             Field::word("principal_type", &["user", "agent"], "The principal that uses it.").required(),
             Field::shown("user_id", "The user, or the agent's owner."),
             Field::shown("credential_id", "The id of the key that was exchanged."),
-            Field::shown("space_id", "The space that is used if a request names none."),
+            Field::shown("space_id", "The space for requests that name none."),
             Field::unbounded("agent_id", "The agent."),
             Field::unbounded("agent_name", "The agent's name."),
         ]),

@@ -86,25 +86,40 @@ pub const ROUTES: &[ApiRoute] = &[
             &[
                 Field::text("agent_id", 255, "The agent, by id or name.").required(),
                 DAYS,
-                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; cli if absent."),
+                Field::word(
+                    "audience",
+                    KeyAudience::SLUGS,
+                    "The audience of its tokens: cli, mcp or both; cli if absent.",
+                ),
                 NAME,
             ],
             r#"{"agent_id": "backend_sentinel", "expires_in_days": 30}"#,
         )
         .secret()
         .answering(201, MADE)
-        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::AGENT_FROZEN, codes::SCOPE_EXCEEDS_ISSUER]),
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::CLEANUP_REQUIRED,
+            codes::AGENT_FROZEN,
+            codes::SCOPE_EXCEEDS_ISSUER,
+        ]),
     checked(Method::POST, "/credentials/enrollment", AD, Action::CredentialsIssue, issue_enrollment)
         .described(
             "credentials_enrollment",
             "Issue an enrollment",
-            "An enrollment is a key without an agent. The first exchange with a name creates the agent and binds the key to it.",
+            "An enrollment is a key without an agent. The first exchange with a name creates the agent and binds the \
+                key to it.",
             "concepts/authentication#enrollment",
         )
         .taking(
             &[
                 EXPIRES_IN_HOURS,
-                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; cli if absent."),
+                Field::word(
+                    "audience",
+                    KeyAudience::SLUGS,
+                    "The audience of its tokens: cli, mcp or both; cli if absent.",
+                ),
                 NAME,
                 Field::text("space_id", ID_CHARS, "The space of the new agent; the caller's default if absent."),
             ],
@@ -127,8 +142,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "credentials_revoke",
             "Revoke a key",
-            "Every token exchanged for it dies at once, and with it the user keys it made. The reply lists both those and \
-             what else it made that still lives.",
+            "Ends the key at once, with every token exchanged for it and the user keys that it made. The reply lists \
+                these keys, and what else the key made that is still valid.",
             DOC,
         )
         .asking(&[descent::CASCADE])
@@ -137,9 +152,18 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 Field::shown("status", "Always revoked."),
                 Field::shown("credential_id", "The id of the key."),
-                Field::of("revoked_with_it", Type::Objects(descent::MADE), "The credentials that the key made and that ended with it.")
-                    .required(),
-                Field::of("still_live", Type::Objects(descent::MADE), "The credentials that the key made and that are still valid.").required(),
+                Field::of(
+                    "revoked_with_it",
+                    Type::Objects(descent::MADE),
+                    "The credentials that the key made and that ended with it.",
+                )
+                .required(),
+                Field::of(
+                    "still_live",
+                    Type::Objects(descent::MADE),
+                    "The credentials that the key made and that are still valid.",
+                )
+                .required(),
             ]),
         )
         .failing(&[codes::CREDENTIAL_NOT_FOUND, codes::FORBIDDEN]),
@@ -147,23 +171,43 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "keys_create",
             "Make a key",
-            "The key never exceeds the caller's rights. Bound to an agent, it is that agent's key. The reply is the only one that contains it.",
+            "The key never exceeds the caller's rights. Bound to an agent, it is that agent's key. The reply is the \
+                only one that contains it.",
             DOC,
         )
         .taking(
             &[
                 NAME.required(),
-                Field::word("audience", KeyAudience::SLUGS, "The audience of its tokens: cli, mcp or both; both if absent."),
-                Field::of("scopes", Type::Scopes, "Scope words or scopes; everything that the caller may give if absent."),
+                Field::word(
+                    "audience",
+                    KeyAudience::SLUGS,
+                    "The audience of its tokens: cli, mcp or both; both if absent.",
+                ),
+                Field::of(
+                    "scopes",
+                    Type::Scopes,
+                    "Scope words or scopes; everything that the caller may give if absent.",
+                ),
                 DAYS,
-                Field::texts("allowed_agent_ids", 100, ID_CHARS, "The ids of the agents that the key is restricted to; all if absent."),
+                Field::texts(
+                    "allowed_agent_ids",
+                    100,
+                    ID_CHARS,
+                    "The ids of the agents that the key is restricted to; all if absent.",
+                ),
                 BOUND_AGENT_ID,
             ],
             r#"{"name": "laptop"}"#,
         )
         .secret()
         .answering(201, MADE)
-        .failing(&[codes::AGENT_NOT_FOUND, codes::FORBIDDEN, codes::CLEANUP_REQUIRED, codes::AGENT_FROZEN, codes::SCOPE_EXCEEDS_ISSUER]),
+        .failing(&[
+            codes::AGENT_NOT_FOUND,
+            codes::FORBIDDEN,
+            codes::CLEANUP_REQUIRED,
+            codes::AGENT_FROZEN,
+            codes::SCOPE_EXCEEDS_ISSUER,
+        ]),
     checked(Method::GET, "/api/v1/keys", UA, Action::KeysList, list)
         .described("keys_list", "List keys", "The caller's own and those of its agents, as a bare array.", DOC)
         .asking(&[CURSOR])

@@ -40,11 +40,11 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 Field::shown("id", "The user's id, or the agent's."),
                 Field::shown("username", "The user's name, or the agent's."),
-                Field::shown("email", "Always null: the daemon keeps none.").nullable(),
+                Field::shown("email", "Always null: the daemon stores none.").nullable(),
                 Field::shown("full_name", "The display name."),
                 Field::word("role", &["admin", "member", "agent"], "The user's role; agent for an agent.").required(),
                 Field::word("principal_type", &["user", "agent"], "Who acts.").required(),
-                Field::shown("space_id", "The space used if a request names none."),
+                Field::shown("space_id", "The space for requests that name none."),
                 Field::shown("resolved_space_id", "The same as space_id."),
                 Field::of("credential_scope", Type::Object(CREDENTIAL_SCOPE), "The restrictions of the credential.")
                     .required(),

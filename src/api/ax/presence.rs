@@ -29,7 +29,8 @@ const ROW: &[Field] = &[
     Field::word(
         "presence",
         &["online", "offline", "sleeping"],
-        "Online if the agent was seen within 120 seconds; sleeping if its container is stopped or frozen until there is news.",
+        "Online if the agent was seen within 120 seconds; sleeping if its container is stopped or frozen until there \
+            is news.",
     )
     .required(),
     Field::shown("agent_type", "The kind of agent, as a free word."),
@@ -39,7 +40,7 @@ const ROW: &[Field] = &[
 const STATE: &[Field] = &[
     Field::of("agent_state", Type::AnyObject, "What to expect of the agent.").required(),
     Field::of("raw_presence", Type::Object(ROW), "The observed presence of the agent.").required(),
-    Field::of("control", Type::AnyObject, "What the owner has set that holds the agent back.").required(),
+    Field::of("control", Type::AnyObject, "The restrictions that the owner has set.").required(),
 ];
 
 /// The rows of the table.

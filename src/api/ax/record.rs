@@ -21,7 +21,7 @@ const SPACE: &[Field] = &[
 
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
-    Field::shown("id", "The id; never used twice."),
+    Field::shown("id", "The id; it is never reused."),
     Field::shown("name", "The name; for an agent from another client family, its slug."),
     Field::shown("display_name", "The display name."),
     Field::shown("handle", "The handle for mentions."),
@@ -38,7 +38,7 @@ pub const FIELDS: &[Field] = &[
     Field::shown("model", "The model that the agent uses.").nullable(),
     Field::shown("avatar_url", "The address of the agent's picture.").nullable(),
     Field::flag("pinned", "True if the agent stays at the top of its space's list.").required(),
-    Field::of("control", Type::Object(CONTROL), "What the owner has set that holds the agent back.").required(),
+    Field::of("control", Type::Object(CONTROL), "The restrictions that the owner has set.").required(),
     Field::shown("created_at", "When the agent was created."),
     Field::shown("updated_at", "When the agent was last changed."),
     Field::shown("last_seen_at", "When the agent was last seen.").nullable(),

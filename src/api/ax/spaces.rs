@@ -34,7 +34,7 @@ const SPACE: &[Field] = &[
     Field::shown("description", "The purpose of the space."),
     Field::shown("visibility", "Who can see the space: private, invite_only or public."),
     Field::integer("member_count", 1, i64::MAX, "The number of members, users and agents together.").required(),
-    Field::flag("is_default", "True for the space that is used if a request names none.").required(),
+    Field::flag("is_default", "True for the space of requests that name none.").required(),
     Field::flag("is_personal", "True for the space that was created with its owner's account.").required(),
     Field::shown("created_at", "When the space was created."),
 ];
@@ -74,8 +74,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .offering(Tool::new(
             "spaces_list",
             Effect::Reads,
-            "List the spaces you belong to. A space holds messages, tasks, context and files. Exactly one has is_default: \
-                true, and other tools use it if you give no space_id.",
+            "List the spaces you belong to. A space holds messages, tasks, context and files. Exactly one has \
+                is_default: true, and other tools use it if you give no space_id.",
         )),
     checked(Method::GET, "/api/v1/spaces/{space}", UA_AG, Action::SpacesRead, get)
         .described("spaces_read", "Read a space", "The space must be one of the caller's.", DOC)

@@ -176,23 +176,10 @@ fn sizes(entries: &[Entry]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use hyper::http::Method;
-
     use super::*;
-    use crate::rest::head::Peer;
 
     fn head(query: &str) -> Head {
-        Head {
-            method: Method::GET,
-            raw_path: "/api/agents".into(),
-            segments: Vec::new(),
-            query: query.into(),
-            headers: HeaderMap::new(),
-            peer: Peer::Agent { id: "a".into() },
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived: Instant::now(),
-        }
+        Head { raw_path: "/api/agents".into(), query: query.into(), ..Head::for_test(&[]) }
     }
 
     fn entry(head: &Head, state: u64, bytes: usize) -> Entry {

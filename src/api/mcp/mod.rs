@@ -74,7 +74,7 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::POST, "/mcp", Dialec
         Object(&[
             Field::word("jsonrpc", &["2.0"], "The version of JSON-RPC.").required(),
             Field::unbounded("id", "The id of the request.").told(r#"{"type": ["string", "integer"]}"#),
-            Field::of("result", Type::AnyObject, "What the method gives."),
+            Field::of("result", Type::AnyObject, "The result of the method."),
             Field::of("error", Type::AnyObject, "What went wrong: code, message and data."),
         ]),
     )

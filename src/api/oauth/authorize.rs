@@ -33,7 +33,9 @@ pub const ROUTES: &[ApiRoute] = &[page(Method::GET, "/oauth/authorize", authoriz
     .described(
         "oauth_authorize",
         "Ask a person to let a program in",
-        "The authorization endpoint of OAuth 2.1: response_type=code, client_id, redirect_uri, code_challenge with code_challenge_method=S256, state, scope, resource. An unknown client or redirect URI gets a page, everything else is told to the redirect URI.",
+        "The authorization endpoint of OAuth 2.1: response_type=code, client_id, redirect_uri, code_challenge with \
+            code_challenge_method=S256, state, scope, resource. An unknown client or redirect URI gets a page; every \
+            other error goes to the redirect URI.",
         DOC,
     )
     .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))
@@ -128,7 +130,7 @@ fn read(config: &Config, form: &Form, issuer: &str) -> Result<(String, Vec<Strin
         return bad("code_challenge must have 43 to 128 characters of base64url.");
     }
     let target = audience(config, issuer, form.get("resource"))
-        .map_err(|_| ("invalid_target", "The resource is not one of this box.".to_owned()))?;
+        .map_err(|_| ("invalid_target", "The resource is not on this box and not in its settings.".to_owned()))?;
     let words = words(form.get("scope"), &target)
         .ok_or_else(|| ("invalid_scope", "None of the scope words is known here.".to_owned()))?;
     Ok((challenge.to_owned(), words, target.audience.as_str().to_owned()))

@@ -25,35 +25,31 @@ use crate::store::{self, credentials, oauth_grants};
 const DOC: &str = "recipes/letting-programs-log-in#register-by-hand";
 
 const CLIENT_NAME: Field = Field::text("name", NAME, "The name that people see on the consent page.").visible();
-const REDIRECT_URIS: Field = Field::texts(
-    "redirect_uris",
-    MOST_URIS,
-    super::redirect::MOST,
-    "The addresses that the program may be answered at.",
-)
-.told(r#"{"items": {"type": "string", "pattern": "^https://[a-z0-9]+[.]example[.][a-z]{2,}/[a-z]*$"}}"#);
-const SECRET: Field = Field::flag("secret", "True to make a client secret, which the program proves itself with.");
+const REDIRECT_URIS: Field =
+    Field::texts("redirect_uris", MOST_URIS, super::redirect::MOST, "The redirect URIs that the program may use.")
+        .told(r#"{"items": {"type": "string", "pattern": "^https://[a-z0-9]+[.]example[.][a-z]{2,}/[a-z]*$"}}"#);
+const SECRET: Field = Field::flag("secret", "True to make a client secret, with which the program authenticates.");
 const INTROSPECT: Field =
-    Field::flag("introspect", "True to let the program ask about every token of the box; it gets a secret.");
+    Field::flag("introspect", "True to let the program check every token of the box; it then gets a secret.");
 
 const RECORD: &[Field] = &[
     Field::unbounded("id", "The client id.").required(),
     CLIENT_NAME.required(),
-    Field::unbounded_texts("redirect_uris", "The addresses that it may be answered at.").required(),
+    Field::unbounded_texts("redirect_uris", "The redirect URIs that it may use.").required(),
     Field::flag("has_secret", "True if the program has a client secret.").required(),
-    Field::flag("introspect", "True if the program may ask about every token.").required(),
+    Field::flag("introspect", "True if the program may check every token.").required(),
     Field::unbounded("created_by", "Who has registered it.").required(),
     Field::unbounded("created_at", "When it was registered.").required(),
 ];
 const MADE: &[Field] = &[
     Field::unbounded("id", "The client id.").required(),
     CLIENT_NAME.required(),
-    Field::unbounded_texts("redirect_uris", "The addresses that it may be answered at.").required(),
+    Field::unbounded_texts("redirect_uris", "The redirect URIs that it may use.").required(),
     Field::flag("has_secret", "True if the program has a client secret.").required(),
-    Field::flag("introspect", "True if the program may ask about every token.").required(),
+    Field::flag("introspect", "True if the program may check every token.").required(),
     Field::unbounded("created_by", "Who has registered it.").required(),
     Field::unbounded("created_at", "When it was registered.").required(),
-    Field::unbounded("client_secret", "The secret. It is shown this once.").required().nullable(),
+    Field::unbounded("client_secret", "The secret, shown only in this reply.").required().nullable(),
 ];
 
 /// The rows of the table.
@@ -62,19 +58,14 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_clients_list",
             "List the programs that were registered by hand",
-            "Oldest first. Programs that registered themselves are stored nowhere.",
+            "Oldest first. The daemon does not store programs that registered themselves.",
             DOC,
         )
         .asking(&[LIMIT, CURSOR])
         .answering(200, Answer::List(RECORD))
         .failing(&[codes::FORBIDDEN, codes::INVALID_CURSOR]),
     ApiRoute::checked(Method::POST, "/api/oauth/clients", Taos, Action::OauthClientsCreate, create)
-        .described(
-            "oauth_clients_create",
-            "Register a program by hand",
-            "The client secret is in the reply and nowhere else.",
-            DOC,
-        )
+        .described("oauth_clients_create", "Register a program by hand", "Only the reply shows the client secret.", DOC)
         .taking(
             &[CLIENT_NAME.required(), REDIRECT_URIS, SECRET, INTROSPECT],
             r#"{"name": "Wiki", "redirect_uris": ["https://wiki.example.org/callback"], "secret": true}"#,
@@ -86,7 +77,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_clients_delete",
             "Remove a registered program",
-            "Names the program by its id, or by its name if no other has it. Ends everything that was granted to it.",
+            "The path takes the program's id, or its name if no other program has it. Also ends everything that was \
+                granted to it.",
             DOC,
         )
         .answering(204, Answer::Empty)

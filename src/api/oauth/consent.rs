@@ -52,7 +52,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_consent_page",
             "Open the consent page",
-            "Shows which program asks, for what, and as whom it shall act. Without a session it leads to the login page first.",
+            "Shows which program asks, for what, and as whom it will act. Without a session it leads to the login page \
+                first.",
             DOC,
         )
         .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"])))

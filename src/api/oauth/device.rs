@@ -35,12 +35,12 @@ pub const DENIED: &str = "/oauth/device?done=denied";
 
 const USER_CODE: Field = Field::text("user_code", 32, "The code that the program shows, such as BCDF-GHJK.").required();
 const CODES: &[Field] = &[
-    Field::unbounded("device_code", "What the program asks the token endpoint with.").required(),
+    Field::unbounded("device_code", "The code that the program sends to the token endpoint.").required(),
     Field::unbounded("user_code", "What the person types.").required(),
     Field::unbounded("verification_uri", "The page where the person types it.").required(),
     Field::unbounded("verification_uri_complete", "The same page with the code filled in.").required(),
-    Field::integer("expires_in", 1, i64::MAX, "Seconds that the codes are good.").required(),
-    Field::integer("interval", 1, i64::MAX, "Seconds to wait between two questions.").required(),
+    Field::integer("expires_in", 1, i64::MAX, "Seconds that the codes are valid.").required(),
+    Field::integer("interval", 1, i64::MAX, "Seconds to wait between two requests.").required(),
 ];
 const LED_TO: &[Field] = &[Field::unbounded("redirect_to", "The address that the browser opens next.").required()];
 
@@ -55,8 +55,9 @@ pub const ROUTES: &[ApiRoute] = &[
     public(Method::POST, "/oauth/device_authorization", ask)
         .described(
             "oauth_device_authorization",
-            "Ask a person to let a program in that has no browser",
-            "The device authorization endpoint (RFC 8628), with a form as body: client_id, scope, resource. The program shows the user code and asks the token endpoint until the person has decided.",
+            "Ask a person to let in a program without a browser",
+            "The device authorization endpoint (RFC 8628), with a form as body: client_id, scope, resource. The \
+                program shows the user code and asks the token endpoint until the person has decided.",
             DOC,
         )
         .taking_raw_of(form::TYPE, FORM, r#"{"client_id": "…", "scope": "messages tasks"}"#)
@@ -72,13 +73,14 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::BUSY,
             codes::NOT_FOUND,
         ]),
-    page(Method::GET, "/oauth/device", show).described(
-        "oauth_device_page",
-        "Open the page where people type a program's code",
-        "Without a session it leads to the login page first. user_code fills the code in.",
-        DOC,
-    )
-    .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"]))),
+    page(Method::GET, "/oauth/device", show)
+        .described(
+            "oauth_device_page",
+            "Open the page where people type a program's code",
+            "Without a session it leads to the login page first. user_code fills the code in.",
+            DOC,
+        )
+        .answering(200, route::Answer::OrSeeOther(&route::Answer::Other(&["text/html"]))),
     typed_row(),
 ];
 

@@ -27,7 +27,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_resource",
             "Read what protects the MCP endpoint",
-            "Protected resource metadata (RFC 9728). 404 under a name where the authorization server is not offered.",
+            "Protected resource metadata (RFC 9728). 404 under a name that does not offer the authorization server.",
             DOC,
         )
         .answering(
@@ -46,7 +46,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_server",
             "Read the authorization server's metadata",
-            "RFC 8414. The issuer is the address that the request asked. 404 under a name where it is not offered.",
+            "RFC 8414. The issuer is the address that the request was sent to. 404 under a name that does not offer \
+                it.",
             DOC,
         )
         .answering(
@@ -54,19 +55,19 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::Object(&[
                 Field::shown("issuer", "Who issues tokens."),
                 Field::shown("authorization_endpoint", "Where a login begins."),
-                Field::shown("token_endpoint", "Where tokens are had."),
-                Field::unbounded("registration_endpoint", "Where programs register; absent where they may not."),
+                Field::shown("token_endpoint", "Where programs get tokens."),
+                Field::unbounded("registration_endpoint", "Where programs register; absent if they may not."),
                 Field::shown("revocation_endpoint", "Where tokens are revoked."),
                 Field::shown("device_authorization_endpoint", "Where programs without a browser begin."),
                 Field::shown("introspection_endpoint", "Where services ask about tokens."),
-                texts("introspection_endpoint_auth_methods_supported", "How clients say who they are there."),
+                texts("introspection_endpoint_auth_methods_supported", "How clients authenticate there."),
                 Field::shown("jwks_uri", "The keys that verify tokens."),
                 Field::shown("service_documentation", "The page that explains it."),
                 texts("scopes_supported", "Scope words."),
                 texts("response_types_supported", "Always code."),
                 texts("response_modes_supported", "Always query."),
-                texts("grant_types_supported", "What the token endpoint takes."),
-                texts("token_endpoint_auth_methods_supported", "How clients say who they are there."),
+                texts("grant_types_supported", "The grant types of the token endpoint."),
+                texts("token_endpoint_auth_methods_supported", "How clients authenticate there."),
                 texts("code_challenge_methods_supported", "Always S256."),
                 Field::flag("authorization_response_iss_parameter_supported", "Always true.").required(),
             ]),

@@ -25,7 +25,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "oauth_grants_list",
             "List what was granted to programs",
-            "The live grants that the caller has given, oldest first; an admin sees those of all users.",
+            "The active grants that the caller has given, oldest first; an admin sees those of all users.",
             DOC,
         )
         .asking(&[LIMIT, CURSOR])
@@ -34,11 +34,11 @@ pub const ROUTES: &[ApiRoute] = &[
             Answer::List(&[
                 Field::shown("id", "The grant's id."),
                 Field::shown("client_name", "What the program calls itself."),
-                Field::shown("redirect_host", "Where the program was answered."),
+                Field::shown("redirect_host", "The host that got the answer."),
                 Field::shown("username", "Who consented."),
                 Field::shown("agent_id", "The agent it acts as.").nullable(),
                 Field::shown("agent_name", "The name of that agent.").nullable(),
-                Field::shown("audience", "What its tokens open."),
+                Field::shown("audience", "What its tokens are for."),
                 Field::shown("scope", "Its scope words."),
                 Field::shown("created_at", "When it was given."),
                 Field::shown("refreshed_at", "When its refresh token was last replaced."),

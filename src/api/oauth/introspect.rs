@@ -41,7 +41,7 @@ const fn time(name: &'static str, about: &'static str) -> Field {
 
 const FORM: &[Field] = &[
     text("token", "The token that the service was shown.").required().not_empty(),
-    text("client_id", "The client's id, where it does not send it as Basic."),
+    text("client_id", "The client's id, if it does not send it as Basic."),
     text("client_secret", "Its secret."),
 ];
 
@@ -49,12 +49,12 @@ const FORM: &[Field] = &[
 pub const ROUTES: &[ApiRoute] = &[route()];
 
 const TOLD: &[Field] = &[
-    Field::flag("active", "True if the token is good now.").required(),
+    Field::flag("active", "True if the token is valid now.").required(),
     text("scope", "What it may do now."),
     text("client_id", "The program that it was issued to."),
     text("username", "The user, or the agent's owner."),
     text("sub", "The id of the agent, else of the user."),
-    text("aud", "Whom it is for."),
+    text("aud", "Its audience."),
     text("iss", "Who has issued it."),
     time("exp", "When it ends, seconds since 1970."),
     time("iat", "When it was issued, seconds since 1970."),
@@ -70,15 +70,13 @@ const fn route() -> ApiRoute {
     row.access = Access::Bearer(Action::OauthIntrospect, introspect);
     row.described(
         "oauth_introspect",
-        "Ask what a token is good for",
-        "Takes a form with token. The caller sends a token with oauth.introspect, or the id and secret of a client that was registered with introspect. An unknown, ended or foreign token is not active.",
+        "Check a token",
+        "Takes a form with token. The caller sends a token with oauth.introspect, or the id and secret of a client \
+            that was registered with introspect. An unknown, ended or foreign token is not active.",
         "recipes/letting-a-service-check-tokens#introspect",
     )
     .taking_raw_of(form::TYPE, FORM, r#"{"token": "taos_agent_…"}"#)
-    .answering(
-        200,
-        Answer::Object(TOLD),
-    )
+    .answering(200, Answer::Object(TOLD))
     .failing(&[
         codes::INVALID_REQUEST,
         codes::INVALID_CLIENT,

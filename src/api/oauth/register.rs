@@ -48,10 +48,15 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/register", regist
     .described(
         "oauth_register",
         "Register a program",
-        "Dynamic client registration (RFC 7591). The client is public: it gets no secret. The id is good for 30 days, or as long as a grant uses it.",
+        "Dynamic client registration (RFC 7591). The client is public: it gets no secret. The id is valid for 30 days, \
+            or as long as a grant uses it.",
         DOC,
     )
-    .taking_raw_of("application/json", METADATA, r#"{"client_name": "my-editor", "redirect_uris": ["http://127.0.0.1/callback"]}"#)
+    .taking_raw_of(
+        "application/json",
+        METADATA,
+        r#"{"client_name": "my-editor", "redirect_uris": ["http://127.0.0.1/callback"]}"#,
+    )
     .answering(
         201,
         Answer::Object(&[

@@ -28,7 +28,8 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/revoke", revoke)
     .described(
         "oauth_revoke",
         "Give a grant back",
-        "Takes a form with token, a refresh token or an access token, and client_id. The whole grant ends. An unknown token gets the same answer.",
+        "Takes a form with token, a refresh token or an access token, and client_id. The whole grant ends. An unknown \
+            token gets the same reply.",
         "recipes/letting-programs-log-in#end-a-grant",
     )
     .taking_raw_of(form::TYPE, FORM, r#"{"token": "taos_refresh_…", "client_id": "…"}"#)

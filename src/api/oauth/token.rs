@@ -38,16 +38,16 @@ const DOC: &str = "recipes/letting-programs-log-in#get-tokens";
 const FORM: &[Field] = &[
     Field::shown("grant_type", "How the program asks.").not_empty(),
     Field::unbounded("client_id", "The client's id."),
-    Field::unbounded("client_secret", "Its secret, where it has one and does not send it as Basic."),
+    Field::unbounded("client_secret", "Its secret, if it has one and does not send it as Basic."),
     Field::unbounded("code", "authorization_code: the code."),
-    Field::unbounded("redirect_uri", "authorization_code: where the code came."),
-    Field::unbounded("code_verifier", "authorization_code: what the challenge was made of (RFC 7636)."),
+    Field::unbounded("redirect_uri", "authorization_code: the redirect URI that got the code."),
+    Field::unbounded("code_verifier", "authorization_code: the verifier that the challenge was made from (RFC 7636)."),
     Field::unbounded("refresh_token", "refresh_token: the token."),
     Field::unbounded("device_code", "The device grant: the code."),
     Field::unbounded("subject_token", "A token exchange: the key to exchange."),
     Field::unbounded("subject_token_type", "A token exchange: its type (RFC 8693, section 3)."),
-    Field::unbounded("audience", "A token exchange: whom the access token is for."),
-    Field::unbounded("scope", "The scope words; fewer of them where some were granted before."),
+    Field::unbounded("audience", "A token exchange: the audience of the access token."),
+    Field::unbounded("scope", "The scope words; at a refresh, fewer than before are allowed."),
     Field::unbounded("resource", "What the access token is for (RFC 8707)."),
 ];
 
@@ -56,7 +56,12 @@ pub const ROUTES: &[ApiRoute] = &[public(Method::POST, "/oauth/token", token)
     .described(
         "oauth_token",
         "Get tokens",
-        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, client_id, code_verifier, resource), refresh_token (refresh_token, client_id, scope, resource), urn:ietf:params:oauth:grant-type:device_code (device_code, client_id), client_credentials (an agent's key as client, scope, resource) or urn:ietf:params:oauth:grant-type:token-exchange (subject_token, subject_token_type, audience or resource, scope). A refresh token is replaced at every use; a use of a replaced one ends the grant.",
+        "The token endpoint of OAuth 2.1, with a form as body: grant_type authorization_code (code, redirect_uri, \
+            client_id, code_verifier, resource), refresh_token (refresh_token, client_id, scope, resource), \
+            urn:ietf:params:oauth:grant-type:device_code (device_code, client_id), client_credentials (an agent's key \
+            as client, scope, resource) or urn:ietf:params:oauth:grant-type:token-exchange (subject_token, \
+            subject_token_type, audience or resource, scope). Every use of a refresh token replaces it; using a \
+            replaced one ends the grant.",
         DOC,
     )
     .taking_raw_of(
@@ -241,11 +246,13 @@ pub(super) fn give(tx: &Tx<'_>, config: &Config, code: &Code) -> Result<Given, A
     let user = tx.caller.user();
     let (mut agent, mut space_id, mut owner) = (None, None, user.id.clone());
     if oauth_grants::count_of_user(tx.conn, &user.id, tx.now)? >= OAUTH_GRANTS_OF_USER {
-        return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given as many grants as there may be."));
+        return Err(ApiError::new(codes::INVALID_GRANT).detail("The user has given the maximum number of grants."));
     }
     if let Some(id) = &code.agent_id {
-        let gone =
-            || ApiError::new(codes::INVALID_GRANT).detail("The agent is gone, or the user may not change it any more.");
+        let gone = || {
+            ApiError::new(codes::INVALID_GRANT)
+                .detail("The agent no longer exists, or the user may no longer change it.")
+        };
         let live = agents::by_id(tx.conn, id)?.ok_or_else(gone)?.agent;
         if access::role_on(tx.conn, tx.caller, id)? < Some(AgentRole::Editor)
             || oauth_grants::count_of_agent(tx.conn, id, tx.now)? >= OAUTH_GRANTS_OF_AGENT

@@ -248,7 +248,9 @@ fn bounds(tx: &Tx<'_>, asked: &Asked, agent_id: &str, same: &[u8; 32]) -> Result
     let pending = rows::count_pending(tx.conn, agent_id, questions, tx.now)?;
     if pending >= most {
         let code = if asked.by_ask { codes::TOO_MANY_QUESTIONS } else { codes::TOO_MANY_REQUESTS_PENDING };
-        return Err(ApiError::new(code).detail(format!("{pending} of the agent's are pending, as many as may be.")));
+        return Err(
+            ApiError::new(code).detail(format!("{pending} of the agent's requests are pending, which is the maximum."))
+        );
     }
     Ok(())
 }

@@ -319,7 +319,9 @@ fn confirm(request: &Request, choice: &Choice) -> Result<Outcome, ApiError> {
     // Approving a question of yes or no without a word is a yes.
     let option = choice.option.or((yes_no && choice.text.is_none()).then_some(0));
     let words = match &choice.text {
-        Some(_) if !free_text => return Err(ApiError::field("text", "the question is answered by its options alone")),
+        Some(_) if !free_text => {
+            return Err(ApiError::field("text", "this question takes only one of its options as the answer"));
+        }
         Some(text) if text.trim().is_empty() || text.chars().count() > ANSWER_CHARS => {
             return Err(ApiError::field("text", format!("must have 1 to {ANSWER_CHARS} characters")));
         }

@@ -76,4 +76,4 @@ pub const AS: Field = Field::word("as", &["new", "same"], "kind join: a new agen
 pub const NAME: Field = Field::text("name", NAME_CHARS, "kind join: another name.");
 /// Of a join: what becomes of the old credentials.
 pub const KEEP_OLD: Field =
-    Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials live on.");
+    Field::integer("keep_old_hours", 0, 24, "kind join: hours that the old credentials stay valid.");

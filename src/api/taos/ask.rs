@@ -36,8 +36,8 @@ const WAIT: Field = Field::integer("wait", 0, 60, "Seconds to hold the reply unt
 const CLIENT_ANSWER: Field = Field::text(
     "client_answer",
     ANSWER_CHARS,
-    "For MCP clients: the answer that the client's own user gave, empty if that user gave none. The question is stored \
-        with it, with answered_by client, and is not put to the owner.",
+    "For MCP clients: the answer that the client's own user gave, empty if that user gave none. The daemon stores the \
+        question with it and with answered_by client, and does not ask the owner.",
 );
 
 /// Who is asked.
@@ -59,7 +59,7 @@ const RECORD: &[Field] = &[
     Field::integer("option", 0, 16, "The number of the chosen option, counted from 0."),
     Field::unbounded(
         "answered_by",
-        "The username of the one who answered; client for the user of the agent's MCP client, whom the box does not \
+        "The username of the person who answered; client for the user of the agent's MCP client, whom the box does not \
             know.",
     ),
     Field::unbounded("answered_at", "When the question was answered."),
@@ -72,8 +72,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "ui_ask",
             "Ask the user",
-            "For agents. The owner gets a message and a notification; the first reply of the owner to the message is \
-                the answer, or a decision of the request with this id.",
+            "For agents. The owner gets a message and a notification. The answer is the owner's first reply to the \
+                message, or the decision of the request with this id.",
             DOC,
         )
         .taking(

@@ -70,8 +70,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "backups_download",
             "Download a backup",
-            "The file as it lies on the box, as application/vnd.sqlite3. It holds all that the box keeps, but no \
-                secret in clear. Each download is in the audit.",
+            "The file, as application/vnd.sqlite3. It contains all data of the box, but no secret in clear. Each \
+                download is in the audit.",
             "recipes/backup#download-one",
         )
         .answering(200, Answer::Other(&["application/vnd.sqlite3"]))
@@ -109,7 +109,7 @@ fn download(app: &App, call: Call) -> Handled {
     let name = call.input.param(0).to_owned();
     let (file, length) = backups::open(app.store.dir(), &name)?.ok_or(codes::BACKUP_NOT_FOUND)?;
     let place = app.backup_downloads.take(&call.caller.principal_key()).ok_or_else(|| {
-        ApiError::new(codes::BUSY).detail("As many backups are being downloaded as there may be at once.")
+        ApiError::new(codes::BUSY).detail("The maximum number of simultaneous backup downloads is reached.")
     })?;
     let pieces = Pieces { file, left: length, _place: place };
     call.write(app, move |tx| {

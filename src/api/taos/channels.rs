@@ -39,14 +39,14 @@ const KIND: Field = Field::word("kind", ChannelKind::SLUGS, "The protocol of the
 const URL: Field = Field::text(
     "url",
     CHANNEL_URL_CHARS,
-    "The address: of ntfy with the topic at the end, of telegram with ?chat_id=ID. https to a public host, or any that \
-        channel_hosts lists.",
+    "The address; for ntfy it ends with the topic, for telegram with ?chat_id=ID. It uses https and a public host, or \
+        a host that channel_hosts lists.",
 )
 .told(r#"{"pattern": "^https://[a-z0-9][a-z0-9.-]*[.][a-z]{2,}/[A-Za-z0-9_/-]*([?]chat_id=[0-9]+)?$"}"#);
 const SECRET: Field = Field::text(
     "secret",
     CHANNEL_SECRET_CHARS,
-    "What webhooks are signed with (at least 16 characters), or the receiver's own token. It is never shown.",
+    "The secret that signs webhooks (at least 16 characters), or the receiver's own token. No reply shows it.",
 )
 .told(r#"{"pattern": "^[!-~]*$"}"#);
 const EVENTS: Field = Field::texts(
@@ -77,7 +77,7 @@ const RECORD: &[Field] = &[
             Field::unbounded("last_success_at", "When the last success was.").required().nullable(),
             Field::unbounded("last_error", "Why the last attempt failed.").required().nullable(),
         ]),
-        "How delivery goes.",
+        "The state of delivery.",
     )
     .required(),
 ];
@@ -88,8 +88,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "channels_list",
             "List a user's channels",
-            "The user's own, oldest first, then those of taosd.toml that are for everybody. With the state of \
-                delivery, without secrets.",
+            "The user's own channels, oldest first, then those of taosd.toml for everybody. Each has its state of \
+                delivery, but no secret.",
             DOC,
         )
         .answering(200, Answer::Array(RECORD))
@@ -98,7 +98,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "channels_create",
             "Make a channel",
-            "Notifications to the user are delivered there as well, from now on.",
+            "From now on the daemon also sends the user's notifications there.",
             DOC,
         )
         .taking(
@@ -112,21 +112,26 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "channels_update",
             "Change a channel",
-            "What is absent stays. The state of delivery begins anew.",
+            "Fields that are not sent stay unchanged. Resets the state of delivery.",
             DOC,
         )
         .taking(&[URL, SECRET, EVENTS, MIN_LEVEL], r#"{"min_level": "normal"}"#)
         .answering(200, Answer::Object(RECORD))
         .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND, codes::CHANNEL_NOT_FIT]),
     ApiRoute::checked(Method::DELETE, "/api/users/{username}/channels/{id}", Taos, Action::ChannelsDelete, delete)
-        .described("channels_delete", "Delete a channel", "What still waits for it is dropped.", DOC)
+        .described(
+            "channels_delete",
+            "Delete a channel",
+            "Notifications that are still waiting for it are dropped.",
+            DOC,
+        )
         .answering(204, Answer::Empty)
         .failing(&[codes::USER_NOT_FOUND, codes::CHANNEL_NOT_FOUND]),
     ApiRoute::checked(Method::POST, "/api/users/{username}/channels/{id}/test", Taos, Action::ChannelsTest, test)
         .described(
             "channels_test",
             "Try a channel",
-            "Sends a test message now and tells how that ended, after ten seconds at the latest.",
+            "Sends a test message now and returns the result within ten seconds.",
             DOC,
         )
         .taking(&[], "")

@@ -16,7 +16,7 @@ use crate::rest::reply::Reply;
 use crate::rest::route::Answer;
 
 const DOC: &str = "README";
-const Q: Field = Field::text("q", 200, "Words that all stand in a part of a page.");
+const Q: Field = Field::text("q", 200, "Words that one part of a page must contain.");
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[
@@ -24,7 +24,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "docs_index",
             "Read the documentation's first page",
-            "Markdown, or HTML if the client accepts it. With q, the places where all of these words stand.",
+            "Markdown, or HTML if the client accepts it. With q, the places that contain all of these words.",
             DOC,
         )
         .asking(&[Q])

@@ -41,18 +41,21 @@ const TYPES: &[(&str, Action)] = &[
     ("notification", Action::NotificationsRead),
 ];
 
-const WANTED: Field =
-    Field::text("types", 64, "What to follow, with commas: request,operation,agent,notification; all if absent.")
-        .told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#);
+const WANTED: Field = Field::text(
+    "types",
+    64,
+    "The events to follow, separated by commas: request,operation,agent,notification; all if absent.",
+)
+.told(r#"{"pattern": "^(request|operation|agent|notification)(,(request|operation|agent|notification))*$"}"#);
 
 /// The rows of the table.
 pub const ROUTES: &[ApiRoute] = &[ApiRoute::checked(Method::GET, "/api/events", Taos, Action::EventsRead, open)
     .described(
         "events",
         "Follow what changes",
-        "Server-Sent Events named request, operation, agent and notification, each with the record as it is now. Only \
-            what the caller may read. With the header Last-Event-ID the stream goes on behind that event; it keeps the \
-            last 10000 changes.",
+        "Server-Sent Events named request, operation, agent and notification, each with the current record. Only \
+            records that the caller may read. With the header Last-Event-ID the stream continues after that event; the \
+            daemon keeps the last 10000 changes.",
         DOC,
     )
     .asking(&[WANTED])

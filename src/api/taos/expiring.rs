@@ -25,8 +25,8 @@ pub const ROUTES: &[ApiRoute] =
         .described(
             "credentials_expiring",
             "List credentials that end soon",
-            "Tokens, keys and programs' grants, whichever kind, the first to end first. An admin sees all; others see \
-                their own and those of their agents. Web sessions are left out.",
+            "Tokens, keys and programs' grants; the one that ends first comes first. An admin sees all; others see \
+                their own and those of their agents. Web sessions are not listed.",
             "concepts/authentication#expiry",
         )
         .asking(&[DAYS, LIMIT, CURSOR])

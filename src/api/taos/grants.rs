@@ -52,8 +52,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "grants_create",
             "Give a role",
-            "An owner of the agent or space may do this, on agent:* an admin. The new role and its end replace earlier \
-                ones.",
+            "An owner of the agent or space may do this; on agent:* only an admin. The new role and its end replace \
+                the earlier ones.",
             DOC,
         )
         .taking(

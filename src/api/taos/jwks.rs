@@ -18,8 +18,8 @@ pub const ROUTES: &[ApiRoute] = &[ApiRoute::public(Method::GET, "/.well-known/jw
     .described(
         "jwks",
         "Read the keys that verify tokens",
-        "The current key, the next key, and the previous key until its last token expires. With a service that takes \
-            ES256, the same for ES256.",
+        "The current key, the next key, and the previous key until its last token expires. If a service uses ES256, \
+            the same keys for ES256.",
         "concepts/authentication#verifying-a-token-elsewhere",
     )
     .answering(

@@ -35,7 +35,7 @@ pub const ROUTES: &[ApiRoute] =
             "sessions_link",
             "Make a login link",
             "The link logs the caller in once, within 5 minutes. Opening it changes nothing until the person clicks, \
-                so that a preview does not use it up.",
+                so a preview does not use it up.",
             "recipes/logging-in#by-link",
         )
         .taking(&[PATH], r#"{"path": "/docs"}"#)
@@ -43,8 +43,8 @@ pub const ROUTES: &[ApiRoute] =
         .answering(
             201,
             Answer::Object(&[
-                Field::unbounded("url", "The link; shown this once.").required(),
-                Field::unbounded("expires_at", "Until when it is good.").required(),
+                Field::unbounded("url", "The link, shown only in this reply.").required(),
+                Field::unbounded("expires_at", "When it stops being valid.").required(),
             ]),
         )
         .failing(&[codes::USER_TOKEN_REQUIRED])];
@@ -63,7 +63,7 @@ fn make(app: &App, call: Call) -> Handled {
         logins
             .links
             .put(issued.hash, tx.caller.account(), link, Instant::now())
-            .map_err(|_| ApiError::new(codes::BUSY).detail("Too many login links wait to be used."))?;
+            .map_err(|_| ApiError::new(codes::BUSY).detail("Too many login links have not been used yet."))?;
         tx.audit_as("session.link.create", format!("user:{}", tx.caller.user().id))?;
         let life = i64::try_from(LINKS.life.as_secs()).unwrap_or(0) * Micros::SECOND;
         let body = json!({

@@ -129,7 +129,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_decide",
             "Decide several requests",
-            "Each is decided on its own. For one that cannot be decided, the reply has the error code. Approving gives \
+            "Decides each request separately. If one cannot be decided, the reply has its error code. Approving gives \
                 what was asked for.",
             DOC_DECIDE,
         )
@@ -152,7 +152,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_get",
             "Read a request, or wait for its decision",
-            "With wait, the reply comes when the request is not pending any more, or after that many seconds.",
+            "With wait, the reply comes when the request is no longer pending, or after that many seconds.",
             DOC_ASK,
         )
         .asking(&[WAIT])
@@ -170,7 +170,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_approve",
             "Approve a request",
-            "Gives what was asked for, or less of it. Of a question it carries the answer, no included.",
+            "Gives what was asked for, or less. For a question it carries the answer, even if that is no.",
             DOC_DECIDE,
         )
         .taking(APPROVAL, r#"{"duration_seconds": 120, "note": "For this build alone."}"#)
@@ -191,7 +191,7 @@ pub const ROUTES: &[ApiRoute] = &[
             codes::CLEANUP_REQUIRED,
         ]),
     row(Method::POST, "/api/requests/{id}/deny", Access::Action(Action::RequestsDecide, deny))
-        .described("requests_deny", "Deny a request", "Of a question: refuses to answer.", DOC_DECIDE)
+        .described("requests_deny", "Deny a request", "Denying a question means not to answer it.", DOC_DECIDE)
         .taking(&[NOTE], r#"{"note": "Ask again tomorrow."}"#)
         .failing(&[codes::USER_REQUIRED, codes::REQUEST_NOT_FOUND, codes::REQUEST_DECIDED]),
     row(Method::POST, "/api/requests/{id}/withdraw", Access::Action(Action::RequestsCreate, withdraw))
@@ -202,7 +202,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "requests_revoke",
             "Take back what a request gave",
-            "Of an approved scope or grant; the agent's next call is without it.",
+            "Ends an approved scope or grant, from the agent's next call on.",
             DOC_REVOKE,
         )
         .taking(&[], "")

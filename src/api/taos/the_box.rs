@@ -61,8 +61,7 @@ pub const ROUTES: &[ApiRoute] = &[
                 .nullable(),
                 number(
                     "database_bytes",
-                    "What the database takes on the disk, its write-ahead log included; null if the system does not \
-                        say.",
+                    "The size of the database on the disk, with its write-ahead log; null if the system does not say.",
                 )
                 .nullable(),
                 Field::shown("backup_at", "When the automatic backup was made; null if there is none.").nullable(),
@@ -89,7 +88,7 @@ pub const ROUTES: &[ApiRoute] = &[
             200,
             Answer::List(&[
                 Field::shown("key", "The setting's whole name."),
-                Field::shown("value", "The value as TOML; of a secret a stand-in."),
+                Field::shown("value", "The value as TOML; a placeholder for a secret."),
                 Field::shown("source", "Where it was set: default, a flag, a variable, or FILE:LINE."),
                 Field::flag("is_default", "True if nothing sets it.").required(),
             ]),
@@ -99,8 +98,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "agents_deploy_choices",
             "Read what a deployment may choose from",
-            "What the settings and the container runtime of this box offer to the caller. An empty models means that \
-                any model is accepted; an image may be any that the runtime can find.",
+            "What the settings and the container runtime of this box offer to the caller. If models is empty, any \
+                model is accepted. An image may be any that the runtime can find.",
             "recipes/deploying#choices",
         )
         .answering(
@@ -109,8 +108,11 @@ pub const ROUTES: &[ApiRoute] = &[
                 Field::shown("runtime", "The container runtime: incus, lxd, lxc or none; null if it cannot be told.")
                     .nullable(),
                 names("images", "The images that the settings name and that the runtime has, at most 200."),
-                Field::shown("default_image", "The image of a deployment that names none; null if it must name one.")
-                    .nullable(),
+                Field::shown(
+                    "default_image",
+                    "The image of a deployment that names none; null if every deployment must name one.",
+                )
+                .nullable(),
                 names("frameworks", "The frameworks; none is always one."),
                 names("models", "The models; empty if the settings list none."),
                 names("workers", "The hosts that a model may be pinned to."),

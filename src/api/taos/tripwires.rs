@@ -39,8 +39,7 @@ const DOC: &str = "recipes/freezing#tripwires";
 const PATH: Field = Field::text(
     "path",
     255,
-    "Where it lies in the container: an absolute path below /root, /home, /opt or /srv. A file that is there is \
-        replaced.",
+    "The path in the container: absolute, below /root, /home, /opt or /srv. An existing file is replaced.",
 )
 .told(r#"{"pattern": "^/(root|home|opt|srv)(/[.]?[A-Za-z0-9][A-Za-z0-9_-]*)+$"}"#);
 const KIND: Field = Field::word("kind", KINDS, "The kind of credential that it looks like; agent_pat if absent.");
@@ -65,8 +64,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tripwires_plant",
             "Plant a tripwire",
-            "Writes a decoy credential into the agent's container. It is real in form and good for nothing: whoever \
-                uses it is refused like anybody with an unknown credential, and the agent's owner is told.",
+            "Writes a decoy credential into the agent's container. It looks real but gives no access. A request that \
+                uses it is refused like one with an unknown credential, and the agent's owner is notified.",
             DOC,
         )
         .taking(&[PATH.required(), KIND, FREEZE], r#"{"path": "/root/.config/backup/credentials", "freeze": true}"#)
@@ -95,7 +94,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tripwires_remove",
             "Remove a tripwire",
-            "The decoy is unknown from now on, and its file is removed from the container.",
+            "Ends the decoy and removes its file from the container.",
             DOC,
         )
         .answering(204, Answer::Empty)

@@ -187,7 +187,7 @@ impl<'a> Session<'a> {
                 "The answer of {server} is longer than {bytes} bytes; --limit makes a list shorter."
             )),
             ClientError::Sink(cause) => Failure::Output(std::io::Error::new(cause.kind(), cause.to_string())),
-            ClientError::Invalid(what) => Failure::usage(format!("The request cannot be sent: {what}."), "Mend it."),
+            ClientError::Invalid(what) => Failure::usage(format!("The request cannot be sent: {what}."), "Correct it."),
         }
     }
 }

@@ -25,7 +25,7 @@ pub const THAW: CommandEntry =
 
 fn freeze_command(name: &'static str) -> Command {
     command(name, true)
-        .about("Freeze agents: their credentials stop working at once, then their containers stand still")
+        .about("Freeze agents: end the use of their credentials at once, then freeze their containers")
         .after_help("taosctl thaw undoes it: what worked before works again.")
 }
 

@@ -25,7 +25,7 @@ pub const ENTRY: CommandEntry =
 fn command(name: &'static str) -> Command {
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     Command::new(name)
-        .about("Show what is addressed to you and unread")
+        .about("Show unread messages that are addressed to you")
         .after_help(
             "Those messages that mention you, reply to you or are written to you alone, oldest first. --wait ends as soon \
              as there is one, and survives restarts of the daemon; with --timeout it gives up after so many seconds, exit \

@@ -32,7 +32,7 @@ const PLACES: &[Flag] = &[Flag::Place("emoji"), Flag::Place("query"), Flag::Plac
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "messages",
-    about: "What is written in a space",
+    about: "Messages in a space",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["messages_list"], command: list_command, run: list },
         CommandEntry::Verb(Verb::new("get", "messages_get", Show::Record)),

@@ -30,7 +30,7 @@ const ADD: &[Flag] = &[Flag::First("name"), Flag::Named("redirect_uris", "redire
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "oauth",
-    about: "Programs: what was granted to them, their registration, their tokens",
+    about: "Programs: their grants, registrations and tokens",
     entries: &[
         CommandEntry::Noun {
             name: "grants",

@@ -135,7 +135,7 @@ fn wait(
 
 fn ask_command(name: &'static str) -> Command {
     Command::new(name)
-        .about("Ask your owner a question, and print the answer alone")
+        .about("Ask your owner a question and print only the answer")
         .after_help("Exits with 0 for an answer, with 1 if it was refused, or if there is none in time.")
         .args([
             text_arg("question", "QUESTION", "The question").required(true).allow_hyphen_values(true),

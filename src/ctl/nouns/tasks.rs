@@ -34,7 +34,7 @@ const CHANGES: &[Column] =
 /// The noun.
 pub const ENTRY: CommandEntry = CommandEntry::Noun {
     name: "tasks",
-    about: "What is to be done in a space",
+    about: "Tasks in a space",
     entries: &[
         CommandEntry::Own { name: "list", routes: &["tasks_list"], command: list_command, run: list },
         CommandEntry::Verb(Verb::new("get", "tasks_read", Show::Record)),

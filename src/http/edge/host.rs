@@ -95,22 +95,9 @@ pub fn refusal(head: &Head) -> Option<&'static Code> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::HeaderName;
-    use hyper::http::Method;
 
     fn head(peer: Peer, path: &str, headers: &[(&str, &str)]) -> Head {
-        let header = |(n, v): &(&str, &str)| (HeaderName::from_bytes(n.as_bytes()).unwrap(), v.parse().unwrap());
-        Head {
-            method: Method::GET,
-            raw_path: path.into(),
-            segments: Vec::new(),
-            query: String::new(),
-            headers: headers.iter().map(header).collect::<HeaderMap>(),
-            peer,
-            foreign_host: false,
-            request_id: "r".into(),
-            arrived: std::time::Instant::now(),
-        }
+        Head { peer, raw_path: path.into(), ..Head::for_test(headers) }
     }
 
     #[test]

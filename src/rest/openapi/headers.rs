@@ -6,10 +6,10 @@ use crate::rest::codes::{self, Code};
 
 /// Name, what it is, and the schema's type.
 const ALL: &[(&str, &str, &str)] = &[
-    ("X-Request-Id", "The request's id, as in the daemon's log; the client's own where it sent a good one.", "string"),
+    ("X-Request-Id", "The request's id, as in the daemon's log; the client's own if it sent a valid one.", "string"),
     (
         "ETag",
-        "In double quotes: of a record its revision, for If-Match; of other reads a hash of the body, for If-None-Match.",
+        "In double quotes: for a record its revision, to send in If-Match; for other reads a hash of the body, to send in If-None-Match.",
         "string",
     ),
     ("Location", "The path of what was made, of the operation to follow, or of the page to read.", "string"),
@@ -17,12 +17,12 @@ const ALL: &[(&str, &str, &str)] = &[
     ("Retry-After", "Seconds to wait before the next try.", "integer"),
     (
         "Idempotent-Replayed",
-        "true where the reply is the stored one of the first request with this Idempotency-Key.",
+        "true if this is the stored reply to the first request with this Idempotency-Key.",
         "string",
     ),
     ("WWW-Authenticate", "Bearer.", "string"),
     ("Allow", "The methods that the path takes.", "string"),
-    ("Accept-Encoding", "identity, where the body was compressed.", "string"),
+    ("Accept-Encoding", "identity, if the body was compressed.", "string"),
 ];
 
 /// Those that always come with their status.

@@ -19,8 +19,7 @@ pub(super) const CODES: [&Code; 5] = [
 pub(super) fn error_schema() -> Value {
     json!({
         "type": "object",
-        "description": "An error of JSON-RPC. Before a message is read its code is the status, and data has the four \
-            fields of every error here.",
+        "description": "An error of JSON-RPC. Before a message is read, its code is the status, and data has the four fields of every error.",
         "required": ["jsonrpc", "error"],
         "properties": {
             "jsonrpc": {"type": "string", "enum": ["2.0"], "description": "The version of JSON-RPC."},
@@ -31,7 +30,7 @@ pub(super) fn error_schema() -> Value {
                 "properties": {
                     "code": {"type": "integer", "description": "A code of JSON-RPC, or the status."},
                     "message": {"type": "string", "description": "What went wrong in this case."},
-                    "data": {"description": "What else there is to know."},
+                    "data": {"description": "More about the error."},
                 },
             },
         },
@@ -47,7 +46,7 @@ pub(super) fn request_body(example: &str) -> Value {
             "jsonrpc": {"type": "string", "enum": ["2.0"], "description": "The version of JSON-RPC."},
             "id": {
                 "anyOf": [{"type": "string", "maxLength": 256}, {"type": "integer"}],
-                "description": "What the reply carries again; a notification has none.",
+                "description": "The id that the reply repeats; a notification has none.",
             },
             "method": {"type": "string", "description": "The method."},
             "params": {"type": "object", "description": "Its parameters."},
@@ -61,7 +60,8 @@ pub(super) fn request_body(example: &str) -> Value {
 
 /// What it answers beside its reply and its refusals; what is no method is refused under 404.
 pub(super) fn add_responses(responses: &mut Map<String, Value>) {
-    let taken = json!({"description": "A notification was taken.", "headers": headers::of_success(false, &[])});
+    let taken =
+        json!({"description": "The daemon accepted a notification.", "headers": headers::of_success(false, &[])});
     responses.insert("202".to_owned(), taken);
     let missing = super::responses::refusal(404, &[codes::NOT_FOUND], Dialect::Mcp, false);
     responses.insert("404".to_owned(), missing);

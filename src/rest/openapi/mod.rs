@@ -95,14 +95,14 @@ fn error_schema() -> Value {
 fn agentex_error_schema() -> Value {
     json!({
         "type": "object",
-        "description": "What went wrong, in the shape Agentex clients read, how to fix it, and a page that explains it.",
+        "description": "What went wrong, in the format of Agentex clients, how to fix it, and a page that explains it.",
         "required": ["message", "code", "data", "error", "fix", "doc_url"],
         "properties": {
             "message": {"type": "string", "description": "What went wrong in this case."},
             "code": {"type": "integer", "description": "The status."},
             "data": {"type": "null", "description": "Always null."},
             "error": {"type": "string", "description": "A stable code."},
-            "status_code": {"type": "integer", "description": "10422 where an input is refused."},
+            "status_code": {"type": "integer", "description": "10422 if an input is refused."},
             "fix": {"type": "string", "description": "What to do."},
             "doc_url": {"type": "string", "description": "A path on this daemon."},
         },
@@ -179,7 +179,7 @@ fn parameters<P, C, A>(route: &Route<P, C, A>) -> Vec<Value> {
             "name": "Idempotency-Key",
             "in": "header",
             "required": false,
-            "description": "Makes a repeat of the request safe: it is answered, not done again.",
+            "description": "Makes it safe to repeat the request: a repeat gets the first reply, and the work is not done again.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         }));
     }

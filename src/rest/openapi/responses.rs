@@ -38,7 +38,7 @@ pub(super) fn edge_responses() -> Value {
     }
     let codes = [codes::METHOD_NOT_ALLOWED];
     let unchanged = json!({
-        "description": "The reply is still the one whose ETag the request names in If-None-Match.",
+        "description": "The reply is the same as the one whose ETag is in If-None-Match.",
         "headers": headers::of_success(false, &["ETag"]),
     });
     all.insert("NotModified".to_owned(), unchanged);

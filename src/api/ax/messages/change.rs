@@ -61,7 +61,7 @@ pub(super) fn edit(app: &App, call: Call) -> Handled {
 fn rewrite(tx: &Tx<'_>, tools: &Tools, message: &Message, content: &str) -> Result<(), ApiError> {
     let me = tx.caller.principal_key();
     if message.author != me {
-        return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author changes a message's text."));
+        return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author can change a message's text."));
     }
     let readers = message.addressee.as_deref().map(|to| [me.as_str(), to]);
     let mentions = mentioned_in(tx.conn, &message.space_id, content, readers, tx.now)?;
@@ -77,7 +77,9 @@ fn rewrite(tx: &Tx<'_>, tools: &Tools, message: &Message, content: &str) -> Resu
 
 fn pin(tx: &Tx<'_>, message: &Message, pinned: bool) -> Result<(), ApiError> {
     if message.author != tx.caller.principal_key() && !owns_space(tx.conn, tx.caller, message)? {
-        return Err(ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space pin a message."));
+        return Err(
+            ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space can pin a message.")
+        );
     }
     if pinned && !message.pinned && rows::count_pinned(tx.conn, &message.space_id, PINNED_MESSAGES)? >= PINNED_MESSAGES
     {
@@ -92,7 +94,7 @@ pub(super) fn delete(app: &App, call: Call) -> Handled {
         let message = visible(tx.conn, tx.caller, tx.input.param(0))?;
         if message.author != tx.caller.principal_key() && !owns_space(tx.conn, tx.caller, &message)? {
             return Err(
-                ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space delete a message.")
+                ApiError::new(codes::FORBIDDEN).detail("Only its author and owners of the space can delete a message.")
             );
         }
         require(tx.conn, tx.caller, &message, SpaceRole::Editor)?;

@@ -169,7 +169,8 @@ pub(super) const CLIENT_ID: Field = Field::text(
 pub(super) const EXPECTS_REPLY_BY: Field = Field::of(
     "expects_reply_by",
     Type::Due { seconds: REPLY_SECONDS },
-    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender gets one event.",
+    "When a reply is expected by, as RFC 3339 or in seconds from now. If none has come by then, the sender gets one \
+        event.",
 );
 pub(super) const MARK_READ: Field = Field::flag("mark_read", "Mark the listed messages as read.");
 /// The rows of the table.
@@ -178,7 +179,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "messages_send",
             "Send a message",
-            "The reply says who receives the message and who of them follows the space now. The same client_id within 24 h returns the first message again.",
+            "The reply says who receives the message and which of them follow the space now. The same client_id within \
+                24 h returns the first message again.",
             DOC_SEND,
         )
         .taking(
@@ -188,7 +190,12 @@ pub const ROUTES: &[ApiRoute] = &[
                 CHANNEL,
                 MESSAGE_TYPE,
                 PARENT_ID,
-                Field::of("metadata", Type::AnyObject, "Free data about the message, at most 64 KiB. task_id keeps the thread as long as the task of that id exists."),
+                Field::of(
+                    "metadata",
+                    Type::AnyObject,
+                    "Free data about the message, at most 64 KiB. task_id keeps the thread as long as the task of that \
+                        id exists.",
+                ),
                 Field::of("attachments", Type::Objects(ATTACHMENT), "The attached files, at most 10."),
                 CLIENT_ID,
                 EXPECTS_REPLY_BY,
@@ -205,14 +212,12 @@ pub const ROUTES: &[ApiRoute] = &[
             ]),
         )
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN, codes::MESSAGE_NOT_FOUND, codes::ALLOWANCE_USED])
-        .offering(
-            Tool::new(
-                "messages_send",
-                Effect::Adds,
-                "Send a message to a space. @NAME in the text mentions a member; channel dm:NAME writes to one member alone; \
-                    parent_id replies. The result says who it reaches and who of them listens now.",
-            ),
-        ),
+        .offering(Tool::new(
+            "messages_send",
+            Effect::Adds,
+            "Send a message to a space. @NAME in the text mentions a member; channel dm:NAME writes to one member \
+                alone; parent_id replies. The result says who it reaches and who of them listens now.",
+        )),
     checked(Method::GET, "/api/v1/messages", UA_AG, Action::MessagesList, read::list)
         .described(
             "messages_list",
@@ -238,7 +243,13 @@ pub const ROUTES: &[ApiRoute] = &[
                 MESSAGES,
                 COUNT,
                 Field::integer("unread_count", 0, i64::MAX, "The number of unread messages in the space.").required(),
-                Field::integer("marked_read_count", 0, i64::MAX, "The number of messages marked as read by this request.").required(),
+                Field::integer(
+                    "marked_read_count",
+                    0,
+                    i64::MAX,
+                    "The number of messages marked as read by this request.",
+                )
+                .required(),
                 MORE,
                 Field::integer("last_seq", 0, i64::MAX, "The position of the newest message in the space.").required(),
             ]),
@@ -248,9 +259,9 @@ pub const ROUTES: &[ApiRoute] = &[
             Tool::new(
                 "messages_list",
                 Effect::Reads,
-                "Read the messages of a space, newest first. unread_only gives what is new to you; with after (the id of a \
-                    message) you get the later ones, oldest first; wait holds the call until there is one. Mark what you \
-                    have dealt with by messages_mark_read.",
+                "Read the messages of a space, newest first. unread_only gives what is new to you; with after (the id \
+                    of a message) you get the later ones, oldest first; wait holds the call until there is one. Mark \
+                    what you have dealt with by messages_mark_read.",
             )
             .omitting(&["mark_read"])
             .narrowed(&[
@@ -274,13 +285,10 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "messages_mark_these",
             "Mark several messages as read",
-            "Those of message_ids; without any, all of one space.",
+            "The messages in message_ids; without it, all messages of one space.",
             DOC_READ,
         )
-        .taking(
-            &[MESSAGE_IDS, SPACE],
-            "{}",
-        )
+        .taking(&[MESSAGE_IDS, SPACE], "{}")
         .answering(
             200,
             Answer::Object(&[
@@ -292,8 +300,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .offering(Tool::new(
             "messages_mark_read",
             Effect::Marks,
-            "Mark messages as read once you have dealt with them: those of message_ids, or without any all of the space. \
-                Their authors see it.",
+            "Mark messages as read once you have dealt with them: those of message_ids, or without any all of the \
+                space. Their authors see it.",
         )),
     checked(Method::GET, "/api/v1/messages/{id}/thread", UA_AG, Action::MessagesRead, read::thread)
         .described(
@@ -333,12 +341,20 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(200, Answer::Object(MESSAGE))
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN, codes::TOO_MANY_PINNED, codes::ALLOWANCE_USED]),
     checked(Method::DELETE, "/api/v1/messages/{id}", UA_AG, Action::MessagesDelete, change::delete)
-        .described("messages_delete", "Delete a message", "The author or an owner of the space may do this.", DOC_CHANGE)
+        .described(
+            "messages_delete",
+            "Delete a message",
+            "The author or an owner of the space may do this.",
+            DOC_CHANGE,
+        )
         .answering(204, Answer::Empty)
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::POST, "/api/v1/messages/{id}/read", UA_AG, Action::MessagesMark, mark::read)
         .described("messages_mark_read", "Mark a message as read", "Marks the message as read by the caller.", DOC_READ)
-        .answering(200, Answer::Object(&[Field::shown("status", "Always success."), Field::shown("message_id", "The message.")]))
+        .answering(
+            200,
+            Answer::Object(&[Field::shown("status", "Always success."), Field::shown("message_id", "The message.")]),
+        )
         .failing(OF_MESSAGE),
     checked(Method::GET, "/api/v1/messages/{id}/receipts", UA_AG, Action::MessagesRead, read::receipts_of)
         .described(
@@ -349,7 +365,9 @@ pub const ROUTES: &[ApiRoute] = &[
         )
         .answering(
             200,
-            Answer::Object(&[Field::of("receipts", Type::Objects(RECEIPT), "One receipt for each recipient.").required()]),
+            Answer::Object(&[
+                Field::of("receipts", Type::Objects(RECEIPT), "One receipt for each recipient.").required()
+            ]),
         )
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN]),
     checked(Method::GET, "/api/v1/messages/{id}/replies", UA_AG, Action::MessagesRead, read::replies)
@@ -363,7 +381,12 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(201, OK)
         .failing(&[codes::MESSAGE_NOT_FOUND, codes::FORBIDDEN, codes::TOO_MANY_REACTIONS, codes::ALLOWANCE_USED]),
     checked(Method::POST, "/api/v1/search/messages", UA_AG, Action::MessagesSearch, read::search)
-        .described("messages_search", "Search messages", "The messages that contain every word, newest first.", DOC_SEARCH)
+        .described(
+            "messages_search",
+            "Search messages",
+            "The messages that contain every word, newest first.",
+            DOC_SEARCH,
+        )
         .taking(
             &[
                 QUERY,
@@ -386,15 +409,21 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "messages_stream",
             "Follow a space",
-            "Server-Sent Events: connected, message, mention, task, agent_processing, gap, heartbeat. The header Last-Event-ID \
-                goes on behind that event. Takes a short-lived token as token=JWT too.",
+            "Server-Sent Events: connected, message, mention, task, agent_processing, gap, heartbeat. With the header \
+                Last-Event-ID the stream continues after that event. A short-lived token may also be sent as \
+                token=JWT.",
             DOC_STREAM,
         )
         .asking(&[SPACE, Field::integer("after_seq", 0, i64::MAX, "Start after this position.")])
         .answering(200, Answer::Other(&["text/event-stream"]))
         .failing(&[codes::SPACE_NOT_FOUND, codes::TOO_MANY_STREAMS]),
     checked(Method::POST, "/api/v1/agents/processing-status", AG, Action::AgentsProcessing, doings::processing)
-        .described("agents_processing", "Report what the agent is working on", "Sent to those who follow the space now, and not stored.", DOC_STREAM)
+        .described(
+            "agents_processing",
+            "Report what the agent is working on",
+            "Sent to those who follow the space now, and not stored.",
+            DOC_STREAM,
+        )
         .taking(doings::PROCESSING, r#"{"message_id": "01890000-0000-7000-8000-000000000000", "status": "working"}"#)
         .answering(202, OK)
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN]),

@@ -154,7 +154,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_list",
             "List tasks",
-            "The tasks of one space, newest first. Filter by status or by assignee, not both. If there are more, next_cursor leads to them.",
+            "The tasks of one space, newest first. Filter by status or by assignee, not both. If there are more, \
+                next_cursor leads to them.",
             DOC,
         )
         .asking(&[
@@ -185,19 +186,11 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_next",
             "Claim the next task",
-            "The most urgent free one, the oldest of these; no two callers get the same. Without one the reply comes when \
-                there is one, after wait seconds at the latest.",
+            "Gives the most urgent free task, or the oldest of these; no two callers get the same one. If there is \
+                none, the reply waits for one, at most wait seconds.",
             DOC_CLAIM,
         )
-        .taking(
-            &[
-                SPACE,
-                FILTER_FIELD,
-                SECONDS,
-                WAIT,
-            ],
-            r#"{"lease_seconds": 300, "wait": 0}"#,
-        )
+        .taking(&[SPACE, FILTER_FIELD, SECONDS, WAIT], r#"{"lease_seconds": 300, "wait": 0}"#)
         .answering(200, Answer::Object(NEXT))
         .repeatable()
         .failing(&[codes::SPACE_FORBIDDEN, codes::FORBIDDEN])
@@ -205,9 +198,9 @@ pub const ROUTES: &[ApiRoute] = &[
             Tool::new(
                 "tasks_next",
                 Effect::Adds,
-                "Claim the most urgent free task of a space for yourself; no two callers get the same one. The result has \
-                    the lease: give its fence to tasks_update and tasks_renew, and renew before until. task is null if there \
-                    is none; wait holds the call until there is one.",
+                "Claim the most urgent free task of a space for yourself; no two callers get the same one. The result \
+                    has the lease: give its fence to tasks_update and tasks_renew, and renew before until. task is \
+                    null if there is none; wait holds the call until there is one.",
             )
             .narrowed(&[Field::integer("wait", 0, TOOL_WAIT, "Seconds to wait for a task; 0 if absent.")]),
         ),
@@ -215,15 +208,13 @@ pub const ROUTES: &[ApiRoute] = &[
         .described("tasks_read", "Read a task", "The task must be in one of the caller's spaces.", DOC)
         .answering(200, Answer::Object(TASK))
         .failing(&[codes::TASK_NOT_FOUND])
-        .offering(
-            Tool::new("tasks_get", Effect::Reads, "Read one task by its id.").with_path(&[TASK_ID]),
-        ),
+        .offering(Tool::new("tasks_get", Effect::Reads, "Read one task by its id.").with_path(&[TASK_ID])),
     checked(Method::PATCH, "/api/v1/tasks/{task}", UA_AG, Action::TasksUpdate, change::update)
         .described(
             "tasks_update",
             "Change a task",
-            "An agent changes a task that is claimed only with the fence of its own lease. An empty assignee_id or \
-                deadline takes it away.",
+            "To change a claimed task, an agent needs the fence of its own lease. An empty assignee_id or deadline \
+                removes it.",
             DOC_FENCES,
         )
         .taking(CHANGE, r#"{"status": "done"}"#)
@@ -240,20 +231,22 @@ pub const ROUTES: &[ApiRoute] = &[
             Tool::new(
                 "tasks_update",
                 Effect::Changes,
-                "Change a task: its status, its assignee, its text. A task that you have claimed needs the fence of your \
-                    lease; set status to done when you have finished it.",
+                "Change a task: its status, its assignee, its text. A task that you have claimed needs the fence of \
+                    your lease; set status to done when you have finished it.",
             )
             .with_path(&[TASK_ID]),
         ),
     checked(Method::GET, "/api/v1/tasks/{task}/history", UA_AG, Action::TasksRead, read::history)
         .described("tasks_history", "Read the history of a task", "The last 200 changes, oldest first.", DOC)
-        .answering(
-            200,
-            Answer::Object(&[Field::of("history", Type::Objects(CHANGED), "The changes.").required()]),
-        )
+        .answering(200, Answer::Object(&[Field::of("history", Type::Objects(CHANGED), "The changes.").required()]))
         .failing(&[codes::TASK_NOT_FOUND]),
     checked(Method::POST, "/api/v1/tasks/{task}/claim", UA_AG, Action::TasksUpdate, lease::claim)
-        .described("tasks_claim", "Claim a task", "Gives the caller a lease. Nobody else can claim the task until it ends.", DOC_CLAIM)
+        .described(
+            "tasks_claim",
+            "Claim a task",
+            "Gives the caller a lease. Nobody else can claim the task until it ends.",
+            DOC_CLAIM,
+        )
         .taking(&[SECONDS], r#"{"lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
         .repeatable()
@@ -267,7 +260,12 @@ pub const ROUTES: &[ApiRoute] = &[
             .with_path(&[TASK_ID]),
         ),
     checked(Method::POST, "/api/v1/tasks/{task}/renew", UA_AG, Action::TasksUpdate, lease::renew)
-        .described("tasks_renew", "Renew the lease of a task", "The lease lasts for lease_seconds from now.", DOC_FENCES)
+        .described(
+            "tasks_renew",
+            "Renew the lease of a task",
+            "The lease lasts for lease_seconds from now.",
+            DOC_FENCES,
+        )
         .taking(&[FENCE.required(), SECONDS], r#"{"fence": 1, "lease_seconds": 300}"#)
         .answering(200, Answer::Object(CLAIMED))
         .failing(LEASE_ERRORS)
@@ -278,7 +276,8 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "tasks_release",
             "Give a task back",
-            "The task is free again. A user who may write in the space needs no fence and can so take a task from an agent.",
+            "The task is free again. A user who may write in the space needs no fence, and can so take a task from an \
+                agent.",
             DOC_FENCES,
         )
         .taking(&[FENCE], r#"{"fence": 1}"#)

@@ -26,9 +26,10 @@ pub(super) fn get(app: &App, call: Call) -> Handled {
             None => Err(codes::UPLOAD_NOT_FOUND.into()),
         }
     })?;
-    let place = app.downloads.take(&call.caller.principal_key()).ok_or_else(|| {
-        ApiError::new(codes::BUSY).detail("As many downloads are on their way as there may be at once.")
-    })?;
+    let place = app
+        .downloads
+        .take(&call.caller.principal_key())
+        .ok_or_else(|| ApiError::new(codes::BUSY).detail("The maximum number of simultaneous downloads is reached."))?;
     let chunks = Chunks { store: Arc::clone(&app.store), content_id: file.content_id, next: 0, _place: place };
     let mut reply = Reply::empty(StatusCode::OK)
         .with(CONTENT_TYPE, &file.content_type)

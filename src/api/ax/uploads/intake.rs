@@ -51,9 +51,10 @@ pub(super) fn begin(app: &App, call: Call) -> Handled {
     let parser = call.input.header(&CONTENT_TYPE).and_then(Multipart::new).ok_or_else(|| {
         ApiError::new(codes::UNSUPPORTED_MEDIA_TYPE).detail("The body must be multipart/form-data with a boundary.")
     })?;
-    let place = app.uploads.take(&call.caller.principal_key()).ok_or_else(|| {
-        ApiError::new(codes::BUSY).detail("As many uploads are on their way as there may be at once.")
-    })?;
+    let place = app
+        .uploads
+        .take(&call.caller.principal_key())
+        .ok_or_else(|| ApiError::new(codes::BUSY).detail("The maximum number of simultaneous uploads is reached."))?;
     let (settings, most) = app.config.read(|now| (now.workspace, now.limits.max_upload_bytes));
     Ok(Step::Intake(Box::new(Upload {
         parser,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::access::{AgentRole, Caller, Principal};
 use crate::api::agents::archive::Ending;
+use crate::api::agents::create::own;
 use crate::api::agents::{find, name};
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled};
@@ -14,9 +15,8 @@ use crate::jobs::operations::archive::purge_parts;
 use crate::rest::codes;
 use crate::rest::error::ApiError;
 use crate::rest::reply::{Decided, Reply};
-use crate::store;
 use crate::store::agents::{self, Agent, ArchivedAgent};
-use crate::store::grants::{self, GrantRole, Grantee, On};
+use crate::store::grants::Grantee;
 use crate::store::operations::OperationKind;
 
 /// Without a container: ends every credential and grant and frees the name, in one transaction. With one: an operation.
@@ -79,16 +79,7 @@ pub(crate) fn restore(app: &App, call: Call) -> Handled {
             return slow.promise(tx, OperationKind::Restore, &agent, &json!({"slug": slug}));
         }
         agents::restore(tx.conn, &agent.id, &slug, tx.now)?;
-        let owner = Grantee::User(agent.owner_user_id.clone());
-        grants::put(
-            tx.conn,
-            &store::new_id(),
-            &owner,
-            &On::agent(&agent.id),
-            GrantRole::Owner,
-            &tx.caller.actor(),
-            tx.now,
-        )?;
+        own(tx, &agent.id, &Grantee::User(agent.owner_user_id.clone()))?;
         tx.audit(format!("agent:{}", agent.id))?;
         Ok(Reply::ok(&json!({
             "status": "restored",

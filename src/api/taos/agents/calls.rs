@@ -28,15 +28,15 @@ pub const ROUTES: &[ApiRoute] =
         .described(
             "agents_calls",
             "Count an agent's calls",
-            "How often the agent called the box in each of the last 24 hours, the oldest first, the running hour last. \
-                Counted in memory since the daemon started.",
+            "How often the agent called the box in each of the last 24 hours, the oldest hour first. The daemon counts \
+                in memory since its start.",
             "recipes/managing-agents#calls",
         )
         .answering(
             200,
             Answer::Object(&[
                 SLUG,
-                Field::integer("total", 0, HOURS as i64 * u32::MAX as i64, "All of them.").required(),
+                Field::integer("total", 0, HOURS as i64 * u32::MAX as i64, "The sum.").required(),
                 Field::of("hours", Type::Objects(HOUR), "The last 24 hours.").required(),
             ]),
         )

@@ -121,8 +121,8 @@ pub const CONTAINER_ROUTES: &[ApiRoute] = &[
         .described(
             "agents_wake",
             "Choose how an agent sleeps and wakes",
-            "News (a mention, a direct message, a reply, a task assigned to it) wakes it when nothing of it is \
-                listening. Fields that are not sent stay unchanged.",
+            "News (a mention, a direct message, a reply, a task assigned to it) wakes it if it is not listening. \
+                Fields that are not sent stay unchanged.",
             "recipes/an-agent-that-sleeps#wake",
         )
         .taking(wake::FIELDS, r#"{"wake": "start", "idle_stop_minutes": 30}"#)

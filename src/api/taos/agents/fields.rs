@@ -1,8 +1,8 @@
 //! The fields that several routes on agents take or answer.
 
-use crate::limits::TEXT_BYTES;
+use crate::limits::{IDLE_STOP_MINUTES, TEXT_BYTES};
 use crate::rest::field::{Field, Type};
-use crate::store::agents::{MemoryPlugin, OnWorkerFailure};
+use crate::store::agents::{MemoryPlugin, OnWorkerFailure, Wake};
 
 pub(crate) const NAME: Field =
     Field::unbounded("name", "The display name, 1 to 64 characters. The daemon makes the slug from it.")
@@ -25,6 +25,19 @@ pub(crate) const AGENT_MD: Field =
     Field::text("agent_md", TEXT_BYTES, "The agent's instructions, in Markdown; at most 64 KiB.");
 pub(crate) const PERSONA: Field =
     Field::text("source_persona_id", 64, "The id of the persona that the texts come from.");
+
+pub(crate) const IDLE_STOP: Field = Field::integer(
+    "idle_stop_minutes",
+    0,
+    IDLE_STOP_MINUTES,
+    "The idle minutes after which the agent sleeps; 0 means never.",
+);
+/// The same, as records have it.
+pub(crate) const IDLE_STOP_SET: Field = IDLE_STOP.required();
+pub(crate) const WAKE_SET: Field =
+    Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required();
+pub(crate) const SLEEPING: Field =
+    Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required();
 
 pub(crate) const MEMORY_PLUGIN: Field =
     Field::unbounded("memory_plugin", "The memory plugin: taosmd or none.").required();

@@ -4,14 +4,14 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::limits::IDLE_STOP_MINUTES;
+use super::fields::{IDLE_STOP_SET, SLEEPING, WAKE_SET};
 use crate::rest::field::{Field, Type};
 use crate::store::agents::{AgentStatus, LiveAgent, MemoryPlugin, OnWorkerFailure, TokenDelivery, Wake};
 use crate::time::Micros;
 
 /// The record's fields.
 pub const FIELDS: &[Field] = &[
-    Field::shown("id", "The id; never used twice."),
+    Field::shown("id", "The id; it is never reused."),
     Field::shown("name", "The slug, used in paths; it never changes."),
     Field::shown("display_name", "The display name."),
     Field::shown("host", "The host that the agent runs on, as free text."),
@@ -31,15 +31,9 @@ pub const FIELDS: &[Field] = &[
     Field::word("status", AgentStatus::SLUGS, "The state of the agent; registered means without a container.")
         .required(),
     Field::flag("paused", "True if the owner paused the agent.").required(),
-    Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required(),
-    Field::integer(
-        "idle_stop_minutes",
-        0,
-        IDLE_STOP_MINUTES,
-        "The idle minutes after which the agent sleeps; 0 means never.",
-    )
-    .required(),
-    Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
+    WAKE_SET,
+    IDLE_STOP_SET,
+    SLEEPING,
     Field::of(
         "container",
         Type::Object(&[
@@ -63,7 +57,7 @@ pub const FIELDS: &[Field] = &[
         .required(),
     Field::shown("created_at", "When the agent was created."),
     Field::shown("updated_at", "When the agent was last changed."),
-    Field::flag("frozen", "True if the agent is frozen: its credentials do not work and its container stands still.")
+    Field::flag("frozen", "True if the agent is frozen: its credentials do not work, and its container is frozen.")
         .required(),
     Field::shown("frozen_at", "When the agent was frozen.").nullable(),
     Field::shown("frozen_by", "Who froze the agent.").nullable(),

@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use super::fields::{REVISION, SLUG, STATUS};
+use super::fields::{IDLE_STOP, IDLE_STOP_SET, REVISION, SLEEPING, SLUG, STATUS, WAKE_SET};
 use crate::access::AgentRole;
 use crate::api::agents::find;
 use crate::api::engine::app::App;
 use crate::api::engine::call::{Call, Handled, Written};
-use crate::limits::IDLE_STOP_MINUTES;
 use crate::rest::codes;
 use crate::rest::field::Field;
 use crate::rest::reply::Reply;
@@ -17,32 +16,14 @@ use crate::store::agents::{self, Wake};
 const WAKE: Field = Field::word(
     "wake",
     Wake::SLUGS,
-    "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps frozen).",
-);
-const IDLE_STOP: Field = Field::integer(
-    "idle_stop_minutes",
-    0,
-    IDLE_STOP_MINUTES,
-    "The idle minutes after which the agent sleeps; 0 means never.",
+    "What news does to the sleeping agent's container: nothing, start it (it sleeps stopped) or resume it (it sleeps \
+        frozen).",
 );
 /// What the route takes.
 pub(crate) const FIELDS: &[Field] = &[WAKE, IDLE_STOP];
 
 /// What it answers.
-pub(crate) const ANSWER: &[Field] = &[
-    STATUS,
-    SLUG,
-    Field::word("wake", Wake::SLUGS, "What news does to the sleeping agent's container.").required(),
-    Field::integer(
-        "idle_stop_minutes",
-        0,
-        IDLE_STOP_MINUTES,
-        "The idle minutes after which the agent sleeps; 0 means never.",
-    )
-    .required(),
-    Field::flag("sleeping", "True if the container is stopped or frozen until there is news.").required(),
-    REVISION,
-];
+pub(crate) const ANSWER: &[Field] = &[STATUS, SLUG, WAKE_SET, IDLE_STOP_SET, SLEEPING, REVISION];
 
 pub(crate) fn update(app: &App, call: Call) -> Handled {
     let sleeper = std::sync::Arc::clone(&app.sleeper);

@@ -30,11 +30,11 @@ const STATUS: Field = Field::word("status", &["frozen", "thawed"], "What the age
 const NAME: Field = Field::unbounded("name", "The agent's slug.").required();
 const COUNT: Field = Field::integer("agents", 0, i64::MAX, "How many agents changed.").required();
 const FROZEN_AT: Field =
-    Field::shown("frozen_at", "When they were frozen. With it, POST /api/thaw undoes this freeze alone.").promised();
+    Field::shown("frozen_at", "When they were frozen. Send it to POST /api/thaw to undo only this freeze.").promised();
 const ONLY: Field = Field::text(
     "frozen_at",
     TIME_CHARS,
-    "Thaw only what one freeze froze: the frozen_at of the reply of POST /api/freeze.",
+    "Thaw only the agents of one freeze: the frozen_at from the reply of POST /api/freeze.",
 )
 .told(TIME);
 /// One form of a time, for the API document.
@@ -80,8 +80,8 @@ pub const ROUTES: &[ApiRoute] = &[
         "agents_thaw",
         (
             "Thaw an agent",
-            "What lived when the agent was frozen and was not revoked since works again. For users only; what an admin \
-                froze, an admin thaws.",
+            "The credentials that were valid at the freeze and were not revoked since work again. For users only; if \
+                an admin froze the agent, only an admin can thaw it.",
         ),
         &[REASON],
         &[STATUS, NAME, CONTAINERS],
@@ -105,8 +105,8 @@ pub const ROUTES: &[ApiRoute] = &[
         "thaw_all",
         (
             "Thaw all your agents",
-            "Thaws every frozen agent that the caller owns; an admin thaws all. With frozen_at only those that this \
-                one freeze froze. For users only.",
+            "Thaws every frozen agent that the caller owns; an admin thaws all. With frozen_at it thaws only the \
+                agents of that freeze. For users only.",
         ),
         &[REASON, ONLY],
         &[STATUS, COUNT, CONTAINERS],
@@ -181,7 +181,7 @@ fn change_all(app: &App, call: Call, freezes: bool) -> Handled {
 fn one_freeze(input: &Input) -> Result<Option<Micros>, ApiError> {
     let Some(text) = input.body.text(&ONLY) else { return Ok(None) };
     let at = Micros::parse(text);
-    at.map(Some).ok_or_else(|| ApiError::field(ONLY.name, "must be the frozen_at that the reply of the freeze told"))
+    at.map(Some).ok_or_else(|| ApiError::field(ONLY.name, "must be the frozen_at from the reply to the freeze"))
 }
 
 fn users_only(caller: &Caller) -> Result<(), ApiError> {

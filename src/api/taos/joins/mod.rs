@@ -53,7 +53,7 @@ pub const ROUTES: &[ApiRoute] = &[
             "joins_create",
             "Ask to join, or to come back",
             "For an agent without a credential. A person sees the code, the name, the reason and the caller's address, \
-                and decides: a new agent, or the one of that name again. Nothing is stored before that.",
+                and decides: a new agent, or the one of that name again. The daemon stores nothing before that.",
             DOC,
         )
         .taking(
@@ -64,7 +64,7 @@ pub const ROUTES: &[ApiRoute] = &[
             201,
             Answer::Object(&[
                 Field::shown("id", "The id of the request."),
-                Field::shown("device_code", "What the key is fetched with; shown this once."),
+                Field::shown("device_code", "The code to fetch the key with; shown only in this reply."),
                 Field::shown("user_code", "The code that the person compares, or types."),
                 Field::shown("verification_uri", "The page where a person decides."),
                 Field::shown("verification_uri_complete", "The page of this request."),
@@ -85,7 +85,10 @@ pub const ROUTES: &[ApiRoute] = &[
         .answering(
             200,
             Answer::Object(&[
-                Field::shown("access_token", "The agent's key, shown this once. Exchange it at /auth/exchange."),
+                Field::shown(
+                    "access_token",
+                    "The agent's key, shown only in this reply. Exchange it at /auth/exchange.",
+                ),
                 Field::word("token_type", &["pat"], "Always pat.").required(),
                 Field::shown("credential_id", "The id of the key."),
                 Field::shown("agent_id", "The id of the agent."),

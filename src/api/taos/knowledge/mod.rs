@@ -189,7 +189,7 @@ pub const ROUTES: &[ApiRoute] = &[
         .described(
             "knowledge_put",
             "Write a source of knowledge",
-            "After a success the source holds exactly these items. After a failure nothing has changed. Unchanged \
+            "If the request succeeds, the source holds exactly these items. If it fails, nothing changes. Unchanged \
                 items are not written again, and a path keeps its id.",
             DOC_SOURCES,
         )
